@@ -1,0 +1,187 @@
+import { Failure, type Offset, type Partition } from '@levee/kernel';
+
+/**
+ * The log as Levee sees it: topics of partitions of records, appended in order, read in order.
+ * Two adapters promise the same words: `log-kafka` and `log-embedded`; `logContract` holds both to them.
+ *
+ * Not promised: transactions, consumer groups, compare-and-append, order across partitions, that a compacted topic
+ * still holds any record but the last of each key.
+ */
+export interface Log {
+  /** For messages: `kafka 127.0.0.1:9092` or `embedded /var/lib/levee/log`. */
+  readonly description: string;
+
+  /**
+   * Creates the topics that are missing; leaves existing ones untouched. Idempotent.
+   * An existing topic with another partition count or another required setting fails with TOPIC_MISCONFIGURED,
+   * whose message names the topic, what it is, what it must be, and the command that mends it.
+   */
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void>;
+
+  /** What exists under these names; a missing topic is left out. Without names: every topic. */
+  describeTopics(topics?: readonly string[]): Promise<TopicDescription[]>;
+
+  /** Deletes topics with their records; a missing one is no error. */
+  deleteTopics(topics: readonly string[]): Promise<void>;
+
+  /**
+   * Appends `records` next to each other, in order, exactly once while this process lives, and resolves when they are
+   * durable and committed. Calls for one partition keep their order: when a call fails, a later call may still succeed.
+   * At most `appendQueueBytesMax` wait per log; beyond that the call fails definitely with LOG_UNAVAILABLE.
+   *
+   * Fails with TOO_LARGE, TOPIC_MISSING, LOG_UNAVAILABLE, FENCED: definite, nothing was or will be written.
+   * Fails with OUTCOME_UNKNOWN: the records may or may not appear, now or later.
+   */
+  append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended>;
+
+  /**
+   * Committed records from `from.nextOffset` on, for ever, until `signal` aborts (then the iteration just ends).
+   * The next batch is asked for while the last one is worked on; memory per tail is bounded by `options.bytesMax`.
+   * The first batch comes promptly even when the partition is empty; while the tail stands at the end, an empty batch
+   * comes at least every `idleMs`, as proof that it still does. Gaps (compaction, control batches) are normal.
+   *
+   * Throws OFFSET_OUT_OF_RANGE (below the start, or above the end), LOG_TRUNCATED (the log no longer holds what
+   * `from.leaderEpoch` had seen below `from.nextOffset`), RECORD_CORRUPT (after re-reading), TOPIC_MISSING,
+   * LOG_UNAVAILABLE (only after `unavailableMs` of trying). Never jumps.
+   */
+  tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch>;
+
+  /** First and end offset of every partition. A snapshot, no promise about leadership: no basis of a strong read. */
+  offsets(topic: string): Promise<PartitionOffsets[]>;
+
+  /** Offset of the first record with append time >= `timeMs`, or the end when there is none. */
+  offsetAt(topic: string, partition: Partition, timeMs: number): Promise<Offset>;
+
+  /**
+   * Takes the writer identity `id` for this process: from the first append of the new writer to a partition on,
+   * every older writer of the same id gets FENCED there.
+   */
+  fencedWriter(id: string): Promise<FencedWriter>;
+
+  /** Ends every tail, finishes or fails what is under way within `closeMs`, releases files and connections. */
+  close(): Promise<void>;
+}
+
+export interface FencedWriter {
+  readonly producerId: number;
+  readonly epoch: number;
+  append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended>;
+  close(): Promise<void>;
+}
+
+export interface LogHeader {
+  readonly key: string;
+  readonly value: Buffer;
+}
+
+export interface LogRecord {
+  readonly key: Buffer | null;
+  /** `null` is a tombstone: it deletes the key in a compacted topic. */
+  readonly value: Buffer | null;
+  readonly headers?: readonly LogHeader[];
+}
+
+export interface StoredRecord {
+  readonly offset: Offset;
+  /** Append time by the broker's clock (topics have `message.timestamp.type=LogAppendTime`), ms since 1970. */
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** Empty for nearly all records; the same frozen array each time. */
+  readonly headers: readonly LogHeader[];
+}
+
+/** Key and value of its records point into one buffer: copy what outlives the batch's handling. */
+export interface LogBatch {
+  readonly topic: string;
+  readonly partition: Partition;
+  /** Where the reader stood. */
+  readonly firstOffset: Offset;
+  /** Where the reader stands after this batch; never falls, and may grow without records. */
+  readonly nextOffset: Offset;
+  /** Leader epoch of the newest record batch seen; -1 while none was. */
+  readonly leaderEpoch: number;
+  /** End of committed records when this batch was fetched; `nextOffset >= endOffset` means: at the end. */
+  readonly endOffset: Offset;
+  readonly records: readonly StoredRecord[];
+}
+
+export interface LogPosition {
+  readonly nextOffset: Offset;
+  /** Leader epoch of the last batch applied, -1 when unknown or at the very start: then truncation is not checked. */
+  readonly leaderEpoch: number;
+}
+
+export interface TailOptions {
+  readonly signal?: AbortSignal;
+  /** Most bytes of fetched, not yet handled record batches of this tail (default 1 MiB; one batch always passes). */
+  readonly bytesMax?: number;
+  /** Longest time at the end without an (empty) batch, default 500. */
+  readonly idleMs?: number;
+  /** How long the log may be out of reach before the tail throws LOG_UNAVAILABLE; default: for ever. */
+  readonly unavailableMs?: number;
+}
+
+export interface PartitionOffsets {
+  readonly partition: Partition;
+  readonly startOffset: Offset;
+  readonly endOffset: Offset;
+}
+
+export interface Appended {
+  /** Offset of the first record; the others follow without gaps. */
+  readonly baseOffset: Offset;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  /** Broker settings in Kafka's names and words; `replication.factor` is not one of them. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Defaults to the adapter's configured factor. */
+  readonly replicationFactor?: number;
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  /** Changes when the topic is deleted and created again. */
+  readonly topicId: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** The closed list of what can go wrong with a log. */
+export type LogFailureCode =
+  | 'OFFSET_OUT_OF_RANGE'
+  | 'LOG_TRUNCATED'
+  | 'RECORD_CORRUPT'
+  | 'FENCED'
+  | 'OUTCOME_UNKNOWN'
+  | 'TOPIC_MISSING'
+  | 'TOPIC_MISCONFIGURED'
+  | 'TOO_LARGE'
+  | 'LOG_UNAVAILABLE';
+
+export class LogFailure extends Failure<LogFailureCode> {
+  override readonly name = 'LogFailure';
+}
+
+/** True when a failed append certainly wrote nothing and never will. */
+export function isDefinite(code: LogFailureCode): boolean {
+  return code !== 'OUTCOME_UNKNOWN';
+}
+
+export const noHeaders: readonly LogHeader[] = Object.freeze([]);
+
+export const logLimits = {
+  /** One record (key + value); binlog topics allow 2 MiB batches, the journal 8 MiB. */
+  recordBytesMax: 2 * 1024 * 1024 - 1024,
+  /** Waiting and unanswered appends of one log: beyond it callers are slowed down by definite failures. */
+  appendQueueBytesMax: 64 * 1024 * 1024,
+  /** After this long without an answer an append's outcome is said to be unknown. */
+  appendDeadlineMs: 120_000,
+  tailBytesMaxDefault: 1024 * 1024,
+  idleMsDefault: 500,
+  closeMs: 10_000,
+} as const;

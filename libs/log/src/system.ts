@@ -1,0 +1,16 @@
+import type { Clock, Random, Timers } from '@levee/kernel';
+
+/** The process's real clock, timers and dice, for composition roots and adapters' defaults. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+};
+
+export const systemTimers: Timers = {
+  after(delayMs, action) {
+    const timer = setTimeout(action, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const systemRandom: Random = { next: () => Math.random() };
