@@ -1,0 +1,238 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+const root = join(__dirname, '..');
+
+/** Imports only go up this list. */
+const order = [
+  'kernel',
+  'events',
+  'cluster',
+  'keyspace',
+  'codec',
+  'log',
+  'log-kafka',
+  'log-embedded',
+  'journal',
+  'chunk-store',
+  'wire',
+  'replication',
+  'client',
+  'service-kit',
+];
+/** Support for tests: may be imported by specs and tests only. */
+const testSupport = ['log-contract', 'crash-level'];
+const pure = ['kernel', 'events', 'cluster', 'keyspace'];
+/** Adapters of one port do not know each other. */
+const strangers: ReadonlyArray<readonly [string, string]> = [
+  ['log-kafka', 'log-embedded'],
+  ['log-embedded', 'log-kafka'],
+];
+
+interface Ban {
+  readonly pattern: RegExp;
+  readonly instead: string;
+  readonly where: (file: string) => boolean;
+}
+
+const inPure = (file: string): boolean => pure.some((lib) => file.startsWith(`libs/${lib}/src/`)) && !isTest(file);
+const inLibs = (file: string): boolean => file.startsWith('libs/') && !isTest(file);
+const inSource = (file: string): boolean => /^(libs|apps)\//.test(file) && !isTest(file);
+
+const bans: readonly Ban[] = [
+  {
+    pattern: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/,
+    instead: 'take nowMs as an argument, or a Clock in the constructor',
+    where: (f) => inLibs(f) && f !== 'libs/log/src/system.ts',
+  },
+  {
+    pattern: /\bMath\.random\(/,
+    instead: 'take Random in the constructor',
+    where: (f) => inSource(f) && f !== 'libs/log/src/system.ts',
+  },
+  { pattern: /\bsetTimeout\(|\bsetInterval\(/, instead: 'take Timers in the constructor', where: inPure },
+  { pattern: /\bBuffer\b|\bprocess\.|from 'node:/, instead: 'Uint8Array; pure libs know no Node', where: inPure },
+  {
+    pattern: /from '@nestjs\//,
+    instead: 'keep Nest in service-kit and the apps',
+    where: (f) => inLibs(f) && !f.startsWith('libs/service-kit/') && !f.startsWith('libs/nest/'),
+  },
+  { pattern: /\bforwardRef\b/, instead: 'cut the cycle', where: inSource },
+  { pattern: /(:|<|\bas) any\b/, instead: 'unknown, and look before you use it', where: () => true },
+  { pattern: new RegExp('\\b(FIX' + 'ME|X' + 'XX)\\b'), instead: 'mend it, or write an issue', where: () => true },
+  {
+    pattern: /\b(class|interface|type) \w*(Manager|Helper|Util|Utils|Handler|Processor|Impl)\b/,
+    instead: 'a term of docs/glossary.md',
+    where: inSource,
+  },
+  {
+    pattern: /\b(it|test|describe)\.(skip|only|todo)\b|\bx(it|describe)\(/,
+    instead: 'run it or delete it',
+    where: (f) => f !== 'test/tidy.test.ts',
+  },
+  {
+    pattern: /\bconsole\.(log|error|warn|info)\(/,
+    instead: 'a Logger, or process.stdout.write in a command line program',
+    where: inSource,
+  },
+];
+
+function isTest(file: string): boolean {
+  return (
+    /\.(spec|test|bench)\.ts$/.test(file) ||
+    file.includes('/test/') ||
+    file.startsWith('test/') ||
+    testSupport.some((lib) => file.startsWith(`libs/${lib}/`))
+  );
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    if (name === 'node_modules' || name === 'dist' || name === 'generated' || name.startsWith('.')) return [];
+    return statSync(path).isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+const files = ['libs', 'apps', 'test']
+  .flatMap((folder) => filesBelow(join(root, folder)))
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => ({ path: relative(root, path), text: readFileSync(path, 'utf8') }));
+
+const withoutComments = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\//g, (c) => c.replace(/[^\n]/g, ' ')).replace(/(^|\s)\/\/.*$/gm, '');
+const importsOf = (text: string): string[] =>
+  [...text.matchAll(/(?:from|import|require\()\s*'([^']+)'/g)].map((match) => match[1] as string);
+
+describe('the rules of the house', () => {
+  it('libs import only what stands above them, and never each other by a relative path', () => {
+    const offences: string[] = [];
+    for (const { path, text } of files) {
+      const lib = /^libs\/([^/]+)\//.exec(path)?.[1];
+      for (const imported of importsOf(text)) {
+        const target = /^@levee\/([^/]+)(\/.*)?$/.exec(imported);
+        if (target !== null) {
+          const name = target[1] as string;
+          if (target[2] !== undefined)
+            offences.push(`${path}: ${imported} reaches into a lib; import '@levee/${name}'`);
+          if (testSupport.includes(name)) {
+            if (!isTest(path)) offences.push(`${path}: ${imported} is for tests only`);
+          } else if (!order.includes(name)) offences.push(`${path}: ${imported} is not in the import table`);
+          else if (
+            lib !== undefined &&
+            order.includes(lib) &&
+            !isTest(path) &&
+            order.indexOf(name) >= order.indexOf(lib)
+          )
+            offences.push(`${path}: ${lib} may not import ${name}`);
+          if (lib !== undefined && !isTest(path) && strangers.some(([a, b]) => a === lib && b === name))
+            offences.push(`${path}: ${lib} may not know ${name}`);
+        }
+        if (lib !== undefined && imported.startsWith('.')) {
+          const resolved = relative(root, join(root, path, '..', imported));
+          if (!resolved.startsWith(`libs/${lib}/`) && !(isTest(path) && resolved.startsWith('test/')))
+            offences.push(`${path}: ${imported} leaves the lib`);
+        }
+        const app = /^apps\/([^/]+)\//.exec(path)?.[1];
+        if (app !== undefined && app !== 'standalone' && imported.startsWith('.')) {
+          const resolved = relative(root, join(root, path, '..', imported));
+          if (!resolved.startsWith(`apps/${app}/`) && !isTest(path))
+            offences.push(`${path}: only standalone imports other apps`);
+        }
+      }
+    }
+    expect(offences).toEqual([]);
+  });
+
+  it('every lib is in the import table', () => {
+    const libs = readdirSync(join(root, 'libs'));
+    expect(libs.filter((lib) => !order.includes(lib) && !testSupport.includes(lib))).toEqual([]);
+  });
+
+  it.each(bans.map((ban) => [String(ban.pattern), ban] as const))('nothing matches %s', (_pattern, ban) => {
+    const offences: string[] = [];
+    for (const { path, text } of files) {
+      if (!ban.where(path) || path === 'test/tidy.test.ts') continue;
+      withoutComments(text)
+        .split('\n')
+        .forEach((line, index) => {
+          if (ban.pattern.test(line)) offences.push(`${path}:${index + 1}: ${line.trim()} -> ${ban.instead}`);
+        });
+    }
+    expect(offences).toEqual([]);
+  });
+
+  it('pure libs compile without the types of Node and the DOM', () => {
+    execFileSync(
+      process.execPath,
+      [join(root, 'node_modules/@typescript/native/bin/tsc'), '-p', 'tsconfig.pure.json'],
+      { cwd: root, stdio: 'pipe', encoding: 'utf8' },
+    );
+  });
+
+  it('the whole tree type-checks', () => {
+    execFileSync(process.execPath, [join(root, 'node_modules/@typescript/native/bin/tsc'), '--noEmit'], {
+      cwd: root,
+      stdio: 'pipe',
+      encoding: 'utf8',
+    });
+  }, 120_000);
+
+  it('generated types are those of schemas/', () => {
+    execFileSync(process.execPath, ['tools/generate-types.mjs', '--check'], {
+      cwd: root,
+      stdio: 'pipe',
+      encoding: 'utf8',
+    });
+  });
+
+  it('every field of every schema says what it is', () => {
+    const missing: string[] = [];
+    const look = (node: unknown, where: string): void => {
+      if (Array.isArray(node)) return node.forEach((child) => look(child, where));
+      if (typeof node !== 'object' || node === null) return;
+      const type = node as {
+        fields?: Array<{ name: string; doc?: string; type: unknown }>;
+        items?: unknown;
+        type?: unknown;
+      };
+      for (const field of type.fields ?? []) {
+        if ((field.doc ?? '').length < 5) missing.push(`${where}.${field.name}`);
+        look(field.type, `${where}.${field.name}`);
+      }
+      look(type.items, where);
+      if (typeof type.type === 'object') look(type.type, where);
+    };
+    for (const path of filesBelow(join(root, 'schemas')))
+      look(JSON.parse(readFileSync(path, 'utf8')), relative(root, path));
+    expect(missing).toEqual([]);
+  });
+
+  it('a main.ts has at most 30 lines', () => {
+    const long = files
+      .filter(({ path, text }) => /^apps\/[^/]+\/src\/main\.ts$/.test(path) && text.split('\n').length > 31)
+      .map(({ path }) => path);
+    expect(long).toEqual([]);
+  });
+
+  it('no source file has more than 400 lines', () => {
+    const long = files
+      .filter(({ path, text }) => inSource(path) && text.split('\n').length > 401)
+      .map(({ path, text }) => `${path}: ${text.split('\n').length}`);
+    expect(long).toEqual([]);
+  });
+
+  it('the lockfile holds no download addresses and package.json only exact versions', () => {
+    expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved"/);
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+      'dependencies' | 'devDependencies',
+      Record<string, string>
+    >;
+    const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
+      ([, version]) => !/^(npm:[^@]+@)?\d+\.\d+\.\d+$/.test(version),
+    );
+    expect(loose).toEqual([]);
+  });
+});

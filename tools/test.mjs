@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+/**
+ * `npm test`: everything, including a real Kafka that it starts itself. Ends with `N passed, N failed`.
+ *   --full      the repetition counts that the issues name, instead of a few (LEVEE_TEST_FULL=1 for the suites)
+ *   --interop   the clients of other languages instead; a language that is not installed is said and counted as skipped
+ *   anything else is handed to jest, e.g. `npm test -- libs/log`
+ * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startKafka } from './kafka/local-kafka.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const args = process.argv.slice(2);
+const full = args.includes('--full');
+const interop = args.includes('--interop');
+const rest = args.filter((arg) => arg !== '--full' && arg !== '--interop');
+const scratch = mkdtempSync(join(tmpdir(), 'levee-test-'));
+const seed = process.env.LEVEE_TEST_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
+if (full) env.LEVEE_TEST_FULL = '1';
+
+function run(command, commandArgs, extraEnv = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, { cwd: root, stdio: 'inherit', env: { ...env, ...extraEnv } });
+    child.on('exit', (code) => resolve(code ?? 1));
+    child.on('error', () => resolve(1));
+  });
+}
+
+async function jest(project, jestArgs, extraEnv) {
+  const report = join(scratch, `${project}.json`);
+  const code = await run(
+    process.execPath,
+    ['--expose-gc', 'node_modules/jest/bin/jest.js', '--selectProjects', project, '--json', '--outputFile', report, '--passWithNoTests', ...jestArgs, ...rest],
+    extraEnv,
+  );
+  try {
+    const result = JSON.parse(readFileSync(report, 'utf8'));
+    totals.passed += result.numPassedTests;
+    totals.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+    totals.skipped += result.numPendingTests;
+    if (code !== 0 && result.numFailedTests + result.numRuntimeErrorTestSuites === 0) totals.failed += 1;
+  } catch (error) {
+    console.error(`no report from the ${project} tests: ${error.message}`);
+    totals.failed += 1;
+  }
+}
+
+async function withKafka(work) {
+  if (process.env.KAFKA_BROKERS) return work(process.env.KAFKA_BROKERS);
+  let kafka;
+  try {
+    kafka = await startKafka({ nodes: 1, dir: join(scratch, 'kafka') });
+  } catch (error) {
+    console.error(`no Kafka to test against: ${error.message}`);
+    totals.failed += 1;
+    return undefined;
+  }
+  const stop = () => void kafka.stop();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await work(kafka.brokers);
+  } finally {
+    await kafka.stop();
+  }
+}
+
+console.log(`seed ${seed} (LEVEE_TEST_SEED repeats it)${full ? ', full counts' : ''}`);
+const started = Date.now();
+if ((await run(process.execPath, ['tools/start.cjs'])) !== 0) totals.failed += 1;
+else {
+  if (!interop) await jest('unit', ['--maxWorkers=2']);
+  await withKafka((brokers) => jest(interop ? 'interop' : 'system', ['--runInBand'], { KAFKA_BROKERS: brokers }));
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`took ${Math.round((Date.now() - started) / 1000)} s`);
+console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`);
+process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
