@@ -1,0 +1,470 @@
+// Generated from schemas/ by `npm run generate`. Do not edit.
+
+/** Put into every partition of a binlog by the master under the reserved key 00 "levee" 00 "barrier": a digest point, the clock of the log, an end-to-end heartbeat. */
+export interface Barrier {
+  /** UUID of the cluster; readers ignore barriers of another one. */
+  readonly clusterId: string;
+  /** Count of the barriers of this namespace: from 1; equal numbers in several partitions belong together. */
+  readonly number: number;
+  /** Id of the plan or audit that wants a ReplicaDigest at this offset; null = the barrier only tells the time. */
+  readonly digestPlan: string | null;
+  /** Ids of the chunks whose digests are wanted; empty = all chunks of the partition. */
+  readonly chunks: readonly string[];
+  /** When it was written, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly writtenAtMs: number;
+}
+
+/** Under the key `checkpoint` of each compacted control topic: everything up to decision `seq` is in it. */
+export interface Checkpoint {
+  /** Name of the topic it stands in. */
+  readonly topic: string;
+  /** Number of the last decision written out: 0 = none yet. */
+  readonly seq: number;
+  /** Number of the reign of the writer: from 1. */
+  readonly term: number;
+  /** State digest after decision seq, as 32 lower-case hexadecimal digits, most significant first. */
+  readonly digest: string;
+  /** NEXT offset of the journal to read after this checkpoint: from 0. */
+  readonly journalOffset: number;
+  /** SHA-256 of the encoded bytes of decision seq as 64 lower-case hexadecimal digits; 64 zeros when seq is 0. */
+  readonly previousSha256: string;
+  /** Offset in levee.commands of the last command decided: from 0; -1 = none. */
+  readonly commandsOffset: number;
+  /** When it was written, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly writtenAtMs: number;
+}
+
+/** One replica that may be asked. */
+export interface RouteReplica {
+  /** Name of the node. */
+  readonly nodeId: string;
+  /** Identity of the node's disk: a UUID minted when the folder was first used. */
+  readonly storeId: string;
+  /** Name of the unit in the cluster, such as n1/u03. */
+  readonly unitId: string;
+  /** How often that unit had been taken when this replica got it: from 1. */
+  readonly generation: number;
+  /** What the replica is for. primary: preferred by readers. follower: readable. retired: superseded, answers only readers with an older route. */
+  readonly role: 'primary' | 'follower' | 'retired';
+}
+
+/** What portals need to know of a chunk, under the key route/<chunkId>; its version is seq. */
+export interface ChunkRoute {
+  /** Id of the chunk. */
+  readonly chunkId: string;
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** First slot: 0 to 999,999. */
+  readonly slotStart: number;
+  /** Slot after the last: 1 to 1,000,000. */
+  readonly slotEnd: number;
+  /** Replicas that may be asked, the primary first. */
+  readonly replicas: readonly RouteReplica[];
+  /** Past-tense name of what last happened to this entity, for people and filters: RouteCreated, RouteSwitched. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** One replica of the chunk. */
+export interface ChunkReplica {
+  /** Name of the node. */
+  readonly nodeId: string;
+  /** Identity of the node's disk: a UUID minted when the folder was first used. */
+  readonly storeId: string;
+  /** Name of the unit in the cluster, such as n1/u03. */
+  readonly unitId: string;
+  /** How often that unit had been taken when this replica got it: from 1. */
+  readonly generation: number;
+  /** What the replica is for. primary: preferred by readers. follower: readable. learner: loading, not readable. retired: superseded, still tailing for a rollback. dead: lost. */
+  readonly role: 'primary' | 'follower' | 'learner' | 'retired' | 'dead';
+}
+
+/** A contiguous slot range of a namespace with its replicas, under the key chunk/<chunkId>. */
+export interface ChunkState {
+  /** Namespace, #, re-creation number, /c, chunk number: shop.orders#1/c00001. */
+  readonly chunkId: string;
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** First slot: 0 to 999,999. */
+  readonly slotStart: number;
+  /** Slot after the last: 1 to 1,000,000. */
+  readonly slotEnd: number;
+  /** All replicas, also those that are not readable. */
+  readonly replicas: readonly ChunkReplica[];
+  /** Past-tense name of what last happened to this entity, for people and filters: ChunkCreated, ChunkPromoted. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** Record of the journal by which a process becomes master; the highest term wins. */
+export interface Claim {
+  /** Number of the reign: highest seen before + 1, from 1. */
+  readonly term: number;
+  /** Identity of the claiming process. */
+  readonly instance: string;
+  /** UUID of this very claim, to recognise it on reading back. */
+  readonly nonce: string;
+  /** Id of the fenced writer it was appended by, as the log assigned it. */
+  readonly producerId: number;
+  /** Epoch of that writer; older epochs are fenced. */
+  readonly epoch: number;
+  /** UUID of the cluster; the first claim mints it. */
+  readonly clusterId: string;
+  /** When it was claimed, by the claimant's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly claimedAtMs: number;
+}
+
+/** The cluster itself; one, under the key `cluster`. */
+export interface ClusterState {
+  /** UUID minted by the first claim. */
+  readonly clusterId: string;
+  /** Past-tense name of what last happened to this entity, for people and filters: ClusterFounded. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A wish, written by anybody with the right to; the active master decides it once. */
+export interface Command {
+  /** UUID chosen by the submitter; a repeated id within 24 h gets the recorded outcome. */
+  readonly id: string;
+  /** Imperative name of the command, such as CreateNamespace. */
+  readonly kind: string;
+  /** JSON text of the command's own fields; their names say their units, as in historyWindowMs. */
+  readonly payload: string;
+  /** Who asked: a user name, or the kind and name of a process such as node/n1. */
+  readonly principal: string;
+  /** When it was submitted, by the submitter's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly submittedAtMs: number;
+}
+
+/** What came of a command, under the key outcome/<commandId>; kept for 24 hours. */
+export interface CommandOutcome {
+  /** Id of the command. */
+  readonly commandId: string;
+  /** Imperative name of the command. */
+  readonly kind: string;
+  /** Stable code of why it was refused; null = accepted. */
+  readonly rejectionCode: string | null;
+  /** The refusal in words for people; null = accepted. */
+  readonly rejectionMessage: string | null;
+  /** When it was decided, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly decidedAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: CommandAccepted, CommandRejected. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** One record of the journal, the truth of the control plane: a command and what came of it. */
+export interface Decision {
+  /** Number of the decision: gapless from 1. */
+  readonly seq: number;
+  /** Number of the reign of the master that decided: from 1. Void when an earlier record of the journal claims a higher one. */
+  readonly term: number;
+  /** When it was decided, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly decidedAtMs: number;
+  /** The command decided, whole. */
+  readonly command: Command;
+  /** Offset of the command in levee.commands: from 0; -1 = the master's own, which was never appended there. */
+  readonly commandOffset: number;
+  /** Stable code of why the command was refused; null = accepted. */
+  readonly rejectionCode: string | null;
+  /** The refusal in words for people; null = accepted. */
+  readonly rejectionMessage: string | null;
+  /** What changed, in order: each a single-object encoded entity record or EntityRemoved; empty when nothing did. */
+  readonly events: readonly Uint8Array[];
+  /** Sum modulo 2^128 of the hashes of all entities after the decision, as 32 lower-case hexadecimal digits, most significant first. */
+  readonly stateDigest: string;
+  /** SHA-256 of the previous decision's encoded bytes as 64 lower-case hexadecimal digits; 64 zeros for seq 1. */
+  readonly previousSha256: string;
+}
+
+/** Event: an entity is gone; its compacted record becomes a tombstone. */
+export interface EntityRemoved {
+  /** Kind of the entity. */
+  readonly entity: 'namespace' | 'node' | 'unit' | 'chunk' | 'route' | 'outcome';
+  /** Its key in the compacted topic without the kind: the name or id. */
+  readonly key: string;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceForgotten, ChunkRemoved, OutcomeExpired. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** Put into a partition by a producer under the reserved key 00 "levee" 00 "fence/<producer>": what lies before it has been resolved. */
+export interface Fence {
+  /** Name of the producer, unique in the cluster. */
+  readonly producer: string;
+  /** Count of this producer's fences: from 1. */
+  readonly number: number;
+}
+
+/** Record at offset 0 of every partition of a binlog, under the reserved key 00 "levee" 00 "genesis": proves which log this is. */
+export interface Genesis {
+  /** UUID of the cluster. */
+  readonly clusterId: string;
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** Name of the topic, never used again for another log. */
+  readonly binlog: string;
+  /** Index of this partition: from 0. */
+  readonly partition: number;
+  /** Number of partitions of the topic, fixed for ever. */
+  readonly partitions: number;
+  /** How keys are hashed: murmur2 or murmur2-hashtag. */
+  readonly hashAlgorithm: string;
+  /** UUID of this creation; equal in all partitions of the topic. */
+  readonly nonce: string;
+  /** When the namespace was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+}
+
+/** How far one replica of the sender has applied one partition. */
+export interface HeartbeatPosition {
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** Index of the binlog partition: from 0. */
+  readonly partition: number;
+  /** Id of the chunk. */
+  readonly chunkId: string;
+  /** NEXT offset to apply: from 0. */
+  readonly nextOffset: number;
+  /** When the replica last stood at the end of the partition, in milliseconds since 1970-01-01T00:00:00Z; 0 = never. */
+  readonly atEndAtMs: number;
+}
+
+/** Errors seen towards one node since the last heartbeat. */
+export interface HeartbeatError {
+  /** Name of the node that did not serve. */
+  readonly nodeId: string;
+  /** Stable code of the error. */
+  readonly code: string;
+  /** How often since the last heartbeat: from 1. */
+  readonly count: number;
+}
+
+/** Sign of life of a process, with the soft state that others act upon. Never a decision. */
+export interface Heartbeat {
+  /** What the process is. */
+  readonly kind: 'master' | 'node' | 'portal' | 'dispatcher';
+  /** Name of the process, unique within its kind. */
+  readonly id: string;
+  /** UUID of this run of the process. */
+  readonly incarnation: string;
+  /** host:port of its HTTP door. */
+  readonly address: string;
+  /** When it was sent, by the sender's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly sentAtMs: number;
+  /** Highest feature level whose records the process reads: from 1. */
+  readonly featureLevel: number;
+  /** Positions of all replicas; empty for processes without any. */
+  readonly positions: readonly HeartbeatPosition[];
+  /** Errors the sender met when talking to nodes. */
+  readonly errors: readonly HeartbeatError[];
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceState {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, a divisor of 1,000,000, fixed for ever. */
+  readonly partitions: number;
+  /** How keys are hashed to slots; murmur2-hashtag hashes only the part in {}. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag';
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it was created with. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A data node, under the key node/<nodeId>. */
+export interface NodeState {
+  /** Name of the node, unique in the cluster. */
+  readonly nodeId: string;
+  /** Identity of its disk: a UUID minted when the folder was first used. */
+  readonly storeId: string;
+  /** UUID of its current run. */
+  readonly incarnation: string;
+  /** Failure domain: replicas of a chunk go to different ones. */
+  readonly domain: string;
+  /** host:port of its RESP door. */
+  readonly respAddress: string;
+  /** host:port of its HTTP door. */
+  readonly httpAddress: string;
+  /** up: serves. suspect: silent for a short while, avoided. lost: given up, its replicas are dead. maintenance: silent with leave. */
+  readonly state: 'up' | 'suspect' | 'lost' | 'maintenance';
+  /** Highest feature level whose records it reads: from 1. */
+  readonly featureLevel: number;
+  /** When it registered first, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly registeredAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NodeRegistered, NodeSuspected, NodeReturned. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** Value of a binlog record: sets the record key to `value`. A null record value (tombstone) deletes the key. */
+export interface Put {
+  /** From when on the key counts as absent, in milliseconds since 1970-01-01T00:00:00Z; null = never. */
+  readonly expiresAtMs: number | null;
+  /** CRC-32C, as a signed 32-bit integer, over the record key, then expiresAtMs as 8 bytes big-endian (0 when null), then value; null = the writer did not compute one, nothing is checked. */
+  readonly crc: number | null;
+  /** The user's value, unchanged. */
+  readonly value: Uint8Array;
+}
+
+/** Copy of a binlog record that a node refused to apply. */
+export interface Quarantined {
+  /** Name of the binlog. */
+  readonly topic: string;
+  /** Index of the partition: from 0. */
+  readonly partition: number;
+  /** Offset of the record: from 0. */
+  readonly offset: number;
+  /** Why it was refused. garbage: the value is no Put. wrongPartition: the key hashes to another partition. reservedKey: a foreign record under a reserved key. tooLarge: key or value above the limit. badCrc: the record contradicts its own crc. unknownSchema: a fingerprint this version does not know. */
+  readonly reason: 'garbage' | 'wrongPartition' | 'reservedKey' | 'tooLarge' | 'badCrc' | 'unknownSchema';
+  /** The same in words for people, with the values. */
+  readonly message: string;
+  /** Name of the node that refused it. */
+  readonly nodeId: string;
+  /** Record key, cut to 65,536 bytes; null = the record had none. */
+  readonly key: Uint8Array | null;
+  /** Record value, cut to 65,536 bytes; null = tombstone. */
+  readonly value: Uint8Array | null;
+  /** When it was refused, by the node's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly quarantinedAtMs: number;
+}
+
+/** State of one (chunk, partition) of one replica exactly at a barrier. */
+export interface ReplicaDigest {
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** Id of the chunk. */
+  readonly chunkId: string;
+  /** Index of the binlog partition: from 0. */
+  readonly partition: number;
+  /** Offset of the barrier in that partition: the digest covers what lies before it. */
+  readonly barrierOffset: number;
+  /** Sum modulo 2^128 of the hashes of the entries, as 32 lower-case hexadecimal digits, most significant first. */
+  readonly digest: string;
+  /** Number of entries digested. */
+  readonly keys: number;
+  /** Name of the node. */
+  readonly nodeId: string;
+  /** Identity of the node's disk. */
+  readonly storeId: string;
+  /** UUID of the node's run. */
+  readonly incarnation: string;
+  /** Name of the unit that holds the replica. */
+  readonly unitId: string;
+  /** Generation of that unit: from 1. */
+  readonly generation: number;
+  /** When it was computed, by the node's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly computedAtMs: number;
+}
+
+/** A preallocated storage place on a node, under the key unit/<unitId>. */
+export interface UnitState {
+  /** Name of the unit in the cluster, such as n1/u03. */
+  readonly unitId: string;
+  /** Name of the node it is on. */
+  readonly nodeId: string;
+  /** Identity of the disk it is on. */
+  readonly storeId: string;
+  /** Bytes it may hold. */
+  readonly capacityBytes: number;
+  /** What stores the data. */
+  readonly engine: 'leveldb' | 'memory';
+  /** free: may be taken. allocated: holds a replica. reclaiming: being cleared. */
+  readonly state: 'free' | 'allocated' | 'reclaiming';
+  /** How often it has been taken: 0 = never. */
+  readonly generation: number;
+  /** Id of the chunk whose replica it holds; null = none. */
+  readonly chunkId: string | null;
+  /** Past-tense name of what last happened to this entity, for people and filters: UnitRegistered, UnitAllocated, UnitFreed. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** Every record that stands on its own, in its newest version. */
+export interface RecordTypes {
+  Barrier: Barrier;
+  Checkpoint: Checkpoint;
+  ChunkRoute: ChunkRoute;
+  ChunkState: ChunkState;
+  Claim: Claim;
+  ClusterState: ClusterState;
+  Command: Command;
+  CommandOutcome: CommandOutcome;
+  Decision: Decision;
+  EntityRemoved: EntityRemoved;
+  Fence: Fence;
+  Genesis: Genesis;
+  Heartbeat: Heartbeat;
+  NamespaceState: NamespaceState;
+  NodeState: NodeState;
+  Put: Put;
+  Quarantined: Quarantined;
+  ReplicaDigest: ReplicaDigest;
+  UnitState: UnitState;
+}
+
+export type RecordName = keyof RecordTypes;

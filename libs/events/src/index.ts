@@ -1,0 +1,3 @@
+export * from './avro';
+export * from './generated/schemas';
+export * from './generated/types';
