@@ -1,0 +1,84 @@
+// server.properties and log4j2.properties of one node of the local Kafka.
+
+/** Three nodes hold elections: these make kill -9 of one cost about a second instead of ten. */
+const fastFailover = {
+  'broker.session.timeout.ms': 1000,
+  'broker.heartbeat.interval.ms': 200,
+  'controller.quorum.fetch.timeout.ms': 600,
+  'controller.quorum.election.timeout.ms': 300,
+  'controller.quorum.election.backoff.max.ms': 300,
+  'replica.fetch.backoff.ms': 50,
+  'replica.lag.time.max.ms': 1500,
+};
+
+/** A single node has nobody to fail over to: a short session would only punish a busy machine. */
+const singleNode = {
+  'broker.session.timeout.ms': 4000,
+  'broker.heartbeat.interval.ms': 500,
+};
+
+/** `nodes`: [{id, port, controllerPort}]; `settings` override everything, so that SASL and TLS can be passed through. */
+export function serverProperties(node, nodes, folder, settings) {
+  const replicas = Math.min(3, nodes.length);
+  const minInSync = nodes.length >= 3 ? 2 : 1;
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': node.id,
+    'controller.quorum.voters': nodes.map((n) => `${n.id}@127.0.0.1:${n.controllerPort}`).join(','),
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://${node.advertised ?? `127.0.0.1:${node.port}`}`,
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': folder,
+    'num.partitions': 1,
+    'default.replication.factor': replicas,
+    'min.insync.replicas': minInSync,
+    'offsets.topic.num.partitions': 4,
+    'offsets.topic.replication.factor': replicas,
+    'transaction.state.log.num.partitions': 4,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': minInSync,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': minInSync,
+    'transaction.max.timeout.ms': 60_000,
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1000,
+    'group.initial.rebalance.delay.ms': 0,
+    'auto.create.topics.enable': false,
+    'log.cleaner.backoff.ms': 200,
+    'log.retention.check.interval.ms': 1000,
+    'log.segment.delete.delay.ms': 1000,
+    'log.initial.task.delay.ms': 1000,
+    'num.network.threads': 2,
+    'num.io.threads': 4,
+    'num.recovery.threads.per.data.dir': 1,
+    'message.max.bytes': 16 * 1024 * 1024,
+    'replica.fetch.max.bytes': 16 * 1024 * 1024,
+    'unclean.leader.election.enable': false,
+    'controlled.shutdown.enable': nodes.length > 1,
+    ...(nodes.length > 1 ? fastFailover : singleNode),
+    ...settings,
+  };
+}
+
+export function propertiesText(properties) {
+  return Object.entries(properties)
+    .map(([name, value]) => `${name}=${String(value)}\n`)
+    .join('');
+}
+
+/** Everything into one file per node; standard output stays empty. */
+export function log4jProperties(file) {
+  return propertiesText({
+    status: 'error',
+    'appender.file.type': 'File',
+    'appender.file.name': 'file',
+    'appender.file.fileName': file,
+    'appender.file.layout.type': 'PatternLayout',
+    'appender.file.layout.pattern': '%d{ISO8601} %p %m (%c)%n',
+    'rootLogger.level': 'info',
+    'rootLogger.appenderRef.file.ref': 'file',
+    'logger.cleaner.name': 'org.apache.kafka.storage.internals.log.LogCleaner',
+    'logger.cleaner.level': 'warn',
+  });
+}

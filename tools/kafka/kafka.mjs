@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+// The local Kafka by hand: `start [--nodes 1|3] [--json]`, `status [--json]`, `stop`. It outlives this command.
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cacheFolder } from './artifacts.mjs';
+import { startKafka } from './local-kafka.mjs';
+
+const folder = join(cacheFolder(), 'kafka', 'running');
+const stateFile = join(folder, 'state.json');
+const stopDeadlineMs = 15_000;
+const usage = 'usage: kafka.mjs start [--nodes 1|3] [--json] | status [--json] | stop';
+
+async function main() {
+  const { positionals, values } = parse();
+  const say = (state, text) => process.stdout.write(values.json ? `${JSON.stringify(state)}\n` : `${text}\n`);
+  switch (positionals[0]) {
+    case 'start': {
+      const running = await state();
+      if (running !== undefined) {
+        say(running, `a local Kafka is running at ${running.brokers} (stop it with: npm run kafka:stop)`);
+        return 0;
+      }
+      await rm(folder, { recursive: true, force: true });
+      const kafka = await startKafka({ nodes: Number(values.nodes), dir: folder, keep: true, detached: true });
+      const started = { brokers: kafka.brokers, nodes: kafka.pids.length, pids: kafka.pids, dir: kafka.dir };
+      await mkdir(folder, { recursive: true });
+      await writeFile(stateFile, JSON.stringify(started));
+      say(started, `KAFKA_BROKERS=${kafka.brokers}`);
+      return 0;
+    }
+    case 'status': {
+      const running = await state();
+      if (running === undefined) say({ brokers: null }, 'no local Kafka is running');
+      else say(running, `KAFKA_BROKERS=${running.brokers} (${running.nodes} node(s), pids ${running.pids.join(', ')})`);
+      return running === undefined ? 1 : 0;
+    }
+    case 'stop': {
+      const running = await state();
+      for (const pid of running?.pids ?? []) if (await isOurs(pid)) process.kill(pid, 'SIGTERM');
+      const until = performance.now() + stopDeadlineMs;
+      for (const pid of running?.pids ?? []) {
+        while (await isOurs(pid)) {
+          if (performance.now() > until) process.kill(pid, 'SIGKILL');
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      }
+      await rm(folder, { recursive: true, force: true });
+      say({ stopped: running !== undefined }, running === undefined ? 'no local Kafka was running' : 'stopped');
+      return 0;
+    }
+    default:
+      process.stderr.write(`${usage}\n`);
+      return 2;
+  }
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { nodes: { type: 'string', default: '1' }, json: { type: 'boolean', default: false } },
+    });
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    return { positionals: [], values: { json: false } };
+  }
+}
+
+/** What `start` wrote, as long as one of its brokers lives. */
+async function state() {
+  let written;
+  try {
+    written = JSON.parse(await readFile(stateFile, 'utf8'));
+  } catch {
+    return undefined;
+  }
+  for (const pid of written.pids) if (await isOurs(pid)) return written;
+  return undefined;
+}
+
+/** A pid may belong to somebody else by now: a broker of ours has our folder on its command line. */
+async function isOurs(pid) {
+  try {
+    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes(folder);
+  } catch {
+    return false;
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error) => {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,28 @@
+export interface LocalKafkaOptions {
+  readonly nodes?: 1 | 3;
+  readonly dir?: string;
+  readonly keep?: boolean;
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  readonly heapMb?: number;
+  readonly c2?: boolean;
+  readonly jvmOptions?: readonly string[];
+  readonly advertised?: Readonly<Record<number, string>>;
+  readonly detached?: boolean;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly startDeadlineMs?: number;
+}
+
+export interface LocalKafka {
+  /** `host:port,...` as KAFKA_BROKERS takes it. */
+  readonly brokers: string;
+  readonly dir: string;
+  readonly ports: readonly number[];
+  readonly pids: readonly (number | undefined)[];
+  kill(nodeId: number): Promise<void>;
+  restart(nodeId: number, deadlineMs?: number): Promise<void>;
+  pause(nodeId: number): void;
+  resume(nodeId: number): void;
+  stop(options?: { clean?: boolean }): Promise<void>;
+}
+
+export function startKafka(options?: LocalKafkaOptions): Promise<LocalKafka>;

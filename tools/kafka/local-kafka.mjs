@@ -1,0 +1,236 @@
+// A Kafka of 1 or 3 nodes on this machine, on free ports, gone when its starter is gone.
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatFolder, javaMend, kafkaJars, kafkaUuid } from './artifacts.mjs';
+import { log4jProperties, propertiesText, serverProperties } from './broker-settings.mjs';
+
+const startDeadlineMsDefault = 60_000;
+const stopDeadlineMs = 15_000;
+
+/**
+ * Starts `nodes` (1 or 3) combined brokers and controllers and resolves when all of them serve.
+ *
+ * `dir`: where data and logs go (default: a temporary folder, removed by `stop`; a given one is kept unless
+ * `keep: false`). `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
+ * `c2: true`: the optimising compiler, for benches. `advertised`: by node id, `host:port` told to clients, for tests
+ * with a proxy in between. `detached: true`: the brokers outlive this process (the CLI's `start`).
+ *
+ * Throws with what is missing (Java, Maven) or with the last lines of the broker's log.
+ */
+export async function startKafka(options = {}) {
+  const { nodes: count = 1, env = process.env, detached = false, startDeadlineMs = startDeadlineMsDefault } = options;
+  if (count !== 1 && count !== 3) throw new Error(`local Kafka: 1 or 3 nodes, not ${count}`);
+  const jars = await kafkaJars({ env });
+  for (let attempt = 1; ; attempt++) {
+    const cluster = new LocalKafka(jars, options, detached, env);
+    try {
+      await cluster.prepare(count);
+      await cluster.startAll(startDeadlineMs);
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      // Between finding a free port and the broker's bind somebody else may take it.
+      if (attempt < 3 && /Address already in use|BindException/.test(String(error.message))) continue;
+      throw error;
+    }
+  }
+}
+
+class LocalKafka {
+  #jars;
+  #options;
+  #detached;
+  #env;
+  #nodes = [];
+  #removeDir = false;
+  dir = '';
+
+  constructor(jars, options, detached, env) {
+    this.#jars = jars;
+    this.#options = options;
+    this.#detached = detached;
+    this.#env = env;
+  }
+
+  /** `host:port` of every node, joined by commas, as KAFKA_BROKERS takes it. */
+  get brokers() {
+    return this.#nodes.map((node) => node.advertised ?? `127.0.0.1:${node.port}`).join(',');
+  }
+
+  /** Ports by node id - 1. */
+  get ports() {
+    return this.#nodes.map((node) => node.port);
+  }
+
+  /** Process ids of the running brokers, by node id - 1; `undefined` for one that was killed. */
+  get pids() {
+    return this.#nodes.map((node) => node.process?.pid);
+  }
+
+  async prepare(count) {
+    const { dir, keep = dir !== undefined, settings = {}, advertised = {} } = this.#options;
+    if (dir === undefined) this.dir = await mkdtemp(join(tmpdir(), 'levee-kafka-'));
+    else await mkdir((this.dir = dir), { recursive: true });
+    this.#removeDir = !keep;
+    const ports = await freePorts(count * 2);
+    for (let i = 0; i < count; i++) {
+      const id = i + 1;
+      const folder = join(this.dir, `node-${id}`);
+      const node = { id, port: ports[i], controllerPort: ports[count + i], folder, advertised: advertised[id] };
+      this.#nodes.push({ ...node, logFile: join(folder, 'broker.log'), process: undefined, watchdog: undefined });
+    }
+    const clusterId = kafkaUuid();
+    for (const node of this.#nodes) {
+      const data = join(node.folder, 'data');
+      if (!existsSync(join(data, 'meta.properties')))
+        await formatFolder(data, { clusterId, nodeId: node.id, env: this.#env });
+      const properties = serverProperties(node, this.#nodes, data, settings);
+      await writeFile(join(node.folder, 'server.properties'), propertiesText(properties));
+      await writeFile(join(node.folder, 'log4j2.properties'), log4jProperties(node.logFile));
+    }
+  }
+
+  async startAll(deadlineMs = startDeadlineMsDefault) {
+    await Promise.all(this.#nodes.map((node) => this.#start(node, deadlineMs)));
+  }
+
+  /** Starts a node again after `kill`, on its old port and data. */
+  async restart(nodeId, deadlineMs = startDeadlineMsDefault) {
+    await this.#start(this.#node(nodeId), deadlineMs);
+  }
+
+  /** kill -9, and wait until the process is gone. */
+  async kill(nodeId) {
+    const node = this.#node(nodeId);
+    const broker = node.process;
+    if (broker === undefined) return;
+    broker.kill('SIGKILL');
+    await ended(broker, stopDeadlineMs);
+  }
+
+  /** SIGSTOP: the process keeps its connections and answers nothing. */
+  pause(nodeId) {
+    this.#node(nodeId).process?.kill('SIGSTOP');
+  }
+
+  resume(nodeId) {
+    this.#node(nodeId).process?.kill('SIGCONT');
+  }
+
+  /** Ends every node and removes the data, unless it is to be kept. `clean`: let brokers hand over and flush. */
+  async stop({ clean = !this.#removeDir } = {}) {
+    await Promise.all(
+      this.#nodes.map(async (node) => {
+        const broker = node.process;
+        if (broker === undefined) return;
+        broker.kill('SIGCONT');
+        broker.kill(clean ? 'SIGTERM' : 'SIGKILL');
+        if (await ended(broker, stopDeadlineMs)) return;
+        broker.kill('SIGKILL');
+        await ended(broker, stopDeadlineMs);
+      }),
+    );
+    if (this.#removeDir) await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #node(nodeId) {
+    const node = this.#nodes[nodeId - 1];
+    if (node === undefined) throw new Error(`local Kafka: no node ${nodeId}; there are 1 to ${this.#nodes.length}`);
+    return node;
+  }
+
+  async #start(node, deadlineMs) {
+    if (node.process !== undefined) throw new Error(`local Kafka: node ${node.id} is running`);
+    const { heapMb = this.#nodes.length > 1 ? 384 : 512, c2 = false, jvmOptions = [] } = this.#options;
+    const outFile = join(node.folder, 'stdout.log');
+    await writeFile(node.logFile, '');
+    const out = openSync(outFile, 'w');
+    const jvm = [`-Xmx${heapMb}m`, `-Xms${Math.min(heapMb, 256)}m`, '-XX:+UseSerialGC', '-XX:+ExitOnOutOfMemoryError'];
+    if (!c2) jvm.push('-XX:TieredStopAtLevel=1');
+    jvm.push(`-Dlog4j2.configurationFile=${join(node.folder, 'log4j2.properties')}`, ...jvmOptions);
+    const args = [...jvm, '-cp', join(this.#jars, '*'), 'kafka.Kafka', join(node.folder, 'server.properties')];
+    const broker = spawn('java', args, { stdio: ['ignore', out, out], detached: true });
+    closeSync(out);
+    node.process = broker;
+    let failure;
+    broker.on('error', (error) => {
+      failure = error.code === 'ENOENT' ? `'java' is not on the PATH: ${javaMend}` : error.message;
+    });
+    broker.on('exit', (code, signal) => {
+      failure ??= `the broker ended with ${signal ?? code}`;
+      if (node.process === broker) node.process = undefined;
+      node.watchdog?.kill('SIGKILL');
+      node.watchdog = undefined;
+    });
+    if (this.#detached) broker.unref();
+    else if (broker.pid !== undefined) node.watchdog = watchdog(broker.pid, this.#removeDir ? this.dir : '');
+    const until = performance.now() + deadlineMs;
+    while (!(await readText(node.logFile)).includes('Kafka Server started')) {
+      if (performance.now() > until) failure ??= `not serving within ${deadlineMs} ms`;
+      if (failure !== undefined) {
+        const log = `${await lastLines(node.logFile)}\n${await lastLines(outFile)}`.trim();
+        throw new Error(`local Kafka: node ${node.id}: ${failure}\n${log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/**
+ * A shell that waits for this process to end, however it ends (its end of the pipe closes, also after kill -9), and
+ * then kills the broker and removes the data. In a session of its own, so that Ctrl+C does not end it first.
+ */
+function watchdog(pid, removeDir) {
+  const script = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; if [ -n "$2" ]; then sleep 0.2; rm -rf "$2"; fi';
+  const options = { stdio: ['pipe', 'ignore', 'ignore'], detached: true };
+  const child = spawn('sh', ['-c', script, 'levee-kafka-watchdog', String(pid), removeDir], options);
+  child.stdin.on('error', () => undefined);
+  child.stdin.unref();
+  child.unref();
+  return child;
+}
+
+function ended(child, deadlineMs) {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), deadlineMs);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
+
+/** `count` different ports that nobody listens on, all held until the last is known. */
+async function freePorts(count) {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise((resolve, reject) => {
+          const server = createServer();
+          server.once('error', reject);
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+async function readText(file) {
+  try {
+    return await readFile(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function lastLines(file) {
+  return (await readText(file)).trimEnd().split('\n').slice(-25).join('\n');
+}
