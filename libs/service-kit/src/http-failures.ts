@@ -1,0 +1,85 @@
+import { HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Failure, messageOf, type Logger } from '@levee/kernel';
+
+/** The one table from failure and rejection codes to HTTP status codes; a code that is not here is 500. */
+export const httpStatusByCode: Readonly<Record<string, number>> = {
+  BAD_REQUEST: 400,
+  BAD_COMMAND: 400,
+  BAD_SETTINGS: 400,
+  UNAUTHORIZED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  TOPIC_MISSING: 404,
+  NAMESPACE_EXISTS: 409,
+  FENCED: 409,
+  COMMAND_EXPIRED: 410,
+  OFFSET_OUT_OF_RANGE: 416,
+  TOO_LARGE: 413,
+  LIMIT: 429,
+  NOT_SUPPORTED: 501,
+  OUTCOME_UNKNOWN: 502,
+  LOG_UNAVAILABLE: 503,
+  LOG_TRUNCATED: 503,
+  RECORD_CORRUPT: 503,
+  NOT_READY: 503,
+  STOPPING: 503,
+  DEADLINE: 504,
+};
+
+/** What every HTTP door answers instead of a result. */
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Status of a rejection code the table does not name: `..._UNKNOWN` and `..._NOT_FOUND` are 404, others 422. */
+export function rejectionStatus(code: string): number {
+  const listed = httpStatusByCode[code];
+  if (listed !== undefined) return listed;
+  if (/(_UNKNOWN|_NOT_FOUND|_MISSING)$/.test(code)) return 404;
+  if (/_EXISTS$/.test(code)) return 409;
+  return 422;
+}
+
+/** Turns what a controller throws into status and `ErrorBody`; unexpected errors are logged and say no internals. */
+export class FailureFilter implements ExceptionFilter {
+  constructor(
+    private readonly logger: Logger,
+    private readonly statusByCode: Readonly<Record<string, number>> = {},
+  ) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const { status, body } = this.answerTo(error);
+    if (status >= 500 && status !== 503) this.logger.error({ error }, 'a request failed');
+    if (!reply.sent) void reply.status(status).send(body);
+  }
+
+  answerTo(error: unknown): { status: number; body: unknown } {
+    if (error instanceof HttpException) return { status: error.getStatus(), body: bodyOf(error) };
+    if (error instanceof Failure) {
+      const status = this.statusByCode[error.code] ?? httpStatusByCode[error.code] ?? 500;
+      const details = Object.keys(error.details).length > 0 ? { details: error.details } : {};
+      return { status, body: { code: error.code, message: error.message, ...details } };
+    }
+    const status = statusCodeOf(error);
+    if (status !== undefined && status < 500)
+      return { status, body: { code: status === 413 ? 'TOO_LARGE' : 'BAD_REQUEST', message: messageOf(error) } };
+    return { status: 500, body: { code: 'INTERNAL', message: 'an unexpected error; the log of this process has it' } };
+  }
+}
+
+function bodyOf(error: HttpException): unknown {
+  const response = error.getResponse();
+  if (typeof response === 'object' && response !== null && ('code' in response || 'checks' in response))
+    return response;
+  return { code: error.getStatus() === 404 ? 'NOT_FOUND' : 'BAD_REQUEST', message: error.message };
+}
+
+/** Fastify's own errors (body too large, malformed URL) carry their status. */
+function statusCodeOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined;
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}

@@ -1,0 +1,115 @@
+import { messageOf, type Logger } from '@levee/kernel';
+import { createLogger } from './logger';
+import { loadSettings, SettingsFailure, type Environment } from './load-settings';
+
+export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
+
+/**
+ * What has to be undone when the process ends. Steps run one after another, the last registered first, so that what
+ * was built on something is gone before it; the whole drain has one deadline.
+ */
+export class Lifecycle {
+  private readonly steps: { readonly name: string; readonly run: () => void | Promise<void> }[] = [];
+  private draining: Promise<boolean> | undefined;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly logger: Logger,
+    private readonly drainMs: number,
+  ) {}
+
+  get isDraining(): boolean {
+    return this.draining !== undefined;
+  }
+
+  onDrain(name: string, run: () => void | Promise<void>): void {
+    this.steps.push({ name, run });
+  }
+
+  /** Called at once when draining begins, before any step: readiness goes, intake stops. */
+  onDrainStart(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  /** Resolves to false when a step failed or the deadline passed. A second call joins the first. */
+  drain(): Promise<boolean> {
+    this.draining ??= this.runSteps();
+    return this.draining;
+  }
+
+  private async runSteps(): Promise<boolean> {
+    for (const listener of this.listeners) listener();
+    let timer: NodeJS.Timeout | undefined;
+    let current = '';
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => {
+        this.logger.error({ step: current, drainMs: this.drainMs }, 'draining took too long');
+        resolve(false);
+      }, this.drainMs);
+    });
+    const all = (async () => {
+      let clean = true;
+      for (const step of [...this.steps].reverse()) {
+        current = step.name;
+        try {
+          await step.run();
+        } catch (error) {
+          clean = false;
+          this.logger.error({ step: step.name, error }, 'a drain step failed');
+        }
+      }
+      return clean;
+    })();
+    try {
+      return await Promise.race([all, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+export interface ProcessOptions {
+  readonly name: string;
+  readonly env?: Environment;
+  /** Builds everything, registering how to take it down; the process lives on until a signal comes. */
+  readonly start: (lifecycle: Lifecycle, logger: Logger) => Promise<void>;
+}
+
+/**
+ * Runs `start` as this process: SIGTERM and SIGINT drain (a second signal ends at once), an uncaught error is one
+ * clear line and exit code 1, wrong settings are exit code 2. Never returns control to a half-started process.
+ */
+export function runProcess(options: ProcessOptions): void {
+  const env = options.env ?? process.env;
+  let lifecycle: Lifecycle | undefined;
+  const end = async (code: number): Promise<void> => {
+    const clean = lifecycle === undefined || (await lifecycle.drain());
+    process.exit(clean ? code : exitCodes.failure);
+  };
+  const fail = (error: unknown, logger?: Logger): void => {
+    if (error instanceof SettingsFailure) process.stderr.write(`${options.name}: ${error.message}\n`);
+    else if (logger === undefined) process.stderr.write(`${options.name}: ${messageOf(error)}\n`);
+    else logger.error({ error }, `${options.name} cannot go on: ${messageOf(error)}`);
+    void end(error instanceof SettingsFailure ? exitCodes.usage : exitCodes.failure);
+  };
+  let logger: Logger;
+  try {
+    const settings = loadSettings(env, ['LEVEE_LOG_LEVEL', 'LEVEE_DRAIN_TIMEOUT']);
+    logger = createLogger({ level: settings.LEVEE_LOG_LEVEL, part: options.name });
+    lifecycle = new Lifecycle(logger, settings.LEVEE_DRAIN_TIMEOUT);
+  } catch (error) {
+    fail(error);
+    return;
+  }
+  const running = lifecycle;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (running.isDraining) process.exit(exitCodes.failure);
+    logger.info({ signal }, 'draining');
+    void end(exitCodes.ok);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('uncaughtException', (error) => fail(error, logger));
+  process.on('unhandledRejection', (error) => fail(error, logger));
+  options.start(running, logger).catch((error: unknown) => fail(error, logger));
+}

@@ -1,0 +1,176 @@
+import {
+  byteSize,
+  duration,
+  flag,
+  integer,
+  list,
+  oneOf,
+  port,
+  text,
+  type AppName,
+  type Setting,
+} from './setting-types';
+
+const everyServer: readonly AppName[] = ['master', 'data-node', 'portal', 'standalone'];
+const name = /^[A-Za-z0-9._-]+$/;
+
+const setting = <T>(
+  type: Pick<Setting<T>, 'schema' | 'allowed'>,
+  fallback: string,
+  apps: readonly AppName[],
+  meaning: string,
+): Setting<T> => ({ ...type, default: fallback, apps, meaning });
+
+const optional = <T>(
+  type: Pick<Setting<T>, 'schema' | 'allowed'>,
+  apps: readonly AppName[],
+  meaning: string,
+  secret = false,
+): Setting<T | undefined> => ({ ...type, default: undefined, apps, meaning, secret });
+
+/** Every setting of every process: `levee config` prints this table, `loadSettings` reads the environment by it. */
+export const settingsTable = {
+  LEVEE_DATA_DIR: setting(
+    text('a folder'),
+    '.levee',
+    ['data-node', 'standalone', 'portal', 'master', 'cli'],
+    'folder of the embedded log and of the nodes',
+  ),
+  LEVEE_HOST: setting(text('an address to listen on'), '127.0.0.1', everyServer, 'address that every door listens on'),
+  LEVEE_ADVERTISED_HOST: optional(
+    text('a host name or address', /^[A-Za-z0-9.:_-]+$/),
+    everyServer,
+    'host that others reach this process by; default LEVEE_HOST',
+  ),
+  LEVEE_RESP_PORT: setting(port(), '7379', ['portal', 'standalone'], 'RESP door of the portal; 0 = any free port'),
+  LEVEE_HTTP_PORT: setting(port(), '7380', ['portal', 'standalone'], 'HTTP door of the portal; 0 = any free port'),
+  LEVEE_MASTER_PORT: setting(port(), '7381', ['master', 'standalone'], 'HTTP door of the master; 0 = any free port'),
+  LEVEE_DISPATCHER_PORT: setting(port(), '7382', ['standalone'], 'HTTP door of the dispatcher; 0 = any free port'),
+  LEVEE_NODE_RESP_PORT: setting(
+    port(),
+    '7400',
+    ['data-node', 'standalone'],
+    'RESP port of the first data node, the others follow; 0 = any free ports',
+  ),
+  LEVEE_NODE_HTTP_PORT: setting(
+    port(),
+    '7500',
+    ['data-node', 'standalone'],
+    'HTTP port of the first data node, the others follow; 0 = any free ports',
+  ),
+  LEVEE_NODES: setting(integer({ min: 1, max: 64 }), '3', ['standalone'], 'data nodes in the one process'),
+  LEVEE_NODE_ID: setting(
+    text('letters, digits, dot, dash, underscore', name),
+    'n1',
+    ['data-node'],
+    'name of this data node, unique in the cluster',
+  ),
+  LEVEE_INSTANCE: optional(
+    text('letters, digits, dot, dash, underscore', name),
+    ['master', 'portal'],
+    'name of this master or portal; default host and process id',
+  ),
+  LEVEE_UNITS: setting(
+    text('a list of <count>x<size>:<leveldb|memory>'),
+    '32x256MiB:leveldb',
+    ['data-node', 'standalone'],
+    'storage units each data node offers',
+  ),
+  LEVEE_DOMAIN: optional(
+    text('letters, digits, dot, dash, underscore', name),
+    ['data-node'],
+    'failure domain of the node; default the node id',
+  ),
+  LEVEE_TOPIC_PREFIX: setting(
+    text('letters, digits, dot, dash, underscore', name),
+    'levee',
+    [...everyServer, 'cli'],
+    'first part of every topic name',
+  ),
+  LEVEE_DEFAULT_NAMESPACE: setting(
+    text('a namespace name'),
+    'default',
+    ['standalone', 'portal'],
+    'namespace of connections that name none; standalone creates it',
+  ),
+  LEVEE_PARTITIONS: optional(
+    integer({ min: 1, max: 1_000_000 }),
+    ['standalone'],
+    'binlog partitions of the default namespace',
+  ),
+  LEVEE_CHUNKS: optional(integer({ min: 1, max: 4096 }), ['standalone'], 'chunks of the default namespace'),
+  LEVEE_REPLICAS: optional(
+    integer({ min: 1, max: 16 }),
+    ['standalone'],
+    'replicas of each chunk of the default namespace; default the smaller of 3 and the nodes',
+  ),
+  LEVEE_LOG_LEVEL: setting(
+    oneOf(['debug', 'info', 'warn', 'error', 'silent']),
+    'info',
+    everyServer,
+    'least severity of what is logged',
+  ),
+  LEVEE_DRAIN_TIMEOUT: setting(duration(), '10s', everyServer, 'longest time from SIGTERM to the end of the process'),
+  LEVEE_MEMORY_BUDGET: setting(
+    byteSize(),
+    '128MiB',
+    ['data-node', 'standalone'],
+    'caches, write buffers and network buffers of one data node',
+  ),
+  LEVEE_HEARTBEAT: setting(duration(), '300ms', everyServer, 'time between two heartbeats'),
+  LEVEE_MASTER_SILENCE: setting(
+    duration(),
+    '1200ms',
+    ['master', 'standalone'],
+    'silence of the active master after which a standby claims',
+  ),
+  LEVEE_RECLAIM_INTERVAL: setting(
+    duration(),
+    '12h',
+    ['master', 'standalone'],
+    'time after which the active master claims again, so that the broker does not forget its identity',
+  ),
+  LEVEE_HISTORY_WINDOW: setting(duration(), '7d', ['standalone'], 'history window of the default namespace'),
+  LEVEE_CONTROL_COMPACTION_LAG: setting(
+    duration(),
+    '1h',
+    ['master', 'standalone'],
+    'max.compaction.lag.ms of the compacted control topics',
+  ),
+  LEVEE_CONTROL_SEGMENT: setting(
+    byteSize(),
+    '16MiB',
+    ['master', 'standalone'],
+    'segment.bytes of the compacted control topics',
+  ),
+  LEVEE_REPLICATION_FACTOR: optional(
+    integer({ min: 1, max: 15 }),
+    everyServer,
+    'replication factor of new topics on Kafka; default the smaller of 3 and the brokers',
+  ),
+  LEVEE_URL: setting(
+    text('an http URL', /^https?:\/\/[^\s]+$/),
+    'http://127.0.0.1:7380',
+    ['cli'],
+    'HTTP door that the command line talks to',
+  ),
+  KAFKA_BROKERS: optional(
+    list('host:port, separated by commas', /^[^\s:,]+:[0-9]+$|^\[[0-9a-fA-F:]+\]:[0-9]+$/),
+    [...everyServer, 'cli'],
+    'Kafka that holds the log; not set: the embedded log',
+  ),
+  KAFKA_TLS: setting(flag(), 'false', [...everyServer, 'cli'], 'talk to Kafka over TLS'),
+  KAFKA_SASL_MECHANISM: optional(
+    oneOf(['plain', 'scram-sha-256', 'scram-sha-512']),
+    [...everyServer, 'cli'],
+    'SASL mechanism for Kafka',
+  ),
+  KAFKA_SASL_USERNAME: optional(text('a user name'), [...everyServer, 'cli'], 'SASL user for Kafka'),
+  KAFKA_SASL_PASSWORD: optional(text('a password'), [...everyServer, 'cli'], 'SASL password for Kafka', true),
+} as const;
+
+export type SettingName = keyof typeof settingsTable;
+export type SettingValue<N extends SettingName> = (typeof settingsTable)[N] extends Setting<infer T> ? T : never;
+export type Settings<N extends SettingName> = { readonly [K in N]: SettingValue<K> };
+
+export const settingNames = Object.keys(settingsTable) as readonly SettingName[];
