@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { eventually } from './deadline';
+
+const root = join(__dirname, '..', '..');
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}
+
+/** A portal of its own, beside the cluster that `env` (KAFKA_BROKERS, LEVEE_TOPIC_PREFIX) names. */
+export class PortalProcess {
+  private constructor(
+    readonly child: ChildProcess,
+    readonly respPort: number,
+    readonly url: string,
+  ) {}
+
+  static async start(env: Record<string, string>): Promise<PortalProcess> {
+    const [respPort, httpPort] = [await freePort(), await freePort()];
+    const child = spawn(process.execPath, [join(root, 'dist/apps/portal/src/main.js')], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        LEVEE_RESP_PORT: String(respPort),
+        LEVEE_HTTP_PORT: String(httpPort),
+        LEVEE_LOG_LEVEL: 'warn',
+        ...env,
+      },
+    });
+    let printed = '';
+    const keep = (chunk: Buffer): void => {
+      printed = (printed + chunk.toString('utf8')).slice(-50_000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    const portal = new PortalProcess(child, respPort, `http://127.0.0.1:${httpPort}`);
+    await eventually(
+      'the portal is ready',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the portal ended with ${child.exitCode}\n${printed}`);
+        return (await fetch(`${portal.url}/health/ready`)).ok;
+      },
+      30_000,
+      100,
+    );
+    return portal;
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
+    const exited = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+    this.child.kill(signal);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 15_000);
+    await exited;
+    clearTimeout(timer);
+    return this.child.exitCode;
+  }
+}

@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './deadline';
+
+const root = join(__dirname, '..', '..');
+
+/** What a running standalone writes into its data folder once it serves. */
+export interface Doors {
+  readonly pid: number;
+  readonly resp: string;
+  readonly http: string;
+  readonly master: string;
+  readonly nodes: readonly { readonly nodeId: string; readonly resp: string; readonly http: string }[];
+}
+
+export function scratchFolder(name: string): string {
+  return mkdtempSync(join(process.env.LEVEE_TEST_SCRATCH ?? tmpdir(), `${name}-`));
+}
+
+/** `npm start` as a child process on free ports, with everything it printed. */
+export class StandaloneProcess {
+  private constructor(
+    readonly child: ChildProcess,
+    readonly dataDir: string,
+    private readonly output: { text: string },
+  ) {}
+
+  doors!: Doors;
+
+  static spawn(dataDir: string, env: Record<string, string> = {}): StandaloneProcess {
+    const child = spawn(process.execPath, [join(root, 'dist/apps/standalone/src/main.js')], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        UV_THREADPOOL_SIZE: '12',
+        LEVEE_DATA_DIR: dataDir,
+        LEVEE_RESP_PORT: '0',
+        LEVEE_HTTP_PORT: '0',
+        LEVEE_MASTER_PORT: '0',
+        LEVEE_NODE_RESP_PORT: '0',
+        LEVEE_NODE_HTTP_PORT: '0',
+        LEVEE_LOG_LEVEL: 'warn',
+        ...env,
+      },
+    });
+    const output = { text: '' };
+    const keep = (chunk: Buffer): void => {
+      output.text = (output.text + chunk.toString('utf8')).slice(-200_000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    return new StandaloneProcess(child, dataDir, output);
+  }
+
+  static async start(
+    dataDir: string,
+    env: Record<string, string> = {},
+    deadlineMs = 40_000,
+  ): Promise<StandaloneProcess> {
+    const started = StandaloneProcess.spawn(dataDir, env);
+    await started.serving(deadlineMs);
+    return started;
+  }
+
+  async serving(deadlineMs = 40_000): Promise<void> {
+    const file = join(this.dataDir, 'doors.json');
+    this.doors = await eventually(
+      `the standalone serves\n${this.printed()}`,
+      () => {
+        if (this.child.exitCode !== null) throw new Error(`it ended with ${this.child.exitCode}\n${this.printed()}`);
+        if (!existsSync(file)) return undefined;
+        const doors = JSON.parse(readFileSync(file, 'utf8')) as Doors;
+        return doors.pid === this.child.pid ? doors : undefined;
+      },
+      deadlineMs,
+    );
+  }
+
+  printed(): string {
+    return this.output.text;
+  }
+
+  get respPort(): number {
+    return Number(this.doors.resp.split(':').pop());
+  }
+
+  get url(): string {
+    return this.doors.http;
+  }
+
+  /** Sends `signal` and resolves with the exit code (null for a death by signal). */
+  async end(signal: NodeJS.Signals = 'SIGTERM', deadlineMs = 20_000): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const exited = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+      this.child.kill(signal);
+      const timer = setTimeout(() => this.child.kill('SIGKILL'), deadlineMs);
+      await exited;
+      clearTimeout(timer);
+    }
+    return this.child.exitCode;
+  }
+
+  remove(): void {
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
