@@ -1,0 +1,2 @@
+export * from './crash-disk';
+export * from './crash-level';
