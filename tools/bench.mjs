@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench [-- part ...]`: measures against peers in the same run, asserts the figures, prints a table.
+ * Parts: doors (GET, SET, memory on Kafka), embedded (npm start), log (append and tail on Kafka), catch-up.
+ */
+import { spawnSync } from 'node:child_process';
+import { Report } from '../test/bench/report.mjs';
+
+const parts = {
+  embedded: async (report) => (await import('../test/bench/doors.bench.mjs')).onEmbedded(report),
+  doors: async (report) => (await import('../test/bench/doors.bench.mjs')).onKafka(report),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((part) => !(part in parts));
+if (unknown.length > 0) {
+  console.error(`no such part: ${unknown.join(', ')}; there are: ${Object.keys(parts).join(', ')}`);
+  process.exit(2);
+}
+if (spawnSync(process.execPath, ['tools/start.cjs'], { stdio: 'inherit' }).status !== 0) process.exit(1);
+const report = new Report();
+for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run(report);
+process.exit(report.print() ? 0 : 1);
