@@ -1,0 +1,26 @@
+import { Failure } from '@levee/kernel';
+
+/**
+ * REPLICA_DAMAGED: what the disk returns is not what was written: stop serving the replica and rebuild it.
+ * REPLICA_MISMATCH: the database belongs to another chunk, unit generation or cluster: never read or clear it.
+ * REPLICA_CLOSED: closed, or a write failed before; open it again.
+ * UNIT_FULL: the hard limit of the unit; the replica stands still at its position.
+ * UNIT_UNKNOWN, UNIT_CONFLICT: not a unit of this disk, or not this generation of it.
+ * DISK_IN_USE: another process holds the folder. DISK_TOO_SMALL: not even one unit fits.
+ * DISK_FOREIGN: the folder belongs to another cluster.
+ */
+export type ChunkStoreFailureCode =
+  | 'REPLICA_DAMAGED'
+  | 'REPLICA_MISMATCH'
+  | 'REPLICA_CLOSED'
+  | 'UNIT_FULL'
+  | 'UNIT_UNKNOWN'
+  | 'UNIT_CONFLICT'
+  | 'UNIT_SPEC_INVALID'
+  | 'DISK_IN_USE'
+  | 'DISK_TOO_SMALL'
+  | 'DISK_FOREIGN';
+
+export class ChunkStoreFailure extends Failure<ChunkStoreFailureCode> {
+  override readonly name = 'ChunkStoreFailure';
+}

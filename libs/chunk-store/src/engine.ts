@@ -1,0 +1,61 @@
+import type { AbstractLevel } from 'abstract-level';
+import { ClassicLevel } from 'classic-level';
+import { MemoryLevel } from 'memory-level';
+import { messageOf } from '@levee/kernel';
+import { ChunkStoreFailure } from './chunk-store-failure';
+
+/** A replica's database: keys and values are bytes. */
+export type ReplicaDatabase = AbstractLevel<string | Buffer | Uint8Array, Buffer, Buffer>;
+
+export type EngineName = 'leveldb' | 'memory';
+
+export interface EngineBudget {
+  /** One memtable; LevelDB holds two of them. */
+  readonly writeBufferBytes: number;
+  readonly blockCacheBytes: number;
+}
+
+/** Small, because a node opens dozens of databases: cache + 2 write buffers each. */
+export const engineBudgetDefault: EngineBudget = { writeBufferBytes: 2 << 20, blockCacheBytes: 2 << 20 };
+
+/** Opens the LevelDB database of `folder`, creating it when it is missing. A damaged one fails with REPLICA_DAMAGED. */
+export async function openLevelDb(
+  folder: string,
+  budget: EngineBudget = engineBudgetDefault,
+): Promise<ReplicaDatabase> {
+  const db = new ClassicLevel<Buffer, Buffer>(folder, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    writeBufferSize: budget.writeBufferBytes,
+    cacheSize: budget.blockCacheBytes,
+    maxOpenFiles: 128,
+  });
+  try {
+    await db.open();
+  } catch (cause) {
+    if (codeOf(causeOf(cause)) === 'LEVEL_LOCKED')
+      throw new ChunkStoreFailure('DISK_IN_USE', `${folder} is open in another process`, { cause });
+    throw new ChunkStoreFailure('REPLICA_DAMAGED', `cannot open ${folder}: ${messageOf(causeOf(cause))}`, { cause });
+  }
+  return db;
+}
+
+/** A database that lives and ends with this process. */
+export async function openMemory(): Promise<ReplicaDatabase> {
+  const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
+  await db.open();
+  return db;
+}
+
+/** True when the engine copies what it is given before `put` returns, so that buffers may be reused at once. */
+export function copiesAtOnce(db: ReplicaDatabase): boolean {
+  return db instanceof ClassicLevel;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error;
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}

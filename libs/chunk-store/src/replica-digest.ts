@@ -1,0 +1,129 @@
+import type { AbstractSnapshot } from 'abstract-level';
+import { type Clock, Digest, hash128, type Partition } from '@levee/kernel';
+import { hashOf, partitionOf } from '@levee/keyspace';
+import { Breather } from './breather';
+import type { Replica } from './replica';
+import { dataKey, dataPrefixBytes } from './stored-value';
+import { upperBound } from './partition-log';
+
+/** A digest of one chunk and partition at a barrier: equal on all replicas that hold the same state (I1). */
+export interface PartitionDigest {
+  readonly digest: string;
+  readonly keys: number;
+}
+
+/** A frozen view of a replica. Close it: it keeps old table files alive. */
+export class ReplicaSnapshot {
+  private constructor(
+    private readonly replica: Replica,
+    private readonly snapshot: AbstractSnapshot,
+  ) {}
+
+  /** The state right now, between two writes; call it in `afterWrite` of the span that ends at a barrier. */
+  static take(replica: Replica): ReplicaSnapshot {
+    return new ReplicaSnapshot(replica, replica.db.snapshot());
+  }
+
+  /**
+   * Sum modulo 2^128 of the hashes of (key, raw value) of the partition's keys not expired at `barrierMs`; unreadable
+   * records count as they stand. Background work: gives way every 2 ms. Throws REPLICA_DAMAGED on a bad checksum.
+   */
+  async digest(partition: Partition, barrierMs: number, clock: Clock, signal?: AbortSignal): Promise<PartitionDigest> {
+    const { hashAlgorithm, partitions } = this.replica.identity;
+    const onlyOne = this.replica.partitions.length === 1;
+    const digest = new Digest();
+    const hash = new Uint32Array(4);
+    const breather = new Breather(clock);
+    let keys = 0;
+    for await (const [databaseKey, stored] of this.entries(signal)) {
+      if (breather.tired()) await breather.breathe();
+      const key = databaseKey.subarray(dataPrefixBytes);
+      if (!onlyOne && partitionOf(hashOf(key, hashAlgorithm), partitions) !== partition) continue;
+      const value = this.replica.readStored(databaseKey, stored);
+      if (value.expiredAt(barrierMs)) continue;
+      digest.add(hash128([key, value.raw], hash));
+      keys++;
+    }
+    return { digest: digest.toHex(), keys };
+  }
+
+  /** Raw database entries by ascending key, in pages, for copies and digests. */
+  async *entries(signal?: AbortSignal, after?: Uint8Array): AsyncGenerator<[Buffer, Buffer]> {
+    const low = dataKey(after ?? new Uint8Array(0));
+    const lt = upperBound(dataKey(new Uint8Array(0)));
+    const options = { snapshot: this.snapshot, lt, fillCache: false };
+    const iterator = this.replica.db.iterator(after === undefined ? { ...options, gte: low } : { ...options, gt: low });
+    try {
+      for (;;) {
+        const page = await iterator.nextv(256);
+        if (page.length === 0 || signal?.aborted === true) return;
+        yield* page;
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  close(): Promise<void> {
+    return this.snapshot.close();
+  }
+}
+
+export interface SweepResult {
+  /** Keys not expired at the sweep's time. */
+  readonly liveKeys: number;
+  readonly liveBytes: number;
+  readonly removed: number;
+}
+
+/** Expired keys stay this long, so that a digest or a slow reader at an earlier time still finds them. */
+export const expiredKeptMs = 3_600_000;
+
+/**
+ * Counts live keys and removes those that expired an hour ago or earlier. `logNowMs` is the log's time, never the
+ * node's own clock: a clock that is ahead must not remove what a later barrier still counts.
+ */
+export async function sweepExpired(
+  replica: Replica,
+  logNowMs: number,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<SweepResult> {
+  const snapshot = ReplicaSnapshot.take(replica);
+  const breather = new Breather(clock);
+  let liveKeys = 0;
+  let liveBytes = 0;
+  let removed = 0;
+  let doomed: Buffer[] = [];
+  const remove = (keys: readonly Buffer[]): Promise<void> =>
+    replica.exclusively(async () => {
+      const batch = replica.db.batch();
+      for (const key of keys) {
+        const stored = replica.db.getSync(key);
+        if (stored === undefined || !replica.readStored(key, stored).expiredAt(logNowMs - expiredKeptMs)) continue;
+        batch.del(key);
+        removed++;
+      }
+      await batch.write();
+    });
+  try {
+    for await (const [key, stored] of snapshot.entries(signal)) {
+      if (breather.tired()) await breather.breathe();
+      const value = replica.readStored(key, stored);
+      if (value.expiredAt(logNowMs - expiredKeptMs)) {
+        doomed.push(key);
+        if (doomed.length >= 256) {
+          await remove(doomed);
+          doomed = [];
+        }
+      } else if (!value.expiredAt(logNowMs)) {
+        liveKeys++;
+        liveBytes += key.length + stored.length;
+      }
+    }
+    if (doomed.length > 0) await remove(doomed);
+  } finally {
+    await snapshot.close();
+  }
+  return { liveKeys, liveBytes, removed };
+}

@@ -1,0 +1,377 @@
+import { assert, asOffset, type Offset, type Partition } from '@levee/kernel';
+import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
+import { ChunkStoreFailure } from './chunk-store-failure';
+import { copiesAtOnce, type ReplicaDatabase } from './engine';
+import { type BatchWriter, PartitionLog } from './partition-log';
+import { freshPosition, type Mark } from './position-record';
+import type { PreparedBatch } from './prepared-batch';
+import { encodeIdentity, identityProblem, type ReplicaIdentity } from './replica-identity';
+import { reclassify } from './classify-put';
+import {
+  chunkSeed,
+  dataKey,
+  dataPrefixBytes,
+  recordKind,
+  type RecordKind,
+  storedBytes,
+  StoredValue,
+  type UnreadableReason,
+  writeStored,
+} from './stored-value';
+
+export interface ReplicaOptions {
+  /** How far the chain of journal keys reaches back; must exceed twice the engine's write buffer. */
+  readonly chainBytes?: number;
+  /** Hard limit of the unit: beyond it `apply` fails with UNIT_FULL and the replica stands still. 0 = none. */
+  readonly capacityBytes?: number;
+}
+
+/** Where the replica stands in a partition, everything below applied. */
+export interface ReplicaPosition {
+  readonly nextOffset: Offset;
+  readonly leaderEpoch: number;
+  readonly completeAtMs: number;
+  /** The replica has seen later records than `nextOffset`: not readable before it is here again (I13). */
+  readonly unreadableBelow: Offset;
+}
+
+/** What a key holds: nothing (`undefined`), a value, or a record that cannot be interpreted. */
+export type KeyState = LiveValue | UnreadableValue | undefined;
+export interface LiveValue {
+  readonly readable: true;
+  readonly offset: Offset;
+  /** Milliseconds since 1970, 0 = never. */
+  readonly expiresAtMs: number;
+  readonly value: Buffer;
+}
+export interface UnreadableValue {
+  readonly readable: false;
+  readonly offset: Offset;
+  readonly partition: Partition;
+  readonly reason: UnreadableReason;
+}
+
+/** The part of a batch to apply: records `[from, to)`, which end at `nextOffset`. */
+export interface BatchSpan {
+  readonly from: number;
+  readonly to: number;
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+}
+
+export interface ReplicaStats {
+  readonly recordsApplied: number;
+  readonly bytesApplied: number;
+  readonly writes: number;
+  readonly reads: number;
+}
+
+interface PartitionPlace {
+  readonly log: PartitionLog;
+  /** Read by everybody: as of the last finished write. */
+  current: Mark;
+  unreadableBelow: number;
+  /** Runs ahead of the persisted position by batches that hold nothing of this chunk. */
+  stagedNext: number;
+  lastPersistMs: number;
+}
+
+const identityKey = Buffer.from('!m/identity');
+const chainBytesDefault = 6 << 20;
+/** A completeness time is written at most this often when nothing else is. */
+const completeAtPersistMs = 10_000;
+/** A position that moved without records of ours is written after this many offsets. */
+const idleAdvanceMax = 50_000;
+
+/**
+ * One chunk on one unit generation. Its state is the raw last record of each key of its slots up to its position (I1);
+ * it never interprets what it can keep. One writer (the apply loop), any number of readers.
+ */
+export class Replica {
+  private readonly places = new Map<number, PartitionPlace>();
+  private readonly seed: number;
+  private readonly reusesBuffers: boolean;
+  private scratch = Buffer.allocUnsafe(64 * 1024);
+  private queue: Promise<void> = Promise.resolve();
+  private failed: unknown;
+  private closed = false;
+  private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
+
+  private constructor(
+    readonly db: ReplicaDatabase,
+    readonly identity: ReplicaIdentity,
+    readonly partitions: readonly Partition[],
+    logs: readonly PartitionLog[],
+    private readonly capacityBytes: number,
+  ) {
+    this.seed = chunkSeed(identity.chunkId);
+    this.reusesBuffers = copiesAtOnce(db);
+    for (const log of logs) {
+      const { nextOffset, leaderEpoch, completeAtMs, unreadableBelow } = log.stagedPosition;
+      const current = { nextOffset, leaderEpoch, completeAtMs };
+      const place = { log, current, unreadableBelow, stagedNext: nextOffset, lastPersistMs: completeAtMs };
+      this.places.set(log.partition, place);
+    }
+  }
+
+  /**
+   * Opens the replica that `db` holds, or makes `db`, if empty, that replica. REPLICA_MISMATCH when it holds another,
+   * REPLICA_DAMAGED when its positions cannot be proven: then clear the unit generation and start from the log.
+   */
+  static async open(db: ReplicaDatabase, identity: ReplicaIdentity, options: ReplicaOptions = {}): Promise<Replica> {
+    const partitions = partitionsOf(identity.slotStart, identity.slotEnd, identity.partitions);
+    assert(partitions.length > 0, `I9: chunk ${identity.chunkId} has no slots`);
+    const stored = await db.get(identityKey);
+    if (stored === undefined) {
+      for await (const key of db.keys({ limit: 1 }))
+        throw new ChunkStoreFailure(
+          'REPLICA_DAMAGED',
+          `the database has no identity but the key ${key.toString('hex')}`,
+        );
+      const batch = db.batch();
+      batch.put(identityKey, encodeIdentity(identity));
+      for (const partition of partitions) PartitionLog.create(batch, partition, freshPosition);
+      await batch.write({ sync: true } as object);
+    } else {
+      const problem = identityProblem(stored, identity);
+      if (problem !== undefined)
+        throw new ChunkStoreFailure('REPLICA_MISMATCH', `I10: the database is not ${identity.chunkId}: ${problem}`);
+    }
+    const logs: PartitionLog[] = [];
+    for (const partition of partitions)
+      logs.push(await PartitionLog.open(db, partition, options.chainBytes ?? chainBytesDefault));
+    return new Replica(db, identity, partitions, logs, options.capacityBytes ?? 0);
+  }
+
+  position(partition: number): ReplicaPosition {
+    const { current, unreadableBelow } = this.place(partition);
+    return {
+      nextOffset: asOffset(current.nextOffset),
+      leaderEpoch: current.leaderEpoch,
+      completeAtMs: current.completeAtMs,
+      unreadableBelow: asOffset(unreadableBelow),
+    };
+  }
+
+  /** Next offset alone, for the read path. */
+  nextOffset(partition: number): number {
+    return this.place(partition).current.nextOffset;
+  }
+
+  /** True when the replica has not yet seen again what it had seen before it was rewound (I13). */
+  rewoundAt(partition: number): boolean {
+    const { current, unreadableBelow } = this.place(partition);
+    return current.nextOffset < unreadableBelow;
+  }
+
+  /** Why the chain of a partition was found broken at open, else `undefined`. */
+  rewindProblem(partition: number): string | undefined {
+    return this.place(partition).log.rewound;
+  }
+
+  holdsSlot(slot: number): boolean {
+    return slot >= this.identity.slotStart && slot < this.identity.slotEnd;
+  }
+
+  get stats(): ReplicaStats {
+    return { ...this.counts };
+  }
+
+  /**
+   * Applies a span of a batch: data, position, leader epoch and journal key in one write (I12). Records below the
+   * position are skipped, so a batch may overlap what was applied, but may not begin above it. What is written is
+   * copied before this returns; calls may overlap and keep their order. `afterWrite` runs right after this write and
+   * before the next: the place for a snapshot at a barrier. `completeAtMs` is given when the span ends at the end of
+   * the partition.
+   */
+  apply(batch: PreparedBatch, span: BatchSpan, completeAtMs?: number, afterWrite?: () => void): Promise<void> {
+    const partition = batch.batch.partition;
+    const place = this.place(partition);
+    assert(span.firstOffset <= place.stagedNext, `I12: records ${place.stagedNext}..${span.firstOffset} are missing`);
+    if (span.nextOffset <= place.stagedNext) {
+      if (completeAtMs !== undefined && span.nextOffset === place.stagedNext) this.markComplete(place, completeAtMs);
+      return afterWrite === undefined ? this.queue : this.enqueue(async () => afterWrite());
+    }
+    this.throwIfUnusable();
+    const writer = this.db.batch();
+    const bytes = this.stageRecords(batch, span, place.stagedNext, writer);
+    place.stagedNext = span.nextOffset;
+    const next: Mark = {
+      nextOffset: span.nextOffset,
+      leaderEpoch: Math.max(batch.batch.leaderEpoch, place.log.stagedPosition.leaderEpoch),
+      completeAtMs: Math.max(completeAtMs ?? 0, place.log.stagedPosition.completeAtMs),
+    };
+    const persisted = place.log.stagedPosition.nextOffset;
+    if (bytes === 0 && span.nextOffset - persisted < idleAdvanceMax) {
+      void writer.close();
+      return this.enqueue(async () => {
+        this.advance(place, next);
+        if (completeAtMs !== undefined) this.markComplete(place, completeAtMs);
+        afterWrite?.();
+      });
+    }
+    place.log.stage(writer, next, bytes + 128);
+    this.counts.writes++;
+    return this.enqueue(async () => {
+      await writer.write();
+      this.advance(place, next);
+      place.lastPersistMs = next.completeAtMs;
+      afterWrite?.();
+    });
+  }
+
+  /** What `key` holds at `nowMs`; expired values are nothing. The caller has checked that the slot is ours. */
+  get(key: Uint8Array, nowMs: number): KeyState {
+    this.counts.reads++;
+    const databaseKey = dataKey(key);
+    const stored = this.db.getSync(databaseKey);
+    return stored === undefined ? undefined : this.interpret(databaseKey, stored, nowMs);
+  }
+
+  /** As `get`, for many keys in one call off the main thread. */
+  async getMany(keys: readonly Uint8Array[], nowMs: number): Promise<KeyState[]> {
+    this.counts.reads += keys.length;
+    const databaseKeys = keys.map(dataKey);
+    const stored = await this.db.getMany(databaseKeys);
+    return stored.map((value, i) =>
+      value === undefined ? undefined : this.interpret(databaseKeys[i] as Buffer, value, nowMs),
+    );
+  }
+
+  /** Meaning of a database entry at `nowMs`. Throws REPLICA_DAMAGED when its checksum fails. */
+  interpret(databaseKey: Buffer, stored: Buffer, nowMs: number): KeyState {
+    const found = StoredValue.read(databaseKey, stored, this.seed);
+    if (found.kind === recordKind.put) {
+      if (found.expiredAt(nowMs)) return undefined;
+      return { readable: true, offset: found.offset, expiresAtMs: found.expiresAtMs, value: found.value };
+    }
+    const again = reclassify(databaseKey.subarray(dataPrefixBytes), found.kind, found.raw);
+    if (again.kind === recordKind.put) {
+      if (again.expiresAtMs !== 0 && again.expiresAtMs <= nowMs) return undefined;
+      const value = found.raw.subarray(again.valueStart);
+      return { readable: true, offset: found.offset, expiresAtMs: again.expiresAtMs, value };
+    }
+    return {
+      readable: false,
+      offset: found.offset,
+      partition: this.partitionOfKey(databaseKey.subarray(dataPrefixBytes)),
+      reason: again.reason,
+    };
+  }
+
+  /** The checked raw entry, for copies and digests. */
+  readStored(databaseKey: Buffer, stored: Buffer): StoredValue {
+    return StoredValue.read(databaseKey, stored, this.seed);
+  }
+
+  /**
+   * Runs `write` after every write handed in before and before every later one: for the sweep. Fails like `apply`.
+   */
+  exclusively(write: () => Promise<void>): Promise<void> {
+    this.throwIfUnusable();
+    return this.enqueue(write);
+  }
+
+  /** Writes positions that moved without records, waits for writes under way and closes the database. */
+  async close(): Promise<void> {
+    if (this.closed) return this.queue.catch(() => undefined);
+    this.closed = true;
+    await this.queue.catch(() => undefined);
+    if (this.failed === undefined) {
+      const writer = this.db.batch();
+      for (const { log, current } of this.places.values())
+        if (current.nextOffset > log.stagedPosition.nextOffset) log.stage(writer, current, 128);
+      await writer.write();
+    }
+    await this.db.close();
+  }
+
+  private place(partition: number): PartitionPlace {
+    const place = this.places.get(partition);
+    assert(place !== undefined, `I9: chunk ${this.identity.chunkId} has no slot in partition ${partition}`);
+    return place;
+  }
+
+  private partitionOfKey(key: Uint8Array): Partition {
+    return partitionOf(hashOf(key, this.identity.hashAlgorithm), this.identity.partitions);
+  }
+
+  private throwIfUnusable(): void {
+    if (this.failed !== undefined)
+      throw new ChunkStoreFailure('REPLICA_CLOSED', `a write of ${this.identity.chunkId} failed before`, {
+        cause: this.failed,
+      });
+    if (this.closed) throw new ChunkStoreFailure('REPLICA_CLOSED', `the replica of ${this.identity.chunkId} is closed`);
+  }
+
+  private stageRecords(batch: PreparedBatch, span: BatchSpan, above: number, writer: BatchWriter): number {
+    const { slotStart, slotEnd } = this.identity;
+    const { records, kinds, slots } = batch;
+    let bytes = 0;
+    let applied = 0;
+    for (let i = span.from; i < span.to; i++) {
+      const kind = kinds[i] as RecordKind;
+      if (kind === recordKind.none) continue;
+      const slot = slots[i] as number;
+      if (slot < slotStart || slot >= slotEnd) continue;
+      const record = records[i] as (typeof records)[number];
+      if (record.offset < above) continue;
+      const key = record.key as Buffer;
+      applied++;
+      if (kind === recordKind.tombstone) {
+        writer.del(dataKey(key));
+        bytes += key.length + 16;
+        continue;
+      }
+      const raw = record.value as Buffer;
+      const size = storedBytes(key, raw);
+      const slab = this.room(size);
+      const valueAt = dataPrefixBytes + key.length;
+      const expiresAtMs = batch.expiresAtMs[i] as number;
+      const valueStart = batch.valueStarts[i] as number;
+      const end = writeStored(slab, 0, key, raw, this.seed, { offset: record.offset, expiresAtMs, kind, valueStart });
+      const databaseKey = slab.subarray(0, valueAt);
+      writer.put(this.reusesBuffers ? databaseKey : Buffer.from(databaseKey), slab.subarray(valueAt, end));
+      bytes += size + 16;
+    }
+    this.counts.recordsApplied += applied;
+    this.counts.bytesApplied += bytes;
+    return bytes;
+  }
+
+  /** One reused buffer where the engine copies at once; else a new one per record, which lives as long as its value. */
+  private room(bytes: number): Buffer {
+    if (!this.reusesBuffers) return Buffer.allocUnsafeSlow(bytes);
+    if (this.scratch.length < bytes) this.scratch = Buffer.allocUnsafe(bytes * 2);
+    return this.scratch;
+  }
+
+  private advance(place: PartitionPlace, next: Mark): void {
+    assert(next.nextOffset >= place.current.nextOffset, 'I12: a position never falls within an incarnation');
+    place.current = next;
+  }
+
+  private markComplete(place: PartitionPlace, completeAtMs: number): void {
+    if (completeAtMs <= place.current.completeAtMs) return;
+    place.current = { ...place.current, completeAtMs };
+    if (completeAtMs - place.lastPersistMs < completeAtPersistMs || this.closed || this.failed !== undefined) return;
+    place.lastPersistMs = completeAtMs;
+    const writer = this.db.batch();
+    place.log.stageCompleteAt(writer, completeAtMs);
+    this.enqueue(() => writer.write()).catch(() => undefined);
+  }
+
+  private enqueue(write: () => Promise<void>): Promise<void> {
+    const done = this.queue.then(async () => {
+      if (this.failed !== undefined) this.throwIfUnusable();
+      try {
+        await write();
+      } catch (error) {
+        this.failed ??= error;
+        throw error;
+      }
+    });
+    this.queue = done.catch(() => undefined);
+    return done;
+  }
+}

@@ -1,0 +1,182 @@
+import { mkdir, open as openFile, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { assert } from '@levee/kernel';
+import { ChunkStoreFailure } from './chunk-store-failure';
+import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
+import type { UnitSpec } from './unit-spec';
+
+export interface UnitDiskOptions {
+  readonly folder: string;
+  readonly specs: readonly UnitSpec[];
+  /** Makes the identity of a new disk: unique, never reused. */
+  readonly newStoreId: () => string;
+  readonly budget?: EngineBudget;
+  /** Free bytes of the file system; real by default. */
+  readonly freeBytes?: (folder: string) => Promise<number>;
+}
+
+/**
+ * A node's data folder: who it is (`storeId`, and the cluster it belongs to), and its units. A unit generation is one
+ * folder `units/<unit>/g<generation>`; nothing opens or clears any other generation than the one it was told (I10).
+ * Space is reserved by accounting: a unit is offered only while its capacity fits into what is free.
+ */
+export class UnitDisk {
+  private readonly open = new Map<string, ReplicaDatabase>();
+
+  private constructor(
+    readonly folder: string,
+    readonly storeId: string,
+    /** Units that fit on this disk, or hold something already. */
+    readonly units: readonly UnitSpec[],
+    /** How many of the configured units do not fit. */
+    readonly unitsRefused: number,
+    private cluster: string | undefined,
+    private readonly lock: ReplicaDatabase,
+    private readonly budget: EngineBudget,
+  ) {}
+
+  /** DISK_IN_USE when another process has the folder; DISK_TOO_SMALL when not one unit fits. */
+  static async open(options: UnitDiskOptions): Promise<UnitDisk> {
+    const { folder } = options;
+    await mkdir(join(folder, 'units'), { recursive: true });
+    // LevelDB's own lock ends with its process, whatever ends it; a pid file would not.
+    const lock = await openLevelDb(join(folder, 'lock'), { writeBufferBytes: 64 * 1024, blockCacheBytes: 0 });
+    try {
+      const storeId = (await readText(join(folder, 'storeId'))) ?? options.newStoreId();
+      await writeDurably(folder, 'storeId', storeId);
+      const free = await (options.freeBytes ?? freeBytesOf)(folder);
+      const units = await unitsThatFit(options.specs, folder, free);
+      const needed = options.specs[0]?.capacityBytes ?? 0;
+      if (units.length === 0)
+        throw new ChunkStoreFailure(
+          'DISK_TOO_SMALL',
+          `${folder} has ${free} bytes free, the smallest configured node needs ${needed}: ` +
+            'free some space or configure smaller units (LEVEE_UNITS)',
+        );
+      const cluster = await readText(join(folder, 'clusterId'));
+      const refused = options.specs.length - units.length;
+      return new UnitDisk(folder, storeId, units, refused, cluster, lock, options.budget ?? engineBudgetDefault);
+    } catch (error) {
+      await lock.close();
+      throw error;
+    }
+  }
+
+  /** The cluster whose data the folder holds; `undefined` while it has never joined one. */
+  get clusterId(): string | undefined {
+    return this.cluster;
+  }
+
+  /** Remembers the cluster at the first call; DISK_FOREIGN when the folder belongs to another. */
+  async joinCluster(clusterId: string): Promise<void> {
+    if (this.cluster === clusterId) return;
+    if (this.cluster !== undefined)
+      throw new ChunkStoreFailure(
+        'DISK_FOREIGN',
+        `${this.folder} holds data of cluster ${this.cluster}, this is ${clusterId}: use another LEVEE_DATA_DIR`,
+      );
+    await writeDurably(this.folder, 'clusterId', clusterId);
+    this.cluster = clusterId;
+  }
+
+  /** Opens the database of exactly this generation, creating it when it is missing. */
+  async openUnit(unitId: string, generation: number): Promise<ReplicaDatabase> {
+    const spec = this.spec(unitId);
+    const place = this.place(unitId, generation);
+    if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open already`);
+    const db = spec.engine === 'memory' ? await openMemory() : await openLevelDb(join(this.folder, place), this.budget);
+    this.open.set(place, db);
+    return db;
+  }
+
+  /** To be called after the database was closed by its replica. */
+  async closeUnit(unitId: string, generation: number): Promise<void> {
+    const place = this.place(unitId, generation);
+    const db = this.open.get(place);
+    this.open.delete(place);
+    if (db !== undefined && db.status !== 'closed') await db.close();
+  }
+
+  /** Removes what exactly this generation holds; idempotent. UNIT_CONFLICT while it is open. */
+  async clearUnit(unitId: string, generation: number): Promise<void> {
+    this.spec(unitId);
+    const place = this.place(unitId, generation);
+    if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
+    const path = join(this.folder, place);
+    const doomed = `${path}.cleared`;
+    await rm(doomed, { recursive: true, force: true });
+    // Renamed first: a half deleted database must never be opened as this generation again.
+    await rename(path, doomed).catch(ignoreMissing);
+    await rm(doomed, { recursive: true, force: true });
+  }
+
+  /** Highest generation of a unit on this disk, 0 when there is none. */
+  async generationOf(unitId: string): Promise<number> {
+    const names = await readdir(join(this.folder, 'units', unitFolder(unitId))).catch(() => []);
+    return Math.max(0, ...names.map((name) => Number(/^g(\d+)$/.exec(name)?.[1] ?? 0)));
+  }
+
+  spec(unitId: string): UnitSpec {
+    const spec = this.units.find((unit) => unit.unitId === unitId);
+    if (spec === undefined) throw new ChunkStoreFailure('UNIT_UNKNOWN', `${unitId} is no unit of ${this.folder}`);
+    return spec;
+  }
+
+  async close(): Promise<void> {
+    for (const db of this.open.values()) if (db.status !== 'closed') await db.close();
+    this.open.clear();
+    await this.lock.close();
+  }
+
+  private place(unitId: string, generation: number): string {
+    assert(Number.isSafeInteger(generation) && generation >= 1, `I10: ${generation} is no generation of a unit`);
+    return join('units', unitFolder(unitId), `g${generation}`);
+  }
+}
+
+/** `n1/u03` -> `u03`. */
+function unitFolder(unitId: string): string {
+  const name = unitId.slice(unitId.lastIndexOf('/') + 1);
+  assert(/^[A-Za-z0-9_-]+$/.test(name), `I10: '${unitId}' is no unit id`);
+  return name;
+}
+
+async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: number): Promise<UnitSpec[]> {
+  const used = new Set(await readdir(join(folder, 'units')));
+  let left = free;
+  return specs.filter((spec) => {
+    if (spec.engine === 'memory' || used.has(unitFolder(spec.unitId))) return true;
+    left -= spec.capacityBytes;
+    return left >= 0;
+  });
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  const found = await statfs(folder);
+  return found.bavail * found.bsize;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  const text = await readFile(path, 'utf8').catch(ignoreMissing);
+  return text === undefined || text.trim() === '' ? undefined : text.trim();
+}
+
+/** Written aside, synced, renamed: after a power loss the file is the old one or the new one. */
+async function writeDurably(folder: string, name: string, text: string): Promise<void> {
+  const aside = join(folder, `${name}.new`);
+  const file = await openFile(aside, 'w');
+  try {
+    await file.writeFile(`${text}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, join(folder, name));
+  const directory = await openFile(folder, 'r');
+  await directory.sync().finally(() => directory.close());
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
+}
