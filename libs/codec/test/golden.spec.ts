@@ -1,0 +1,63 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decode, encode, fingerprint, fingerprintHex } from '@levee/codec';
+import { type RecordName, schemaVersions } from '@levee/events';
+import { samples } from './samples';
+
+/** `GOLDEN=write npx jest libs/codec/test/golden.spec.ts` writes the files anew: commit only what you understand. */
+const writing = process.env['GOLDEN'] === 'write';
+const folder = join(__dirname, '../../../test/golden');
+
+function golden(file: string, actual: unknown): unknown {
+  const path = join(folder, file);
+  if (writing) writeFileSync(path, `${JSON.stringify(actual, null, 1)}\n`);
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+const plain = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (_key, v: unknown) => {
+      const bytes = v as { type?: unknown; data?: number[] } | null;
+      return bytes?.type === 'Buffer' && bytes.data ? { hex: Buffer.from(bytes.data).toString('hex') } : v;
+    }),
+  );
+
+const names = Object.keys(samples) as RecordName[];
+
+describe('what is on disk and on the wire stays readable for ever', () => {
+  it('no published schema has changed, and all are there', () => {
+    const prints = schemaVersions.map(({ name, version, schema }) => ({
+      name,
+      version,
+      fingerprint: fingerprintHex(fingerprint(schema)),
+    }));
+    expect(prints).toEqual(golden('schemas.json', prints));
+  });
+
+  it('every record has samples', () => {
+    expect([...names].sort()).toEqual([...new Set(schemaVersions.map((each) => each.name))].sort());
+  });
+
+  it('every sample is written as the same bytes', () => {
+    const vectors = names.flatMap((name) =>
+      samples[name].map((record) => ({ name, record: plain(record), hex: encode(name, record).toString('hex') })),
+    );
+    expect(vectors).toEqual(golden('records.json', vectors));
+  });
+
+  it('every sample is read back from the golden bytes', () => {
+    if (writing) return;
+    for (const { name, record, hex } of golden('records.json', []) as {
+      name: string;
+      record: unknown;
+      hex: string;
+    }[]) {
+      const decoded = decode(Buffer.from(hex, 'hex'));
+      expect({ name: decoded.name, version: decoded.version, record: plain(decoded.record) }).toEqual({
+        name,
+        version: 1,
+        record,
+      });
+    }
+  });
+});
