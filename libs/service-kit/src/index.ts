@@ -1,3 +1,5 @@
+export * from './folder-lock';
+export * from './free-ports';
 export * from './health';
 export * from './http-app';
 export * from './http-failures';
