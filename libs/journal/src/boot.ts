@@ -1,0 +1,170 @@
+import type { Checkpoint } from '@levee/events';
+import { asOffset, type Clock, type Logger } from '@levee/kernel';
+import type { Log, StoredRecord } from '@levee/log';
+import type { ControlTopics } from './control-topics';
+import { EntityTable } from './entity-table';
+import { decodeEvent } from './event-codec';
+import { JournalChain } from './journal-chain';
+import { JournalFold, putEvent } from './journal-fold';
+import { ProjectedTopic, type ProjectedEntity } from './projection-records';
+import { readToEnd } from './read-topic';
+import { entityKey } from '@levee/cluster';
+
+/** How a fold came to be, for status pages and for the master, which rewrites projections that were wrong. */
+export interface BootReport {
+  readonly source: 'checkpoint' | 'journal';
+  /** Why the compacted topics could not be used. */
+  readonly reason: string | undefined;
+  readonly journalRecords: number;
+}
+
+export const bootLimits = { readDeadlineMs: 120_000 } as const;
+
+/**
+ * Builds the fold: from the compacted topics up to their checkpoint and the journal after it, or, when the topics
+ * have none, are damaged, or disagree with the journal's digest (I8), from the journal's start.
+ */
+export async function bootFold(
+  log: Log,
+  topics: ControlTopics,
+  options: { readonly clock: Clock; readonly logger: Logger },
+): Promise<{ fold: JournalFold; report: BootReport }> {
+  const metadata = await readProjection(log, topics.metadata, options.clock);
+  const routes = await readProjection(log, topics.routes, options.clock);
+  const attempt = await fromCheckpoint(log, topics, { metadata, routes, clock: options.clock });
+  if ('fold' in attempt) return attempt;
+  const fresh = metadata.checkpoint === undefined && metadata.entities.size === 0;
+  if (!fresh)
+    options.logger.warn({ reason: attempt.reason }, 'folding the journal: the compacted topics cannot be used');
+  const fold = new JournalFold();
+  let journalRecords = 0;
+  await readToEnd(log, topics.journal, {
+    clock: options.clock,
+    deadlineMs: bootLimits.readDeadlineMs,
+    onBatch: (batch) => {
+      for (const record of batch.records) fold.apply(record);
+      fold.chain.passTo(batch.nextOffset);
+      journalRecords += batch.records.length;
+    },
+  });
+  return { fold, report: { source: 'journal', reason: fresh ? undefined : attempt.reason, journalRecords } };
+}
+
+export async function readProjection(log: Log, topic: string, clock: Clock): Promise<ProjectedTopic> {
+  const projected = new ProjectedTopic();
+  await readToEnd(log, topic, {
+    clock,
+    deadlineMs: bootLimits.readDeadlineMs,
+    onBatch: (batch) => {
+      for (const record of batch.records) projected.add(record);
+    },
+  });
+  return projected;
+}
+
+interface Projections {
+  readonly metadata: ProjectedTopic;
+  readonly routes: ProjectedTopic;
+  readonly clock: Clock;
+}
+
+type Attempt = { fold: JournalFold; report: BootReport } | { reason: string };
+
+/**
+ * The topics are written one after another, so they may stand at different decisions, and hold entities newer than
+ * their checkpoints. The journal is read from the older checkpoint; an event older than what a topic already says of
+ * its entity is left out; where the newest thing seen was decided, everything agrees and the digest is compared.
+ */
+async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Projections): Promise<Attempt> {
+  const { metadata, routes, clock } = projections;
+  const damaged = metadata.damaged ?? routes.damaged;
+  if (damaged !== undefined) return { reason: `a record cannot be read: ${damaged}` };
+  if (metadata.checkpoint === undefined || routes.checkpoint === undefined) return { reason: 'there is no checkpoint' };
+  const base = metadata.checkpoint.seq <= routes.checkpoint.seq ? metadata.checkpoint : routes.checkpoint;
+  const projected = new Map<string, ProjectedEntity>([...metadata.entities, ...routes.entities]);
+  const catchUp = new CatchUp(base, projected, Math.max(metadata.checkpoint.seq, routes.checkpoint.seq));
+  let journalRecords = 0;
+  try {
+    await readToEnd(log, topics.journal, {
+      clock,
+      deadlineMs: bootLimits.readDeadlineMs,
+      from: asOffset(base.journalOffset),
+      onBatch: (batch) => {
+        for (const record of batch.records) catchUp.add(record);
+        catchUp.passTo(batch.nextOffset);
+        journalRecords += batch.records.length;
+      },
+    });
+    const fold = catchUp.finish();
+    return { fold, report: { source: 'checkpoint', reason: undefined, journalRecords } };
+  } catch (error) {
+    if (error instanceof ProjectionMismatch) return { reason: error.message };
+    throw error;
+  }
+}
+
+class ProjectionMismatch extends Error {
+  override readonly name = 'ProjectionMismatch';
+}
+
+/** Follows the journal over raw entities until they are of one moment, then as a fold. */
+class CatchUp {
+  private readonly table = new EntityTable();
+  private readonly chain: JournalChain;
+  private fold: JournalFold | undefined;
+  private readonly targetSeq: number;
+
+  constructor(
+    private readonly base: Checkpoint,
+    private readonly projected: ReadonlyMap<string, ProjectedEntity>,
+    checkpointSeqMax: number,
+  ) {
+    let targetSeq = checkpointSeqMax;
+    for (const [key, entity] of projected) {
+      targetSeq = Math.max(targetSeq, entity.seq);
+      if (entity.bytes !== undefined) this.table.set(key, entity.bytes);
+    }
+    this.targetSeq = targetSeq;
+    this.chain = new JournalChain({
+      seq: base.seq,
+      term: base.term,
+      previousSha256: base.previousSha256,
+      commandsOffset: base.commandsOffset,
+      nextOffset: asOffset(base.journalOffset),
+    });
+    if (this.targetSeq === base.seq) this.become(base.digest);
+  }
+
+  add(record: StoredRecord): void {
+    if (this.fold !== undefined) {
+      this.fold.apply(record);
+      return;
+    }
+    const link = this.chain.accept(record);
+    if (link.kind !== 'decision') return;
+    for (const bytes of link.decision.events) {
+      const event = decodeEvent(bytes);
+      const known = this.projected.get(entityKey(event));
+      if (known === undefined || known.seq < link.decision.seq) putEvent(this.table, event, bytes);
+    }
+    if (link.decision.seq === this.targetSeq) this.become(link.decision.stateDigest);
+  }
+
+  passTo(nextOffset: StoredRecord['offset']): void {
+    (this.fold?.chain ?? this.chain).passTo(nextOffset);
+  }
+
+  finish(): JournalFold {
+    if (this.fold !== undefined) return this.fold;
+    const { seq } = this.chain.position;
+    throw new ProjectionMismatch(`they speak of decision ${this.targetSeq}, the journal ends at ${seq} in force`);
+  }
+
+  private become(digest: string): void {
+    if (this.table.digest !== digest)
+      throw new ProjectionMismatch(
+        `I8: at decision ${this.targetSeq} they have digest ${this.table.digest}, the journal has ${digest}`,
+      );
+    this.fold = new JournalFold({ position: this.chain.position, table: this.table });
+  }
+}

@@ -1,0 +1,217 @@
+import type { ClusterState } from '@levee/cluster';
+import type { Claim, CommandOutcome } from '@levee/events';
+import { asPartition, asSeq, asTerm, Failure, InvariantViolation, failureCode, messageOf } from '@levee/kernel';
+import type { Clock, Logger, Offset, Seq, Term, Timers } from '@levee/kernel';
+import type { Log, LogBatch } from '@levee/log';
+import { bootFold, type BootReport } from './boot';
+import type { ControlTopics } from './control-topics';
+import { JournalFold, type Adopted } from './journal-fold';
+import { Waits } from './waits';
+
+export const viewLimits = {
+  /** Pause before the journal is tried again after a failure. */
+  retryMs: 250,
+  /** Longest time at the journal's end without a sign of life from it. */
+  idleMs: 200,
+  /** The fold of a long catch-up lets other work run after so many records. */
+  recordsPerTurn: 512,
+} as const;
+
+/**
+ * The state of the cluster as this process knows it: boots from the compacted topics' checkpoint, then follows the
+ * journal, decision by decision. Portals, data nodes, standby masters and the command line read through it.
+ */
+export class ClusterView {
+  private fold = new JournalFold();
+  private bootReport: BootReport | undefined;
+  private readonly listeners = new Set<(adopted: Adopted) => void>();
+  private readonly claimListeners = new Set<(claim: Claim) => void>();
+  private readonly waits: Waits;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+  private trouble: string | undefined = 'the journal was not read yet';
+  private leaderEpoch = -1;
+
+  constructor(
+    private readonly log: Log,
+    private readonly topics: ControlTopics,
+    private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
+  ) {
+    this.waits = new Waits(options.timers);
+  }
+
+  /**
+   * Resolves at the journal's end as of the call. Waits, however long, for topics that do not exist yet; `close` ends
+   * the wait with STOPPING.
+   */
+  async start(): Promise<void> {
+    for (;;) {
+      if (this.stopping.signal.aborted) throw stopped();
+      try {
+        const { fold, report } = await bootFold(this.log, this.topics, this.options);
+        this.fold = fold;
+        this.bootReport = report;
+        break;
+      } catch (error) {
+        if (error instanceof InvariantViolation) throw error;
+        this.trouble = `cannot read the control topics: ${messageOf(error)}`;
+        const level = failureCode(error) === 'TOPIC_MISSING' ? 'debug' : 'warn';
+        this.options.logger[level]({ error }, 'waiting for the control topics');
+        await this.pause(viewLimits.retryMs);
+      }
+    }
+    this.trouble = undefined;
+    this.running = this.follow();
+  }
+
+  /** Lookups of namespaces, nodes, units, chunks and routes. Changes only between two turns of the event loop. */
+  get state(): ClusterState {
+    return this.fold.state;
+  }
+
+  /** Of the last decision adopted; 0 = none. */
+  get seq(): Seq {
+    return asSeq(this.fold.position.seq);
+  }
+
+  /** Highest claim seen; 0 = none. */
+  get term(): Term {
+    return asTerm(this.fold.position.term);
+  }
+
+  /** The claim in force, when it was read since the boot. */
+  get claim(): Claim | undefined {
+    return this.fold.claim;
+  }
+
+  get clusterId(): string | undefined {
+    return this.fold.state.clusterId ?? this.fold.claim?.clusterId;
+  }
+
+  /** Why this view may be behind, in words; `undefined` while it follows the journal. */
+  get problem(): string | undefined {
+    return this.trouble;
+  }
+
+  get boot(): BootReport | undefined {
+    return this.bootReport;
+  }
+
+  /** The fold itself, for the master and for audits; nobody else may change it. */
+  get journal(): JournalFold {
+    return this.fold;
+  }
+
+  /** Called after the state has changed; the returned function ends it. A listener that throws is logged. */
+  onDecision(listener: (adopted: Adopted) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  onClaim(listener: (claim: Claim) => void): () => void {
+    this.claimListeners.add(listener);
+    return () => void this.claimListeners.delete(listener);
+  }
+
+  /** Resolves when everything appended to the journal before the call is folded. Fails with DEADLINE, STOPPING. */
+  async readToEnd(deadlineMs: number): Promise<void> {
+    const bounds = (await this.log.offsets(this.topics.journal))[0];
+    await this.readTo(bounds?.endOffset ?? this.fold.position.nextOffset, deadlineMs);
+  }
+
+  /** Resolves when the journal is folded up to `nextOffset`. Fails with DEADLINE, STOPPING. */
+  async readTo(nextOffset: Offset, deadlineMs: number): Promise<void> {
+    await this.until(
+      () => (this.fold.position.nextOffset >= nextOffset ? true : undefined),
+      deadlineMs,
+      `reading the journal to offset ${nextOffset}`,
+    );
+  }
+
+  /** What became of a command; waits for its decision. Fails with DEADLINE: unknown, it may still be decided. */
+  async outcome(commandId: string, deadlineMs: number): Promise<CommandOutcome> {
+    return this.until(() => this.state.outcome(commandId), deadlineMs, `the decision of command ${commandId}`);
+  }
+
+  /** Waits for any condition on the state, looked at after every batch of the journal. Fails with DEADLINE, STOPPING. */
+  async until<T>(look: () => T | undefined, deadlineMs: number, what: string): Promise<T> {
+    if (this.stopping.signal.aborted) throw stopped();
+    return this.waits.until(look, deadlineMs, what);
+  }
+
+  stats(): { seq: number; term: number; journalOffset: number; entities: number; voidRecords: number } {
+    const { seq, term, nextOffset } = this.fold.position;
+    const voidRecords = this.fold.chain.voidRecords;
+    return { seq, term, journalOffset: nextOffset, entities: this.fold.table.size, voidRecords };
+  }
+
+  async close(): Promise<void> {
+    this.stopping.abort();
+    this.trouble = 'closed';
+    this.waits.failAll(stopped());
+    await this.running;
+  }
+
+  /** Tails the journal until closed. A log out of order is retried at the same place: a state never falls. */
+  private async follow(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        await this.followOnce();
+      } catch (error) {
+        this.trouble = `the journal cannot be followed: ${messageOf(error)}`;
+        this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');
+        if (error instanceof InvariantViolation) {
+          this.waits.failAll(error);
+          return;
+        }
+        await this.pause(viewLimits.retryMs);
+      }
+    }
+  }
+
+  private async followOnce(): Promise<void> {
+    const from = { nextOffset: this.fold.position.nextOffset, leaderEpoch: this.leaderEpoch };
+    const options = { signal: this.stopping.signal, idleMs: viewLimits.idleMs };
+    for await (const batch of this.log.tail(this.topics.journal, asPartition(0), from, options)) {
+      this.trouble = undefined;
+      this.leaderEpoch = batch.leaderEpoch;
+      this.take(batch);
+      if (batch.records.length >= viewLimits.recordsPerTurn) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private take(batch: LogBatch): void {
+    for (const record of batch.records) {
+      const folded = this.fold.apply(record);
+      if (folded.kind === 'adopted') this.tell(this.listeners, folded.adopted);
+      else if (folded.kind === 'claim') this.tell(this.claimListeners, folded.claim);
+      else this.options.logger.warn({ ...folded, offset: record.offset }, 'a record of a deposed master is void');
+    }
+    this.fold.chain.passTo(batch.nextOffset);
+    this.waits.poll();
+  }
+
+  private tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
+    for (const listener of listeners)
+      try {
+        listener(value);
+      } catch (error) {
+        this.options.logger.error({ error }, 'a listener to decisions failed');
+      }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.timers.after(ms, end);
+      const { signal } = this.stopping;
+      function end(): void {
+        cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      }
+      signal.addEventListener('abort', end);
+    });
+  }
+}
+
+const stopped = (): Failure => new Failure('STOPPING', 'this process is stopping; ask another one');

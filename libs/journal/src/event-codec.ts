@@ -1,0 +1,18 @@
+import { decode, encode } from '@levee/codec';
+import { eventOfRecord, recordOfKind, type ClusterEvent } from '@levee/cluster';
+import type { RecordTypes } from '@levee/events';
+import { Failure } from '@levee/kernel';
+
+/** The record that stands for `event` in `Decision.events` and, unless it removes something, in a compacted topic. */
+export function encodeEvent(event: ClusterEvent): Buffer {
+  const name = recordOfKind[event.kind];
+  return encode(name, event.entity as RecordTypes[typeof name]);
+}
+
+/** Fails with WRONG_RECORD when the bytes hold a record that is no entity, and as `decode` does. */
+export function decodeEvent(bytes: Uint8Array): ClusterEvent {
+  const decoded = decode(bytes);
+  const event = eventOfRecord(decoded.name, decoded.record);
+  if (event === undefined) throw new Failure('WRONG_RECORD', `a ${decoded.name} where an entity was expected`);
+  return event;
+}

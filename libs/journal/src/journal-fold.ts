@@ -1,0 +1,90 @@
+import { ClusterState, entityKey, evolve, type ClusterEvent } from '@levee/cluster';
+import type { Claim, Decision } from '@levee/events';
+import { assert, asSeq, asTerm, type Offset, type Seq, type Term } from '@levee/kernel';
+import { EntityTable } from './entity-table';
+import { decodeEvent } from './event-codec';
+import { JournalChain, type ChainPosition, type Link } from './journal-chain';
+
+/** A decision in force, after the state has taken it in. */
+export interface Adopted {
+  readonly seq: Seq;
+  readonly term: Term;
+  readonly decision: Decision;
+  readonly events: readonly ClusterEvent[];
+}
+
+export type Folded =
+  | { readonly kind: 'adopted'; readonly adopted: Adopted }
+  | { readonly kind: 'claim'; readonly claim: Claim }
+  | { readonly kind: 'void'; readonly record: 'Decision' | 'Claim'; readonly term: number };
+
+/**
+ * The state of the cluster as a fold of the journal: entities decoded (`state`), entities as bytes with their digest
+ * (`table`), and where the fold stands (`position`). Each decision's digest is compared with the one its master wrote.
+ */
+export class JournalFold {
+  readonly chain: JournalChain;
+  readonly state: ClusterState;
+  readonly table: EntityTable;
+  /** The claim in force; after a boot from a checkpoint, unknown until the next claim. */
+  private claimInForce: Claim | undefined;
+
+  constructor(start?: { readonly position: ChainPosition; readonly table: EntityTable }) {
+    this.chain = new JournalChain(start?.position);
+    this.table = start?.table ?? new EntityTable();
+    this.state = new ClusterState();
+    for (const event of eventsOfTable(this.table)) this.state.absorb(event);
+    this.state.settle();
+  }
+
+  get position(): ChainPosition {
+    return this.chain.position;
+  }
+
+  get claim(): Claim | undefined {
+    return this.claimInForce;
+  }
+
+  get digest(): string {
+    return this.table.digest;
+  }
+
+  apply(record: { readonly offset: Offset; readonly value: Buffer | null }): Folded {
+    const link: Link = this.chain.accept(record);
+    if (link.kind === 'void') return link;
+    if (link.kind === 'claim') {
+      this.claimInForce = link.claim;
+      return link;
+    }
+    return { kind: 'adopted', adopted: this.adopt(link.decision) };
+  }
+
+  private adopt(decision: Decision): Adopted {
+    const events = decision.events.map((bytes) => {
+      const event = decodeEvent(bytes);
+      evolve(this.state, event);
+      putEvent(this.table, event, bytes);
+      return event;
+    });
+    assert(
+      this.table.digest === decision.stateDigest,
+      `I8: the state after decision ${decision.seq} has digest ${this.table.digest}, its master had ${decision.stateDigest}`,
+    );
+    return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events };
+  }
+}
+
+/** Puts the bytes of `event` into `table`, or takes its entity out. */
+export function putEvent(
+  table: { set(key: string, bytes: Buffer | undefined): void },
+  event: ClusterEvent,
+  bytes: Uint8Array,
+): void {
+  table.set(entityKey(event), event.kind === 'removed' ? undefined : Buffer.from(bytes));
+}
+
+/** By ascending seq, so that what is listed oldest first stays so. */
+function eventsOfTable(table: EntityTable): ClusterEvent[] {
+  const events = [...table.entries()].map(([, bytes]) => decodeEvent(bytes));
+  return events.sort((a, b) => a.entity.seq - b.entity.seq);
+}

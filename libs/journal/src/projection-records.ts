@@ -1,0 +1,83 @@
+import { decodeAs, encode } from '@levee/codec';
+import type { Checkpoint } from '@levee/events';
+import { CodecFailure } from '@levee/codec';
+import type { LogHeader, LogRecord, StoredRecord } from '@levee/log';
+import type { ControlTopics } from './control-topics';
+import { decodeEvent } from './event-codec';
+
+/** Keys in the compacted topics that are no entities. */
+export const checkpointKey = 'checkpoint';
+export const claimKey = 'claim';
+
+/** A compacted topic's last word about one entity. */
+export interface ProjectedEntity {
+  /** `undefined`: removed. */
+  readonly bytes: Buffer | undefined;
+  readonly seq: number;
+  readonly term: number;
+}
+
+export function topicOfEntity(topics: ControlTopics, key: string): string {
+  return key.startsWith('route/') ? topics.routes : topics.metadata;
+}
+
+export function entityRecord(key: string, entity: ProjectedEntity): LogRecord {
+  if (entity.bytes !== undefined) return { key: Buffer.from(key), value: entity.bytes };
+  return {
+    key: Buffer.from(key),
+    value: null,
+    headers: [numberHeader('seq', entity.seq), numberHeader('term', entity.term)],
+  };
+}
+
+export function checkpointRecord(checkpoint: Checkpoint): LogRecord {
+  return { key: Buffer.from(checkpointKey), value: encode('Checkpoint', checkpoint) };
+}
+
+/** What one compacted topic says, gathered record by record; of two records of an entity the higher decision wins. */
+export class ProjectedTopic {
+  readonly entities = new Map<string, ProjectedEntity>();
+  checkpoint: Checkpoint | undefined;
+  /** Records that could not be read: the journal has to be folded instead. */
+  damaged: string | undefined;
+
+  add(record: StoredRecord): void {
+    const key = record.key?.toString('utf8') ?? '';
+    if (key === claimKey) return;
+    try {
+      if (key === checkpointKey) this.addCheckpoint(record);
+      else this.addEntity(key, record);
+    } catch (error) {
+      if (!(error instanceof CodecFailure)) throw error;
+      this.damaged ??= `${key} at offset ${record.offset}: ${error.message}`;
+    }
+  }
+
+  private addCheckpoint(record: StoredRecord): void {
+    if (record.value === null) return;
+    const checkpoint = decodeAs('Checkpoint', record.value);
+    if (this.checkpoint === undefined || checkpoint.seq >= this.checkpoint.seq) this.checkpoint = checkpoint;
+  }
+
+  private addEntity(key: string, record: StoredRecord): void {
+    const entity =
+      record.value === null
+        ? { bytes: undefined, seq: headerNumber(record.headers, 'seq'), term: headerNumber(record.headers, 'term') }
+        : { bytes: Buffer.from(record.value), ...seqAndTerm(record.value) };
+    const known = this.entities.get(key);
+    if (known === undefined || entity.seq >= known.seq) this.entities.set(key, entity);
+  }
+}
+
+function seqAndTerm(bytes: Buffer): { seq: number; term: number } {
+  const { seq, term } = decodeEvent(bytes).entity;
+  return { seq, term };
+}
+
+const numberHeader = (key: string, value: number): LogHeader => ({ key, value: Buffer.from(String(value)) });
+
+/** -1 when there is none: a tombstone of somebody else, older than any decision. */
+function headerNumber(headers: readonly LogHeader[], key: string): number {
+  const value = Number(headers.find((header) => header.key === key)?.value.toString() ?? '');
+  return Number.isSafeInteger(value) && value > 0 ? value : -1;
+}

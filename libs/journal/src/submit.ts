@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import { encode } from '@levee/codec';
+import { asPartition, Failure, type Clock } from '@levee/kernel';
+import { systemClock, type Log } from '@levee/log';
+import type { ControlTopics } from './control-topics';
+
+export interface SubmittedCommand {
+  readonly kind: string;
+  /** The command's own fields, as JSON. */
+  readonly payload: unknown;
+  /** Who asks: `portal p1`, `node n1`, a user name. */
+  readonly principal: string;
+  /** A UUID; the same id again is the same command and gets the recorded outcome. */
+  readonly id?: string;
+}
+
+export const commandPayloadBytesMax = 256 * 1024;
+
+/**
+ * Appends a command to `levee.commands` and returns its id; what became of it is found in the journal by that id
+ * (`ClusterView.outcome`). Fails as `Log.append` does, and with TOO_LARGE; after OUTCOME_UNKNOWN submit again with the
+ * same id.
+ */
+export async function submit(
+  log: Log,
+  topics: ControlTopics,
+  command: SubmittedCommand,
+  clock: Clock = systemClock,
+): Promise<string> {
+  const id = command.id ?? randomUUID();
+  const payload = JSON.stringify(command.payload ?? {});
+  const bytes = Buffer.byteLength(payload);
+  if (bytes > commandPayloadBytesMax)
+    throw new Failure(
+      'TOO_LARGE',
+      `the payload of ${command.kind} has ${bytes} bytes, the limit is ${commandPayloadBytesMax}; split the command`,
+    );
+  const value = encode('Command', {
+    id,
+    kind: command.kind,
+    payload,
+    principal: command.principal,
+    submittedAtMs: clock.nowMs(),
+  });
+  await log.append(topics.commands, asPartition(0), [{ key: Buffer.from(id), value }]);
+  return id;
+}
