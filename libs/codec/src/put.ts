@@ -35,26 +35,20 @@ const frameHigh = frame.readInt32LE(6);
 export function encodePut(key: Uint8Array, value: Uint8Array, expiresAtMs: number | null): Buffer {
   const crc = putCrc(key, value, expiresAtMs);
   const crcZigZag = ((crc << 1) ^ (crc >> 31)) >>> 0;
-  const expiry = expiresAtMs === null ? 0 : expiresAtMs * 2;
-  const size =
-    frameBytes +
-    1 +
-    (expiresAtMs === null ? 0 : varintBytes(expiry)) +
-    1 +
-    varintBytes(crcZigZag) +
-    varintBytes(value.length * 2) +
-    value.length;
-  const bytes = Buffer.allocUnsafe(size);
+  const expiryBytes = expiresAtMs === null ? 0 : varintBytes(expiresAtMs * 2);
+  // Two branch numbers of one byte each.
+  const headBytes = frameBytes + 2 + expiryBytes + uint32Bytes(crcZigZag) + uint32Bytes(value.length * 2);
+  const bytes = Buffer.allocUnsafe(headBytes + value.length);
   bytes.set(frame, 0);
   let at = frameBytes;
   if (expiresAtMs === null) bytes[at++] = 0;
   else {
     bytes[at++] = 2;
-    at = writeVarint(bytes, at, expiry);
+    at = writeVarint(bytes, at, expiresAtMs * 2);
   }
   bytes[at++] = 2;
-  at = writeVarint(bytes, at, crcZigZag);
-  at = writeVarint(bytes, at, value.length * 2);
+  at = writeUint32(bytes, at, crcZigZag);
+  at = writeUint32(bytes, at, value.length * 2);
   bytes.set(value, at);
   return bytes;
 }
@@ -124,45 +118,57 @@ function isKnown(raw: Uint8Array): boolean {
 
 /** CRC-32C, signed, over key, expiresAtMs as 8 bytes big-endian (0 when null), value. */
 export function putCrc(key: Uint8Array, value: Uint8Array, expiresAtMs: number | null): number {
-  const size = key.length + 8 + value.length;
-  const expiry = expiresAtMs ?? 0;
-  if (size > gatherBytesMax) {
-    writeInt64(gather, 0, expiry);
-    return crc32cNative(value, crc32cNative(gather.subarray(0, 8), crc32cNative(key))) | 0;
+  let crc = crc32cNative(key);
+  if (expiresAtMs === null) crc = crc32cNative(noExpiry, crc);
+  else {
+    // Two's complement, big-endian: the high half carries the sign.
+    expiry.writeInt32BE(Math.floor(expiresAtMs / 2 ** 32), 0);
+    expiry.writeInt32BE(expiresAtMs | 0, 4);
+    crc = crc32cNative(expiry, crc);
   }
-  // One native call over gathered bytes costs less than three, up to some kilobytes.
-  gather.set(key, 0);
-  writeInt64(gather, key.length, expiry);
-  gather.set(value, key.length + 8);
-  return crc32cNative(gather.subarray(0, size)) | 0;
+  return crc32cNative(value, crc) | 0;
 }
 
-const gatherBytesMax = 4096;
-const gather = Buffer.allocUnsafeSlow(gatherBytesMax);
-
-/** Two's complement, big-endian; `n` is a safe integer. */
-function writeInt64(bytes: Buffer, at: number, n: number): void {
-  bytes.writeInt32BE(Math.floor(n / 2 ** 32), at);
-  bytes.writeUInt32BE(n >>> 0, at + 4);
-}
+const expiry = Buffer.alloc(8);
+const noExpiry = Buffer.alloc(8);
 
 const int32LE = (b: Uint8Array, at: number): number =>
   (b[at] as number) | ((b[at + 1] as number) << 8) | ((b[at + 2] as number) << 16) | ((b[at + 3] as number) << 24);
 
-function varintBytes(n: number): number {
-  let size = 1;
-  for (let rest = n; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
-  return size;
+/** Bytes of a base-128 number from 0 to 2^32 - 1. */
+function uint32Bytes(n: number): number {
+  if (n < 0x80) return 1;
+  if (n < 0x4000) return 2;
+  if (n < 0x200000) return 3;
+  return n < 0x10000000 ? 4 : 5;
 }
 
-/** Base-128, least significant group first; `n` from 0 to 2^54. Returns the offset behind it. */
-function writeVarint(bytes: Buffer, start: number, n: number): number {
+/** Bytes of a base-128 number from 0 to 2^54. */
+const varintBytes = (n: number): number =>
+  n < 0x10000000 ? uint32Bytes(n) : 4 + uint32Bytes(Math.floor(n / 0x10000000));
+
+/** Base-128, least significant group first; `n` from 0 to 2^32 - 1. Returns the offset behind it. */
+function writeUint32(bytes: Buffer, start: number, n: number): number {
   let at = start;
-  let rest = n;
-  for (; rest > 0x7fffffff; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
-  for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+  let rest = n | 0;
+  while ((rest & ~0x7f) !== 0) {
+    bytes[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
   bytes[at++] = rest;
   return at;
+}
+
+/** The same for `n` from 0 to 2^54, without the slow division of large numbers. */
+function writeVarint(bytes: Buffer, start: number, n: number): number {
+  if (n < 0x10000000) return writeUint32(bytes, start, n);
+  const high = Math.floor(n / 0x10000000);
+  const low = n - high * 0x10000000;
+  bytes[start] = (low & 0x7f) | 0x80;
+  bytes[start + 1] = ((low >>> 7) & 0x7f) | 0x80;
+  bytes[start + 2] = ((low >>> 14) & 0x7f) | 0x80;
+  bytes[start + 3] = (low >>> 21) | 0x80;
+  return writeUint32(bytes, start + 4, high);
 }
 
 /** Where `readVarint` stands, and the lowest bit of what it read: fields, so that nothing is allocated. */

@@ -54,7 +54,7 @@ describe('encodePut', () => {
     fc.assert(
       fc.property(bytesUpTo(50), value, expiry, (key, v, expiresAtMs) => {
         const bytes = encodePut(key, v, expiresAtMs);
-        expect(bytes).toEqual(encode('Put', { expiresAtMs, crc: putCrc(key, v, expiresAtMs), value: v }));
+        expect(bytes.equals(encode('Put', { expiresAtMs, crc: putCrc(key, v, expiresAtMs), value: v }))).toBe(true);
       }),
       { numRuns: 500 },
     );
@@ -85,10 +85,14 @@ describe('encodePut', () => {
 });
 
 describe('readPut', () => {
+  const sample = encodePut(Buffer.alloc(0), Buffer.from('abc'), null).toString('hex');
+
   it('reads what any Avro writer writes, crc or not', () => {
     fc.assert(
       fc.property(wireExpiry, fc.option(int32, { nil: null }), value, (expiresAtMs, crc, v) => {
-        expect(readAsRecord(encode('Put', { expiresAtMs, crc, value: v }))).toEqual({ expiresAtMs, crc, value: v });
+        const put = readAsRecord(encode('Put', { expiresAtMs, crc, value: v })) as Put;
+        expect({ expiresAtMs: put.expiresAtMs, crc: put.crc }).toEqual({ expiresAtMs, crc });
+        expect(v.equals(put.value)).toBe(true);
       }),
       { numRuns: 500 },
     );
@@ -109,24 +113,16 @@ describe('readPut', () => {
   });
 
   it.each([
-    ['nothing', '', 'garbage'],
-    ['text', '68656c6c6f', 'garbage'],
-    ['a marker alone', 'c301', 'garbage'],
-    ['an unknown fingerprint', 'c3010102030405060708', 'unknownSchema'],
-    ['an unknown fingerprint with a body', 'c301010203040506070800', 'unknownSchema'],
-    ['another record of ours', encode('Fence', { producer: 'p', number: 1 }).toString('hex'), 'garbage'],
-    ["Confluent's frame with nothing behind it", '0000000001', 'garbage'],
-    [
-      'a value shorter than it claims',
-      `${encodePut(Buffer.alloc(0), Buffer.from('abc'), null).toString('hex').slice(0, -2)}`,
-      'garbage',
-    ],
-    [
-      'a value longer than it claims',
-      `${encodePut(Buffer.alloc(0), Buffer.from('abc'), null).toString('hex')}00`,
-      'garbage',
-    ],
-  ])('%s is %s', (_, hex, reading) => {
+    ['nothing', 'garbage', ''],
+    ['text', 'garbage', '68656c6c6f'],
+    ['a marker alone', 'garbage', 'c301'],
+    ['an unknown fingerprint', 'unknownSchema', 'c3010102030405060708'],
+    ['an unknown fingerprint with a body', 'unknownSchema', 'c301010203040506070800'],
+    ['another record of ours', 'garbage', encode('Fence', { producer: 'p', number: 1 }).toString('hex')],
+    ["Confluent's frame with nothing behind it", 'garbage', '0000000001'],
+    ['a value shorter than it claims', 'garbage', sample.slice(0, -2)],
+    ['a value longer than it claims', 'garbage', `${sample}00`],
+  ])('%s is %s', (_, reading, hex) => {
     expect(readPut(Buffer.from(hex, 'hex'), view)).toBe(reading);
   });
 
