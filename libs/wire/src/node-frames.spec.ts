@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { awaitCommand, encodeAwaitReply, parseAwaitCommand, parseAwaitReply, type AwaitOutcome } from './await-frames';
+import { FrameFailure } from './frame';
+import { parseEntryError } from './node-protocol';
+import { encodeRangeReply, parseRangeCommand, parseRangeReply, rangeCommand, type RangeItem } from './range-frames';
+import { parseReadCommand, readCommand, ReadEntriesWriter, ReadReply, ReadReplyWriter, readTags } from './read-frames';
+
+const bytes = fc.uint8Array({ maxLength: 50 }).map((array) => Buffer.from(array));
+const long = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const position = fc.record({ partition: fc.nat(1023), nextOffset: long });
+const received = (args: readonly (string | Buffer)[]): Buffer[] => args.map((arg) => Buffer.from(arg as string));
+
+describe('LV.READ', () => {
+  it('carries its entries', () => {
+    const entry = fc.record({ slot: fc.nat(999_999), minOffset: long, key: bytes });
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 20 }), long, (entries, tableVersion) => {
+        const writer = new ReadEntriesWriter(1);
+        for (const each of entries) writer.add(each.slot, each.minOffset, each.key);
+        const header = { namespace: 'shop.orders', tableVersion, maxAgeMs: -1, nowMs: 5, deadlineMs: 7 };
+        const request = parseReadCommand(received(readCommand(header, writer.finish())));
+        expect(request).toMatchObject(header);
+        for (let pass = 0; pass < 2; pass++) {
+          const seen: { slot: number; minOffset: number; key: Buffer }[] = [];
+          const { entries: cursor } = request;
+          while (cursor.next()) seen.push({ slot: cursor.slot, minOffset: cursor.minOffset, key: cursor.key() });
+          expect(seen).toEqual(entries);
+          cursor.rewind();
+        }
+      }),
+    );
+  });
+
+  it('carries its reply', () => {
+    const result = fc.oneof(
+      fc.record({ tag: fc.constant(readTags.value), offset: long, expiresAtMs: long, value: bytes }),
+      fc.record({ tag: fc.constant(readTags.error), text: fc.string({ unit: 'grapheme', maxLength: 20 }) }),
+      fc.record({ tag: fc.constantFrom(readTags.nil, readTags.again) }),
+    );
+    fc.assert(
+      fc.property(fc.array(result, { maxLength: 20 }), fc.array(position, { maxLength: 5 }), (results, positions) => {
+        const writer = new ReadReplyWriter(1);
+        for (const each of results) {
+          if ('value' in each) writer.value(each.offset, each.expiresAtMs || null, each.value);
+          else if ('text' in each) writer.error(each.text);
+          else if (each.tag === readTags.nil) writer.nil();
+          else writer.again();
+        }
+        const reply = new ReadReply(writer.finish(12.7, 99, positions));
+        expect([reply.ageMs, reply.tableVersion, reply.count]).toEqual([12, 99, results.length]);
+        const seen: unknown[] = [];
+        while (reply.next()) {
+          const { tag, offset, expiresAtMs } = reply;
+          if (tag === readTags.value) seen.push({ tag, offset, expiresAtMs, value: reply.value() });
+          else seen.push(tag === readTags.error ? { tag, text: reply.errorText() } : { tag });
+        }
+        expect(seen).toEqual(results);
+        expect(reply.positions()).toEqual(positions);
+      }),
+    );
+  });
+
+  it('refuses numbers that are none, by name', () => {
+    const entries = new ReadEntriesWriter().finish();
+    const args = received(['LV.READ', 'ns', '1', '-1', 'soon', '5', entries]);
+    expect(() => parseReadCommand(args)).toThrow("nowMs is an integer from 0 to 2^53-1, not 'soon'");
+    expect(() => parseReadCommand(args.slice(1))).toThrow('wrong number of arguments');
+  });
+});
+
+describe('LV.AWAIT', () => {
+  it('carries entries and outcomes', () => {
+    const entry = fc.record({ chunkId: fc.string(), partition: fc.nat(99), nextOffset: long });
+    const outcome: fc.Arbitrary<AwaitOutcome> = fc.oneof(
+      fc.constant({ kind: 'applied' as const }),
+      fc.record({ kind: fc.constant('behind' as const), nextOffset: long }),
+      fc.record({ kind: fc.constant('moved' as const), seq: long }),
+    );
+    fc.assert(
+      fc.property(fc.array(entry), fc.array(outcome), (entries, outcomes) => {
+        const request = { namespace: 'a', tableVersion: 3, deadlineMs: 4, entries };
+        expect(parseAwaitCommand(received(awaitCommand(request)))).toEqual(request);
+        expect(parseAwaitReply(encodeAwaitReply({ tableVersion: 8, outcomes }))).toEqual({ tableVersion: 8, outcomes });
+      }),
+    );
+  });
+});
+
+describe('LV.RANGE', () => {
+  it('carries request and reply', () => {
+    const item: fc.Arbitrary<RangeItem> = fc.oneof(
+      fc.record({ key: bytes, offset: long, expiresAtMs: fc.option(fc.integer({ min: 1 })), value: bytes }),
+      bytes.map((key) => ({ key, offset: 0, expiresAtMs: null, value: Buffer.alloc(0), error: 'LVUNREADABLE 1:2 x' })),
+    );
+    const positions = fc.array(position, { maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(item), positions, fc.option(bytes, { nil: undefined }), (items, at, nextKey) => {
+        const reply = { ageMs: 1, tableVersion: 2, items, positions: at, nextKey };
+        expect(parseRangeReply(encodeRangeReply(reply))).toEqual(reply);
+      }),
+    );
+    const request = {
+      namespace: 'a',
+      tableVersion: 1,
+      maxAgeMs: 2,
+      nowMs: 3,
+      deadlineMs: 4,
+      chunkId: 'a#1/c00001',
+      from: Buffer.from([0]),
+      to: Buffer.alloc(0),
+      limit: 10,
+      bytesMax: 1000,
+      keysOnly: true,
+      positions: [{ partition: 1, nextOffset: 2 }],
+    };
+    expect(parseRangeCommand(received(rangeCommand(request)))).toEqual(request);
+  });
+});
+
+describe('hostile frames', () => {
+  const parsers: readonly (readonly [string, (frame: Buffer) => unknown])[] = [
+    ['read entries', (frame) => parseReadCommand(received(['LV.READ', 'a', '1', '1', '1', '1', frame]))],
+    ['read reply', (frame) => new ReadReply(frame).positions()],
+    ['await entries', (frame) => parseAwaitCommand(received(['LV.AWAIT', 'a', '1', '1', frame]))],
+    ['await reply', parseAwaitReply],
+    ['range reply', parseRangeReply],
+  ];
+  it.each(parsers)('%s: only FrameFailure, within 50 ms', (_name, parse) => {
+    const word = fc.constantFrom(0, 1, 2, 3, 0xff, 0xffff_ffff);
+    const frame = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array)),
+      fc.array(word, { maxLength: 30 }).map((words) => Buffer.from(Uint32Array.from(words).buffer)),
+    );
+    fc.assert(
+      fc.property(frame, (bytesGiven) => {
+        const started = performance.now();
+        try {
+          parse(bytesGiven);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FrameFailure);
+        }
+        expect(performance.now() - started).toBeLessThan(50);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('reads the code of an entry error', () => {
+    expect(parseEntryError('LVBEHIND 3:77')).toEqual({ code: 'LVBEHIND', detail: '3:77' });
+    expect(parseEntryError('WHAT 3')).toBeUndefined();
+  });
+});

@@ -1,0 +1,107 @@
+/**
+ * What portals and SDKs say to data nodes: RESP commands whose bulky argument and reply are ONE binary bulk, because
+ * a RESP array of thousands of small bulks costs more to parse than the reads themselves. This table is the only
+ * definition; both sides use the writers and readers of this folder.
+ *
+ * Commands (numbers as decimal text; ms are durations unless they end in `AtMs`/`nowMs`):
+ *
+ *   LV.HELLO clusterId nodeId storeId                         -> JSON NodeHello | -LVWRONGNODE … | -LVWRONGCLUSTER …
+ *            (empty arguments are not checked; the first command of a portal's connection)
+ *   LV.READ  ns tableVersion maxAgeMs nowMs deadlineMs <readEntries>                              -> <readReply>
+ *   LV.AWAIT ns tableVersion deadlineMs <awaitEntries>                                            -> <awaitReply>
+ *   LV.RANGE ns tableVersion maxAgeMs nowMs deadlineMs chunkId from to limit bytesMax flags <positions> -> <rangeReply>
+ *            (from inclusive, to exclusive, empty = open; flags: letters, `k` = keys without values)
+ *   LV.STAT                                                    -> JSON
+ *   LV.GET   ns key                                            -> bulk | nil (for people with redis-cli; eventual)
+ *
+ * `tableVersion`: highest seq the asker has seen; a node whose own is higher says so in the reply, and the asker
+ * evaluates its routes again. `maxAgeMs` -1: any age. `deadlineMs`: how long the node may wait for positions; it
+ * answers LVBEHIND for what is still missing then. `nowMs`: the asker's clock for expiry, which never falls in a
+ * session. A whole command fails as a RESP error: -LVNOTREADY (control topics not read yet), -LVNAMESPACE (unknown
+ * here), -ERR (malformed).
+ *
+ * Frames (little endian; u64 = low word, high word, at most 2^53-1):
+ *
+ *   readEntries   count u32, then each: slot u32, minOffset u64 (0 = none), keyLength u16, key
+ *                 minOffset is a next offset of the slot's partition: the replica must have applied up to it
+ *   readReply     ageMs u32, tableVersion u64, count u32, positionCount u32, then per entry in order one of
+ *                   0 nil
+ *                   1 value: offset u64, expiresAtMs u64 (0 = never), valueLength u32, value
+ *                   2 error: length u16, text beginning with a code of `entryErrorCodes`
+ *                   3 again: the reply is full; ask for this key again
+ *                 then positionCount times: partition u32, nextOffset u64 (applied, of the touched partitions;
+ *                 the LOWEST over the replicas touched; read BEFORE the keys were)
+ *   awaitEntries  count u32, then each: partition u32, nextOffset u64, chunkIdLength u16, chunkId
+ *   awaitReply    tableVersion u64, count u32, then per entry: 0 applied | 1 behind: applied nextOffset u64
+ *                   | 2 moved: seq u64 of the route that says so (this node does not hold the chunk)
+ *   positions     count u32, then each: partition u32, nextOffset u64 (what the replica must have applied)
+ *   rangeReply    ageMs u32, tableVersion u64, count u32, positionCount u32, nextKeyLength u32 (2^32-1 = range done),
+ *                 then per key in byte order: 1 keyLength u16, key, offset u64, expiresAtMs u64, valueLength u32, value
+ *                                           | 2 keyLength u16, key, length u16, error text (an unreadable value)
+ *                 then positions as in readReply, then the next key (the first not looked at)
+ */
+export const nodeCommands = {
+  hello: 'LV.HELLO',
+  read: 'LV.READ',
+  await: 'LV.AWAIT',
+  range: 'LV.RANGE',
+  stat: 'LV.STAT',
+  get: 'LV.GET',
+} as const;
+
+export const nodeProtocolLimits = {
+  /** Entries of one LV.READ or LV.AWAIT. */
+  entriesMax: 8_192,
+  /** A LV.READ or LV.RANGE reply stops taking values above this (one value always fits). */
+  replyBytesMax: 8 * 1024 * 1024,
+  rangeLimitMax: 10_000,
+  keyBytesMax: 65_535,
+} as const;
+
+/** First word of a per-entry error. */
+export const entryErrorCodes = [
+  /** `LVMOVED <seq> <route as JSON>`: this node does not serve the slot (any more). */
+  'LVMOVED',
+  /** `LVBEHIND <partition>:<applied nextOffset>`: the position did not come within the deadline. */
+  'LVBEHIND',
+  /** `LVSTALE <ageMs>`: the replica last stood at the end longer ago than `maxAgeMs`. */
+  'LVSTALE',
+  /** `LVUNREADABLE <partition>:<offset> <reason>`: the key's last record cannot be interpreted; final, do not poll. */
+  'LVUNREADABLE',
+  /** `LVNOTREADY <why>`: the replica is loading, rewound or incomplete. */
+  'LVNOTREADY',
+  /** `LVDAMAGED <why>`: the stored value failed its CRC; the replica rebuilds itself. */
+  'LVDAMAGED',
+] as const;
+export type EntryErrorCode = (typeof entryErrorCodes)[number];
+
+export interface EntryError {
+  readonly code: EntryErrorCode;
+  /** What follows the code. */
+  readonly detail: string;
+}
+
+export interface NodeHello {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly storeId: string;
+  readonly incarnation: string;
+}
+
+/** An applied (or wanted) next offset of one partition of the namespace's binlog. */
+export interface PartitionPosition {
+  readonly partition: number;
+  readonly nextOffset: number;
+}
+
+export function entryErrorText(code: EntryErrorCode, detail: string): string {
+  return `${code} ${detail}`;
+}
+
+/** `undefined` when the text does not begin with a known code. */
+export function parseEntryError(text: string): EntryError | undefined {
+  const space = text.indexOf(' ');
+  const word = space < 0 ? text : text.slice(0, space);
+  const code = entryErrorCodes.find((known) => known === word);
+  return code && { code, detail: space < 0 ? '' : text.slice(space + 1) };
+}

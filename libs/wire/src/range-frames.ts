@@ -1,0 +1,152 @@
+import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { argText, argumentCount, decimalArg } from './node-arguments';
+import { nodeCommands, nodeProtocolLimits, type PartitionPosition } from './node-protocol';
+
+export interface RangeRequest {
+  readonly namespace: string;
+  readonly tableVersion: number;
+  /** -1 = any age. */
+  readonly maxAgeMs: number;
+  readonly nowMs: number;
+  readonly deadlineMs: number;
+  readonly chunkId: string;
+  /** Inclusive; empty = from the first key. */
+  readonly from: Buffer;
+  /** Exclusive; empty = to the last key. */
+  readonly to: Buffer;
+  readonly limit: number;
+  readonly bytesMax: number;
+  readonly keysOnly: boolean;
+  /** What the replica must have applied first. */
+  readonly positions: readonly PartitionPosition[];
+}
+
+export interface RangeItem {
+  readonly key: Buffer;
+  readonly offset: number;
+  /** null = never. */
+  readonly expiresAtMs: number | null;
+  /** Empty with `keysOnly`. */
+  readonly value: Buffer;
+  /** Set when the key's last record cannot be read: `LVUNREADABLE …`. */
+  readonly error?: string;
+}
+
+export interface RangeReply {
+  readonly ageMs: number;
+  readonly tableVersion: number;
+  readonly items: readonly RangeItem[];
+  readonly positions: readonly PartitionPosition[];
+  /** First key not looked at; `undefined` when the range is done. */
+  readonly nextKey: Buffer | undefined;
+}
+
+export function rangeCommand(request: RangeRequest): readonly (string | Buffer)[] {
+  const positions = new FrameWriter(4 + request.positions.length * 12);
+  positions.u32(request.positions.length);
+  writePositions(positions, request.positions);
+  return [
+    nodeCommands.range,
+    request.namespace,
+    `${request.tableVersion}`,
+    `${request.maxAgeMs}`,
+    `${request.nowMs}`,
+    `${request.deadlineMs}`,
+    request.chunkId,
+    request.from,
+    request.to,
+    `${request.limit}`,
+    `${request.bytesMax}`,
+    request.keysOnly ? 'k' : '',
+    positions.finish(),
+  ];
+}
+
+/** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
+export function parseRangeCommand(args: readonly Buffer[]): RangeRequest {
+  argumentCount(args, 13);
+  const flags = argText(args, 11);
+  if (flags !== '' && flags !== 'k') throw new FrameFailure(`flags are '' or 'k', not '${flags.slice(0, 16)}'`);
+  const reader = new FrameReader(args[12] as Buffer);
+  const positions = readPositions(reader, reader.u32());
+  reader.end();
+  return {
+    namespace: argText(args, 1),
+    tableVersion: decimalArg(args, 2, 'tableVersion'),
+    maxAgeMs: decimalArg(args, 3, 'maxAgeMs', -1),
+    nowMs: decimalArg(args, 4, 'nowMs'),
+    deadlineMs: decimalArg(args, 5, 'deadlineMs'),
+    chunkId: argText(args, 6),
+    from: args[7] as Buffer,
+    to: args[8] as Buffer,
+    limit: Math.min(decimalArg(args, 9, 'limit', 1), nodeProtocolLimits.rangeLimitMax),
+    bytesMax: Math.min(decimalArg(args, 10, 'bytesMax', 1), nodeProtocolLimits.replyBytesMax),
+    keysOnly: flags === 'k',
+    positions,
+  };
+}
+
+export function encodeRangeReply(reply: RangeReply): Buffer {
+  const frame = new FrameWriter(1024);
+  frame.u32(Math.min(0xffff_ffff, Math.max(0, Math.floor(reply.ageMs))));
+  frame.u64(reply.tableVersion);
+  frame.u32(reply.items.length);
+  frame.u32(reply.positions.length);
+  frame.u32(reply.nextKey === undefined ? rangeDone : reply.nextKey.length);
+  for (const item of reply.items) {
+    frame.u8(item.error === undefined ? 1 : 2);
+    frame.u16(item.key.length);
+    frame.bytes(item.key);
+    if (item.error === undefined) {
+      frame.u64(item.offset);
+      frame.u64(item.expiresAtMs ?? 0);
+      frame.u32(item.value.length);
+      frame.bytes(item.value);
+    } else frame.text16(item.error);
+  }
+  writePositions(frame, reply.positions);
+  if (reply.nextKey !== undefined) frame.bytes(reply.nextKey);
+  return frame.finish();
+}
+
+export function parseRangeReply(bulk: Buffer): RangeReply {
+  const reader = new FrameReader(bulk);
+  const ageMs = reader.u32();
+  const tableVersion = reader.u64();
+  const count = reader.u32();
+  const positionCount = reader.u32();
+  const nextKeyLength = reader.u32();
+  const items: RangeItem[] = [];
+  for (let i = 0; i < count; i++) items.push(readItem(reader));
+  const positions = readPositions(reader, positionCount);
+  const nextKey = nextKeyLength === rangeDone ? undefined : reader.bytes(nextKeyLength);
+  reader.end();
+  return { ageMs, tableVersion, items, positions, nextKey };
+}
+
+const rangeDone = 0xffff_ffff;
+
+function readItem(reader: FrameReader): RangeItem {
+  const tag = reader.u8();
+  if (tag !== 1 && tag !== 2) throw new FrameFailure(`no such tag in a range reply: ${tag}`);
+  const key = reader.bytes(reader.u16());
+  if (tag === 2) return { key, offset: 0, expiresAtMs: null, value: empty, error: reader.text16() };
+  const offset = reader.u64();
+  const expiresAtMs = reader.u64();
+  return { key, offset, expiresAtMs: expiresAtMs === 0 ? null : expiresAtMs, value: reader.bytes(reader.u32()) };
+}
+
+function writePositions(frame: FrameWriter, positions: readonly PartitionPosition[]): void {
+  for (const { partition, nextOffset } of positions) {
+    frame.u32(partition);
+    frame.u64(nextOffset);
+  }
+}
+
+function readPositions(reader: FrameReader, count: number): PartitionPosition[] {
+  const positions: PartitionPosition[] = [];
+  for (let i = 0; i < count; i++) positions.push({ partition: reader.u32(), nextOffset: reader.u64() });
+  return positions;
+}
+
+const empty = Buffer.alloc(0);

@@ -1,0 +1,242 @@
+import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { nodeCommands, nodeProtocolLimits, type PartitionPosition } from './node-protocol';
+import { argText, argumentCount, decimalArg } from './node-arguments';
+
+/** LV.READ as the node sees it; `entries` is a cursor over the frame, already checked against its counts. */
+export interface ReadRequest {
+  readonly namespace: string;
+  readonly tableVersion: number;
+  /** -1 = any age. */
+  readonly maxAgeMs: number;
+  readonly nowMs: number;
+  readonly deadlineMs: number;
+  readonly entries: ReadEntries;
+}
+
+/** Arguments of `RespClient.send` for one LV.READ. */
+export function readCommand(request: Omit<ReadRequest, 'entries'>, entries: Buffer): readonly (string | Buffer)[] {
+  const { namespace, tableVersion, maxAgeMs, nowMs, deadlineMs } = request;
+  return [nodeCommands.read, namespace, `${tableVersion}`, `${maxAgeMs}`, `${nowMs}`, `${deadlineMs}`, entries];
+}
+
+/** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
+export function parseReadCommand(args: readonly Buffer[]): ReadRequest {
+  argumentCount(args, 7);
+  return {
+    namespace: argText(args, 1),
+    tableVersion: decimalArg(args, 2, 'tableVersion'),
+    maxAgeMs: decimalArg(args, 3, 'maxAgeMs', -1),
+    nowMs: decimalArg(args, 4, 'nowMs'),
+    deadlineMs: decimalArg(args, 5, 'deadlineMs'),
+    entries: new ReadEntries(args[6] as Buffer),
+  };
+}
+
+/** Packs the entries of one LV.READ. */
+export class ReadEntriesWriter {
+  private readonly frame: FrameWriter;
+  count = 0;
+
+  constructor(bytesExpected = 1024) {
+    this.frame = new FrameWriter(bytesExpected);
+    this.frame.u32(0);
+  }
+
+  add(slot: number, minOffset: number, key: Uint8Array): void {
+    const { frame } = this;
+    frame.u32(slot);
+    frame.u64(minOffset);
+    frame.u16(key.length);
+    frame.bytes(key);
+    this.count++;
+  }
+
+  finish(): Buffer {
+    this.frame.setU32(0, this.count);
+    return this.frame.finish();
+  }
+}
+
+/**
+ * Cursor over readEntries: `while (entries.next()) use(entries.slot, entries.minOffset, entries.key())`.
+ * No object per entry. The constructor proves the frame whole, so that `next` never throws.
+ */
+export class ReadEntries {
+  readonly count: number;
+  slot = 0;
+  minOffset = 0;
+  /** The current key is `buffer.subarray(keyStart, keyEnd)`. */
+  keyStart = 0;
+  keyEnd = 0;
+  private reader: FrameReader;
+  private left: number;
+
+  constructor(readonly buffer: Buffer) {
+    const check = new FrameReader(buffer);
+    this.count = check.u32();
+    if (this.count > nodeProtocolLimits.entriesMax)
+      throw new FrameFailure(`${this.count} entries, at most ${nodeProtocolLimits.entriesMax} in one command`);
+    for (let i = 0; i < this.count; i++) {
+      check.skip(4);
+      check.u64();
+      check.skip(check.u16());
+    }
+    check.end();
+    this.reader = new FrameReader(buffer);
+    this.reader.skip(4);
+    this.left = this.count;
+  }
+
+  next(): boolean {
+    if (this.left === 0) return false;
+    this.left--;
+    const { reader } = this;
+    this.slot = reader.u32();
+    this.minOffset = reader.u64();
+    const keyLength = reader.u16();
+    this.keyStart = reader.position;
+    this.keyEnd = this.keyStart + keyLength;
+    reader.skip(keyLength);
+    return true;
+  }
+
+  /** A view of the current key. */
+  key(): Buffer {
+    return this.buffer.subarray(this.keyStart, this.keyEnd);
+  }
+
+  /** Back before the first entry. */
+  rewind(): void {
+    this.reader = new FrameReader(this.buffer);
+    this.reader.skip(4);
+    this.left = this.count;
+  }
+}
+
+export const readTags = { nil: 0, value: 1, error: 2, again: 3 } as const;
+
+/** Packs one LV.READ reply; call exactly one of `nil`, `value`, `error`, `again` per entry, in order. */
+export class ReadReplyWriter {
+  private readonly frame: FrameWriter;
+  private count = 0;
+
+  constructor(bytesExpected = 1024) {
+    this.frame = new FrameWriter(bytesExpected);
+    this.frame.bytes(emptyHeader);
+  }
+
+  /** True when further values must be answered with `again()`. */
+  get full(): boolean {
+    return this.frame.length >= nodeProtocolLimits.replyBytesMax;
+  }
+
+  nil(): void {
+    this.count++;
+    this.frame.u8(readTags.nil);
+  }
+
+  /** `expiresAtMs` null = never. The value is copied. */
+  value(offset: number, expiresAtMs: number | null, value: Uint8Array): void {
+    this.count++;
+    const { frame } = this;
+    frame.u8(readTags.value);
+    frame.u64(offset);
+    frame.u64(expiresAtMs ?? 0);
+    frame.u32(value.length);
+    frame.bytes(value);
+  }
+
+  /** See `entryErrorText`. */
+  error(text: string): void {
+    this.count++;
+    this.frame.u8(readTags.error);
+    this.frame.text16(text);
+  }
+
+  again(): void {
+    this.count++;
+    this.frame.u8(readTags.again);
+  }
+
+  finish(ageMs: number, tableVersion: number, positions: readonly PartitionPosition[]): Buffer {
+    const { frame } = this;
+    frame.setU32(0, Math.min(0xffff_ffff, Math.max(0, Math.floor(ageMs))));
+    frame.setU64(4, tableVersion);
+    frame.setU32(12, this.count);
+    frame.setU32(16, positions.length);
+    for (const { partition, nextOffset } of positions) {
+      frame.u32(partition);
+      frame.u64(nextOffset);
+    }
+    return frame.finish();
+  }
+}
+
+const emptyHeader = new Uint8Array(20);
+
+/** Cursor over a LV.READ reply. The constructor reads the header; `next` throws FrameFailure on a damaged frame. */
+export class ReadReply {
+  readonly ageMs: number;
+  readonly tableVersion: number;
+  readonly count: number;
+  readonly positionCount: number;
+  tag: number = readTags.nil;
+  offset = 0;
+  /** 0 = never. */
+  expiresAtMs = 0;
+  /** The current value is `buffer.subarray(valueStart, valueEnd)`. */
+  valueStart = 0;
+  valueEnd = 0;
+  private readonly reader: FrameReader;
+  private left: number;
+
+  constructor(readonly buffer: Buffer) {
+    this.reader = new FrameReader(buffer);
+    this.ageMs = this.reader.u32();
+    this.tableVersion = this.reader.u64();
+    this.count = this.reader.u32();
+    this.positionCount = this.reader.u32();
+    this.left = this.count;
+  }
+
+  next(): boolean {
+    if (this.left === 0) return false;
+    this.left--;
+    const { reader } = this;
+    this.tag = reader.u8();
+    if (this.tag === readTags.value) {
+      this.offset = reader.u64();
+      this.expiresAtMs = reader.u64();
+      this.take(reader.u32());
+    } else if (this.tag === readTags.error) this.take(reader.u16());
+    else if (this.tag !== readTags.nil && this.tag !== readTags.again)
+      throw new FrameFailure(`no such tag in a read reply: ${this.tag}`);
+    return true;
+  }
+
+  /** A view of the current value. */
+  value(): Buffer {
+    return this.buffer.subarray(this.valueStart, this.valueEnd);
+  }
+
+  /** The current error's text. */
+  errorText(): string {
+    return this.buffer.toString('utf8', this.valueStart, this.valueEnd);
+  }
+
+  /** After the last entry (skips what is left). */
+  positions(): PartitionPosition[] {
+    while (this.next());
+    const positions: PartitionPosition[] = [];
+    for (let i = 0; i < this.positionCount; i++)
+      positions.push({ partition: this.reader.u32(), nextOffset: this.reader.u64() });
+    this.reader.end();
+    return positions;
+  }
+
+  private take(length: number): void {
+    this.valueStart = this.reader.position;
+    this.reader.skip(length);
+    this.valueEnd = this.valueStart + length;
+  }
+}
