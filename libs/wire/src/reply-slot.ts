@@ -1,0 +1,156 @@
+import { assert } from '@levee/kernel';
+import { oneLine, ReplyWriter, type RespProtocol } from './reply-writer';
+
+/** Where a slot tells that it is complete, so that the replies before and after it can be written. */
+export interface SlotOwner {
+  slotDone(bytes: number): void;
+}
+
+const waiting = 0;
+const textual = 1;
+const bulky = 2;
+const encoded = 3;
+
+/**
+ * Place of one command's reply in its connection's order. Complete it exactly once, now or later, in any order
+ * relative to other slots. Buffers given to it must stay unchanged until they are written (end of the tick after).
+ */
+export class ReplySlot {
+  private state: number = waiting;
+  private line = '';
+  private buffer: Buffer | undefined;
+  private start = 0;
+  private end = 0;
+
+  constructor(
+    private readonly owner: SlotOwner,
+    /** Of the connection when the command came. */
+    readonly protocol: RespProtocol,
+  ) {}
+
+  get done(): boolean {
+    return this.state !== waiting;
+  }
+
+  ok(): void {
+    this.lineOf('+OK\r\n');
+  }
+
+  simple(text: string): void {
+    this.lineOf(`+${oneLine(text)}\r\n`);
+  }
+
+  /** `text` begins with the error's code, as in `ERR syntax error`. */
+  error(text: string): void {
+    this.lineOf(`-${oneLine(text)}\r\n`);
+  }
+
+  integer(n: number): void {
+    this.lineOf(`:${n}\r\n`);
+  }
+
+  null(): void {
+    this.lineOf(this.protocol === 3 ? '_\r\n' : '$-1\r\n');
+  }
+
+  bulk(bytes: Buffer): void {
+    this.bulkSlice(bytes, 0, bytes.length);
+  }
+
+  /** As `bulk(buffer.subarray(start, end))`, without making the view. */
+  bulkSlice(buffer: Buffer, start: number, end: number): void {
+    this.complete(bulky);
+    this.buffer = buffer;
+    this.start = start;
+    this.end = end;
+    this.owner.slotDone(end - start);
+  }
+
+  text(text: string): void {
+    this.bulk(Buffer.from(text, 'utf8'));
+  }
+
+  /** Any other shape. */
+  write(build: (writer: ReplyWriter) => void): void {
+    const writer = new ReplyWriter(this.protocol);
+    build(writer);
+    this.raw(writer.finish());
+  }
+
+  /** An encoded reply. */
+  raw(bytes: Buffer): void {
+    this.complete(encoded);
+    this.buffer = bytes;
+    this.end = bytes.length;
+    this.owner.slotDone(bytes.length);
+  }
+
+  /** Payload bytes held, as told to the owner. */
+  get payloadBytes(): number {
+    return this.state === textual ? this.line.length : this.end - this.start;
+  }
+
+  /** At least as many bytes as `encodeInto` writes. */
+  get bytesMax(): number {
+    if (this.state === textual) return this.line.length * 3;
+    return this.end - this.start + 16;
+  }
+
+  /** Writes the reply at `at` and returns the place after it. */
+  encodeInto(target: Buffer, at: number): number {
+    if (this.state === textual) return at + writeLine(target, this.line, at);
+    const buffer = this.buffer as Buffer;
+    let to = at;
+    const { start, end } = this;
+    if (this.state === bulky) {
+      target[to++] = 0x24;
+      to = writeDecimal(target, to, end - start);
+      target[to++] = 13;
+      target[to++] = 10;
+    }
+    if (end - start <= 24) for (let i = start; i < end; i++) target[to++] = buffer[i] as number;
+    else {
+      buffer.copy(target, to, start, end);
+      to += end - start;
+    }
+    if (this.state === bulky) {
+      target[to++] = 13;
+      target[to++] = 10;
+    }
+    return to;
+  }
+
+  private lineOf(line: string): void {
+    this.complete(textual);
+    this.line = line;
+    this.owner.slotDone(line.length);
+  }
+
+  private complete(state: number): void {
+    assert(this.state === waiting, 'a reply slot is completed once');
+    this.state = state;
+  }
+}
+
+function writeLine(target: Buffer, line: string, at: number): number {
+  if (line.length > 64) return target.write(line, at, 'utf8');
+  for (let i = 0; i < line.length; i++) {
+    const code = line.charCodeAt(i);
+    if (code > 0x7f) return target.write(line, at, 'utf8');
+    target[at + i] = code;
+  }
+  return line.length;
+}
+
+/** Decimal digits of a non-negative integer; returns the place after them. */
+function writeDecimal(target: Buffer, at: number, n: number): number {
+  let digits = 1;
+  for (let limit = 10; n >= limit; limit *= 10) digits++;
+  let rest = n;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const tenth = Math.floor(rest / 10);
+    target[i] = 0x30 + rest - tenth * 10;
+    rest = tenth;
+  }
+  return at + digits;
+}

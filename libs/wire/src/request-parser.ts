@@ -1,0 +1,192 @@
+import { ByteQueue } from './byte-queue';
+import { splitInline } from './inline';
+
+/** Limits of one connection's requests. Defaults: {@link requestLimits}. */
+export interface RequestLimits {
+  readonly argumentsMax: number;
+  /** One argument. Above the 1 MiB a value may have, so that doors can refuse it by name instead of hanging up. */
+  readonly bulkBytesMax: number;
+  /** An inline command, or the line of a count. */
+  readonly lineBytesMax: number;
+  /** All arguments of one command. */
+  readonly requestBytesMax: number;
+}
+
+export const requestLimits: RequestLimits = {
+  argumentsMax: 65_536,
+  bulkBytesMax: 16 * 1024 * 1024,
+  lineBytesMax: 64 * 1024,
+  requestBytesMax: 64 * 1024 * 1024,
+};
+
+const star = 0x2a;
+const dollar = 0x24;
+const cr = 0x0d;
+const lf = 0x0a;
+
+/** What one view costs besides its bytes. */
+const argumentOverheadBytes = 96;
+
+/** Results of reading the number of a `*` or `$` line. */
+const incomplete = -2;
+const wrong = -3;
+
+/**
+ * Incremental parser of RESP requests: arrays of bulks, and inline commands as people type them into telnet.
+ * Hostile bytes end in `failure` (the text Redis users know), never in an exception; arguments are views.
+ */
+export class RequestParser {
+  /** Text of the `-ERR` reply after which the connection must be closed. */
+  failure: string | undefined;
+  private paused = false;
+  private readonly queue = new ByteQueue();
+  /** Arguments of the command under way; `undefined` between commands. */
+  private args: Buffer[] | undefined;
+  private argsLeft = 0;
+  private argBytes = 0;
+  /** Length of the bulk under way; -1 while its header is still to come. */
+  private bulkLength = -1;
+  /** Bytes of the waiting line already searched for its end. */
+  private searched = 0;
+
+  /** `onRequest` returns false to stop parsing until `resume()`. */
+  constructor(
+    private readonly onRequest: (args: Buffer[]) => boolean,
+    private readonly limits: RequestLimits = requestLimits,
+  ) {}
+
+  /** Bytes that a command not yet complete holds in memory. */
+  get bufferedBytes(): number {
+    return this.queue.length + this.argBytes + (this.args === undefined ? 0 : this.args.length * argumentOverheadBytes);
+  }
+
+  push(chunk: Buffer): void {
+    if (this.failure !== undefined) return;
+    this.queue.push(chunk, this.bulkLength > 0 ? this.bulkLength + 2 : 0);
+    if (!this.paused) this.parse();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.parse();
+  }
+
+  /** Forgets what waits; nothing is emitted any more. */
+  stop(): void {
+    this.paused = true;
+    this.queue.clear();
+    this.args = undefined;
+  }
+
+  private parse(): void {
+    while (!this.paused && this.failure === undefined) {
+      if (this.args === undefined && !this.beginRequest()) return;
+      while (this.argsLeft > 0) if (!this.readBulk()) return;
+      const args = this.args;
+      this.args = undefined;
+      if (args === undefined) continue;
+      this.argBytes = 0;
+      if (args.length > 0 && !this.onRequest(args)) this.paused = true;
+    }
+  }
+
+  /** True when `args` and `argsLeft` are set, or an empty command was skipped; false: more bytes or a failure. */
+  private beginRequest(): boolean {
+    const { queue } = this;
+    if (queue.start === queue.end) return false;
+    if (queue.buffer[queue.start] !== star) return this.inline();
+    const count = this.number('multibulk');
+    if (count < -1) return false;
+    if (count > this.limits.argumentsMax) return this.fail('invalid multibulk length');
+    this.argsLeft = Math.max(0, count);
+    this.args = [];
+    return true;
+  }
+
+  private readBulk(): boolean {
+    const { queue } = this;
+    if (this.bulkLength < 0) {
+      if (queue.start === queue.end) return false;
+      const first = queue.buffer[queue.start] as number;
+      if (first !== dollar) return this.fail(`expected '$', got '${printable(first)}'`);
+      const length = this.number('bulk');
+      if (length === incomplete || length === wrong) return false;
+      if (length < 0 || length > this.limits.bulkBytesMax) return this.fail('invalid bulk length');
+      if (this.argBytes + length > this.limits.requestBytesMax)
+        return this.fail(`too big request: more than ${this.limits.requestBytesMax} bytes in one command`);
+      this.bulkLength = length;
+    }
+    const end = queue.start + this.bulkLength;
+    if (end + 2 > queue.end) return false;
+    const { buffer } = queue;
+    if (buffer[end] !== cr || buffer[end + 1] !== lf) return this.fail('expected CRLF after a bulk string');
+    (this.args as Buffer[]).push(buffer.subarray(queue.start, end));
+    this.argBytes += this.bulkLength;
+    queue.start = end + 2;
+    this.bulkLength = -1;
+    this.argsLeft--;
+    return true;
+  }
+
+  /** The number of the line at `start`, which is then consumed; or `incomplete`; or `wrong` with `failure` set. */
+  private number(kind: 'multibulk' | 'bulk'): number {
+    const { queue } = this;
+    const { buffer, end } = queue;
+    let at = queue.start + 1;
+    const negative = at < end && buffer[at] === 0x2d;
+    if (negative) at++;
+    let n = 0;
+    let digits = 0;
+    for (; at < end; at++) {
+      const digit = (buffer[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) break;
+      n = n * 10 + digit;
+      if (++digits > 10) break;
+    }
+    if (at === end || (at + 1 === end && buffer[at] === cr)) return incomplete;
+    if (digits === 0 || digits > 10 || buffer[at] !== cr || buffer[at + 1] !== lf) {
+      this.fail(`invalid ${kind} length`);
+      return wrong;
+    }
+    queue.start = at + 2;
+    if (!negative) return n;
+    if (kind === 'bulk' && n !== 0) {
+      this.fail('invalid bulk length');
+      return wrong;
+    }
+    return n === 0 ? 0 : -1;
+  }
+
+  private inline(): boolean {
+    const { queue } = this;
+    const lineEnd = queue.buffer.indexOf(lf, queue.start + this.searched);
+    const found = lineEnd >= 0 && lineEnd < queue.end;
+    if ((found ? lineEnd - queue.start : queue.length) > this.limits.lineBytesMax)
+      return this.fail('too big inline request');
+    if (!found) {
+      this.searched = queue.length;
+      return false;
+    }
+    this.searched = 0;
+    const end = lineEnd > queue.start && queue.buffer[lineEnd - 1] === cr ? lineEnd - 1 : lineEnd;
+    const args = splitInline(queue.buffer.subarray(queue.start, end));
+    queue.start = lineEnd + 1;
+    if (args === undefined) return this.fail('unbalanced quotes in request');
+    if (args.length > this.limits.argumentsMax) return this.fail('too many arguments in inline request');
+    this.args = args;
+    this.argsLeft = 0;
+    return true;
+  }
+
+  private fail(what: string): false {
+    this.failure = `ERR Protocol error: ${what}`;
+    this.queue.clear();
+    this.args = undefined;
+    return false;
+  }
+}
+
+function printable(byte: number): string {
+  return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+}

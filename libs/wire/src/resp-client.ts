@@ -1,0 +1,297 @@
+import { connect, type Socket } from 'node:net';
+import { Failure, messageOf, silentLogger, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
+import { systemClock, systemRandom, systemTimers } from '@levee/log';
+import { ReplyParser, RespError, RespPush, type RespReply } from './reply-parser';
+import { encodeCommand } from './request-encoder';
+
+/** Why a request has no reply. NOT_SENT: certainly not executed. OUTCOME_UNKNOWN: perhaps executed. */
+export class RespClientFailure extends Failure<'NOT_SENT' | 'OUTCOME_UNKNOWN'> {
+  override readonly name = 'RespClientFailure';
+}
+
+export interface RespClientLimits {
+  /** Requests waiting or unanswered. */
+  readonly requestsMax: number;
+  readonly requestBytesMax: number;
+  readonly connectMs: number;
+  /** Unanswered requests and not one byte received for this long: the connection is given up. */
+  readonly stallMs: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+}
+
+export const respClientLimits: RespClientLimits = {
+  requestsMax: 4_096,
+  requestBytesMax: 64 * 1024 * 1024,
+  connectMs: 2_000,
+  stallMs: 10_000,
+  backoffMinMs: 20,
+  backoffMaxMs: 1_000,
+};
+
+export interface RespClientOptions {
+  readonly limits?: Partial<RespClientLimits>;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly random?: Random;
+  /** Sent first on every connection; a text returned by `check` closes it and fails what waits. */
+  readonly hello?: { readonly args: readonly (string | Buffer)[]; check(reply: RespReply): string | undefined };
+}
+
+export type RespCallback = (failure: RespClientFailure | undefined, reply: RespReply) => void;
+
+interface Request {
+  readonly args: readonly (string | Buffer)[];
+  readonly bytes: number;
+  readonly deadlineAtMs: number;
+  /** `undefined` once answered (a late reply is dropped). */
+  done: RespCallback | undefined;
+}
+
+/**
+ * One pipelined connection to one address, made on first use and made again with growing pauses. While it is known
+ * to be down, requests fail at once, so that the caller can turn to another server.
+ */
+export class RespClient {
+  private readonly limits: RespClientLimits;
+  private readonly logger: Logger;
+  private readonly clock: Clock;
+  private readonly timers: Timers;
+  private readonly random: Random;
+  private socket: Socket | undefined;
+  private state: 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed' = 'idle';
+  private waiting: Request[] = [];
+  /** Written, in order of their replies. */
+  private sent: Request[] = [];
+  private sentFirst = 0;
+  private bytes = 0;
+  private failures = 0;
+  private lastByteMs = 0;
+  private flushing = false;
+  private cancelSweep: (() => void) | undefined;
+  private cancelBackoff: () => void = () => undefined;
+
+  constructor(
+    readonly address: { readonly host: string; readonly port: number },
+    private readonly options: RespClientOptions = {},
+  ) {
+    this.limits = { ...respClientLimits, ...options.limits };
+    this.logger = options.logger ?? silentLogger;
+    this.clock = options.clock ?? systemClock;
+    this.timers = options.timers ?? systemTimers;
+    this.random = options.random ?? systemRandom;
+  }
+
+  /** True unless the last attempt to connect failed a moment ago. */
+  get usable(): boolean {
+    return this.state !== 'backoff' && this.state !== 'closed';
+  }
+
+  get outstanding(): number {
+    return this.waiting.length + this.sent.length - this.sentFirst;
+  }
+
+  /** Calls `done` exactly once, never before `send` returned; an error reply of the server is a `RespError` reply. */
+  send(args: readonly (string | Buffer)[], deadlineMs: number, done: RespCallback): void {
+    let bytes = 0;
+    for (const arg of args) bytes += arg.length;
+    const problem = this.refusal(bytes);
+    if (problem !== undefined) {
+      process.nextTick(() => done(new RespClientFailure('NOT_SENT', problem), null));
+      return;
+    }
+    this.bytes += bytes;
+    this.waiting.push({ args, bytes, deadlineAtMs: this.clock.monotonicMs() + deadlineMs, done });
+    if (this.state === 'idle') this.open();
+    this.flushSoon();
+    this.cancelSweep ??= this.timers.after(sweepMs, () => this.sweep());
+  }
+
+  /** As `send`; an error reply rejects as well. For paths that are not hot. */
+  request(args: readonly (string | Buffer)[], deadlineMs: number): Promise<RespReply> {
+    return new Promise((resolve, reject) => {
+      this.send(args, deadlineMs, (failure, reply) => {
+        if (failure) reject(failure);
+        else if (reply instanceof RespError) reject(new Failure(reply.code, reply.text));
+        else resolve(reply);
+      });
+    });
+  }
+
+  /** Fails what is under way and connects no more. */
+  close(): void {
+    this.lose('the client was closed');
+    this.state = 'closed';
+    this.cancelBackoff();
+  }
+
+  private refusal(bytes: number): string | undefined {
+    const { host, port } = this.address;
+    if (this.state === 'closed') return `the client for ${host}:${port} is closed`;
+    if (this.state === 'backoff') return `${host}:${port} cannot be reached`;
+    if (this.outstanding >= this.limits.requestsMax)
+      return `${this.outstanding} requests to ${host}:${port} wait, at most ${this.limits.requestsMax}`;
+    if (this.bytes + bytes > this.limits.requestBytesMax && this.outstanding > 0)
+      return `${this.bytes} bytes of requests to ${host}:${port} wait, at most ${this.limits.requestBytesMax}`;
+    return undefined;
+  }
+
+  private open(): void {
+    this.state = 'connecting';
+    const socket = connect({ ...this.address, noDelay: true });
+    this.socket = socket;
+    this.lastByteMs = this.clock.monotonicMs();
+    const parser = new ReplyParser((reply) => this.received(reply));
+    const cancelConnect = this.timers.after(this.limits.connectMs, () => this.lost(socket, 'connecting took too long'));
+    socket.on('connect', () => {
+      const { hello } = this.options;
+      if (!hello) return this.ready(cancelConnect);
+      for (const piece of encodeCommand(hello.args)) socket.write(piece);
+      this.sent.push({
+        args: hello.args,
+        bytes: 0,
+        deadlineAtMs: Infinity,
+        done: (failure, reply) => {
+          if (failure) return cancelConnect();
+          const problem = hello.check(reply);
+          if (problem === undefined) return this.ready(cancelConnect);
+          cancelConnect();
+          this.lost(socket, problem);
+        },
+      });
+    });
+    socket.on('data', (chunk: Buffer) => {
+      this.lastByteMs = this.clock.monotonicMs();
+      parser.push(chunk);
+      if (parser.failure !== undefined) this.lost(socket, `protocol error: ${parser.failure}`);
+    });
+    socket.on('error', (error) => {
+      cancelConnect();
+      this.lost(socket, messageOf(error));
+    });
+    socket.on('close', () => {
+      cancelConnect();
+      this.lost(socket, 'the connection was closed');
+    });
+  }
+
+  private ready(cancelConnect: () => void): void {
+    cancelConnect();
+    this.failures = 0;
+    this.state = 'ready';
+    this.flushSoon();
+  }
+
+  private received(reply: RespReply): void {
+    if (reply instanceof RespPush) return;
+    const request = this.sent[this.sentFirst++];
+    if (request === undefined) {
+      const { socket } = this;
+      if (socket) this.lost(socket, 'a reply without a request');
+      return;
+    }
+    if (this.sentFirst === this.sent.length || this.sentFirst > 1024) {
+      this.sent = this.sent.slice(this.sentFirst);
+      this.sentFirst = 0;
+    }
+    this.bytes -= request.bytes;
+    const { done } = request;
+    request.done = undefined;
+    done?.(undefined, reply);
+  }
+
+  private flushSoon(): void {
+    if (this.flushing || this.state !== 'ready') return;
+    this.flushing = true;
+    process.nextTick(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.flushing = false;
+    const { socket } = this;
+    if (this.state !== 'ready' || !socket || this.waiting.length === 0) return;
+    const requests = this.waiting;
+    this.waiting = [];
+    if (this.sent.length === this.sentFirst) this.lastByteMs = this.clock.monotonicMs();
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for (const request of requests) {
+      for (const piece of encodeCommand(request.args)) {
+        pieces.push(piece);
+        bytes += piece.length;
+      }
+      this.sent.push(request);
+    }
+    if (bytes <= copyBytesMax) socket.write(Buffer.concat(pieces, bytes));
+    else {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    }
+  };
+
+  private lost(socket: Socket, why: string): void {
+    if (this.socket === socket) this.lose(why);
+  }
+
+  /** Gives the connection up: what was written may have been executed, what waited was not. */
+  private lose(why: string): void {
+    const { socket } = this;
+    const { host, port } = this.address;
+    this.socket = undefined;
+    socket?.destroy();
+    const sent = this.sent.slice(this.sentFirst);
+    const { waiting } = this;
+    this.sent = [];
+    this.sentFirst = 0;
+    this.waiting = [];
+    this.bytes = 0;
+    if (this.state !== 'closed') this.backOff(why);
+    for (const { done } of sent) done?.(new RespClientFailure('OUTCOME_UNKNOWN', `${host}:${port}: ${why}`), null);
+    for (const { done } of waiting) done?.(new RespClientFailure('NOT_SENT', `${host}:${port}: ${why}`), null);
+  }
+
+  private backOff(why: string): void {
+    this.state = 'backoff';
+    const { backoffMinMs, backoffMaxMs } = this.limits;
+    const pauseMs =
+      Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.failures++, 16)) * (0.5 + this.random.next() / 2);
+    this.logger.debug({ ...this.address, why, pauseMs }, 'a connection was lost');
+    this.cancelBackoff = this.timers.after(pauseMs, () => {
+      if (this.state === 'backoff') this.state = 'idle';
+    });
+  }
+
+  /** Answers requests past their deadline, and gives up a connection that has fallen silent. */
+  private sweep(): void {
+    this.cancelSweep = undefined;
+    const now = this.clock.monotonicMs();
+    const { host, port } = this.address;
+    for (let i = this.sentFirst; i < this.sent.length; i++)
+      expire(this.sent[i] as Request, now, 'OUTCOME_UNKNOWN', `${host}:${port} did not answer in time`);
+    const late = this.waiting.filter((request) => request.deadlineAtMs <= now);
+    if (late.length > 0) {
+      this.waiting = this.waiting.filter((request) => request.deadlineAtMs > now);
+      for (const request of late) {
+        this.bytes -= request.bytes;
+        expire(request, now, 'NOT_SENT', `no connection to ${host}:${port} in time`);
+      }
+    }
+    const { socket } = this;
+    if (socket && this.sent.length > this.sentFirst && now - this.lastByteMs > this.limits.stallMs)
+      this.lost(socket, `nothing received for ${this.limits.stallMs} ms`);
+    if (this.outstanding > 0) this.cancelSweep ??= this.timers.after(sweepMs, () => this.sweep());
+  }
+}
+
+/** A small write is gathered into one buffer; larger ones are cheaper not copied. */
+const copyBytesMax = 128 * 1024;
+const sweepMs = 20;
+
+function expire(request: Request, nowMs: number, code: 'NOT_SENT' | 'OUTCOME_UNKNOWN', why: string): void {
+  const { done } = request;
+  if (done === undefined || request.deadlineAtMs > nowMs) return;
+  request.done = undefined;
+  done(new RespClientFailure(code, why), null);
+}

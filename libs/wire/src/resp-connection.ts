@@ -1,0 +1,190 @@
+import type { Socket } from 'node:net';
+import { ReplySlot, type SlotOwner } from './reply-slot';
+import { ReplyWriter, type RespProtocol } from './reply-writer';
+import { RequestParser } from './request-parser';
+import type { RespServerLimits } from './resp-server-limits';
+
+/** What a connection needs of its server. */
+export interface ConnectionHost<C> {
+  readonly limits: RespServerLimits;
+  onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
+  /** The connection has replies to write at the end of this tick. */
+  markDirty(connection: RespConnection<C>): void;
+  bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void;
+  slowClient(connection: RespConnection<C>, pendingBytes: number): void;
+  monotonicMs(): number;
+}
+
+/** One client: requests parsed in order, replies written in the same order however they complete. */
+export class RespConnection<C = unknown> implements SlotOwner {
+  protocol: RespProtocol = 2;
+  /** As set by CLIENT SETNAME or HELLO … SETNAME. */
+  name = '';
+  context!: C;
+  lastActiveMs: number;
+  dirty = false;
+  closed = false;
+  /** When the last reply was written and the connection ended from this side. */
+  hungUpAtMs: number | undefined;
+  private slots: ReplySlot[] = [];
+  private firstSlot = 0;
+  /** Bytes of replies that are complete but not yet handed to the socket. */
+  private heldBytes = 0;
+  private bufferedBytes = 0;
+  private ending = false;
+  private stalled = false;
+  /** The client sent its last byte; it may still read. */
+  private inputEnded = false;
+  private readonly parser: RequestParser;
+
+  constructor(
+    readonly id: number,
+    private readonly socket: Socket,
+    private readonly host: ConnectionHost<C>,
+  ) {
+    this.lastActiveMs = host.monotonicMs();
+    this.parser = new RequestParser((args) => this.request(args), host.limits);
+    socket.on('data', (chunk: Buffer) => this.received(chunk));
+    socket.on('drain', () => this.resumeReading());
+    socket.on('end', () => {
+      this.inputEnded = true;
+      host.markDirty(this);
+    });
+  }
+
+  get remoteAddress(): string {
+    return `${this.socket.remoteAddress ?? '?'}:${this.socket.remotePort ?? 0}`;
+  }
+
+  /** Commands whose replies are not complete or not written. */
+  get outstanding(): number {
+    return this.slots.length - this.firstSlot;
+  }
+
+  /** Reply bytes waiting in this process for the client to take them. */
+  get pendingBytes(): number {
+    return this.heldBytes + this.socket.writableLength;
+  }
+
+  get bufferedInputBytes(): number {
+    return this.bufferedBytes;
+  }
+
+  /** An out-of-band message (RESP3 push), in its place among the replies. */
+  push(build: (writer: ReplyWriter) => void): void {
+    if (!this.closed && !this.ending) this.newSlot().write(build);
+  }
+
+  /** Reads no further request, writes every reply owed, then hangs up. */
+  endAfterReplies(): void {
+    if (this.ending) return;
+    this.ending = true;
+    this.parser.stop();
+    this.socket.resume();
+    this.host.markDirty(this);
+  }
+
+  destroy(): void {
+    this.closed = true;
+    this.parser.stop();
+    this.slots = [];
+    this.firstSlot = 0;
+    this.heldBytes = 0;
+    this.host.bufferedChanged(this, -this.bufferedBytes);
+    this.bufferedBytes = 0;
+    this.socket.destroy();
+  }
+
+  slotDone(bytes: number): void {
+    if (this.closed) return;
+    this.heldBytes += bytes;
+    this.host.markDirty(this);
+  }
+
+  /** Writes the replies that are complete up to the first that is not, in one write. */
+  flush(): void {
+    this.dirty = false;
+    if (this.closed) return;
+    const { slots, firstSlot } = this;
+    let end = firstSlot;
+    let bytesMax = 0;
+    while (end < slots.length && (slots[end] as ReplySlot).done) bytesMax += (slots[end++] as ReplySlot).bytesMax;
+    if (end > firstSlot) this.writeSlots(end, bytesMax);
+    if (this.pendingBytes > this.host.limits.outputBytesMax) return this.host.slowClient(this, this.pendingBytes);
+    this.resumeReading();
+    if ((this.ending || (this.inputEnded && !this.stalled)) && this.outstanding === 0) this.hangUp();
+  }
+
+  /** What the client still sends is thrown away, so that it gets the last reply and not a reset. */
+  private hangUp(): void {
+    this.hungUpAtMs ??= this.host.monotonicMs();
+    this.socket.end();
+  }
+
+  private writeSlots(end: number, bytesMax: number): void {
+    const out = Buffer.allocUnsafe(bytesMax);
+    let at = 0;
+    for (let i = this.firstSlot; i < end; i++) {
+      const slot = this.slots[i] as ReplySlot;
+      at = slot.encodeInto(out, at);
+      this.heldBytes -= slot.payloadBytes;
+    }
+    if (end === this.slots.length) {
+      this.slots = [];
+      this.firstSlot = 0;
+    } else if (end > 1024) {
+      this.slots = this.slots.slice(end);
+      this.firstSlot = 0;
+    } else this.firstSlot = end;
+    this.lastActiveMs = this.host.monotonicMs();
+    this.socket.write(out.subarray(0, at));
+  }
+
+  private received(chunk: Buffer): void {
+    if (this.closed || this.ending) return;
+    this.lastActiveMs = this.host.monotonicMs();
+    this.parser.push(chunk);
+    this.afterParsing();
+  }
+
+  private afterParsing(): void {
+    if (this.closed) return;
+    const { failure } = this.parser;
+    if (failure !== undefined && !this.ending) {
+      this.newSlot().error(failure);
+      this.endAfterReplies();
+    }
+    const before = this.bufferedBytes;
+    this.bufferedBytes = this.parser.bufferedBytes;
+    if (this.bufferedBytes !== before) this.host.bufferedChanged(this, this.bufferedBytes - before);
+  }
+
+  /** False: the parser waits, because too much is under way. */
+  private request(args: Buffer[]): boolean {
+    this.host.onCommand(this, args, this.newSlot());
+    if (this.closed || this.ending) return false;
+    if (!this.overloaded()) return true;
+    this.stalled = true;
+    this.socket.pause();
+    return false;
+  }
+
+  private newSlot(): ReplySlot {
+    const slot = new ReplySlot(this, this.protocol);
+    this.slots.push(slot);
+    return slot;
+  }
+
+  private overloaded(): boolean {
+    const { pipelineMax, outputPauseBytes } = this.host.limits;
+    return this.outstanding >= pipelineMax || this.pendingBytes > outputPauseBytes;
+  }
+
+  private resumeReading(): void {
+    if (!this.stalled || this.closed || this.ending || this.overloaded()) return;
+    this.stalled = false;
+    this.parser.resume();
+    this.afterParsing();
+    if (!this.stalled && !this.ending) this.socket.resume();
+  }
+}

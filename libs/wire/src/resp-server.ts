@@ -1,0 +1,193 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Failure, messageOf, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { systemClock, systemTimers } from '@levee/log';
+import type { ReplySlot } from './reply-slot';
+import { RespConnection, type ConnectionHost } from './resp-connection';
+import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
+
+/** What a door or a node does with commands. Nothing here may throw for what a client sends. */
+export interface RespService<C> {
+  /** State of a new connection. */
+  open(connection: RespConnection<C>): C;
+  /** `args[0]` is the command's name as sent. Complete `reply` once, now or later. */
+  command(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
+  closed?(connection: RespConnection<C>): void;
+}
+
+export interface RespServerOptions {
+  readonly limits?: Partial<RespServerLimits>;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+}
+
+export interface RespServerStats {
+  readonly connections: number;
+  readonly commands: number;
+  readonly refusedConnections: number;
+  readonly closedSlow: number;
+  readonly closedIdle: number;
+  readonly inputBytes: number;
+}
+
+/** A RESP server: any number of connections, one write per connection and tick. */
+export class RespServer<C> implements ConnectionHost<C> {
+  readonly limits: RespServerLimits;
+  private readonly server: Server;
+  private readonly logger: Logger;
+  private readonly clock: Clock;
+  private readonly timers: Timers;
+  private readonly connections = new Set<RespConnection<C>>();
+  private dirty: RespConnection<C>[] = [];
+  private nextId = 1;
+  private inputBytes = 0;
+  private cancelSweep: () => void = () => undefined;
+  private counts = { commands: 0, refusedConnections: 0, closedSlow: 0, closedIdle: 0 };
+  private closing = false;
+  private whenEmpty: (() => void) | undefined;
+
+  constructor(
+    private readonly service: RespService<C>,
+    options: RespServerOptions = {},
+  ) {
+    this.limits = { ...respServerLimits, ...options.limits };
+    checkRespServerLimits(this.limits);
+    this.logger = options.logger ?? silentLogger;
+    this.clock = options.clock ?? systemClock;
+    this.timers = options.timers ?? systemTimers;
+    this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.accept(socket));
+  }
+
+  /** Resolves with the port (port 0 = any free one); rejects with PORT_IN_USE or LISTEN_FAILED. */
+  listen(port: number, host = '127.0.0.1'): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', (error: NodeJS.ErrnoException) => {
+        const inUse = error.code === 'EADDRINUSE';
+        const text = inUse ? `port ${host}:${port} is in use` : `cannot listen on ${host}:${port}: ${error.message}`;
+        reject(new Failure(inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED', text, { cause: error, details: { host, port } }));
+      });
+      this.server.listen({ port, host, backlog: 1024 }, () => {
+        this.sweepLater();
+        resolve((this.server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Accepts nothing new, answers what was asked, then closes; after `drainMs` at once. */
+  async close(drainMs: number): Promise<void> {
+    this.closing = true;
+    this.cancelSweep();
+    const stopped = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const connection of this.connections) connection.endAfterReplies();
+    if (this.connections.size > 0) {
+      const drained = new Promise<void>((resolve) => (this.whenEmpty = resolve));
+      const cancel = this.timers.after(drainMs, () => [...this.connections].forEach((each) => each.destroy()));
+      await drained;
+      cancel();
+    }
+    await stopped;
+  }
+
+  stats(): RespServerStats {
+    return { ...this.counts, connections: this.connections.size, inputBytes: this.inputBytes };
+  }
+
+  /** Every open connection, for CLIENT LIST and INFO. */
+  list(): Iterable<RespConnection<C>> {
+    return this.connections;
+  }
+
+  onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void {
+    this.counts.commands++;
+    try {
+      this.service.command(connection, args, reply);
+    } catch (error) {
+      this.logger.error({ error: messageOf(error), stack: (error as Error).stack }, 'a command failed unexpectedly');
+      if (!reply.done) reply.error(`ERR internal error: ${messageOf(error)}`);
+    }
+  }
+
+  markDirty(connection: RespConnection<C>): void {
+    if (connection.dirty) return;
+    connection.dirty = true;
+    if (this.dirty.push(connection) === 1) setImmediate(this.flush);
+  }
+
+  bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void {
+    this.inputBytes += deltaBytes;
+    if (deltaBytes <= 0 || this.inputBytes <= this.limits.inputBytesMax) return;
+    this.logger.warn(
+      { client: connection.remoteAddress, inputBytes: this.inputBytes, inputBytesMax: this.limits.inputBytesMax },
+      'incomplete commands of all clients fill the memory meant for them: closing the one that crossed the limit',
+    );
+    connection.destroy();
+  }
+
+  slowClient(connection: RespConnection<C>, pendingBytes: number): void {
+    this.counts.closedSlow++;
+    this.logger.warn(
+      { client: connection.remoteAddress, pendingBytes, outputBytesMax: this.limits.outputBytesMax },
+      'a client does not take its replies: closing it',
+    );
+    connection.destroy();
+  }
+
+  monotonicMs(): number {
+    return this.clock.monotonicMs();
+  }
+
+  private readonly flush = (): void => {
+    const connections = this.dirty;
+    this.dirty = [];
+    for (const connection of connections) connection.flush();
+  };
+
+  private accept(socket: Socket): void {
+    socket.on('error', (error) => this.logger.debug({ error: messageOf(error) }, 'a client connection failed'));
+    if (this.connections.size >= this.limits.connectionsMax || this.closing) {
+      this.counts.refusedConnections++;
+      const why = this.closing ? 'shutting down' : `max number of clients reached (${this.limits.connectionsMax})`;
+      socket.resume();
+      socket.setTimeout(lingerMs, () => socket.destroy());
+      socket.end(`-ERR ${why}\r\n`);
+      return;
+    }
+    const connection = new RespConnection<C>(this.nextId++, socket, this);
+    this.connections.add(connection);
+    connection.context = this.service.open(connection);
+    socket.on('close', () => this.left(connection));
+  }
+
+  private left(connection: RespConnection<C>): void {
+    if (!connection.closed) connection.destroy();
+    this.connections.delete(connection);
+    this.service.closed?.(connection);
+    if (this.connections.size === 0) this.whenEmpty?.();
+  }
+
+  private sweepLater(): void {
+    this.cancelSweep = this.timers.after(sweepMs, () => {
+      this.sweep();
+      if (!this.closing) this.sweepLater();
+    });
+  }
+
+  private sweep(): void {
+    const now = this.clock.monotonicMs();
+    const { idleMs, slowClientMs } = this.limits;
+    for (const connection of this.connections) {
+      const silentMs = now - connection.lastActiveMs;
+      if (now - (connection.hungUpAtMs ?? now) > lingerMs) connection.destroy();
+      else if (silentMs > slowClientMs && connection.pendingBytes > 0)
+        this.slowClient(connection, connection.pendingBytes);
+      else if (idleMs > 0 && silentMs > idleMs && connection.outstanding === 0) {
+        this.counts.closedIdle++;
+        connection.destroy();
+      }
+    }
+  }
+}
+
+const sweepMs = 1_000;
+/** How long a client may take to close after this side has. */
+const lingerMs = 2_000;
