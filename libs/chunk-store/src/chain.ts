@@ -26,6 +26,10 @@ export function checkChain(position: PositionRecord, entries: readonly JournalEn
   for (const entry of entries) {
     highest = Math.max(highest, entry.nextOffset);
     if (entry.nextOffset <= position.chainFrom.nextOffset || broken !== undefined) continue;
+    if (entry.nextOffset > position.nextOffset) {
+      broken = `a write up to ${entry.nextOffset} was seen, the position is ${position.nextOffset}`;
+      continue;
+    }
     if (entry.previousOffset !== proven.nextOffset) {
       broken = `the write before ${entry.previousOffset} is missing after ${proven.nextOffset}`;
       continue;

@@ -53,7 +53,7 @@ export function copiesAtOnce(db: ReplicaDatabase): boolean {
 }
 
 function causeOf(error: unknown): unknown {
-  return error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return typeof error === 'object' && error !== null && 'cause' in error ? error.cause : error;
 }
 
 function codeOf(error: unknown): unknown {

@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseUnitSpecs, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+
+describe('unit specs', () => {
+  it.each<[string, string]>([
+    ['2x256MiB:leveldb', 'n1/u01 268435456 leveldb, n1/u02 268435456 leveldb'],
+    ['1x1GiB', 'n1/u01 1073741824 leveldb'],
+    ['1x1MiB:memory, 1x2MiB', 'n1/u01 1048576 memory, n1/u02 2097152 leveldb'],
+  ])('%s', (text, expected) => {
+    const shown = parseUnitSpecs(text, 'n1').map((unit) => `${unit.unitId} ${unit.capacityBytes} ${unit.engine}`);
+    expect(shown.join(', ')).toBe(expected);
+  });
+
+  it.each(['', '0x1MiB', '1x1KiB', '1x5TiB', '32', '1x256MB', '1x256MiB:rocksdb', '5000x1MiB', '1x1MiB,,'])(
+    'refuses %j with what to write instead',
+    (text) => {
+      expect(() => parseUnitSpecs(text, 'n1')).toThrow(expect.objectContaining({ code: 'UNIT_SPEC_INVALID' }));
+    },
+  );
+});
+
+describe('a unit disk', () => {
+  let folder: string;
+  const disks: UnitDisk[] = [];
+  let stores = 0;
+  const open = async (options: Partial<UnitDiskOptions> = {}): Promise<UnitDisk> => {
+    const specs = parseUnitSpecs('2x1MiB,1x1MiB:memory', 'n1');
+    const disk = await UnitDisk.open({ folder, specs, newStoreId: () => `store-${++stores}`, ...options });
+    disks.push(disk);
+    return disk;
+  };
+  const reopen = async (disk: UnitDisk): Promise<UnitDisk> => {
+    await disk.close();
+    disks.splice(disks.indexOf(disk), 1);
+    return open();
+  };
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'levee-disk-'));
+  });
+  afterEach(async () => {
+    for (const disk of disks.splice(0)) await disk.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const k = (text: string): Buffer => Buffer.from(text);
+
+  it('has one identity for ever; an empty folder is a new store', async () => {
+    const disk = await open();
+    const { storeId } = disk;
+    const again = await reopen(disk);
+    expect(again.storeId).toBe(storeId);
+    await again.close();
+    disks.length = 0;
+    await rm(folder, { recursive: true });
+    expect((await open()).storeId).not.toBe(storeId);
+  });
+
+  it('joins one cluster and refuses every other', async () => {
+    const disk = await open();
+    expect(disk.clusterId).toBeUndefined();
+    await disk.joinCluster('c1');
+    const again = await reopen(disk);
+    expect(again.clusterId).toBe('c1');
+    await again.joinCluster('c1');
+    await expect(again.joinCluster('c2')).rejects.toMatchObject({ code: 'DISK_FOREIGN' });
+  });
+
+  it('is held by one process', async () => {
+    await open();
+    await expect(open()).rejects.toMatchObject({ code: 'DISK_IN_USE' });
+  });
+
+  it('opens and clears exactly one generation of a unit (I10)', async () => {
+    const disk = await open();
+    const first = await disk.openUnit('n1/u01', 1);
+    await first.put(k('a'), k('1'));
+    await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject({ code: 'UNIT_CONFLICT' });
+    await expect(disk.clearUnit('n1/u01', 1)).rejects.toMatchObject({ code: 'UNIT_CONFLICT' });
+    await disk.closeUnit('n1/u01', 1);
+    const second = await disk.openUnit('n1/u01', 2);
+    expect(await second.get(k('a'))).toBeUndefined();
+    expect(await disk.generationOf('n1/u01')).toBe(2);
+    await second.put(k('b'), k('2'));
+    await disk.clearUnit('n1/u01', 1);
+    await disk.clearUnit('n1/u01', 1);
+    expect(existsSync(join(folder, 'units/u01/g1'))).toBe(false);
+    expect(await second.get(k('b'))).toEqual(k('2'));
+    await expect(disk.openUnit('n1/u99', 1)).rejects.toMatchObject({ code: 'UNIT_UNKNOWN' });
+    await expect(disk.openUnit('n1/u01', 0)).rejects.toThrow(/I10/);
+  });
+
+  it('keeps what a generation holds across restarts, except in memory', async () => {
+    const disk = await open();
+    await (await disk.openUnit('n1/u01', 3)).put(k('a'), k('1'));
+    await (await disk.openUnit('n1/u03', 3)).put(k('a'), k('1'));
+    const again = await reopen(disk);
+    expect(await (await again.openUnit('n1/u01', 3)).get(k('a'))).toEqual(k('1'));
+    expect(await (await again.openUnit('n1/u03', 3)).get(k('a'))).toBeUndefined();
+  });
+
+  it('offers only the units that fit into the free space, and those that hold something already', async () => {
+    const disk = await open({ freeBytes: async () => 1.5 * 2 ** 20 });
+    expect(disk.units.map(({ unitId }) => unitId)).toEqual(['n1/u01', 'n1/u03']);
+    expect(disk.unitsRefused).toBe(1);
+    await disk.openUnit('n1/u01', 1);
+    await disk.close();
+    disks.length = 0;
+    expect((await open({ freeBytes: async () => 0 })).units.map(({ unitId }) => unitId)).toEqual(['n1/u01', 'n1/u03']);
+  });
+
+  it('says how much space is missing when not one unit fits', async () => {
+    const specs = parseUnitSpecs('1x1MiB', 'n1');
+    await expect(open({ specs, freeBytes: async () => 10 })).rejects.toMatchObject({
+      code: 'DISK_TOO_SMALL',
+      message: expect.stringMatching(/10 bytes free.*LEVEE_UNITS/) as string,
+    });
+  });
+});
