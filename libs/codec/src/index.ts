@@ -5,3 +5,4 @@ export * from './crc32c-native';
 export * from './fingerprint';
 export * from './put';
 export * from './record-registry';
+export * from './record-view';
