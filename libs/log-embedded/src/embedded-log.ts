@@ -1,0 +1,408 @@
+import { asOffset, asPartition, assert, type Clock, type Logger, messageOf, type Offset } from '@levee/kernel';
+import { type Partition, silentLogger, type Timers } from '@levee/kernel';
+import {
+  type Appended,
+  type FencedWriter,
+  type Log,
+  type LogBatch,
+  LogFailure,
+  type LogPosition,
+  type LogRecord,
+  logLimits,
+  type PartitionOffsets,
+  systemClock,
+  systemTimers,
+  type TailOptions,
+  type TopicDescription,
+  type TopicSpec,
+} from '@levee/log';
+import { type DatabaseWrite, del, get, type LogDatabase, put, writeSynced } from './database';
+import { EmbeddedTail, topicMissing } from './embedded-tail';
+import { entryHeadBytes, recordBytes } from './entry';
+import { openFolder, readOwner, writeOwner } from './folder';
+import { GroupCommit } from './group-commit';
+import { metaKey, rangesOfTopic, topicKey, writerKey } from './keys';
+import { embeddedLimits } from './limits';
+import { loadCounter, loadPartition, loadTopics, topicLogOf } from './load';
+import { offsetAtTime } from './offset-at';
+import type { PartitionLog, TopicLog } from './partition-log';
+import { encodeCounter } from './registers';
+import { encodeSlot, newestSlot, slotOf } from './slot';
+import { checkAgrees, checkSpec, describe, encodeTopic, rulesOf, type StoredTopic } from './topic';
+
+export interface EmbeddedLogOptions {
+  /** Folder on disk; created when missing. Either this or `db`. */
+  readonly location?: string;
+  /** Any abstract-level database, such as a memory-level; the log opens and closes it. */
+  readonly db?: LogDatabase;
+  /** Addresses of the process that opens the folder, shown to whoever tries to open it too. */
+  readonly doors?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly logger?: Logger;
+  /** How often the cleaner looks for work (default `embeddedLimits.cleanEveryMs`); 0 = only when asked. */
+  readonly cleanEveryMs?: number;
+}
+
+export interface EmbeddedLogStats {
+  readonly syncs: number;
+  readonly appends: number;
+  readonly records: number;
+  /** Bytes of appends waiting or unanswered. */
+  readonly queuedBytes: number;
+  readonly tails: number;
+  readonly epoch: number;
+}
+
+/** The log in one process: durable on disk without anything to install, or in memory for tests. */
+export class EmbeddedLog implements Log {
+  private readonly topics = new Map<string, TopicLog>();
+  private readonly commits: GroupCommit;
+  private readonly tails = new Set<EmbeddedTail>();
+  private epoch = 0;
+  private generation = 0;
+  private closing: Promise<void> | undefined;
+  private broken: LogFailure | undefined;
+  /** Changes of topics, writers and cleanings, one after the other. */
+  private changes: Promise<unknown> = Promise.resolve();
+  private cancelTimers: () => void = () => undefined;
+
+  private constructor(
+    private readonly db: LogDatabase,
+    readonly description: string,
+    private readonly clock: Clock,
+    private readonly timers: Timers,
+    private readonly logger: Logger,
+    private readonly options: EmbeddedLogOptions,
+  ) {
+    this.commits = new GroupCommit(db, clock, timers, {
+      epoch: () => this.epoch,
+      onFailure: (failure, ended) => this.breakDown(failure, ended),
+    });
+  }
+
+  /** Fails with LOG_UNAVAILABLE naming the process that has the folder open. */
+  static async open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+    const { location, clock = systemClock, timers = systemTimers, logger = silentLogger } = options;
+    assert((location === undefined) !== (options.db === undefined), 'the log is given a folder or a database');
+    const db = options.db ?? (await openFolder(location as string));
+    const name = location === undefined ? 'embedded in memory' : `embedded ${location}`;
+    const log = new EmbeddedLog(db, name, clock, timers, logger, options);
+    try {
+      await db.open();
+      await log.load();
+    } catch (error) {
+      await db.close().catch(() => undefined);
+      throw error;
+    }
+    return log;
+  }
+
+  append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
+    return this.enqueue(topic, partition, records, undefined);
+  }
+
+  tail(topic: string, partition: Partition, from: LogPosition, options: TailOptions = {}): AsyncIterable<LogBatch> {
+    const world = {
+      db: this.db,
+      clock: this.clock,
+      timers: this.timers,
+      closed: () => this.closing !== undefined,
+      generation: () => this.generation,
+      onEnd: (tail: EmbeddedTail) => this.tails.delete(tail),
+    };
+    return {
+      [Symbol.asyncIterator]: (): AsyncIterator<LogBatch> => {
+        const found = this.topics.get(topic)?.partitions[partition];
+        if (found === undefined) return failing(topicMissing(topic, partition));
+        const tail = new EmbeddedTail(world, found, from, options);
+        this.tails.add(tail);
+        return tail;
+      },
+    };
+  }
+
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    return this.change(async () => {
+      const missing: TopicSpec[] = [];
+      for (const spec of specs) {
+        checkSpec(spec);
+        const existing = this.topics.get(spec.name);
+        if (existing === undefined) missing.push(spec);
+        else checkAgrees(spec, existing.stored);
+      }
+      for (const spec of missing) await this.createTopic(spec);
+    });
+  }
+
+  describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
+    const found = names === undefined ? [...this.topics.values()] : names.map((name) => this.topics.get(name));
+    return Promise.resolve(found.filter((topic) => topic !== undefined).map((topic) => describe(topic.stored)));
+  }
+
+  /** Replaces the named settings of a topic; what {@link ensureTopics} refused can be mended with it. */
+  alterTopic(name: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    return this.change(async () => {
+      const topic = this.topics.get(name);
+      if (topic === undefined) throw topicMissing(name);
+      const stored = { ...topic.stored, settings: { ...topic.stored.settings, ...settings } };
+      checkSpec(stored);
+      await this.writeTopic(stored);
+      topic.stored = stored;
+      topic.rules = rulesOf(stored.settings);
+    });
+  }
+
+  deleteTopics(names: readonly string[]): Promise<void> {
+    return this.change(async () => {
+      for (const name of names) {
+        const topic = this.topics.get(name);
+        if (topic === undefined) continue;
+        topic.deleted = true;
+        this.topics.delete(name);
+        for (const partition of topic.partitions) this.commits.failPartition(partition, topicMissing(name));
+        await this.commits.settled();
+        await writeSynced(this.db, [del(topicKey(name, 0)), del(topicKey(name, 1))]);
+        for (const partition of topic.partitions) partition.wake();
+        // Its number is never used again: entries a crash leaves behind are in nobody's way.
+        for (const range of rangesOfTopic(topic.stored.number))
+          await this.db.clear({ ...range, keyEncoding: 'buffer' });
+      }
+    });
+  }
+
+  async offsets(topic: string): Promise<PartitionOffsets[]> {
+    return this.partitionsOf(topic).map((partition) => ({
+      partition: asPartition(partition.number),
+      startOffset: asOffset(partition.start),
+      endOffset: asOffset(partition.end),
+    }));
+  }
+
+  async offsetAt(topic: string, partition: Partition, timeMs: number): Promise<Offset> {
+    const found = this.partitionsOf(topic)[partition];
+    if (found === undefined) throw topicMissing(topic, partition);
+    return offsetAtTime(this.db, found, timeMs);
+  }
+
+  fencedWriter(id: string): Promise<FencedWriter> {
+    return this.change(async () => {
+      const slot = newestSlot(await get(this.db, writerKey(id, 0)), await get(this.db, writerKey(id, 1)));
+      const known = slot === undefined ? undefined : (JSON.parse(slot.payload.toString()) as WriterIdentity);
+      const writes: DatabaseWrite[] = [];
+      let { producerId } = known ?? {};
+      if (producerId === undefined) {
+        const counter = await loadCounter(this.db, 'producers');
+        producerId = counter.value + 1;
+        writes.push(put(metaKey('producers', slotOf(counter.count + 1)), encodeCounter(producerId, counter.count + 1)));
+      }
+      const identity: WriterIdentity = { producerId, epoch: (known?.epoch ?? -1) + 1 };
+      const count = (slot?.count ?? 0) + 1;
+      writes.push(put(writerKey(id, slotOf(count)), encodeSlot(count, Buffer.from(JSON.stringify(identity)))));
+      await writeSynced(this.db, writes);
+      return this.writer(id, identity);
+    });
+  }
+
+  stats(): EmbeddedLogStats {
+    const { syncs, appends, records, queuedBytes } = this.commits.stats;
+    return { syncs, appends, records, queuedBytes, tails: this.tails.size, epoch: this.epoch };
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.shutDown());
+  }
+
+  private writer(id: string, { producerId, epoch }: WriterIdentity): FencedWriter {
+    let closed = false;
+    return {
+      producerId,
+      epoch,
+      append: (topic, partition, records) =>
+        closed
+          ? Promise.reject(new LogFailure('LOG_UNAVAILABLE', `the writer ${id} is closed`))
+          : this.enqueue(topic, partition, records, { id, epoch }),
+      close: () => {
+        closed = true;
+        return Promise.resolve();
+      },
+    };
+  }
+
+  private enqueue(
+    topic: string,
+    number: Partition,
+    records: readonly LogRecord[],
+    writer: { readonly id: string; readonly epoch: number } | undefined,
+  ): Promise<Appended> {
+    if (this.closing !== undefined) return Promise.reject(closedFailure(this.description));
+    if (this.broken !== undefined) return Promise.reject(this.broken);
+    const partition = this.topics.get(topic)?.partitions[number];
+    if (partition === undefined) return Promise.reject(topicMissing(topic, number));
+    let bytes = 0;
+    for (const record of records) {
+      const size = recordBytes(record);
+      if (size > logLimits.recordBytesMax) return Promise.reject(recordTooLarge(partition, size));
+      bytes += size;
+    }
+    const refused = this.refusal(partition, records, bytes, writer);
+    if (refused !== undefined) return Promise.reject(refused);
+    if (writer !== undefined) partition.writerEpochs.set(writer.id, writer.epoch);
+    return new Promise((resolve, reject) => {
+      this.commits.add(partition, { records, bytes, resolve, reject });
+    });
+  }
+
+  private refusal(
+    partition: PartitionLog,
+    records: readonly LogRecord[],
+    bytes: number,
+    writer: { readonly id: string; readonly epoch: number } | undefined,
+  ): LogFailure | undefined {
+    const { messageBytesMax } = partition.topic.rules;
+    if (bytes + entryHeadBytes > messageBytesMax)
+      return new LogFailure(
+        'TOO_LARGE',
+        `${bytes + entryHeadBytes} bytes for ${partition.name} are more than its max.message.bytes of ` +
+          `${messageBytesMax}: append fewer or smaller records at once`,
+      );
+    if (records.length === 0) return new LogFailure('TOO_LARGE', `an append to ${partition.name} has no records`);
+    if (this.commits.stats.queuedBytes + bytes > logLimits.appendQueueBytesMax)
+      return new LogFailure(
+        'LOG_UNAVAILABLE',
+        `${this.commits.stats.queuedBytes} bytes of appends wait already, the limit is ` +
+          `${logLimits.appendQueueBytesMax}: append more slowly`,
+      );
+    if (writer !== undefined && (partition.writerEpochs.get(writer.id) ?? -1) > writer.epoch)
+      return new LogFailure(
+        'FENCED',
+        `a newer writer '${writer.id}' than epoch ${writer.epoch} writes ${partition.name}`,
+      );
+    return undefined;
+  }
+
+  private partitionsOf(topic: string): readonly PartitionLog[] {
+    const found = this.topics.get(topic);
+    if (found === undefined) throw topicMissing(topic);
+    return found.partitions;
+  }
+
+  private async createTopic(spec: TopicSpec): Promise<void> {
+    const counter = await loadCounter(this.db, 'topics');
+    const number = counter.value + 1;
+    const { name, partitions, settings } = spec;
+    const stored: StoredTopic = { name, number, partitions, createdAtMs: Math.floor(this.clock.nowMs()), settings };
+    const count = counter.count + 1;
+    await this.writeTopic(stored, [put(metaKey('topics', slotOf(count)), encodeCounter(number, count))]);
+    this.topics.set(name, topicLogOf(stored));
+  }
+
+  private async writeTopic(stored: StoredTopic, before: readonly DatabaseWrite[] = []): Promise<void> {
+    const bytes = encodeSlot(0, encodeTopic(stored));
+    await writeSynced(this.db, [...before, put(topicKey(stored.name, 0), bytes), put(topicKey(stored.name, 1), bytes)]);
+  }
+
+  /** One change of the database's own records after the other. */
+  private change<T>(work: () => Promise<T>): Promise<T> {
+    const refuse = (): LogFailure | undefined =>
+      this.closing === undefined ? this.broken : closedFailure(this.description);
+    const result = this.changes.then(async () => {
+      const refused = refuse();
+      if (refused !== undefined) throw refused;
+      return work();
+    });
+    this.changes = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Reads the database and begins a new leader epoch. */
+  private async load(): Promise<void> {
+    const { db, logger } = this;
+    const { location, doors = {} } = this.options;
+    const writes: DatabaseWrite[] = [];
+    const known = new Map(this.topics);
+    this.topics.clear();
+    for (const stored of await loadTopics(db, logger)) {
+      const existing = known.get(stored.name);
+      const topic = existing?.stored.number === stored.number ? existing : topicLogOf(stored);
+      this.topics.set(stored.name, topic);
+      for (const partition of topic.partitions) await loadPartition(db, partition, writes, logger);
+    }
+    const { value, count } = await loadCounter(db, 'epoch');
+    const owner = location === undefined ? undefined : await readOwner(location);
+    this.epoch = Math.max(value, owner?.epoch ?? 0, this.epoch) + 1;
+    writes.push(put(metaKey('epoch', slotOf(count + 1)), encodeCounter(this.epoch, count + 1)));
+    await writeSynced(db, writes);
+    if (location !== undefined) {
+      const openedAtMs = Math.floor(this.clock.nowMs());
+      await writeOwner(location, { pid: process.pid, openedAtMs, doors, epoch: this.epoch });
+    }
+    this.generation++;
+    for (const topic of this.topics.values()) for (const partition of topic.partitions) partition.wake();
+  }
+
+  /**
+   * A write failed: whether it is there only the database can tell, so it is opened again and read. Until then
+   * appends fail definitely; tails wait.
+   */
+  private breakDown(failure: LogFailure, ended: Promise<void>): void {
+    if (this.broken !== undefined) return;
+    this.broken = new LogFailure(
+      'LOG_UNAVAILABLE',
+      `${this.description} is being opened again after a failed write (${failure.message}): try again soon`,
+      { cause: failure },
+    );
+    this.logger.error({ log: this.description, error: failure.message }, 'a write failed, the log is opened again');
+    this.commits.failQueued(this.broken);
+    const attempt = (): void => {
+      if (this.closing !== undefined) return;
+      this.reopen().catch((error: unknown) => {
+        this.logger.error({ log: this.description, error: messageOf(error) }, 'the log cannot be opened again yet');
+        this.timers.after(embeddedLimits.reopenMs, attempt);
+      });
+    };
+    ended.then(attempt, attempt);
+  }
+
+  private async reopen(): Promise<void> {
+    await this.db.close();
+    if (this.closing !== undefined) return;
+    await this.db.open();
+    this.commits.forgetRecent();
+    await this.load();
+    this.broken = undefined;
+    this.logger.info({ log: this.description, epoch: this.epoch }, 'the log is open again');
+  }
+
+  private async shutDown(): Promise<void> {
+    this.cancelTimers();
+    for (const tail of [...this.tails]) tail.end();
+    const late = new LogFailure('LOG_UNAVAILABLE', `${this.description} was closed before this append was written`);
+    let cancelDeadline = (): void => undefined;
+    const deadline = new Promise<void>((resolve) => (cancelDeadline = this.timers.after(logLimits.closeMs, resolve)));
+    await Promise.race([Promise.all([this.commits.idle(), this.changes]), deadline]);
+    cancelDeadline();
+    this.commits.failQueued(late);
+    await this.db.close();
+  }
+}
+
+interface WriterIdentity {
+  readonly producerId: number;
+  readonly epoch: number;
+}
+
+function failing(failure: LogFailure): AsyncIterator<LogBatch> {
+  return { next: () => Promise.reject(failure) };
+}
+
+function closedFailure(description: string): LogFailure {
+  return new LogFailure('LOG_UNAVAILABLE', `the log (${description}) is closed`);
+}
+
+function recordTooLarge(partition: PartitionLog, size: number): LogFailure {
+  return new LogFailure(
+    'TOO_LARGE',
+    `a record of ${size} bytes for ${partition.name} is larger than the ${logLimits.recordBytesMax} a record may have`,
+  );
+}

@@ -1,0 +1,267 @@
+import { asOffset, type Clock, messageOf, type Timers } from '@levee/kernel';
+import { LogFailure, logLimits } from '@levee/log';
+import { type DatabaseWrite, type LogDatabase, put, writeSynced } from './database';
+import { encodeFreshEntry, type EntryHead, entryHeadBytes } from './entry';
+import { entryKey } from './keys';
+import { embeddedLimits } from './limits';
+import { type PartitionLog, type PendingAppend, RecentEntry } from './partition-log';
+import { endWrite, epochWrite } from './registers';
+
+/** What a synced batch makes true of one partition. */
+interface Advance {
+  readonly partition: PartitionLog;
+  readonly entries: readonly RecentEntry[];
+  readonly appends: readonly PendingAppend[];
+  readonly chain: number;
+  readonly end: number;
+  readonly timestampMs: number;
+  readonly newEpoch: boolean;
+}
+
+export interface CommitStats {
+  /** Synced batches, appends and records so far. */
+  syncs: number;
+  appends: number;
+  records: number;
+  /** Waiting and unanswered bytes. */
+  queuedBytes: number;
+}
+
+/**
+ * Group commit: what arrives in one turn of the event loop, or while a sync is under way, becomes one atomic, synced
+ * batch. Callers hear of success, and readers see the records, only after the sync (I2): what was shown once is there
+ * after power loss.
+ */
+export class GroupCommit {
+  private queue: PartitionLog[] = [];
+  private writing: Promise<void> | undefined;
+  private scheduled = false;
+  private recentBytes = 0;
+  private readonly recent: RecentEntry[] = [];
+  private recentHead = 0;
+  readonly stats: CommitStats = { syncs: 0, appends: 0, records: 0, queuedBytes: 0 };
+
+  constructor(
+    private readonly db: LogDatabase,
+    private readonly clock: Clock,
+    private readonly timers: Timers,
+    private readonly world: {
+      /** The leader epoch of this opening. */
+      readonly epoch: () => number;
+      /** A write failed or hangs: `ended` resolves when the database has let go of it. */
+      readonly onFailure: (failure: LogFailure, ended: Promise<void>) => void;
+    },
+  ) {}
+
+  add(partition: PartitionLog, append: PendingAppend): void {
+    this.stats.queuedBytes += append.bytes;
+    partition.pending.push(append);
+    if (!partition.queued) {
+      partition.queued = true;
+      this.queue.push(partition);
+    }
+    if (!this.scheduled && this.writing === undefined) this.schedule();
+  }
+
+  /** Resolves when nothing is waiting or under way. */
+  async idle(): Promise<void> {
+    while (this.writing !== undefined || this.scheduled) {
+      await (this.writing ?? new Promise<void>((resolve) => setImmediate(resolve)));
+    }
+  }
+
+  /** Fails what has not been handed to the database: certainly nothing of it was written. */
+  failQueued(failure: LogFailure): void {
+    const queue = this.queue;
+    this.queue = [];
+    for (const partition of queue) {
+      partition.queued = false;
+      for (const append of partition.pending.splice(0)) this.settle(append).reject(failure);
+    }
+  }
+
+  /** Resolves when the batch under way, if any, is done. */
+  async settled(): Promise<void> {
+    await this.writing;
+  }
+
+  /** As {@link failQueued}, for one partition. */
+  failPartition(partition: PartitionLog, failure: LogFailure): void {
+    for (const append of partition.pending.splice(0)) this.settle(append).reject(failure);
+  }
+
+  /** Forgets remembered entries, because the partitions are read anew from the database. */
+  forgetRecent(): void {
+    for (const entry of this.recent.splice(0)) entry.partition.forgetAll();
+    this.recentHead = 0;
+    this.recentBytes = 0;
+  }
+
+  /** After the poll phase, so that all sockets of this turn have been read. */
+  private schedule(): void {
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      if (this.queue.length > 0) this.writing = this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    // Not a loop over the queue: between two batches the callers just answered get a turn to append again.
+    const writes: DatabaseWrite[] = [];
+    const advances = this.takeGroup(writes);
+    let answered = false;
+    const written = writeSynced(this.db, writes);
+    const cancelDeadline = this.timers.after(logLimits.appendDeadlineMs, () => {
+      answered = true;
+      this.giveUp(advances, `no answer for ${logLimits.appendDeadlineMs} ms`, written);
+    });
+    try {
+      await written;
+      if (!answered) this.commit(advances);
+    } catch (error) {
+      if (!answered) this.giveUp(advances, messageOf(error), Promise.resolve(), error);
+    } finally {
+      cancelDeadline();
+      this.writing = undefined;
+      if (this.queue.length > 0 && !this.scheduled) this.schedule();
+    }
+  }
+
+  private takeGroup(writes: DatabaseWrite[]): Advance[] {
+    const advances: Advance[] = [];
+    const queue = this.queue;
+    const later: PartitionLog[] = [];
+    let room: number = embeddedLimits.groupBytesMax;
+    for (const partition of queue) {
+      if (partition.pending.length === 0) {
+        partition.queued = false;
+        continue;
+      }
+      if (room <= 0) {
+        later.push(partition);
+        continue;
+      }
+      const advance = this.advance(partition, room, writes);
+      for (const entry of advance.entries) room -= entry.bytes.length;
+      if (partition.pending.length > 0) later.push(partition);
+      else partition.queued = false;
+      advances.push(advance);
+    }
+    this.queue = later;
+    return advances;
+  }
+
+  /** Turns waiting appends of `partition` into entries of at most `room` bytes (one append always passes). */
+  private advance(partition: PartitionLog, room: number, writes: DatabaseWrite[]): Advance {
+    const epoch = this.world.epoch();
+    const topicNumber = partition.topic.stored.number;
+    const timestampMs = Math.max(partition.lastTimestampMs, Math.floor(this.clock.nowMs()));
+    const newEpoch = partition.epochs.at(-1)?.epoch !== epoch;
+    if (newEpoch) writes.push(epochWrite(partition, epoch, partition.end));
+    const { pending } = partition;
+    const entries: RecentEntry[] = [];
+    let { end, chain } = partition;
+    let taken = 0;
+    let total = 0;
+    while (taken < pending.length && (taken === 0 || total < room)) {
+      const first = taken;
+      let bytes = 0;
+      let count = 0;
+      do {
+        const append = pending[taken] as PendingAppend;
+        bytes += append.bytes;
+        count += append.records.length;
+        taken++;
+      } while (
+        taken < pending.length &&
+        bytes + (pending[taken] as PendingAppend).bytes <= embeddedLimits.entryBytesMax
+      );
+      const groups = pending.slice(first, taken).map((append) => append.records);
+      const encoded = encodeFreshEntry({ chainIn: chain, epoch, baseOffset: end, timestampMs, bytes, groups });
+      const crc = encoded.readUInt32LE(0);
+      const head: EntryHead = {
+        crc,
+        rewritten: false,
+        chainIn: chain,
+        chainOut: crc,
+        epoch,
+        baseOffset: end,
+        nextOffset: end + count,
+        firstTimestampMs: timestampMs,
+        lastTimestampMs: timestampMs,
+        deleteHorizonMs: 0,
+        count,
+      };
+      writes.push(put(entryKey(topicNumber, partition.number, end), encoded));
+      entries.push(new RecentEntry(partition, head, encoded));
+      end += count;
+      chain = crc;
+      total += bytes + entryHeadBytes;
+    }
+    // After the entries: if the batch is torn, an end never points past them.
+    writes.push(endWrite(partition, end, chain, timestampMs));
+    const appends = pending.splice(0, taken);
+    return { partition, entries, appends, chain, end, timestampMs, newEpoch };
+  }
+
+  private commit(advances: readonly Advance[]): void {
+    this.stats.syncs++;
+    for (const { partition, entries, appends, chain, end, timestampMs, newEpoch } of advances) {
+      let base = partition.end;
+      if (newEpoch) partition.epochs.push({ epoch: this.world.epoch(), startOffset: base });
+      partition.chain = chain;
+      partition.lastTimestampMs = timestampMs;
+      for (const entry of entries) {
+        partition.end = entry.head.nextOffset;
+        partition.dirtyBytes += entry.bytes.length;
+        this.remember(entry);
+      }
+      partition.end = end;
+      for (const append of appends) {
+        this.settle(append).resolve({ baseOffset: asOffset(base) });
+        base += append.records.length;
+        this.stats.appends++;
+        this.stats.records += append.records.length;
+      }
+      partition.wake();
+    }
+    this.forget();
+  }
+
+  private giveUp(advances: readonly Advance[], reason: string, ended: Promise<void>, cause?: unknown): void {
+    const unknown = new LogFailure(
+      'OUTCOME_UNKNOWN',
+      `the log's disk did not confirm a synced write (${reason}): the records may be there after the log was opened again`,
+      { cause },
+    );
+    for (const { appends } of advances) for (const append of appends) this.settle(append).reject(unknown);
+    this.world.onFailure(unknown, ended);
+  }
+
+  private settle(append: PendingAppend): PendingAppend {
+    this.stats.queuedBytes -= append.bytes;
+    return append;
+  }
+
+  private remember(entry: RecentEntry): void {
+    entry.partition.remember(entry);
+    this.recent.push(entry);
+    this.recentBytes += sizeOf(entry);
+  }
+
+  private forget(): void {
+    while (this.recentBytes > embeddedLimits.recentBytesMax && this.recentHead < this.recent.length - 1) {
+      const oldest = this.recent[this.recentHead++] as RecentEntry;
+      this.recentBytes -= sizeOf(oldest);
+      oldest.partition.forgetOldest();
+    }
+    if (this.recentHead > 1024 && this.recentHead * 2 > this.recent.length) {
+      this.recent.splice(0, this.recentHead);
+      this.recentHead = 0;
+    }
+  }
+}
+
+/** Bytes plus a share for the decoded records, which hold five words and two views each. */
+const sizeOf = (entry: RecentEntry): number => entry.bytes.length + entry.head.count * 200;

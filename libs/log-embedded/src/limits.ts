@@ -1,0 +1,26 @@
+import { assert } from '@levee/kernel';
+import { logLimits } from '@levee/log';
+
+export const embeddedLimits = {
+  /** Records of one partition that share an entry, unless a single append is larger. */
+  entryBytesMax: 1024 * 1024,
+  /** Entries that share one synced batch. */
+  groupBytesMax: 8 * 1024 * 1024,
+  /** Entries kept in memory for readers near the end, over all partitions. */
+  recentBytesMax: 16 * 1024 * 1024,
+  partitionsMax: 4096,
+  topicNameLengthMax: 249,
+  /** Wait between attempts to open the database again after a failed write. */
+  reopenMs: 1000,
+  /** Wait between attempts to read while the database is being opened again. */
+  rereadMs: 100,
+  /** How often the cleaner looks for partitions to clean. */
+  cleanEveryMs: 15_000,
+  /** Distinct keys one cleaning round keeps in memory; the rest is cleaned by later rounds. */
+  cleanKeysMax: 1_000_000,
+} as const;
+
+assert(
+  embeddedLimits.groupBytesMax < logLimits.appendQueueBytesMax,
+  'one synced batch is smaller than the queue in front of it',
+);
