@@ -1,13 +1,13 @@
 /**
  * MurmurHash2, 32 bit, seed 0x9747b28c, as Kafka's `org.apache.kafka.common.utils.Utils.murmur2`:
- * the hash of Kafka's default partitioner. Returns an unsigned 32-bit integer.
+ * the hash of Kafka's default partitioner. Returns an unsigned 32-bit integer. `start` and `end` bound the bytes that
+ * count, so that the hash of a part of a key needs no copy.
  */
-export function murmur2(key: Uint8Array): number {
+export function murmur2(key: Uint8Array, start = 0, end = key.length): number {
   const m = 0x5bd1e995;
-  const length = key.length;
-  let h = 0x9747b28c ^ length;
-  let i = 0;
-  for (; i + 4 <= length; i += 4) {
+  let h = 0x9747b28c ^ (end - start);
+  let i = start;
+  for (; i + 4 <= end; i += 4) {
     let k =
       (key[i] as number) |
       ((key[i + 1] as number) << 8) |
@@ -18,7 +18,7 @@ export function murmur2(key: Uint8Array): number {
     k = Math.imul(k, m);
     h = Math.imul(h, m) ^ k;
   }
-  const rest = length - i;
+  const rest = end - i;
   if (rest >= 3) h ^= (key[i + 2] as number) << 16;
   if (rest >= 2) h ^= (key[i + 1] as number) << 8;
   if (rest >= 1) h = Math.imul(h ^ (key[i] as number), m);
