@@ -1,0 +1,65 @@
+import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
+import { encodeSessionToken, type SessionPosition, type SessionToken, type SessionTokenProblem } from './session-token';
+
+/** The log a session's offsets belong to. */
+export interface SessionScope {
+  readonly namespace: string;
+  /** Topic of the binlog. */
+  readonly binlog: string;
+  readonly partitions: number;
+}
+
+/**
+ * What one connection has written or seen in one namespace (I4): a read at consistency `session` waits until the
+ * replica has reached `nextOffset(partition)`. Each operation is O(1); memory is 8 bytes a partition.
+ */
+export class Session {
+  private readonly nextOffsets: Float64Array;
+
+  constructor(readonly scope: SessionScope) {
+    this.nextOffsets = new Float64Array(scope.partitions);
+  }
+
+  /** Remembers a write's or a read's position; positions never fall. */
+  observe(partition: Partition, nextOffset: Offset): void {
+    if (nextOffset > (this.nextOffsets[partition] as number)) this.nextOffsets[partition] = nextOffset;
+  }
+
+  /** The lowest next offset a replica must have reached in `partition`; 0 = nothing written or seen there. */
+  nextOffset(partition: Partition): Offset {
+    return asOffset(this.nextOffsets[partition] as number);
+  }
+
+  /** Adds what another connection wrote or saw; the reason, when the token is of another log. */
+  merge(token: SessionToken): SessionTokenProblem | undefined {
+    const { namespace, binlog, partitions } = this.scope;
+    if (token.namespace !== namespace)
+      return { problem: `the session token is of namespace ${token.namespace}, this request is for ${namespace}` };
+    if (token.binlog !== binlog || token.partitions !== partitions)
+      return {
+        problem:
+          `the session token is of the log ${token.binlog} (${token.partitions} partitions), ` +
+          `${namespace} is on ${binlog} (${partitions}) since it was created again: start a new session`,
+      };
+    for (const { partition, nextOffset } of token.positions) this.observe(partition, nextOffset);
+    return undefined;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.nextOffsets.fill(0);
+  }
+
+  toToken(): SessionToken {
+    const positions: SessionPosition[] = [];
+    this.nextOffsets.forEach((nextOffset, partition) => {
+      if (nextOffset > 0) positions.push({ partition: asPartition(partition), nextOffset: asOffset(nextOffset) });
+    });
+    return { ...this.scope, positions };
+  }
+
+  /** See {@link encodeSessionToken}. */
+  encode(): string {
+    return encodeSessionToken(this.toToken());
+  }
+}

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { hashOf, type HashAlgorithm } from './hash';
+import {
+  allowedPartitions,
+  evenSplit,
+  isAllowedPartitions,
+  partitionOf,
+  partitionOfSlot,
+  partitionsOf,
+  slotOf,
+  slotRangeOf,
+  slotsTotal,
+} from './slot';
+
+interface Golden {
+  readonly vectors: readonly {
+    readonly keyHex: string;
+    readonly algorithm: HashAlgorithm;
+    readonly hash: number;
+    readonly at: readonly { readonly partitions: number; readonly partition: number; readonly slot: number }[];
+  }[];
+}
+const golden = JSON.parse(readFileSync(join(__dirname, '../../../test/golden/keyspace.json'), 'utf8')) as Golden;
+
+const partitionCount = fc.constantFrom(...allowedPartitions);
+const hash = fc.integer({ min: 0, max: 0x7fffffff });
+
+describe('keys, slots and partitions', () => {
+  it.each(golden.vectors)('key $keyHex by $algorithm', ({ keyHex, algorithm, hash: expected, at }) => {
+    const h = hashOf(Uint8Array.from(Buffer.from(keyHex, 'hex')), algorithm);
+    expect(h).toBe(expected);
+    for (const { partitions, partition, slot } of at)
+      expect([partitionOf(h, partitions), slotOf(h, partitions)]).toEqual([partition, slot]);
+  });
+
+  it.each([1, 8, 64, 625, 1000])(
+    'with %d partitions slots are a permutation of the hashes modulo a million',
+    (partitions) => {
+      const seen = new Uint8Array(slotsTotal);
+      for (let h = 0; h < slotsTotal; h++) seen[slotOf(h, partitions)] = 1;
+      expect(seen.indexOf(0)).toBe(-1);
+    },
+  );
+
+  it('each partition owns one contiguous block of slots', () => {
+    fc.assert(
+      fc.property(partitionCount, hash, (partitions, h) => {
+        const slot = slotOf(h, partitions);
+        const partition = partitionOf(h, partitions);
+        const { slotStart, slotEnd } = slotRangeOf(partition, partitions);
+        expect(slot).toBeGreaterThanOrEqual(slotStart);
+        expect(slot).toBeLessThan(slotEnd);
+        expect(partitionOfSlot(slot, partitions)).toBe(partition);
+      }),
+    );
+  });
+
+  it('the partitions of a slot range are those that own any of its slots', () => {
+    const range = fc.tuple(fc.integer({ min: 0, max: slotsTotal - 1 }), fc.integer({ min: 1, max: slotsTotal }));
+    fc.assert(
+      fc.property(partitionCount, range, (partitions, [slotStart, slotEnd]) => {
+        const touching = Array.from({ length: partitions }, (_, p) => p).filter((p) => {
+          const block = slotRangeOf(p, partitions);
+          return Math.max(block.slotStart, slotStart) < Math.min(block.slotEnd, slotEnd);
+        });
+        expect(partitionsOf(slotStart, slotEnd, partitions)).toEqual(touching);
+      }),
+    );
+  });
+
+  it('partition counts are the divisors of a million up to a thousand', () => {
+    expect(allowedPartitions.slice(0, 13)).toEqual([1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 40, 50, 64]);
+    for (const bad of [0, -1, 3, 1.5, 2000, NaN, Infinity]) expect(isAllowedPartitions(bad)).toBe(false);
+    for (const good of allowedPartitions) expect(isAllowedPartitions(good)).toBe(true);
+  });
+
+  it('an even split covers every slot once, in sizes that differ by one at most', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5_000 }), (count) => {
+        const ranges = evenSplit(count);
+        expect(ranges).toHaveLength(count);
+        expect(ranges[0]?.slotStart).toBe(0);
+        expect(ranges.at(-1)?.slotEnd).toBe(slotsTotal);
+        const sizes = ranges.map((range, i) => {
+          expect(range.slotStart).toBe(i === 0 ? 0 : ranges[i - 1]?.slotEnd);
+          return range.slotEnd - range.slotStart;
+        });
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 30 },
+    );
+    expect(() => evenSplit(0)).toThrow(RangeError);
+    expect(() => evenSplit(slotsTotal + 1)).toThrow(RangeError);
+  });
+});
