@@ -8,8 +8,8 @@ const root = join(__dirname, '..');
 const order = [
   'kernel',
   'events',
-  'cluster',
   'keyspace',
+  'cluster',
   'codec',
   'log',
   'log-kafka',
