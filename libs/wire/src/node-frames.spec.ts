@@ -35,7 +35,8 @@ describe('LV.READ', () => {
     const result = fc.oneof(
       fc.record({ tag: fc.constant(readTags.value), offset: long, expiresAtMs: long, value: bytes }),
       fc.record({ tag: fc.constant(readTags.error), text: fc.string({ unit: 'grapheme', maxLength: 20 }) }),
-      fc.record({ tag: fc.constantFrom(readTags.nil, readTags.again) }),
+      fc.record({ tag: fc.constant(readTags.nil), offset: long }),
+      fc.record({ tag: fc.constant(readTags.again) }),
     );
     fc.assert(
       fc.property(fc.array(result, { maxLength: 20 }), fc.array(position, { maxLength: 5 }), (results, positions) => {
@@ -43,7 +44,7 @@ describe('LV.READ', () => {
         for (const each of results) {
           if ('value' in each) writer.value(each.offset, each.expiresAtMs || null, each.value);
           else if ('text' in each) writer.error(each.text);
-          else if (each.tag === readTags.nil) writer.nil();
+          else if ('offset' in each) writer.nil(each.offset);
           else writer.again();
         }
         const reply = new ReadReply(writer.finish(12.7, 99, positions));
@@ -52,6 +53,7 @@ describe('LV.READ', () => {
         while (reply.next()) {
           const { tag, offset, expiresAtMs } = reply;
           if (tag === readTags.value) seen.push({ tag, offset, expiresAtMs, value: reply.value() });
+          else if (tag === readTags.nil) seen.push({ tag, offset });
           else seen.push(tag === readTags.error ? { tag, text: reply.errorText() } : { tag });
         }
         expect(seen).toEqual(results);

@@ -25,12 +25,13 @@
  *   readEntries   count u32, then each: slot u32, minOffset u64 (0 = none), keyLength u16, key
  *                 minOffset is a next offset of the slot's partition: the replica must have applied up to it
  *   readReply     ageMs u32, tableVersion u64, count u32, positionCount u32, then per entry in order one of
- *                   0 nil
+ *                   0 nil: nextOffset u64 that its replica had applied when it looked (a session must not read
+ *                     older than the deletion it has seen)
  *                   1 value: offset u64, expiresAtMs u64 (0 = never), valueLength u32, value
  *                   2 error: length u16, text beginning with a code of `entryErrorCodes`
  *                   3 again: the reply is full; ask for this key again
  *                 then positionCount times: partition u32, nextOffset u64 (applied, of the touched partitions;
- *                 the LOWEST over the replicas touched; read BEFORE the keys were)
+ *                 the lowest over the replicas touched; a hint for the asker's next requests, no promise)
  *   awaitEntries  count u32, then each: partition u32, nextOffset u64, chunkIdLength u16, chunkId
  *   awaitReply    tableVersion u64, count u32, then per entry: 0 applied | 1 behind: applied nextOffset u64
  *                   | 2 moved: seq u64 of the route that says so (this node does not hold the chunk)

@@ -130,9 +130,11 @@ export class ReadReplyWriter {
     return this.frame.length >= nodeProtocolLimits.replyBytesMax;
   }
 
-  nil(): void {
+  /** `nextOffset`: what the key's replica has applied of its partition. */
+  nil(nextOffset: number): void {
     this.count++;
     this.frame.u8(readTags.nil);
+    this.frame.u64(nextOffset);
   }
 
   /** `expiresAtMs` null = never. The value is copied. */
@@ -181,6 +183,7 @@ export class ReadReply {
   readonly count: number;
   readonly positionCount: number;
   tag: number = readTags.nil;
+  /** Of the value's record; of a nil, the replica's applied next offset. */
   offset = 0;
   /** 0 = never. */
   expiresAtMs = 0;
@@ -209,8 +212,8 @@ export class ReadReply {
       this.expiresAtMs = reader.u64();
       this.take(reader.u32());
     } else if (this.tag === readTags.error) this.take(reader.u16());
-    else if (this.tag !== readTags.nil && this.tag !== readTags.again)
-      throw new FrameFailure(`no such tag in a read reply: ${this.tag}`);
+    else if (this.tag === readTags.nil) this.offset = reader.u64();
+    else if (this.tag !== readTags.again) throw new FrameFailure(`no such tag in a read reply: ${this.tag}`);
     return true;
   }
 
