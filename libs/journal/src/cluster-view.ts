@@ -6,6 +6,7 @@ import type { Log, LogBatch } from '@levee/log';
 import { bootFold, type BootReport } from './boot';
 import type { ControlTopics } from './control-topics';
 import { JournalFold, type Adopted } from './journal-fold';
+import { Pause } from './pause';
 import { Waits } from './waits';
 
 export const viewLimits = {
@@ -28,6 +29,7 @@ export class ClusterView {
   private readonly claimListeners = new Set<(claim: Claim) => void>();
   private readonly waits: Waits;
   private readonly stopping = new AbortController();
+  private readonly pause: Pause;
   private running: Promise<void> | undefined;
   private trouble: string | undefined = 'the journal was not read yet';
   private leaderEpoch = -1;
@@ -38,6 +40,7 @@ export class ClusterView {
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
     this.waits = new Waits(options.timers);
+    this.pause = new Pause(options.timers, this.stopping.signal);
   }
 
   /**
@@ -57,7 +60,7 @@ export class ClusterView {
         this.trouble = `cannot read the control topics: ${messageOf(error)}`;
         const level = failureCode(error) === 'TOPIC_MISSING' ? 'debug' : 'warn';
         this.options.logger[level]({ error }, 'waiting for the control topics');
-        await this.pause(viewLimits.retryMs);
+        await this.pause.for(viewLimits.retryMs);
       }
     }
     this.trouble = undefined;
@@ -164,7 +167,7 @@ export class ClusterView {
           this.waits.failAll(error);
           return;
         }
-        await this.pause(viewLimits.retryMs);
+        await this.pause.for(viewLimits.retryMs);
       }
     }
   }
@@ -198,19 +201,6 @@ export class ClusterView {
       } catch (error) {
         this.options.logger.error({ error }, 'a listener to decisions failed');
       }
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.options.timers.after(ms, end);
-      const { signal } = this.stopping;
-      function end(): void {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      }
-      signal.addEventListener('abort', end);
-    });
   }
 }
 

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { decodeAs, encode } from '@levee/codec';
+import type { CreateBinlog } from '@levee/cluster';
+import type { Genesis } from '@levee/events';
+import { asOffset, Failure, messageOf, reservedKeyPrefix, type Clock, type Partition } from '@levee/kernel';
+import type { Log, LogRecord, StoredRecord, TopicSpec } from '@levee/log';
+
+const reserved = (name: string): Buffer => Buffer.concat([reservedKeyPrefix, Buffer.from(name)]);
+
+/** Keys of Levee's own records in a binlog partition. */
+export const genesisKey: Buffer = reserved('genesis');
+export const barrierKey: Buffer = reserved('barrier');
+export const fenceKey = (producer: string): Buffer => reserved(`fence/${producer}`);
+
+export const binlogLimits = {
+  messageBytesMax: 2 * 1024 * 1024,
+  /** Tombstones are kept at least this long: a replica away for longer than half of it is built anew. */
+  deleteRetentionMsMin: 7 * 86_400_000,
+  genesisDeadlineMs: 30_000,
+  /** Genesis records written at the same time. */
+  partitionsAtOnce: 16,
+} as const;
+
+/** The topic of a namespace's binlog (DESIGN section 3); its settings follow the history window. */
+export function binlogSpec(binlog: Pick<CreateBinlog, 'binlog' | 'partitions' | 'historyWindowMs'>): TopicSpec {
+  const { historyWindowMs } = binlog;
+  return {
+    name: binlog.binlog,
+    partitions: binlog.partitions,
+    settings: {
+      'cleanup.policy': 'compact',
+      'compression.type': 'uncompressed',
+      'message.timestamp.type': 'LogAppendTime',
+      'min.compaction.lag.ms': String(historyWindowMs),
+      'segment.ms': String(Math.max(1, Math.floor(historyWindowMs / 4))),
+      'delete.retention.ms': String(Math.max(binlogLimits.deleteRetentionMsMin, historyWindowMs)),
+      'max.message.bytes': String(binlogLimits.messageBytesMax),
+    },
+  };
+}
+
+/**
+ * The record at offset 0 of a partition: proves which log this is. All of it follows from the decision, so that two
+ * masters writing it write the same, and compaction may keep either.
+ */
+export function genesisOf(binlog: CreateBinlog, partition: Partition): Genesis {
+  const { clusterId, namespace, partitions, hashAlgorithm, createdAtMs } = binlog;
+  const seed = `${clusterId}/${binlog.binlog}/${partition}`;
+  const nonce = createHash('sha256').update(seed).digest('hex').slice(0, 32);
+  return { clusterId, namespace, binlog: binlog.binlog, partition, partitions, hashAlgorithm, nonce, createdAtMs };
+}
+
+/**
+ * Creates the topic and its Genesis records, or verifies them where they are. Idempotent. Fails as the log does, with
+ * BINLOG_FOREIGN when a partition begins with anything else: the topic belongs to another cluster or namespace.
+ */
+export async function createBinlog(log: Log, binlog: CreateBinlog, clock: Clock): Promise<void> {
+  await log.ensureTopics([binlogSpec(binlog)]);
+  const bounds = await log.offsets(binlog.binlog);
+  for (let at = 0; at < bounds.length; at += binlogLimits.partitionsAtOnce) {
+    const some = bounds.slice(at, at + binlogLimits.partitionsAtOnce);
+    await Promise.all(
+      some.map(async ({ partition, endOffset }) => {
+        const genesis = genesisOf(binlog, partition);
+        if (endOffset > 0) return verifyGenesis(genesis, await firstRecord(log, binlog.binlog, { partition, clock }));
+        const record: LogRecord = { key: genesisKey, value: encode('Genesis', genesis) };
+        await log.append(binlog.binlog, partition, [record]);
+      }),
+    );
+  }
+}
+
+async function firstRecord(
+  log: Log,
+  topic: string,
+  options: { readonly partition: Partition; readonly clock: Clock },
+): Promise<StoredRecord> {
+  const done = new AbortController();
+  const giveUpAt = options.clock.monotonicMs() + binlogLimits.genesisDeadlineMs;
+  const tail = log.tail(
+    topic,
+    options.partition,
+    { nextOffset: asOffset(0), leaderEpoch: -1 },
+    { signal: done.signal, bytesMax: 64 * 1024, unavailableMs: binlogLimits.genesisDeadlineMs },
+  );
+  try {
+    for await (const { records } of tail) {
+      const record = records[0];
+      if (record !== undefined) return record;
+      if (options.clock.monotonicMs() > giveUpAt) break;
+    }
+  } finally {
+    done.abort();
+  }
+  throw new Failure('DEADLINE', `the first record of ${topic}/${options.partition} could not be read`);
+}
+
+function verifyGenesis(expected: Genesis, record: StoredRecord): void {
+  const found = genesisIn(record);
+  const differing = (Object.keys(expected) as (keyof Genesis)[]).find((field) => found[field] !== expected[field]);
+  if (differing === undefined) return;
+  throw foreign(expected, `its ${differing} is ${found[differing]}, not ${expected[differing]}`);
+}
+
+function genesisIn(record: StoredRecord): Genesis {
+  const { key, value, offset } = record;
+  if (offset !== 0 || key?.equals(genesisKey) !== true || value === null)
+    throw new Failure('BINLOG_FOREIGN', `its first record, at offset ${offset}, is no Genesis`);
+  try {
+    return decodeAs('Genesis', value);
+  } catch (error) {
+    throw new Failure('BINLOG_FOREIGN', `its Genesis cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+const foreign = (expected: Genesis, what: string): Failure =>
+  new Failure(
+    'BINLOG_FOREIGN',
+    `topic ${expected.binlog} partition ${expected.partition} is not ours: ${what}; create the namespace again under another name, or delete that topic`,
+  );

@@ -1,0 +1,143 @@
+import { decide, draft, type ClusterEvent, type DecideContext, type Verdict } from '@levee/cluster';
+import { encode } from '@levee/codec';
+import type { Command, CommandOutcome, Decision } from '@levee/events';
+import { messageOf } from '@levee/kernel';
+import type { LogRecord } from '@levee/log';
+import { decodeEvent, encodeEvent } from './event-codec';
+import { sha256Of } from './journal-chain';
+import { putEvent, type JournalFold } from './journal-fold';
+
+export const decisionLimits = {
+  batchCommandsMax: 256,
+  batchBytesMax: 512 * 1024,
+  /** One decision; the journal takes batches of 8 MiB. */
+  decisionBytesMax: 7 * 1024 * 1024,
+} as const;
+
+/** A command and where it stands in `levee.commands`; -1: the master's own. */
+export interface PendingCommand {
+  readonly command: Command;
+  readonly offset: number;
+}
+
+/** Decisions ready for the journal, in order, and the state they would lead to. */
+export interface DecisionBatch {
+  readonly decisions: readonly Decision[];
+  readonly records: readonly LogRecord[];
+  /** How many of the given commands are decided here; the rest is for the next batch. */
+  readonly taken: number;
+}
+
+/** As `decide` of `@levee/cluster`; tests pass one that misbehaves. */
+export type Decide = typeof decide;
+
+export interface BatchOptions {
+  readonly nowMs: number;
+  readonly term: number;
+  readonly topicPrefix: string;
+  readonly decide?: Decide;
+  /** One decision may not have more bytes; smaller after the log has refused a bigger one. */
+  readonly decisionBytesMax?: number;
+}
+
+/**
+ * Decides as many of `commands` as fit one batch, on a draft: the fold stays as it is until the journal gives the
+ * decisions back. Events are encoded, decoded again and evolved on the draft, so that one which cannot be replayed
+ * never reaches the log. A command that makes this throw is recorded as rejected, or it would kill master after master.
+ */
+export function decideBatch(
+  fold: JournalFold,
+  commands: readonly PendingCommand[],
+  options: BatchOptions,
+): DecisionBatch {
+  const candidate = draft(fold.state);
+  const table = fold.table.draft();
+  const decisions: Decision[] = [];
+  const records: LogRecord[] = [];
+  let { seq, previousSha256 } = fold.position;
+  let batchBytes = 0;
+  for (const pending of commands.slice(0, decisionLimits.batchCommandsMax)) {
+    if (batchBytes >= decisionLimits.batchBytesMax) break;
+    seq += 1;
+    const context = { nowMs: options.nowMs, seq, term: options.term, topicPrefix: options.topicPrefix };
+    const events = tryEvents(candidate, pending.command, { context, options });
+    for (const { event, bytes } of events.list) {
+      candidate.evolve(event);
+      putEvent(table, event, bytes);
+    }
+    const decision: Decision = {
+      seq,
+      term: options.term,
+      decidedAtMs: options.nowMs,
+      command: pending.command,
+      commandOffset: pending.offset,
+      rejectionCode: events.outcome.rejectionCode,
+      rejectionMessage: events.outcome.rejectionMessage,
+      events: events.list.map(({ bytes }) => bytes),
+      stateDigest: table.digest,
+      previousSha256,
+    };
+    const value = encode('Decision', decision);
+    previousSha256 = sha256Of(value);
+    decisions.push(decision);
+    records.push({ key: null, value });
+    batchBytes += value.length;
+  }
+  return { decisions, records, taken: decisions.length };
+}
+
+interface EncodedEvents {
+  readonly list: readonly { readonly event: ClusterEvent; readonly bytes: Buffer }[];
+  readonly outcome: CommandOutcome;
+}
+
+interface Deciding {
+  readonly context: DecideContext;
+  readonly options: BatchOptions;
+}
+
+function tryEvents(candidate: ReturnType<typeof draft>, command: Command, deciding: Deciding): EncodedEvents {
+  const { context, options } = deciding;
+  try {
+    const verdict = (options.decide ?? decide)(candidate, command, context);
+    const encoded = replayable(candidate, verdict);
+    const bytes = encoded.list.reduce((sum, event) => sum + event.bytes.length, 0);
+    const bytesMax = options.decisionBytesMax ?? decisionLimits.decisionBytesMax;
+    if (bytes <= bytesMax) return encoded;
+    const message = `the events of this ${command.kind} have ${bytes} bytes, the limit is ${bytesMax}: ask for less at once`;
+    return replayable(candidate, refusal(command, context, { code: 'TOO_LARGE', message }));
+  } catch (error) {
+    const message = `deciding this ${command.kind} failed: ${messageOf(error)}`;
+    return replayable(candidate, refusal(command, context, { code: 'INTERNAL', message }));
+  }
+}
+
+/** Encodes the events and evolves what the bytes say on a draft of their own, which is then thrown away. */
+function replayable(candidate: ReturnType<typeof draft>, verdict: Pick<Verdict, 'events' | 'outcome'>): EncodedEvents {
+  const trial = draft(candidate);
+  const list = verdict.events.map((decided) => {
+    const bytes = encodeEvent(decided);
+    const event = decodeEvent(bytes);
+    trial.evolve(event);
+    return { event, bytes };
+  });
+  return { list, outcome: verdict.outcome };
+}
+
+function refusal(
+  command: Command,
+  context: DecideContext,
+  rejection: { readonly code: string; readonly message: string },
+): Pick<Verdict, 'events' | 'outcome'> {
+  const outcome: CommandOutcome = {
+    commandId: command.id,
+    kind: command.kind,
+    rejectionCode: rejection.code,
+    rejectionMessage: rejection.message,
+    decidedAtMs: context.nowMs,
+    change: 'CommandRejected',
+    seq: context.seq,
+    term: context.term,
+  };
+  return { events: [{ kind: 'outcome', entity: outcome }], outcome };
+}

@@ -1,0 +1,144 @@
+import { encode } from '@levee/codec';
+import { nextEffects, type CreateBinlog } from '@levee/cluster';
+import { asPartition, failureCode, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import { barrierKey, createBinlog } from './binlog';
+import type { ClusterView } from './cluster-view';
+import type { Adopted } from './journal-fold';
+import { Pause } from './pause';
+import type { Reign } from './reign';
+import { Waits } from './waits';
+
+export const effectLimits = { retryMs: 1_000, barriersQueueMax: 1_024 } as const;
+
+interface RequestedBarrier {
+  readonly id: string;
+  readonly namespace: string;
+  readonly digest: boolean;
+  readonly chunks: readonly string[];
+  readonly seq: number;
+}
+
+/**
+ * Does in the world what the decisions in force ask for. What the state lists is found again by every master; a
+ * barrier is asked for once, by whoever waits for it, and is not made up for after a takeover.
+ */
+export class Effects {
+  private readonly stopping = new AbortController();
+  private readonly pause: Pause;
+  private readonly waits: Waits;
+  private readonly barriers: RequestedBarrier[] = [];
+  private running: Promise<void> | undefined;
+  private unlisten: () => void = () => undefined;
+  private trouble: string | undefined;
+  private looked = -1;
+
+  constructor(
+    private readonly log: Log,
+    private readonly view: ClusterView,
+    private readonly options: {
+      readonly reign: Reign;
+      readonly clock: Clock;
+      readonly timers: Timers;
+      readonly logger: Logger;
+    },
+  ) {
+    this.pause = new Pause(options.timers, this.stopping.signal);
+    this.waits = new Waits(options.timers);
+  }
+
+  /** What cannot be done at the moment, in words. */
+  get problem(): string | undefined {
+    return this.trouble;
+  }
+
+  start(): void {
+    this.unlisten = this.view.onDecision((adopted) => {
+      this.takeBarrier(adopted);
+      this.waits.poll();
+    });
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.unlisten();
+    this.waits.poll();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted && !this.options.reign.isOver) {
+      try {
+        await this.pass();
+        this.trouble = undefined;
+      } catch (error) {
+        this.trouble = messageOf(error);
+        this.options.logger.warn({ error }, 'an effect did not succeed; trying again');
+        await this.pause.for(effectLimits.retryMs);
+        this.looked = -1;
+        continue;
+      }
+      await this.waits.until(() => this.somethingNew(), 60_000, 'a decision').catch(() => undefined);
+    }
+  }
+
+  private somethingNew(): true | undefined {
+    const news = this.view.seq > this.looked || this.barriers.length > 0 || this.stopping.signal.aborted;
+    return news ? true : undefined;
+  }
+
+  private async pass(): Promise<void> {
+    this.looked = this.view.seq;
+    for (const effect of nextEffects(this.view.state)) await this.perform(effect);
+    for (let barrier = this.barriers[0]; barrier !== undefined; barrier = this.barriers[0]) {
+      await this.writeBarrier(barrier);
+      this.barriers.shift();
+    }
+  }
+
+  private async perform(effect: CreateBinlog): Promise<void> {
+    const { reign, logger, clock } = this.options;
+    const { name, number } = effect.thenSubmit.payload;
+    try {
+      await createBinlog(this.log, effect, clock);
+    } catch (error) {
+      const code = failureCode(error);
+      if (code !== 'BINLOG_FOREIGN' && code !== 'TOPIC_MISCONFIGURED') throw error;
+      logger.error({ error, namespace: name }, 'the namespace cannot have its binlog');
+      await reign.own('FailNamespace', { name, number, reason: messageOf(error).slice(0, 2_000) });
+      return;
+    }
+    await reign.own(effect.thenSubmit.kind, effect.thenSubmit.payload);
+  }
+
+  private takeBarrier({ decision, seq }: Adopted): void {
+    if (decision.command.kind !== 'RequestBarrier' || decision.rejectionCode !== null) return;
+    // A repeated command got its recorded outcome and asks for nothing new.
+    if (decision.events.length === 0) return;
+    if (this.barriers.length >= effectLimits.barriersQueueMax) {
+      this.options.logger.warn({ commandId: decision.command.id }, 'too many barriers wait; this one is left out');
+      return;
+    }
+    const asked = JSON.parse(decision.command.payload) as Partial<RequestedBarrier> & { id: string; namespace: string };
+    const { id, namespace, digest, chunks } = asked;
+    this.barriers.push({ id, namespace, digest: digest ?? false, chunks: chunks ?? [], seq });
+  }
+
+  private async writeBarrier(barrier: RequestedBarrier): Promise<void> {
+    const namespace = this.view.state.namespace(barrier.namespace);
+    const clusterId = this.view.clusterId;
+    if (namespace?.state !== 'active' || clusterId === undefined) return;
+    const value = encode('Barrier', {
+      clusterId,
+      number: barrier.seq,
+      digestPlan: barrier.digest ? barrier.id : null,
+      chunks: barrier.chunks,
+      writtenAtMs: this.options.clock.nowMs(),
+    });
+    const partitions = Array.from({ length: namespace.partitions }, (_, i) => asPartition(i));
+    await Promise.all(
+      partitions.map((partition) => this.log.append(namespace.binlog, partition, [{ key: barrierKey, value }])),
+    );
+  }
+}

@@ -1,0 +1,112 @@
+import { failureCode, messageOf, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import { binlogSpec } from './binlog';
+import { Candidacy, type CandidacyLimits } from './candidacy';
+import { ClusterView } from './cluster-view';
+import { controlTopicSpecs, defaultControlPolicy, type ControlPolicy, type ControlTopics } from './control-topics';
+import type { Decide, PendingCommand } from './decision-batch';
+import { Effects } from './effects';
+import { Pause } from './pause';
+import type { Reign } from './reign';
+
+export interface MasterOptions {
+  readonly topics: ControlTopics;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Unique name of this master. */
+  readonly instance: string;
+  /** host:port of its HTTP door. */
+  readonly address: string;
+  /** See `CandidacyOptions.claimAtOnce`. */
+  readonly claimAtOnce: boolean;
+  readonly policy?: ControlPolicy;
+  readonly limits?: CandidacyLimits;
+  readonly decide?: Decide;
+}
+
+export const masterLimits = { topicCheckMs: 60_000, topicRetryMs: 1_000 } as const;
+
+/** A master without doors: makes and checks topics, follows the journal, stands by or serves, performs effects. */
+export class Master {
+  readonly view: ClusterView;
+  readonly candidacy: Candidacy;
+  private effects: Effects | undefined;
+  private readonly stopping = new AbortController();
+  private readonly pause: Pause;
+  private checking: Promise<void> | undefined;
+  private topicTrouble: string | undefined = 'the topics were not checked yet';
+
+  constructor(
+    private readonly log: Log,
+    private readonly options: MasterOptions,
+  ) {
+    this.pause = new Pause(options.timers, this.stopping.signal);
+    this.view = new ClusterView(log, options.topics, options);
+    this.candidacy = new Candidacy(log, { ...options, view: this.view });
+    this.candidacy.onReign((reign) => this.performEffectsOf(reign));
+  }
+
+  /** Resolves once the topics exist and the journal is read; serving comes later. */
+  async start(): Promise<void> {
+    while (!this.stopping.signal.aborted && !(await this.checkTopics()))
+      await this.pause.for(masterLimits.topicRetryMs);
+    await this.view.start();
+    this.candidacy.start();
+    this.checking = this.checkAgain();
+  }
+
+  /** Why the topics are not as they must be, naming the mend; `undefined` when they are. */
+  get topicProblem(): string | undefined {
+    return this.topicTrouble;
+  }
+
+  get effectProblem(): string | undefined {
+    return this.effects?.problem;
+  }
+
+  /** See `Candidacy.decide`. */
+  decide(commands: readonly PendingCommand[]): Promise<void> {
+    return this.candidacy.decide(commands);
+  }
+
+  async close(): Promise<void> {
+    this.stopping.abort();
+    await this.effects?.stop();
+    await this.candidacy.close();
+    await this.view.close();
+    await this.checking;
+  }
+
+  private performEffectsOf(reign: Reign): void {
+    const effects = new Effects(this.log, this.view, { ...this.options, reign });
+    this.effects = effects;
+    effects.start();
+    void reign.ended.then(() => effects.stop());
+  }
+
+  private async checkAgain(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      await this.pause.for(masterLimits.topicCheckMs);
+      if (!this.stopping.signal.aborted) await this.checkTopics();
+    }
+  }
+
+  /** Control topics are made when missing; a binlog is made by its namespace's creation alone, and only checked here. */
+  private async checkTopics(): Promise<boolean> {
+    const { topics, policy, logger } = this.options;
+    const binlogs = [...this.view.state.namespaces()].filter(({ state }) => state === 'active').map(binlogSpec);
+    try {
+      await this.log.ensureTopics(controlTopicSpecs(topics, policy ?? defaultControlPolicy));
+      const found = new Set((await this.log.describeTopics(binlogs.map(({ name }) => name))).map(({ name }) => name));
+      const missing = binlogs.find(({ name }) => !found.has(name));
+      if (binlogs.length > 0) await this.log.ensureTopics(binlogs.filter(({ name }) => found.has(name)));
+      this.topicTrouble = missing === undefined ? undefined : `binlog ${missing.name} is missing: its records are lost`;
+    } catch (error) {
+      this.topicTrouble = messageOf(error);
+      logger.error({ error, code: failureCode(error) }, 'the topics are not as they must be');
+    }
+    return this.topicTrouble === undefined;
+  }
+}

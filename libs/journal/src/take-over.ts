@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { encode } from '@levee/codec';
+import type { Claim } from '@levee/events';
+import { asOffset, asPartition, asTerm, Failure, type Term } from '@levee/kernel';
+import type { FencedWriter, Log } from '@levee/log';
+import type { ClusterView } from './cluster-view';
+import type { ControlTopics } from './control-topics';
+
+/** A claim that was read back as the highest: its holder may decide. */
+export interface Taken {
+  readonly term: Term;
+  readonly claim: Claim;
+  /** The identity that every older master loses where this one has written. */
+  readonly writer: FencedWriter;
+}
+
+export const takeOverLimits = { readDeadlineMs: 30_000 } as const;
+
+/** The writer identity that all masters of a cluster share. */
+export const masterWriterId = (topics: ControlTopics): string => `${topics.prefix}.master`;
+
+/**
+ * Claims the next term: stand at the journal's end, take the writer identity, append the claim, read the journal up to
+ * it, and serve only if it is in force. From its append on the log refuses the writer of the master before; should a
+ * record of that one still get in, it is void at replay. Fails with FENCED when another claim came first.
+ */
+export async function takeOver(
+  log: Log,
+  topics: ControlTopics,
+  options: { readonly view: ClusterView; readonly instance: string; readonly nowMs: number },
+): Promise<Taken> {
+  const { view, instance, nowMs } = options;
+  await view.readToEnd(takeOverLimits.readDeadlineMs);
+  const writer = await log.fencedWriter(masterWriterId(topics));
+  try {
+    const claim: Claim = {
+      term: view.term + 1,
+      instance,
+      nonce: randomUUID(),
+      producerId: writer.producerId,
+      epoch: writer.epoch,
+      clusterId: view.clusterId ?? randomUUID(),
+      claimedAtMs: nowMs,
+    };
+    const record = { key: null, value: encode('Claim', claim) };
+    const { baseOffset } = await writer.append(topics.journal, asPartition(0), [record]);
+    await view.readTo(asOffset(baseOffset + 1), takeOverLimits.readDeadlineMs);
+    if (view.claim?.nonce === claim.nonce) return { term: asTerm(claim.term), claim, writer };
+    throw new Failure('FENCED', `term ${claim.term} was claimed by ${view.claim?.instance ?? 'another master'} first`);
+  } catch (error) {
+    await writer.close().catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import type { CommandOutcome } from '@levee/events';
+import { silentLogger, type Logger } from '@levee/kernel';
+import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import { asPartition } from '@levee/kernel';
+import { EmbeddedLog } from '@levee/log-embedded';
+import { MemoryLevel } from 'memory-level';
+import { ClusterView, commandsIn, controlTopics, Master, submit, type CandidacyLimits, type Decide } from '../src';
+
+export const topics = controlTopics('levee');
+
+export const quickLimits: CandidacyLimits = { heartbeatMs: 30, silenceMs: 150, reclaimMs: 3_600_000 };
+
+export const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
+
+export function openLog(): Promise<EmbeddedLog> {
+  return EmbeddedLog.open({
+    db: new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' }),
+    cleanEveryMs: 0,
+  });
+}
+
+export interface TestMaster {
+  readonly master: Master;
+  close(): Promise<void>;
+}
+
+/** A master with its own reader of `levee.commands`, as the Nest transport gives it one. */
+export async function startMaster(
+  log: Log,
+  options: { instance: string; limits?: CandidacyLimits; claimAtOnce?: boolean; decide?: Decide; logger?: Logger },
+): Promise<TestMaster> {
+  const master = new Master(log, {
+    ...world,
+    topics,
+    address: '127.0.0.1:0',
+    limits: quickLimits,
+    claimAtOnce: false,
+    ...options,
+  });
+  await master.start();
+  const stop = new AbortController();
+  const reading = readCommands(log, master, stop.signal);
+  return {
+    master,
+    close: async () => {
+      stop.abort();
+      await master.close();
+      await reading;
+    },
+  };
+}
+
+async function readCommands(log: Log, master: Master, signal: AbortSignal): Promise<void> {
+  const from = { nextOffset: (await log.offsets(topics.commands))[0]!.startOffset, leaderEpoch: -1 };
+  for await (const batch of log.tail(topics.commands, asPartition(0), from, { signal, idleMs: 50 })) {
+    const commands = commandsIn(batch.records, silentLogger);
+    if (commands.length > 0) await master.decide(commands);
+  }
+}
+
+export async function openView(log: Log): Promise<ClusterView> {
+  const view = new ClusterView(log, topics, world);
+  await view.start();
+  return view;
+}
+
+export async function run(
+  log: Log,
+  view: ClusterView,
+  command: { kind: string; payload: unknown; id?: string },
+): Promise<CommandOutcome> {
+  const id = await submit(log, topics, { principal: 'test', ...command });
+  return view.outcome(id, 10_000);
+}
+
+export const nodeRegistration = (nodeId: string, units = 8) => ({
+  kind: 'RegisterNode',
+  payload: {
+    nodeId,
+    storeId: `store-${nodeId}`,
+    incarnation: randomUUID(),
+    domain: nodeId,
+    respAddress: '127.0.0.1:7400',
+    httpAddress: '127.0.0.1:7500',
+    featureLevel: 1,
+    units: Array.from({ length: units }, (_, i) => ({
+      unitId: `${nodeId}/u${String(i).padStart(2, '0')}`,
+      capacityBytes: 256 * 1024 * 1024,
+      engine: 'memory',
+      generation: 0,
+    })),
+  },
+});

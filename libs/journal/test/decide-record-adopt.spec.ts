@@ -1,0 +1,80 @@
+import { asPartition } from '@levee/kernel';
+import type { EmbeddedLog } from '@levee/log-embedded';
+import { ensureNamespace, submit, type ClusterView } from '../src';
+import { nodeRegistration, openLog, openView, run, startMaster, topics, world, type TestMaster } from './control-plane';
+
+let log: EmbeddedLog;
+let view: ClusterView;
+let master: TestMaster;
+
+beforeEach(async () => {
+  log = await openLog();
+  master = await startMaster(log, { instance: 'm1', claimAtOnce: true });
+  view = await openView(log);
+});
+
+afterEach(async () => {
+  await view.close();
+  await master.close();
+  await log.close();
+});
+
+test('the first claim mints the cluster id, which becomes state', async () => {
+  const clusterId = await view.until(() => view.state.clusterId, 5_000, 'the foundation');
+  expect(clusterId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(view.term).toBe(1);
+});
+
+test('a command is decided, and its outcome found by id in the journal', async () => {
+  const outcome = await run(log, view, nodeRegistration('n1'));
+  expect(outcome).toMatchObject({ kind: 'RegisterNode', rejectionCode: null });
+  expect(view.state.node('n1')).toMatchObject({ state: 'up' });
+  expect([...view.state.unitsOf('n1')]).toHaveLength(8);
+});
+
+test('a rejection is an outcome too', async () => {
+  const outcome = await run(log, view, { kind: 'CreateNamespace', payload: { name: 'Not A Name' } });
+  expect(outcome.rejectionCode).toBe('BAD_NAME');
+});
+
+test('the second attempt under the same id changes nothing', async () => {
+  const command = { ...nodeRegistration('n1'), id: 'c0ffee00-0000-4000-8000-000000000001' };
+  const first = await run(log, view, command);
+  const { digest } = view.journal;
+  const again = await run(log, view, command);
+  await view.until(() => (view.seq > first.seq ? true : undefined), 5_000, 'the second decision');
+  expect(again).toEqual(first);
+  expect(view.journal.digest).toBe(digest);
+});
+
+test('a namespace becomes active once its binlog and Genesis records exist', async () => {
+  for (const nodeId of ['n1', 'n2', 'n3']) await run(log, view, nodeRegistration(nodeId));
+  const namespace = await ensureNamespace(view, (command) => submit(log, topics, command), {
+    knobs: { name: 'default', partitions: 8, chunks: 8, replicas: 3, chunkCapacityBytes: 256 * 1024 * 1024 },
+    nodes: 3,
+    principal: 'test',
+    deadlineMs: 10_000,
+    logger: world.logger,
+  });
+  expect(namespace).toMatchObject({ state: 'active', binlog: 'levee.binlog.default' });
+  expect([...view.state.routesOf('default')]).toHaveLength(8);
+  const bounds = await log.offsets(namespace.binlog);
+  expect(bounds.map(({ endOffset }) => Number(endOffset))).toEqual([1, 1, 1, 1, 1, 1, 1, 1]);
+
+  const barrier = await run(log, view, {
+    kind: 'RequestBarrier',
+    payload: { id: 'audit-1', namespace: 'default', digest: true },
+  });
+  expect(barrier.rejectionCode).toBeNull();
+  const giveUpAt = Date.now() + 5_000;
+  const ends = async () => (await log.offsets(namespace.binlog)).every(({ endOffset }) => endOffset === 2);
+  while (!(await ends()) && Date.now() < giveUpAt) await new Promise((resolve) => setImmediate(resolve));
+  expect(await ends()).toBe(true);
+});
+
+test('a record among the commands that is none stops nobody', async () => {
+  const garbage = [Buffer.alloc(0), Buffer.from('not a command'), null].map((value) => ({ key: null, value }));
+  await log.append(topics.commands, asPartition(0), garbage);
+  expect(await run(log, view, nodeRegistration('n1'))).toMatchObject({ rejectionCode: null });
+  expect(view.journal.position.commandsOffset).toBe(3);
+});
