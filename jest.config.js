@@ -27,7 +27,11 @@ module.exports = {
     {
       ...common,
       displayName: 'unit',
-      testRegex: ['/(libs|apps)/[^/]+/(src|test)/.*\\.(spec|test)\\.ts$', '/test/[^/]+\\.test\\.ts$'],
+      testRegex: [
+        '/(libs|apps)/[^/]+/(src|test)/.*\\.(spec|test)\\.ts$',
+        '/test/[^/]+\\.test\\.ts$',
+        '/test/history/.*\\.spec\\.ts$',
+      ],
       testPathIgnorePatterns: ['\\.kafka\\.(spec|test)\\.ts$', '/node_modules/'],
     },
     {
