@@ -1,0 +1,97 @@
+import type { ChunkReplica, NamespaceState } from '@levee/events';
+import { defined, namespaceNameProblem } from '@levee/kernel';
+import { evenSplit } from '@levee/keyspace';
+import type { DecideContext } from '../decide';
+import type { ClusterEvent } from '../event';
+import { placeChunks, type PlacedReplica } from '../placement/place-chunks';
+import { sitesOf } from '../placement/sites';
+import { reject } from '../rejection';
+import type { ClusterState } from '../state';
+import { stamp, type Decider } from './decider';
+import { firstDifference, readKnobs, type NamespaceKnobs } from './knobs';
+
+/**
+ * `{name, …knobs}`, every knob optional (see `readKnobs`). Takes units for all replicas at once; routes follow with
+ * ActivateNamespace. Creating what exists with the same settings is accepted and changes nothing; settings left out
+ * are not compared, since their defaults depend on the cluster.
+ */
+export const createNamespace: Decider = (state, payload, context) => {
+  const name = payload.text('name');
+  const nameProblem = payload.problem === undefined ? namespaceNameProblem(name) : undefined;
+  if (nameProblem !== undefined) return reject('BAD_NAME', nameProblem);
+  if (payload.problem !== undefined) return payload.problem;
+  const fields = payload.withCode('BAD_KNOB');
+  fields.text('name');
+  const knobs = readKnobs(state, fields);
+  if (fields.problem !== undefined) return fields.problem;
+
+  const existing = state.namespace(name);
+  if (existing !== undefined && existing.state !== 'deleted') {
+    const asked = Object.fromEntries(Object.entries(knobs).filter(([knob]) => fields.has(knob))) as NamespaceKnobs;
+    const difference = firstDifference(existing, asked);
+    if (existing.state === 'deleting')
+      return reject('NAMESPACE_NOT_READY', `namespace ${name} is being deleted: create it again when it is gone`);
+    if (difference === undefined) return [];
+    return reject('NAMESPACE_EXISTS', `namespace ${name} exists with other settings: ${difference}`);
+  }
+
+  const placement = placeChunks(sitesOf(state), {
+    chunks: knobs.chunks,
+    replicas: knobs.replicas,
+    unitBytesMin: knobs.chunkCapacityBytes,
+    requestsPerSecondPerChunk: (knobs.expectedRequestsPerSecond ?? 0) / knobs.chunks,
+  });
+  if ('code' in placement) return placement;
+  const number = (existing?.number ?? 0) + 1;
+  return created(state, { name, number, knobs, placement: placement.chunks }, context);
+};
+
+interface Creation {
+  readonly name: string;
+  readonly number: number;
+  readonly knobs: NamespaceKnobs;
+  /** By chunk: its replicas, the primary first. */
+  readonly placement: readonly (readonly PlacedReplica[])[];
+}
+
+function created(
+  state: ClusterState,
+  { name, number, knobs, placement }: Creation,
+  context: DecideContext,
+): ClusterEvent[] {
+  const prefix = context.topicPrefix ?? 'levee';
+  const namespace: NamespaceState = {
+    name,
+    number,
+    binlog: `${prefix}.binlog.${name}${number === 1 ? '' : `_${number}`}`,
+    state: 'creating',
+    ...knobs,
+    nextChunk: knobs.chunks + 1,
+    createdAtMs: context.nowMs,
+    ...stamp(context, 'NamespaceCreated'),
+  };
+  const events: ClusterEvent[] = [{ kind: 'namespace', entity: namespace }];
+  evenSplit(knobs.chunks).forEach((slots, index) => {
+    const chunkId = chunkIdOf({ namespace: name, creation: number, chunk: index + 1 });
+    const replicas = defined(placement[index], 'placement of a chunk').map(({ unitId }, rank): ChunkReplica => {
+      const unit = defined(state.unit(unitId), 'unit chosen by placement');
+      const generation = unit.generation + 1;
+      events.push({
+        kind: 'unit',
+        entity: { ...unit, state: 'allocated', generation, chunkId, ...stamp(context, 'UnitAllocated') },
+      });
+      const { nodeId, storeId } = unit;
+      return { nodeId, storeId, unitId, generation, role: rank === 0 ? 'primary' : 'follower' };
+    });
+    events.push({
+      kind: 'chunk',
+      entity: { chunkId, namespace: name, ...slots, replicas, ...stamp(context, 'ChunkCreated') },
+    });
+  });
+  return events;
+}
+
+/** `shop.orders#1/c00001`: unique for ever, also over re-creations of the namespace. */
+export function chunkIdOf(of: { namespace: string; creation: number; chunk: number }): string {
+  return `${of.namespace}#${of.creation}/c${String(of.chunk).padStart(5, '0')}`;
+}

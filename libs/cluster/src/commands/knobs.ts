@@ -1,0 +1,160 @@
+import type { NamespaceState } from '@levee/events';
+import { allowedPartitions, isAllowedPartitions } from '@levee/keyspace';
+import type { PayloadFields } from '../payload';
+import { reject } from '../rejection';
+import type { ClusterState } from '../state';
+
+/** Everything a user may set of a namespace. */
+export type NamespaceKnobs = Pick<
+  NamespaceState,
+  | 'partitions'
+  | 'hashAlgorithm'
+  | 'partitionStrategy'
+  | 'chunks'
+  | 'replicas'
+  | 'ack'
+  | 'consistency'
+  | 'maxStalenessMs'
+  | 'requestsPerSecond'
+  | 'chunkRequestsPerSecond'
+  | 'chunkCapacityBytes'
+  | 'failoverStrategy'
+  | 'expectedBytes'
+  | 'expectedRequestsPerSecond'
+  | 'historyWindowMs'
+  | 'maxTtlMs'
+>;
+
+/** Chunks that one command may create: its decision must fit one journal record. */
+export const chunksPerCommandMax = 4_096;
+export const replicasMax = 9;
+export const defaultPartitions = 64;
+export const defaultChunks = 24;
+export const defaultReplicas = 3;
+export const defaultHistoryWindowMs = 7 * 86_400_000;
+/** Used while no unit is registered; else a chunk may fill the smallest unit there is. */
+export const defaultChunkCapacityBytes = 256 * 2 ** 20;
+/** A chunk is planned to be this full, so that it may grow before it must be split. */
+const plannedFill = 0.7;
+/** What one chunk is planned to serve, when the user says how much to expect. */
+const plannedRequestsPerSecondPerChunk = 10_000;
+
+const rate = { min: 1, max: 1_000_000_000, unit: 'requests/s' } as const;
+
+/** The knobs of the payload, with defaults that suit the cluster as it is. What is wrong is in `fields.problem`. */
+export function readKnobs(state: ClusterState, fields: PayloadFields): NamespaceKnobs {
+  const integer = (name: string, min: number, max: number, unit?: string): number | null =>
+    fields.optional(name, () => fields.integer(name, { min, max, ...(unit === undefined ? {} : { unit }) }), null);
+  const partitions = integer('partitions', 1, 1_000_000) ?? defaultPartitions;
+  if (!isAllowedPartitions(partitions))
+    fields.refuse(
+      reject(
+        'BAD_KNOB',
+        `partitions is ${partitions}, it must divide 1,000,000: one of ${allowedPartitions.join(', ')}`,
+      ),
+    );
+  if (fields.has('maxTtlMs'))
+    fields.refuse(reject('BAD_KNOB', 'maxTtlMs has no effect yet and is refused until it has: leave it out'));
+  const chunkCapacityBytes =
+    integer('chunkCapacityBytes', 65_536, 2 ** 50, 'bytes') ?? smallestUnitBytes(state) ?? defaultChunkCapacityBytes;
+  const expectedBytes = integer('expectedBytes', 1, 2 ** 53 - 1, 'bytes');
+  const expectedRequestsPerSecond = fields.optional(
+    'expectedRequestsPerSecond',
+    (name) => fields.integer(name, rate),
+    null,
+  );
+  const choice = <T extends string>(name: string, allowed: readonly [T, ...T[]]): T =>
+    fields.optional(name, () => fields.choice(name, allowed), allowed[0]);
+  const knobs: NamespaceKnobs = {
+    partitions,
+    hashAlgorithm: choice('hashAlgorithm', ['murmur2', 'murmur2-hashtag']),
+    partitionStrategy: choice('partitionStrategy', ['hash']),
+    chunks:
+      integer('chunks', 1, chunksPerCommandMax) ??
+      plannedChunks({ chunkCapacityBytes, expectedBytes, expectedRequestsPerSecond }),
+    replicas: integer('replicas', 1, replicasMax) ?? Math.max(1, Math.min(defaultReplicas, domainsUp(state))),
+    ack: choice('ack', ['logged', 'primary', 'all']),
+    consistency: fields.optional('consistency', (n) => fields.choice(n, ['eventual', 'session', 'strong']), 'session'),
+    maxStalenessMs: integer('maxStalenessMs', 100, 86_400_000, 'ms'),
+    requestsPerSecond: fields.optional('requestsPerSecond', (name) => fields.integer(name, rate), null),
+    chunkRequestsPerSecond: fields.optional('chunkRequestsPerSecond', (name) => fields.integer(name, rate), null),
+    chunkCapacityBytes,
+    failoverStrategy: choice('failoverStrategy', ['automatic', 'manual']),
+    expectedBytes,
+    expectedRequestsPerSecond,
+    historyWindowMs: integer('historyWindowMs', 1_000, 3_650 * 86_400_000, 'ms') ?? defaultHistoryWindowMs,
+    maxTtlMs: null,
+  };
+  fields.optional('maxTtlMs', () => undefined, undefined);
+  fields.refuseOthers('UNKNOWN_KNOB', 'setting');
+  checkRelations(fields, knobs);
+  return knobs;
+}
+
+/** Settings that are possible each, and not together. */
+function checkRelations(fields: PayloadFields, knobs: NamespaceKnobs): void {
+  const { chunks, chunkCapacityBytes, expectedBytes, expectedRequestsPerSecond: expected } = knobs;
+  if (chunks > chunksPerCommandMax)
+    fields.refuse(
+      reject(
+        'BAD_KNOB',
+        `the allocation plan needs ${chunks} chunks, one command creates at most ${chunksPerCommandMax}: raise ` +
+          `chunkCapacityBytes, or set chunks and lower expectedBytes or expectedRequestsPerSecond`,
+      ),
+    );
+  if (expectedBytes !== null && expectedBytes > chunks * chunkCapacityBytes)
+    fields.refuse(
+      reject(
+        'BAD_KNOB',
+        `expectedBytes is ${expectedBytes}, but ${chunks} chunks of ${chunkCapacityBytes} bytes hold ` +
+          `${chunks * chunkCapacityBytes}: set chunks to at least ${Math.ceil(expectedBytes / chunkCapacityBytes)}, or leave it out`,
+      ),
+    );
+  if (expected === null) return;
+  const { requestsPerSecond, chunkRequestsPerSecond } = knobs;
+  if (requestsPerSecond !== null && requestsPerSecond < expected)
+    fields.refuse(
+      reject(
+        'BAD_KNOB',
+        `expectedRequestsPerSecond is ${expected}, above the limit requestsPerSecond of ${requestsPerSecond}`,
+      ),
+    );
+  if (chunkRequestsPerSecond !== null && chunkRequestsPerSecond * chunks < expected)
+    fields.refuse(
+      reject(
+        'BAD_KNOB',
+        `expectedRequestsPerSecond is ${expected}, but ${chunks} chunks of chunkRequestsPerSecond ` +
+          `${chunkRequestsPerSecond} serve ${chunkRequestsPerSecond * chunks}: raise the limit or chunks`,
+      ),
+    );
+}
+
+function plannedChunks(
+  plan: Pick<NamespaceKnobs, 'chunkCapacityBytes' | 'expectedBytes' | 'expectedRequestsPerSecond'>,
+): number {
+  return Math.max(
+    defaultChunks,
+    Math.ceil((plan.expectedBytes ?? 0) / (plan.chunkCapacityBytes * plannedFill)),
+    Math.ceil((plan.expectedRequestsPerSecond ?? 0) / plannedRequestsPerSecondPerChunk),
+  );
+}
+
+function smallestUnitBytes(state: ClusterState): number | undefined {
+  let smallest: number | undefined;
+  for (const { capacityBytes } of state.units())
+    if (smallest === undefined || capacityBytes < smallest) smallest = capacityBytes;
+  return smallest;
+}
+
+function domainsUp(state: ClusterState): number {
+  const domains = new Set<string>();
+  for (const node of state.nodes()) if (node.state === 'up') domains.add(node.domain);
+  return domains.size;
+}
+
+/** The first knob in which an existing namespace differs, for a repeated creation. */
+export function firstDifference(existing: NamespaceState, knobs: NamespaceKnobs): string | undefined {
+  for (const name of Object.keys(knobs) as (keyof NamespaceKnobs)[])
+    if (existing[name] !== knobs[name]) return `${name} is ${String(existing[name])}, not ${String(knobs[name])}`;
+  return undefined;
+}

@@ -1,0 +1,62 @@
+import type { ClusterEvent } from '../event';
+import { reject } from '../rejection';
+import { stamp, type Decider } from './decider';
+import { routeOf } from './namespace-lifecycle';
+
+/**
+ * `{unitId, generation}`: takes the unit from its replica, which must be a learner, retired or dead (I14: what readers
+ * rely on is never wiped). The node then clears the directory of exactly that generation and submits FinishReclaim.
+ */
+export const reclaimUnit: Decider = (state, fields, context) => {
+  const unitId = fields.text('unitId');
+  const generation = fields.integer('generation', { min: 1, max: 2 ** 31 - 1 });
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (fields.problem !== undefined) return fields.problem;
+  const unit = state.unit(unitId);
+  if (unit === undefined) return reject('UNIT_UNKNOWN', `there is no unit ${unitId}`);
+  if (unit.generation !== generation)
+    return reject(
+      'STALE_GENERATION',
+      `unit ${unitId} is in generation ${unit.generation}, not ${generation}: look again`,
+    );
+  if (unit.state !== 'allocated') return [];
+  const events: ClusterEvent[] = [];
+  const chunk = unit.chunkId === null ? undefined : state.chunk(unit.chunkId);
+  const replica = chunk?.replicas.find((of) => of.unitId === unitId && of.generation === generation);
+  if (chunk !== undefined && replica !== undefined) {
+    if (replica.role === 'primary' || replica.role === 'follower')
+      return reject(
+        'UNIT_IN_USE',
+        `unit ${unitId} holds the ${replica.role} of ${chunk.chunkId}, which readers use: move the chunk away first`,
+      );
+    const others = chunk.replicas.filter((of) => of !== replica);
+    if (!others.some((of) => of.role === 'primary' || of.role === 'follower'))
+      return reject('UNIT_IN_USE', `I14: unit ${unitId} may hold the last copy of ${chunk.chunkId}`);
+    const smaller = { ...chunk, replicas: others, ...stamp(context, 'ReplicaRemoved') };
+    const route = state.route(chunk.chunkId);
+    if (route?.replicas.some((of) => of.unitId === unitId) === true)
+      events.push({ kind: 'route', entity: routeOf(smaller, context, 'RouteNarrowed') });
+    events.push({ kind: 'chunk', entity: smaller });
+  }
+  events.push({ kind: 'unit', entity: { ...unit, state: 'reclaiming', ...stamp(context, 'UnitReclaimed') } });
+  return events;
+};
+
+/** `{unitId, generation}`: the node has cleared that generation; the unit is free for any namespace. */
+export const finishReclaim: Decider = (state, fields, context) => {
+  const unitId = fields.text('unitId');
+  const generation = fields.integer('generation', { min: 1, max: 2 ** 31 - 1 });
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (fields.problem !== undefined) return fields.problem;
+  const unit = state.unit(unitId);
+  if (unit === undefined) return reject('UNIT_UNKNOWN', `there is no unit ${unitId}`);
+  if (unit.generation !== generation)
+    return reject(
+      'STALE_GENERATION',
+      `unit ${unitId} is in generation ${unit.generation}, not ${generation}: look again`,
+    );
+  if (unit.state === 'free') return [];
+  if (unit.state !== 'reclaiming')
+    return reject('UNIT_IN_USE', `unit ${unitId} is allocated to ${unit.chunkId}: reclaim it first`);
+  return [{ kind: 'unit', entity: { ...unit, state: 'free', chunkId: null, ...stamp(context, 'UnitFreed') } }];
+};

@@ -1,0 +1,194 @@
+import type { NodeState, UnitState } from '@levee/events';
+import type { DecideContext } from '../decide';
+import type { ClusterEvent } from '../event';
+import type { PayloadFields } from '../payload';
+import { reject, type Rejection } from '../rejection';
+import type { ClusterState } from '../state';
+import { stamp, type Decider } from './decider';
+
+/** Units of one node: each is a database of its own. */
+export const unitsPerNodeMax = 1_024;
+const engines = ['leveldb', 'memory'] as const;
+const nodeIdPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const unitNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+interface UnitSpec {
+  readonly unitId: string;
+  readonly capacityBytes: number;
+  readonly engine: UnitState['engine'];
+  /** As found on the disk: 0 = never taken. */
+  readonly generation: number;
+}
+
+interface Registration {
+  readonly nodeId: string;
+  readonly storeId: string;
+  readonly incarnation: string;
+  readonly domain: string;
+  readonly respAddress: string;
+  readonly httpAddress: string;
+  readonly featureLevel: number;
+  readonly units: readonly UnitSpec[];
+}
+
+/**
+ * `{nodeId, storeId, incarnation, domain, respAddress, httpAddress, featureLevel, units: [{unitId, capacityBytes,
+ * engine, generation}]}`. The same storeId with another incarnation is a restart; another storeId under a known nodeId
+ * is a new disk, welcome only once no replica lives on the old one. Units may grow; they shrink, change engine or go
+ * only while free.
+ */
+export const registerNode: Decider = (state, fields, context) => {
+  const registration = readRegistration(fields);
+  if (fields.problem !== undefined) return fields.problem;
+  const storeProblem = checkStore(state, registration);
+  if (storeProblem !== undefined) return storeProblem;
+  const units = decideUnits(state, registration, context);
+  if ('code' in units) return units;
+  return [...nodeEvents(state.node(registration.nodeId), registration, context), ...units];
+};
+
+function readRegistration(fields: PayloadFields): Registration {
+  const nodeId = fields.text('nodeId', 63);
+  const registration = {
+    nodeId,
+    storeId: fields.text('storeId', 64),
+    incarnation: fields.text('incarnation', 64),
+    domain: fields.optional('domain', (name) => fields.text(name, 128), nodeId),
+    respAddress: address(fields, 'respAddress'),
+    httpAddress: address(fields, 'httpAddress'),
+    featureLevel: fields.integer('featureLevel', { min: 1, max: 1_000_000 }),
+    units: fields.objects('units', unitsPerNodeMax, (unit) => ({
+      unitId: unit.text('unitId', 128),
+      capacityBytes: unit.integer('capacityBytes', { min: 65_536, max: 2 ** 50, unit: 'bytes' }),
+      engine: unit.choice('engine', engines),
+      generation: unit.optional('generation', (name) => unit.integer(name, { min: 0, max: 2 ** 31 - 2 }), 0),
+    })),
+  };
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (!nodeIdPattern.test(nodeId))
+    fields.refuse(reject('BAD_NAME', `nodeId '${nodeId}' must match ${nodeIdPattern.source}, as in n1`));
+  const seen = new Set<string>();
+  for (const { unitId } of registration.units) {
+    if (!unitId.startsWith(`${nodeId}/`) || !unitNamePattern.test(unitId.slice(nodeId.length + 1)))
+      fields.refuse(reject('BAD_NAME', `unit '${unitId}' of node ${nodeId} must be named as in ${nodeId}/u03`));
+    if (seen.has(unitId)) fields.refuse(reject('BAD_COMMAND', `unit ${unitId} is listed twice`));
+    seen.add(unitId);
+  }
+  return registration;
+}
+
+function address(fields: PayloadFields, name: string): string {
+  const text = fields.text(name, 300);
+  const port = Number(/^.+:(\d{1,5})$/.exec(text)?.[1] ?? 0);
+  if (fields.problem === undefined && !(port >= 1 && port <= 65_535))
+    fields.refuse(reject('BAD_COMMAND', `${name} is '${text}', it must be host:port with a port from 1 to 65535`));
+  return text;
+}
+
+function checkStore(state: ClusterState, { nodeId, storeId, respAddress }: Registration): Rejection | undefined {
+  const holder = state.nodeOfStore(storeId);
+  if (holder !== undefined && holder.nodeId !== nodeId)
+    return reject(
+      'STORE_TAKEN',
+      `the disk ${storeId} of ${nodeId} at ${respAddress} is registered as node ${holder.nodeId} at ${holder.respAddress} ` +
+        `(${holder.state}): start it under that name, or give this node an empty folder`,
+    );
+  const known = state.node(nodeId);
+  if (known === undefined || known.storeId === storeId) return undefined;
+  const used = [...state.unitsOf(nodeId)].filter((unit) => holdsReplica(state, unit));
+  if (used.length === 0) return undefined;
+  return reject(
+    'STORE_HAS_REPLICAS',
+    `node ${nodeId} at ${respAddress} comes with disk ${storeId}, but ${used.length} units of its disk ` +
+      `${known.storeId} (last at ${known.respAddress}) hold replicas, such as ${used[0]?.unitId}: bring that disk ` +
+      `back, or use another nodeId for the new one`,
+  );
+}
+
+function nodeEvents(known: NodeState | undefined, registration: Registration, context: DecideContext): ClusterEvent[] {
+  const { units: _units, ...facts } = registration;
+  const same =
+    known !== undefined &&
+    known.state === 'up' &&
+    (Object.keys(facts) as (keyof typeof facts)[]).every((name) => known[name] === facts[name]);
+  if (same) return [];
+  const change =
+    known === undefined ? 'NodeRegistered' : known.storeId === facts.storeId ? 'NodeReturned' : 'NodeReplaced';
+  const registeredAtMs = known?.registeredAtMs ?? context.nowMs;
+  return [{ kind: 'node', entity: { ...facts, state: 'up', registeredAtMs, ...stamp(context, change) } }];
+}
+
+function decideUnits(
+  state: ClusterState,
+  { nodeId, storeId, units }: Registration,
+  context: DecideContext,
+): ClusterEvent[] | Rejection {
+  const events: ClusterEvent[] = [];
+  const listed = new Set(units.map((unit) => unit.unitId));
+  for (const unit of state.unitsOf(nodeId)) {
+    if (listed.has(unit.unitId)) continue;
+    if (unit.storeId === storeId && unit.state !== 'free')
+      return reject(
+        'UNIT_IN_USE',
+        `node ${nodeId} registers without unit ${unit.unitId}, which is ${unit.state} for chunk ${unit.chunkId}: list it, or move the chunk away first`,
+      );
+    events.push({ kind: 'removed', entity: { entity: 'unit', key: unit.unitId, ...stamp(context, 'UnitRemoved') } });
+  }
+  for (const spec of units) {
+    const decided = decideUnit(state, { spec, nodeId, storeId }, context);
+    if (decided === undefined) continue;
+    if ('code' in decided) return decided;
+    events.push(decided);
+  }
+  return events;
+}
+
+function decideUnit(
+  state: ClusterState,
+  { spec, nodeId, storeId }: { spec: UnitSpec; nodeId: string; storeId: string },
+  context: DecideContext,
+): ClusterEvent | Rejection | undefined {
+  const { unitId, capacityBytes, engine } = spec;
+  const known = state.unit(unitId);
+  if (known === undefined) {
+    const generation = spec.generation;
+    const entity = {
+      unitId,
+      nodeId,
+      storeId,
+      capacityBytes,
+      engine,
+      generation,
+      state: 'free',
+      chunkId: null,
+    } as const;
+    return { kind: 'unit', entity: { ...entity, ...stamp(context, 'UnitRegistered') } };
+  }
+  if (known.nodeId !== nodeId) return reject('UNIT_TAKEN', `unit ${unitId} belongs to node ${known.nodeId}`);
+  if (known.storeId !== storeId) {
+    const generation = Math.max(known.generation, spec.generation);
+    const entity = { ...known, storeId, capacityBytes, engine, generation, state: 'free', chunkId: null } as const;
+    return { kind: 'unit', entity: { ...entity, ...stamp(context, 'UnitReplaced') } };
+  }
+  if (spec.generation > known.generation)
+    return reject(
+      'GENERATION_FROM_FUTURE',
+      `unit ${unitId} reports generation ${spec.generation}, this cluster assigned ${known.generation} at most: ` +
+        `the disk is of another cluster, or the journal was cut`,
+    );
+  if (known.capacityBytes === capacityBytes && known.engine === engine) return undefined;
+  if (known.state !== 'free' && (capacityBytes < known.capacityBytes || engine !== known.engine))
+    return reject(
+      'UNIT_IN_USE',
+      `unit ${unitId} (${known.capacityBytes} bytes, ${known.engine}) is ${known.state} for chunk ${known.chunkId}: until it ` +
+        `is free it may only grow, not become ${capacityBytes} bytes, ${engine}`,
+    );
+  const change = capacityBytes >= known.capacityBytes ? 'UnitGrown' : 'UnitShrunk';
+  return { kind: 'unit', entity: { ...known, capacityBytes, engine, ...stamp(context, change) } };
+}
+
+/** A replica that is not given up is in the unit. */
+function holdsReplica(state: ClusterState, unit: UnitState): boolean {
+  const chunk = unit.chunkId === null ? undefined : state.chunk(unit.chunkId);
+  return chunk?.replicas.some((of) => of.unitId === unit.unitId && of.role !== 'dead') === true;
+}

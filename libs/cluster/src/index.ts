@@ -1,0 +1,11 @@
+export type { CommandKind } from './commands';
+export * from './decide';
+export * from './effects';
+export * from './event';
+export { ClusterDraft, ClusterState, draft, evolve, eventsOf } from './state';
+export * from './rejection';
+export { chunkIdOf } from './commands/create-namespace';
+export * from './placement/place-chunks';
+export * from './placement/sites';
+export * from './producer-settings';
+export * from './view';

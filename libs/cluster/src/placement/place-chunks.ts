@@ -1,0 +1,121 @@
+import { defined } from '@levee/kernel';
+import { reject, type Rejection } from '../rejection';
+import { Heap } from './heap';
+import { spreadPrimaries } from './primaries';
+import type { Site } from './sites';
+
+export interface PlacementWish {
+  readonly chunks: number;
+  readonly replicas: number;
+  /** Capacity a unit must have to be chosen. */
+  readonly unitBytesMin: number;
+  /** Expected load of one chunk; 0 = unknown. */
+  readonly requestsPerSecondPerChunk: number;
+}
+
+export interface PlacedReplica {
+  readonly nodeId: string;
+  readonly unitId: string;
+}
+
+export interface Placement {
+  /** By chunk: its replicas, the primary first. */
+  readonly chunks: readonly (readonly PlacedReplica[])[];
+}
+
+/** From this expected load on, units in memory are preferred to units on disk. */
+export const memoryEngineRequestsPerSecond = 20_000;
+
+interface Room {
+  readonly nodeId: string;
+  readonly primaries: number;
+  /** Suitable free units, the next one to take at the end. */
+  readonly units: string[];
+}
+
+interface Domain {
+  readonly name: string;
+  free: number;
+  readonly rooms: Heap<Room>;
+}
+
+/**
+ * Chooses units for new chunks. Each chunk takes the `replicas` failure domains with the most free units left, and in
+ * each the node with the most: that succeeds whenever it is possible at all, and evens out what stays free. Then
+ * primaries are spread. Deterministic (ties go to the lower id); O(chunks x replicas x log nodes).
+ */
+export function placeChunks(sites: readonly Site[], wish: PlacementWish): Placement | Rejection {
+  const domains = domainsOf(sites, wish);
+  const refusal = refusalOf(sites, domains, wish);
+  if (refusal !== undefined) return refusal;
+  const heap = new Heap<Domain>((a, b) => a.free > b.free || (a.free === b.free && a.name < b.name));
+  for (const domain of domains) heap.push(domain);
+  const chunks: PlacedReplica[][] = [];
+  for (let chunk = 0; chunk < wish.chunks; chunk++) {
+    const taken = Array.from({ length: wish.replicas }, () => defined(heap.pop(), 'a failure domain'));
+    chunks.push(taken.map((domain) => takeUnit(domain)));
+    for (const domain of taken) heap.push(domain);
+  }
+  return { chunks: spreadPrimaries(chunks, new Map(sites.map((site) => [site.nodeId, site.primaries]))) };
+}
+
+function takeUnit(domain: Domain): PlacedReplica {
+  const room = defined(domain.rooms.pop(), 'a node with a free unit');
+  const unitId = defined(room.units.pop(), 'a free unit');
+  domain.free--;
+  if (room.units.length > 0) domain.rooms.push(room);
+  return { nodeId: room.nodeId, unitId };
+}
+
+function domainsOf(sites: readonly Site[], wish: PlacementWish): Domain[] {
+  const byName = new Map<string, Domain>();
+  const preferred = wish.requestsPerSecondPerChunk >= memoryEngineRequestsPerSecond ? 'memory' : 'leveldb';
+  for (const site of sites) {
+    const units = site.freeUnits
+      .filter((unit) => unit.capacityBytes >= wish.unitBytesMin)
+      .sort(
+        (a, b) =>
+          Number(a.engine === preferred) - Number(b.engine === preferred) ||
+          b.capacityBytes - a.capacityBytes ||
+          (a.unitId < b.unitId ? 1 : -1),
+      )
+      .map((unit) => unit.unitId);
+    let domain = byName.get(site.domain);
+    if (domain === undefined) {
+      domain = { name: site.domain, free: 0, rooms: new Heap<Room>(roomier) };
+      byName.set(site.domain, domain);
+    }
+    domain.free += units.length;
+    if (units.length > 0) domain.rooms.push({ nodeId: site.nodeId, primaries: site.primaries, units });
+  }
+  return [...byName.values()];
+}
+
+function roomier(a: Room, b: Room): boolean {
+  return (
+    a.units.length > b.units.length ||
+    (a.units.length === b.units.length &&
+      (a.primaries < b.primaries || (a.primaries === b.primaries && a.nodeId < b.nodeId)))
+  );
+}
+
+function refusalOf(sites: readonly Site[], domains: readonly Domain[], wish: PlacementWish): Rejection | undefined {
+  const { chunks, replicas, unitBytesMin } = wish;
+  if (domains.length < replicas)
+    return reject(
+      'NOT_ENOUGH_DOMAINS',
+      `${replicas} replicas need ${replicas} failure domains with a node that is up, there are ${domains.length} ` +
+        `(${sites.length} nodes): start nodes in other domains (LEVEE_DOMAIN), or ask for fewer replicas`,
+    );
+  // A domain takes at most one replica of each chunk: more free units than chunks in it do not help.
+  const usable = domains.reduce((sum, domain) => sum + Math.min(domain.free, chunks), 0);
+  if (usable >= chunks * replicas) return undefined;
+  const free = sites.reduce((sum, site) => sum + site.freeUnits.length, 0);
+  const suitable = domains.reduce((sum, domain) => sum + domain.free, 0);
+  return reject(
+    'NOT_ENOUGH_UNITS',
+    `${chunks} chunks with ${replicas} replicas need ${chunks * replicas} free units of at least ${unitBytesMin} bytes, ` +
+      `at most ${chunks} in each failure domain; of ${free} free units ${suitable} are that large and ${usable} usable ` +
+      `in ${domains.length} domains: add units or nodes, or ask for fewer chunks, fewer replicas or a smaller chunkCapacityBytes`,
+  );
+}

@@ -1,0 +1,29 @@
+import type { UnitState } from '@levee/events';
+import type { ClusterState } from '../state';
+
+/** A node as placement sees it. */
+export interface Site {
+  readonly nodeId: string;
+  /** Replicas of a chunk go to different ones. */
+  readonly domain: string;
+  /** Primaries of all namespaces on it. */
+  readonly primaries: number;
+  readonly freeUnits: readonly Pick<UnitState, 'unitId' | 'capacityBytes' | 'engine'>[];
+}
+
+/** The nodes that may take replicas now: those that are up, by id. */
+export function sitesOf(state: ClusterState): Site[] {
+  const primaries = new Map<string, number>();
+  for (const chunk of state.chunks())
+    for (const { role, nodeId } of chunk.replicas)
+      if (role === 'primary') primaries.set(nodeId, (primaries.get(nodeId) ?? 0) + 1);
+  return [...state.nodes()]
+    .filter((node) => node.state === 'up')
+    .map(({ nodeId, domain }) => ({
+      nodeId,
+      domain,
+      primaries: primaries.get(nodeId) ?? 0,
+      freeUnits: [...state.freeUnitsOf(nodeId)],
+    }))
+    .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+}

@@ -1,0 +1,345 @@
+import type {
+  ChunkRoute,
+  ChunkState,
+  CommandOutcome,
+  EntityRemoved,
+  NamespaceState,
+  NodeState,
+  UnitState,
+} from '@levee/events';
+import { assert, unreachable } from '@levee/kernel';
+import { entityKey, type ClusterEvent, type ClusterIdentity } from './event';
+import { checkEvent, checkWhole } from './invariants';
+import { LayeredGroups, LayeredMap } from './layers';
+import { SlotOrder } from './slot-order';
+
+/**
+ * The control plane's state: a fold of {@link ClusterEvent}s. Lookups return `undefined` for what is unknown; what
+ * they return is frozen by type and replaced, never changed, by later events.
+ */
+export class ClusterState {
+  private identityEntity: ClusterIdentity | undefined;
+  private highestSeq: number;
+  private readonly namespaceMap: LayeredMap<NamespaceState>;
+  private readonly nodeMap: LayeredMap<NodeState>;
+  private readonly unitMap: LayeredMap<UnitState>;
+  private readonly chunkMap: LayeredMap<ChunkState>;
+  private readonly routeMap: LayeredMap<ChunkRoute>;
+  private readonly outcomeMap: LayeredMap<CommandOutcome>;
+  private readonly unitIdsByNode: LayeredGroups;
+  private readonly freeUnitIdsByNode: LayeredGroups;
+  private readonly nodeIdsByStore: LayeredGroups;
+  private readonly routeIdsByNamespace: LayeredGroups;
+  private readonly slotOrder = new SlotOrder();
+  /** Seq of removals seen by {@link absorb}, until {@link settle}. */
+  private readonly removedSeqs = new Map<string, number>();
+
+  /** `below`: the state that this one, a draft, reads through to; it must not change while the draft lives. */
+  constructor(private readonly below?: ClusterState) {
+    this.identityEntity = below?.identityEntity;
+    this.highestSeq = below?.highestSeq ?? 0;
+    this.namespaceMap = new LayeredMap(below?.namespaceMap);
+    this.nodeMap = new LayeredMap(below?.nodeMap);
+    this.unitMap = new LayeredMap(below?.unitMap);
+    this.chunkMap = new LayeredMap(below?.chunkMap);
+    this.routeMap = new LayeredMap(below?.routeMap);
+    this.outcomeMap = new LayeredMap(below?.outcomeMap);
+    this.unitIdsByNode = new LayeredGroups(below?.unitIdsByNode);
+    this.freeUnitIdsByNode = new LayeredGroups(below?.freeUnitIdsByNode);
+    this.nodeIdsByStore = new LayeredGroups(below?.nodeIdsByStore);
+    this.routeIdsByNamespace = new LayeredGroups(below?.routeIdsByNamespace);
+  }
+
+  /** UUID of the cluster; `undefined` before InitCluster. */
+  get clusterId(): string | undefined {
+    return this.identityEntity?.clusterId;
+  }
+
+  get identity(): ClusterIdentity | undefined {
+    return this.identityEntity;
+  }
+
+  /** Highest seq of any event folded in; 0 = none. */
+  get seq(): number {
+    return this.highestSeq;
+  }
+
+  get counts(): { namespaces: number; nodes: number; units: number; chunks: number; routes: number; outcomes: number } {
+    return {
+      namespaces: this.namespaceMap.size,
+      nodes: this.nodeMap.size,
+      units: this.unitMap.size,
+      chunks: this.chunkMap.size,
+      routes: this.routeMap.size,
+      outcomes: this.outcomeMap.size,
+    };
+  }
+
+  namespace(name: string): NamespaceState | undefined {
+    return this.namespaceMap.get(name);
+  }
+  node(nodeId: string): NodeState | undefined {
+    return this.nodeMap.get(nodeId);
+  }
+  unit(unitId: string): UnitState | undefined {
+    return this.unitMap.get(unitId);
+  }
+  chunk(chunkId: string): ChunkState | undefined {
+    return this.chunkMap.get(chunkId);
+  }
+  route(chunkId: string): ChunkRoute | undefined {
+    return this.routeMap.get(chunkId);
+  }
+  outcome(commandId: string): CommandOutcome | undefined {
+    return this.outcomeMap.get(commandId);
+  }
+
+  namespaces(): Iterable<NamespaceState> {
+    return this.namespaceMap.values();
+  }
+  nodes(): Iterable<NodeState> {
+    return this.nodeMap.values();
+  }
+  units(): Iterable<UnitState> {
+    return this.unitMap.values();
+  }
+  chunks(): Iterable<ChunkState> {
+    return this.chunkMap.values();
+  }
+  routes(): Iterable<ChunkRoute> {
+    return this.routeMap.values();
+  }
+  /** Oldest first. */
+  outcomes(): Iterable<CommandOutcome> {
+    return this.outcomeMap.values();
+  }
+
+  *unitsOf(nodeId: string): Iterable<UnitState> {
+    for (const id of this.unitIdsByNode.members(nodeId)) yield this.unitMap.get(id) as UnitState;
+  }
+
+  *freeUnitsOf(nodeId: string): Iterable<UnitState> {
+    for (const id of this.freeUnitIdsByNode.members(nodeId)) yield this.unitMap.get(id) as UnitState;
+  }
+
+  freeUnitCount(nodeId: string): number {
+    return this.freeUnitIdsByNode.count(nodeId);
+  }
+
+  /** The nodes that hold `storeId`: at most one. */
+  nodeOfStore(storeId: string): NodeState | undefined {
+    for (const id of this.nodeIdsByStore.members(storeId)) return this.nodeMap.get(id);
+    return undefined;
+  }
+
+  /** Chunks of a namespace by ascending slot. */
+  chunksOf(namespace: string): ChunkState[] {
+    return this.chunksTouching(namespace, { slotStart: 0, slotEnd: Number.MAX_SAFE_INTEGER });
+  }
+
+  chunksTouching(namespace: string, slots: { slotStart: number; slotEnd: number }): ChunkState[] {
+    const own = this.slotOrder.overlapping(namespace, slots.slotStart, slots.slotEnd);
+    if (this.below === undefined) return own;
+    const under = this.below.chunksTouching(namespace, slots).filter((c) => !this.chunkMap.overrides(c.chunkId));
+    return own.length === 0 ? under : [...under, ...own].sort((a, b) => a.slotStart - b.slotStart);
+  }
+
+  /** Chunks with a replica (of any role) in a unit of this node. */
+  *chunksOn(nodeId: string): Iterable<ChunkState> {
+    for (const unit of this.unitsOf(nodeId)) {
+      const chunk = unit.chunkId === null ? undefined : this.chunk(unit.chunkId);
+      if (chunk !== undefined) yield chunk;
+    }
+  }
+
+  *routesOf(namespace: string): Iterable<ChunkRoute> {
+    for (const id of this.routeIdsByNamespace.members(namespace)) yield this.routeMap.get(id) as ChunkRoute;
+  }
+
+  /** Every entity as an event, in an order in which {@link evolve} accepts them. */
+  *events(): Iterable<ClusterEvent> {
+    if (this.identityEntity !== undefined) yield { kind: 'cluster', entity: this.identityEntity };
+    for (const entity of this.namespaceMap.values()) yield { kind: 'namespace', entity };
+    for (const entity of this.nodeMap.values()) yield { kind: 'node', entity };
+    for (const entity of this.unitMap.values()) yield { kind: 'unit', entity };
+    for (const entity of this.chunkMap.values()) yield { kind: 'chunk', entity };
+    for (const entity of this.routeMap.values()) yield { kind: 'route', entity };
+    for (const entity of this.outcomeMap.values()) yield { kind: 'outcome', entity };
+  }
+
+  /**
+   * Folds in one event of a decision. A record in the log is a fact: one that does not fit the state means that our
+   * code is wrong, so it throws InvariantViolation. Applying the same event again changes nothing.
+   */
+  evolve(event: ClusterEvent): void {
+    const known = this.seqOf(event);
+    assert(
+      event.entity.seq >= known,
+      `I6: ${entityKey(event)} of decision ${event.entity.seq} comes after decision ${known}`,
+    );
+    checkEvent(this, event);
+    this.apply(event);
+  }
+
+  /**
+   * Folds in one event in no particular order, for reading compacted topics and the stretch of the journal that they
+   * have run ahead of: what is older than the known value of its entity is ignored. Call {@link settle} at the end.
+   */
+  absorb(event: ClusterEvent): void {
+    const key = entityKey(event);
+    const known = Math.max(this.seqOf(event), this.removedSeqs.get(key) ?? 0);
+    if (event.entity.seq < known) return;
+    if (event.kind === 'removed') this.removedSeqs.set(key, event.entity.seq);
+    this.apply(event);
+  }
+
+  /** Ends a phase of {@link absorb}: checks everything (throws InvariantViolation), then only {@link evolve} may follow. */
+  settle(): void {
+    this.removedSeqs.clear();
+    checkWhole(this);
+  }
+
+  private seqOf(event: ClusterEvent): number {
+    const kind = event.kind === 'removed' ? event.entity.entity : event.kind;
+    const key = event.kind === 'removed' ? event.entity.key : entityKey(event).slice(kind.length + 1);
+    switch (kind) {
+      case 'cluster':
+        return this.identityEntity?.seq ?? 0;
+      case 'namespace':
+        return this.namespaceMap.get(key)?.seq ?? 0;
+      case 'node':
+        return this.nodeMap.get(key)?.seq ?? 0;
+      case 'unit':
+        return this.unitMap.get(key)?.seq ?? 0;
+      case 'chunk':
+        return this.chunkMap.get(key)?.seq ?? 0;
+      case 'route':
+        return this.routeMap.get(key)?.seq ?? 0;
+      case 'outcome':
+        return this.outcomeMap.get(key)?.seq ?? 0;
+      default:
+        return unreachable(kind);
+    }
+  }
+
+  private apply(event: ClusterEvent): void {
+    this.highestSeq = Math.max(this.highestSeq, event.entity.seq);
+    switch (event.kind) {
+      case 'cluster':
+        this.identityEntity = event.entity;
+        return;
+      case 'namespace':
+        return this.namespaceMap.set(event.entity.name, event.entity);
+      case 'node':
+        return this.applyNode(event.entity);
+      case 'unit':
+        return this.applyUnit(event.entity);
+      case 'chunk':
+        return this.applyChunk(event.entity);
+      case 'route':
+        this.routeMap.set(event.entity.chunkId, event.entity);
+        return this.routeIdsByNamespace.add(event.entity.namespace, event.entity.chunkId);
+      case 'outcome':
+        return this.outcomeMap.set(event.entity.commandId, event.entity);
+      case 'removed':
+        return this.applyRemoved(event.entity);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  private applyNode(node: NodeState): void {
+    const before = this.nodeMap.get(node.nodeId);
+    if (before !== undefined) this.nodeIdsByStore.remove(before.storeId, node.nodeId);
+    this.nodeIdsByStore.add(node.storeId, node.nodeId);
+    this.nodeMap.set(node.nodeId, node);
+  }
+
+  private applyUnit(unit: UnitState): void {
+    this.unitMap.set(unit.unitId, unit);
+    this.unitIdsByNode.add(unit.nodeId, unit.unitId);
+    if (unit.state === 'free') this.freeUnitIdsByNode.add(unit.nodeId, unit.unitId);
+    else this.freeUnitIdsByNode.remove(unit.nodeId, unit.unitId);
+  }
+
+  private applyChunk(chunk: ChunkState): void {
+    const before = this.chunkMap.get(chunk.chunkId);
+    if (before !== undefined) this.slotOrder.remove(before);
+    this.slotOrder.add(chunk);
+    this.chunkMap.set(chunk.chunkId, chunk);
+  }
+
+  private applyRemoved({ entity, key }: EntityRemoved): void {
+    switch (entity) {
+      case 'namespace':
+        return this.namespaceMap.delete(key);
+      case 'node': {
+        const node = this.nodeMap.get(key);
+        if (node !== undefined) this.nodeIdsByStore.remove(node.storeId, key);
+        return this.nodeMap.delete(key);
+      }
+      case 'unit': {
+        const unit = this.unitMap.get(key);
+        if (unit !== undefined) {
+          this.unitIdsByNode.remove(unit.nodeId, key);
+          this.freeUnitIdsByNode.remove(unit.nodeId, key);
+        }
+        return this.unitMap.delete(key);
+      }
+      case 'chunk': {
+        const chunk = this.chunkMap.get(key);
+        if (chunk !== undefined) this.slotOrder.remove(chunk);
+        return this.chunkMap.delete(key);
+      }
+      case 'route': {
+        const route = this.routeMap.get(key);
+        if (route !== undefined) this.routeIdsByNamespace.remove(route.namespace, key);
+        return this.routeMap.delete(key);
+      }
+      case 'outcome':
+        return this.outcomeMap.delete(key);
+      default:
+        return unreachable(entity);
+    }
+  }
+}
+
+/** Folds `event` into `state`, which it changes. See {@link ClusterState.evolve}. */
+export function evolve(state: ClusterState, event: ClusterEvent): void {
+  state.evolve(event);
+}
+
+/** Every entity of `state` as an event. */
+export function eventsOf(state: ClusterState): Iterable<ClusterEvent> {
+  return state.events();
+}
+
+/**
+ * A candidate: reads like the state below it, and takes events without touching it. `commit` folds them into the
+ * state below; while the draft lives nothing else may change that state.
+ */
+export class ClusterDraft extends ClusterState {
+  private readonly pending: ClusterEvent[] = [];
+  private committed = false;
+
+  constructor(private readonly target: ClusterState) {
+    super(target);
+  }
+
+  override evolve(event: ClusterEvent): void {
+    assert(!this.committed, 'a draft takes no events after its commit');
+    super.evolve(event);
+    this.pending.push(event);
+  }
+
+  commit(): void {
+    assert(!this.committed, 'a draft is committed once');
+    this.committed = true;
+    for (const event of this.pending) this.target.evolve(event);
+  }
+}
+
+/** See {@link ClusterDraft}. */
+export function draft(state: ClusterState): ClusterDraft {
+  return new ClusterDraft(state);
+}
