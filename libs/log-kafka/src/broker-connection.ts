@@ -1,0 +1,114 @@
+import { Failure, messageOf } from '@levee/kernel';
+import type { ConnectionFactory, KafkajsConnection } from './kafkajs-client';
+import { type ApiVersions, apis, decodeApiVersions, type KafkaApi, unsupportedApis } from './protocol/requests';
+
+/**
+ * NOT_SENT: certainly nothing of the request left this process. NO_ANSWER: the broker may have carried it out.
+ * BROKER_TOO_OLD: it does not speak what we need; trying again does not help.
+ */
+export type ConnectionFailureCode = 'NOT_SENT' | 'NO_ANSWER' | 'BROKER_TOO_OLD';
+
+export class ConnectionFailure extends Failure<ConnectionFailureCode> {
+  override readonly name = 'ConnectionFailure';
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * One connection to one broker, opened when first needed and again after it broke. A broker serves the requests of a
+ * connection one after the other, so whoever may wait long has one of its own.
+ *
+ * After any error the connection is thrown away: an answer that comes later must not meet a newer request, and a
+ * broker that hangs must not get the next one on the same socket.
+ */
+export class BrokerConnection {
+  private connection: KafkajsConnection | undefined;
+  private opening: Promise<KafkajsConnection> | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly factory: ConnectionFactory,
+    readonly address: Address,
+    private readonly requestMs: number,
+  ) {}
+
+  /** Sends `body` (without header) and resolves with the answer's body; at most `waitMs` longer than usual. */
+  async send(api: KafkaApi, body: Buffer, waitMs = 0): Promise<Buffer> {
+    let connection = this.connection;
+    if (connection === undefined || !connection.isConnected()) connection = await this.open();
+    try {
+      return await rawSend(connection, api, body, this.requestMs + waitMs);
+    } catch (cause) {
+      this.discard(connection);
+      throw new ConnectionFailure('NO_ANSWER', `${this.name}: ${api.name}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  get name(): string {
+    return `${this.address.host}:${this.address.port}`;
+  }
+
+  close(): void {
+    this.closed = true;
+    if (this.connection !== undefined) this.discard(this.connection);
+  }
+
+  /** kafkajs would open a second socket for a second caller: they share the first one's attempt. */
+  private open(): Promise<KafkajsConnection> {
+    this.opening ??= this.connect().finally(() => (this.opening = undefined));
+    return this.opening;
+  }
+
+  private async connect(): Promise<KafkajsConnection> {
+    let connection: KafkajsConnection | undefined;
+    try {
+      if (this.closed) throw new Error('the log is closed');
+      connection = await this.factory(this.address.host, this.address.port);
+      await connection.connect();
+      const versions = await this.versionsOf(connection);
+      connection.setVersions(versions);
+      connection.setSupportAuthenticationProtocol(true);
+      await connection.authenticate();
+      if (this.closed) throw new Error('the log was closed meanwhile');
+      this.connection = connection;
+      return connection;
+    } catch (cause) {
+      if (connection !== undefined) this.discard(connection);
+      if (cause instanceof ConnectionFailure) throw cause;
+      throw new ConnectionFailure('NOT_SENT', `${this.name}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  private async versionsOf(connection: KafkajsConnection): Promise<ApiVersions> {
+    const versions = decodeApiVersions(await rawSend(connection, apis.apiVersions, Buffer.alloc(0), this.requestMs));
+    const missing = unsupportedApis(versions);
+    if (missing.length > 0) {
+      const what = `the broker ${this.name} does not speak ${missing.join(', ')}`;
+      throw new ConnectionFailure('BROKER_TOO_OLD', `${what}: use Kafka 3.0 or newer`);
+    }
+    return versions;
+  }
+
+  private discard(connection: KafkajsConnection): void {
+    if (this.connection === connection) this.connection = undefined;
+    // An error (not a plain end) makes kafkajs reject what is under way and forget the socket.
+    connection.socket?.destroy(new Error('given up'));
+  }
+}
+
+function rawSend(connection: KafkajsConnection, api: KafkaApi, body: Buffer, timeoutMs: number): Promise<Buffer> {
+  return connection.send({
+    request: {
+      apiKey: api.key,
+      apiVersion: api.version,
+      apiName: api.name,
+      encode: () => Promise.resolve({ buf: body, buffer: body }),
+    },
+    response: { decode: (answer) => Promise.resolve(answer), parse: (answer) => Promise.resolve(answer) },
+    requestTimeout: timeoutMs,
+    logResponseError: false,
+  });
+}

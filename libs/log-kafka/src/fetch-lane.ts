@@ -1,0 +1,146 @@
+import { messageOf } from '@levee/kernel';
+import type { Address, BrokerConnection } from './broker-connection';
+import type { KafkaLogLimits } from './limits';
+import type { PartitionTail } from './partition-tail';
+import { decodeFetch, encodeFetch, type FetchAnswer, type FetchPartition } from './protocol/fetch';
+import { kafkaError } from './protocol/error-codes';
+import { apis } from './protocol/requests';
+
+export interface LaneHost {
+  readonly limits: KafkaLogLimits;
+  readonly buffered: { readonly bytes: number };
+  connection(address: Address): BrokerConnection;
+  /** The tail has left the lane: an error code of the broker, or the reason why there was no answer. */
+  lost(tail: PartitionTail, why: { errorCode: number; reason: string; sinceMs: number }): void;
+  nowMs(): number;
+}
+
+interface Poll {
+  readonly connection: BrokerConnection;
+  busy: boolean;
+  waitMs: number;
+}
+
+/**
+ * Fetches for tails of one broker, each partition at most once, with at most two requests under way:
+ * `main` carries every tail that has room and is held by the broker while there is nothing (a long poll); `joining`
+ * serves tails that came, or got room, meanwhile, with short waits, until main has come back and takes them in.
+ * So no tail waits for another's silence, and an idle broker sees four requests a second.
+ */
+export class FetchLane {
+  private readonly tails = new Map<string, { tail: PartitionTail; leaderEpoch: number }>();
+  private readonly main: Poll;
+  private readonly joining: Poll;
+  private scheduled = false;
+  private turn = 0;
+
+  constructor(
+    readonly address: Address,
+    private readonly host: LaneHost,
+  ) {
+    this.main = { connection: host.connection(address), busy: false, waitMs: 0 };
+    this.joining = { connection: host.connection(address), busy: false, waitMs: 0 };
+  }
+
+  has(tail: PartitionTail): boolean {
+    return this.tails.has(tail.name);
+  }
+
+  get size(): number {
+    return this.tails.size;
+  }
+
+  add(tail: PartitionTail, leaderEpoch: number): void {
+    this.tails.set(tail.name, { tail, leaderEpoch });
+    this.wake();
+  }
+
+  remove(tail: PartitionTail): void {
+    if (this.tails.get(tail.name)?.tail === tail) this.tails.delete(tail.name);
+  }
+
+  /** Looks, at the end of this turn of the event loop, whether somebody is ready who is in no request. */
+  wake(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.pump();
+    });
+  }
+
+  close(): void {
+    this.main.connection.close();
+    this.joining.connection.close();
+  }
+
+  private pump(): void {
+    const { limits } = this.host;
+    if (!this.main.busy) this.start(this.main, this.joining.busy ? limits.fetchJoinMs : limits.fetchWaitMs);
+    else if (!this.joining.busy && this.main.waitMs > limits.fetchJoinMs) this.start(this.joining, limits.fetchJoinMs);
+  }
+
+  private start(poll: Poll, waitMsMost: number): void {
+    const { limits, buffered } = this.host;
+    const wanted: FetchPartition[] = [];
+    const asked: PartitionTail[] = [];
+    const budgetLeft = limits.fetchBufferBytesMax - buffered.bytes;
+    let waitMs = waitMsMost;
+    // The broker fills up in the order given: each time another one is the first.
+    const entries = [...this.tails.values()];
+    const first = entries.length === 0 ? 0 : this.turn++ % entries.length;
+    for (let i = 0; i < entries.length; i++) {
+      const { tail, leaderEpoch } = entries[(first + i) % entries.length] as (typeof entries)[number];
+      if (tail.inFlight) continue;
+      const bytesMax = tail.wantedBytes(budgetLeft);
+      if (bytesMax === 0) continue;
+      const { topic, partition } = tail;
+      wanted.push({ topic, partition, leaderEpoch, fetchOffset: tail.position, bytesMax });
+      asked.push(tail);
+      tail.inFlight = true;
+      waitMs = Math.min(waitMs, tail.hurries ? 0 : Math.max(1, tail.idleMs / 2));
+    }
+    if (asked.length === 0) return;
+    poll.busy = true;
+    poll.waitMs = Math.floor(waitMs);
+    void this.poll(poll, wanted, asked).then(() => {
+      poll.busy = false;
+      this.pump();
+    });
+  }
+
+  /** Never throws. */
+  private async poll(poll: Poll, wanted: readonly FetchPartition[], asked: readonly PartitionTail[]): Promise<void> {
+    const { limits } = this.host;
+    const sinceMs = this.host.nowMs();
+    let answerBytes: number;
+    let answer: { errorCode: number; partitions: FetchAnswer[] };
+    try {
+      const request = encodeFetch(wanted, { waitMs: poll.waitMs, bytesMax: limits.fetchRequestBytesMax });
+      const payload = await poll.connection.send(apis.fetch, request, poll.waitMs);
+      answerBytes = payload.length;
+      answer = decodeFetch(payload);
+      if (answer.errorCode !== kafkaError.none) throw new Error(`Fetch answered error ${answer.errorCode}`);
+    } catch (error) {
+      for (const tail of asked) {
+        tail.inFlight = false;
+        this.lose(tail, { errorCode: kafkaError.none, reason: messageOf(error), sinceMs });
+      }
+      return;
+    }
+    for (const tail of asked) tail.inFlight = false;
+    for (const entry of answer.partitions) {
+      const tail = this.tails.get(`${entry.topic}/${entry.partition}`)?.tail;
+      // A tail that came for the same partition while this request was under way did not ask for this.
+      if (tail === undefined || !asked.includes(tail)) continue;
+      if (entry.errorCode === kafkaError.none) tail.accept(entry, { waitMs: poll.waitMs, answerBytes });
+      else this.lose(tail, { errorCode: entry.errorCode, reason: '', sinceMs });
+    }
+  }
+
+  private lose(tail: PartitionTail, why: { errorCode: number; reason: string; sinceMs: number }): void {
+    if (this.tails.get(tail.name)?.tail !== tail) return;
+    this.tails.delete(tail.name);
+    this.host.lost(tail, why);
+  }
+}

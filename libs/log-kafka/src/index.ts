@@ -1,0 +1,2 @@
+export { KafkaLog, type KafkaLogOptions } from './kafka-log';
+export { type KafkaLogLimits, kafkaLogLimits } from './limits';

@@ -1,0 +1,246 @@
+import { asOffset, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
+import {
+  type LogBatch,
+  LogFailure,
+  type LogFailureCode,
+  logLimits,
+  type LogPosition,
+  type TailOptions,
+} from '@levee/log';
+import type { FetchAnswer } from './protocol/fetch';
+import { type AbortedTransaction, decodeRecords, type ScannedBatches, scanBatches } from './record-batch-decoder';
+
+/** Fetched batches of one answer, checked but not decoded: that happens when the reader comes for them. */
+interface Chunk {
+  readonly firstOffset: Offset;
+  readonly scanned: ScannedBatches;
+  readonly aborted: readonly AbortedTransaction[];
+  readonly endOffset: Offset;
+}
+
+/** What a tail needs from whoever fetches for it. */
+export interface TailHost {
+  /** Room came free: fetch on. */
+  wake(tail: PartitionTail): void;
+  /** The tail has ended, by itself or by its reader. */
+  ended(tail: PartitionTail): void;
+  /** Fetched bytes of all tails. */
+  readonly buffered: { bytes: number };
+  nowMs(): number;
+}
+
+/**
+ * One reader of one partition: the place where it stands, what was fetched and not yet handled, and the iteration.
+ * It does no I/O; the fetcher asks {@link wantedBytes} and hands answers to {@link accept}.
+ */
+export class PartitionTail implements AsyncIterator<LogBatch> {
+  /** The offset to fetch next; the reader itself may be behind it. */
+  position: Offset;
+  leaderEpoch: number;
+  /** A request for it is under way. */
+  inFlight = false;
+  /** Monotonic ms of the first failure since the last good answer. */
+  strugglingSinceMs: number | undefined;
+  /** Id of the topic it reads: another one means deleted and created again. */
+  topicId = '';
+  /** Leader epoch of the partition for which the truncation check was done. */
+  validatedEpoch = -1;
+  attempts = 0;
+  readonly idleMs: number;
+  private readonly bytesMax: number;
+  private readonly chunks: Chunk[] = [];
+  /** Bytes of `chunks` and of the batch being handled. */
+  private heldBytes = 0;
+  private handledBytes = 0;
+  private cutBatchBytes = 0;
+  private rereads = 0;
+  private deliveredMs: number;
+  private failure: LogFailure | undefined;
+  private over = false;
+  /** The first answer has reached the reader. */
+  private answered = false;
+  private waiter: { resolve: (step: IteratorResult<LogBatch>) => void; reject: (error: unknown) => void } | undefined;
+  private readonly onAbort = (): void => this.end();
+
+  constructor(
+    readonly topic: string,
+    readonly partition: Partition,
+    from: LogPosition,
+    readonly options: TailOptions,
+    private readonly host: TailHost,
+    private readonly corruptRereads: number,
+  ) {
+    this.position = from.nextOffset;
+    this.leaderEpoch = from.leaderEpoch;
+    this.idleMs = options.idleMs ?? logLimits.idleMsDefault;
+    this.bytesMax = options.bytesMax ?? logLimits.tailBytesMaxDefault;
+    this.deliveredMs = host.nowMs();
+    if (options.signal?.aborted === true) this.over = true;
+    else options.signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  get finished(): boolean {
+    return this.over || this.failure !== undefined;
+  }
+
+  /** The reader waits for its first batch: the broker is not to hold the request. */
+  get hurries(): boolean {
+    return !this.answered && this.waiter !== undefined;
+  }
+
+  get name(): string {
+    return `${this.topic}/${this.partition}`;
+  }
+
+  /** Bytes to ask for, 0 while there is no room. Half of the room each time: one half is read while the other fills. */
+  wantedBytes(budgetLeft: number): number {
+    if (this.finished || this.heldBytes > this.bytesMax / 2) return 0;
+    if (this.heldBytes > 0 && budgetLeft <= 0) return 0;
+    return Math.max(Math.ceil(this.bytesMax / 2), this.cutBatchBytes, 1);
+  }
+
+  next(): Promise<IteratorResult<LogBatch>> {
+    this.releaseHandled();
+    const chunk = this.chunks.shift();
+    if (chunk !== undefined) {
+      try {
+        const value = this.handOver(chunk);
+        if (!this.inFlight) this.host.wake(this);
+        return Promise.resolve({ done: false, value });
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
+    }
+    if (this.failure !== undefined) {
+      const { failure } = this;
+      this.end();
+      return Promise.reject(failure);
+    }
+    if (this.over) return Promise.resolve(finished);
+    const arrival = new Promise<IteratorResult<LogBatch>>((resolve, reject) => (this.waiter = { resolve, reject }));
+    if (!this.inFlight) this.host.wake(this);
+    return arrival;
+  }
+
+  return(): Promise<IteratorResult<LogBatch>> {
+    this.end();
+    return Promise.resolve(finished);
+  }
+
+  /** The iteration just ends; what was fetched and not taken is dropped. */
+  end(): void {
+    if (this.over) return;
+    this.over = true;
+    this.failure = undefined;
+    this.options.signal?.removeEventListener('abort', this.onAbort);
+    this.chunks.length = 0;
+    this.host.buffered.bytes -= this.heldBytes;
+    this.heldBytes = this.handledBytes = 0;
+    this.waiter?.resolve(finished);
+    this.waiter = undefined;
+    this.host.ended(this);
+  }
+
+  /** The reader gets what was fetched before, then this. */
+  fail(code: LogFailureCode, what: string, cause?: unknown): void {
+    if (this.finished) return;
+    const details = { topic: this.topic, partition: this.partition, offset: this.position };
+    const options = cause === undefined ? { details } : { details, cause };
+    this.failure = new LogFailure(code, `${this.name} at offset ${this.position}: ${what}`, options);
+    this.host.ended(this);
+    if (this.waiter === undefined) return;
+    const { waiter, failure } = this;
+    this.waiter = undefined;
+    this.end();
+    waiter.reject(failure);
+  }
+
+  /** An answer without error for this tail, after at most `waitMs` at the broker. */
+  accept(answer: FetchAnswer, { waitMs, answerBytes }: { waitMs: number; answerBytes: number }): void {
+    if (this.finished) return;
+    this.strugglingSinceMs = undefined;
+    this.attempts = 0;
+    const committed = answer.lastStableOffset >= 0 ? answer.lastStableOffset : answer.highWatermark;
+    const endOffset = asOffset(Math.min(committed, answer.highWatermark));
+    const scanned = scanBatches(answer.batches, this.position, asOffset(answer.highWatermark));
+    if (scanned.bytes.length > 0) {
+      this.rereads = 0;
+      this.cutBatchBytes = 0;
+      this.take(owned(scanned, answerBytes), answer.aborted, endOffset);
+    } else if (scanned.damagedAt === undefined && scanned.cutBatchBytes === 0 && scanned.refused === undefined) {
+      this.idle(scanned, endOffset, waitMs);
+    }
+    if (scanned.refused !== undefined) {
+      this.fail('RECORD_CORRUPT', scanned.refused.message, scanned.refused);
+    } else if (scanned.damagedAt !== undefined && scanned.bytes.length === 0) {
+      const what = `the checksum of the batch is wrong, also after ${this.corruptRereads} more reads: restore the topic`;
+      if (++this.rereads > this.corruptRereads) this.fail('RECORD_CORRUPT', what);
+    } else if (scanned.cutBatchBytes > 0 && scanned.bytes.length === 0) {
+      this.cutBatchBytes = scanned.cutBatchBytes;
+    }
+  }
+
+  private take(scanned: ScannedBatches, aborted: readonly AbortedTransaction[], endOffset: Offset): void {
+    const chunk = { firstOffset: this.position, scanned, aborted, endOffset };
+    this.position = scanned.nextOffset;
+    this.leaderEpoch = scanned.leaderEpoch;
+    this.heldBytes += scanned.bytes.length;
+    this.host.buffered.bytes += scanned.bytes.length;
+    this.chunks.push(chunk);
+    this.deliver();
+  }
+
+  /** At the end: an empty batch, when the reader has not heard anything for `idleMs` by the time of the next answer. */
+  private idle(scanned: ScannedBatches, endOffset: Offset, waitMs: number): void {
+    if (this.position < endOffset || this.waiter === undefined || this.chunks.length > 0) return;
+    const dueMs = this.deliveredMs + this.idleMs - waitMs;
+    if (this.answered && this.host.nowMs() < dueMs) return;
+    this.chunks.push({ firstOffset: this.position, scanned, aborted: [], endOffset });
+    this.deliver();
+  }
+
+  private deliver(): void {
+    const { waiter } = this;
+    if (waiter === undefined) return;
+    const chunk = this.chunks.shift();
+    if (chunk === undefined) return;
+    this.waiter = undefined;
+    try {
+      waiter.resolve({ done: false, value: this.handOver(chunk) });
+    } catch (error) {
+      waiter.reject(error);
+    }
+  }
+
+  private handOver({ firstOffset, scanned, aborted, endOffset }: Chunk): LogBatch {
+    this.answered = true;
+    this.deliveredMs = this.host.nowMs();
+    this.handledBytes = scanned.bytes.length;
+    const { topic, partition } = this;
+    const { nextOffset } = scanned;
+    const leaderEpoch = scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch;
+    try {
+      const records = decodeRecords(scanned, firstOffset, aborted);
+      return { topic, partition, firstOffset, nextOffset, leaderEpoch, endOffset, records };
+    } catch (cause) {
+      const code = failureCode(cause) === 'RECORD_CORRUPT' ? 'RECORD_CORRUPT' : undefined;
+      this.end();
+      if (code === undefined) throw cause;
+      throw new LogFailure(code, `${this.name}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** The reader has come back, so it is done with the batch it got before. */
+  private releaseHandled(): void {
+    this.heldBytes -= this.handledBytes;
+    this.host.buffered.bytes -= this.handledBytes;
+    this.handledBytes = 0;
+  }
+}
+
+const finished: IteratorResult<LogBatch> = Object.freeze({ done: true, value: undefined });
+
+/** A small part of a large answer is copied, so that a slow reader does not keep the whole answer in memory. */
+function owned(scanned: ScannedBatches, answerBytes: number): ScannedBatches {
+  return scanned.bytes.length * 2 >= answerBytes ? scanned : { ...scanned, bytes: Buffer.from(scanned.bytes) };
+}

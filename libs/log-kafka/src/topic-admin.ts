@@ -1,0 +1,167 @@
+import { type Clock, messageOf, type Timers } from '@levee/kernel';
+import { LogFailure, type TopicDescription, type TopicSpec } from '@levee/log';
+import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import type { ClusterMetadata } from './cluster-metadata';
+import type { KafkaLogLimits } from './limits';
+import { kafkaError } from './protocol/error-codes';
+import type { TopicMetadata } from './protocol/requests';
+import { topicFaults } from './topic-policy';
+
+export interface TopicAdminParts {
+  readonly admin: Admin;
+  readonly metadata: ClusterMetadata;
+  readonly limits: KafkaLogLimits;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly replicationFactor: number;
+  /** For the commands in messages. */
+  readonly brokers: string;
+}
+
+/** Topics: create, describe, check, delete. Every call is idempotent and ends within `adminMs`. */
+export class TopicAdmin {
+  private connecting: Promise<void> | undefined;
+
+  constructor(private readonly parts: TopicAdminParts) {}
+
+  async ensure(specs: readonly TopicSpec[]): Promise<void> {
+    const existing = new Map((await this.describe(specs.map(({ name }) => name))).map((topic) => [topic.name, topic]));
+    const missing = specs.filter(({ name }) => !existing.has(name));
+    if (missing.length > 0) {
+      await this.create(missing);
+      for (const topic of await this.describe(missing.map(({ name }) => name))) existing.set(topic.name, topic);
+    }
+    const faults: string[] = [];
+    for (const spec of specs) {
+      const actual = existing.get(spec.name);
+      const found = actual === undefined ? ['it vanished while it was checked'] : this.faults(spec, actual);
+      faults.push(...found.map((fault) => `topic ${spec.name}: ${fault}`));
+    }
+    if (faults.length > 0)
+      throw new LogFailure('TOPIC_MISCONFIGURED', faults.join('\n'), { details: { faults: faults.length } });
+  }
+
+  async describe(names?: readonly string[]): Promise<TopicDescription[]> {
+    if (names?.length === 0) return [];
+    const found = (await this.ask(names)).filter(({ errorCode }) => errorCode === kafkaError.none);
+    if (found.length === 0) return [];
+    const { resources } = await this.run('describing topics', async (admin) =>
+      admin.describeConfigs({
+        includeSynonyms: false,
+        resources: found.map(({ name }) => ({ type: ConfigResourceTypes.TOPIC, name })),
+      }),
+    );
+    const settings = new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        Object.fromEntries(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
+    return found.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.length,
+      replicationFactor: Math.max(0, ...partitions.map(({ replicas }) => replicas)),
+      settings: settings.get(name) ?? {},
+    }));
+  }
+
+  async delete(names: readonly string[]): Promise<void> {
+    const existing = (await this.ask(names)).filter(({ errorCode }) => errorCode === kafkaError.none);
+    if (existing.length === 0) return;
+    await this.run('deleting topics', async (admin) => {
+      for (const { name } of existing) {
+        try {
+          await admin.deleteTopics({ topics: [name], timeout: this.parts.limits.requestMs });
+        } catch (error) {
+          if (!/does not host this topic|UNKNOWN_TOPIC/.test(messageOf(error))) throw error;
+        }
+      }
+    });
+    const gone = (topics: readonly TopicMetadata[]): boolean => topics.every(({ errorCode }) => errorCode !== 0);
+    await this.until(names, gone, 'the topics are still there');
+    for (const name of names) this.parts.metadata.forget(name);
+  }
+
+  async close(): Promise<void> {
+    if (this.connecting === undefined) return;
+    await this.connecting.catch(() => undefined);
+    await this.parts.admin.disconnect();
+  }
+
+  private faults(spec: TopicSpec, actual: TopicDescription): string[] {
+    return topicFaults(spec, actual, this.parts.brokers);
+  }
+
+  /** Others may create the same topic at the same moment: what counts is what is there afterwards. */
+  private async create(specs: readonly TopicSpec[]): Promise<void> {
+    const topics = specs.map(({ name, partitions, settings, replicationFactor }) => ({
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor: replicationFactor ?? this.parts.replicationFactor,
+      configEntries: Object.entries(settings).map(([setting, value]) => ({ name: setting, value })),
+    }));
+    await this.run('creating topics', (admin) =>
+      admin.createTopics({ topics, waitForLeaders: false, timeout: this.parts.limits.requestMs }),
+    );
+    const led = (found: readonly TopicMetadata[]): boolean =>
+      found.length === specs.length &&
+      found.every(
+        ({ errorCode, partitions }) =>
+          errorCode === 0 && partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
+      );
+    const names = specs.map(({ name }) => name);
+    await this.until(names, led, 'not every partition has a leader');
+    // What was known of these names, such as that they are missing, is out of date.
+    for (const name of names) this.parts.metadata.forget(name);
+  }
+
+  private async until(
+    names: readonly string[],
+    condition: (topics: readonly TopicMetadata[]) => boolean,
+    otherwise: string,
+  ): Promise<void> {
+    const { clock, timers, limits } = this.parts;
+    const untilMs = clock.monotonicMs() + limits.adminMs;
+    while (!condition(await this.ask(names))) {
+      if (clock.monotonicMs() > untilMs)
+        throw new LogFailure('LOG_UNAVAILABLE', `${names.join(', ')}: ${otherwise} after ${limits.adminMs} ms`);
+      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+    }
+  }
+
+  private async ask(names: readonly string[] | undefined): Promise<readonly TopicMetadata[]> {
+    const { clock, timers, limits, metadata } = this.parts;
+    const untilMs = clock.monotonicMs() + limits.adminMs;
+    for (;;) {
+      try {
+        return (await metadata.ask(names)).topics;
+      } catch (error) {
+        if (clock.monotonicMs() > untilMs)
+          throw new LogFailure('LOG_UNAVAILABLE', `no broker answers: ${messageOf(error)}`, { cause: error });
+        await new Promise<void>((resolve) => timers.after(limits.retryMsMax, resolve));
+      }
+    }
+  }
+
+  private async run<T>(what: string, work: (admin: Admin) => Promise<T>): Promise<T> {
+    const { admin } = this.parts;
+    try {
+      this.connecting ??= admin.connect();
+      await this.connecting;
+      return await work(admin);
+    } catch (cause) {
+      this.connecting = undefined;
+      const reason = causesOf(cause);
+      const code = /config|INVALID_|REPLICATION/i.test(reason) ? 'TOPIC_MISCONFIGURED' : 'LOG_UNAVAILABLE';
+      throw new LogFailure(code, `${what}: ${reason}`, { cause });
+    }
+  }
+}
+
+/** kafkajs hides the broker's reasons of a partly failed creation in a list. */
+function causesOf(error: unknown): string {
+  const inner = (error as { errors?: readonly unknown[] }).errors;
+  if (!Array.isArray(inner) || inner.length === 0) return messageOf(error);
+  return inner.map((one) => `${(one as { topic?: string }).topic ?? ''} ${messageOf(one)}`.trim()).join('; ');
+}
