@@ -61,7 +61,7 @@ export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
 }
 
 function listenFailure(error: unknown, options: HttpAppOptions): unknown {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
+  if (typeof error !== 'object' || error === null || !('code' in error) || error.code !== 'EADDRINUSE') return error;
   const mend = options.portSetting === undefined ? 'choose another port' : `set ${options.portSetting} to another port`;
   const message = `port ${options.port} on ${options.host} is taken: ${mend}, or stop the process that holds it`;
   return new Failure('PORT_IN_USE', `${message} (${messageOf(error)})`, { cause: error });

@@ -10,3 +10,7 @@ export * from './metrics';
 export * from './service.module';
 export * from './setting-types';
 export * from './settings';
+export * from './log-client';
+export * from './log-context';
+export * from './log-server';
+export * from './open-log';

@@ -1,0 +1,104 @@
+import { Controller, Get, Module } from '@nestjs/common';
+import { Failure, silentLogger } from '@levee/kernel';
+import { HealthRegistry, Lifecycle, Metrics, ServiceModule, startHttpApp, type HttpApp } from '../src';
+
+@Controller('fail')
+class FailingController {
+  @Get('known')
+  known(): never {
+    throw new Failure('OUTCOME_UNKNOWN', 'the broker did not answer', { details: { partition: 3 } });
+  }
+
+  @Get('unknown')
+  unknown(): never {
+    throw new TypeError('secret internals');
+  }
+}
+
+@Module({})
+class TestModule {}
+
+const health = new HealthRegistry();
+const metrics = new Metrics({ part: 'test' });
+let http: HttpApp;
+
+beforeAll(async () => {
+  http = await startHttpApp({
+    module: {
+      module: TestModule,
+      imports: [ServiceModule.register({ health, metrics })],
+      controllers: [FailingController],
+    },
+    host: '127.0.0.1',
+    port: 0,
+    logger: silentLogger,
+  });
+});
+
+afterAll(async () => {
+  await http.close();
+  metrics.close();
+});
+
+const get = async (path: string): Promise<{ status: number; text: string }> => {
+  const response = await fetch(`${http.url}${path}`);
+  return { status: response.status, text: await response.text() };
+};
+
+test('live says that the process runs', async () => {
+  expect(await get('/health/live')).toEqual({ status: 200, text: '{"status":"ok"}' });
+});
+
+test('ready names each check that fails, with its reason', async () => {
+  const remove = health.add('journal', () => 'not at the end yet');
+  health.add('doors', () => undefined);
+  const report = await get('/health/ready');
+  expect(report.status).toBe(503);
+  expect(JSON.parse(report.text)).toEqual({
+    status: 'not ready',
+    checks: { journal: 'not at the end yet', doors: 'ok' },
+  });
+  remove();
+  expect((await get('/health/ready')).status).toBe(200);
+});
+
+test('metrics are read when scraped', async () => {
+  let served = 0;
+  metrics.gaugesFrom('portal', () => ({ commandsServed: ++served, cache: { hits: 7 } }));
+  await get('/metrics');
+  const { text } = await get('/metrics');
+  expect(text).toMatch(/levee_portal_commands_served\{part="test"\} 2/);
+  expect(text).toMatch(/levee_portal_cache_hits\{part="test"\} 7/);
+  expect(text).toMatch(/levee_event_loop_delay_ms_p99/);
+});
+
+test.each([
+  ['/fail/known', 502, { code: 'OUTCOME_UNKNOWN', message: 'the broker did not answer', details: { partition: 3 } }],
+  ['/fail/unknown', 500, { code: 'INTERNAL', message: 'an unexpected error; the log of this process has it' }],
+  ['/nowhere', 404, { code: 'NOT_FOUND', message: 'Cannot GET /nowhere' }],
+])('%s is answered with %d and one error body', async (path, status, body) => {
+  const answer = await get(path);
+  expect(answer.status).toBe(status);
+  expect(JSON.parse(answer.text)).toEqual(body);
+});
+
+test('a taken port is named with the setting that changes it', async () => {
+  const options = { module: TestModule, host: '127.0.0.1', port: http.port, logger: silentLogger };
+  await expect(startHttpApp({ ...options, portSetting: 'LEVEE_HTTP_PORT' })).rejects.toThrow(
+    /port \d+ on 127.0.0.1 is taken: set LEVEE_HTTP_PORT to another port/,
+  );
+});
+
+test('draining runs the steps in reverse, past one that fails, within its deadline', async () => {
+  const lifecycle = new Lifecycle(silentLogger, 50);
+  const steps: string[] = [];
+  lifecycle.onDrain('log', () => void steps.push('log'));
+  lifecycle.onDrain('broken', () => Promise.reject(new Error('broken')));
+  lifecycle.onDrain('doors', () => void steps.push('doors'));
+  expect(await lifecycle.drain()).toBe(false);
+  expect(steps).toEqual(['doors', 'log']);
+
+  const stuck = new Lifecycle(silentLogger, 50);
+  stuck.onDrain('stuck', () => new Promise(() => undefined));
+  expect(await stuck.drain()).toBe(false);
+});
