@@ -64,14 +64,14 @@ export interface LogFaults {
   /** Appends `records` as a compressed batch, for storages whose records can be compressed by other clients. */
   appendCompressed?(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<void>;
 
-  /** Damages the stored bytes of the record at `offset`, as a bad disk does; reads of it must find out. */
-  corrupt?(topic: string, partition: Partition, offset: Offset): Promise<void>;
+  /** Damages the stored bytes of the record at `offset`, as a bad disk does; reads of it must find out. May reopen. */
+  corrupt?(topic: string, partition: Partition, offset: Offset): Promise<Log | void>;
 
   /** Damages the next fetched bytes on their way once; reading again gives the undamaged ones. */
   corruptNextFetch?(): Promise<void>;
 
   /** The entry or batch that holds `offset` vanishes silently, leaving a hole that compaction does not explain. */
-  loseRecord?(topic: string, partition: Partition, offset: Offset): Promise<void>;
+  loseRecord?(topic: string, partition: Partition, offset: Offset): Promise<Log | void>;
 
   /**
    * The partition loses everything from `endOffset` on and goes on under a higher leader epoch, as after an unclean

@@ -1,0 +1,112 @@
+import { asOffset } from '@levee/kernel';
+import { type Case, numbered, p0, record } from '../contract-case';
+
+export const integrity: readonly Case[] = [
+  [
+    'a damaged record is RECORD_CORRUPT, naming topic, partition and offset; what is before it is read',
+    async (c) => {
+      const corrupt = c.fault('corrupt');
+      if (corrupt === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const tail = c.tail(topic, 0, { bytesMax: 1 });
+      expect((await tail.take(3)).map((r) => r.value?.toString())).toEqual(['v0', 'v1', 'v2']);
+      await c.fails(tail.next(), 'RECORD_CORRUPT', topic, 'partition 0', '3');
+    },
+  ],
+  [
+    'a damaged record does not hide what comes after it from readers who begin there',
+    async (c) => {
+      const corrupt = c.fault('corrupt');
+      if (corrupt === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      expect(await c.values(topic, 4)).toEqual(['v4', 'v5']);
+      expect(await c.append(topic, [record('k', 'v6')])).toBe(6);
+    },
+  ],
+  [
+    'bytes damaged on their way are read again, and nobody notices',
+    async (c) => {
+      const damage = c.fault('corruptNextFetch');
+      if (damage === undefined) return;
+      const topic = await c.topic();
+      await c.append(topic, numbered(5));
+      await damage();
+      expect(await c.values(topic)).toEqual(['v0', 'v1', 'v2', 'v3', 'v4']);
+    },
+  ],
+  [
+    'a record that vanished without a trace is RECORD_CORRUPT at its offset, not a gap',
+    async (c) => {
+      const lose = c.fault('loseRecord');
+      if (lose === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      c.log = (await lose(topic, p0, asOffset(2))) ?? c.log;
+      const tail = c.tail(topic, 0, { bytesMax: 1 });
+      await tail.take(2);
+      await c.fails(tail.next(), 'RECORD_CORRUPT', topic, '2');
+    },
+  ],
+  [
+    'the last record, vanished: its offset is RECORD_CORRUPT and not given to another',
+    async (c) => {
+      const lose = c.fault('loseRecord');
+      if (lose === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 4; n++) await c.append(topic, [record('k', `v${n}`)]);
+      c.log = (await lose(topic, p0, asOffset(3))) ?? c.log;
+      expect(await c.append(topic, [record('k', 'v4')])).toBe(4);
+      await c.fails(c.tail(topic, 3).next(), 'RECORD_CORRUPT', topic, '3');
+    },
+  ],
+  [
+    'a log cut off behind a reader is LOG_TRUNCATED, not out of range and not silence',
+    async (c) => {
+      const truncate = c.fault('truncate');
+      if (truncate === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      const tail = c.tail(topic, 0);
+      await tail.take(6);
+      const { position } = tail;
+      c.log = await truncate(topic, p0, asOffset(3));
+      await c.fails(c.tail(topic, position).next(), 'LOG_TRUNCATED', topic);
+    },
+  ],
+  [
+    'a log that was cut off and grew again is LOG_TRUNCATED for who saw the old records',
+    async (c) => {
+      const truncate = c.fault('truncate');
+      if (truncate === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      const tail = c.tail(topic, 0);
+      await tail.take(6);
+      const { position } = tail;
+      c.log = await truncate(topic, p0, asOffset(3));
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `w${n}`)]);
+      await c.fails(c.tail(topic, position).next(), 'LOG_TRUNCATED', topic, '6');
+      expect(await c.values(topic)).toEqual(['v0', 'v1', 'v2', 'w0', 'w1', 'w2', 'w3', 'w4', 'w5']);
+    },
+  ],
+  [
+    'who had read no further than the cut reads on after it',
+    async (c) => {
+      const truncate = c.fault('truncate');
+      if (truncate === undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 3; n++) await c.append(topic, [record('k', `v${n}`)]);
+      const tail = c.tail(topic, 0);
+      await tail.take(3);
+      const { position } = tail;
+      await c.append(topic, [record('k', 'lost')]);
+      c.log = await truncate(topic, p0, asOffset(3));
+      await c.append(topic, [record('k', 'new')]);
+      expect((await c.tail(topic, position).take(1)).map((r) => r.value?.toString())).toEqual(['new']);
+    },
+  ],
+];
