@@ -28,6 +28,7 @@ import { offsetAtTime } from './offset-at';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
 import { encodeSlot, newestSlot, slotOf } from './slot';
+import { type Cleaning, compactPartition, expirePartition, moveStart } from './cleaner';
 import { checkAgrees, checkSpec, describe, encodeTopic, rulesOf, type StoredTopic } from './topic';
 
 export interface EmbeddedLogOptions {
@@ -65,7 +66,8 @@ export class EmbeddedLog implements Log {
   private broken: LogFailure | undefined;
   /** Changes of topics, writers and cleanings, one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
-  private cancelTimers: () => void = () => undefined;
+  private cancelCleaning: () => void = () => undefined;
+  private cleaning: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly db: LogDatabase,
@@ -91,6 +93,7 @@ export class EmbeddedLog implements Log {
     try {
       await db.open();
       await log.load();
+      log.scheduleCleaning();
     } catch (error) {
       await db.close().catch(() => undefined);
       throw error;
@@ -201,6 +204,26 @@ export class EmbeddedLog implements Log {
       writes.push(put(writerKey(id, slotOf(count)), encodeSlot(count, Buffer.from(JSON.stringify(identity)))));
       await writeSynced(this.db, writes);
       return this.writer(id, identity);
+    });
+  }
+
+  /** Cleans a compacted topic now, whatever is cleanable, and resolves with the number of records dropped. */
+  compact(topic: string): Promise<number> {
+    const partitions = this.partitionsOf(topic);
+    return this.clean(async () => {
+      let dropped = 0;
+      for (const partition of partitions) dropped += await compactPartition(this.db, partition, this.cleaningNow(true));
+      return dropped;
+    });
+  }
+
+  /** Removes every record below `startOffset`, as retention does. Resolves with the partition's start. */
+  deleteRecordsBefore(topic: string, partition: Partition, startOffset: Offset): Promise<Offset> {
+    const found = this.partitionsOf(topic)[partition];
+    if (found === undefined) return Promise.reject(topicMissing(topic, partition));
+    return this.clean(async () => {
+      await moveStart(this.db, found, startOffset);
+      return asOffset(found.start);
     });
   }
 
@@ -315,6 +338,50 @@ export class EmbeddedLog implements Log {
     return result;
   }
 
+  /** One cleaning after the other, beside appends and reads. */
+  private clean<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.cleaning.then(() => {
+      const refused = this.closing === undefined ? this.broken : closedFailure(this.description);
+      if (refused !== undefined) throw refused;
+      return work();
+    });
+    this.cleaning = result.catch(() => undefined);
+    return result;
+  }
+
+  private cleaningNow(forced: boolean): Cleaning {
+    const { generation } = this;
+    return {
+      nowMs: this.clock.nowMs(),
+      forced,
+      cancelled: () => this.closing !== undefined || this.generation !== generation,
+    };
+  }
+
+  private scheduleCleaning(): void {
+    const delayMs = this.options.cleanEveryMs ?? embeddedLimits.cleanEveryMs;
+    if (delayMs === 0 || this.closing !== undefined) return;
+    this.cancelCleaning = this.timers.after(delayMs, () => {
+      this.cleanAll()
+        .catch((error: unknown) =>
+          this.logger.warn({ error: messageOf(error) }, 'cleaning the log failed, it goes on later'),
+        )
+        .finally(() => this.scheduleCleaning());
+    });
+  }
+
+  private async cleanAll(): Promise<void> {
+    for (const topic of this.topics.values())
+      for (const partition of topic.partitions) {
+        if (this.closing !== undefined || this.broken !== undefined) return;
+        await this.clean(async () => {
+          const cleaning = this.cleaningNow(false);
+          await expirePartition(this.db, partition, cleaning.nowMs);
+          await compactPartition(this.db, partition, cleaning);
+        });
+      }
+  }
+
   /** Reads the database and begins a new leader epoch. */
   private async load(): Promise<void> {
     const { db, logger } = this;
@@ -375,12 +442,12 @@ export class EmbeddedLog implements Log {
   }
 
   private async shutDown(): Promise<void> {
-    this.cancelTimers();
+    this.cancelCleaning();
     for (const tail of [...this.tails]) tail.end();
     const late = new LogFailure('LOG_UNAVAILABLE', `${this.description} was closed before this append was written`);
     let cancelDeadline = (): void => undefined;
     const deadline = new Promise<void>((resolve) => (cancelDeadline = this.timers.after(logLimits.closeMs, resolve)));
-    await Promise.race([Promise.all([this.commits.idle(), this.changes]), deadline]);
+    await Promise.race([Promise.all([this.commits.idle(), this.changes, this.cleaning]), deadline]);
     cancelDeadline();
     this.commits.failQueued(late);
     await this.db.close();

@@ -4,6 +4,8 @@ import { logLimits } from '@levee/log';
 export const embeddedLimits = {
   /** Records of one partition that share an entry, unless a single append is larger. */
   entryBytesMax: 1024 * 1024,
+  /** Records that compaction puts into one entry. */
+  cleanedEntryBytesMax: 256 * 1024,
   /** Entries that share one synced batch. */
   groupBytesMax: 8 * 1024 * 1024,
   /** Entries kept in memory for readers near the end, over all partitions. */
@@ -14,6 +16,8 @@ export const embeddedLimits = {
   reopenMs: 1000,
   /** Wait between attempts to read while the database is being opened again. */
   rereadMs: 100,
+  /** What a record is taken to need where only their number is known. */
+  recordBytesGuess: 128,
   /** How often the cleaner looks for partitions to clean. */
   cleanEveryMs: 15_000,
   /** Distinct keys one cleaning round keeps in memory; the rest is cleaned by later rounds. */

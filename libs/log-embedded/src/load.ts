@@ -15,8 +15,9 @@ import {
   startKey,
   topicKeys,
 } from './keys';
+import { embeddedLimits } from './limits';
 import { PartitionLog, type TopicLog } from './partition-log';
-import { decodeCounter, decodeEnd, decodeEpochStart, decodeStart, endWrite } from './registers';
+import { decodeCounter, decodeEnd, decodeEpochStart, decodeStart, endWrite, type StoredStart } from './registers';
 import { newestSlot, type Slot } from './slot';
 import { decodeTopic, rulesOf, type StoredTopic } from './topic';
 
@@ -73,12 +74,14 @@ export async function loadPartition(
     newestSlot(await get(db, key(topic, number, 0)), await get(db, key(topic, number, 1)));
 
   const start = await slotsOf(startKey);
-  const storedStart = start === undefined ? { count: 0, start: 0, cleanedTo: 0 } : decodeStart(start);
+  const storedStart = start === undefined ? unmoved : decodeStart(start);
   const end = await slotsOf(endKey);
   const storedEnd = end === undefined ? { count: 0, end: 0, chain: 0, lastTimestampMs: 0 } : decodeEnd(end);
   partition.start = storedStart.start;
   partition.startCount = storedStart.count;
   partition.cleanedTo = storedStart.cleanedTo;
+  partition.cleanBytes = storedStart.cleanBytes;
+  partition.nextHorizonMs = storedStart.nextHorizonMs;
   partition.end = storedEnd.end;
   partition.endCount = storedEnd.count;
   partition.chain = storedEnd.chain;
@@ -93,6 +96,7 @@ export async function loadPartition(
 
   await checkLastEntry(db, partition, logger);
   const kept = await adoptBeyondEnd(db, partition, writes, logger);
+  partition.dirtyBytes = ((kept?.nextOffset ?? partition.end) - partition.cleanedTo) * embeddedLimits.recordBytesGuess;
   if (kept !== undefined) {
     partition.end = kept.nextOffset;
     partition.chain = kept.chainOut;
@@ -100,6 +104,15 @@ export async function loadPartition(
     writes.push(endWrite(partition, kept.nextOffset, kept.chainOut, kept.lastTimestampMs));
   }
 }
+
+/** A partition that neither retention nor compaction has touched. */
+const unmoved: StoredStart = {
+  count: 0,
+  start: 0,
+  cleanedTo: 0,
+  cleanBytes: 0,
+  nextHorizonMs: Number.MAX_SAFE_INTEGER,
+};
 
 /** Says early and loudly what a reader would find out later. */
 async function checkLastEntry(db: LogDatabase, partition: PartitionLog, logger: Logger): Promise<void> {

@@ -47,8 +47,11 @@ export class PartitionLog {
   lastTimestampMs = 0;
   /** Up to here compaction has been; everything above is as it was appended. */
   cleanedTo = 0;
-  /** Bytes of entries appended since this process opened the log, for the cleaner's estimate. */
+  /** Estimated bytes of entries above and below `cleanedTo`. */
   dirtyBytes = 0;
+  cleanBytes = 0;
+  /** When the first stamped tombstones may go. */
+  nextHorizonMs = Number.MAX_SAFE_INTEGER;
   /** How often the slots of the end and of the start were written. */
   endCount = 0;
   startCount = 0;
@@ -89,6 +92,8 @@ export class PartitionLog {
     const { recent } = this;
     const oldest = recent[0];
     if (oldest === undefined || offset < oldest.head.baseOffset || offset >= this.end) return -1;
+    // What was cleaned is read from the database: memory still holds it as it was appended.
+    if (offset < this.cleanedTo) return -1;
     let low = 0;
     let high = recent.length - 1;
     while (low < high) {

@@ -31,10 +31,12 @@ export function decodeEnd({ count, payload }: Slot): StoredEnd {
   };
 }
 
-export function startWrite(partition: PartitionLog, start: number, cleanedTo: number): DatabaseWrite {
-  const payload = Buffer.allocUnsafe(16);
-  writeU53(payload, start, 0);
-  writeU53(payload, cleanedTo, 8);
+export function startWrite(partition: PartitionLog, stored: Omit<StoredStart, 'count'>): DatabaseWrite {
+  const payload = Buffer.allocUnsafe(32);
+  writeU53(payload, stored.start, 0);
+  writeU53(payload, stored.cleanedTo, 8);
+  writeU53(payload, stored.cleanBytes, 16);
+  writeU53(payload, stored.nextHorizonMs, 24);
   const count = partition.startCount + 1;
   partition.startCount = count;
   return put(startKey(partition.topic.stored.number, partition.number, slotOf(count)), encodeSlot(count, payload));
@@ -43,11 +45,22 @@ export function startWrite(partition: PartitionLog, start: number, cleanedTo: nu
 export interface StoredStart {
   readonly count: number;
   readonly start: number;
+  /** Where compaction has been; entries above are as they were appended. */
   readonly cleanedTo: number;
+  /** Bytes of entries that compaction left below `cleanedTo`. */
+  readonly cleanBytes: number;
+  /** When the first stamped tombstones may go, ms since 1970; 2^53 - 1 while there are none. */
+  readonly nextHorizonMs: number;
 }
 
 export function decodeStart({ count, payload }: Slot): StoredStart {
-  return { count, start: readU53(payload, 0), cleanedTo: readU53(payload, 8) };
+  return {
+    count,
+    start: readU53(payload, 0),
+    cleanedTo: readU53(payload, 8),
+    cleanBytes: readU53(payload, 16),
+    nextHorizonMs: readU53(payload, 24),
+  };
 }
 
 export function epochWrite(partition: PartitionLog, epoch: number, startOffset: number): DatabaseWrite {

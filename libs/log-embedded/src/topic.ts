@@ -30,14 +30,16 @@ const defaults: Readonly<Record<string, string>> = {
 };
 
 /** What cannot be otherwise here. */
-const fixed: Readonly<Record<string, string>> = { 'message.timestamp.type': 'LogAppendTime' };
+const fixed: Readonly<Record<string, string>> = {
+  'message.timestamp.type': 'LogAppendTime',
+  'retention.bytes': '-1',
+};
 
 export interface TopicRules {
   readonly compacted: boolean;
   readonly deleting: boolean;
   readonly messageBytesMax: number;
   readonly retentionMs: number;
-  readonly retentionBytes: number;
   readonly segmentBytes: number;
   readonly segmentMs: number;
   readonly compactionLagMinMs: number;
@@ -50,13 +52,11 @@ export function rulesOf(settings: Readonly<Record<string, string>>): TopicRules 
   const value = (name: string): string => settings[name] ?? defaults[name] ?? '';
   const policies = value('cleanup.policy').split(',');
   const retentionMs = Number(value('retention.ms'));
-  const retentionBytes = Number(value('retention.bytes'));
   return {
     compacted: policies.includes('compact'),
     deleting: policies.includes('delete'),
     messageBytesMax: Number(value('max.message.bytes')),
     retentionMs: retentionMs < 0 ? Infinity : retentionMs,
-    retentionBytes: retentionBytes < 0 ? Infinity : retentionBytes,
     segmentBytes: Number(value('segment.bytes')),
     segmentMs: Number(value('segment.ms')),
     compactionLagMinMs: Number(value('min.compaction.lag.ms')),

@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import { MemoryLevel } from 'memory-level';
+import { CrashDisk } from '@levee/crash-level';
+import type { Offset, Partition } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import type { FaultName, LogFaults, LogUnderTest } from '@levee/log-contract';
+import { EmbeddedLog, type EmbeddedLogOptions } from '@levee/log-embedded';
+import type { LogDatabase } from '../src/database';
+
+const buffers = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+
+/** A place that keeps its content while logs on it are closed and opened. */
+export interface Storage {
+  mount(): LogDatabase;
+  /** The power goes; `mount` may be called again. */
+  powerLoss?(seed: number): Promise<void>;
+  remove(): void;
+}
+
+export function memoryStorage(): Storage {
+  const db = new MemoryLevel<Buffer, Buffer>(buffers) as unknown as LogDatabase;
+  return { mount: () => db, remove: () => undefined };
+}
+
+export function folderStorage(): Storage {
+  const folder = mkdtempSync(join(tmpdir(), 'levee-log-'));
+  return {
+    mount: () => new ClassicLevel<Buffer, Buffer>(folder, { ...buffers, compression: false }) as unknown as LogDatabase,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export function crashStorage(disk = new CrashDisk()): Storage {
+  return {
+    mount: () => disk.open() as unknown as LogDatabase,
+    powerLoss: (seed) => disk.powerLoss(seed),
+    remove: () => undefined,
+  };
+}
+
+const inProcess = 'the log is in the process: between caller and storage there is no connection';
+const noForeigners = 'nobody else can write: LevelDB locks the folder';
+
+export const embeddedNotApplicable: Partial<Record<FaultName, string>> = {
+  loseNextAppendResponse: `${inProcess} that could lose an answer`,
+  setNextSequence: `${inProcess} whose retries would need sequence numbers`,
+  cutOff: `${inProcess} to cut`,
+  corruptNextFetch: `${inProcess} to damage bytes on; re-reading is tested on the reader itself`,
+  openForeignTransaction: noForeigners,
+  abortForeignTransactions: noForeigners,
+  appendCompressed: noForeigners,
+};
+
+/** An embedded log on `storage`, with the harm that can be done to it. */
+export async function openEmbedded(storage: Storage, options: EmbeddedLogOptions = {}): Promise<LogUnderTest> {
+  let db: LogDatabase;
+  let log: EmbeddedLog;
+  const open = async (): Promise<EmbeddedLog> => {
+    db = storage.mount();
+    log = await EmbeddedLog.open({ db, cleanEveryMs: 0, ...options });
+    return log;
+  };
+  const reopen = async (): Promise<EmbeddedLog> => {
+    await log.close();
+    return open();
+  };
+  /** Changes stored bytes while no log is open, then opens one. */
+  const behindItsBack = async (change: (raw: LogDatabase) => Promise<void>): Promise<Log> => {
+    await log.close();
+    db = storage.mount();
+    await db.open();
+    await change(db);
+    await db.close();
+    return open();
+  };
+  const keyOf = async (letter: string, topic: string, partition: Partition, offset?: number): Promise<Buffer> => {
+    const [described] = await log.describeTopics([topic]);
+    const key = Buffer.alloc(offset === undefined ? 9 : 17, letter);
+    key.writeUInt32BE(Number(described?.topicId.split('-')[0]), 1);
+    key.writeUInt32BE(partition, 5);
+    if (offset !== undefined) key.writeBigUInt64BE(BigInt(offset), 9);
+    return key;
+  };
+  const faults: LogFaults = {
+    pauseAppends: async () => {
+      const batch = db.batch;
+      let resume = (): void => undefined;
+      const resumed = new Promise<void>((resolve) => (resume = resolve));
+      Object.assign(db, {
+        batch: async (...args: unknown[]) => {
+          await resumed;
+          return Reflect.apply(batch, db, args) as Promise<void>;
+        },
+      });
+      return async () => {
+        Reflect.deleteProperty(db, 'batch');
+        resume();
+      };
+    },
+    compact: async (topic) => void (await log.compact(topic)),
+    deleteRecordsBefore: async (topic, partition, startOffset: Offset) =>
+      void (await log.deleteRecordsBefore(topic, partition, startOffset)),
+    corrupt: async (topic, partition, offset) => {
+      const key = await keyOf('r', topic, partition, offset);
+      return behindItsBack(async (raw) => {
+        const value = Buffer.from((await raw.get(key, buffers)) as Buffer);
+        value[value.length - 1] = (value[value.length - 1] as number) ^ 4;
+        await raw.put(key, value, buffers);
+      });
+    },
+    loseRecord: async (topic, partition, offset) => {
+      const key = await keyOf('r', topic, partition, offset);
+      return behindItsBack((raw) => raw.del(key, buffers));
+    },
+    // As a folder restored from an old copy: what came later never was.
+    truncate: async (topic, partition, endOffset) => {
+      const gte = await keyOf('r', topic, partition, endOffset);
+      const lt = await keyOf('r', topic, (partition + 1) as Partition);
+      const end = await keyOf('s', topic, partition);
+      return behindItsBack(async (raw) => {
+        await raw.clear({ gte, lt, keyEncoding: 'buffer' });
+        for (const slot of [0, 1]) await raw.del(Buffer.concat([end, Buffer.from([slot])]), buffers);
+      });
+    },
+  };
+  if (storage.powerLoss !== undefined)
+    faults.crash = async (seed) => {
+      await storage.powerLoss?.(seed);
+      await log.close().catch(() => undefined);
+      return open();
+    };
+  await open();
+  return {
+    log: log!,
+    reopen,
+    faults,
+    dispose: async () => {
+      await log.close();
+      storage.remove();
+    },
+  };
+}
