@@ -10,6 +10,7 @@ export const rejectionCodes = {
   UNKNOWN_KIND: 'no command of that name exists in this version',
   TOO_LARGE: 'the command, or the decision it leads to, exceeds a size limit',
   INTERNAL: 'deciding failed by our mistake; the log of the master says why',
+  FORBIDDEN: 'a command that only the active master may give itself',
   COMMAND_EXPIRED: 'submitted more than 24 h ago: whether it was decided before is no longer known',
   COMMAND_FROM_FUTURE: "the submitter's clock is far ahead of the master's",
   NOT_INITIALISED: 'no master has founded the cluster yet',
