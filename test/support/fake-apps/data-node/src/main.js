@@ -1,0 +1,1 @@
+require('../../app.cjs')('LEVEE_NODE_HTTP_PORT');

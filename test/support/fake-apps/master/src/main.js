@@ -1,0 +1,1 @@
+require('../../app.cjs')('LEVEE_MASTER_PORT');

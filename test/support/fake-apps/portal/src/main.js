@@ -1,0 +1,1 @@
+require('../../app.cjs')('LEVEE_HTTP_PORT');
