@@ -44,8 +44,8 @@ export interface CandidacyOptions {
   readonly logger: Logger;
   /** Name of this master in claims and heartbeats. */
   readonly instance: string;
-  /** host:port of this master's HTTP door. */
-  readonly address: string;
+  /** host:port of this master's HTTP door, known once it listens. */
+  readonly address: () => string;
   /** True where no other process can hold the log (the embedded log's folder lock): no silence is awaited. */
   readonly claimAtOnce: boolean;
   readonly limits?: CandidacyLimits;
@@ -274,7 +274,7 @@ export class Candidacy {
       kind: 'master',
       id: instance,
       incarnation: this.incarnation,
-      address,
+      address: address(),
       sentAtMs: clock.nowMs(),
       featureLevel: featureLevel ?? 1,
       positions: [],

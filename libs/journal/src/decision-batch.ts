@@ -1,4 +1,4 @@
-import { decide, draft, type ClusterEvent, type DecideContext, type Verdict } from '@levee/cluster';
+import { decide, draft, type ClusterEvent, type DecideContext, type Rejection, type Verdict } from '@levee/cluster';
 import { encode } from '@levee/codec';
 import type { Command, CommandOutcome, Decision } from '@levee/events';
 import { messageOf } from '@levee/kernel';
@@ -13,6 +13,9 @@ export const decisionLimits = {
   /** One decision; the journal takes batches of 8 MiB. */
   decisionBytesMax: 7 * 1024 * 1024,
 } as const;
+
+/** Kinds that state what the master has done in the world: from anybody else they would be a lie. */
+export const masterCommandKinds: ReadonlySet<string> = new Set(['InitCluster', 'ActivateNamespace', 'FailNamespace']);
 
 /** A command and where it stands in `levee.commands`; -1: the master's own. */
 export interface PendingCommand {
@@ -60,7 +63,7 @@ export function decideBatch(
     if (batchBytes >= decisionLimits.batchBytesMax) break;
     seq += 1;
     const context = { nowMs: options.nowMs, seq, term: options.term, topicPrefix: options.topicPrefix };
-    const events = tryEvents(candidate, pending.command, { context, options });
+    const events = tryEvents(candidate, pending, { context, options });
     for (const { event, bytes } of events.list) {
       candidate.evolve(event);
       putEvent(table, event, bytes);
@@ -96,8 +99,13 @@ interface Deciding {
   readonly options: BatchOptions;
 }
 
-function tryEvents(candidate: ReturnType<typeof draft>, command: Command, deciding: Deciding): EncodedEvents {
+function tryEvents(candidate: ReturnType<typeof draft>, pending: PendingCommand, deciding: Deciding): EncodedEvents {
   const { context, options } = deciding;
+  const { command } = pending;
+  if (pending.offset >= 0 && masterCommandKinds.has(command.kind)) {
+    const message = `${command.kind} says what the master has done: only the active master may give it`;
+    return replayable(candidate, refusal(command, context, { code: 'FORBIDDEN', message }));
+  }
   try {
     const verdict = (options.decide ?? decide)(candidate, command, context);
     const encoded = replayable(candidate, verdict);
@@ -124,11 +132,7 @@ function replayable(candidate: ReturnType<typeof draft>, verdict: Pick<Verdict, 
   return { list, outcome: verdict.outcome };
 }
 
-function refusal(
-  command: Command,
-  context: DecideContext,
-  rejection: { readonly code: string; readonly message: string },
-): Pick<Verdict, 'events' | 'outcome'> {
+function refusal(command: Command, context: DecideContext, rejection: Rejection): Pick<Verdict, 'events' | 'outcome'> {
   const outcome: CommandOutcome = {
     commandId: command.id,
     kind: command.kind,

@@ -17,3 +17,4 @@ export * from './binlog';
 export * from './effects';
 export * from './ensure-namespace';
 export * from './master';
+export * from './collect-digests';

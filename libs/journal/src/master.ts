@@ -17,8 +17,8 @@ export interface MasterOptions {
   readonly logger: Logger;
   /** Unique name of this master. */
   readonly instance: string;
-  /** host:port of its HTTP door. */
-  readonly address: string;
+  /** host:port of its HTTP door, known once it listens. */
+  readonly address: () => string;
   /** See `CandidacyOptions.claimAtOnce`. */
   readonly claimAtOnce: boolean;
   readonly policy?: ControlPolicy;
@@ -32,6 +32,9 @@ export const masterLimits = { topicCheckMs: 60_000, topicRetryMs: 1_000 } as con
 export class Master {
   readonly view: ClusterView;
   readonly candidacy: Candidacy;
+  /** Resolves when the topics exist and the journal has been read; never fails, but may never come. */
+  readonly ready: Promise<void>;
+  private becomeReady: () => void = () => undefined;
   private effects: Effects | undefined;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
@@ -42,6 +45,7 @@ export class Master {
     private readonly log: Log,
     private readonly options: MasterOptions,
   ) {
+    this.ready = new Promise((resolve) => (this.becomeReady = resolve));
     this.pause = new Pause(options.timers, this.stopping.signal);
     this.view = new ClusterView(log, options.topics, options);
     this.candidacy = new Candidacy(log, { ...options, view: this.view });
@@ -53,7 +57,9 @@ export class Master {
     while (!this.stopping.signal.aborted && !(await this.checkTopics()))
       await this.pause.for(masterLimits.topicRetryMs);
     await this.view.start();
+    if (this.stopping.signal.aborted) return;
     this.candidacy.start();
+    this.becomeReady();
     this.checking = this.checkAgain();
   }
 

@@ -33,7 +33,7 @@ export async function startMaster(
   const master = new Master(log, {
     ...world,
     topics,
-    address: '127.0.0.1:0',
+    address: () => '127.0.0.1:0',
     limits: quickLimits,
     claimAtOnce: false,
     ...options,

@@ -1,0 +1,59 @@
+import { hostname } from 'node:os';
+import type { CandidacyLimits, ControlPolicy } from '@levee/journal';
+import { defaultCandidacyLimits, defaultControlPolicy } from '@levee/journal';
+import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
+
+/** What a master needs to know, from the environment or from the process that hosts it. */
+export interface MasterConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly advertisedHost: string;
+  /** Unique name of this master in claims and heartbeats. */
+  readonly instance: string;
+  readonly topicPrefix: string;
+  readonly limits: CandidacyLimits;
+  readonly policy: ControlPolicy;
+}
+
+export const masterSettingNames = [
+  'LEVEE_HOST',
+  'LEVEE_ADVERTISED_HOST',
+  'LEVEE_MASTER_PORT',
+  'LEVEE_INSTANCE',
+  'LEVEE_TOPIC_PREFIX',
+  'LEVEE_HEARTBEAT',
+  'LEVEE_MASTER_SILENCE',
+  'LEVEE_RECLAIM_INTERVAL',
+  'LEVEE_CONTROL_COMPACTION_LAG',
+  'LEVEE_CONTROL_SEGMENT',
+] as const;
+
+export function masterConfig(settings: Settings<(typeof masterSettingNames)[number]>): MasterConfig {
+  return Object.freeze({
+    host: settings.LEVEE_HOST,
+    port: settings.LEVEE_MASTER_PORT,
+    advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
+    instance: settings.LEVEE_INSTANCE ?? `${hostname()}-${process.pid}`,
+    topicPrefix: settings.LEVEE_TOPIC_PREFIX,
+    limits: {
+      ...defaultCandidacyLimits,
+      heartbeatMs: settings.LEVEE_HEARTBEAT,
+      silenceMs: settings.LEVEE_MASTER_SILENCE,
+      reclaimMs: settings.LEVEE_RECLAIM_INTERVAL,
+    },
+    policy: {
+      ...defaultControlPolicy,
+      compactionLagMs: settings.LEVEE_CONTROL_COMPACTION_LAG,
+      segmentBytes: settings.LEVEE_CONTROL_SEGMENT,
+    },
+  });
+}
+
+/** Config and log settings of a master that is a process of its own. */
+export function loadMasterConfig(env: Environment): {
+  readonly config: MasterConfig;
+  readonly logSettings: LogSettings;
+} {
+  const settings = loadSettings(env, [...masterSettingNames, ...logSettingNames]);
+  return { config: masterConfig(settings), logSettings: settings };
+}

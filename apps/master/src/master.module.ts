@@ -1,0 +1,115 @@
+import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { asOffset, type Logger } from '@levee/kernel';
+import { rejectionCodes } from '@levee/cluster';
+import { controlTopics, Master } from '@levee/journal';
+import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import {
+  HealthRegistry,
+  LogClient,
+  LogServer,
+  Metrics,
+  rejectionStatus,
+  ServiceModule,
+  startHttpApp,
+  type HttpApp,
+} from '@levee/service-kit';
+import { ClusterController } from './cluster.controller';
+import { CommandsController, CommandsLogger } from './commands.controller';
+import type { MasterConfig } from './config';
+
+export interface MasterParts {
+  readonly config: MasterConfig;
+  /** Belongs to the caller, who closes it after the app. */
+  readonly log: Log;
+  /** No other process can hold this log: claim without waiting for silence. */
+  readonly isEmbedded: boolean;
+  readonly logger: Logger;
+}
+
+const limits = { commandDeadlineMs: 10_000 } as const;
+
+/** Composition root of the master. */
+@Module({})
+export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
+  constructor(
+    private readonly master: Master,
+    private readonly commandsLogger: CommandsLogger,
+  ) {}
+
+  /** Creates the app and listens; the master itself starts behind its doors, since it may have to wait for the log. */
+  static async start(parts: MasterParts): Promise<HttpApp & { readonly master: Master }> {
+    const { config, logger } = parts;
+    const door = { port: config.port };
+    const module = MasterModule.register({ ...parts, address: () => `${config.advertisedHost}:${door.port}` });
+    const http = await startHttpApp({
+      module,
+      host: config.host,
+      port: config.port,
+      portSetting: 'LEVEE_MASTER_PORT',
+      logger,
+      statusByCode: Object.fromEntries(Object.keys(rejectionCodes).map((code) => [code, rejectionStatus(code)])),
+      configure: (app) => void app.connectMicroservice({ strategy: app.get(LogServer) }),
+    });
+    door.port = http.port;
+    return { ...http, master: http.app.get(Master) };
+  }
+
+  static register(parts: MasterParts & { readonly address: () => string }): DynamicModule {
+    const { config, log, isEmbedded, logger, address } = parts;
+    const { instance, limits: timing, policy } = config;
+    const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
+    const topics = controlTopics(config.topicPrefix);
+    const master = new Master(log, {
+      ...world,
+      topics,
+      instance,
+      address,
+      claimAtOnce: isEmbedded,
+      policy,
+      limits: timing,
+    });
+    const server = new LogServer(log, {
+      topicOf: (pattern) => `${config.topicPrefix}.${pattern}`,
+      from: async () => {
+        await master.ready;
+        return { nextOffset: asOffset(master.view.journal.position.commandsOffset + 1), leaderEpoch: -1 };
+      },
+      logger,
+      timers: systemTimers,
+    });
+    const client = new LogClient(log, topics, { view: master.view, deadlineMs: limits.commandDeadlineMs });
+    const health = new HealthRegistry();
+    health.add('journal', () => master.view.problem);
+    health.add('topics', () => master.topicProblem);
+    health.add('effects', () => master.effectProblem);
+    const metrics = new Metrics({ part: 'master', instance });
+    metrics.gaugesFrom('journal', () => master.view.stats());
+    metrics.gaugesFrom('cluster', () => master.view.state.counts);
+    metrics.gaugesFrom('master', () => ({
+      active: master.candidacy.role === 'active' ? 1 : 0,
+      ...(master.candidacy.reign?.stats() ?? {}),
+    }));
+    return {
+      module: MasterModule,
+      imports: [ServiceModule.register({ health, metrics })],
+      controllers: [ClusterController, CommandsController],
+      providers: [
+        { provide: Master, useValue: master },
+        { provide: LogServer, useValue: server },
+        { provide: LogClient, useValue: client },
+        { provide: CommandsLogger, useValue: new CommandsLogger(logger) },
+      ],
+      exports: [Master],
+    };
+  }
+
+  onApplicationBootstrap(): void {
+    this.master
+      .start()
+      .catch((error: unknown) => this.commandsLogger.logger.error({ error }, 'the master could not start'));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.master.close();
+  }
+}
