@@ -1,0 +1,26 @@
+# One image for every app: `docker run levee dist/apps/<app>/src/main.js`.
+FROM node:20-bookworm-slim AS build
+WORKDIR /levee
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json nest-cli.json ./
+COPY tools tools
+COPY schemas schemas
+COPY libs libs
+COPY apps apps
+RUN npm run build && npm prune --omit=dev --ignore-scripts
+
+FROM node:20-bookworm-slim
+# LevelDB works in libuv's thread pool, which is sized before the process starts.
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=12 LEVEE_HOST=0.0.0.0 LEVEE_DATA_DIR=/data
+WORKDIR /levee
+COPY --from=build /levee/package.json ./
+COPY --from=build /levee/node_modules node_modules
+COPY --from=build /levee/schemas schemas
+COPY --from=build /levee/dist dist
+RUN mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["node"]
+CMD ["dist/apps/standalone/src/main.js"]
