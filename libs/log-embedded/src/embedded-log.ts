@@ -16,18 +16,19 @@ import {
   type TopicDescription,
   type TopicSpec,
 } from '@levee/log';
-import { type DatabaseWrite, del, get, type LogDatabase, put, writeSynced } from './database';
+import { type DatabaseWrite, del, type LogDatabase, put, writeSynced } from './database';
 import { EmbeddedTail, topicMissing } from './embedded-tail';
-import { entryHeadBytes, recordBytes } from './entry';
+import { admit } from './admission';
 import { openFolder, readOwner, writeOwner } from './folder';
 import { GroupCommit } from './group-commit';
-import { metaKey, rangesOfTopic, topicKey, writerKey } from './keys';
+import { metaKey, rangesOfTopic, topicKey } from './keys';
 import { embeddedLimits } from './limits';
 import { loadCounter, loadPartition, loadTopics, topicLogOf } from './load';
 import { offsetAtTime } from './offset-at';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
-import { encodeSlot, newestSlot, slotOf } from './slot';
+import { encodeSlot, slotOf } from './slot';
+import { fencedWriterOf, takeWriter, type WriterClaim } from './writers';
 import { type Cleaning, compactPartition, expirePartition, moveStart } from './cleaner';
 import { checkAgrees, checkSpec, describe, encodeTopic, rulesOf, type StoredTopic } from './topic';
 
@@ -188,23 +189,9 @@ export class EmbeddedLog implements Log {
     return offsetAtTime(this.db, found, timeMs);
   }
 
-  fencedWriter(id: string): Promise<FencedWriter> {
-    return this.change(async () => {
-      const slot = newestSlot(await get(this.db, writerKey(id, 0)), await get(this.db, writerKey(id, 1)));
-      const known = slot === undefined ? undefined : (JSON.parse(slot.payload.toString()) as WriterIdentity);
-      const writes: DatabaseWrite[] = [];
-      let { producerId } = known ?? {};
-      if (producerId === undefined) {
-        const counter = await loadCounter(this.db, 'producers');
-        producerId = counter.value + 1;
-        writes.push(put(metaKey('producers', slotOf(counter.count + 1)), encodeCounter(producerId, counter.count + 1)));
-      }
-      const identity: WriterIdentity = { producerId, epoch: (known?.epoch ?? -1) + 1 };
-      const count = (slot?.count ?? 0) + 1;
-      writes.push(put(writerKey(id, slotOf(count)), encodeSlot(count, Buffer.from(JSON.stringify(identity)))));
-      await writeSynced(this.db, writes);
-      return this.writer(id, identity);
-    });
+  async fencedWriter(id: string): Promise<FencedWriter> {
+    const identity = await this.change(() => takeWriter(this.db, id));
+    return fencedWriterOf(id, identity, (claim, ...to) => this.enqueue(...to, claim));
   }
 
   /** Cleans a compacted topic now, whatever is cleanable, and resolves with the number of records dropped. */
@@ -236,72 +223,21 @@ export class EmbeddedLog implements Log {
     return (this.closing ??= this.shutDown());
   }
 
-  private writer(id: string, { producerId, epoch }: WriterIdentity): FencedWriter {
-    let closed = false;
-    return {
-      producerId,
-      epoch,
-      append: (topic, partition, records) =>
-        closed
-          ? Promise.reject(new LogFailure('LOG_UNAVAILABLE', `the writer ${id} is closed`))
-          : this.enqueue(topic, partition, records, { id, epoch }),
-      close: () => {
-        closed = true;
-        return Promise.resolve();
-      },
-    };
-  }
-
   private enqueue(
     topic: string,
     number: Partition,
     records: readonly LogRecord[],
-    writer: { readonly id: string; readonly epoch: number } | undefined,
+    writer: WriterClaim | undefined,
   ): Promise<Appended> {
     if (this.closing !== undefined) return Promise.reject(closedFailure(this.description));
     if (this.broken !== undefined) return Promise.reject(this.broken);
     const partition = this.topics.get(topic)?.partitions[number];
     if (partition === undefined) return Promise.reject(topicMissing(topic, number));
-    let bytes = 0;
-    for (const record of records) {
-      const size = recordBytes(record);
-      if (size > logLimits.recordBytesMax) return Promise.reject(recordTooLarge(partition, size));
-      bytes += size;
-    }
-    const refused = this.refusal(partition, records, bytes, writer);
-    if (refused !== undefined) return Promise.reject(refused);
-    if (writer !== undefined) partition.writerEpochs.set(writer.id, writer.epoch);
+    const bytes = admit(partition, records, this.commits.stats.queuedBytes, writer);
+    if (typeof bytes !== 'number') return Promise.reject(bytes);
     return new Promise((resolve, reject) => {
       this.commits.add(partition, { records, bytes, resolve, reject });
     });
-  }
-
-  private refusal(
-    partition: PartitionLog,
-    records: readonly LogRecord[],
-    bytes: number,
-    writer: { readonly id: string; readonly epoch: number } | undefined,
-  ): LogFailure | undefined {
-    const { messageBytesMax } = partition.topic.rules;
-    if (bytes + entryHeadBytes > messageBytesMax)
-      return new LogFailure(
-        'TOO_LARGE',
-        `${bytes + entryHeadBytes} bytes for ${partition.name} are more than its max.message.bytes of ` +
-          `${messageBytesMax}: append fewer or smaller records at once`,
-      );
-    if (records.length === 0) return new LogFailure('TOO_LARGE', `an append to ${partition.name} has no records`);
-    if (this.commits.stats.queuedBytes + bytes > logLimits.appendQueueBytesMax)
-      return new LogFailure(
-        'LOG_UNAVAILABLE',
-        `${this.commits.stats.queuedBytes} bytes of appends wait already, the limit is ` +
-          `${logLimits.appendQueueBytesMax}: append more slowly`,
-      );
-    if (writer !== undefined && (partition.writerEpochs.get(writer.id) ?? -1) > writer.epoch)
-      return new LogFailure(
-        'FENCED',
-        `a newer writer '${writer.id}' than epoch ${writer.epoch} writes ${partition.name}`,
-      );
-    return undefined;
   }
 
   private partitionsOf(topic: string): readonly PartitionLog[] {
@@ -454,22 +390,10 @@ export class EmbeddedLog implements Log {
   }
 }
 
-interface WriterIdentity {
-  readonly producerId: number;
-  readonly epoch: number;
-}
-
 function failing(failure: LogFailure): AsyncIterator<LogBatch> {
   return { next: () => Promise.reject(failure) };
 }
 
 function closedFailure(description: string): LogFailure {
   return new LogFailure('LOG_UNAVAILABLE', `the log (${description}) is closed`);
-}
-
-function recordTooLarge(partition: PartitionLog, size: number): LogFailure {
-  return new LogFailure(
-    'TOO_LARGE',
-    `a record of ${size} bytes for ${partition.name} is larger than the ${logLimits.recordBytesMax} a record may have`,
-  );
 }
