@@ -11,11 +11,13 @@ export class Breather {
     this.sinceMs = clock.monotonicMs();
   }
 
-  /** Call once per record; the clock is asked every 16th time only. */
-  tired(): boolean {
-    this.records++;
+  /** Call for each record, or for `records` at once; the clock is asked every 16th time only. */
+  tired(records = 1): boolean {
+    this.records += records;
     if (this.records >= breathLimits.recordsMax) return true;
-    return (this.records & 15) === 0 && this.clock.monotonicMs() - this.sinceMs >= breathLimits.sliceMs;
+    return (
+      (records > 1 || (this.records & 15) === 0) && this.clock.monotonicMs() - this.sinceMs >= breathLimits.sliceMs
+    );
   }
 
   async breathe(): Promise<void> {

@@ -1,3 +1,4 @@
+export * from './breather';
 export * from './chain';
 export * from './chunk-store-failure';
 export * from './engine';

@@ -74,6 +74,8 @@ export interface SweepResult {
   readonly liveKeys: number;
   readonly liveBytes: number;
   readonly removed: number;
+  /** Keys that have an expiry and are still there. */
+  readonly expiring: number;
 }
 
 /** Expired keys stay this long, so that a digest or a slow reader at an earlier time still finds them. */
@@ -94,6 +96,7 @@ export async function sweepExpired(
   let liveKeys = 0;
   let liveBytes = 0;
   let removed = 0;
+  let expiring = 0;
   let doomed: Buffer[] = [];
   const remove = (keys: readonly Buffer[]): Promise<void> =>
     replica.exclusively(async () => {
@@ -110,6 +113,7 @@ export async function sweepExpired(
     for await (const [key, stored] of snapshot.entries(signal)) {
       if (breather.tired()) await breather.breathe();
       const value = replica.readStored(key, stored);
+      if (value.expiresAtMs !== 0) expiring++;
       if (value.expiredAt(logNowMs - expiredKeptMs)) {
         doomed.push(key);
         if (doomed.length >= 256) {
@@ -125,5 +129,5 @@ export async function sweepExpired(
   } finally {
     await snapshot.close();
   }
-  return { liveKeys, liveBytes, removed };
+  return { liveKeys, liveBytes, removed, expiring: expiring - removed };
 }

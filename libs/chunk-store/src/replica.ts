@@ -1,3 +1,4 @@
+import { ClassicLevel } from 'classic-level';
 import { assert, asOffset, type Offset, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
 import { ChunkStoreFailure } from './chunk-store-failure';
@@ -76,10 +77,14 @@ interface PartitionPlace {
   lastPersistMs: number;
 }
 
+const lowestKey = Buffer.from([0]);
+const highestKey = Buffer.from([0xff]);
 const identityKey = Buffer.from('!m/identity');
 const chainBytesDefault = 6 << 20;
 /** A completeness time is written at most this often when nothing else is. */
 const completeAtPersistMs = 10_000;
+/** The size on disk is asked for again after this many bytes were applied. */
+const sizeCheckBytes = 4 << 20;
 /** A position that moved without records of ours is written after this many offsets. */
 const idleAdvanceMax = 50_000;
 
@@ -95,6 +100,8 @@ export class Replica {
   private queue: Promise<void> = Promise.resolve();
   private failed: unknown;
   private closed = false;
+  private usedBytes = 0;
+  private bytesSinceCheck = 0;
   private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
 
   private constructor(
@@ -140,7 +147,14 @@ export class Replica {
     const logs: PartitionLog[] = [];
     for (const partition of partitions)
       logs.push(await PartitionLog.open(db, partition, options.chainBytes ?? chainBytesDefault));
-    return new Replica(db, identity, partitions, logs, options.capacityBytes ?? 0);
+    const replica = new Replica(db, identity, partitions, logs, options.capacityBytes ?? 0);
+    await replica.measure();
+    return replica;
+  }
+
+  /** Bytes that the database takes, as far as the engine says. */
+  get sizeBytes(): number {
+    return this.usedBytes + this.bytesSinceCheck;
   }
 
   position(partition: number): ReplicaPosition {
@@ -156,6 +170,19 @@ export class Replica {
   /** Next offset alone, for the read path. */
   nextOffset(partition: number): number {
     return this.place(partition).current.nextOffset;
+  }
+
+  /** Next offset as of the last span handed in, applied or not: where a tail may join. */
+  stagedNext(partition: number): number {
+    return this.place(partition).stagedNext;
+  }
+
+  /**
+   * Says that at log time `completeAtMs` the replica missed nothing: at the end of the partition, or while it is
+   * empty, for all it will read from offset 0 is what the log holds from then on.
+   */
+  noteComplete(partition: number, completeAtMs: number): void {
+    this.markComplete(this.place(partition), completeAtMs);
   }
 
   /** True when the replica has not yet seen again what it had seen before it was rewound (I13). */
@@ -193,6 +220,7 @@ export class Replica {
       return afterWrite === undefined ? this.queue : this.enqueue(async () => afterWrite());
     }
     this.throwIfUnusable();
+    if (this.capacityBytes > 0 && this.sizeBytes > this.capacityBytes) throw this.full();
     const writer = this.db.batch();
     const bytes = this.stageRecords(batch, span, place.stagedNext, writer);
     place.stagedNext = span.nextOffset;
@@ -212,8 +240,10 @@ export class Replica {
     }
     place.log.stage(writer, next, bytes + 128);
     this.counts.writes++;
+    this.bytesSinceCheck += bytes;
     return this.enqueue(async () => {
       await writer.write();
+      if (this.bytesSinceCheck >= sizeCheckBytes) await this.measure();
       this.advance(place, next);
       place.lastPersistMs = next.completeAtMs;
       afterWrite?.();
@@ -294,6 +324,22 @@ export class Replica {
 
   private partitionOfKey(key: Uint8Array): Partition {
     return partitionOf(hashOf(key, this.identity.hashAlgorithm), this.identity.partitions);
+  }
+
+  /** Overwritten values count until the engine has compacted them away, so the limit is met early, never late. */
+  private async measure(): Promise<void> {
+    this.bytesSinceCheck = 0;
+    if (this.db instanceof ClassicLevel) this.usedBytes = await this.db.approximateSize(lowestKey, highestKey);
+    else this.usedBytes = this.counts.bytesApplied;
+  }
+
+  private full(): ChunkStoreFailure {
+    const { chunkId, unitId } = this.identity;
+    return new ChunkStoreFailure(
+      'UNIT_FULL',
+      `${chunkId} takes ${this.sizeBytes} bytes of unit ${unitId}, which has ${this.capacityBytes}: split the chunk or ` +
+        'give it a larger unit; nothing is skipped meanwhile',
+    );
   }
 
   private throwIfUnusable(): void {

@@ -1,0 +1,46 @@
+import type { ClusterState } from '@levee/cluster';
+import type { ChunkReplica, ChunkState, NamespaceState } from '@levee/events';
+
+/** A replica that a decision in force gave to this very disk: nothing else is opened, applied or served (I10). */
+export interface Assignment {
+  /** `<unitId>@<generation>`. */
+  readonly key: string;
+  readonly chunk: ChunkState;
+  readonly namespace: NamespaceState;
+  readonly unitId: string;
+  readonly generation: number;
+  readonly capacityBytes: number;
+  readonly role: ChunkReplica['role'];
+}
+
+/** A unit generation that the node must clear and report. */
+export interface Reclaim {
+  readonly unitId: string;
+  readonly generation: number;
+}
+
+/** What the state gives to (nodeId, storeId); another disk under this nodeId gets nothing. */
+export function assignmentsOf(state: ClusterState, nodeId: string, storeId: string): Assignment[] {
+  const found: Assignment[] = [];
+  for (const unit of state.unitsOf(nodeId)) {
+    if (unit.storeId !== storeId || unit.state !== 'allocated' || unit.chunkId === null) continue;
+    const chunk = state.chunk(unit.chunkId);
+    const namespace = chunk && state.namespace(chunk.namespace);
+    if (chunk === undefined || namespace === undefined) continue;
+    const { unitId, generation, capacityBytes } = unit;
+    const replica = chunk.replicas.find(
+      (of) => of.unitId === unitId && of.generation === generation && of.storeId === storeId && of.nodeId === nodeId,
+    );
+    if (replica === undefined || replica.role === 'dead') continue;
+    const key = `${unitId}@${generation}`;
+    found.push({ key, chunk, namespace, unitId, generation, capacityBytes, role: replica.role });
+  }
+  return found;
+}
+
+export function reclaimsOf(state: ClusterState, nodeId: string, storeId: string): Reclaim[] {
+  const found: Reclaim[] = [];
+  for (const { unitId, generation, storeId: on, state: is } of state.unitsOf(nodeId))
+    if (on === storeId && is === 'reclaiming') found.push({ unitId, generation });
+  return found;
+}

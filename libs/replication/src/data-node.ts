@@ -1,0 +1,417 @@
+import { randomUUID } from 'node:crypto';
+import { type EngineBudget, parseUnitSpecs, UnitDisk } from '@levee/chunk-store';
+import { routeVersionOf } from '@levee/cluster';
+import type { Heartbeat, HeartbeatPosition } from '@levee/events';
+import { ClusterView, type ControlTopics, submit } from '@levee/journal';
+import { asPartition, type Clock, failureCode, type Logger, messageOf, silentLogger, type Timers } from '@levee/kernel';
+import { type Log, systemClock, systemTimers } from '@levee/log';
+import { RespServer } from '@levee/wire';
+import { assignmentsOf, reclaimsOf } from './assignment';
+import { DigestQueue, type NodeIdentity } from './digest-work';
+import { HeartbeatLoop } from './heartbeat-loop';
+import type { HostedReplica } from './hosted-replica';
+import { LogClock } from './log-clock';
+import { nodeLimits } from './node-limits';
+import { NodeService } from './node-service';
+import { RecordOutbox } from './record-outbox';
+import { Registration } from './registration';
+import { ReplicaHost } from './replica-host';
+import type { ServingContext } from './serving-context';
+
+export interface DataNodeConfig {
+  readonly nodeId: string;
+  readonly folder: string;
+  /** `32x256MiB:leveldb`. */
+  readonly units: string;
+  /** Failure domain. */
+  readonly domain: string;
+  readonly host: string;
+  /** What others reach the node by. */
+  readonly advertisedHost: string;
+  /** 0 = any free port. */
+  readonly respPort: number;
+  readonly memoryBudgetBytes: number;
+  readonly heartbeatMs: number;
+  readonly topics: ControlTopics;
+}
+
+export interface DataNodeWorld {
+  readonly log: Log;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+}
+
+/** Records of every version up to this one are read. */
+export const featureLevel = 1;
+
+/**
+ * A data node without Nest: a disk, the replicas that decisions in force put on it, and a RESP door. Nothing it holds
+ * is truth: everything is a fold of the binlogs and can be thrown away.
+ */
+export class DataNode {
+  readonly incarnation = randomUUID();
+  private readonly logger: Logger;
+  private readonly clock: Clock;
+  private readonly timers: Timers;
+  private readonly log: Log;
+  private readonly view: ClusterView;
+  private readonly logClock: LogClock;
+  private readonly quarantine: RecordOutbox;
+  private readonly digestsOut: RecordOutbox;
+  private readonly heartbeats: HeartbeatLoop;
+  private readonly server: RespServer<undefined>;
+  private readonly versions = new Map<string, number>();
+  private readonly reclaiming = new Set<string>();
+  private disk: UnitDisk | undefined;
+  private digests: DigestQueue | undefined;
+  private host: ReplicaHost | undefined;
+  private registration: Registration | undefined;
+  private context: ServingContext | undefined;
+  private problem: string | undefined = 'starting';
+  private joining: Promise<void> | undefined;
+  private announced: (httpAddress: string) => void = () => undefined;
+  private readonly httpAddress = new Promise<string>((resolve) => (this.announced = resolve));
+  private respPortTaken = 0;
+  private beats = 0;
+  private closed = false;
+  private readonly stopping = new AbortController();
+  private endDecisions: () => void = () => undefined;
+  private cancelClock: () => void = () => undefined;
+
+  constructor(
+    private readonly config: DataNodeConfig,
+    world: DataNodeWorld,
+  ) {
+    this.log = world.log;
+    this.logger = world.logger ?? silentLogger;
+    this.clock = world.clock ?? systemClock;
+    this.timers = world.timers ?? systemTimers;
+    const shared = { clock: this.clock, timers: this.timers, logger: this.logger };
+    this.logClock = new LogClock(this.clock);
+    this.view = new ClusterView(this.log, config.topics, shared);
+    this.quarantine = new RecordOutbox(this.log, config.topics.quarantine, shared);
+    this.digestsOut = new RecordOutbox(this.log, config.topics.digests, shared);
+    const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared };
+    this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
+    this.server = new RespServer<undefined>(new NodeService(this), shared);
+  }
+
+  get identity(): NodeIdentity {
+    return { nodeId: this.config.nodeId, storeId: this.disk?.storeId ?? '', incarnation: this.incarnation };
+  }
+
+  get respPort(): number {
+    return this.respPortTaken;
+  }
+
+  get respAddress(): string {
+    return `${this.config.advertisedHost}:${this.respPortTaken}`;
+  }
+
+  /** Opens the disk and the RESP door, fails if that is not possible; everything else goes on in the background. */
+  async start(): Promise<void> {
+    const { folder, units, nodeId, respPort, host } = this.config;
+    const specs = parseUnitSpecs(units, nodeId);
+    this.disk = await UnitDisk.open({ folder, specs, newStoreId: randomUUID, budget: this.engineBudget(specs.length) });
+    if (this.disk.unitsRefused > 0)
+      this.logger.warn(
+        { offered: this.disk.units.length, refused: this.disk.unitsRefused, folder },
+        'not all units fit into the free space; the others are not offered (LEVEE_UNITS)',
+      );
+    try {
+      this.respPortTaken = await this.server.listen(respPort, host);
+    } catch (error) {
+      await this.disk.close();
+      throw error;
+    }
+    this.joining = this.join(this.disk).catch((error: unknown) => {
+      if (this.closed) return;
+      this.problem = messageOf(error);
+      this.logger.error({ error }, 'this node cannot join its cluster');
+    });
+  }
+
+  /** The HTTP door listens: from now on the node may register. */
+  announce(httpAddress: string): void {
+    this.announced(httpAddress);
+  }
+
+  /** Why no work should be sent here, in words; `undefined` when everything assigned is readable. */
+  readyProblem(): string | undefined {
+    if (this.problem !== undefined) return this.problem;
+    const { host } = this;
+    for (const hosted of host?.all ?? [])
+      if (!hosted.readable && hosted.assignment.role !== 'learner') return hosted.reason;
+    return this.registration?.problem ?? this.view.problem;
+  }
+
+  serving(): ServingContext | undefined {
+    return this.context;
+  }
+
+  reason(): string {
+    return this.problem ?? 'the control topics are not read yet';
+  }
+
+  /** LV.STAT. */
+  describe(): object {
+    const nowMs = this.clock.monotonicMs();
+    const replicas = [...(this.host?.all ?? [])];
+    return {
+      ...this.identity,
+      clusterId: this.context?.clusterId ?? null,
+      ready: this.readyProblem() === undefined,
+      problem: this.readyProblem() ?? null,
+      seq: this.view.seq,
+      replicas: replicas.map((hosted) => describeReplica(hosted, nowMs)),
+    };
+  }
+
+  /** Numbers for metrics. */
+  stats(): { readonly [name: string]: number | { readonly [name: string]: number } } {
+    const replicas = [...(this.host?.all ?? [])];
+    const open = replicas.filter((hosted) => hosted.readable).map((hosted) => hosted.replica);
+    const sum = (of: (stats: (typeof open)[number]) => number): number =>
+      open.reduce((total, each) => total + of(each), 0);
+    return {
+      replicas: replicas.length,
+      replicasReadable: open.length,
+      rebuilds: replicas.reduce((total, { rebuilds }) => total + rebuilds, 0),
+      unitsOffered: this.disk?.units.length ?? 0,
+      seq: this.view.seq,
+      waits: this.host?.waiting ?? 0,
+      recordsApplied: sum((each) => each.stats.recordsApplied),
+      bytesApplied: sum((each) => each.stats.bytesApplied),
+      writes: sum((each) => each.stats.writes),
+      reads: sum((each) => each.stats.reads),
+      storedBytes: sum((each) => each.sizeBytes),
+      liveKeys: replicas.reduce((total, { liveKeys }) => total + liveKeys, 0),
+      feeds: { ...this.host?.feedCounts() },
+      quarantine: { ...this.quarantine.stats },
+      digests: { ...this.digests?.counts },
+      heartbeats: { ...this.heartbeats.counts },
+      resp: { ...this.server.stats() },
+    };
+  }
+
+  /** Stops intake, answers what was asked, writes positions, lets go of the disk. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.problem = 'stopping';
+    this.endDecisions();
+    this.cancelClock();
+    this.stopping.abort();
+    this.announced('');
+    this.registration?.stop();
+    await this.server.close(nodeLimits.respDrainMs).catch(() => undefined);
+    await this.heartbeats.stop();
+    await this.view.close();
+    await this.joining;
+    this.digests?.close();
+    this.quarantine.close();
+    this.digestsOut.close();
+    await this.host?.close();
+    await this.disk?.close();
+  }
+
+  private async join(disk: UnitDisk): Promise<void> {
+    this.problem = 'reading the control topics';
+    await this.view.start();
+    this.problem = 'waiting for a master to claim the cluster';
+    const clusterId = await this.clusterId();
+    await disk.joinCluster(clusterId);
+    this.problem = 'asking the log for its time';
+    await this.heartbeats.send();
+    await this.readLogClock();
+    const { clock, timers, logger, log, logClock, identity, quarantine } = this;
+    this.digests = new DigestQueue(identity, this.digestsOut, { clock, logger });
+    const { digests } = this;
+    const budget = this.engineBudget(disk.units.length);
+    const shared = { clock, timers, logger, log, logClock, identity };
+    const host = new ReplicaHost({ ...shared, clusterId, disk, budget, digests, quarantine });
+    this.host = host;
+    // [safety] Only what the control topics, read to their end, give to this disk is opened and served.
+    await this.view.readToEnd(nodeLimits.waitMsMax);
+    if (this.closed) return;
+    this.context = this.servingContext(host, clusterId);
+    this.adopt(disk, host);
+    this.endDecisions = this.view.onDecision(() => this.adopt(disk, host));
+    this.problem = undefined;
+    this.heartbeats.start();
+    this.watchLogClock();
+    const httpAddress = await this.httpAddress;
+    if (this.closed) return;
+    const { domain } = this.config;
+    const facts = { identity, domain, respAddress: this.respAddress, httpAddress, featureLevel };
+    this.registration = new Registration(log, this.config.topics, this.view, disk, { facts, timers, logger });
+    this.registration.check();
+  }
+
+  private async clusterId(): Promise<string> {
+    for (;;) {
+      try {
+        return await this.view.until(() => this.view.clusterId, nodeLimits.waitMsMax, 'the first claim of a master');
+      } catch (error) {
+        if (failureCode(error) !== 'DEADLINE') throw error;
+        this.logger.warn({}, 'no master has claimed this cluster yet; waiting');
+      }
+    }
+  }
+
+  private servingContext(host: ReplicaHost, clusterId: string): ServingContext {
+    const { view, versions } = this;
+    return {
+      identity: this.identity,
+      clusterId,
+      host,
+      clock: this.clock,
+      timers: this.timers,
+      logger: this.logger,
+      get state() {
+        return view.state;
+      },
+      routeVersion: (namespace) => {
+        let version = versions.get(namespace);
+        if (version === undefined) versions.set(namespace, (version = routeVersionOf(view.state, namespace)));
+        return version;
+      },
+      routeOf: (namespace, slot) => {
+        const chunk = view.state.chunksTouching(namespace, { slotStart: slot, slotEnd: slot + 1 })[0];
+        const route = chunk && view.state.route(chunk.chunkId);
+        return `${route?.seq ?? view.seq} ${JSON.stringify(route ?? null)}`;
+      },
+    };
+  }
+
+  private adopt(disk: UnitDisk, host: ReplicaHost): void {
+    this.versions.clear();
+    const { nodeId } = this.config;
+    host.adopt(assignmentsOf(this.view.state, nodeId, disk.storeId));
+    for (const { unitId, generation } of reclaimsOf(this.view.state, nodeId, disk.storeId)) {
+      const key = `${unitId}@${generation}`;
+      if (this.reclaiming.has(key)) continue;
+      this.reclaiming.add(key);
+      void this.reclaim(key, { unitId, generation }).finally(() => this.reclaiming.delete(key));
+    }
+    this.registration?.check();
+  }
+
+  /** Clears exactly this generation, then says so until a master has heard it. */
+  private async reclaim(key: string, unit: { unitId: string; generation: number }): Promise<void> {
+    while (!this.closed && this.view.state.unit(unit.unitId)?.state === 'reclaiming') {
+      try {
+        await this.host?.closed(key);
+        await this.disk?.clearUnit(unit.unitId, unit.generation);
+        const principal = `node ${this.config.nodeId}`;
+        const id = await submit(this.log, this.config.topics, { kind: 'FinishReclaim', payload: unit, principal });
+        await this.view.outcome(id, nodeLimits.registerDeadlineMs);
+        return;
+      } catch (error) {
+        if (this.closed) return;
+        this.logger.warn({ ...unit, error: messageOf(error) }, 'a unit is not reclaimed yet; trying again');
+        await this.pause(nodeLimits.registerRetryMaxMs);
+      }
+    }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.timers.after(ms, resolve);
+      this.stopping.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
+    });
+  }
+
+  private heartbeat(): Heartbeat {
+    this.registration?.check();
+    const withPositions = this.beats++ % nodeLimits.positionsEveryHeartbeats === 0;
+    return {
+      kind: 'node',
+      id: this.config.nodeId,
+      incarnation: this.incarnation,
+      address: this.respAddress,
+      sentAtMs: this.clock.nowMs(),
+      featureLevel,
+      positions: withPositions ? this.positions() : [],
+      errors: [],
+    };
+  }
+
+  private positions(): HeartbeatPosition[] {
+    const nowMs = this.clock.nowMs();
+    const nowMonotonicMs = this.clock.monotonicMs();
+    return [...(this.host?.all ?? [])].flatMap((hosted) =>
+      hosted.partitions.map((partition) => {
+        const ageMs = hosted.ageMs(partition, nowMonotonicMs);
+        return {
+          namespace: hosted.identity.namespace,
+          partition,
+          chunkId: hosted.chunkId,
+          nextOffset: hosted.nextOffset(partition),
+          atEndAtMs: Number.isFinite(ageMs) ? Math.floor(nowMs - ageMs) : 0,
+        };
+      }),
+    );
+  }
+
+  private watchLogClock(): void {
+    if (this.closed) return;
+    this.cancelClock = this.timers.after(nodeLimits.logClockMs, () => {
+      void this.readLogClock().finally(() => this.watchLogClock());
+    });
+  }
+
+  /** Reads the append time of an own heartbeat: the log's own time, whatever this machine's clock says. */
+  private async readLogClock(): Promise<void> {
+    const nextOffset = this.heartbeats.lastOffset;
+    if (nextOffset === undefined) return;
+    const stop = new AbortController();
+    const options = { signal: stop.signal, bytesMax: 4096, idleMs: 100, unavailableMs: 2_000 };
+    const from = { nextOffset, leaderEpoch: -1 };
+    try {
+      for await (const { records } of this.log.tail(this.config.topics.heartbeats, asPartition(0), from, options)) {
+        const record = records[0];
+        if (record !== undefined) this.logClock.observe(record.timestampMs);
+        return;
+      }
+    } catch (error) {
+      this.logger.debug({ error: messageOf(error) }, 'the time of the log could not be read');
+    } finally {
+      stop.abort();
+    }
+  }
+
+  /** Every database costs a block cache and two write buffers; the budget is for all units being in use. */
+  private engineBudget(units: number): EngineBudget {
+    const share = Math.floor(this.config.memoryBudgetBytes / (3 * Math.max(1, Math.min(units, 32))));
+    const bytes = Math.min(4 << 20, Math.max(256 << 10, share));
+    return { writeBufferBytes: bytes, blockCacheBytes: bytes };
+  }
+}
+
+function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): object {
+  const { chunkId, namespace, unitId, generation, slotStart, slotEnd } = hosted.identity;
+  return {
+    chunkId,
+    namespace,
+    unitId,
+    generation,
+    slotStart,
+    slotEnd,
+    role: hosted.assignment.role,
+    state: hosted.state,
+    readable: hosted.readable,
+    problem: hosted.readable ? null : hosted.reason,
+    liveKeys: hosted.liveKeys,
+    liveBytes: hosted.liveBytes,
+    positions: hosted.partitions.map((partition) => {
+      const ageMs = hosted.ageMs(partition, nowMonotonicMs);
+      return {
+        partition,
+        nextOffset: hosted.nextOffset(partition),
+        ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
+      };
+    }),
+  };
+}

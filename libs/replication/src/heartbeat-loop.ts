@@ -1,0 +1,62 @@
+import { encode } from '@levee/codec';
+import type { Heartbeat } from '@levee/events';
+import { asPartition, type Clock, type Logger, messageOf, type Offset, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+
+export interface HeartbeatOptions {
+  readonly log: Log;
+  readonly topic: string;
+  readonly everyMs: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+}
+
+/**
+ * Says every `everyMs` that this process lives. One heartbeat is under way at a time: a slow log makes fewer of them,
+ * never a queue.
+ */
+export class HeartbeatLoop {
+  private stopped = false;
+  private cancel: () => void = () => undefined;
+  private under: Promise<void> = Promise.resolve();
+  readonly counts = { sent: 0, failed: 0 };
+  /** Where the last one stands in the log. */
+  lastOffset: Offset | undefined;
+
+  constructor(
+    private readonly options: HeartbeatOptions,
+    private readonly compose: () => Heartbeat,
+  ) {}
+
+  start(): void {
+    if (this.stopped) return;
+    const startedMs = this.options.clock.monotonicMs();
+    this.under = this.send().finally(() => {
+      const tookMs = this.options.clock.monotonicMs() - startedMs;
+      if (!this.stopped)
+        this.cancel = this.options.timers.after(Math.max(1, this.options.everyMs - tookMs), () => this.start());
+    });
+  }
+
+  /** One heartbeat; a failure is counted, the next one follows anyway. */
+  async send(): Promise<void> {
+    const beat = this.compose();
+    try {
+      const record = { key: Buffer.from(`${beat.kind}/${beat.id}`), value: encode('Heartbeat', beat) };
+      const { baseOffset } = await this.options.log.append(this.options.topic, asPartition(0), [record]);
+      this.lastOffset = baseOffset;
+      this.counts.sent++;
+    } catch (error) {
+      if (this.counts.failed++ % 100 === 0)
+        this.options.logger.warn({ error: messageOf(error) }, 'a heartbeat could not be appended');
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.cancel();
+    await this.under;
+    this.cancel();
+  }
+}

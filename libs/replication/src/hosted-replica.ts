@@ -1,0 +1,411 @@
+import { ChunkStoreFailure, type EngineBudget, Replica, type ReplicaIdentity, type UnitDisk } from '@levee/chunk-store';
+import {
+  assert,
+  type Clock,
+  defined,
+  failureCode,
+  type Logger,
+  messageOf,
+  type Offset,
+  type Partition,
+  type Timers,
+} from '@levee/kernel';
+import { partitionsOf } from '@levee/keyspace';
+import type { Log } from '@levee/log';
+import type { Assignment } from './assignment';
+import type { DigestWork } from './digest-work';
+import type { LogClock } from './log-clock';
+import { deleteRetentionMsDefault, nodeLimits } from './node-limits';
+import type { FeedMember, PartitionFeed } from './partition-feed';
+import { PositionWaits, type WaitBudget } from './position-waits';
+import { Turnstile } from './turnstile';
+
+/** opening: not tailing yet. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
+export type HostedState = 'opening' | 'following' | 'rebuilding' | 'stuck' | 'closed';
+
+/** What all replicas of a node share. */
+export interface HostedWorld {
+  readonly disk: UnitDisk;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly logClock: LogClock;
+  readonly budget: EngineBudget;
+  readonly waits: WaitBudget;
+  readonly rebuilds: Turnstile;
+  readonly digests: { add(work: DigestWork): void };
+  readonly feedOf: (identity: ReplicaIdentity, partition: Partition) => PartitionFeed;
+}
+
+interface HostedPlace {
+  readonly partition: Partition;
+  readonly waits: PositionWaits;
+  /** Monotonic ms at which the end was last seen and then applied; `undefined` before the first time. */
+  atEndMs: number | undefined;
+  /** [safety] The partition's end as read after the decision that gave us the replica; unknown at first. */
+  mustReach: number | undefined;
+  trouble: string | undefined;
+}
+
+/** One assigned replica: opened, fed, made readable when that is proven, rebuilt when it is wrong. */
+export class HostedReplica implements FeedMember {
+  state: HostedState = 'opening';
+  /** Why it is not what it should be, in words. */
+  problem: string | undefined;
+  private current: Replica | undefined;
+  private readonly places: readonly HostedPlace[];
+  private readonly placeByPartition = new Map<number, HostedPlace>();
+  private complete = false;
+  private work: Promise<void> = Promise.resolve();
+  private cancelRetry: () => void = () => undefined;
+  private rebuildsDone = 0;
+  /** Of the last sweep. */
+  liveKeys = 0;
+  liveBytes = 0;
+  sweptAtPosition = -1;
+  /** The last sweep saw keys that expire: worth another look even if nothing was written. */
+  mayExpire = false;
+
+  constructor(
+    private readonly world: HostedWorld,
+    public assignment: Assignment,
+    readonly identity: ReplicaIdentity,
+  ) {
+    const { slotStart, slotEnd, partitions } = identity;
+    this.places = partitionsOf(slotStart, slotEnd, partitions).map((partition) => ({
+      partition,
+      waits: new PositionWaits(world.waits),
+      atEndMs: undefined,
+      mustReach: undefined,
+      trouble: undefined,
+    }));
+    for (const place of this.places) this.placeByPartition.set(place.partition, place);
+  }
+
+  get chunkId(): string {
+    return this.identity.chunkId;
+  }
+
+  get replica(): Replica {
+    return defined(this.current, `an open replica of ${this.chunkId}`);
+  }
+
+  get rebuilds(): number {
+    return this.rebuildsDone;
+  }
+
+  get partitions(): readonly Partition[] {
+    return this.places.map(({ partition }) => partition);
+  }
+
+  /** [safety] True once it has applied everything that the log held after the decision, and is not rewound (I13). */
+  get readable(): boolean {
+    return this.complete;
+  }
+
+  /** Why it is not readable, in words. */
+  get reason(): string {
+    if (this.complete) return 'readable';
+    const trouble = this.problem ?? this.places.find((place) => place.trouble !== undefined)?.trouble;
+    const replica = this.current;
+    const behind = this.places.find(
+      (place) => replica !== undefined && replica.nextOffset(place.partition) < (place.mustReach ?? 0),
+    );
+    const where =
+      behind === undefined
+        ? ''
+        : ` (partition ${behind.partition} at ${this.nextOffset(behind.partition)} of ${behind.mustReach})`;
+    return `${this.chunkId} is ${this.state}${where}${trouble === undefined ? '' : `: ${trouble}`}`;
+  }
+
+  /** Everything below is applied; 0 while it is not open. */
+  nextOffset(partition: number): number {
+    return this.current?.nextOffset(partition) ?? 0;
+  }
+
+  holdsPartition(partition: number): boolean {
+    return this.placeByPartition.has(partition);
+  }
+
+  /** Milliseconds since the replica last stood at the end of the partition, infinite before the first time. */
+  ageMs(partition: number, nowMonotonicMs: number): number {
+    const atEndMs = this.placeByPartition.get(partition)?.atEndMs;
+    return atEndMs === undefined ? Infinity : nowMonotonicMs - atEndMs;
+  }
+
+  /** Calls `reached` once `nextOffset` is applied; the returned function ends the wait. `undefined`: too many wait. */
+  whenApplied(partition: number, nextOffset: number, reached: () => void): (() => void) | undefined {
+    const place = this.placeByPartition.get(partition);
+    assert(place !== undefined, `I9: ${this.chunkId} has no slot in partition ${partition}`);
+    return place.waits.add(nextOffset, reached);
+  }
+
+  open(): void {
+    this.later(() => this.openNow());
+  }
+
+  /** The assignment of the same unit generation, as a later decision says it. */
+  reassign(assignment: Assignment): void {
+    const wasReadable = isReadableRole(this.assignment.role);
+    this.assignment = assignment;
+    if (wasReadable || !isReadableRole(assignment.role)) this.review();
+    else {
+      // A learner that becomes a replica: what was appended before the decision must be there first.
+      for (const place of this.places) place.mustReach = undefined;
+      this.complete = false;
+      this.later(() => this.readEnds());
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.state !== 'closed') {
+      this.state = 'closed';
+      this.complete = false;
+      this.cancelRetry();
+      this.detach();
+      this.work = this.work.then(() => this.closeDatabase());
+    }
+    return this.work;
+  }
+
+  // FeedMember
+
+  advanced(partition: Partition, atEndMs: number | undefined): void {
+    const place = this.placeByPartition.get(partition);
+    if (place === undefined || this.state !== 'following') return;
+    place.trouble = undefined;
+    this.problem = undefined;
+    if (atEndMs !== undefined) place.atEndMs = atEndMs;
+    place.waits.advance(this.nextOffset(partition));
+    if (!this.complete) this.review();
+    if (atEndMs === undefined) this.checkCompleteness(place);
+  }
+
+  mustRebuild(reason: string): void {
+    this.rebuild(reason);
+  }
+
+  failed(error: unknown): void {
+    this.world.logger.error({ error, chunkId: this.chunkId, unitId: this.assignment.unitId }, 'a replica failed');
+    const code = failureCode(error);
+    if (code === 'REPLICA_DAMAGED') return this.rebuild(messageOf(error));
+    this.problem = messageOf(error);
+    this.detach();
+    if (code === 'UNIT_FULL') {
+      // It stands still at its position and says so; what it holds can still be read by who accepts its age.
+      this.retry(async () => this.attach());
+      return;
+    }
+    this.complete = false;
+    this.state = 'opening';
+    this.retry(async () => {
+      await this.closeDatabase();
+      await this.openNow();
+    });
+  }
+
+  trouble(partition: Partition, problem: string | undefined): void {
+    const place = this.placeByPartition.get(partition);
+    if (place !== undefined) place.trouble = problem;
+  }
+
+  wantsDigest(chunks: readonly string[]): boolean {
+    return chunks.length === 0 || chunks.includes(this.chunkId);
+  }
+
+  barrier(partition: Partition, digestPlan: string, barrier: { offset: Offset; timeMs: number }): void {
+    if (this.state !== 'following' || this.replica.rewoundAt(partition)) return;
+    this.world.digests.add({ hosted: this, replica: this.replica, partition, digestPlan, ...barrier });
+  }
+
+  /** Damage was seen by a reader: stop serving at once, build anew. */
+  damaged(error: unknown): void {
+    this.failed(error);
+  }
+
+  /**
+   * Clears this very unit generation and starts from offset 0. The copy that is cleared may be the last one (I14), so
+   * only once the log is seen to begin at 0: else it stays, unreadable, for people to decide.
+   */
+  rebuild(reason: string): void {
+    if (this.state === 'closed' || this.state === 'rebuilding') return;
+    this.world.logger.warn(
+      { chunkId: this.chunkId, unitId: this.assignment.unitId, reason },
+      'rebuilding a replica from the log',
+    );
+    this.complete = false;
+    this.state = 'rebuilding';
+    this.problem = reason;
+    this.detach();
+    for (const place of this.places) place.atEndMs = undefined;
+    this.later(() => this.world.rebuilds.pass(() => this.rebuildNow(reason)));
+  }
+
+  private async rebuildNow(reason: string): Promise<void> {
+    if (this.isClosed) return;
+    const bounds = await this.world.log.offsets(this.identity.binlog);
+    const cut = bounds.find((each) => each.startOffset > 0 && this.placeByPartition.has(each.partition));
+    if (cut !== undefined) {
+      this.state = 'stuck';
+      this.problem =
+        `I14: ${reason}; but partition ${cut.partition} of ${this.identity.binlog} begins at ${cut.startOffset}, so the ` +
+        'log cannot rebuild it: nothing is cleared; restore the topic, or reclaim the unit';
+      this.world.logger.error(
+        { chunkId: this.chunkId, problem: this.problem },
+        'a replica can neither be trusted nor rebuilt',
+      );
+      return;
+    }
+    const { unitId, generation } = this.assignment;
+    await this.closeDatabase();
+    await this.world.disk.clearUnit(unitId, generation);
+    this.rebuildsDone++;
+    if (this.isClosed) return;
+    this.state = 'opening';
+    await this.openNow();
+  }
+
+  private async openNow(): Promise<void> {
+    if (this.isClosed) return;
+    const { disk, budget, logClock } = this.world;
+    const { unitId, generation, capacityBytes } = this.assignment;
+    const db = await disk.openUnit(unitId, generation);
+    try {
+      this.current = await Replica.open(db, this.identity, {
+        chainBytes: budget.writeBufferBytes * 3,
+        capacityBytes,
+      });
+    } catch (error) {
+      await disk.closeUnit(unitId, generation);
+      throw error;
+    }
+    for (const { partition } of this.places) {
+      const problem = this.current.rewindProblem(partition);
+      if (problem !== undefined)
+        this.world.logger.warn({ chunkId: this.chunkId, partition, problem }, 'a replica was rewound');
+      if (this.current.nextOffset(partition) === 0)
+        this.current.noteComplete(partition, logClock.nowMs() ?? this.world.clock.nowMs());
+    }
+    if (this.isClosed) return;
+    const overdue = this.places.find((place) => this.overdue(place));
+    if (overdue !== undefined) return this.rebuild(this.overdueReason(overdue));
+    this.state = 'following';
+    this.problem = undefined;
+    this.attach();
+    await this.readEnds();
+  }
+
+  private attach(): void {
+    for (const { partition } of this.places) this.world.feedOf(this.identity, partition).attach(this);
+  }
+
+  /** [safety] Reads the ends that must be applied before anything is served. */
+  private async readEnds(): Promise<void> {
+    while (!this.isClosed && this.state === 'following' && this.places.some((place) => place.mustReach === undefined)) {
+      try {
+        for (const { partition, endOffset } of await this.world.log.offsets(this.identity.binlog)) {
+          const place = this.placeByPartition.get(partition);
+          if (place !== undefined) place.mustReach ??= endOffset;
+        }
+        this.review();
+      } catch (error) {
+        this.world.logger.debug({ chunkId: this.chunkId, error: messageOf(error) }, 'waiting for the binlog');
+        await this.sleep(nodeLimits.feedRetryMinMs * 4);
+      }
+    }
+  }
+
+  private review(): void {
+    const replica = this.current;
+    this.complete =
+      this.state === 'following' &&
+      replica !== undefined &&
+      isReadableRole(this.assignment.role) &&
+      this.places.every(
+        ({ partition, mustReach, atEndMs }) =>
+          mustReach !== undefined &&
+          atEndMs !== undefined &&
+          replica.nextOffset(partition) >= mustReach &&
+          !replica.rewoundAt(partition),
+      );
+  }
+
+  /** [safety] Away, slow or rewound for longer than tombstones are kept for sure: deleted keys might come back (I5). */
+  private overdue({ partition }: HostedPlace): boolean {
+    const { completeAtMs } = this.replica.position(partition);
+    return this.world.logClock.latestMs() - completeAtMs > this.completeWithinMs;
+  }
+
+  private checkCompleteness(place: HostedPlace): void {
+    if (this.overdue(place)) this.rebuild(this.overdueReason(place));
+  }
+
+  private overdueReason({ partition }: HostedPlace): string {
+    const { completeAtMs } = this.replica.position(partition);
+    return (
+      `partition ${partition} was last complete at ${new Date(completeAtMs).toISOString()}, longer ago than ` +
+      `${this.completeWithinMs} ms, half of delete.retention.ms: deletions it never saw may be gone from the log`
+    );
+  }
+
+  private get completeWithinMs(): number {
+    return this.deleteRetentionMs / 2;
+  }
+
+  /** Never below what the binlog is created with: a replica may be rebuilt too early, never too late. */
+  deleteRetentionMs = deleteRetentionMsDefault;
+
+  private get isClosed(): boolean {
+    return this.state === 'closed';
+  }
+
+  private detach(): void {
+    for (const { partition } of this.places) this.world.feedOf(this.identity, partition).detach(this);
+  }
+
+  private async closeDatabase(): Promise<void> {
+    const replica = this.current;
+    this.current = undefined;
+    await replica?.close().catch((error: unknown) => {
+      this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica did not close cleanly');
+    });
+    await this.world.disk.closeUnit(this.assignment.unitId, this.assignment.generation);
+  }
+
+  /** One thing after another; a failure is tried again, a replica of somebody else is left alone. */
+  private later(step: () => Promise<void>): void {
+    this.work = this.work.then(step).catch((error: unknown) => {
+      if (this.isClosed) return;
+      this.problem = messageOf(error);
+      const code = failureCode(error);
+      if (code === 'REPLICA_DAMAGED') return this.rebuild(this.problem);
+      if (error instanceof ChunkStoreFailure && code !== 'DISK_IN_USE') {
+        this.state = 'stuck';
+        this.world.logger.error(
+          { error, chunkId: this.chunkId },
+          'a replica cannot be opened; its files are left alone',
+        );
+        return;
+      }
+      this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica could not be opened; trying again');
+      const rebuilding = this.state === 'rebuilding';
+      this.retry(() => (rebuilding ? this.rebuildNow(this.problem ?? '') : this.openNow()));
+    });
+  }
+
+  private retry(step: () => Promise<void>): void {
+    this.cancelRetry();
+    this.cancelRetry = this.world.timers.after(nodeLimits.rebuildBackoffMs, () => this.later(step));
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.world.timers.after(ms, resolve);
+    });
+  }
+}
+
+function isReadableRole(role: Assignment['role']): boolean {
+  return role === 'primary' || role === 'follower' || role === 'retired';
+}

@@ -1,0 +1,42 @@
+import { assert } from '@levee/kernel';
+
+/** Named bounds of a data node (I16). */
+export const nodeLimits = {
+  heartbeatMs: 300,
+  /** Positions travel with every n-th heartbeat only. */
+  positionsEveryHeartbeats: 10,
+  /** The log's time is read anew this often, by looking at an own heartbeat's append time. */
+  logClockMs: 30_000,
+  registerDeadlineMs: 5_000,
+  registerRetryMinMs: 250,
+  registerRetryMaxMs: 5_000,
+  /** Pause before a partition is tailed again after a failure. */
+  feedRetryMinMs: 50,
+  feedRetryMaxMs: 2_000,
+  /** Longest time at a partition's end without a sign of life from it: bounds what `age` can be at rest. */
+  feedIdleMs: 250,
+  /** Fetched, not yet applied bytes of one tail. */
+  tailBytesMax: 1 << 20,
+  /** Copies of bad records waiting to be appended; more are counted and dropped. */
+  outboxRecordsMax: 1_000,
+  outboxRetryMs: 500,
+  quarantinedValueBytesMax: 64 * 1024,
+  /** Callers waiting for positions, all replicas together. */
+  waitsMax: 100_000,
+  /** Longest a caller may make the node wait, whatever it asks for. */
+  waitMsMax: 60_000,
+  /** Digests waiting for their turn; each holds a snapshot open. */
+  digestsWaitingMax: 256,
+  sweepMs: 60_000,
+  /** A sweep may take at most one part in this many of the time. */
+  sweepShare: 50,
+  /** Rebuilds at a time: the others go on serving. */
+  rebuildsMax: 2,
+  rebuildBackoffMs: 1_000,
+  respDrainMs: 2_000,
+} as const;
+
+assert(nodeLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
+
+/** When no topic setting says otherwise: Kafka's floor in our policy. */
+export const deleteRetentionMsDefault = 7 * 86_400_000;

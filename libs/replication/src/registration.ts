@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import type { UnitDisk } from '@levee/chunk-store';
+import type { NodeState } from '@levee/events';
+import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
+import { type Logger, messageOf, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import type { NodeIdentity } from './digest-work';
+import { nodeLimits } from './node-limits';
+
+export interface NodeFacts {
+  readonly identity: NodeIdentity;
+  readonly domain: string;
+  readonly respAddress: string;
+  readonly httpAddress: string;
+  readonly featureLevel: number;
+}
+
+/**
+ * Keeps the node registered: submits RegisterNode until it is decided, and again when the state no longer says what is
+ * true. A rejection is logged with its reason and tried again slowly, since people may mend what is wrong.
+ */
+export class Registration {
+  private running = false;
+  private stopped = false;
+  private registered = false;
+  private rejection: string | undefined;
+  private cancelPause: () => void = () => undefined;
+
+  constructor(
+    private readonly log: Log,
+    private readonly topics: ControlTopics,
+    private readonly view: ClusterView,
+    private readonly disk: UnitDisk,
+    private readonly options: { readonly facts: NodeFacts; readonly timers: Timers; readonly logger: Logger },
+  ) {}
+
+  /** Why the node is not registered, in words. */
+  get problem(): string | undefined {
+    if (this.registered) return undefined;
+    return this.rejection ?? 'not registered with a master yet';
+  }
+
+  /** Looks at the state; registers when it does not say that this very process serves this very disk. */
+  check(): void {
+    if (this.stopped || this.running) return;
+    const { identity } = this.options.facts;
+    const known = this.view.state.node(identity.nodeId);
+    if (this.isOurs(known)) {
+      this.registered = true;
+      return;
+    }
+    // Another disk took the name after us: two processes would take it from each other for ever.
+    if (this.registered && known !== undefined && known.storeId !== identity.storeId) {
+      this.registered = false;
+      this.rejection = `node ${identity.nodeId} now means disk ${known.storeId} at ${known.respAddress}, not this one`;
+      this.options.logger.error({ problem: this.rejection }, 'another disk took the name of this node');
+      this.stopped = true;
+      return;
+    }
+    this.running = true;
+    void this.run().finally(() => (this.running = false));
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancelPause();
+  }
+
+  private isOurs(known: NodeState | undefined): boolean {
+    const { identity, respAddress, httpAddress } = this.options.facts;
+    return (
+      known !== undefined &&
+      known.storeId === identity.storeId &&
+      known.incarnation === identity.incarnation &&
+      known.respAddress === respAddress &&
+      known.httpAddress === httpAddress &&
+      known.state !== 'lost'
+    );
+  }
+
+  private async run(): Promise<void> {
+    let pauseMs: number = nodeLimits.registerRetryMinMs;
+    while (!this.stopped) {
+      try {
+        if (await this.registerOnce()) return;
+      } catch (error) {
+        this.options.logger.warn({ error: messageOf(error) }, 'registration was not decided; trying again');
+      }
+      await this.pause(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, nodeLimits.registerRetryMaxMs);
+    }
+  }
+
+  private async registerOnce(): Promise<boolean> {
+    const { identity, ...addresses } = this.options.facts;
+    const units = await Promise.all(
+      this.disk.units.map(async (unit) => ({ ...unit, generation: await this.disk.generationOf(unit.unitId) })),
+    );
+    const id = randomUUID();
+    const payload = { ...identity, ...addresses, units };
+    await submit(this.log, this.topics, { id, kind: 'RegisterNode', payload, principal: `node ${identity.nodeId}` });
+    const outcome = await this.view.outcome(id, nodeLimits.registerDeadlineMs);
+    if (outcome.rejectionCode === null) {
+      this.registered = true;
+      this.rejection = undefined;
+      this.options.logger.info({ ...addresses, units: units.length }, 'registered');
+      return true;
+    }
+    this.rejection = `${outcome.rejectionCode}: ${outcome.rejectionMessage ?? ''}`;
+    this.options.logger.error({ rejection: this.rejection }, 'the master refused this node');
+    return false;
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.timers.after(ms, resolve);
+      this.cancelPause = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,257 @@
+import { encode } from '@levee/codec';
+import { type EngineBudget, type ReplicaIdentity, sweepExpired, type UnitDisk } from '@levee/chunk-store';
+import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
+import { failureCode, messageOf } from '@levee/kernel';
+import type { Log, StoredRecord } from '@levee/log';
+import type { Assignment } from './assignment';
+import type { DigestQueue, NodeIdentity } from './digest-work';
+import { HostedReplica, type HostedWorld } from './hosted-replica';
+import type { LogClock } from './log-clock';
+import { nodeLimits } from './node-limits';
+import { type BadReason, PartitionFeed } from './partition-feed';
+import { WaitBudget } from './position-waits';
+import type { RecordOutbox } from './record-outbox';
+import { Turnstile } from './turnstile';
+
+export interface ReplicaHostOptions {
+  readonly clusterId: string;
+  readonly identity: NodeIdentity;
+  readonly disk: UnitDisk;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly logClock: LogClock;
+  readonly budget: EngineBudget;
+  readonly digests: DigestQueue;
+  readonly quarantine: RecordOutbox;
+}
+
+/** The replicas of one namespace on this node, by slot. */
+class NamespaceReplicas {
+  private starts: number[] = [];
+  private hosted: HostedReplica[] = [];
+
+  constructor(replicas: readonly HostedReplica[]) {
+    const sorted = [...replicas].sort((a, b) => a.identity.slotStart - b.identity.slotStart);
+    this.starts = sorted.map((each) => each.identity.slotStart);
+    this.hosted = sorted;
+  }
+
+  /** The readable replica of a slot, else any; floor search, since replicas of a split may overlap their parent. */
+  at(slot: number): HostedReplica | undefined {
+    let low = 0;
+    let high = this.starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.starts[middle] as number) <= slot) low = middle + 1;
+      else high = middle;
+    }
+    let found: HostedReplica | undefined;
+    for (let i = low - 1; i >= 0; i--) {
+      const each = this.hosted[i] as HostedReplica;
+      if (slot >= each.identity.slotEnd) continue;
+      if (each.readable) return each;
+      found ??= each;
+    }
+    return found;
+  }
+}
+
+/** Every replica of this node: opened and closed as decisions say, found by slot and by chunk. */
+export class ReplicaHost {
+  private readonly hosted = new Map<string, HostedReplica>();
+  private byNamespace = new Map<string, NamespaceReplicas>();
+  private byChunk = new Map<string, HostedReplica>();
+  private readonly feeds = new Map<string, PartitionFeed>();
+  private readonly world: HostedWorld;
+  private readonly waits = new WaitBudget();
+  private readonly closing = new Map<string, Promise<void>>();
+  private cancelSweep: () => void = () => undefined;
+  private stopped = false;
+
+  constructor(private readonly options: ReplicaHostOptions) {
+    this.world = {
+      ...options,
+      waits: this.waits,
+      rebuilds: new Turnstile(nodeLimits.rebuildsMax),
+      feedOf: (identity, partition) => this.feedOf(identity, partition),
+    };
+    this.sweepLater(nodeLimits.sweepMs);
+  }
+
+  get all(): Iterable<HostedReplica> {
+    return this.hosted.values();
+  }
+
+  get size(): number {
+    return this.hosted.size;
+  }
+
+  get waiting(): number {
+    return this.waits.inUse;
+  }
+
+  at(namespace: string, slot: number): HostedReplica | undefined {
+    return this.byNamespace.get(namespace)?.at(slot);
+  }
+
+  chunk(chunkId: string): HostedReplica | undefined {
+    return this.byChunk.get(chunkId);
+  }
+
+  /** Makes what is open be what is assigned. Idempotent; safe to call after every decision. */
+  adopt(assignments: readonly Assignment[]): void {
+    if (this.stopped) return;
+    const wanted = new Map(assignments.map((each) => [each.key, each]));
+    let changed = false;
+    for (const [key, hosted] of this.hosted)
+      if (!wanted.has(key)) {
+        this.hosted.delete(key);
+        const closed = hosted.close().finally(() => this.closing.delete(key));
+        this.closing.set(key, closed);
+        changed = true;
+      }
+    for (const [key, assignment] of wanted) {
+      const known = this.hosted.get(key);
+      if (known !== undefined) {
+        known.reassign(assignment);
+        continue;
+      }
+      const hosted = new HostedReplica(this.world, assignment, this.identityOf(assignment));
+      this.hosted.set(key, hosted);
+      changed = true;
+      const before = this.closing.get(key);
+      if (before === undefined) hosted.open();
+      else void before.then(() => hosted.open());
+    }
+    if (changed) this.index();
+  }
+
+  /** Resolves when nothing of this unit generation is open any more. */
+  async closed(key: string): Promise<void> {
+    await this.closing.get(key);
+  }
+
+  async close(): Promise<void> {
+    this.stopped = true;
+    this.cancelSweep();
+    for (const feed of this.feeds.values()) feed.close();
+    await Promise.all([...this.hosted.values()].map((each) => each.close()));
+    await Promise.all(this.closing.values());
+  }
+
+  feedCounts(): {
+    records: number;
+    bytes: number;
+    batches: number;
+    badRecords: number;
+    restarts: number;
+    feeds: number;
+  } {
+    const sum = { records: 0, bytes: 0, batches: 0, badRecords: 0, restarts: 0, feeds: this.feeds.size };
+    for (const { counts } of this.feeds.values())
+      for (const name of ['records', 'bytes', 'batches', 'badRecords', 'restarts'] as const) sum[name] += counts[name];
+    return sum;
+  }
+
+  private index(): void {
+    const groups = new Map<string, HostedReplica[]>();
+    this.byChunk = new Map();
+    for (const hosted of this.hosted.values()) {
+      const { namespace, chunkId } = hosted.identity;
+      this.byChunk.set(chunkId, hosted);
+      const group = groups.get(namespace);
+      if (group === undefined) groups.set(namespace, [hosted]);
+      else group.push(hosted);
+    }
+    this.byNamespace = new Map([...groups].map(([namespace, group]) => [namespace, new NamespaceReplicas(group)]));
+  }
+
+  private identityOf({ chunk, namespace, unitId, generation }: Assignment): ReplicaIdentity {
+    const { chunkId, slotStart, slotEnd } = chunk;
+    const { name, binlog, partitions, hashAlgorithm } = namespace;
+    const { clusterId } = this.options;
+    return {
+      clusterId,
+      namespace: name,
+      binlog,
+      chunkId,
+      unitId,
+      generation,
+      slotStart,
+      slotEnd,
+      partitions,
+      hashAlgorithm,
+    };
+  }
+
+  private feedOf(identity: ReplicaIdentity, partition: Partition): PartitionFeed {
+    const key = `${identity.binlog}/${partition}`;
+    const known = this.feeds.get(key);
+    if (known !== undefined) return known;
+    const { log, clock, timers, logger, logClock } = this.options;
+    const { clusterId, namespace, binlog, partitions, hashAlgorithm } = identity;
+    const place = { clusterId, namespace, binlog, partitions, partition };
+    const onBadRecord = (record: StoredRecord, problem: { reason: BadReason; message: string }): void =>
+      this.quarantine(record, { topic: binlog, partition, ...problem });
+    const shared = { place, hashAlgorithm, partition, clock, timers, logger, logClock, onBadRecord };
+    const feed = new PartitionFeed(log, shared);
+    this.feeds.set(key, feed);
+    return feed;
+  }
+
+  private quarantine(
+    record: StoredRecord,
+    place: { topic: string; partition: Partition; reason: BadReason; message: string },
+  ): void {
+    const { identity, clock, quarantine, logger } = this.options;
+    const valueMax = nodeLimits.quarantinedValueBytesMax;
+    logger.warn({ ...place, offset: record.offset }, 'a record of a binlog goes to quarantine');
+    quarantine.add({
+      key: Buffer.from(`${place.topic}/${place.partition}/${record.offset}`),
+      value: encode('Quarantined', {
+        ...place,
+        offset: record.offset,
+        nodeId: identity.nodeId,
+        key: record.key === null ? null : Buffer.from(record.key.subarray(0, valueMax)),
+        value: record.value === null ? null : Buffer.from(record.value.subarray(0, valueMax)),
+        quarantinedAtMs: clock.nowMs(),
+      }),
+    });
+  }
+
+  private sweepLater(delayMs: number): void {
+    if (this.stopped) return;
+    this.cancelSweep = this.options.timers.after(delayMs, () => {
+      const startedMs = this.options.clock.monotonicMs();
+      void this.sweepAll().finally(() => {
+        const tookMs = this.options.clock.monotonicMs() - startedMs;
+        this.sweepLater(Math.max(nodeLimits.sweepMs, tookMs * nodeLimits.sweepShare));
+      });
+    });
+  }
+
+  /** Counts live keys and removes long expired ones, one replica after another, only where something happened. */
+  async sweepAll(): Promise<void> {
+    const { clock, logClock, logger } = this.options;
+    for (const hosted of [...this.hosted.values()]) {
+      const logNowMs = logClock.nowMs();
+      if (this.stopped || logNowMs === undefined) return;
+      if (!hosted.readable) continue;
+      const position = hosted.partitions.reduce((sum, partition) => sum + hosted.nextOffset(partition), 0);
+      if (position === hosted.sweptAtPosition && !hosted.mayExpire) continue;
+      try {
+        const swept = await sweepExpired(hosted.replica, logNowMs, clock);
+        hosted.liveKeys = swept.liveKeys;
+        hosted.liveBytes = swept.liveBytes;
+        hosted.mayExpire = swept.expiring > 0;
+        hosted.sweptAtPosition = position;
+      } catch (error) {
+        if (this.stopped) return;
+        logger.warn({ chunkId: hosted.chunkId, error: messageOf(error) }, 'a sweep failed');
+        if (failureCode(error) === 'REPLICA_DAMAGED') hosted.damaged(error);
+      }
+    }
+  }
+}
