@@ -25,10 +25,21 @@ export interface KeyClient {
   close(): void;
 }
 
-/** The code words of the doors (DESIGN section 7). Anything else that a door says about a write is unknown. */
+/** Codes of the doors (docs/errors.md) that say of a write that it did not happen and never will. */
+const definiteCodes = new Set([
+  'LVDEFINITE',
+  'LVLIMIT',
+  'LVRESERVED',
+  'LVNAMESPACE',
+  'LVSESSION',
+  'LVUNSUPPORTED',
+  'LVUNAVAILABLE',
+  'LVNOTREADY',
+  'LVSTOPPING',
+]);
+
+/** What a failure's code says about the outcome; of a code that is not listed nothing is known. */
 export function outcomeOfCode(code: string | undefined, op: Operation['op']): Exclude<Outcome, 'ok'> {
-  const word = (code ?? '').toUpperCase().replace(/^LV/, '');
-  if (word === 'PENDING' && op !== 'get') return 'pending';
-  if (word === 'DEFINITE' || word === 'LIMIT' || word === 'ERR' || word === 'NOAUTH') return 'definite';
-  return 'indefinite';
+  if (code === 'LVPENDING' && op !== 'get') return 'pending';
+  return code !== undefined && definiteCodes.has(code) ? 'definite' : 'indefinite';
 }

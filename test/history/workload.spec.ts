@@ -127,7 +127,8 @@ describe('a workload and its judge', () => {
     ['LVPENDING', 'set', 'pending'],
     ['LVPENDING', 'get', 'indefinite'],
     ['LVLIMIT', 'set', 'definite'],
-    ['ERR', 'set', 'definite'],
+    ['LVSTOPPING', 'set', 'definite'],
+    ['ERR', 'set', 'indefinite'],
     ['LVSOMETHINGNEW', 'set', 'indefinite'],
     [undefined, 'set', 'indefinite'],
   ] as const)('%s for a %s is %s', (code, op, outcome) => {
