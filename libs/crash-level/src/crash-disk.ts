@@ -29,8 +29,12 @@ export class CrashDisk {
   private gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
   private syncs = 0;
 
-  /** @param options `ignoreSync`: a lying disk, or code that forgot `sync: true`; tests must fail on it. */
-  constructor(private readonly options: { readonly ignoreSync?: boolean } = {}) {}
+  /** A lying disk, or code that forgot `sync: true`: tests must fail on it. May be changed at any time. */
+  ignoreSync: boolean;
+
+  constructor(options: { readonly ignoreSync?: boolean } = {}) {
+    this.ignoreSync = options.ignoreSync ?? false;
+  }
 
   /** A database on this disk. One at a time: the last one must be closed, or have lost its power. */
   open<K = Buffer, V = Buffer>(
@@ -104,7 +108,7 @@ export class CrashDisk {
     const gate = this.gate;
     // A turn of the event loop: power may be lost between the write and its sync.
     await (gate === undefined ? new Promise<void>((resolve) => setImmediate(resolve)) : gate.opened);
-    if (this.options.ignoreSync === true) return;
+    if (this.ignoreSync) return;
     const at = this.unsynced.indexOf(write);
     if (at < 0) return;
     for (const done of this.unsynced.splice(0, at + 1)) this.apply(done);
