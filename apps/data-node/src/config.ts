@@ -1,0 +1,59 @@
+import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
+
+/** What a data node needs to know, from the environment or from the process that hosts it. */
+export interface DataNodeAppConfig {
+  readonly nodeId: string;
+  /** Folder of this node alone. */
+  readonly folder: string;
+  /** `32x256MiB:leveldb`. */
+  readonly units: string;
+  /** Failure domain. */
+  readonly domain: string;
+  readonly host: string;
+  readonly advertisedHost: string;
+  readonly respPort: number;
+  readonly httpPort: number;
+  readonly topicPrefix: string;
+  readonly memoryBudgetBytes: number;
+  readonly heartbeatMs: number;
+}
+
+export const dataNodeSettingNames = [
+  'LEVEE_DATA_DIR',
+  'LEVEE_HOST',
+  'LEVEE_ADVERTISED_HOST',
+  'LEVEE_NODE_ID',
+  'LEVEE_NODE_RESP_PORT',
+  'LEVEE_NODE_HTTP_PORT',
+  'LEVEE_UNITS',
+  'LEVEE_DOMAIN',
+  'LEVEE_TOPIC_PREFIX',
+  'LEVEE_MEMORY_BUDGET',
+  'LEVEE_HEARTBEAT',
+] as const;
+
+export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[number]>): DataNodeAppConfig {
+  const nodeId = settings.LEVEE_NODE_ID;
+  return Object.freeze({
+    nodeId,
+    folder: `${settings.LEVEE_DATA_DIR}/${nodeId}`,
+    units: settings.LEVEE_UNITS,
+    domain: settings.LEVEE_DOMAIN ?? nodeId,
+    host: settings.LEVEE_HOST,
+    advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
+    respPort: settings.LEVEE_NODE_RESP_PORT,
+    httpPort: settings.LEVEE_NODE_HTTP_PORT,
+    topicPrefix: settings.LEVEE_TOPIC_PREFIX,
+    memoryBudgetBytes: settings.LEVEE_MEMORY_BUDGET,
+    heartbeatMs: settings.LEVEE_HEARTBEAT,
+  });
+}
+
+/** Config and log settings of a data node that is a process of its own. */
+export function loadDataNodeConfig(env: Environment): {
+  readonly config: DataNodeAppConfig;
+  readonly logSettings: LogSettings;
+} {
+  const settings = loadSettings(env, [...dataNodeSettingNames, ...logSettingNames]);
+  return { config: dataNodeConfig(settings), logSettings: settings };
+}

@@ -1,0 +1,62 @@
+import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { controlTopics } from '@levee/journal';
+import type { Logger } from '@levee/kernel';
+import { systemClock, systemTimers, type Log } from '@levee/log';
+import { DataNode } from '@levee/replication';
+import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
+import type { DataNodeAppConfig } from './config';
+import { NodeController } from './node.controller';
+
+export interface DataNodeParts {
+  readonly config: DataNodeAppConfig;
+  /** Belongs to the caller, who closes it after the app. */
+  readonly log: Log;
+  readonly logger: Logger;
+}
+
+/** Composition root of a data node. */
+@Module({})
+export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
+  constructor(private readonly node: DataNode) {}
+
+  /** Opens the disk, both doors, and joins the cluster in the background. */
+  static async start(parts: DataNodeParts): Promise<HttpApp & { readonly node: DataNode }> {
+    const { config, logger } = parts;
+    const http = await startHttpApp({
+      module: DataNodeModule.register(parts),
+      host: config.host,
+      port: config.httpPort,
+      portSetting: 'LEVEE_NODE_HTTP_PORT',
+      logger,
+    });
+    const node = http.app.get(DataNode);
+    node.announce(`${config.advertisedHost}:${http.port}`);
+    return { ...http, node };
+  }
+
+  static register(parts: DataNodeParts): DynamicModule {
+    const { config, log, logger } = parts;
+    const { topicPrefix, httpPort: _httpPort, ...own } = config;
+    const world = { log, logger, clock: systemClock, timers: systemTimers };
+    const node = new DataNode({ ...own, topics: controlTopics(topicPrefix) }, world);
+    const health = new HealthRegistry();
+    health.add('node', () => node.readyProblem());
+    const metrics = new Metrics({ part: 'data-node', node: config.nodeId });
+    metrics.gaugesFrom('node', () => node.stats());
+    return {
+      module: DataNodeModule,
+      imports: [ServiceModule.register({ health, metrics })],
+      controllers: [NodeController],
+      providers: [{ provide: DataNode, useValue: node }],
+      exports: [DataNode],
+    };
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.node.start();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.node.close();
+  }
+}

@@ -1,0 +1,15 @@
+import { openLog, runProcess } from '@levee/service-kit';
+import { loadDataNodeConfig } from './config';
+import { DataNodeModule } from './data-node.module';
+
+runProcess({
+  name: 'data-node',
+  start: async (lifecycle, logger) => {
+    const { config, logSettings } = loadDataNodeConfig(process.env);
+    const { log } = await openLog(logSettings, { logger, clientId: config.nodeId });
+    lifecycle.onDrain('log', () => log.close());
+    const app = await DataNodeModule.start({ config, log, logger });
+    lifecycle.onDrain('data node', () => app.close());
+    logger.info({ url: app.url, resp: app.node.respAddress, log: log.description }, 'the data node listens');
+  },
+});
