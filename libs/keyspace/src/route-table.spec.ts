@@ -96,6 +96,18 @@ describe('a route table', () => {
     expect(table([whole], 12).version).toBe(12);
   });
 
+  it('finds the first and the last slot of each route, however many there are', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 30_000 }), (count) => {
+        const all = evenSplit(count).map((range, i): Route => ({ ...range, seq: 1, name: `c${i}` }));
+        const built = table(all);
+        const wrong = all.find((route) => built.at(route.slotStart) !== route || built.at(route.slotEnd - 1) !== route);
+        expect(wrong).toBeUndefined();
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it('holds 100,000 chunks', () => {
     const all = evenSplit(100_000).map((range, i): Route => ({ ...range, seq: 1 + (i % 7), name: `c${i}` }));
     const built = table(all);

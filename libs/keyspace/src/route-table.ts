@@ -13,17 +13,29 @@ export interface RouteTableProblem {
   readonly problem: string;
 }
 
+/** log2 of the slots of a stride. 256 slots: a floor search stays within few entries, and few cache lines. */
+const strideBits = 8;
+
 /**
  * The routes of one namespace, immutable: a reader that holds one never sees half a change. Lookup is a floor
- * search in a sorted array.
+ * search in a sorted array, begun from the entries of the slot's stride.
  */
 export class RouteTable<Route extends SlotRoute> {
+  /** By stride of 256 slots: index of the entry that holds its first slot; one more at the end. */
+  private readonly strides: Int32Array;
+
   private constructor(
     /** Highest seq of any route (or, by `versionAtLeast`, node event) in it. */
     readonly version: Seq,
     private readonly starts: Int32Array,
     private readonly routes: readonly Route[],
-  ) {}
+  ) {
+    this.strides = new Int32Array(((slotsTotal - 1) >> strideBits) + 2).fill(starts.length - 1);
+    for (let stride = 0, i = 0; stride < this.strides.length - 1; stride++) {
+      while (i + 1 < starts.length && (starts[i + 1] as number) <= stride << strideBits) i++;
+      this.strides[stride] = i;
+    }
+  }
 
   /**
    * For each slot the route with the highest seq wins, so that a parent that was split, and is not removed yet, does
@@ -102,8 +114,8 @@ export class RouteTable<Route extends SlotRoute> {
   }
 
   private indexAt(slot: number): number {
-    let low = 0;
-    let high = this.starts.length - 1;
+    let low = this.strides[slot >> strideBits] as number;
+    let high = this.strides[(slot >> strideBits) + 1] as number;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
       if ((this.starts[middle] as number) <= slot) low = middle;
