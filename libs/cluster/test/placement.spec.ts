@@ -107,6 +107,15 @@ describe('placement', () => {
     },
   );
 
+  it('lets many nodes share the work of one that dies', () => {
+    const sites = Array.from({ length: 8 }, (_, i) => site(`n${i}`, 60));
+    const placement = placed(sites, wish(120, 2));
+    for (const { nodeId } of sites) {
+      const heirs = placement.filter(([first]) => first?.nodeId === nodeId).map(([, second]) => second?.nodeId);
+      expect(new Set(heirs).size).toBeGreaterThanOrEqual(4);
+    }
+  });
+
   it('leaves the same number of units free on each of unequal nodes, as far as replicas reach', () => {
     const sites = [site('big', 20), site('mid', 12), site('low', 10)];
     expect(counts(placed(sites, wish(12, 1)), 'replicas')).toEqual({ big: 10, mid: 2 });

@@ -29,6 +29,8 @@ export const memoryEngineRequestsPerSecond = 20_000;
 interface Room {
   readonly nodeId: string;
   readonly primaries: number;
+  /** Decides between equals; another one after each unit taken. */
+  turn: number;
   /** Suitable free units, the next one to take at the end. */
   readonly units: string[];
 }
@@ -36,19 +38,22 @@ interface Room {
 interface Domain {
   readonly name: string;
   free: number;
+  /** Decides between equals; another one after each unit taken. */
+  turn: number;
   readonly rooms: Heap<Room>;
 }
 
 /**
  * Chooses units for new chunks. Each chunk takes the `replicas` failure domains with the most free units left, and in
  * each the node with the most: that succeeds whenever it is possible at all, and evens out what stays free. Then
- * primaries are spread. Deterministic (ties go to the lower id); O(chunks x replicas x log nodes).
+ * primaries are spread. Between equals a hash of name and free units decides, so that the same nodes do not meet in
+ * every chunk: when one dies, many others share its work. Deterministic; O(chunks x replicas x log nodes).
  */
 export function placeChunks(sites: readonly Site[], wish: PlacementWish): Placement | Rejection {
   const domains = domainsOf(sites, wish);
   const refusal = refusalOf(sites, domains, wish);
   if (refusal !== undefined) return refusal;
-  const heap = new Heap<Domain>((a, b) => a.free > b.free || (a.free === b.free && a.name < b.name));
+  const heap = new Heap<Domain>((a, b) => (b.free - a.free || a.turn - b.turn || (a.name < b.name ? -1 : 1)) < 0);
   for (const domain of domains) heap.push(domain);
   const chunks: PlacedReplica[][] = [];
   for (let chunk = 0; chunk < wish.chunks; chunk++) {
@@ -63,6 +68,8 @@ function takeUnit(domain: Domain): PlacedReplica {
   const room = defined(domain.rooms.pop(), 'a node with a free unit');
   const unitId = defined(room.units.pop(), 'a free unit');
   domain.free--;
+  domain.turn = turnOf(domain.name, domain.free);
+  room.turn = turnOf(room.nodeId, room.units.length);
   if (room.units.length > 0) domain.rooms.push(room);
   return { nodeId: room.nodeId, unitId };
 }
@@ -82,21 +89,29 @@ function domainsOf(sites: readonly Site[], wish: PlacementWish): Domain[] {
       .map((unit) => unit.unitId);
     let domain = byName.get(site.domain);
     if (domain === undefined) {
-      domain = { name: site.domain, free: 0, rooms: new Heap<Room>(roomier) };
+      domain = { name: site.domain, free: 0, turn: 0, rooms: new Heap<Room>(roomier) };
       byName.set(site.domain, domain);
     }
     domain.free += units.length;
-    if (units.length > 0) domain.rooms.push({ nodeId: site.nodeId, primaries: site.primaries, units });
+    domain.turn = turnOf(domain.name, domain.free);
+    const { nodeId, primaries } = site;
+    if (units.length > 0) domain.rooms.push({ nodeId, primaries, turn: turnOf(nodeId, units.length), units });
   }
   return [...byName.values()];
 }
 
 function roomier(a: Room, b: Room): boolean {
-  return (
-    a.units.length > b.units.length ||
-    (a.units.length === b.units.length &&
-      (a.primaries < b.primaries || (a.primaries === b.primaries && a.nodeId < b.nodeId)))
-  );
+  const order = b.units.length - a.units.length || a.primaries - b.primaries || a.turn - b.turn;
+  return order < 0 || (order === 0 && a.nodeId < b.nodeId);
+}
+
+/** A number that differs, for one pair of names, in either direction about equally often over the counts. */
+function turnOf(name: string, count: number): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  h = Math.imul(h ^ count, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
 }
 
 function refusalOf(sites: readonly Site[], domains: readonly Domain[], wish: PlacementWish): Rejection | undefined {
