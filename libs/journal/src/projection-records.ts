@@ -1,6 +1,6 @@
 import { decodeAs, encode } from '@levee/codec';
 import type { Checkpoint } from '@levee/events';
-import { CodecFailure } from '@levee/codec';
+import { Failure } from '@levee/kernel';
 import type { LogHeader, LogRecord, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
 import { decodeEvent } from './event-codec';
@@ -34,7 +34,10 @@ export function checkpointRecord(checkpoint: Checkpoint): LogRecord {
   return { key: Buffer.from(checkpointKey), value: encode('Checkpoint', checkpoint) };
 }
 
-/** What one compacted topic says, gathered record by record; of two records of an entity the higher decision wins. */
+/**
+ * What one compacted topic says, gathered record by record. The last record of a key counts, as it does for compaction;
+ * should a deposed master have written it, the digest tells, and the next reign writes the right one after it.
+ */
 export class ProjectedTopic {
   readonly entities = new Map<string, ProjectedEntity>();
   checkpoint: Checkpoint | undefined;
@@ -48,15 +51,14 @@ export class ProjectedTopic {
       if (key === checkpointKey) this.addCheckpoint(record);
       else this.addEntity(key, record);
     } catch (error) {
-      if (!(error instanceof CodecFailure)) throw error;
+      if (!(error instanceof Failure)) throw error;
       this.damaged ??= `${key} at offset ${record.offset}: ${error.message}`;
     }
   }
 
   private addCheckpoint(record: StoredRecord): void {
     if (record.value === null) return;
-    const checkpoint = decodeAs('Checkpoint', record.value);
-    if (this.checkpoint === undefined || checkpoint.seq >= this.checkpoint.seq) this.checkpoint = checkpoint;
+    this.checkpoint = decodeAs('Checkpoint', record.value);
   }
 
   private addEntity(key: string, record: StoredRecord): void {
@@ -64,8 +66,7 @@ export class ProjectedTopic {
       record.value === null
         ? { bytes: undefined, seq: headerNumber(record.headers, 'seq'), term: headerNumber(record.headers, 'term') }
         : { bytes: Buffer.from(record.value), ...seqAndTerm(record.value) };
-    const known = this.entities.get(key);
-    if (known === undefined || entity.seq >= known.seq) this.entities.set(key, entity);
+    this.entities.set(key, entity);
   }
 }
 
