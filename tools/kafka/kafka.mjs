@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 // The local Kafka by hand: `start [--nodes 1|3] [--json]`, `status [--json]`, `stop`. It outlives this command.
+// `run` is for tests that break brokers: it lives as long as its standard input, prints one JSON line when the cluster
+// serves, and answers each line `kill|restart|pause|resume <node>` with a JSON line.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from './artifacts.mjs';
 import { startKafka } from './local-kafka.mjs';
@@ -9,7 +12,7 @@ import { startKafka } from './local-kafka.mjs';
 const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
 const stopDeadlineMs = 15_000;
-const usage = 'usage: kafka.mjs start [--nodes 1|3] [--json] | status [--json] | stop';
+const usage = 'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] | status [--json] | stop';
 
 async function main() {
   const { positionals, values } = parse();
@@ -29,6 +32,8 @@ async function main() {
       say(started, `KAFKA_BROKERS=${kafka.brokers}`);
       return 0;
     }
+    case 'run':
+      return runForeground(Number(values.nodes));
     case 'status': {
       const running = await state();
       if (running === undefined) say({ brokers: null }, 'no local Kafka is running');
@@ -53,6 +58,30 @@ async function main() {
       process.stderr.write(`${usage}\n`);
       return 2;
   }
+}
+
+async function runForeground(nodes) {
+  const kafka = await startKafka({ nodes });
+  const answer = (fields) => process.stdout.write(`${JSON.stringify(fields)}\n`);
+  process.on('SIGTERM', () => process.stdin.destroy());
+  process.on('SIGINT', () => process.stdin.destroy());
+  answer({ brokers: kafka.brokers, ports: kafka.ports, dir: kafka.dir });
+  try {
+    for await (const line of createInterface({ input: process.stdin })) {
+      const [verb, node] = line.trim().split(' ');
+      try {
+        if (!['kill', 'restart', 'pause', 'resume'].includes(verb)) throw new Error(`unknown: ${line}`);
+        await kafka[verb](Number(node));
+        answer({ done: line });
+      } catch (error) {
+        answer({ failed: line, reason: error.message });
+      }
+    }
+  } catch {
+    // standard input was destroyed by a signal
+  }
+  await kafka.stop();
+  return 0;
 }
 
 function parse() {

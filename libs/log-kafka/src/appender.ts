@@ -373,5 +373,5 @@ function recordTooLarge(topic: string, partition: number, bytes: number): LogFai
 }
 
 function failure(code: LogFailureCode, topic: string, partition: number, what: string): LogFailure {
-  return new LogFailure(code, `append to ${topic}/${partition}: ${what}`, { details: { topic, partition } });
+  return new LogFailure(code, `append to ${topic} partition ${partition}: ${what}`, { details: { topic, partition } });
 }

@@ -130,7 +130,7 @@ export class FetchLane {
     }
     for (const tail of asked) tail.inFlight = false;
     for (const entry of answer.partitions) {
-      const tail = this.tails.get(`${entry.topic}/${entry.partition}`)?.tail;
+      const tail = this.tails.get(`${entry.topic} partition ${entry.partition}`)?.tail;
       // A tail that came for the same partition while this request was under way did not ask for this.
       if (tail === undefined || !asked.includes(tail)) continue;
       if (entry.errorCode === kafkaError.none) tail.accept(entry, { waitMs: poll.waitMs, answerBytes });

@@ -89,7 +89,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   }
 
   get name(): string {
-    return `${this.topic}/${this.partition}`;
+    return `${this.topic} partition ${this.partition}`;
   }
 
   /** Bytes to ask for, 0 while there is no room. Half of the room each time: one half is read while the other fills. */

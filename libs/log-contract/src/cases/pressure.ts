@@ -88,10 +88,10 @@ export const pressure: readonly Case[] = [
     async (c) => {
       const topic = await c.topic({ 'max.message.bytes': '20000' });
       for (const failing of [
-        c.log.append('contract-missing-topic', p0, [record('k', 'v')]),
-        c.log.append(topic, p0, [record('k', 'x'.repeat(30_000))]),
+        () => c.log.append('contract-missing-topic', p0, [record('k', 'v')]),
+        () => c.log.append(topic, p0, [record('k', 'x'.repeat(30_000))]),
       ]) {
-        const failure = await failing.then(
+        const failure = await failing().then(
           () => undefined,
           (error: unknown) => error,
         );

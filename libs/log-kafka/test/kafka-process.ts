@@ -1,0 +1,85 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const startDeadlineMs = 90_000;
+const commandDeadlineMs = 60_000;
+
+/** A Kafka of this suite alone, whose brokers may be killed and whose files may be damaged. */
+export class KafkaProcess {
+  brokers: readonly string[] = [];
+  dir = '';
+  private readonly answers: AsyncIterator<string>;
+  private errors = '';
+  private queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(private readonly child: ChildProcessWithoutNullStreams) {
+    this.answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    child.stderr.on('data', (chunk: Buffer) => (this.errors += chunk.toString()));
+    child.stdin.on('error', () => undefined);
+  }
+
+  static async start(nodes: 1 | 3): Promise<KafkaProcess> {
+    const tool = join(__dirname, '../../../tools/kafka/kafka.mjs');
+    const kafka = new KafkaProcess(spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`]));
+    const started = await kafka.answer('start', startDeadlineMs);
+    kafka.brokers = String(started['brokers']).split(',');
+    kafka.dir = String(started['dir']);
+    return kafka;
+  }
+
+  kill(node: number): Promise<void> {
+    return this.command(`kill ${node}`);
+  }
+
+  restart(node: number): Promise<void> {
+    return this.command(`restart ${node}`);
+  }
+
+  pause(node: number): Promise<void> {
+    return this.command(`pause ${node}`);
+  }
+
+  resume(node: number): Promise<void> {
+    return this.command(`resume ${node}`);
+  }
+
+  /** Where the node keeps this partition. */
+  partitionFolder(topic: string, partition: number, node = 1): string {
+    return join(this.dir, `node-${node}`, 'data', `${topic}-${partition}`);
+  }
+
+  async stop(): Promise<void> {
+    this.child.stdin.end();
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    await new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+  }
+
+  private command(line: string): Promise<void> {
+    const run = async (): Promise<void> => {
+      this.child.stdin.write(`${line}\n`);
+      const answer = await this.answer(line, commandDeadlineMs);
+      if (answer['done'] !== line) throw new Error(`${line}: ${JSON.stringify(answer)}`);
+    };
+    const done = this.queue.then(run);
+    this.queue = done.catch(() => undefined);
+    return done;
+  }
+
+  private async answer(what: string, deadlineMs: number): Promise<Record<string, unknown>> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`local Kafka: no answer to '${what}' in ${deadlineMs} ms`)),
+        deadlineMs,
+      );
+    });
+    try {
+      const step = await Promise.race([this.answers.next(), late]);
+      if (step.done === true) throw new Error(`local Kafka: ended before '${what}' was done\n${this.errors}`);
+      return JSON.parse(step.value) as Record<string, unknown>;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { Socket } from 'node:net';
+import { type Link, type Tap, TcpProxy } from '../../../test/faults/tcp-proxy';
+
+export const produceKey = 0;
+export const fetchKey = 1;
+
+/**
+ * Stands between a client and all brokers of a cluster, and knows which request each answer belongs to. Use
+ * {@link socketFactory} as the client's: every broker address gets a proxy of its own.
+ */
+export class KafkaProxy {
+  private readonly proxies = new Map<string, Promise<TcpProxy>>();
+  private readonly held = new Map<number, Array<() => void>>();
+  private loseNext: number | undefined;
+  private corruptNext: number | undefined;
+  private undoCuts: Array<() => void> | undefined;
+  lostAnswers = 0;
+
+  /** The next answer to a request of this kind is swallowed and its connection reset: the broker has carried it out. */
+  loseNextAnswer(apiKey: number): void {
+    this.loseNext = apiKey;
+  }
+
+  /** Damages a byte in the batches of the next fetch answer that has some. */
+  corruptNextFetch(): void {
+    this.corruptNext = fetchKey;
+  }
+
+  /** Requests of this kind do not reach their broker until the returned function is called. */
+  hold(apiKey: number): () => void {
+    const waiting: Array<() => void> = [];
+    this.held.set(apiKey, waiting);
+    return () => {
+      this.held.delete(apiKey);
+      for (const go of waiting) go();
+    };
+  }
+
+  /** No connection works until the returned function is called. */
+  async cut(): Promise<() => void> {
+    const proxies = await Promise.all(this.proxies.values());
+    this.undoCuts = proxies.map((proxy) => proxy.cut());
+    return () => {
+      for (const undo of this.undoCuts ?? []) undo();
+      this.undoCuts = undefined;
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const proxy of await Promise.all(this.proxies.values())) await proxy.close();
+  }
+
+  readonly socketFactory = ({
+    host,
+    port,
+    onConnect,
+  }: {
+    host: string;
+    port: number;
+    onConnect: () => void;
+  }): Socket => {
+    const name = `${host}:${port}`;
+    let proxy = this.proxies.get(name);
+    if (proxy === undefined) this.proxies.set(name, (proxy = TcpProxy.listen({ host, port }, () => this.tap())));
+    return lateConnect(proxy, onConnect);
+  };
+
+  private tap(): Tap {
+    const requests = new Frames();
+    const answers = new Frames();
+    const apiKeys = new Map<number, number>();
+    return {
+      toServer: (chunk, link) => {
+        for (const frame of requests.push(chunk)) {
+          const apiKey = frame.readInt16BE(4);
+          apiKeys.set(frame.readInt32BE(8), apiKey);
+          const go = (): void => link.forward('toServer', frame);
+          const held = this.held.get(apiKey);
+          if (held === undefined) go();
+          else held.push(go);
+        }
+      },
+      toClient: (chunk, link) => {
+        for (const frame of answers.push(chunk)) this.answer(apiKeys, frame, link);
+      },
+    };
+  }
+
+  private answer(apiKeys: Map<number, number>, frame: Buffer, link: Link): void {
+    const correlation = frame.readInt32BE(4);
+    const apiKey = apiKeys.get(correlation);
+    apiKeys.delete(correlation);
+    if (apiKey !== undefined && apiKey === this.loseNext) {
+      this.loseNext = undefined;
+      this.lostAnswers++;
+      link.reset();
+      return;
+    }
+    // Only an answer with a batch in it is long enough to be worth damaging: its last byte belongs to the last record.
+    const answerWithoutBatchBytes = 160;
+    if (apiKey !== undefined && apiKey === this.corruptNext && frame.length > answerWithoutBatchBytes) {
+      this.corruptNext = undefined;
+      frame[frame.length - 1] = (frame[frame.length - 1] as number) ^ 0xff;
+    }
+    link.forward('toClient', frame);
+  }
+}
+
+/** Cuts a byte stream into Kafka's frames (int32 length in front). */
+class Frames {
+  private rest: Buffer = Buffer.alloc(0);
+
+  push(chunk: Buffer): Buffer[] {
+    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    const frames: Buffer[] = [];
+    while (this.rest.length >= 4) {
+      const length = 4 + this.rest.readInt32BE(0);
+      if (this.rest.length < length) break;
+      frames.push(Buffer.from(this.rest.subarray(0, length)));
+      this.rest = this.rest.subarray(length);
+    }
+    return frames;
+  }
+}
+
+function lateConnect(proxy: Promise<TcpProxy>, onConnect: () => void): Socket {
+  const socket = new Socket();
+  socket.setNoDelay(true);
+  proxy.then(
+    ({ port }) => socket.connect({ port, host: '127.0.0.1' }, onConnect),
+    (error: Error) => socket.destroy(error),
+  );
+  return socket;
+}

@@ -1,0 +1,118 @@
+import { createServer, connect, type Server, type Socket } from 'node:net';
+
+export type Direction = 'toServer' | 'toClient';
+
+/** Looks at, changes, holds or drops what passes; calls `forward` with what is to go on, when it is to go on. */
+export interface Tap {
+  toServer(chunk: Buffer, link: Link): void;
+  toClient(chunk: Buffer, link: Link): void;
+}
+
+/** One client's connection through the proxy. */
+export interface Link {
+  forward(direction: Direction, chunk: Buffer): void;
+  /** Ends both sides with a reset, as a crashed or filtered peer does. */
+  reset(): void;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * A TCP proxy on 127.0.0.1 that can misbehave. Put it in between by giving clients its port (advertised addresses, a
+ * socket factory). Faults hold until they are taken back; `close` ends everything.
+ */
+export class TcpProxy {
+  /** Added to every chunk, in both directions. */
+  delayMs = 0;
+  private readonly dropped = new Set<Direction>();
+  private readonly links = new Set<{ client: Socket; server: Socket; link: Link }>();
+  private refusing = false;
+
+  private constructor(
+    private readonly server: Server,
+    readonly target: Target,
+    private readonly tap: (() => Tap) | undefined,
+  ) {}
+
+  static async listen(target: Target, tap?: () => Tap): Promise<TcpProxy> {
+    const server = createServer({ noDelay: true });
+    const proxy = new TcpProxy(server, target, tap);
+    server.on('connection', (client) => proxy.accept(client));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    return proxy;
+  }
+
+  get port(): number {
+    const address = this.server.address();
+    if (address === null || typeof address === 'string') throw new Error('the proxy does not listen');
+    return address.port;
+  }
+
+  /** Swallows what goes in this direction; the other one still works. */
+  drop(direction: Direction): () => void {
+    this.dropped.add(direction);
+    return () => this.dropped.delete(direction);
+  }
+
+  /** Resets every connection and every new one. */
+  cut(): () => void {
+    this.refusing = true;
+    this.reset();
+    return () => (this.refusing = false);
+  }
+
+  reset(): void {
+    for (const { link } of [...this.links]) link.reset();
+  }
+
+  get connections(): number {
+    return this.links.size;
+  }
+
+  async close(): Promise<void> {
+    this.reset();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+
+  private accept(client: Socket): void {
+    if (this.refusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect({ ...this.target, noDelay: true });
+    const send = (direction: Direction, chunk: Buffer): void => {
+      const to = direction === 'toServer' ? server : client;
+      if (!this.dropped.has(direction) && to.writable) to.write(chunk);
+    };
+    const link: Link = {
+      forward: (direction, chunk) => {
+        if (this.delayMs === 0) send(direction, chunk);
+        else setTimeout(() => send(direction, chunk), this.delayMs);
+      },
+      reset: () => {
+        this.links.delete(entry);
+        client.resetAndDestroy();
+        server.destroy();
+      },
+    };
+    const entry = { client, server, link };
+    this.links.add(entry);
+    const tap = this.tap?.();
+    client.on('data', (chunk) => (tap === undefined ? link.forward('toServer', chunk) : tap.toServer(chunk, link)));
+    server.on('data', (chunk) => (tap === undefined ? link.forward('toClient', chunk) : tap.toClient(chunk, link)));
+    for (const socket of [client, server]) {
+      socket.on('error', () => link.reset());
+      socket.on('close', () => {
+        this.links.delete(entry);
+        client.destroy();
+        server.destroy();
+      });
+    }
+  }
+}
