@@ -43,11 +43,16 @@ describe('CreateNamespace', () => {
       expect(route.replicas.map((replica) => replica.role)).toEqual(['primary', 'follower']);
   });
 
-  it('that fails gives its units back, and the next of that name gets another binlog', () => {
+  it('that fails gives its units back once they are cleared, and the next of that name gets another binlog', () => {
     const script = new ClusterScript().nodes(3, 4);
     script.accept('CreateNamespace', { name: 'shop', chunks: 4, replicas: 3 });
     expect(script.state.freeUnitCount('n1')).toBe(0);
     script.accept('FailNamespace', { name: 'shop', number: 1, reason: 'the topic exists' });
+    expect(script.state.freeUnitCount('n1')).toBe(0);
+    for (const { unitId, state, generation } of [...script.state.units()]) {
+      expect(state).toBe('reclaiming');
+      script.accept('FinishReclaim', { unitId, generation });
+    }
     expect(script.state.freeUnitCount('n1')).toBe(4);
     expect(script.accept('FailNamespace', { name: 'shop', number: 1 })).toEqual([]);
     expect(script.answer('ActivateNamespace', { name: 'shop', number: 1 })).toMatch(/^NAMESPACE_NOT_READY: .*deleted/);

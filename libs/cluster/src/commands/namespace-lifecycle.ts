@@ -22,8 +22,8 @@ export const activateNamespace: Decider = (state, fields, context) => {
 };
 
 /**
- * `{name, number, reason}`: the master's own, when the binlog cannot be made. Its units are free again at once, since
- * no replica was ever opened in them; the name may be created again, with another binlog.
+ * `{name, number, reason}`: the master's own, when the binlog cannot be made. Its units are free again once their nodes
+ * have cleared them, since a replica may have been opened already; the name may be created again, with another binlog.
  */
 export const failNamespace: Decider = (state, fields, context) => {
   fields.optional('reason', (name) => fields.text(name, 2_000), '');
@@ -38,7 +38,7 @@ export const failNamespace: Decider = (state, fields, context) => {
       kind: 'removed',
       entity: { entity: 'chunk', key: chunk.chunkId, ...stamp(context, 'ChunkRemoved') },
     })),
-    ...chunks.flatMap((chunk) => freed(state, chunk, context)),
+    ...chunks.flatMap((chunk) => reclaimed(state, chunk, context)),
   ];
 };
 
@@ -71,10 +71,10 @@ function notReady(namespace: NamespaceState, done: string): Rejection {
   return reject('NAMESPACE_NOT_READY', `namespace ${name}#${number} is ${state}: it cannot be ${done}`);
 }
 
-function freed(state: ClusterState, chunk: ChunkState, context: DecideContext): ClusterEvent[] {
+function reclaimed(state: ClusterState, chunk: ChunkState, context: DecideContext): ClusterEvent[] {
   return chunk.replicas.flatMap((replica): ClusterEvent[] => {
     const unit = state.unit(replica.unitId);
     if (unit?.chunkId !== chunk.chunkId) return [];
-    return [{ kind: 'unit', entity: { ...unit, state: 'free', chunkId: null, ...stamp(context, 'UnitFreed') } }];
+    return [{ kind: 'unit', entity: { ...unit, state: 'reclaiming', ...stamp(context, 'UnitReclaimed') } }];
   });
 }
