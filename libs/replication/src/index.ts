@@ -1,3 +1,4 @@
+export * from './heartbeat-loop';
 export * from './assignment';
 export * from './control-records';
 export * from './digest-work';

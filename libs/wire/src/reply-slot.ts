@@ -70,9 +70,9 @@ export class ReplySlot {
     this.bulk(Buffer.from(text, 'utf8'));
   }
 
-  /** Any other shape. */
-  write(build: (writer: ReplyWriter) => void): void {
-    const writer = new ReplyWriter(this.protocol);
+  /** Any other shape; HELLO answers in the protocol it switches to. */
+  write(build: (writer: ReplyWriter) => void, protocol = this.protocol): void {
+    const writer = new ReplyWriter(protocol);
     build(writer);
     this.raw(writer.finish());
   }

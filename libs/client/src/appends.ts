@@ -1,0 +1,270 @@
+import { encode } from '@levee/codec';
+import { asOffset, asPartition, reservedKeyPrefix, type Offset, type Partition } from '@levee/kernel';
+import { isDefinite, LogFailure, type Log, type LogRecord } from '@levee/log';
+import type { EngineContext } from './engine-context';
+import type { Append, FenceWaiter } from './operations';
+import { StoreFailure } from './store-errors';
+
+/** Bytes and records waiting for the log, over all namespaces of the process. */
+export class AppendBudget {
+  bytes = 0;
+  records = 0;
+}
+
+/** One append call under way. */
+interface Batch {
+  appends: readonly Append[];
+  waiters: readonly FenceWaiter[];
+  readonly bytes: number;
+  readonly deadlineAtMs: number;
+}
+
+/** What one partition has waiting. */
+class PartitionQueue {
+  appends: Append[] = [];
+  waiters: FenceWaiter[] = [];
+  inFlight = 0;
+  dirty = false;
+  fenceAtMs = -Infinity;
+  fenceArmed = false;
+
+  constructor(readonly partition: Partition) {}
+}
+
+/**
+ * Writes of one namespace: what a partition gets in one tick is one append call, in order; while
+ * `appendsInFlightMax` calls are under way, what comes shares the next. A strong read waits for a record appended
+ * after it arrived: the next batch of its partition, or a fence record when none is due (I4).
+ */
+export class Appends {
+  private readonly queues: PartitionQueue[];
+  private dirty: PartitionQueue[] = [];
+  private scheduled = false;
+  private readonly inFlight = new Set<Batch>();
+  private sweepArmed = false;
+  private fenceNumber = 0;
+  private counts = { appends: 0, calls: 0, fences: 0, definite: 0, indefinite: 0 };
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly log: Log,
+    private readonly target: { readonly binlog: string; readonly partitions: number; readonly producer: string },
+    private readonly budget: AppendBudget,
+    /** Called when an append is in the log, to see to its ack. */
+    private readonly onLogged: (append: Append) => void,
+  ) {
+    this.queues = Array.from({ length: target.partitions }, (_, i) => new PartitionQueue(asPartition(i)));
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { ...this.counts, callsUnderWay: this.inFlight.size };
+  }
+
+  get idle(): boolean {
+    return this.inFlight.size === 0 && this.dirty.length === 0;
+  }
+
+  /** `append` is placed and knows its deadline. */
+  add(append: Append): void {
+    const { budget } = this;
+    const { appendQueueBytesMax, appendQueueRecordsMax } = this.context.limits;
+    if (budget.bytes + append.bytes > appendQueueBytesMax || budget.records >= appendQueueRecordsMax) {
+      const waiting = `${budget.records} writes (${budget.bytes} bytes) wait for the log`;
+      const most = `at most ${appendQueueRecordsMax} (${appendQueueBytesMax} bytes)`;
+      const failure = new StoreFailure('LVLIMIT', `${waiting}, ${most}: slow down`);
+      return process.nextTick(() => append.failed(failure));
+    }
+    budget.bytes += append.bytes;
+    budget.records++;
+    this.counts.appends++;
+    const queue = this.queues[append.partition] as PartitionQueue;
+    queue.appends.push(append);
+    this.touch(queue);
+  }
+
+  /** Calls back with a position that covers everything appended to `partition` before the call. */
+  fence(partition: Partition, waiter: FenceWaiter): void {
+    const queue = this.queues[partition] as PartitionQueue;
+    queue.waiters.push(waiter);
+    this.touch(queue);
+  }
+
+  /** Fails what was not sent yet; what was sent is left to the log. */
+  close(): void {
+    const stopping = new StoreFailure('LVSTOPPING', 'this process is shutting down');
+    for (const queue of this.queues) {
+      for (const append of queue.appends.splice(0)) this.drop(append, stopping);
+      for (const waiter of queue.waiters.splice(0)) waiter.fenceFailed(stopping);
+    }
+  }
+
+  private touch(queue: PartitionQueue): void {
+    if (queue.dirty || queue.inFlight >= this.context.limits.appendsInFlightMax) return;
+    queue.dirty = true;
+    this.dirty.push(queue);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.scheduled = false;
+    const queues = this.dirty;
+    this.dirty = [];
+    for (const queue of queues) {
+      queue.dirty = false;
+      this.send(queue);
+    }
+  };
+
+  private send(queue: PartitionQueue): void {
+    const now = this.context.clock.monotonicMs();
+    const appends = this.take(queue, now);
+    const records = appends.map(({ key, record }): LogRecord => ({ key, value: record }));
+    if (records.length === 0 && queue.waiters.length > 0 && !this.addFence(queue, records, now)) return;
+    if (records.length === 0) return;
+    const { waiters } = queue;
+    queue.waiters = [];
+    let bytes = 0;
+    for (const append of appends) bytes += append.bytes;
+    const batch: Batch = { appends, waiters, bytes, deadlineAtMs: now + this.context.limits.appendMs };
+    queue.inFlight++;
+    this.inFlight.add(batch);
+    this.counts.calls++;
+    this.armSweep();
+    this.log.append(this.target.binlog, queue.partition, records).then(
+      ({ baseOffset }) => this.succeeded(queue, batch, baseOffset, records.length),
+      (error: unknown) => this.failed(queue, batch, error),
+    );
+    if (queue.appends.length > 0) this.touch(queue);
+  }
+
+  /** The next appends of the queue that fit into one call; those past their deadline fail definitely. */
+  private take(queue: PartitionQueue, nowMs: number): Append[] {
+    const { appendBatchBytesMax, appendBatchRecordsMax } = this.context.limits;
+    const taken: Append[] = [];
+    let bytes = 0;
+    let at = 0;
+    for (; at < queue.appends.length; at++) {
+      const append = queue.appends[at] as Append;
+      if (append.deadlineAtMs <= nowMs) {
+        this.drop(append, new StoreFailure('LVDEFINITE', 'the log took no writes in time; this one was not sent'));
+        continue;
+      }
+      if (taken.length > 0 && (taken.length >= appendBatchRecordsMax || bytes + append.bytes > appendBatchBytesMax))
+        break;
+      bytes += append.bytes;
+      taken.push(append);
+    }
+    queue.appends = at === queue.appends.length ? [] : queue.appends.slice(at);
+    return taken;
+  }
+
+  /** One fence in flight per partition (any call under way will be followed by another), at most so many a second. */
+  private addFence(queue: PartitionQueue, records: LogRecord[], nowMs: number): boolean {
+    const dueAtMs = queue.fenceAtMs + 1000 / this.context.limits.fencesPerSecondMax;
+    if (queue.inFlight > 0) return false;
+    if (nowMs < dueAtMs) {
+      if (!queue.fenceArmed) {
+        queue.fenceArmed = true;
+        this.context.timers.after(dueAtMs - nowMs, () => {
+          queue.fenceArmed = false;
+          this.touch(queue);
+        });
+      }
+      return false;
+    }
+    queue.fenceAtMs = nowMs;
+    this.counts.fences++;
+    const { producer } = this.target;
+    const key = Buffer.concat([reservedKeyPrefix, Buffer.from(`fence/${producer}`)]);
+    records.push({ key, value: encode('Fence', { producer, number: ++this.fenceNumber }) });
+    return true;
+  }
+
+  private succeeded(queue: PartitionQueue, batch: Batch, baseOffset: Offset, records: number): void {
+    this.finish(queue, batch);
+    const { appends, waiters } = batch;
+    for (let i = 0; i < appends.length; i++) {
+      const append = appends[i] as Append;
+      append.logged(asOffset(baseOffset + i + 1));
+      this.onLogged(append);
+    }
+    for (const waiter of waiters) waiter.fenced(asOffset(baseOffset + records));
+  }
+
+  private failed(queue: PartitionQueue, batch: Batch, error: unknown): void {
+    this.finish(queue, batch);
+    const failure = appendFailure(error);
+    this.fail(batch, failure);
+    const now = this.context.clock.monotonicMs();
+    for (const waiter of batch.waiters) {
+      if (waiter.deadlineAtMs > now && failure.code !== 'LVSTOPPING') queue.waiters.push(waiter);
+      else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', `the log took no fence: ${failure.message}`));
+    }
+    if (queue.waiters.length > 0) this.touch(queue);
+  }
+
+  private finish(queue: PartitionQueue, batch: Batch): void {
+    queue.inFlight--;
+    this.inFlight.delete(batch);
+    this.budget.bytes -= batch.bytes;
+    this.budget.records -= batch.appends.length;
+    if (queue.appends.length > 0 || queue.waiters.length > 0) this.touch(queue);
+  }
+
+  private fail(batch: Batch, failure: StoreFailure): void {
+    this.counts[failure.code === 'LVINDEFINITE' ? 'indefinite' : 'definite'] += batch.appends.length;
+    for (const append of batch.appends) append.failed(failure);
+  }
+
+  private drop(append: Append, failure: StoreFailure): void {
+    this.budget.bytes -= append.bytes;
+    this.budget.records--;
+    this.counts.definite++;
+    append.failed(failure);
+  }
+
+  private armSweep(): void {
+    if (this.sweepArmed) return;
+    this.sweepArmed = true;
+    this.context.timers.after(sweepMs, () => this.sweep());
+  }
+
+  /** What the log did not answer in time is unknown: it may still be written, so nobody may repeat it (I3). */
+  private sweep(): void {
+    this.sweepArmed = false;
+    const now = this.context.clock.monotonicMs();
+    for (const batch of this.inFlight) {
+      if (batch.deadlineAtMs > now) continue;
+      this.fail(
+        batch,
+        new StoreFailure('LVINDEFINITE', `the log did not answer within ${this.context.limits.appendMs} ms`),
+      );
+      const late = new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time');
+      for (const waiter of batch.waiters) waiter.fenceFailed(late);
+      batch.waiters = [];
+    }
+    for (const queue of this.queues) {
+      while (queue.appends.length > 0 && (queue.appends[0] as Append).deadlineAtMs <= now)
+        this.drop(
+          queue.appends.shift() as Append,
+          new StoreFailure('LVDEFINITE', 'the log took no writes in time; this one was not sent'),
+        );
+      const late = queue.waiters.filter((waiter) => waiter.deadlineAtMs <= now);
+      if (late.length === 0) continue;
+      queue.waiters = queue.waiters.filter((waiter) => waiter.deadlineAtMs > now);
+      for (const waiter of late) waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time'));
+    }
+    if (this.inFlight.size > 0) this.armSweep();
+  }
+}
+
+const sweepMs = 100;
+
+/** I3: definite only when the log says so. */
+export function appendFailure(error: unknown): StoreFailure {
+  const definite = error instanceof LogFailure && isDefinite(error.code);
+  const message = error instanceof LogFailure ? `${error.code} ${error.message}` : String(error);
+  return new StoreFailure(definite ? 'LVDEFINITE' : 'LVINDEFINITE', message, { cause: error });
+}

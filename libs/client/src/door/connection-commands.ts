@@ -1,0 +1,248 @@
+import type { ReplyWriter } from '@levee/wire';
+import { globMatches } from './glob';
+import { plainCommand, text, word, type DoorCommand, type DoorConnection, type PlainCall } from './door-command';
+
+/** Told to clients that look for a Redis version before they use RESP3. */
+export const compatibleRedisVersion = '7.4.0';
+
+/** PING ECHO QUIT RESET HELLO AUTH SELECT CLIENT TIME CONFIG INFO. */
+export const connectionCommands: readonly DoorCommand[] = [
+  plainCommand({
+    name: 'PING',
+    arity: -1,
+    flags: ['fast'],
+    summary: 'PONG, or the message given',
+    run: ({ args, reply }) => {
+      if (args.length > 2) reply.error("ERR wrong number of arguments for 'ping' command");
+      else if (args.length === 2) reply.bulk(args[1] as Buffer);
+      else reply.simple('PONG');
+    },
+  }),
+  plainCommand({
+    name: 'ECHO',
+    arity: 2,
+    flags: ['fast'],
+    summary: 'The message given',
+    run: ({ args, reply }) => reply.bulk(args[1] as Buffer),
+  }),
+  plainCommand({
+    name: 'QUIT',
+    arity: -1,
+    flags: ['fast'],
+    summary: 'Ends the connection',
+    run: ({ reply, connection }) => {
+      reply.ok();
+      connection.endAfterReplies();
+    },
+  }),
+  plainCommand({
+    name: 'RESET',
+    arity: 1,
+    flags: ['fast'],
+    summary: 'The connection as it was after connecting',
+    run: ({ context, reply, connection }) => {
+      connection.context.reset(context.defaultNamespace);
+      connection.protocol = 2;
+      connection.name = '';
+      reply.simple('RESET');
+    },
+  }),
+  plainCommand({ name: 'HELLO', arity: -1, flags: ['fast'], summary: 'Chooses RESP2 or RESP3', run: hello }),
+  plainCommand({
+    name: 'AUTH',
+    arity: -2,
+    flags: ['fast'],
+    summary: 'The user name selects the namespace',
+    run: ({ context, args, reply, connection }) => {
+      if (args.length > 3) return reply.error('ERR syntax error');
+      const problem = authenticate({ context, connection }, args.length === 3 ? text(args, 1) : 'default');
+      if (problem) reply.error(problem);
+      else reply.ok();
+    },
+  }),
+  plainCommand({
+    name: 'SELECT',
+    arity: 2,
+    flags: ['fast'],
+    summary: 'Only 0: namespaces have names',
+    run: ({ args, reply }) => {
+      if (text(args, 1) === '0') reply.ok();
+      else
+        reply.error('LVUNSUPPORTED databases have no numbers here: choose a namespace with LV.USE or by the AUTH user');
+    },
+  }),
+  plainCommand({
+    name: 'CLIENT',
+    arity: -2,
+    flags: ['admin'],
+    summary: 'Names, ids and a list of clients',
+    run: client,
+  }),
+  plainCommand({
+    name: 'TIME',
+    arity: 1,
+    flags: ['fast'],
+    summary: 'Seconds and microseconds since 1970',
+    run: ({ context, reply }) => {
+      const ms = context.clock.nowMs();
+      reply.write((w) =>
+        w
+          .array(2)
+          .text(`${Math.floor(ms / 1000)}`)
+          .text(`${(ms % 1000) * 1000}`),
+      );
+    },
+  }),
+  plainCommand({
+    name: 'CONFIG',
+    arity: -2,
+    flags: ['admin'],
+    summary: 'GET pattern …',
+    run: ({ context, args, reply }) => {
+      if (word(args, 1) !== 'GET' || args.length < 3)
+        return reply.error(
+          'LVUNSUPPORTED only CONFIG GET: settings are LEVEE_* environment variables, see levee config',
+        );
+      const patterns = args.slice(2).map((arg) => Buffer.from(arg.toString('utf8').toLowerCase()));
+      const found = Object.entries(context.settings()).filter(([name]) =>
+        patterns.some((pattern) => globMatches(pattern, Buffer.from(name))),
+      );
+      reply.write((w) => {
+        w.map(found.length);
+        for (const [name, value] of found) w.text(name).text(value);
+      });
+    },
+  }),
+  plainCommand({
+    name: 'INFO',
+    arity: -1,
+    flags: ['fast'],
+    summary: 'Facts about this portal, by section',
+    run: ({ context, args, reply }) => {
+      const wanted = new Set(args.slice(1).map((arg) => arg.toString('utf8').toLowerCase()));
+      const all = wanted.size === 0 || ['all', 'default', 'everything'].some((name) => wanted.has(name));
+      let out = '';
+      for (const [section, facts] of Object.entries(context.facts())) {
+        if (!all && !wanted.has(section.toLowerCase())) continue;
+        out += `${out === '' ? '' : '\r\n'}# ${section}\r\n`;
+        for (const [name, value] of Object.entries(facts)) out += `${name}:${value}\r\n`;
+      }
+      reply.write((w) => w.verbatim('txt', out));
+    },
+  }),
+];
+
+function hello({ context, args, reply, connection }: PlainCall): void {
+  let protocol = connection.protocol;
+  let user: string | undefined;
+  let name: string | undefined;
+  if (args.length > 1) {
+    const version = text(args, 1);
+    if (!/^\d+$/.test(version)) return reply.error('ERR Protocol version is not an integer or out of range');
+    if (version !== '2' && version !== '3') return reply.error('NOPROTO unsupported protocol version');
+    protocol = version === '3' ? 3 : 2;
+    for (let i = 2; i < args.length; i++) {
+      const option = word(args, i);
+      if (option === 'AUTH' && i + 2 < args.length) {
+        user = text(args, i + 1);
+        i += 2;
+      } else if (option === 'SETNAME' && i + 1 < args.length) name = text(args, ++i);
+      else return reply.error(`ERR Syntax error in HELLO option '${text(args, i)}'`);
+    }
+  }
+  const problem = user === undefined ? undefined : authenticate({ context, connection }, user);
+  if (problem) return reply.error(problem);
+  if (name !== undefined) connection.name = name;
+  connection.protocol = protocol;
+  replyIn(protocol, reply, (w) =>
+    w
+      .map(7)
+      .text('server')
+      .text('levee')
+      .text('version')
+      .text(compatibleRedisVersion)
+      .text('proto')
+      .integer(protocol)
+      .text('id')
+      .integer(connection.id)
+      .text('mode')
+      .text('standalone')
+      .text('role')
+      .text('master')
+      .text('modules')
+      .array(0),
+  );
+}
+
+/** HELLO answers in the protocol it switches to, not in the one it came in. */
+function replyIn(protocol: 2 | 3, reply: PlainCall['reply'], build: (writer: ReplyWriter) => void): void {
+  reply.write(build, protocol);
+}
+
+/** Chooses the namespace that the user is named after; the error when there is none. */
+function authenticate(of: Pick<PlainCall, 'context' | 'connection'>, user: string): string | undefined {
+  const namespace = user === 'default' || user === '' ? of.context.defaultNamespace : user;
+  const problem = namespaceProblem(of.context, namespace);
+  if (problem) return problem;
+  of.connection.context.user = user;
+  of.connection.context.namespaceName = namespace;
+  return undefined;
+}
+
+/** Why a connection cannot use a namespace; one that is being created may be chosen. */
+export function namespaceProblem(context: PlainCall['context'], name: string): string | undefined {
+  if (name === context.defaultNamespace) return undefined;
+  const state = context.state().namespace(name)?.state;
+  if (state === 'active' || state === 'creating') return undefined;
+  return `LVNAMESPACE there is no namespace '${name}'; create it with: levee namespace create ${name}`;
+}
+
+function client({ context, args, reply, connection }: PlainCall): void {
+  const { context: session } = connection;
+  switch (word(args, 1)) {
+    case 'ID':
+      return reply.integer(connection.id);
+    case 'GETNAME':
+      return connection.name === '' ? reply.null() : reply.text(connection.name);
+    case 'SETNAME':
+      if (args.length !== 3) return reply.error("ERR wrong number of arguments for 'client|setname' command");
+      if (/[^\x21-\x7e]/.test(text(args, 2)))
+        return reply.error('ERR Client names cannot contain spaces, newlines or special characters.');
+      connection.name = text(args, 2);
+      return reply.ok();
+    case 'SETINFO':
+      if (word(args, 2) === 'LIB-NAME') session.libraryName = text(args, 3);
+      else if (word(args, 2) === 'LIB-VER') session.libraryVersion = text(args, 3);
+      else return reply.error(`ERR Unrecognized option '${text(args, 2)}'`);
+      return reply.ok();
+    case 'INFO':
+      return reply.text(`${describe(connection, context.clock.monotonicMs())}\n`);
+    case 'LIST': {
+      const now = context.clock.monotonicMs();
+      return reply.text([...context.connections()].map((each) => `${describe(each, now)}\n`).join(''));
+    }
+    case 'NO-EVICT':
+    case 'NO-TOUCH':
+      return reply.ok();
+    default:
+      return reply.error(
+        `LVUNSUPPORTED CLIENT ${word(args, 1)}: there are ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT, NO-TOUCH`,
+      );
+  }
+}
+
+function describe(connection: DoorConnection, nowMs: number): string {
+  const { context: session } = connection;
+  return [
+    `id=${connection.id}`,
+    `addr=${connection.remoteAddress}`,
+    `name=${connection.name}`,
+    `age=${Math.floor((nowMs - session.connectedAtMs) / 1000)}`,
+    `idle=${Math.floor((nowMs - connection.lastActiveMs) / 1000)}`,
+    `resp=${connection.protocol}`,
+    `user=${session.user}`,
+    `namespace=${session.namespaceName}`,
+    `lib-name=${session.libraryName}`,
+    `lib-ver=${session.libraryVersion}`,
+  ].join(' ');
+}

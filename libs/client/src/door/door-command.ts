@@ -1,0 +1,96 @@
+import type { ClusterState } from '@levee/cluster';
+import type { Clock } from '@levee/kernel';
+import type { ReplySlot, RespConnection } from '@levee/wire';
+import type { Session } from '@levee/keyspace';
+import type { CommandOrder } from '../command-order';
+import type { NamespaceStore } from '../namespace-store';
+import type { Ack, Consistency } from '../operations';
+import type { ScanCursors } from '../scan-cursors';
+import type { Store } from '../store';
+import type { DoorSession } from './door-session';
+
+export type DoorConnection = RespConnection<DoorSession>;
+
+/** What commands may use. */
+export interface DoorContext {
+  readonly store: Store;
+  readonly cursors: ScanCursors;
+  readonly clock: Clock;
+  readonly defaultNamespace: string;
+  readonly state: () => ClusterState;
+  readonly connections: () => Iterable<DoorConnection>;
+  /** Lines of INFO, by section. */
+  readonly facts: () => Readonly<Record<string, Readonly<Record<string, string | number>>>>;
+  readonly settings: () => Readonly<Record<string, string>>;
+}
+
+/** A command on the data of the connection's namespace. */
+export interface DataCall {
+  readonly context: DoorContext;
+  readonly args: readonly Buffer[];
+  readonly reply: ReplySlot;
+  readonly namespace: NamespaceStore;
+  readonly session: Session;
+  readonly order: CommandOrder;
+  readonly ack: Ack;
+  readonly consistency: Consistency;
+}
+
+/** Any other command. */
+export interface PlainCall {
+  readonly context: DoorContext;
+  readonly args: readonly Buffer[];
+  readonly reply: ReplySlot;
+  readonly connection: DoorConnection;
+}
+
+interface CommandShape {
+  readonly name: string;
+  /** As Redis counts: the name included; negative = at least. */
+  readonly arity: number;
+  readonly flags: readonly string[];
+  /** First key, last key, step; 0 0 0 = no keys. */
+  readonly keys: readonly [first: number, last: number, step: number];
+  readonly summary: string;
+}
+
+export type DoorCommand = CommandShape &
+  (
+    | { readonly kind: 'data'; readonly run: (call: DataCall) => void }
+    | { readonly kind: 'plain'; readonly run: (call: PlainCall) => void }
+  );
+
+const oneKey = [1, 1, 1] as const;
+const manyKeys = [1, -1, 1] as const;
+const noKeys = [0, 0, 0] as const;
+
+/** Which arguments are keys. */
+export const keyPlaces = { oneKey, manyKeys, noKeys, pairs: [1, -1, 2] as const };
+
+export function dataCommand(
+  shape: Omit<CommandShape, 'name'> & { readonly name: string; readonly run: (call: DataCall) => void },
+): DoorCommand {
+  return { ...shape, kind: 'data' };
+}
+
+export function plainCommand(
+  shape: Omit<CommandShape, 'name' | 'keys'> & { readonly name: string; readonly run: (call: PlainCall) => void },
+): DoorCommand {
+  return { ...shape, keys: noKeys, kind: 'plain' };
+}
+
+/** An argument as text; doors compare words without regard to case. */
+export function word(args: readonly Buffer[], index: number): string {
+  return (args[index]?.toString('utf8') ?? '').toUpperCase();
+}
+
+export function text(args: readonly Buffer[], index: number): string {
+  return args[index]?.toString('utf8') ?? '';
+}
+
+/** A decimal integer that Redis would take, else `undefined`. */
+export function integerArg(args: readonly Buffer[], index: number): number | undefined {
+  const digits = args[index]?.toString('latin1') ?? '';
+  const n = /^-?(0|[1-9]\d{0,15})$/.test(digits) ? Number(digits) : NaN;
+  return Number.isSafeInteger(n) ? n : undefined;
+}

@@ -1,0 +1,131 @@
+import { RespServer, type ReplySlot, type RespServerOptions, type RespService } from '@levee/wire';
+import { compatibleRedisVersion, connectionCommands } from './connection-commands';
+import { dbsizeCommand } from './dbsize-command';
+import {
+  plainCommand,
+  word,
+  type DoorCommand,
+  type DoorConnection,
+  type DoorContext,
+  type PlainCall,
+} from './door-command';
+import { DoorSession } from './door-session';
+import { leveeCommands } from './levee-commands';
+import { refusedCommands } from './refused-commands';
+import { scanCommands } from './scan-commands';
+import { stringCommands } from './string-commands';
+
+const commandCommand = plainCommand({
+  name: 'COMMAND',
+  arity: -1,
+  flags: ['fast'],
+  summary: 'The commands of this door',
+  run: (call) => describeCommands(call),
+});
+
+/** Every command of the door, by name. */
+export const doorCommands: ReadonlyMap<string, DoorCommand> = new Map(
+  [...connectionCommands, ...stringCommands, ...scanCommands, dbsizeCommand, ...leveeCommands, commandCommand].map(
+    (command) => [command.name, command],
+  ),
+);
+
+/** What Redis clients talk to. */
+export class RespDoor implements RespService<DoorSession> {
+  readonly server: RespServer<DoorSession>;
+  private readonly context: DoorContext;
+  /** Names as sent -> command, so that the usual spelling costs one lookup. */
+  private readonly spelled = new Map<string, DoorCommand>();
+
+  constructor(context: Omit<DoorContext, 'connections'>, options: RespServerOptions) {
+    this.server = new RespServer<DoorSession>(this, options);
+    this.context = { ...context, connections: () => this.server.list() };
+  }
+
+  open(): DoorSession {
+    return new DoorSession(this.context.store, this.context.defaultNamespace, this.context.clock.monotonicMs());
+  }
+
+  command(connection: DoorConnection, args: readonly Buffer[], reply: ReplySlot): void {
+    const command = this.find(args[0] as Buffer);
+    if (!command) return reply.error(unknownCommand(args));
+    const { arity } = command;
+    if (arity >= 0 ? args.length !== arity : args.length < -arity)
+      return reply.error(`ERR wrong number of arguments for '${command.name.toLowerCase()}' command`);
+    const { context } = this;
+    if (command.kind === 'plain') return command.run({ context, args, reply, connection });
+    const current = connection.context.current();
+    if (!current) return reply.error(inactive(context, connection.context.namespaceName));
+    const { namespace, session, order } = current;
+    const { state } = namespace;
+    const ack = connection.context.ack ?? state.ack;
+    const consistency = connection.context.consistency ?? state.consistency;
+    command.run({ context, args, reply, namespace, session, order, ack, consistency });
+  }
+
+  private find(name: Buffer): DoorCommand | undefined {
+    const spelling = name.toString('latin1', 0, Math.min(name.length, 32));
+    const known = this.spelled.get(spelling);
+    if (known) return known;
+    const command = doorCommands.get(spelling.toUpperCase());
+    if (command && this.spelled.size < spellingsMax) this.spelled.set(spelling, command);
+    return command;
+  }
+}
+
+/** More than enough for GET, get and Get of every command. */
+const spellingsMax = 1_000;
+
+function inactive(context: DoorContext, name: string): string {
+  const state = context.state().namespace(name)?.state;
+  if (state === undefined && context.state().clusterId === undefined)
+    return 'LVNOTREADY no cluster was read from the log yet: try again in a moment';
+  if (state === 'creating') return `LVNAMESPACE ${name} is being created: try again in a moment`;
+  return `LVNAMESPACE there is no namespace '${name}'; create it with: levee namespace create ${name}`;
+}
+
+function unknownCommand(args: readonly Buffer[]): string {
+  const name = args[0]?.toString('utf8').slice(0, 128) ?? '';
+  const refused = refusedCommands.get(name.toUpperCase());
+  if (refused !== undefined) return `LVUNSUPPORTED ${name.toUpperCase()}: ${refused}`;
+  const rest = args.slice(1, 4).map((arg) => `'${arg.toString('utf8', 0, 32)}' `);
+  return `ERR unknown command '${name}', with args beginning with: ${rest.join('')}`;
+}
+
+function describeCommands({ args, reply }: PlainCall): void {
+  const named = args.slice(2).map((arg) => doorCommands.get(arg.toString('utf8').toUpperCase()));
+  switch (word(args, 1)) {
+    case 'COUNT':
+      return reply.integer(doorCommands.size);
+    case 'LIST':
+      return reply.write((w) => {
+        w.array(doorCommands.size);
+        for (const name of doorCommands.keys()) w.text(name.toLowerCase());
+      });
+    case 'DOCS': {
+      const chosen = named.length > 0 ? named.filter((each) => each !== undefined) : [...doorCommands.values()];
+      return reply.write((w) => {
+        w.map(chosen.length);
+        for (const { name, summary } of chosen)
+          w.text(name.toLowerCase()).map(2).text('summary').text(summary).text('since').text(compatibleRedisVersion);
+      });
+    }
+    case '':
+    case 'INFO':
+      return reply.write((w) => {
+        const chosen = named.length > 0 ? named : [...doorCommands.values()];
+        w.array(chosen.length);
+        for (const each of chosen) {
+          if (!each) {
+            w.nullArray();
+            continue;
+          }
+          w.array(6).text(each.name.toLowerCase()).integer(each.arity).set(each.flags.length);
+          for (const flag of each.flags) w.simple(flag);
+          for (const place of each.keys) w.integer(place);
+        }
+      });
+    default:
+      return reply.error('LVUNSUPPORTED COMMAND: there are COUNT, LIST, DOCS, INFO');
+  }
+}

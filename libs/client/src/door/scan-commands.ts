@@ -1,0 +1,65 @@
+import { messageOf } from '@levee/kernel';
+import { slotScanPage, wholeScan, type SlotScanState } from '../slot-scan';
+import { StoreFailure } from '../store-errors';
+import { dataCommand, integerArg, keyPlaces, text, word, type DataCall, type DoorCommand } from './door-command';
+import { globMatches } from './glob';
+
+/** SCAN DBSIZE. */
+export const scanCommands: readonly DoorCommand[] = [
+  dataCommand({
+    name: 'SCAN',
+    arity: -2,
+    flags: ['readonly'],
+    keys: keyPlaces.noKeys,
+    summary: 'cursor [MATCH pattern] [COUNT n] [TYPE string]: keys in no order, each at least once',
+    run: scan,
+  }),
+];
+
+const countMax = 10_000;
+
+function scan(call: DataCall): void {
+  const { args, reply, context, namespace } = call;
+  const cursor = text(args, 1);
+  if (!/^\d{1,20}$/.test(cursor)) return reply.error('ERR invalid cursor');
+  let pattern: Buffer | undefined;
+  let count = 10;
+  let strings = true;
+  for (let i = 2; i < args.length; i += 2) {
+    const option = word(args, i);
+    if (i + 1 >= args.length) return reply.error('ERR syntax error');
+    if (option === 'MATCH') pattern = args[i + 1] as Buffer;
+    else if (option === 'TYPE') strings = word(args, i + 1) === 'STRING';
+    else if (option === 'COUNT') {
+      const n = integerArg(args, i + 1);
+      if (n === undefined) return reply.error('ERR value is not an integer or out of range');
+      if (n < 1) return reply.error('ERR syntax error');
+      count = Math.min(n, countMax);
+    } else return reply.error('ERR syntax error');
+  }
+  const state = cursor === '0' ? wholeScan : context.cursors.find(namespace.name, cursor);
+  if (state instanceof StoreFailure) return reply.error(state.text);
+  const wanted = (key: Buffer): boolean => strings && (!pattern || globMatches(pattern, key));
+  page(call, state, count).then(
+    ({ keys, next }) => {
+      const found = keys.filter(wanted);
+      reply.write((w) => {
+        w.array(2)
+          .text(next ? context.cursors.keep(namespace.name, next) : '0')
+          .array(found.length);
+        for (const key of found) w.bulk(key);
+      });
+    },
+    (error: unknown) => reply.error(error instanceof StoreFailure ? error.text : `ERR ${messageOf(error)}`),
+  );
+}
+
+async function page(
+  { context, namespace, session, consistency }: DataCall,
+  state: SlotScanState,
+  limit: number,
+): Promise<{ keys: Buffer[]; next: SlotScanState | undefined }> {
+  const query = { limit, keysOnly: true, session: consistency === 'eventual' ? undefined : session };
+  const { items, next } = await slotScanPage(context.store.ranges, namespace, state, query);
+  return { keys: items.map(({ key }) => key), next };
+}

@@ -1,0 +1,16 @@
+export * from './namespace-store';
+export * from './operations';
+export * from './store';
+export * from './store-errors';
+export * from './store-limits';
+export * from './command-order';
+export * from './ordered-scan';
+export * from './ranges';
+export * from './scan-cursors';
+export * from './slot-scan';
+export * from './key-count';
+export { type DoorContext } from './door/door-command';
+export { CallbackAppend, CallbackRead, type Found } from './door/door-operations';
+export * from './door/resp-door';
+export * from './door/refused-commands';
+export * from './portal';

@@ -1,0 +1,72 @@
+import type { NamespaceState } from '@levee/events';
+import { hashOf, partitionOf, RouteTableSource, Session, slotOf, type RouteTable } from '@levee/keyspace';
+import type { PortalRoute, ReadTarget } from './namespace-routes';
+import { TokenBucket } from './token-bucket';
+
+/** What this process knows of one namespace (one creation of it): knobs, routes, limits. */
+export class NamespaceStore {
+  readonly routes = new RouteTableSource<PortalRoute>();
+  readonly targets = new Map<string, ReadTarget>();
+  /** Why there are no routes, while there are none. */
+  problem: string | undefined = 'no routes were read yet';
+  private currentState: NamespaceState;
+  private requests: TokenBucket | undefined;
+  private readonly chunkRequests = new Map<string, TokenBucket>();
+
+  constructor(
+    state: NamespaceState,
+    private readonly nowMs: () => number,
+  ) {
+    this.currentState = state;
+    this.update(state);
+  }
+
+  get state(): NamespaceState {
+    return this.currentState;
+  }
+
+  get name(): string {
+    return this.currentState.name;
+  }
+
+  get table(): RouteTable<PortalRoute> | undefined {
+    return this.routes.current;
+  }
+
+  /** Takes over changed knobs. */
+  update(state: NamespaceState): void {
+    const changed = state.requestsPerSecond !== this.currentState.requestsPerSecond || !this.requests;
+    this.currentState = state;
+    if (changed)
+      this.requests =
+        state.requestsPerSecond === null ? undefined : new TokenBucket(state.requestsPerSecond, this.nowMs);
+    this.chunkRequests.clear();
+  }
+
+  newSession(): Session {
+    const { name, binlog, partitions } = this.currentState;
+    return new Session({ namespace: name, binlog, partitions });
+  }
+
+  /** Sets hash, partition and slot of an operation from its key. */
+  place(operation: { readonly key: Uint8Array; hash: number; slot: number; partition: number }): void {
+    const { partitions, hashAlgorithm } = this.currentState;
+    const hash = hashOf(operation.key, hashAlgorithm);
+    operation.hash = hash;
+    operation.partition = partitionOf(hash, partitions);
+    operation.slot = slotOf(hash, partitions);
+  }
+
+  /** Takes one request out of the limits; the reason when there is none left. */
+  refusal(slot: number): string | undefined {
+    const { requestsPerSecond, chunkRequestsPerSecond, name } = this.currentState;
+    if (this.requests && !this.requests.take())
+      return `more than ${requestsPerSecond} requests a second in ${name}: slow down, or raise requestsPerSecond`;
+    if (chunkRequestsPerSecond === null) return undefined;
+    const chunkId = this.table?.at(slot).chunkId ?? '';
+    let bucket = this.chunkRequests.get(chunkId);
+    if (!bucket) this.chunkRequests.set(chunkId, (bucket = new TokenBucket(chunkRequestsPerSecond, this.nowMs)));
+    if (bucket.take()) return undefined;
+    return `more than ${chunkRequestsPerSecond} requests a second in chunk ${chunkId}: slow down, or raise chunkRequestsPerSecond`;
+  }
+}

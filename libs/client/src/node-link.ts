@@ -1,0 +1,94 @@
+import type { Clock, Logger, Random, Timers } from '@levee/kernel';
+import { nodeCommands, RespClient, RespError, type NodeHello, type RespReply } from '@levee/wire';
+
+export interface NodeAddress {
+  readonly nodeId: string;
+  readonly storeId: string;
+  /** `host:port` of its RESP door. */
+  readonly respAddress: string;
+}
+
+export interface LinkOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+}
+
+/**
+ * The connections to one node. Replies of one connection come in order, so what may wait at the node has connections
+ * of its own: reads whose position the node is known to have, reads that may have to wait, acknowledgements, scans.
+ */
+export class NodeLink {
+  readonly reads: RespClient;
+  readonly waitingReads: RespClient;
+  readonly acks: RespClient;
+  readonly scans: RespClient;
+  /** Failures seen since the start, for heartbeats and metrics. */
+  failures = 0;
+
+  constructor(
+    readonly address: NodeAddress,
+    clusterId: string,
+    options: LinkOptions,
+  ) {
+    const colon = address.respAddress.lastIndexOf(':');
+    const target = { host: address.respAddress.slice(0, colon), port: Number(address.respAddress.slice(colon + 1)) };
+    const hello = {
+      args: [nodeCommands.hello, clusterId, address.nodeId, address.storeId],
+      check: (reply: RespReply) => helloProblem(reply, address),
+    };
+    const connection = (): RespClient => new RespClient(target, { ...options, hello });
+    this.reads = connection();
+    this.waitingReads = connection();
+    this.acks = connection();
+    this.scans = connection();
+  }
+
+  /** False while its last connection attempt failed a moment ago. */
+  get usable(): boolean {
+    return this.reads.usable;
+  }
+
+  close(): void {
+    for (const client of [this.reads, this.waitingReads, this.acks, this.scans]) client.close();
+  }
+}
+
+function helloProblem(reply: RespReply, address: NodeAddress): string | undefined {
+  if (reply instanceof RespError) return reply.text;
+  if (!Buffer.isBuffer(reply)) return 'no greeting of a data node';
+  try {
+    const hello = JSON.parse(reply.toString('utf8')) as Partial<NodeHello>;
+    if (hello.nodeId === address.nodeId && hello.storeId === address.storeId) return undefined;
+    return `${hello.nodeId} with store ${hello.storeId} answers, not ${address.nodeId} with ${address.storeId}`;
+  } catch {
+    return 'a greeting that is no JSON';
+  }
+}
+
+/** One link per node, replaced when the node's address or store changes. */
+export class NodeLinks {
+  private readonly links = new Map<string, NodeLink>();
+
+  constructor(private readonly options: LinkOptions) {}
+
+  of(address: NodeAddress, clusterId: string): NodeLink {
+    const known = this.links.get(address.nodeId);
+    if (known && known.address.respAddress === address.respAddress && known.address.storeId === address.storeId)
+      return known;
+    known?.close();
+    const link = new NodeLink(address, clusterId, this.options);
+    this.links.set(address.nodeId, link);
+    return link;
+  }
+
+  all(): Iterable<NodeLink> {
+    return this.links.values();
+  }
+
+  close(): void {
+    for (const link of this.links.values()) link.close();
+    this.links.clear();
+  }
+}

@@ -1,0 +1,145 @@
+import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
+import type { Session } from '@levee/keyspace';
+import type { StoreFailure } from './store-errors';
+
+export type Ack = 'logged' | 'primary' | 'all';
+export type Consistency = 'eventual' | 'session' | 'strong';
+
+export const acks: readonly Ack[] = ['logged', 'primary', 'all'];
+export const consistencies: readonly Consistency[] = ['eventual', 'session', 'strong'];
+
+/** Who waits for a position of a partition that was appended after it asked. */
+export interface FenceWaiter {
+  readonly deadlineAtMs: number;
+  fenced(nextOffset: Offset): void;
+  fenceFailed(failure: StoreFailure): void;
+}
+
+/**
+ * One read of one key: also its own entry in every queue, so that a GET costs one object. Doors subclass it; exactly
+ * one of `onValue`, `onMissing`, `onFailure` is called, once, never before `Store.read` returned.
+ */
+export abstract class PointRead {
+  slot = 0;
+  partition: Partition = asPartition(0);
+  hash = 0;
+  /** The replica must have applied its partition up to here. */
+  minOffset: Offset = asOffset(0);
+  deadlineAtMs = 0;
+  /** Replicas already asked, one bit each, in the order of the route `routeSeq`. */
+  tried = 0;
+  routeSeq = -1;
+  lastFailure: StoreFailure | undefined;
+  settled = false;
+  /** Called once settled: later commands of the same connection that must not overtake. */
+  private followers: (() => void)[] | undefined;
+
+  constructor(
+    readonly key: Buffer,
+    readonly consistency: Consistency,
+    readonly session: Session | undefined,
+  ) {}
+
+  /** The value is `buffer.subarray(start, end)`, valid until the tick after; `expiresAtMs` 0 = never. */
+  protected abstract onValue(buffer: Buffer, start: number, end: number, expiresAtMs: number, offset: number): void;
+  protected abstract onMissing(): void;
+  protected abstract onFailure(failure: StoreFailure): void;
+
+  found(buffer: Buffer, start: number, end: number, expiresAtMs: number, offset: number): void {
+    if (this.settled) return;
+    this.session?.observe(this.partition, asOffset(offset + 1));
+    this.onValue(buffer, start, end, expiresAtMs, offset);
+    this.settle();
+  }
+
+  missing(appliedNextOffset: number): void {
+    if (this.settled) return;
+    this.session?.observe(this.partition, asOffset(appliedNextOffset));
+    this.onMissing();
+    this.settle();
+  }
+
+  failed(failure: StoreFailure): void {
+    if (this.settled) return;
+    this.onFailure(failure);
+    this.settle();
+  }
+
+  /** Runs `action` once this read is settled. */
+  then(action: () => void): void {
+    if (this.settled) action();
+    else (this.followers ??= []).push(action);
+  }
+
+  private settle(): void {
+    this.settled = true;
+    const { followers } = this;
+    this.followers = undefined;
+    if (followers) for (const action of followers) action();
+  }
+}
+
+/** One write of one key. Exactly one of `onDone`, `onFailure` is called, once, never before `Store.append` returned. */
+export abstract class Append {
+  slot = 0;
+  partition: Partition = asPartition(0);
+  hash = 0;
+  deadlineAtMs = 0;
+  /** Known once logged. */
+  nextOffset: Offset = asOffset(0);
+  settled = false;
+  private followers: (() => void)[] | undefined;
+
+  constructor(
+    readonly key: Buffer,
+    /** An encoded Put; null deletes. */
+    readonly record: Buffer | null,
+    readonly ack: Ack,
+    readonly session: Session | undefined,
+  ) {}
+
+  /** `nextOffset`: the position after the write. */
+  protected abstract onDone(): void;
+  protected abstract onFailure(failure: StoreFailure): void;
+
+  get bytes(): number {
+    return this.key.length + (this.record?.length ?? 0) + 64;
+  }
+
+  /** The log has it; the ack may still be missing. */
+  logged(nextOffset: Offset): void {
+    this.nextOffset = nextOffset;
+    this.session?.observe(this.partition, nextOffset);
+    this.release();
+  }
+
+  done(): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.onDone();
+    this.release();
+  }
+
+  failed(failure: StoreFailure): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.onFailure(failure);
+    this.release();
+  }
+
+  /** Runs `action` once the write is in the log or has failed: reads after it then know its position. */
+  thenLogged(action: () => void): void {
+    if (this.settled || this.nextOffset > 0) action();
+    else (this.followers ??= []).push(action);
+  }
+
+  get inLog(): boolean {
+    return this.settled || this.nextOffset > 0;
+  }
+
+  private release(): void {
+    const { followers } = this;
+    this.followers = undefined;
+    if (followers) for (const action of followers) action();
+  }
+}

@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { ClusterView, type ControlTopics } from '@levee/journal';
+import type { Heartbeat } from '@levee/events';
+import { silentLogger, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
+import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import { HeartbeatLoop } from '@levee/replication';
+import type { RespServerLimits } from '@levee/wire';
+import { portalFacts } from './door/portal-facts';
+import { RespDoor } from './door/resp-door';
+import { ScanCursors } from './scan-cursors';
+import { Store } from './store';
+import type { StoreLimits } from './store-limits';
+
+export interface PortalConfig {
+  /** Name of this portal among those alive: in fence records, heartbeats and commands. */
+  readonly instance: string;
+  readonly host: string;
+  /** What others reach the portal by. */
+  readonly advertisedHost: string;
+  /** 0 = any free port. */
+  readonly respPort: number;
+  readonly defaultNamespace: string;
+  readonly heartbeatMs: number;
+  readonly topics: ControlTopics;
+  readonly storeLimits?: Partial<StoreLimits>;
+  readonly respLimits?: Partial<RespServerLimits>;
+}
+
+export interface PortalWorld {
+  readonly log: Log;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly random?: Random;
+}
+
+/** Records of every version up to this one are read. */
+const featureLevel = 1;
+const drainMs = 3_000;
+
+/** A portal without Nest: the cluster as the journal tells it, the smart client on it, and the RESP door. */
+export class Portal {
+  readonly incarnation = randomUUID();
+  readonly view: ClusterView;
+  readonly store: Store;
+  readonly door: RespDoor;
+  private readonly heartbeats: HeartbeatLoop;
+  private readonly logger: Logger;
+  private readonly clock: Clock;
+  private starting: Promise<void> | undefined;
+  private listening = false;
+  private booted = false;
+  private closed = false;
+  private respPortTaken = 0;
+
+  constructor(
+    readonly config: PortalConfig,
+    world: PortalWorld,
+  ) {
+    const { log, logger = silentLogger, clock = systemClock, timers = systemTimers, random = systemRandom } = world;
+    this.logger = logger;
+    this.clock = clock;
+    this.view = new ClusterView(log, config.topics, { logger, clock, timers });
+    const { instance: producer, storeLimits: limits = {} } = config;
+    this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits });
+    const context = {
+      store: this.store,
+      cursors: new ScanCursors(clock, random, this.store.limits),
+      clock,
+      defaultNamespace: config.defaultNamespace,
+      state: () => this.view.state,
+      facts: () => portalFacts(this),
+      settings: () => this.settings(),
+    };
+    this.door = new RespDoor(context, {
+      logger,
+      clock,
+      timers,
+      ...(config.respLimits && { limits: config.respLimits }),
+    });
+    const { heartbeatMs: everyMs, topics } = config;
+    const beat = { log, topic: topics.heartbeats, everyMs, clock, timers, logger };
+    this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
+  }
+
+  get respPort(): number {
+    return this.respPortTaken;
+  }
+
+  get respAddress(): string {
+    return `${this.config.advertisedHost}:${this.respPortTaken}`;
+  }
+
+  /** Why no work should be sent here, in words. */
+  readyProblem(): string | undefined {
+    if (this.closed) return 'stopping';
+    if (!this.listening) return 'the RESP door is not open yet';
+    if (!this.booted) return this.view.problem ?? 'reading the control topics';
+    if (!this.store.namespace(this.config.defaultNamespace)?.table)
+      return `namespace ${this.config.defaultNamespace} has no routes yet`;
+    return this.view.problem;
+  }
+
+  /** Opens the RESP door, fails if that is not possible; reading the cluster goes on in the background. */
+  async start(): Promise<void> {
+    this.respPortTaken = await this.door.server.listen(this.config.respPort, this.config.host);
+    this.listening = true;
+    this.starting = this.view.start().then(
+      () => {
+        this.booted = true;
+        this.store.refreshNow();
+        this.heartbeats.start();
+      },
+      (error: unknown) => {
+        if (!this.closed) this.logger.error({ error }, 'this portal cannot read the cluster');
+      },
+    );
+  }
+
+  /** Resolves when the cluster was read once. */
+  async ready(): Promise<void> {
+    await this.starting;
+  }
+
+  stats(): { readonly [name: string]: number | { readonly [name: string]: number } } {
+    return {
+      ...this.store.stats(),
+      resp: { ...this.door.server.stats() },
+      view: this.view.stats(),
+      heartbeats: { ...this.heartbeats.counts },
+    };
+  }
+
+  /** Stops intake, finishes what is under way, hangs up. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.door.server.close(drainMs);
+    await this.heartbeats.stop();
+    await this.store.close(drainMs);
+    await this.view.close();
+    await this.starting;
+  }
+
+  /** What CONFIG GET shows: facts that clients of Redis ask for. */
+  private settings(): Readonly<Record<string, string>> {
+    const { limits } = this.door.server;
+    return {
+      appendonly: 'yes',
+      databases: '1',
+      maxclients: `${limits.connectionsMax}`,
+      maxmemory: '0',
+      port: `${this.respPortTaken}`,
+      'proto-max-bulk-len': `${limits.bulkBytesMax}`,
+      save: '',
+      timeout: `${Math.round(limits.idleMs / 1000)}`,
+    };
+  }
+
+  private heartbeat(): Heartbeat {
+    const errors = [...this.store.links.all()]
+      .filter(({ failures }) => failures > 0)
+      .map(({ address, failures }) => ({ nodeId: address.nodeId, code: 'UNREACHABLE', count: failures }));
+    return {
+      kind: 'portal',
+      id: this.config.instance,
+      incarnation: this.incarnation,
+      address: this.respAddress,
+      sentAtMs: this.clock.nowMs(),
+      featureLevel,
+      positions: [],
+      errors,
+    };
+  }
+}

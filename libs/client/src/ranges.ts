@@ -1,0 +1,115 @@
+import { asOffset, asPartition, type Offset } from '@levee/kernel';
+import { partitionsOf, type Session } from '@levee/keyspace';
+import {
+  FrameFailure,
+  parseEntryError,
+  parseRangeReply,
+  rangeCommand,
+  RespError,
+  type RangeReply,
+  type RangeRequest,
+  type RespReply,
+} from '@levee/wire';
+import type { EngineContext } from './engine-context';
+import type { PortalReplica, PortalRoute } from './namespace-routes';
+import type { NamespaceStore } from './namespace-store';
+import { StoreFailure } from './store-errors';
+
+export interface RangeQuery {
+  /** Inclusive; empty = from the first key. */
+  readonly from: Buffer;
+  /** Exclusive; empty = to the last key. */
+  readonly to: Buffer;
+  readonly limit: number;
+  readonly keysOnly: boolean;
+  /** Positions the replica must have applied; observes what it read. */
+  readonly session: Session | undefined;
+  /** Per partition, from fences; for consistency `strong`. */
+  readonly fences?: ReadonlyMap<number, Offset>;
+}
+
+/** One page of one chunk, from the first replica that can give it. */
+export class Ranges {
+  constructor(private readonly context: EngineContext) {}
+
+  /** Fails with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
+  async page(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): Promise<RangeReply | undefined> {
+    const endAtMs = this.context.clock.monotonicMs() + this.context.limits.readMs;
+    let last = new StoreFailure('LVUNAVAILABLE', `no replica of ${route.chunkId} can be reached`);
+    while (this.context.clock.monotonicMs() < endAtMs) {
+      for (const replica of route.readable) {
+        const current = namespace.table?.at(route.slotStart);
+        if (current?.chunkId !== route.chunkId || current.slotEnd !== route.slotEnd) return undefined;
+        if (!replica.target.link.usable) continue;
+        const result = await this.ask(namespace, route, replica, query);
+        if (!(result instanceof StoreFailure)) return result;
+        last = result;
+      }
+      await new Promise<void>((resolve) => this.context.timers.after(this.context.limits.retryMs, resolve));
+      const fresh = namespace.table?.at(route.slotStart);
+      if (fresh !== undefined && fresh.seq !== route.seq) return undefined;
+    }
+    throw last;
+  }
+
+  private ask(
+    namespace: NamespaceStore,
+    route: PortalRoute,
+    replica: PortalReplica,
+    query: RangeQuery,
+  ): Promise<RangeReply | StoreFailure> {
+    const { limits } = this.context;
+    const request: RangeRequest = {
+      namespace: namespace.name,
+      tableVersion: namespace.table?.version ?? 0,
+      maxAgeMs: namespace.state.maxStalenessMs ?? -1,
+      nowMs: this.context.expiryNowMs(),
+      deadlineMs: limits.positionWaitMs,
+      chunkId: route.chunkId,
+      from: query.from,
+      to: query.to,
+      limit: Math.min(query.limit, limits.scanPageKeys),
+      bytesMax: limits.scanPageBytes,
+      keysOnly: query.keysOnly,
+      positions: wantedPositions(namespace, route, query),
+    };
+    return new Promise((resolve) => {
+      replica.target.link.scans.send(rangeCommand(request), scanAttemptMs, (failure, reply) => {
+        const result = failure ? new StoreFailure('LVUNAVAILABLE', failure.message) : pageOf(reply);
+        if (result instanceof StoreFailure) replica.target.link.failures++;
+        else
+          for (const { partition, nextOffset } of result.positions)
+            if (partition < namespace.state.partitions)
+              query.session?.observe(asPartition(partition), asOffset(nextOffset));
+        resolve(result);
+      });
+    });
+  }
+}
+
+/** A page of 1 MiB may have to be read from a slow disk. */
+const scanAttemptMs = 3_000;
+
+function wantedPositions(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): RangeRequest['positions'] {
+  const positions: { partition: number; nextOffset: number }[] = [];
+  for (const partition of partitionsOf(route.slotStart, route.slotEnd, namespace.state.partitions)) {
+    const nextOffset = Math.max(query.session?.nextOffset(partition) ?? 0, query.fences?.get(partition) ?? 0);
+    if (nextOffset > 0) positions.push({ partition, nextOffset });
+  }
+  return positions;
+}
+
+function pageOf(reply: RespReply): RangeReply | StoreFailure {
+  if (reply instanceof RespError) {
+    const error = parseEntryError(reply.text);
+    const code = error?.code === 'LVBEHIND' || error?.code === 'LVSTALE' ? error.code : 'LVUNAVAILABLE';
+    return new StoreFailure(code, reply.text);
+  }
+  if (!Buffer.isBuffer(reply)) return new StoreFailure('LVUNAVAILABLE', 'a reply of another type');
+  try {
+    return parseRangeReply(reply);
+  } catch (error) {
+    if (error instanceof FrameFailure) return new StoreFailure('LVUNAVAILABLE', error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,223 @@
+import {
+  FrameFailure,
+  parseEntryError,
+  readCommand,
+  ReadEntriesWriter,
+  ReadReply,
+  readTags,
+  RespError,
+  nodeProtocolLimits,
+  type RespReply,
+} from '@levee/wire';
+import type { EngineContext } from './engine-context';
+import type { PortalRoute, ReadTarget } from './namespace-routes';
+import type { NamespaceStore } from './namespace-store';
+import type { PointRead } from './operations';
+import { StoreFailure } from './store-errors';
+
+/** The reads of one node, namespace and tick. */
+export class ReadBatch {
+  readonly entries = new ReadEntriesWriter();
+  readonly reads: PointRead[] = [];
+  bytes = 0;
+
+  constructor(
+    readonly namespace: NamespaceStore,
+    readonly target: ReadTarget,
+    readonly lane: 0 | 1,
+  ) {}
+}
+
+/** Point reads: gathered per node, namespace and tick; on any trouble the next replica is asked, until the deadline. */
+export class Reads {
+  private open: ReadBatch[] = [];
+  private scheduled = false;
+  private again: { namespace: NamespaceStore; read: PointRead }[] = [];
+  private retryArmed = false;
+  private closed = false;
+  /** Reads not settled. */
+  outstanding = 0;
+  private counts = { reads: 0, batches: 0, retries: 0, failures: 0 };
+
+  constructor(private readonly context: EngineContext) {}
+
+  stats(): Readonly<Record<string, number>> {
+    return { ...this.counts, outstanding: this.outstanding };
+  }
+
+  /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
+  dispatch(namespace: NamespaceStore, read: PointRead): void {
+    const route = namespace.table?.at(read.slot);
+    const target = route && this.choose(route, read);
+    if (!target) return this.later(namespace, read);
+    const lane = read.minOffset > (target.applied[read.partition] as number) ? 1 : 0;
+    let batch = target.open[lane];
+    if (!batch || batch.reads.length >= nodeProtocolLimits.entriesMax || batch.bytes > batchBytesMax) {
+      batch = new ReadBatch(namespace, target, lane);
+      target.open[lane] = batch;
+      this.open.push(batch);
+      this.schedule();
+    }
+    batch.entries.add(read.slot, read.minOffset, read.key);
+    batch.reads.push(read);
+    batch.bytes += read.key.length + 14;
+  }
+
+  close(): void {
+    this.closed = true;
+    const stopping = new StoreFailure('LVSTOPPING', 'this process is shutting down');
+    for (const { read } of this.again.splice(0)) this.fail(read, stopping);
+  }
+
+  private choose(route: PortalRoute, read: PointRead): ReadTarget | undefined {
+    if (read.routeSeq !== route.seq) {
+      read.routeSeq = route.seq;
+      read.tried = 0;
+    }
+    const { readable } = route;
+    for (let i = 0; i < readable.length; i++) {
+      const target = (readable[i] as PortalRoute['readable'][number]).target;
+      if ((read.tried & (1 << i)) !== 0 || !target.link.usable) continue;
+      read.tried |= 1 << i;
+      return target;
+    }
+    return undefined;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.scheduled = false;
+    const batches = this.open;
+    this.open = [];
+    for (const batch of batches) {
+      const { target, lane } = batch;
+      if (target.open[lane] === batch) target.open[lane] = undefined;
+      this.send(batch);
+    }
+  };
+
+  private send(batch: ReadBatch): void {
+    const { namespace, target, lane } = batch;
+    const { positionWaitMs, attemptMs } = this.context.limits;
+    this.counts.batches++;
+    const header = {
+      namespace: namespace.name,
+      tableVersion: namespace.table?.version ?? 0,
+      maxAgeMs: namespace.state.maxStalenessMs ?? -1,
+      nowMs: this.context.expiryNowMs(),
+      deadlineMs: positionWaitMs,
+    };
+    const client = lane === 0 ? target.link.reads : target.link.waitingReads;
+    client.send(readCommand(header, batch.entries.finish()), attemptMs, (failure, reply) => {
+      if (failure) return this.failedAll(batch, failure.message);
+      this.answered(batch, reply);
+    });
+  }
+
+  private answered(batch: ReadBatch, reply: RespReply): void {
+    if (reply instanceof RespError) return this.failedAll(batch, reply.text);
+    if (!Buffer.isBuffer(reply)) return this.failedAll(batch, 'a reply of another type');
+    const { namespace, target, reads } = batch;
+    let answered = 0;
+    try {
+      const cursor = new ReadReply(reply);
+      if (cursor.count !== reads.length) throw new FrameFailure(`${cursor.count} answers to ${reads.length} reads`);
+      for (; answered < reads.length; answered++) {
+        cursor.next();
+        this.answer(namespace, reads[answered] as PointRead, cursor);
+      }
+      for (const { partition, nextOffset } of cursor.positions())
+        if (nextOffset > (target.applied[partition] ?? Infinity)) target.applied[partition] = nextOffset;
+    } catch (error) {
+      if (!(error instanceof FrameFailure)) throw error;
+      this.context.logger.error({ node: target.link.address.nodeId, error: error.message }, 'a bad read reply');
+      this.failedAll(batch, error.message, answered);
+    }
+  }
+
+  private answer(namespace: NamespaceStore, read: PointRead, cursor: ReadReply): void {
+    if (cursor.tag === readTags.value) {
+      this.outstanding--;
+      read.found(cursor.buffer, cursor.valueStart, cursor.valueEnd, cursor.expiresAtMs, cursor.offset);
+    } else if (cursor.tag === readTags.nil) {
+      this.outstanding--;
+      read.missing(cursor.offset);
+    } else if (cursor.tag === readTags.again) {
+      read.tried = 0;
+      this.dispatch(namespace, read);
+    } else this.refused(namespace, read, cursor.errorText());
+  }
+
+  /** One key's error: final, or the next replica's turn. */
+  private refused(namespace: NamespaceStore, read: PointRead, text: string): void {
+    const error = parseEntryError(text);
+    switch (error?.code) {
+      case 'LVUNREADABLE':
+        return this.fail(read, new StoreFailure('LVUNREADABLE', error.detail));
+      case 'LVBEHIND':
+        read.lastFailure = new StoreFailure('LVBEHIND', `${read.partition}:${read.minOffset} is not applied yet`);
+        break;
+      case 'LVSTALE':
+        read.lastFailure = new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
+        break;
+      default:
+        read.lastFailure = new StoreFailure('LVUNAVAILABLE', text);
+    }
+    this.next(namespace, read);
+  }
+
+  private failedAll(batch: ReadBatch, why: string, from = 0): void {
+    const { namespace, target, reads } = batch;
+    target.link.failures++;
+    const failure = new StoreFailure('LVUNAVAILABLE', why);
+    for (let i = from; i < reads.length; i++) {
+      const read = reads[i] as PointRead;
+      read.lastFailure = failure;
+      this.next(namespace, read);
+    }
+  }
+
+  private next(namespace: NamespaceStore, read: PointRead): void {
+    this.counts.retries++;
+    this.dispatch(namespace, read);
+  }
+
+  /** Every replica was asked, or none can be: begin again after a pause, until the deadline. */
+  private later(namespace: NamespaceStore, read: PointRead): void {
+    if (this.closed) return this.fail(read, new StoreFailure('LVSTOPPING', 'this process is shutting down'));
+    read.tried = 0;
+    this.again.push({ namespace, read });
+    if (this.retryArmed) return;
+    this.retryArmed = true;
+    this.context.timers.after(this.context.limits.retryMs, () => this.retry());
+  }
+
+  private retry(): void {
+    this.retryArmed = false;
+    const waiting = this.again;
+    this.again = [];
+    const now = this.context.clock.monotonicMs();
+    for (const { namespace, read } of waiting) {
+      if (read.deadlineAtMs > now) this.dispatch(namespace, read);
+      else
+        this.fail(
+          read,
+          read.lastFailure ??
+            new StoreFailure('LVUNAVAILABLE', namespace.problem ?? 'no replica of the key can be reached'),
+        );
+    }
+  }
+
+  private fail(read: PointRead, failure: StoreFailure): void {
+    this.outstanding--;
+    this.counts.failures++;
+    read.failed(failure);
+  }
+}
+
+const batchBytesMax = 512 * 1024;

@@ -1,0 +1,38 @@
+import { Failure } from '@levee/kernel';
+
+/**
+ * Every way in which a request fails, at every door: RESP errors begin with the code, HTTP bodies carry it.
+ * docs/errors.md is written from this table.
+ */
+export const storeErrors = {
+  LVDEFINITE: 'The write did not happen and never will. It may be repeated.',
+  LVINDEFINITE: 'Whether the write happened is unknown, and it may still appear. Read before repeating it.',
+  LVPENDING:
+    'The write is logged at the position given (`partition:nextOffset`) and will be applied, but not every replica ' +
+    'asked for had it in time. Not an error of the write: do not repeat it; LV.WAIT waits on.',
+  LVUNREADABLE:
+    "The key's last record, at the position given (`partition:offset`), cannot be interpreted. The next write heals it.",
+  LVLIMIT: 'A limit was reached; the message names the value, the limit and the mend. Nothing happened.',
+  LVBEHIND: 'No replica reached the position that the consistency asks for (`partition:nextOffset`) in time.',
+  LVSTALE: 'No replica is young enough for maxStaleness of the namespace.',
+  LVUNAVAILABLE: 'No replica answered in time. Nothing was changed.',
+  LVNAMESPACE: 'There is no such namespace, or it is not active yet.',
+  LVRESERVED: "Keys beginning with 00 'levee' 00 are Levee's own. Nothing happened.",
+  LVSESSION: 'The session token or position is not valid here. Start a new session.',
+  LVCURSOR: 'The cursor is unknown or was not used for 10 minutes: start again at 0.',
+  LVUNSUPPORTED: 'Not possible here by design, or not yet; the message says why and what to use instead.',
+  LVNOTREADY: 'This process has not read the control topics yet. Try again in a moment.',
+  LVSTOPPING: 'This process is shutting down. Nothing happened; ask another one.',
+} as const;
+
+export type StoreErrorCode = keyof typeof storeErrors;
+
+/** What a store operation ends with instead of a result; `message` does not repeat the code. */
+export class StoreFailure extends Failure<StoreErrorCode> {
+  override readonly name = 'StoreFailure';
+
+  /** As a RESP error. */
+  get text(): string {
+    return `${this.code} ${this.message}`;
+  }
+}

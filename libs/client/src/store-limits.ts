@@ -1,0 +1,63 @@
+import { assert } from '@levee/kernel';
+
+export interface StoreLimits {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  /** A read not answered by any replica by then fails. */
+  readonly readMs: number;
+  /** How long a node may wait for a position before the next replica is asked. */
+  readonly positionWaitMs: number;
+  /** How long one node may take to answer before the next replica is asked. */
+  readonly attemptMs: number;
+  /** Pause before all replicas are tried again. */
+  readonly retryMs: number;
+  /** An append not answered by then is indefinite. */
+  readonly appendMs: number;
+  /** A write not applied where its ack asks for by then is pending. */
+  readonly ackMs: number;
+  /** Encoded records waiting for the log, in bytes and in number: beyond it writes fail definitely. */
+  readonly appendQueueBytesMax: number;
+  readonly appendQueueRecordsMax: number;
+  /** One append call: below the 2 MiB of a binlog's max.message.bytes with its largest record. */
+  readonly appendBatchBytesMax: number;
+  readonly appendBatchRecordsMax: number;
+  /** Append calls under way per partition; what comes meanwhile shares the next. */
+  readonly appendsInFlightMax: number;
+  /** Reads waiting or under way in this process. */
+  readonly readsMax: number;
+  /** Fence records a second and partition. */
+  readonly fencesPerSecondMax: number;
+  readonly cursorsMax: number;
+  readonly cursorIdleMs: number;
+  /** Keys of one page that one node is asked for. */
+  readonly scanPageKeys: number;
+  readonly scanPageBytes: number;
+}
+
+export const storeLimits: StoreLimits = {
+  keyBytesMax: 1024,
+  valueBytesMax: 1024 * 1024,
+  readMs: 5_000,
+  positionWaitMs: 150,
+  attemptMs: 1_000,
+  retryMs: 15,
+  appendMs: 15_000,
+  ackMs: 5_000,
+  appendQueueBytesMax: 64 * 1024 * 1024,
+  appendQueueRecordsMax: 200_000,
+  appendBatchBytesMax: 512 * 1024,
+  appendBatchRecordsMax: 4_096,
+  appendsInFlightMax: 2,
+  readsMax: 200_000,
+  fencesPerSecondMax: 200,
+  cursorsMax: 4_096,
+  cursorIdleMs: 600_000,
+  scanPageKeys: 1_000,
+  scanPageBytes: 1024 * 1024,
+};
+
+export function checkStoreLimits(limits: StoreLimits): void {
+  assert(limits.positionWaitMs < limits.attemptMs, 'a node answers LVBEHIND before it is given up');
+  assert(limits.attemptMs * 2 < limits.readMs, 'a read survives two silent replicas');
+  assert(limits.appendBatchBytesMax + limits.valueBytesMax < 2 * 1024 * 1024, 'an append call fits into one batch');
+}
