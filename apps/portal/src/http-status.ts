@@ -1,0 +1,30 @@
+import { rejectionCodes } from '@levee/cluster';
+import type { StoreErrorCode } from '@levee/client';
+import { rejectionStatus } from '@levee/service-kit';
+
+const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
+  LVDEFINITE: 503,
+  LVINDEFINITE: 502,
+  LVPENDING: 202,
+  LVUNREADABLE: 422,
+  LVLIMIT: 429,
+  LVBEHIND: 503,
+  LVSTALE: 503,
+  LVUNAVAILABLE: 503,
+  LVNAMESPACE: 404,
+  LVRESERVED: 403,
+  LVSESSION: 400,
+  LVCURSOR: 410,
+  LVUNSUPPORTED: 501,
+  LVNOTREADY: 503,
+  LVSTOPPING: 503,
+};
+
+/** The one table from codes of the store and of rejected commands to HTTP status codes. */
+export const statusByCode: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(Object.keys(rejectionCodes).map((code) => [code, rejectionStatus(code)])),
+  ...byStoreError,
+  VERSION_FROM_FUTURE: 409,
+  /** A body, key or value above its limit. */
+  TOO_LARGE: 413,
+};

@@ -1,0 +1,15 @@
+import { openLog, runProcess } from '@levee/service-kit';
+import { loadPortalConfig } from './config';
+import { PortalModule } from './portal.module';
+
+runProcess({
+  name: 'portal',
+  start: async (lifecycle, logger) => {
+    const { config, logSettings } = loadPortalConfig(process.env);
+    const { log } = await openLog(logSettings, { logger, clientId: config.instance });
+    lifecycle.onDrain('log', () => log.close());
+    const app = await PortalModule.start({ config, log, logger });
+    lifecycle.onDrain('portal', () => app.close());
+    logger.info({ url: app.url, resp: app.portal.respAddress, log: log.description }, 'the portal listens');
+  },
+});
