@@ -59,7 +59,11 @@ const bans: readonly Ban[] = [
     where: (f) => inLibs(f) && !f.startsWith('libs/service-kit/') && !f.startsWith('libs/nest/'),
   },
   { pattern: /\bforwardRef\b/, instead: 'cut the cycle', where: inSource },
-  { pattern: /(:|<|\bas) any\b/, instead: 'unknown, and look before you use it', where: () => true },
+  {
+    pattern: /(:|<|\bas) any(?=\s*[,;)>\]=|&{[]|\s*$)/,
+    instead: 'unknown, and look before you use it',
+    where: () => true,
+  },
   { pattern: new RegExp('\\b(FIX' + 'ME|X' + 'XX)\\b'), instead: 'mend it, or write an issue', where: () => true },
   {
     pattern: /\b(class|interface|type) \w*(Manager|Helper|Util|Utils|Handler|Processor|Impl)\b/,
@@ -110,6 +114,7 @@ describe('the rules of the house', () => {
   it('libs import only what stands above them, and never each other by a relative path', () => {
     const offences: string[] = [];
     for (const { path, text } of files) {
+      if (path === 'test/tidy.test.ts') continue;
       const lib = /^libs\/([^/]+)\//.exec(path)?.[1];
       for (const imported of importsOf(text)) {
         const target = /^@levee\/([^/]+)(\/.*)?$/.exec(imported);
