@@ -52,7 +52,7 @@ describe('the supervisor of npm run cluster', () => {
     expect(new Set(pids).size).toBe(7);
     expect(cluster.doors.nodes.map((node) => node.dir)).toEqual(['n1', 'n2', 'n3'].map((name) => join(dir, name)));
     const settings = (await (await fetch(`${cluster.doors.nodes[1]?.http}/settings`)).json()) as Record<string, string>;
-    expect(settings).toMatchObject({ LEVEE_NODE_ID: 'n2', LEVEE_DATA_DIR: join(dir, 'n2'), KAFKA_BROKERS: 'none:1' });
+    expect(settings).toMatchObject({ LEVEE_NODE_ID: 'n2', LEVEE_DATA_DIR: dir, KAFKA_BROKERS: 'none:1' });
     expect(`127.0.0.1:${settings.LEVEE_NODE_RESP_PORT}`).toBe(cluster.doors.nodes[1]?.resp);
 
     expect(await cluster.end('SIGINT')).toBe('');

@@ -180,7 +180,13 @@ class Cluster {
     }
     for (let i = 1; i <= nodes; i++) {
       const [resp, port] = ports.splice(0, 2);
-      const own = { LEVEE_NODE_ID: `n${i}`, LEVEE_NODE_RESP_PORT: resp, LEVEE_NODE_HTTP_PORT: port };
+      // A node makes a folder of its name below the data folder.
+      const own = {
+        LEVEE_DATA_DIR: this.dir,
+        LEVEE_NODE_ID: `n${i}`,
+        LEVEE_NODE_RESP_PORT: resp,
+        LEVEE_NODE_HTTP_PORT: port,
+      };
       add(`n${i}`, 'data-node', own, http(port), resp);
     }
     for (let i = 1; i <= portals; i++) {

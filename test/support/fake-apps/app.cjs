@@ -5,7 +5,8 @@ const { dirname, join } = require('node:path');
 
 module.exports = function serve(portSetting) {
   const name = process.env.LEVEE_INSTANCE ?? process.env.LEVEE_NODE_ID;
-  const notes = join(dirname(process.env.LEVEE_DATA_DIR), 'notes.txt');
+  const isNode = process.env.LEVEE_NODE_ID !== undefined;
+  const notes = join(isNode ? process.env.LEVEE_DATA_DIR : dirname(process.env.LEVEE_DATA_DIR), 'notes.txt');
   const server = createServer((request, response) => {
     const nodes = { nodes: [{}, {}, {}] };
     const body = request.url === '/v1/nodes' ? nodes : request.url === '/settings' ? process.env : {};
