@@ -1,5 +1,16 @@
-import { asOffset, asPartition, assert, type Clock, type Logger, messageOf, type Offset } from '@levee/kernel';
-import { type Partition, silentLogger, type Timers } from '@levee/kernel';
+import {
+  asOffset,
+  asPartition,
+  assert,
+  type Clock,
+  InvariantViolation,
+  type Logger,
+  messageOf,
+  type Offset,
+  type Partition,
+  silentLogger,
+  type Timers,
+} from '@levee/kernel';
 import {
   type Appended,
   type FencedWriter,
@@ -16,45 +27,23 @@ import {
   type TopicDescription,
   type TopicSpec,
 } from '@levee/log';
-import { type DatabaseWrite, del, type LogDatabase, put, writeSynced } from './database';
-import { EmbeddedTail, topicMissing } from './embedded-tail';
 import { admit } from './admission';
+import { type Cleaning, compactPartition, expirePartition, moveStart } from './cleaner';
+import { type DatabaseWrite, type LogDatabase, put, writeSynced } from './database';
+import { EmbeddedTail, topicMissing } from './embedded-tail';
 import { openFolder, readOwner, writeOwner } from './folder';
 import { GroupCommit } from './group-commit';
-import { metaKey, rangesOfTopic, topicKey } from './keys';
+import { metaKey } from './keys';
 import { embeddedLimits } from './limits';
 import { loadCounter, loadPartition, loadTopics, topicLogOf } from './load';
 import { offsetAtTime } from './offset-at';
+import type { EmbeddedLogOptions, EmbeddedLogStats } from './options';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
-import { encodeSlot, slotOf } from './slot';
+import { slotOf } from './slot';
+import { checkAgrees, checkSpec, describe, rulesOf } from './topic';
+import { createTopic, removeTopic, storeTopic } from './topic-store';
 import { fencedWriterOf, takeWriter, type WriterClaim } from './writers';
-import { type Cleaning, compactPartition, expirePartition, moveStart } from './cleaner';
-import { checkAgrees, checkSpec, describe, encodeTopic, rulesOf, type StoredTopic } from './topic';
-
-export interface EmbeddedLogOptions {
-  /** Folder on disk; created when missing. Either this or `db`. */
-  readonly location?: string;
-  /** Any abstract-level database, such as a memory-level; the log opens and closes it. */
-  readonly db?: LogDatabase;
-  /** Addresses of the process that opens the folder, shown to whoever tries to open it too. */
-  readonly doors?: Readonly<Record<string, string>>;
-  readonly clock?: Clock;
-  readonly timers?: Timers;
-  readonly logger?: Logger;
-  /** How often the cleaner looks for work (default `embeddedLimits.cleanEveryMs`); 0 = only when asked. */
-  readonly cleanEveryMs?: number;
-}
-
-export interface EmbeddedLogStats {
-  readonly syncs: number;
-  readonly appends: number;
-  readonly records: number;
-  /** Bytes of appends waiting or unanswered. */
-  readonly queuedBytes: number;
-  readonly tails: number;
-  readonly epoch: number;
-}
 
 /** The log in one process: durable on disk without anything to install, or in memory for tests. */
 export class EmbeddedLog implements Log {
@@ -135,7 +124,10 @@ export class EmbeddedLog implements Log {
         if (existing === undefined) missing.push(spec);
         else checkAgrees(spec, existing.stored);
       }
-      for (const spec of missing) await this.createTopic(spec);
+      for (const spec of missing) {
+        const stored = await createTopic(this.db, spec, this.clock.nowMs());
+        this.topics.set(spec.name, topicLogOf(stored));
+      }
     });
   }
 
@@ -151,7 +143,7 @@ export class EmbeddedLog implements Log {
       if (topic === undefined) throw topicMissing(name);
       const stored = { ...topic.stored, settings: { ...topic.stored.settings, ...settings } };
       checkSpec(stored);
-      await this.writeTopic(stored);
+      await storeTopic(this.db, stored);
       topic.stored = stored;
       topic.rules = rulesOf(stored.settings);
     });
@@ -166,11 +158,8 @@ export class EmbeddedLog implements Log {
         this.topics.delete(name);
         for (const partition of topic.partitions) this.commits.failPartition(partition, topicMissing(name));
         await this.commits.settled();
-        await writeSynced(this.db, [del(topicKey(name, 0)), del(topicKey(name, 1))]);
+        await removeTopic(this.db, topic.stored);
         for (const partition of topic.partitions) partition.wake();
-        // Its number is never used again: entries a crash leaves behind are in nobody's way.
-        for (const range of rangesOfTopic(topic.stored.number))
-          await this.db.clear({ ...range, keyEncoding: 'buffer' });
       }
     });
   }
@@ -246,39 +235,32 @@ export class EmbeddedLog implements Log {
     return found.partitions;
   }
 
-  private async createTopic(spec: TopicSpec): Promise<void> {
-    const counter = await loadCounter(this.db, 'topics');
-    const number = counter.value + 1;
-    const { name, partitions, settings } = spec;
-    const stored: StoredTopic = { name, number, partitions, createdAtMs: Math.floor(this.clock.nowMs()), settings };
-    const count = counter.count + 1;
-    await this.writeTopic(stored, [put(metaKey('topics', slotOf(count)), encodeCounter(number, count))]);
-    this.topics.set(name, topicLogOf(stored));
-  }
-
-  private async writeTopic(stored: StoredTopic, before: readonly DatabaseWrite[] = []): Promise<void> {
-    const bytes = encodeSlot(0, encodeTopic(stored));
-    await writeSynced(this.db, [...before, put(topicKey(stored.name, 0), bytes), put(topicKey(stored.name, 1), bytes)]);
-  }
-
   /** One change of the database's own records after the other. */
   private change<T>(work: () => Promise<T>): Promise<T> {
-    const refuse = (): LogFailure | undefined =>
-      this.closing === undefined ? this.broken : closedFailure(this.description);
     const result = this.changes.then(async () => {
-      const refused = refuse();
-      if (refused !== undefined) throw refused;
-      return work();
+      this.demandUsable();
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof LogFailure || error instanceof InvariantViolation || this.closing !== undefined)
+          throw error;
+        this.breakDown(writeFailed(error), Promise.resolve());
+        throw this.broken ?? error;
+      }
     });
     this.changes = result.catch(() => undefined);
     return result;
   }
 
+  private demandUsable(): void {
+    if (this.closing !== undefined) throw closedFailure(this.description);
+    if (this.broken !== undefined) throw this.broken;
+  }
+
   /** One cleaning after the other, beside appends and reads. */
   private clean<T>(work: () => Promise<T>): Promise<T> {
     const result = this.cleaning.then(() => {
-      const refused = this.closing === undefined ? this.broken : closedFailure(this.description);
-      if (refused !== undefined) throw refused;
+      this.demandUsable();
       return work();
     });
     this.cleaning = result.catch(() => undefined);
@@ -323,12 +305,11 @@ export class EmbeddedLog implements Log {
     const { db, logger } = this;
     const { location, doors = {} } = this.options;
     const writes: DatabaseWrite[] = [];
-    const known = new Map(this.topics);
-    this.topics.clear();
+    const loaded = new Map<string, TopicLog>();
     for (const stored of await loadTopics(db, logger)) {
-      const existing = known.get(stored.name);
-      const topic = existing?.stored.number === stored.number ? existing : topicLogOf(stored);
-      this.topics.set(stored.name, topic);
+      const known = this.topics.get(stored.name);
+      const topic = known?.stored.number === stored.number ? known : topicLogOf(stored);
+      loaded.set(stored.name, topic);
       for (const partition of topic.partitions) await loadPartition(db, partition, writes, logger);
     }
     const { value, count } = await loadCounter(db, 'epoch');
@@ -340,8 +321,14 @@ export class EmbeddedLog implements Log {
       const openedAtMs = Math.floor(this.clock.nowMs());
       await writeOwner(location, { pid: process.pid, openedAtMs, doors, epoch: this.epoch });
     }
+    const before = [...this.topics.values()];
+    this.topics.clear();
+    for (const [name, topic] of loaded) this.topics.set(name, topic);
     this.generation++;
-    for (const topic of this.topics.values()) for (const partition of topic.partitions) partition.wake();
+    for (const topic of before) {
+      topic.deleted = this.topics.get(topic.stored.name) !== topic;
+      for (const partition of topic.partitions) partition.wake();
+    }
   }
 
   /**
@@ -396,4 +383,10 @@ function failing(failure: LogFailure): AsyncIterator<LogBatch> {
 
 function closedFailure(description: string): LogFailure {
   return new LogFailure('LOG_UNAVAILABLE', `the log (${description}) is closed`);
+}
+
+function writeFailed(cause: unknown): LogFailure {
+  return new LogFailure('LOG_UNAVAILABLE', `the log's disk did not confirm a synced write: ${messageOf(cause)}`, {
+    cause,
+  });
 }

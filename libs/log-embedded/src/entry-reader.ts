@@ -4,6 +4,9 @@ import { decodeRecords, type EntryHead, readHead } from './entry';
 import { entryKey, entryKeyAfter, offsetOfEntryKey } from './keys';
 import type { PartitionLog } from './partition-log';
 
+/** classic-level fetches this much per call into LevelDB; its default of 16 KiB is a call per entry or two. */
+const readAhead: object = { highWaterMarkBytes: 256 * 1024 };
+
 export interface ReadEntry {
   readonly head: EntryHead;
   readonly bytes: Buffer;
@@ -70,6 +73,7 @@ export async function forEachEntry(
     gte: entryKey(topic, partition.number, position),
     lt: entryKey(topic, partition.number, until),
     ...binary,
+    ...readAhead,
   });
   try {
     for (;;) {

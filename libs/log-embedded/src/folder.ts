@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { messageOf } from '@levee/kernel';
@@ -31,12 +31,14 @@ export async function writeOwner(location: string, owner: FolderOwner): Promise<
   await rename(draft, ownerFile(location));
 }
 
-export async function removeFolder(location: string): Promise<void> {
-  await rm(location, { recursive: true, force: true });
-}
-
 export async function openFolder(location: string): Promise<LogDatabase> {
-  await mkdir(location, { recursive: true });
+  try {
+    await mkdir(location, { recursive: true });
+  } catch (error) {
+    throw new LogFailure('LOG_UNAVAILABLE', `cannot make the folder of the log, ${location}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
   const db = new ClassicLevel<Buffer, Buffer>(join(location, 'entries'), {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',

@@ -86,6 +86,19 @@ describe('a write that fails', () => {
     await log.close();
   });
 
+  it('of a topic or a writer is said to be, and mends by itself in the same way', async () => {
+    const { db, next } = moodyDatabase();
+    const log = await EmbeddedLog.open({ db, cleanEveryMs: 0 });
+    const specs = [{ name: 't', partitions: 1, settings: {} }];
+    for (const attempt of [() => log.ensureTopics(specs), () => log.fencedWriter('w'), () => log.deleteTopics(['t'])]) {
+      next('fail-after');
+      expect(await codeOf(attempt())).toBe('LOG_UNAVAILABLE');
+      await until(async () => (await codeOf(attempt())) === 'ok');
+    }
+    expect(await log.describeTopics()).toEqual([]);
+    await log.close();
+  });
+
   it('tails wait through it and go on', async () => {
     const { db, next } = moodyDatabase();
     const log = await EmbeddedLog.open({ db, cleanEveryMs: 0 });

@@ -1,0 +1,26 @@
+import type { Clock, Logger, Timers } from '@levee/kernel';
+import type { LogDatabase } from './database';
+
+export interface EmbeddedLogOptions {
+  /** Folder on disk; created when missing. Either this or `db`. */
+  readonly location?: string;
+  /** Any abstract-level database, such as a memory-level; the log opens and closes it. */
+  readonly db?: LogDatabase;
+  /** Addresses of the process that opens the folder, shown to whoever tries to open it too. */
+  readonly doors?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly logger?: Logger;
+  /** How often the cleaner looks for work (default `embeddedLimits.cleanEveryMs`); 0 = only when asked. */
+  readonly cleanEveryMs?: number;
+}
+
+export interface EmbeddedLogStats {
+  readonly syncs: number;
+  readonly appends: number;
+  readonly records: number;
+  /** Bytes of appends waiting or unanswered. */
+  readonly queuedBytes: number;
+  readonly tails: number;
+  readonly epoch: number;
+}
