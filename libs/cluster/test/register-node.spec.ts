@@ -54,6 +54,27 @@ describe('RegisterNode', () => {
     );
   });
 
+  it('of an empty disk that says which lost one it replaces takes over its replicas, each in the next generation', () => {
+    const script = new ClusterScript().nodes(3);
+    script.namespace('shop', { chunks: 4, replicas: 3 });
+    const payload = registration('n1', { storeId: 'store-new', incarnation: 'run-2', replaces: 'store-n1' });
+    script.accept('RegisterNode', payload);
+    for (const chunk of script.state.chunksOf('shop')) {
+      const replica = chunk.replicas.find((of) => of.nodeId === 'n1');
+      expect(replica).toMatchObject({ storeId: 'store-new', generation: 2 });
+      expect(script.state.unit(replica?.unitId ?? '')).toMatchObject({
+        state: 'allocated',
+        storeId: 'store-new',
+        generation: 2,
+      });
+      expect(script.state.route(chunk.chunkId)?.replicas).toContainEqual(replica);
+    }
+    expect(script.accept('RegisterNode', payload)).toEqual([]);
+    expect(script.answer('RegisterNode', { ...payload, storeId: 'store-3', replaces: 'store-n1' })).toMatch(
+      /^STORE_HAS_REPLICAS/,
+    );
+  });
+
   it('of a disk that another node has registered is refused, naming both addresses', () => {
     const script = new ClusterScript().nodes(1);
     expect(script.answer('RegisterNode', registration('n2', { storeId: 'store-n1' }))).toMatch(

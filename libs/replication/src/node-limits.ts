@@ -10,6 +10,8 @@ export const nodeLimits = {
   registerDeadlineMs: 5_000,
   registerRetryMinMs: 250,
   registerRetryMaxMs: 5_000,
+  /** An empty disk takes the place of a known one after hearing nothing of it for so long: seven heartbeats. */
+  rivalSilenceMs: 2_100,
   /** Pause before a partition is tailed again after a failure. */
   feedRetryMinMs: 50,
   feedRetryMaxMs: 2_000,
@@ -36,6 +38,7 @@ export const nodeLimits = {
   respDrainMs: 2_000,
 } as const;
 
+assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');
 assert(nodeLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
 
 /** When no topic setting says otherwise: Kafka's floor in our policy. */

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { UnitDisk } from '@levee/chunk-store';
-import type { NodeState } from '@levee/events';
+import { decodeAs } from '@levee/codec';
+import type { Heartbeat, NodeState } from '@levee/events';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
-import { type Logger, messageOf, type Timers } from '@levee/kernel';
+import { asOffset, asPartition, Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { NodeIdentity } from './digest-work';
 import { nodeLimits } from './node-limits';
@@ -84,6 +85,7 @@ export class Registration {
       try {
         if (await this.registerOnce()) return;
       } catch (error) {
+        if (failureCode(error) === 'NODE_ID_TAKEN') this.rejection = messageOf(error);
         this.options.logger.warn({ error: messageOf(error) }, 'registration was not decided; trying again');
       }
       await this.pause(pauseMs);
@@ -97,7 +99,8 @@ export class Registration {
       this.disk.units.map(async (unit) => ({ ...unit, generation: await this.disk.generationOf(unit.unitId) })),
     );
     const id = randomUUID();
-    const payload = { ...identity, ...addresses, units };
+    const replaces = await this.lostStore();
+    const payload = { ...identity, ...addresses, ...(replaces === undefined ? {} : { replaces }), units };
     await submit(this.log, this.topics, { id, kind: 'RegisterNode', payload, principal: `node ${identity.nodeId}` });
     const outcome = await this.view.outcome(id, nodeLimits.registerDeadlineMs);
     if (outcome.rejectionCode === null) {
@@ -111,6 +114,50 @@ export class Registration {
     return false;
   }
 
+  /**
+   * Another disk is known under our name: when nothing speaks for it for a while, this one takes its place, and its
+   * replicas are filled from the log. Two live processes of one name must not take it from each other.
+   */
+  private async lostStore(): Promise<string | undefined> {
+    const { identity } = this.options.facts;
+    const known = this.view.state.node(identity.nodeId);
+    if (known === undefined || known.storeId === identity.storeId) return undefined;
+    const rival = await this.heardOf(known.nodeId);
+    if (rival !== undefined)
+      throw new Failure(
+        'NODE_ID_TAKEN',
+        `${identity.nodeId} with disk ${known.storeId} is alive at ${rival}, this is disk ${identity.storeId} at ` +
+          `${this.options.facts.respAddress}: give one of them another LEVEE_NODE_ID`,
+      );
+    this.options.logger.warn({ replaces: known.storeId }, 'this disk takes the place of one that nobody speaks for');
+    return known.storeId;
+  }
+
+  /** Address of another process that says it is `nodeId`, heard within a few heartbeats; `undefined` = silence. */
+  private async heardOf(nodeId: string): Promise<string | undefined> {
+    const { heartbeats } = this.topics;
+    const nextOffset = (await this.log.offsets(heartbeats))[0]?.endOffset ?? asOffset(0);
+    const done = new AbortController();
+    const cancel = this.options.timers.after(nodeLimits.rivalSilenceMs, () => done.abort());
+    try {
+      const from = { nextOffset, leaderEpoch: -1 };
+      for await (const { records } of this.log.tail(heartbeats, asPartition(0), from, { signal: done.signal }))
+        for (const { value } of records) {
+          const beat = value === null ? undefined : heartbeatIn(value);
+          if (
+            beat?.kind === 'node' &&
+            beat.id === nodeId &&
+            beat.incarnation !== this.options.facts.identity.incarnation
+          )
+            return beat.address;
+        }
+      return undefined;
+    } finally {
+      cancel();
+      done.abort();
+    }
+  }
+
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.options.timers.after(ms, resolve);
@@ -119,5 +166,13 @@ export class Registration {
         resolve();
       };
     });
+  }
+}
+
+function heartbeatIn(value: Buffer): Heartbeat | undefined {
+  try {
+    return decodeAs('Heartbeat', value);
+  } catch {
+    return undefined;
   }
 }

@@ -4,6 +4,7 @@ import { decodeAs, encode, encodePut } from '@levee/codec';
 import { asPartition, reservedKeyPrefix } from '@levee/kernel';
 import { parseAwaitReply, parseRangeReply, awaitCommand, rangeCommand, nodeCommands, RespError } from '@levee/wire';
 import { barrierKey } from '@levee/journal';
+import { DataNode } from '@levee/replication';
 import { SmallCluster, topics, until } from './small-cluster';
 
 const ns = 'shop.orders';
@@ -195,6 +196,24 @@ describe('a data node', () => {
     for (const nodeId of ['n1', 'n2', 'n3']) await cluster.node(nodeId);
     await cluster.ready();
     expect(await digests('audit-2', 24)).toEqual(first);
+  });
+
+  it('an empty disk takes the place of a lost one, but not of one that is alive', async () => {
+    await filled('n1', 'n2');
+    await cluster.stopNode('n1');
+    await rm(join(cluster.folder, 'n1'), { recursive: true });
+    await cluster.append(ns, 'key-1', 'after the loss');
+    await cluster.node('n1');
+    await cluster.ready();
+    expect((await readAll('n1'))[1]).toBe('after the loss');
+    expect((await readAll('n1'))[2]).toBe('value of key-2');
+
+    const imposter = new DataNode({ ...cluster.config('n1'), folder: join(cluster.folder, 'x') }, { log: cluster.log });
+    await imposter.start();
+    imposter.announce('127.0.0.1:1');
+    await until('the refusal', () => imposter.readyProblem()?.includes('is alive at') === true);
+    await imposter.close();
+    expect(cluster.nodes.get('n1')!.readyProblem()).toBeUndefined();
   });
 
   it('a barrier in the middle of a batch is digested as of its own offset', async () => {

@@ -69,26 +69,26 @@ export class SmallCluster {
   }
 
   async node(nodeId: string, options: Partial<DataNodeConfig> = {}, logger: Logger = silentLogger): Promise<DataNode> {
-    const node = new DataNode(
-      {
-        nodeId,
-        folder: join(this.folder, nodeId),
-        units: '16x8MiB:leveldb',
-        domain: nodeId,
-        host: '127.0.0.1',
-        advertisedHost: '127.0.0.1',
-        respPort: 0,
-        memoryBudgetBytes: 16 << 20,
-        heartbeatMs: 100,
-        topics,
-        ...options,
-      },
-      { log: this.log, logger },
-    );
+    const node = new DataNode({ ...this.config(nodeId), ...options }, { log: this.log, logger });
     await node.start();
     node.announce('127.0.0.1:1');
     this.nodes.set(nodeId, node);
     return node;
+  }
+
+  config(nodeId: string): DataNodeConfig {
+    return {
+      nodeId,
+      folder: join(this.folder, nodeId),
+      units: '16x8MiB:leveldb',
+      domain: nodeId,
+      host: '127.0.0.1',
+      advertisedHost: '127.0.0.1',
+      respPort: 0,
+      memoryBudgetBytes: 16 << 20,
+      heartbeatMs: 100,
+      topics,
+    };
   }
 
   async stopNode(nodeId: string): Promise<void> {

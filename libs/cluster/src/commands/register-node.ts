@@ -1,10 +1,12 @@
-import type { NodeState, UnitState } from '@levee/events';
+import type { ChunkReplica, NodeState, UnitState } from '@levee/events';
+import { assert } from '@levee/kernel';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
+import { routeOf } from './namespace-lifecycle';
 
 /** Units of one node: each is a database of its own. */
 export const unitsPerNodeMax = 1_024;
@@ -28,14 +30,18 @@ interface Registration {
   readonly respAddress: string;
   readonly httpAddress: string;
   readonly featureLevel: number;
+  /** storeId of the lost disk whose replicas this empty one takes over, to be filled from the log; '' = none. */
+  readonly replaces: string;
   readonly units: readonly UnitSpec[];
 }
 
 /**
  * `{nodeId, storeId, incarnation, domain, respAddress, httpAddress, featureLevel, units: [{unitId, capacityBytes,
  * engine, generation}]}`. The same storeId with another incarnation is a restart; another storeId under a known nodeId
- * is a new disk, welcome only once no replica lives on the old one. Units may grow; they shrink, change engine or go
- * only while free.
+ * is a new disk, welcome only once no replica lives on the old one, or when `replaces` names the old one: the node says
+ * so after it has heard nothing of it for a while. Then each replica moves to the same unit of the new disk, in the next
+ * generation: empty, and not readable before the log has filled it. Units may grow; they shrink, change engine or go only
+ * while free.
  */
 export const registerNode: Decider = (state, fields, context) => {
   const registration = readRegistration(fields);
@@ -57,6 +63,7 @@ function readRegistration(fields: PayloadFields): Registration {
     respAddress: address(fields, 'respAddress'),
     httpAddress: address(fields, 'httpAddress'),
     featureLevel: fields.integer('featureLevel', { min: 1, max: 1_000_000 }),
+    replaces: fields.optional('replaces', (name) => fields.text(name, 64), ''),
     units: fields.objects('units', unitsPerNodeMax, (unit) => ({
       unitId: unit.text('unitId', 128),
       capacityBytes: unit.integer('capacityBytes', { min: 65_536, max: 2 ** 50, unit: 'bytes' }),
@@ -85,7 +92,10 @@ function address(fields: PayloadFields, name: string): string {
   return text;
 }
 
-function checkStore(state: ClusterState, { nodeId, storeId, respAddress }: Registration): Rejection | undefined {
+function checkStore(
+  state: ClusterState,
+  { nodeId, storeId, respAddress, replaces }: Registration,
+): Rejection | undefined {
   const holder = state.nodeOfStore(storeId);
   if (holder !== undefined && holder.nodeId !== nodeId)
     return reject(
@@ -94,7 +104,7 @@ function checkStore(state: ClusterState, { nodeId, storeId, respAddress }: Regis
         `(${holder.state}): start it under that name, or give this node an empty folder`,
     );
   const known = state.node(nodeId);
-  if (known === undefined || known.storeId === storeId) return undefined;
+  if (known === undefined || known.storeId === storeId || known.storeId === replaces) return undefined;
   const used = [...state.unitsOf(nodeId)].filter((unit) => holdsReplica(state, unit));
   if (used.length === 0) return undefined;
   return reject(
@@ -106,7 +116,7 @@ function checkStore(state: ClusterState, { nodeId, storeId, respAddress }: Regis
 }
 
 function nodeEvents(known: NodeState | undefined, registration: Registration, context: DecideContext): ClusterEvent[] {
-  const { units: _units, ...facts } = registration;
+  const { units: _units, replaces: _replaces, ...facts } = registration;
   const same =
     known !== undefined &&
     known.state === 'up' &&
@@ -127,7 +137,7 @@ function decideUnits(
   const listed = new Set(units.map((unit) => unit.unitId));
   for (const unit of state.unitsOf(nodeId)) {
     if (listed.has(unit.unitId)) continue;
-    if (unit.storeId === storeId && unit.state !== 'free')
+    if (unit.storeId === storeId ? unit.state !== 'free' : holdsReplica(state, unit))
       return reject(
         'UNIT_IN_USE',
         `node ${nodeId} registers without unit ${unit.unitId}, which is ${unit.state} for chunk ${unit.chunkId}: list it, or move the chunk away first`,
@@ -138,7 +148,7 @@ function decideUnits(
     const decided = decideUnit(state, { spec, nodeId, storeId }, context);
     if (decided === undefined) continue;
     if ('code' in decided) return decided;
-    events.push(decided);
+    events.push(...(Array.isArray(decided) ? decided : [decided]));
   }
   return events;
 }
@@ -147,7 +157,7 @@ function decideUnit(
   state: ClusterState,
   { spec, nodeId, storeId }: { spec: UnitSpec; nodeId: string; storeId: string },
   context: DecideContext,
-): ClusterEvent | Rejection | undefined {
+): ClusterEvent | ClusterEvent[] | Rejection | undefined {
   const { unitId, capacityBytes, engine } = spec;
   const known = state.unit(unitId);
   if (known === undefined) {
@@ -166,6 +176,7 @@ function decideUnit(
   }
   if (known.nodeId !== nodeId) return reject('UNIT_TAKEN', `unit ${unitId} belongs to node ${known.nodeId}`);
   if (known.storeId !== storeId) {
+    if (holdsReplica(state, known)) return moveToNewDisk(state, known, { ...spec, storeId }, context);
     const generation = Math.max(known.generation, spec.generation);
     const entity = { ...known, storeId, capacityBytes, engine, generation, state: 'free', chunkId: null } as const;
     return { kind: 'unit', entity: { ...entity, ...stamp(context, 'UnitReplaced') } };
@@ -185,6 +196,40 @@ function decideUnit(
     );
   const change = capacityBytes >= known.capacityBytes ? 'UnitGrown' : 'UnitShrunk';
   return { kind: 'unit', entity: { ...known, capacityBytes, engine, ...stamp(context, change) } };
+}
+
+/** The replica of a lost disk goes on in the next generation of its unit on the new one (I10: never in the same). */
+function moveToNewDisk(
+  state: ClusterState,
+  known: UnitState,
+  { storeId, capacityBytes, engine, generation }: UnitSpec & { storeId: string },
+  context: DecideContext,
+): ClusterEvent[] | Rejection {
+  const { unitId } = known;
+  const chunk = state.chunk(known.chunkId ?? '');
+  assert(chunk !== undefined, `I10: unit ${unitId} is allocated to no chunk`);
+  if (capacityBytes < known.capacityBytes)
+    return reject(
+      'UNIT_IN_USE',
+      `unit ${unitId} of the lost disk had ${known.capacityBytes} bytes for chunk ${chunk.chunkId}, the new one has ` +
+        `${capacityBytes}: give it as much`,
+    );
+  const next = Math.max(known.generation, generation) + 1;
+  const lives = (of: ChunkReplica): boolean => of.unitId === unitId && of.role !== 'dead';
+  const emptied = chunk.replicas.map((of) => (lives(of) ? { ...of, role: 'dead' as const } : of));
+  const moved = chunk.replicas.map((of) => (lives(of) ? { ...of, storeId, generation: next } : of));
+  const whole = { ...chunk, replicas: moved, ...stamp(context, 'ReplicaReplaced') };
+  const events: ClusterEvent[] = [
+    { kind: 'chunk', entity: { ...chunk, replicas: emptied, ...stamp(context, 'ReplicaLost') } },
+    {
+      kind: 'unit',
+      entity: { ...known, storeId, capacityBytes, engine, generation: next, ...stamp(context, 'UnitReplaced') },
+    },
+    { kind: 'chunk', entity: whole },
+  ];
+  if (state.route(chunk.chunkId) !== undefined)
+    events.push({ kind: 'route', entity: routeOf(whole, context, 'RouteChanged') });
+  return events;
 }
 
 /** A replica that is not given up is in the unit. */
