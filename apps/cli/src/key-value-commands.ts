@@ -1,0 +1,199 @@
+import { printable } from '@levee/codec';
+import { Command, Option } from 'commander';
+import type { IncomingHttpHeaders } from 'node:http';
+import { durationMs, type KeyEncoding, keyBytes, keyEncodings, percentEncode, wholeNumber } from './arguments';
+import { CliFailure, usageFailure } from './exit';
+import { oneLine, type Output, type Row } from './output';
+import type { ToolsOf } from './program';
+import { readAll } from './terminal';
+
+interface KeyOptions {
+  readonly namespace: string;
+  readonly keyEncoding: KeyEncoding;
+  readonly session?: string;
+}
+type WriteOptions = KeyOptions & { readonly ack?: string; readonly ttl?: number };
+type ReadOptions = KeyOptions & { readonly consistency?: string; readonly raw?: boolean };
+type ScanOptions = KeyOptions & {
+  readonly from?: string;
+  readonly to?: string;
+  readonly prefix?: string;
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly keysOnly?: boolean;
+};
+
+/** Values read from standard input; the portal has its own, lower limit and names it. */
+const inputBytesMax = 16 * 1024 * 1024;
+
+export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
+  withKeyOptions(program.command('get <key>'))
+    .description('print the value of a key')
+    .addOption(consistencyOption())
+    .option('--raw', 'write the bytes of the value and nothing else')
+    .action(async (key: string, options: ReadOptions, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const reply = await portal.send({
+        path: pathOf(key, options),
+        headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
+      });
+      if (options.raw) await output.raw(reply.body);
+      else await printValue(output, { key, value: reply.body, headers: reply.headers });
+    });
+
+  withWriteOptions(program.command('put <key> [value]'))
+    .description('set a key; without a value, or with -, standard input is the value')
+    .option('--ttl <duration>', 'time after which the key is gone', durationMs)
+    .action(async (key: string, value: string | undefined, options: WriteOptions, command: Command) => {
+      const { output, portal, terminal } = toolsOf(command);
+      const path = pathOf(key, options);
+      const body =
+        value === undefined || value === '-' ? await readAll(terminal.stdin, inputBytesMax) : Buffer.from(value);
+      if (body === undefined)
+        throw new CliFailure('TOO_LARGE', `the value on standard input has more than ${inputBytesMax} bytes`);
+      const expiresAtMs = options.ttl === undefined ? undefined : terminal.clock.nowMs() + options.ttl;
+      const { headers } = await portal.send({
+        method: 'PUT',
+        path,
+        body,
+        headers: {
+          'content-type': 'application/octet-stream',
+          'levee-ack': options.ack,
+          'levee-session': options.session,
+          'levee-expires-at': expiresAtMs === undefined ? undefined : String(expiresAtMs),
+        },
+      });
+      await printWritten(output, key, headers);
+    });
+
+  withWriteOptions(program.command('del <key...>'))
+    .description('delete keys, one after the other')
+    .action(async (keys: string[], options: WriteOptions, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const paths = keys.map((key) => pathOf(key, options));
+      for (const [i, path] of paths.entries()) {
+        const { headers } = await portal.send({
+          method: 'DELETE',
+          path,
+          headers: { 'levee-ack': options.ack, 'levee-session': options.session },
+        });
+        await printWritten(output, keys[i] as string, headers);
+      }
+    });
+
+  withKeyOptions(program.command('scan'))
+    .description('print keys and values in the order of the keys')
+    .addOption(consistencyOption())
+    .option('--from <key>', 'first key')
+    .option('--to <key>', 'key to stop before')
+    .option('--prefix <key>', 'only keys that begin so')
+    .option('--limit <count>', 'most entries', wholeNumber)
+    .option('--cursor <token>', 'go on where an earlier scan stopped')
+    .option('--keys-only', 'leave the values out')
+    .action(async (options: ScanOptions & ReadOptions, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const bound = (key: string | undefined): string | undefined =>
+        key === undefined ? undefined : percentEncode(bytesOf(key, options.keyEncoding));
+      let left = options.limit ?? Infinity;
+      let cursor = options.cursor;
+      do {
+        const before = cursor;
+        cursor = undefined;
+        const range = [
+          ['from', bound(options.from)],
+          ['to', bound(options.to)],
+          ['prefix', bound(options.prefix)],
+          ['limit', left === Infinity ? undefined : String(left)],
+          ['cursor', before === undefined ? undefined : encodeURIComponent(before)],
+        ].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+        // Not through `query`: keys are bytes, which that would encode once more.
+        const query = range.length > 0 ? `?${range.join('&')}` : '';
+        for await (const line of portal.lines({
+          path: `/v1/kv/${encodeURIComponent(options.namespace)}${query}`,
+          headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
+        })) {
+          if ('cursor' in line) cursor = typeof line['cursor'] === 'string' ? line['cursor'] : undefined;
+          else if (typeof line['code'] === 'string') throw new CliFailure(line['code'], String(line['message']));
+          else {
+            left--;
+            await printEntry(output, line, options.keysOnly === true);
+          }
+        }
+      } while (cursor !== undefined && left > 0);
+      if (cursor !== undefined) await output.note(`there is more: --cursor ${cursor}`);
+    });
+}
+
+const withKeyOptions = (command: Command): Command =>
+  command
+    .option('-n, --namespace <name>', 'namespace of the keys', 'default')
+    .addOption(
+      new Option('--key-encoding <encoding>', 'how keys are written here').choices(keyEncodings).default('utf8'),
+    )
+    .option('--session <token>', 'session of an earlier answer, whose writes and reads must be seen');
+
+const withWriteOptions = (command: Command): Command =>
+  withKeyOptions(command).addOption(
+    new Option('--ack <when>', 'when a write is answered (default: as the namespace says)').choices([
+      'logged',
+      'primary',
+      'all',
+    ]),
+  );
+
+const consistencyOption = (): Option =>
+  new Option('--consistency <level>', 'what a read may miss (default: as the namespace says)').choices([
+    'eventual',
+    'session',
+    'strong',
+  ]);
+
+function bytesOf(key: string, encoding: KeyEncoding): Buffer {
+  const bytes = keyBytes(key, encoding);
+  if (bytes === undefined) throw usageFailure(`'${key}' is not ${encoding} (--key-encoding)`);
+  return bytes;
+}
+
+function pathOf(key: string, options: KeyOptions): string {
+  const bytes = bytesOf(key, options.keyEncoding);
+  if (bytes.length === 0) throw usageFailure('a key has at least one byte');
+  return `/v1/kv/${encodeURIComponent(options.namespace)}/${percentEncode(bytes)}`;
+}
+
+/** What the reply's headers tell besides the value. */
+function facts(headers: IncomingHttpHeaders): Row {
+  const expiresAt = headers['levee-expires-at'];
+  return {
+    position: headers['levee-position'],
+    session: headers['levee-session'],
+    ...(typeof expiresAt === 'string' ? { expiresAtMs: Number(expiresAt) } : {}),
+  };
+}
+
+async function printValue(
+  output: Output,
+  { key, value, headers }: { key: string; value: Buffer; headers: IncomingHttpHeaders },
+): Promise<void> {
+  const text = printable(value);
+  const shown = text === undefined ? { valueBase64: value.toString('base64') } : { value: text };
+  if (output.format === 'text' && text === undefined)
+    await output.note('the value is not printable: here it is as base64; --raw writes it as it is');
+  await output.value({ key, ...shown, ...facts(headers) }, shown.value ?? shown.valueBase64);
+}
+
+async function printWritten(output: Output, key: string, headers: IncomingHttpHeaders): Promise<void> {
+  const written = facts(headers);
+  const at = typeof written['position'] === 'string' ? ` ${written['position']}` : '';
+  await output.value({ key, ...written }, `ok${at}`);
+}
+
+async function printEntry(output: Output, entry: Row, keysOnly: boolean): Promise<void> {
+  const key = shown(entry['key'], entry['keyBase64']);
+  const { value, valueBase64, ...rest } = entry;
+  if (keysOnly) await output.row(rest, key);
+  else await output.row(entry, `${key}\t${shown(value, valueBase64)}`);
+}
+
+/** Text on one line, so that a value cannot pose as another entry. */
+const shown = (text: unknown, base64: unknown): string =>
+  typeof text === 'string' ? oneLine(text) : `base64:${String(base64)}`;

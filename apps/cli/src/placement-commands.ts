@@ -1,0 +1,84 @@
+import { Command, Option } from 'commander';
+import { keyBytes, type KeyEncoding, keyEncodings, percentEncode, wholeNumber } from './arguments';
+import { usageFailure } from './exit';
+import type { Row } from './output';
+import type { ToolsOf } from './program';
+import { rowsOf } from './rows';
+
+/** Where things are: nodes, units, routes, one key, the whole cluster. */
+export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
+  const node = program.command('node').description('data nodes and their units');
+
+  node
+    .command('list')
+    .description('all data nodes')
+    .action(async (_options: Row, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const rows = rowsOf(await portal.json({ path: '/v1/nodes' }), 'nodes');
+      await output.table(rows, ['nodeId', 'state', 'domain', 'respAddress', 'httpAddress', 'storeId']);
+    });
+
+  node
+    .command('units <node>')
+    .description('the storage units of a node')
+    .action(async (nodeId: string, _options: Row, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const rows = rowsOf(await portal.json({ path: `/v1/nodes/${encodeURIComponent(nodeId)}/units` }), 'units');
+      await output.table(rows, ['unitId', 'state', 'engine', 'capacityBytes', 'generation', 'chunkId']);
+    });
+
+  program
+    .command('routes')
+    .description('which replicas serve which slots')
+    .option('-n, --namespace <name>', 'namespace', 'default')
+    .option(
+      '--known-version <version>',
+      'a version that is known already: says whether there is a newer one',
+      wholeNumber,
+    )
+    .action(async (options: { namespace: string; knownVersion?: number }, command: Command) => {
+      const { namespace, knownVersion: version } = options;
+      const { output, portal } = toolsOf(command);
+      const path = `/v1/routes/${encodeURIComponent(namespace)}`;
+      const reply = (await portal.json({ path, query: { version } })) as Row;
+      if (output.format !== 'text') return output.value(reply);
+      if (reply['change'] === 'notChange') return output.value(reply, `version ${String(version)} is the newest`);
+      const routes = rowsOf(reply, 'routes').map((route) => ({ ...route, ...replicaColumns(route['replicas']) }));
+      await output.table(routes, ['chunkId', 'slotStart', 'slotEnd', 'primary', 'followers', 'retired']);
+    });
+
+  program
+    .command('where <key>')
+    .description('slot, partition, chunk and replicas of a key')
+    .option('-n, --namespace <name>', 'namespace', 'default')
+    .addOption(
+      new Option('--key-encoding <encoding>', 'how the key is written here').choices(keyEncodings).default('utf8'),
+    )
+    .action(async (key: string, options: { namespace: string; keyEncoding: KeyEncoding }, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const bytes = keyBytes(key, options.keyEncoding);
+      if (bytes === undefined || bytes.length === 0)
+        throw usageFailure(`'${key}' is no key in ${options.keyEncoding} (--key-encoding)`);
+      const path = `/v1/where/${encodeURIComponent(options.namespace)}/${percentEncode(bytes)}`;
+      await output.value(await portal.json({ path }));
+    });
+
+  program
+    .command('status')
+    .description('master, nodes, namespaces and positions as the portal sees them')
+    .action(async (_options: Row, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      await output.value(await portal.json({ path: '/v1/status' }));
+    });
+}
+
+/** Units by role, for the table. */
+function replicaColumns(replicas: unknown): Row {
+  const list = Array.isArray(replicas) ? (replicas as Row[]) : [];
+  const unitsOf = (role: string): string =>
+    list
+      .filter((replica) => replica['role'] === role)
+      .map((replica) => String(replica['unitId'] ?? replica['nodeId']))
+      .join(' ') || '-';
+  return { primary: unitsOf('primary'), followers: unitsOf('follower'), retired: unitsOf('retired') };
+}

@@ -1,0 +1,188 @@
+import { Failure, messageOf } from '@levee/kernel';
+import { type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { CliFailure, usageFailure } from './exit';
+import type { Row } from './output';
+import { splitLines } from './split-lines';
+
+export interface PortalRequest {
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST';
+  /** Path from the root, already percent-encoded. */
+  readonly path: string;
+  /** Entries that are `undefined` are left out. */
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly body?: Uint8Array;
+}
+
+export interface PortalReply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** What the portal says when it does not do what it was asked to. */
+export class PortalFailure extends Failure {
+  override readonly name = 'PortalFailure';
+
+  constructor(
+    readonly status: number,
+    code: string,
+    message: string,
+    details: Readonly<Record<string, unknown>>,
+  ) {
+    super(code, message, { details });
+  }
+}
+
+export const defaultUrl = 'http://127.0.0.1:7380';
+
+/** Replies held in memory; scans and log tails are streams and have no such limit. */
+const replyBytesMax = 64 * 1024 * 1024;
+/** One line of a stream: a record of 2 MiB in base64, inside JSON. */
+const lineBytesMax = 16 * 1024 * 1024;
+
+/**
+ * The HTTP door of a portal. Paths go out as they are (`fetch` would fold a key named `..` into the path).
+ * Failures: PortalFailure with the portal's own code; CliFailure `UNREACHABLE` and `DEADLINE`.
+ */
+export class PortalClient {
+  private readonly base: URL;
+
+  constructor(
+    url: string,
+    private readonly options: { readonly deadlineMs: number; readonly interrupted: AbortSignal },
+  ) {
+    if (!URL.canParse(url)) throw usageFailure(`'${url}' is no URL: use one like ${defaultUrl} (--url, LEVEE_URL)`);
+    this.base = new URL(url);
+    if (this.base.protocol !== 'http:' && this.base.protocol !== 'https:')
+      throw usageFailure(`'${url}' has the scheme ${this.base.protocol}, not http: or https:`);
+  }
+
+  /** A whole reply. */
+  async send(request: PortalRequest): Promise<PortalReply> {
+    const deadline = AbortSignal.timeout(this.options.deadlineMs);
+    const response = await this.open(request, deadline);
+    return { status: response.statusCode ?? 0, headers: response.headers, body: await this.bodyOf(response, deadline) };
+  }
+
+  /** A reply that is JSON. */
+  async json(request: PortalRequest): Promise<unknown> {
+    const { body } = await this.send(request);
+    return parseJson(body.toString('utf8'), `the reply to ${request.method ?? 'GET'} ${request.path}`);
+  }
+
+  /** A reply of JSON lines, as they come; ends quietly when interrupted or at `stop`. The deadline is for the first byte. */
+  async *lines(request: PortalRequest, stop?: AbortSignal): AsyncGenerator<Row> {
+    const { interrupted } = this.options;
+    const stopped = stop ? AbortSignal.any([interrupted, stop]) : interrupted;
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), this.options.deadlineMs);
+    const leave = (): void => void response?.destroy();
+    let response: IncomingMessage | undefined;
+    try {
+      response = await this.open(request, AbortSignal.any([deadline.signal, stopped]));
+      clearTimeout(timer);
+      stopped.addEventListener('abort', leave);
+      for await (const line of splitLines(response, lineBytesMax)) {
+        if (line === undefined) throw new CliFailure('MALFORMED', `a line of more than ${lineBytesMax} bytes`);
+        if (line.trim() !== '') yield parseJson(line, `a line of ${request.path}`) as Row;
+      }
+      if (!response.complete && !stopped.aborted)
+        throw new CliFailure('UNREACHABLE', `${this.base.origin} ended the reply to ${request.path} in the middle`);
+    } catch (error) {
+      if (!stopped.aborted) throw this.explain(error, deadline.signal);
+    } finally {
+      clearTimeout(timer);
+      stopped.removeEventListener('abort', leave);
+      response?.destroy();
+    }
+  }
+
+  /** Resolves when the head of a good reply is there; a bad status throws. */
+  private async open(request: PortalRequest, deadline: AbortSignal): Promise<IncomingMessage> {
+    const send = this.base.protocol === 'https:' ? httpsRequest : httpRequest;
+    const query = Object.entries(request.query ?? {}).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+    );
+    const path = `${this.base.pathname.replace(/\/$/, '')}${request.path}${query.length > 0 ? `?${query.join('&')}` : ''}`;
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(request.headers ?? {})) if (value !== undefined) headers[name] = value;
+    if (request.body) headers['content-length'] = String(request.body.length);
+    const auth =
+      this.base.username === '' ? {} : { auth: decodeURIComponent(`${this.base.username}:${this.base.password}`) };
+
+    let response: IncomingMessage;
+    try {
+      response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const outgoing = send({
+          host: this.base.hostname.replace(/^\[|\]$/g, ''),
+          port: this.base.port === '' ? undefined : Number(this.base.port),
+          method: request.method ?? 'GET',
+          path,
+          headers,
+          agent: false,
+          signal: AbortSignal.any([deadline, this.options.interrupted]),
+          ...auth,
+        });
+        outgoing.once('response', resolve).once('error', reject);
+        outgoing.end(request.body);
+      });
+    } catch (error) {
+      throw this.explain(error, deadline);
+    }
+    if (response.statusCode === undefined || response.statusCode >= 300)
+      throw failureOf(response.statusCode ?? 0, await this.bodyOf(response, deadline));
+    return response;
+  }
+
+  private async bodyOf(response: IncomingMessage, deadline: AbortSignal): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > replyBytesMax) throw new CliFailure('TOO_LARGE', `a reply of more than ${replyBytesMax} bytes`);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw this.explain(error, deadline);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  private explain(error: unknown, deadline: AbortSignal): unknown {
+    if (error instanceof Failure) return error;
+    if (this.options.interrupted.aborted) return new CliFailure('INTERRUPTED', 'interrupted');
+    if (deadline.aborted)
+      return new CliFailure(
+        'DEADLINE',
+        `no answer from ${this.base.origin} within ${this.options.deadlineMs} ms (--timeout); the outcome of a write is unknown`,
+      );
+    const reason = (error as NodeJS.ErrnoException).code ?? messageOf(error);
+    return new CliFailure(
+      'UNREACHABLE',
+      `no portal answers at ${this.base.origin} (${reason}): start one with 'npm start', or name another with --url or LEVEE_URL`,
+    );
+  }
+}
+
+function failureOf(status: number, body: Buffer): PortalFailure {
+  const text = body.toString('utf8');
+  try {
+    const { code, message, details } = JSON.parse(text) as { code?: unknown; message?: unknown; details?: Row };
+    if (typeof code === 'string' && typeof message === 'string')
+      return new PortalFailure(status, code, message, details ?? {});
+  } catch {
+    // Not ours: something else answers at this address.
+  }
+  return new PortalFailure(status, `HTTP_${status}`, `an answer of status ${status}: ${text.slice(0, 200)}`, {});
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliFailure('MALFORMED', `${what} is no JSON: ${text.slice(0, 100)}; is it a portal that answers?`);
+  }
+}

@@ -1,0 +1,80 @@
+import { failureCode, messageOf } from '@levee/kernel';
+import { Command, CommanderError, Option } from 'commander';
+import { durationMs } from './arguments';
+import { addConfigCommand } from './config-command';
+import { CliFailure, type ExitCode, exitCodes } from './exit';
+import { addKeyValueCommands } from './key-value-commands';
+import { addLogCommands } from './log-commands';
+import { addNamespaceCommands } from './namespace-commands';
+import { type Format, formats, oneLine, Output } from './output';
+import { defaultUrl, PortalClient } from './portal-client';
+import { addPlacementCommands } from './placement-commands';
+import { type Terminal, write } from './terminal';
+
+/** What every command works with. Made when the command runs, from the options that stand anywhere on the line. */
+export interface Tools {
+  readonly terminal: Terminal;
+  readonly output: Output;
+  readonly portal: PortalClient;
+}
+
+export type ToolsOf = (command: Command) => Tools;
+
+interface GlobalOptions {
+  readonly output: Format;
+  readonly url?: string;
+  readonly timeout: number;
+}
+
+/** Runs one command line; resolves with the exit code and never rejects. */
+export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  try {
+    await buildProgram(terminal).parseAsync(argv, { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (failureCode(error) === 'INTERRUPTED') return exitCodes.failure;
+    await write(terminal.stderr, `levee: ${describe(error)}\n`);
+    return error instanceof CliFailure ? error.exitCode : exitCodes.failure;
+  }
+}
+
+function describe(error: unknown): string {
+  const code = failureCode(error);
+  const message = messageOf(error).split('\n').map(oneLine).join('\n');
+  return code === undefined || code === 'USAGE' ? message : `${message} [${code}]`;
+}
+
+export function buildProgram(terminal: Terminal): Command {
+  const program = new Command('levee');
+  program
+    .description(
+      'A key-value store whose only truth is a log. Data goes to standard output, the rest to standard error.',
+    )
+    .addOption(new Option('-o, --output <format>', 'how results are printed').choices(formats).default('text'))
+    .option('--url <url>', `HTTP door of a portal (default: LEVEE_URL, else ${defaultUrl})`)
+    .option('--timeout <duration>', 'longest wait for an answer', durationMs, 30_000)
+    .addHelpText('after', '\nExit codes: 0 ok, 1 failure, 2 wrong usage, 3 difference found or not provable.')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    });
+
+  const toolsOf: ToolsOf = (command) => {
+    const { output, url, timeout } = command.optsWithGlobals<GlobalOptions>();
+    const portal = new PortalClient(url ?? (terminal.env['LEVEE_URL'] || defaultUrl), {
+      deadlineMs: timeout,
+      interrupted: terminal.interrupted,
+    });
+    return { terminal, output: new Output(terminal, output), portal };
+  };
+
+  addKeyValueCommands(program, toolsOf);
+  addNamespaceCommands(program, toolsOf);
+  addPlacementCommands(program, toolsOf);
+  addLogCommands(program, toolsOf);
+  addConfigCommand(program, toolsOf);
+  return program;
+}

@@ -1,0 +1,223 @@
+import { isUtf8 } from 'node:buffer';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+interface Entry {
+  readonly value: Buffer;
+  readonly expiresAt: string | undefined;
+}
+
+const percentDecode = (text: string): Buffer =>
+  Buffer.from(
+    text.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+    'latin1',
+  );
+
+/** Text where it is UTF-8, else base64. */
+const field = (name: string, bytes: Buffer): Record<string, string> =>
+  isUtf8(bytes) ? { [name]: bytes.toString() } : { [`${name}Base64`]: bytes.toString('base64') };
+
+type Answer = { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> };
+
+/** Answers like a portal's HTTP door, from memory; remembers what it was asked. */
+export class FakePortal {
+  readonly requests: { readonly method: string; readonly url: string; readonly headers: IncomingMessage['headers'] }[] =
+    [];
+  private readonly entries = new Map<string, Entry>();
+  private nextOffset = 1;
+
+  private constructor(private readonly server: Server) {}
+
+  static async open(): Promise<FakePortal> {
+    const server = createServer();
+    const portal = new FakePortal(server);
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => void portal.serve(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return portal;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  connections(): Promise<number> {
+    return new Promise((resolve) => this.server.getConnections((_error, count) => resolve(count)));
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const { method = '', url = '', headers } = request;
+    this.requests.push({ method, url, headers });
+    const [path = '', query = ''] = url.split('?');
+    if (path.startsWith('/v1/log/') && path !== '/v1/log/topics') return this.serveLog(response, query);
+    const { status, body, headers: more = {} } = this.answer({ method, path, query }, headers, Buffer.concat(chunks));
+    const bytes = Buffer.isBuffer(body)
+      ? body
+      : Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body));
+    response.writeHead(status, more).end(bytes);
+  }
+
+  private answer(
+    { method, path, query }: { method: string; path: string; query: string },
+    headers: IncomingMessage['headers'],
+    body: Buffer,
+  ): Answer {
+    const [, , area = '', namespace = '', key] = path.split('/');
+    if (area === 'kv' && key === undefined) return this.scan(namespace, new URLSearchParams(query));
+    if (area === 'kv' && key !== undefined) {
+      const id = `${namespace}/${key}`;
+      if (namespace === 'nowhere')
+        return { status: 404, body: { code: 'NAMESPACE_UNKNOWN', message: 'there is no namespace nowhere' } };
+      if (method === 'GET') {
+        const entry = this.entries.get(id);
+        if (!entry) return { status: 404, body: { code: 'KEY_NOT_FOUND', message: 'there is no such key' } };
+        const expires = entry.expiresAt === undefined ? {} : { 'levee-expires-at': entry.expiresAt };
+        return {
+          status: 200,
+          body: entry.value,
+          headers: { 'levee-position': '0:7', 'levee-session': 's1', ...expires },
+        };
+      }
+      const position = { 'levee-position': `0:${++this.nextOffset}`, 'levee-session': 's2' };
+      if (method === 'DELETE') this.entries.delete(id);
+      else this.entries.set(id, { value: body, expiresAt: headers['levee-expires-at'] as string | undefined });
+      return { status: method === 'DELETE' ? 200 : 201, headers: position };
+    }
+    return this.admin(method, path, query, body);
+  }
+
+  /** Pages of two. */
+  private scan(namespace: string, query: URLSearchParams): Answer {
+    const keys = [...this.entries.keys()].filter((id) => id.startsWith(`${namespace}/`)).sort();
+    const start = Number(query.get('cursor') ?? 0);
+    const count = Math.min(2, Number(query.get('limit') ?? 2));
+    const lines = keys.slice(start, start + count).map((id) => ({
+      ...field('key', percentDecode(id.slice(namespace.length + 1))),
+      ...field('value', this.entries.get(id)?.value ?? Buffer.alloc(0)),
+    }));
+    const end = start + count;
+    const last = { cursor: end < keys.length ? String(end) : null };
+    return { status: 200, body: [...lines, last].map((line) => `${JSON.stringify(line)}\n`).join('') };
+  }
+
+  private admin(method: string, path: string, query: string, body: Buffer): Answer {
+    const namespace = {
+      name: 'default',
+      number: 1,
+      state: 'active',
+      partitions: 8,
+      chunks: 8,
+      replicas: 3,
+      hashAlgorithm: 'murmur2',
+      ack: 'logged',
+      consistency: 'session',
+      binlog: 'levee.binlog.default',
+      maxStalenessMs: null,
+    };
+    const replica = { nodeId: 'n1', unitId: 'n1/u00', role: 'primary' };
+    switch (`${method} ${path}`) {
+      case 'GET /v1/namespaces':
+        return { status: 200, body: { namespaces: [namespace] } };
+      case 'POST /v1/namespaces': {
+        const asked = JSON.parse(body.toString()) as { name: string };
+        if (asked.name === 'default')
+          return {
+            status: 409,
+            body: { code: 'NAMESPACE_EXISTS', message: 'namespace default exists with other settings' },
+          };
+        return { status: 201, body: asked };
+      }
+      case 'GET /v1/namespaces/default':
+        return { status: 200, body: namespace };
+      case 'GET /v1/nodes':
+        return {
+          status: 200,
+          body: {
+            nodes: [
+              {
+                nodeId: 'n1',
+                state: 'up',
+                domain: 'rack-a',
+                respAddress: '127.0.0.1:7400',
+                httpAddress: '127.0.0.1:7500',
+                storeId: 'store-1',
+              },
+            ],
+          },
+        };
+      case 'GET /v1/nodes/n1/units':
+        return {
+          status: 200,
+          body: {
+            units: [
+              {
+                unitId: 'n1/u00',
+                state: 'allocated',
+                engine: 'leveldb',
+                capacityBytes: 268435456,
+                generation: 1,
+                chunkId: 'default#1/c00001',
+              },
+            ],
+          },
+        };
+      case 'GET /v1/routes/default':
+        if (query === 'version=9') return { status: 200, body: { change: 'notChange' } };
+        return {
+          status: 200,
+          body: {
+            change: 'metaChange',
+            version: 9,
+            routes: [
+              {
+                chunkId: 'default#1/c00001',
+                slotStart: 0,
+                slotEnd: 1000000,
+                replicas: [replica, { ...replica, unitId: 'n2/u01', role: 'follower' }],
+              },
+            ],
+          },
+        };
+      case 'GET /v1/where/default/a%2Fb':
+        return { status: 200, body: { slot: 17, partition: 0, chunkId: 'default#1/c00001', replicas: [replica] } };
+      case 'GET /v1/status':
+        return { status: 200, body: { ready: true, master: { instance: 'm1', term: 3 }, namespaces: [] } };
+      case 'GET /v1/log/topics':
+        return {
+          status: 200,
+          body: {
+            topics: [
+              { name: 'levee.journal', partitions: 1, offsets: [{ partition: 0, startOffset: 0, endOffset: 3 }] },
+            ],
+          },
+        };
+      default:
+        return { status: 404, body: { code: 'NOT_FOUND', message: `there is nothing at ${path}` } };
+    }
+  }
+
+  /** Three records; a follower gets them one at a time and is then left waiting. */
+  private serveLog(response: ServerResponse, query: string): void {
+    const asked = new URLSearchParams(query);
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    const records = [
+      { offset: 0, timestampMs: 0, key: null, record: 'Claim', version: 1, value: { term: 1 } },
+      { offset: 1, timestampMs: 1000, keyBase64: 'AP8=', value: null },
+      {
+        offset: 2,
+        timestampMs: 2000,
+        key: 'k',
+        valueBase64: 'eA==',
+        problem: { code: 'BAD_FRAME', message: 'begins with 78' },
+      },
+    ];
+    for (const record of records.slice(Number(asked.get('from') ?? 0))) response.write(`${JSON.stringify(record)}\n`);
+    if (asked.get('follow') !== '1') response.end();
+  }
+}
