@@ -216,6 +216,8 @@ export class HostedReplica implements FeedMember {
 
   barrier(partition: Partition, digestPlan: string, barrier: { offset: Offset; timeMs: number }): void {
     if (this.state !== 'following' || this.replica.rewoundAt(partition)) return;
+    // Older than the history window: compaction may have taken what the state at the barrier was made of.
+    if (this.world.logClock.latestMs() - barrier.timeMs > this.assignment.namespace.historyWindowMs) return;
     this.world.digests.add({ hosted: this, replica: this.replica, partition, digestPlan, ...barrier });
   }
 

@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeAs, encode, encodePut } from '@levee/codec';
+import type { ReplicaDigest } from '@levee/events';
 import { asPartition, reservedKeyPrefix } from '@levee/kernel';
 import { parseAwaitReply, parseRangeReply, awaitCommand, rangeCommand, nodeCommands, RespError } from '@levee/wire';
 import { barrierKey } from '@levee/journal';
@@ -168,21 +169,24 @@ describe('a data node', () => {
       clusterId: cluster.view.clusterId!,
       binlog: cluster.view.state.namespace(ns)!.binlog,
     };
-    const digests = async (digestPlan: string, count: number): Promise<Map<string, Set<string>>> => {
-      const barrier = { clusterId, number: 1, digestPlan, chunks: [], writtenAtMs: 0 };
-      const value = encode('Barrier', barrier);
-      for (let p = 0; p < 4; p++) await cluster.log.append(binlog, asPartition(p), [{ key: barrierKey, value }]);
-      await until(`${count} digests`, async () => (await cluster.records(topics.digests)).length >= count);
+    const digests = async (digestPlan: string): Promise<Map<string, Set<string>>> => {
+      const value = encode('Barrier', { clusterId, number: 1, digestPlan, chunks: [], writtenAtMs: 0 });
+      const offsets: number[] = [];
+      for (let p = 0; p < 4; p++)
+        offsets.push((await cluster.log.append(binlog, asPartition(p), [{ key: barrierKey, value }])).baseOffset);
+      const ofBarrier = async (): Promise<ReplicaDigest[]> =>
+        (await cluster.records(topics.digests))
+          .map((each) => decodeAs('ReplicaDigest', each))
+          .filter((each) => each.barrierOffset === offsets[each.partition]);
+      await until('a digest of each replica', async () => (await ofBarrier()).length >= 12);
       const found = new Map<string, Set<string>>();
-      for (const record of (await cluster.records(topics.digests))
-        .slice(-12)
-        .map((each) => decodeAs('ReplicaDigest', each))) {
-        const at = `${record.chunkId}/${record.partition}`;
-        found.set(at, (found.get(at) ?? new Set()).add(`${record.keys}:${record.digest}`));
+      for (const { chunkId, partition, keys: count, digest } of await ofBarrier()) {
+        const at = `${chunkId}/${partition}`;
+        found.set(at, (found.get(at) ?? new Set()).add(`${count}:${digest}`));
       }
       return found;
     };
-    const first = await digests('audit-1', 12);
+    const first = await digests('audit-1');
     expect([...first.values()].map((each) => each.size)).toEqual([1, 1, 1, 1]);
     expect([...first.values()].flatMap((each) => [...each]).reduce((sum, text) => sum + parseInt(text, 10), 0)).toBe(
       59,
@@ -195,7 +199,7 @@ describe('a data node', () => {
     }
     for (const nodeId of ['n1', 'n2', 'n3']) await cluster.node(nodeId);
     await cluster.ready();
-    expect(await digests('audit-2', 24)).toEqual(first);
+    expect(await digests('audit-2')).toEqual(first);
   });
 
   it('an empty disk takes the place of a lost one, but not of one that is alive', async () => {
