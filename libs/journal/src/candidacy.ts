@@ -169,6 +169,7 @@ export class Candidacy {
         const options = { signal: this.stopping.signal, idleMs };
         const from = { nextOffset, leaderEpoch: -1 };
         for await (const batch of this.log.tail(topics.heartbeats, asPartition(0), from, options)) this.observe(batch);
+        await this.pause.for(limits.backoffMsMin);
       } catch (error) {
         this.window.behind();
         logger.warn({ error }, 'the heartbeats cannot be followed; trying again');

@@ -160,6 +160,8 @@ export class ClusterView {
     while (!this.stopping.signal.aborted) {
       try {
         await this.followOnce();
+        // A log that was closed ends its tails without an error.
+        await this.pause.for(viewLimits.retryMs);
       } catch (error) {
         this.trouble = `the journal cannot be followed: ${messageOf(error)}`;
         this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');

@@ -72,6 +72,8 @@ export class LogServer extends Server implements CustomTransportStrategy {
             if (batch.records.length > 0) await this.deliver(pattern, batch);
             position = { nextOffset: batch.nextOffset, leaderEpoch: batch.leaderEpoch };
           }
+          // A log that was closed ends its tails without an error.
+          if (!this.stopping.signal.aborted) await this.pause();
           return true;
         },
         async (error) => {
