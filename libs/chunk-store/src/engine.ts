@@ -37,7 +37,8 @@ export async function openLevelDb(
       throw new ChunkStoreFailure('DISK_IN_USE', `${folder} is open in another process`, { cause });
     throw new ChunkStoreFailure('REPLICA_DAMAGED', `cannot open ${folder}: ${messageOf(causeOf(cause))}`, { cause });
   }
-  return db;
+  // ClassicLevel is an AbstractLevel; only the types of hooks that nobody here uses keep the compiler from seeing it.
+  return db as unknown as ReplicaDatabase;
 }
 
 /** A database that lives and ends with this process. */

@@ -1,0 +1,129 @@
+import { join, resolve } from 'node:path';
+import { controlTopics, ensureNamespace, submit } from '@levee/journal';
+import { Failure, type Logger } from '@levee/kernel';
+import { systemClock, systemTimers, type Log } from '@levee/log';
+import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
+import { dataNodeConfig } from '../../data-node/src/config';
+import { DataNodeModule } from '../../data-node/src/data-node.module';
+import { masterConfig } from '../../master/src/config';
+import { MasterModule } from '../../master/src/master.module';
+import { portalConfig } from '../../portal/src/config';
+import { PortalModule } from '../../portal/src/portal.module';
+import { loadStandaloneSettings, portOf, standaloneDefaults, type StandaloneSettings } from './config';
+import { welcome, type Doors } from './welcome';
+
+const limits = { namespaceDeadlineMs: 60_000, readyDeadlineMs: 120_000, readyPollMs: 10 } as const;
+
+/** Composition root of `npm start`: a master, data nodes and a portal in one process, on one log. */
+export async function startStandalone(env: Environment, lifecycle: Lifecycle, logger: Logger): Promise<void> {
+  const settings = loadStandaloneSettings(env);
+  const dataDir = resolve(settings.LEVEE_DATA_DIR);
+
+  const folder = await FolderLock.take(dataDir);
+  lifecycle.onDrain('data folder', () => folder.release());
+  await checkPorts(wantedPorts(settings));
+
+  const { log, isEmbedded } = await openLog(
+    { ...settings, LEVEE_DATA_DIR: dataDir },
+    { logger, clientId: 'standalone' },
+  );
+  lifecycle.onDrain('log', () => log.close());
+
+  const master = await MasterModule.start({ config: masterConfig(settings), log, isEmbedded, logger });
+  lifecycle.onDrain('master', () => master.close());
+
+  const nodes = await startNodes(settings, dataDir, log, lifecycle, logger);
+
+  const portal = await PortalModule.start({ config: portalConfig(settings), log, logger });
+  lifecycle.onDrain('portal', () => portal.close());
+
+  await createDefaultNamespace(settings, log, master.master.view, logger);
+  await everythingReady([...nodes.map(({ node }) => node), portal.portal], lifecycle);
+
+  const doors: Doors = {
+    resp: portal.portal.respAddress,
+    http: portal.url,
+    master: master.url,
+    nodes: nodes.map(({ node, url }) => ({ nodeId: node.identity.nodeId, resp: node.respAddress, http: url })),
+  };
+  folder.note({ ...doors });
+  process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace: settings.LEVEE_DEFAULT_NAMESPACE }));
+}
+
+async function startNodes(
+  settings: StandaloneSettings,
+  dataDir: string,
+  log: Log,
+  lifecycle: Lifecycle,
+  logger: Logger,
+): Promise<Awaited<ReturnType<typeof DataNodeModule.start>>[]> {
+  const nodes = [];
+  for (let index = 0; index < settings.LEVEE_NODES; index++) {
+    const nodeId = `n${index + 1}`;
+    const config = {
+      ...dataNodeConfig({ ...settings, LEVEE_NODE_ID: nodeId, LEVEE_DOMAIN: undefined }),
+      folder: join(dataDir, 'nodes', nodeId),
+      respPort: portOf(settings.LEVEE_NODE_RESP_PORT, index),
+      httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
+    };
+    const app = await DataNodeModule.start({ config, log, logger });
+    lifecycle.onDrain(`node ${nodeId}`, () => app.close());
+    nodes.push(app);
+  }
+  return nodes;
+}
+
+/** Waits until every part says that it is ready, so that the greeting is true; fails with what the last one lacks. */
+async function everythingReady(
+  parts: readonly { readyProblem(): string | undefined }[],
+  lifecycle: Lifecycle,
+): Promise<void> {
+  const giveUpAt = systemClock.monotonicMs() + limits.readyDeadlineMs;
+  for (const part of parts) {
+    for (let problem = part.readyProblem(); problem !== undefined; problem = part.readyProblem()) {
+      if (lifecycle.isDraining) return;
+      if (systemClock.monotonicMs() > giveUpAt)
+        throw new Failure('NOT_READY', `not ready within ${limits.readyDeadlineMs} ms: ${problem}`);
+      await new Promise<void>((resolve) => systemTimers.after(limits.readyPollMs, resolve));
+    }
+  }
+}
+
+async function createDefaultNamespace(
+  settings: StandaloneSettings,
+  log: Log,
+  view: Parameters<typeof ensureNamespace>[0],
+  logger: Logger,
+): Promise<void> {
+  const topics = controlTopics(settings.LEVEE_TOPIC_PREFIX);
+  const knobs = {
+    name: settings.LEVEE_DEFAULT_NAMESPACE,
+    partitions: settings.LEVEE_PARTITIONS ?? standaloneDefaults.partitions,
+    chunks: settings.LEVEE_CHUNKS ?? standaloneDefaults.chunks,
+    replicas: settings.LEVEE_REPLICAS ?? Math.min(standaloneDefaults.replicasMax, settings.LEVEE_NODES),
+    historyWindowMs: settings.LEVEE_HISTORY_WINDOW,
+  };
+  await ensureNamespace(view, (command) => submit(log, topics, command), {
+    knobs,
+    nodes: settings.LEVEE_NODES,
+    principal: 'standalone',
+    deadlineMs: limits.namespaceDeadlineMs,
+    logger,
+  });
+}
+
+function wantedPorts(settings: StandaloneSettings): WantedPort[] {
+  const host = settings.LEVEE_HOST;
+  const wanted: WantedPort[] = [
+    { door: 'RESP', setting: 'LEVEE_RESP_PORT', host, port: settings.LEVEE_RESP_PORT },
+    { door: 'HTTP', setting: 'LEVEE_HTTP_PORT', host, port: settings.LEVEE_HTTP_PORT },
+    { door: 'master', setting: 'LEVEE_MASTER_PORT', host, port: settings.LEVEE_MASTER_PORT },
+  ];
+  for (let index = 0; index < settings.LEVEE_NODES; index++) {
+    const node = `node n${index + 1}`;
+    const [resp, http] = [settings.LEVEE_NODE_RESP_PORT, settings.LEVEE_NODE_HTTP_PORT];
+    wanted.push({ door: `${node} RESP`, setting: 'LEVEE_NODE_RESP_PORT', host, port: portOf(resp, index) });
+    wanted.push({ door: `${node} HTTP`, setting: 'LEVEE_NODE_HTTP_PORT', host, port: portOf(http, index) });
+  }
+  return wanted;
+}

@@ -1,0 +1,48 @@
+/** What a started process serves; also written to `doors.json` in its data folder. */
+export interface Doors {
+  /** host:port */
+  readonly resp: string;
+  /** URL */
+  readonly http: string;
+  /** URL of the master */
+  readonly master: string;
+  readonly nodes: readonly { readonly nodeId: string; readonly resp: string; readonly http: string }[];
+}
+
+export interface WelcomeFacts {
+  readonly doors: Doors;
+  readonly dataDir: string;
+  readonly log: string;
+  readonly namespace: string;
+}
+
+/** The text that greets a person who typed `npm start`: doors, place of the data, three commands to try. */
+export function welcome({ doors, dataDir, log, namespace }: WelcomeFacts): string {
+  const [host, port] = split(doors.resp);
+  const redisCli = host === '127.0.0.1' ? `redis-cli -p ${port}` : `redis-cli -h ${host} -p ${port}`;
+  const rows: ReadonlyArray<readonly [string, string, string]> = [
+    ['RESP', doors.resp, 'any Redis client; the user name of AUTH chooses the namespace'],
+    ['HTTP', doors.http, '/docs lists it; /health/ready and /metrics too'],
+    ['master', doors.master, 'control plane: /v1/status'],
+    ...doors.nodes.map(({ nodeId, resp, http }) => [`node ${nodeId}`, resp, http] as const),
+    ['log', log, 'the only truth; everything else is rebuilt from it'],
+    ['data', dataDir, ''],
+  ];
+  const names = Math.max(...rows.map(([name]) => name.length));
+  const values = Math.max(...rows.map(([, value]) => value.length));
+  return [
+    'Levee serves.',
+    ...rows.map(([name, value, note]) => `  ${name.padEnd(names)}  ${value.padEnd(values)}  ${note}`.trimEnd()),
+    'Try:',
+    `  ${redisCli} SET price 5`,
+    `  ${redisCli} GET price`,
+    `  curl ${doors.http}/v1/kv/${namespace}/price`,
+    'Ctrl-C drains and stops.',
+    '',
+  ].join('\n');
+}
+
+function split(address: string): [host: string, port: string] {
+  const colon = address.lastIndexOf(':');
+  return [address.slice(0, colon), address.slice(colon + 1)];
+}
