@@ -51,6 +51,9 @@ export async function readStretch(
     bytes += entry.bytes.length;
     return bytes < range.bytesMax;
   });
+  // Both are set together when a batch was synced; so this holds the newest entry to what was confirmed.
+  if (position === partition.end && chain !== partition.chain)
+    throw corrupt(partition, position - 1, `its entry gives out ${chain}, confirmed was ${partition.chain}`);
   return { records, nextOffset: position, epoch, chain: chain as number };
 }
 

@@ -17,7 +17,15 @@ import {
 } from './keys';
 import { embeddedLimits } from './limits';
 import { PartitionLog, type TopicLog } from './partition-log';
-import { decodeCounter, decodeEnd, decodeEpochStart, decodeStart, endWrite, type StoredStart } from './registers';
+import {
+  decodeCounter,
+  decodeEnd,
+  decodeEpochStart,
+  decodeStart,
+  endWrite,
+  type StoredEnd,
+  type StoredStart,
+} from './registers';
 import { newestSlot, type Slot } from './slot';
 import { decodeTopic, rulesOf, type StoredTopic } from './topic';
 
@@ -76,7 +84,7 @@ export async function loadPartition(
   const start = await slotsOf(startKey);
   const storedStart = start === undefined ? unmoved : decodeStart(start);
   const end = await slotsOf(endKey);
-  const storedEnd = end === undefined ? { count: 0, end: 0, chain: 0, lastTimestampMs: 0 } : decodeEnd(end);
+  const storedEnd = end === undefined ? await endBeforeFirstEntry(db, partition, storedStart.start) : decodeEnd(end);
   partition.start = storedStart.start;
   partition.startCount = storedStart.count;
   partition.cleanedTo = storedStart.cleanedTo;
@@ -103,6 +111,16 @@ export async function loadPartition(
     partition.lastTimestampMs = kept.lastTimestampMs;
     writes.push(endWrite(partition, kept.nextOffset, kept.chainOut, kept.lastTimestampMs));
   }
+}
+
+/** Without a stored end (a first write torn, or both slots damaged) the entries tell it: begin before the first one. */
+async function endBeforeFirstEntry(db: LogDatabase, partition: PartitionLog, start: number): Promise<StoredEnd> {
+  const topic = partition.topic.stored.number;
+  const range = { gte: entryKey(topic, partition.number, 0), lt: entryKeyAfter(topic, partition.number), limit: 1 };
+  const [first] = await db.iterator<Buffer, Buffer>({ ...range, ...binary }).all();
+  const head = first === undefined ? undefined : readHead(first[1]);
+  const known = typeof head === 'object' && head.baseOffset <= start;
+  return { count: 0, end: known ? head.baseOffset : start, chain: known ? head.chainIn : 0, lastTimestampMs: 0 };
 }
 
 /** A partition that neither retention nor compaction has touched. */
