@@ -217,7 +217,7 @@ export class HostedReplica implements FeedMember {
   barrier(partition: Partition, digestPlan: string, barrier: { offset: Offset; timeMs: number }): void {
     if (this.state !== 'following' || this.replica.rewoundAt(partition)) return;
     // Older than the history window: compaction may have taken what the state at the barrier was made of.
-    if (this.world.logClock.latestMs() - barrier.timeMs > this.assignment.namespace.historyWindowMs) return;
+    if (this.world.logClock.bestMs() - barrier.timeMs > this.assignment.namespace.historyWindowMs) return;
     this.world.digests.add({ hosted: this, replica: this.replica, partition, digestPlan, ...barrier });
   }
 
@@ -286,8 +286,7 @@ export class HostedReplica implements FeedMember {
       const problem = this.current.rewindProblem(partition);
       if (problem !== undefined)
         this.world.logger.warn({ chunkId: this.chunkId, partition, problem }, 'a replica was rewound');
-      if (this.current.nextOffset(partition) === 0)
-        this.current.noteComplete(partition, logClock.nowMs() ?? this.world.clock.nowMs());
+      if (this.current.nextOffset(partition) === 0) this.current.noteComplete(partition, logClock.bestMs());
     }
     if (this.isClosed) return;
     const overdue = this.places.find((place) => this.overdue(place));
@@ -336,7 +335,7 @@ export class HostedReplica implements FeedMember {
   /** [safety] Away, slow or rewound for longer than tombstones are kept for sure: deleted keys might come back (I5). */
   private overdue({ partition }: HostedPlace): boolean {
     const { completeAtMs } = this.replica.position(partition);
-    return this.world.logClock.latestMs() - completeAtMs > this.completeWithinMs;
+    return this.world.logClock.bestMs() - completeAtMs > this.completeWithinMs;
   }
 
   private checkCompleteness(place: HostedPlace): void {

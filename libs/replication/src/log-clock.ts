@@ -20,8 +20,8 @@ export class LogClock {
     return this.ahead === undefined ? undefined : Math.floor(this.ahead + this.clock.monotonicMs());
   }
 
-  /** For judging how old something is: the later of the log's time and the node's own. */
-  latestMs(): number {
-    return Math.max(this.nowMs() ?? 0, this.clock.nowMs());
+  /** The log's time, or the node's own while nothing was read yet. */
+  bestMs(): number {
+    return this.nowMs() ?? this.clock.nowMs();
   }
 }

@@ -216,7 +216,9 @@ class FeedTail {
       this.members.clear();
       return;
     }
-    const level = code === 'RECORD_CORRUPT' || code === undefined ? 'error' : 'warn';
+    // A binlog that is missing is being made, or the master's own alarm; see `trouble` for people who ask here.
+    const level =
+      code === 'TOPIC_MISSING' ? 'debug' : code === 'RECORD_CORRUPT' || code === undefined ? 'error' : 'warn';
     logger[level]({ error, binlog: place.binlog, partition }, 'a binlog partition cannot be followed; trying again');
     this.tellTrouble(messageOf(error));
   }

@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryLevel } from 'memory-level';
+import { openLevelDb } from '@levee/chunk-store';
 import { encodePut } from '@levee/codec';
 import { ClusterView, commandsIn, controlTopics, defaultCandidacyLimits, Master, submit } from '@levee/journal';
-import { asOffset, type Logger, type Offset, silentLogger } from '@levee/kernel';
+import { asOffset, type Clock, type Logger, type Offset, silentLogger } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { asPartition } from '@levee/kernel';
 import { type Log, systemClock, systemRandom, systemTimers } from '@levee/log';
@@ -68,8 +69,13 @@ export class SmallCluster {
     return cluster;
   }
 
-  async node(nodeId: string, options: Partial<DataNodeConfig> = {}, logger: Logger = silentLogger): Promise<DataNode> {
-    const node = new DataNode({ ...this.config(nodeId), ...options }, { log: this.log, logger });
+  async node(
+    nodeId: string,
+    options: Partial<DataNodeConfig> & { log?: Log; clock?: Clock } = {},
+    logger: Logger = silentLogger,
+  ): Promise<DataNode> {
+    const { log = this.log, clock = systemClock, ...config } = options;
+    const node = new DataNode({ ...this.config(nodeId), ...config }, { log, logger, clock });
     await node.start();
     node.announce('127.0.0.1:1');
     this.nodes.set(nodeId, node);
@@ -197,6 +203,22 @@ export class SmallCluster {
       }
     stop.abort();
     return found;
+  }
+
+  /** Flips a bit in the stored value of a database key, on the disk of a stopped node. */
+  async damage(nodeId: string, databaseKey: string): Promise<void> {
+    const units = join(this.folder, nodeId, 'units');
+    for (const unit of await readdir(units))
+      for (const generation of await readdir(join(units, unit))) {
+        const db = await openLevelDb(join(units, unit, generation));
+        const key = Buffer.from(databaseKey);
+        const value = await db.get(key);
+        if (value !== undefined) {
+          value[value.length - 6] = (value[value.length - 6] as number) ^ 4;
+          await db.put(key, value);
+        }
+        await db.close();
+      }
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,55 @@
+import type { Partition } from '@levee/kernel';
+import type {
+  Appended,
+  FencedWriter,
+  Log,
+  LogBatch,
+  LogPosition,
+  LogRecord,
+  PartitionOffsets,
+  TailOptions,
+  TopicDescription,
+  TopicSpec,
+} from '@levee/log';
+import type { Offset } from '@levee/kernel';
+
+/** A log that a test bends: `onTail` may throw instead of a tail, `onBatch` may change what a tail gives. */
+export class BentLog implements Log {
+  onTail: (topic: string, partition: Partition, from: LogPosition) => void = () => undefined;
+  onBatch: (batch: LogBatch) => LogBatch = (batch) => batch;
+  onOffsets: (topic: string, offsets: PartitionOffsets[]) => PartitionOffsets[] = (_, offsets) => offsets;
+
+  constructor(private readonly log: Log) {}
+
+  get description(): string {
+    return this.log.description;
+  }
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    return this.log.ensureTopics(specs);
+  }
+  describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
+    return this.log.describeTopics(topics);
+  }
+  deleteTopics(topics: readonly string[]): Promise<void> {
+    return this.log.deleteTopics(topics);
+  }
+  append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
+    return this.log.append(topic, partition, records);
+  }
+  async *tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch> {
+    this.onTail(topic, partition, from);
+    for await (const batch of this.log.tail(topic, partition, from, options)) yield this.onBatch(batch);
+  }
+  async offsets(topic: string): Promise<PartitionOffsets[]> {
+    return this.onOffsets(topic, await this.log.offsets(topic));
+  }
+  offsetAt(topic: string, partition: Partition, timeMs: number): Promise<Offset> {
+    return this.log.offsetAt(topic, partition, timeMs);
+  }
+  fencedWriter(id: string): Promise<FencedWriter> {
+    return this.log.fencedWriter(id);
+  }
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
