@@ -28,7 +28,14 @@ export interface TestMaster {
 /** A master with its own reader of `levee.commands`, as the Nest transport gives it one. */
 export async function startMaster(
   log: Log,
-  options: { instance: string; limits?: CandidacyLimits; claimAtOnce?: boolean; decide?: Decide; logger?: Logger },
+  options: {
+    instance: string;
+    topics?: ControlTopics;
+    limits?: CandidacyLimits;
+    claimAtOnce?: boolean;
+    decide?: Decide;
+    logger?: Logger;
+  },
 ): Promise<TestMaster> {
   const master = new Master(log, {
     ...world,
@@ -40,7 +47,7 @@ export async function startMaster(
   });
   await master.start();
   const stop = new AbortController();
-  const reading = readCommands(log, master, stop.signal);
+  const reading = readCommands(log, master, { topics: options.topics ?? topics, signal: stop.signal });
   return {
     master,
     close: async () => {
@@ -51,16 +58,21 @@ export async function startMaster(
   };
 }
 
-async function readCommands(log: Log, master: Master, signal: AbortSignal): Promise<void> {
-  const from = { nextOffset: (await log.offsets(topics.commands))[0]!.startOffset, leaderEpoch: -1 };
-  for await (const batch of log.tail(topics.commands, asPartition(0), from, { signal, idleMs: 50 })) {
-    const commands = commandsIn(batch.records, silentLogger);
-    if (commands.length > 0) await master.decide(commands);
+async function readCommands(
+  log: Log,
+  master: Master,
+  options: { topics: ControlTopics; signal: AbortSignal },
+): Promise<void> {
+  const { commands } = options.topics;
+  const from = { nextOffset: (await log.offsets(commands))[0]!.startOffset, leaderEpoch: -1 };
+  for await (const batch of log.tail(commands, asPartition(0), from, { signal: options.signal, idleMs: 50 })) {
+    const pending = commandsIn(batch.records, silentLogger);
+    if (pending.length > 0) await master.decide(pending);
   }
 }
 
-export async function openView(log: Log): Promise<ClusterView> {
-  const view = new ClusterView(log, topics, world);
+export async function openView(log: Log, of: ControlTopics = topics): Promise<ClusterView> {
+  const view = new ClusterView(log, of, world);
   await view.start();
   return view;
 }
@@ -69,8 +81,9 @@ export async function run(
   log: Log,
   view: ClusterView,
   command: { kind: string; payload: unknown; id?: string },
+  of: ControlTopics = topics,
 ): Promise<CommandOutcome> {
-  const id = await submit(log, topics, { principal: 'test', ...command });
+  const id = await submit(log, of, { principal: 'test', ...command });
   return view.outcome(id, 10_000);
 }
 
