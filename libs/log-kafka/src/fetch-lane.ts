@@ -15,6 +15,9 @@ export interface LaneHost {
   nowMs(): number;
 }
 
+/** About a millisecond of decoding. */
+const bytesPerTurn = 128 * 1024;
+
 interface Poll {
   readonly connection: BrokerConnection;
   busy: boolean;
@@ -33,6 +36,9 @@ export class FetchLane {
   private readonly joining: Poll;
   private scheduled = false;
   private turn = 0;
+  /** Tails whose readers may have something to get. */
+  private readonly deliveries: PartitionTail[] = [];
+  private delivering = false;
 
   constructor(
     readonly address: Address,
@@ -106,7 +112,24 @@ export class FetchLane {
     void this.poll(poll, wanted, asked).then(() => {
       poll.busy = false;
       this.pump();
+      if (!this.delivering) this.deliver();
     });
+  }
+
+  /**
+   * Decodes for waiting readers, up to {@link bytesPerTurn} in one turn of the event loop: the broker works on the next
+   * request meanwhile, and other work gets its turn.
+   */
+  private deliver(): void {
+    this.delivering = false;
+    for (let bytes = 0; this.deliveries.length > 0;) {
+      if (bytes > bytesPerTurn) {
+        this.delivering = true;
+        setImmediate(() => this.deliver());
+        return;
+      }
+      bytes += (this.deliveries.shift() as PartitionTail).deliver();
+    }
   }
 
   /** Never throws. */
@@ -133,8 +156,10 @@ export class FetchLane {
       const tail = this.tails.get(`${entry.topic} partition ${entry.partition}`)?.tail;
       // A tail that came for the same partition while this request was under way did not ask for this.
       if (tail === undefined || !asked.includes(tail)) continue;
-      if (entry.errorCode === kafkaError.none) tail.accept(entry, { waitMs: poll.waitMs, answerBytes });
-      else this.lose(tail, { errorCode: entry.errorCode, reason: '', sinceMs });
+      if (entry.errorCode === kafkaError.none) {
+        tail.accept(entry, { waitMs: poll.waitMs, answerBytes });
+        this.deliveries.push(tail);
+      } else this.lose(tail, { errorCode: entry.errorCode, reason: '', sinceMs });
     }
   }
 

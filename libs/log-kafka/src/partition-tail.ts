@@ -54,6 +54,8 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   private handledBytes = 0;
   private cutBatchBytes = 0;
   private rereads = 0;
+  /** A whole batch was read up to `position`. */
+  private onBoundary = false;
   private deliveredMs: number;
   private failure: LogFailure | undefined;
   private over = false;
@@ -148,21 +150,24 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     const options = cause === undefined ? { details } : { details, cause };
     this.failure = new LogFailure(code, `${this.name} at offset ${this.position}: ${what}`, options);
     this.host.ended(this);
-    if (this.waiter === undefined) return;
-    const { waiter, failure } = this;
-    this.waiter = undefined;
-    this.end();
-    waiter.reject(failure);
+    this.settleFailure();
   }
 
-  /** An answer without error for this tail, after at most `waitMs` at the broker. */
+  /**
+   * An answer without error for this tail, after at most `waitMs` at the broker. Moves the position, so that the next
+   * request can go out; the reader gets it with {@link deliver}.
+   */
   accept(answer: FetchAnswer, { waitMs, answerBytes }: { waitMs: number; answerBytes: number }): void {
     if (this.finished) return;
     this.strugglingSinceMs = undefined;
     this.attempts = 0;
     const committed = answer.lastStableOffset >= 0 ? answer.lastStableOffset : answer.highWatermark;
     const endOffset = asOffset(Math.min(committed, answer.highWatermark));
-    const scanned = scanBatches(answer.batches, this.position, asOffset(answer.highWatermark));
+    const scanned = scanBatches(answer.batches, {
+      from: this.position,
+      onBoundary: this.onBoundary,
+      endOffset: asOffset(answer.highWatermark),
+    });
     if (scanned.bytes.length > 0) {
       this.rereads = 0;
       this.cutBatchBytes = 0;
@@ -173,7 +178,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     if (scanned.refused !== undefined) {
       this.fail('RECORD_CORRUPT', scanned.refused.message, scanned.refused);
     } else if (scanned.damagedAt !== undefined && scanned.bytes.length === 0) {
-      const what = `the checksum of the batch is wrong, also after ${this.corruptRereads} more reads: restore the topic`;
+      const what = `the batch is damaged (checksum or offsets), also after ${this.corruptRereads} more reads: restore the topic`;
       if (++this.rereads > this.corruptRereads) this.fail('RECORD_CORRUPT', what);
     } else if (scanned.cutBatchBytes > 0 && scanned.bytes.length === 0) {
       this.cutBatchBytes = scanned.cutBatchBytes;
@@ -183,11 +188,11 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   private take(scanned: ScannedBatches, aborted: readonly AbortedTransaction[], endOffset: Offset): void {
     const chunk = { firstOffset: this.position, scanned, aborted, endOffset };
     this.position = scanned.nextOffset;
+    this.onBoundary = true;
     this.leaderEpoch = scanned.leaderEpoch;
     this.heldBytes += scanned.bytes.length;
     this.host.buffered.bytes += scanned.bytes.length;
     this.chunks.push(chunk);
-    this.deliver();
   }
 
   /** At the end: an empty batch, when the reader has not heard anything for `idleMs` by the time of the next answer. */
@@ -196,20 +201,32 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     const dueMs = this.deliveredMs + this.idleMs - waitMs;
     if (this.answered && this.host.nowMs() < dueMs) return;
     this.chunks.push({ firstOffset: this.position, scanned, aborted: [], endOffset });
-    this.deliver();
   }
 
-  private deliver(): void {
+  /** Decodes one chunk for a reader that waits; returns its bytes. */
+  deliver(): number {
     const { waiter } = this;
-    if (waiter === undefined) return;
-    const chunk = this.chunks.shift();
-    if (chunk === undefined) return;
+    const chunk = waiter === undefined ? undefined : this.chunks.shift();
+    if (waiter === undefined || chunk === undefined) {
+      this.settleFailure();
+      return 0;
+    }
     this.waiter = undefined;
     try {
       waiter.resolve({ done: false, value: this.handOver(chunk) });
     } catch (error) {
       waiter.reject(error);
     }
+    return chunk.scanned.bytes.length;
+  }
+
+  /** A reader that waits, and for whom nothing is left, hears of the failure now. */
+  private settleFailure(): void {
+    const { waiter, failure } = this;
+    if (waiter === undefined || failure === undefined || this.chunks.length > 0) return;
+    this.waiter = undefined;
+    this.end();
+    waiter.reject(failure);
   }
 
   private handOver({ firstOffset, scanned, aborted, endOffset }: Chunk): LogBatch {

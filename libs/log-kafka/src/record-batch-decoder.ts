@@ -4,6 +4,9 @@ import { LogFailure, type LogHeader, noHeaders, type StoredRecord } from '@levee
 import { readInt64 } from './protocol/byte-reader';
 import { attributeBits, batchAt, batchLengthOverhead, compressionNames } from './record-batch';
 
+/** No sound batch is longer: a length that says so is damaged, and must not make anybody ask for as much. */
+const batchBytesMost = 64 * 1024 * 1024;
+
 /** A transaction that was aborted: what this producer wrote from `firstOffset` up to its abort marker is void. */
 export interface AbortedTransaction {
   readonly producerId: number;
@@ -20,58 +23,63 @@ export interface ScannedBatches {
   readonly leaderEpoch: number;
   /** The batch behind them is damaged: its offset. Reading it again may help. */
   readonly damagedAt: Offset | undefined;
-  /** Why the batch behind them can never be read: compressed, or of an old format. */
+  /** Why the batch behind them can never be read: it is compressed. */
   readonly refused: LogFailure | undefined;
   /** The batch behind them did not fit into the answer: its whole length in bytes. */
   readonly cutBatchBytes: number;
 }
 
+/** What the reader knows about the place it asked from. */
+export interface ScanBounds {
+  readonly from: Offset;
+  /** A batch ends right before `from`, so none may begin below it; else `from` may lie inside of a batch. */
+  readonly onBoundary: boolean;
+  /** High watermark of the partition: no batch of the answer passes it. */
+  readonly endOffset: Offset;
+}
+
 /**
- * Checks lengths, format and CRC-32C of each batch of a fetch answer. A cut last batch is normal (the broker fills up
- * to the bytes asked for). `endOffset`: the partition's high watermark, which no batch of the answer passes.
+ * Checks lengths, format, CRC-32C and the order of offsets of each batch of a fetch answer. A cut last batch is normal
+ * (the broker fills up to the bytes asked for). Base offset and length are outside of the checksum: they have to fit
+ * to what is known and to the batch behind.
  */
-export function scanBatches(fetched: Buffer, from: Offset, endOffset: Offset): ScannedBatches {
+export function scanBatches(fetched: Buffer, { from, onBoundary, endOffset }: ScanBounds): ScannedBatches {
   let at = 0;
   let nextOffset: number = from;
   let leaderEpoch = -1;
-  let damagedAt: Offset | undefined;
+  let damaged = false;
   let cutBatchBytes = 0;
   let refused: LogFailure | undefined;
   while (at + batchLengthOverhead < fetched.length) {
     const length = fetched.readInt32BE(at + batchAt.batchLength) + batchLengthOverhead;
-    if (length < batchAt.records) {
-      damagedAt = asOffset(nextOffset);
-      break;
-    }
+    damaged = length < batchAt.records || length > batchBytesMost;
+    if (damaged) break;
     if (at + length > fetched.length) {
       cutBatchBytes = length;
       break;
     }
     const baseOffset = readInt64(fetched, at);
-    if (fetched[at + batchAt.magic] !== 2) {
-      refused = unreadable(baseOffset, `has the format ${fetched[at + batchAt.magic]}, not 2`, 'produce it again');
-      break;
-    }
-    const crc = crc32cNative(fetched.subarray(at + batchAt.attributes, at + length));
-    // The base offset is outside of the checksum: one that leads back, or behind the end, is damaged too.
     const next = baseOffset + fetched.readInt32BE(at + batchAt.lastOffsetDelta) + 1;
-    if (crc !== fetched.readUInt32BE(at + batchAt.crc) || next <= nextOffset || next > endOffset) {
-      damagedAt = asOffset(nextOffset);
-      break;
-    }
+    const lowest = at > 0 || onBoundary ? nextOffset : 0;
+    const highest = at + length + 8 <= fetched.length ? readInt64(fetched, at + length) : endOffset;
+    damaged =
+      fetched[at + batchAt.magic] !== 2 ||
+      crc32cNative(fetched.subarray(at + batchAt.attributes, at + length)) !== fetched.readUInt32BE(at + batchAt.crc) ||
+      baseOffset < lowest ||
+      next <= nextOffset ||
+      next > highest ||
+      next > endOffset;
+    if (damaged) break;
     const codec = fetched.readInt16BE(at + batchAt.attributes) & attributeBits.compression;
     if (codec !== 0) {
-      refused = unreadable(
-        baseOffset,
-        `is compressed with ${compressionNames[codec] ?? `codec ${codec}`}`,
-        'set compression.type=uncompressed on the topic, so that the broker unpacks, and produce it again',
-      );
+      refused = compressed(baseOffset, codec);
       break;
     }
     nextOffset = next;
     leaderEpoch = fetched.readInt32BE(at + batchAt.leaderEpoch);
     at += length;
   }
+  const damagedAt = damaged ? asOffset(nextOffset) : undefined;
   const bytes = fetched.subarray(0, at);
   return { bytes, nextOffset: asOffset(nextOffset), leaderEpoch, damagedAt, refused, cutBatchBytes };
 }
@@ -212,6 +220,12 @@ class VarintCursor {
     }
     throw this.malformed();
   }
+}
+
+function compressed(baseOffset: number, codec: number): LogFailure {
+  const name = compressionNames[codec] ?? `codec ${codec}`;
+  const mend = 'set compression.type=uncompressed on the topic, so that the broker unpacks, and produce it again';
+  return unreadable(baseOffset, `is compressed with ${name}`, mend);
 }
 
 function unreadable(baseOffset: number, what: string, mend: string): LogFailure {
