@@ -108,12 +108,13 @@ export class AckWaits {
 
   /** Completes the group, or collects the replicas that have to be asked. */
   private look(group: Group, asks: Map<NodeLink, Ask[]>): void {
+    if (group.waiters.length === 0) return;
     const route = this.namespace.table?.at(group.slot);
     if (route && route.chunkId !== group.chunkId) return this.regroup(group);
     const wanted = route?.readable.filter(({ role }) => group.ack === 'all' || role === 'primary') ?? [];
     const missing = wanted.filter(({ replicaId }) => !group.applied.has(replicaId));
     if (wanted.length > 0 && missing.length === 0) {
-      for (const waiter of group.waiters) waiter.done();
+      for (const waiter of finish(group)) waiter.done();
       return;
     }
     if (this.context.clock.monotonicMs() >= group.deadlineAtMs) return this.expire(group, missing);
@@ -164,9 +165,7 @@ export class AckWaits {
 
   /** The chunk was split, merged or replaced: every write looks for its own chunk again. */
   private regroup(group: Group): void {
-    const { waiters } = group;
-    group.waiters = [];
-    for (const waiter of waiters) {
+    for (const waiter of finish(group)) {
       const leftMs = group.deadlineAtMs - this.context.clock.monotonicMs();
       if (leftMs <= 0) this.pend(waiter, []);
       else this.add(waiter, leftMs);
@@ -174,7 +173,7 @@ export class AckWaits {
   }
 
   private expire(group: Group, missing: readonly PortalReplica[]): void {
-    for (const waiter of group.waiters) this.pend(waiter, missing);
+    for (const waiter of finish(group)) this.pend(waiter, missing);
   }
 
   private pend(waiter: AckWaiter, missing: readonly PortalReplica[]): void {
@@ -184,6 +183,13 @@ export class AckWaits {
     const position = `${waiter.partition}:${waiter.nextOffset}`;
     waiter.failed(new StoreFailure('LVPENDING', `${position} logged; ${where} yet`, { details: { position } }));
   }
+}
+
+/** Takes the waiters out: a group may be looked at again by answers still under way. */
+function finish(group: Group): readonly AckWaiter[] {
+  const { waiters } = group;
+  group.waiters = [];
+  return waiters;
 }
 
 function outcomesOf(reply: RespReply): ReturnType<typeof parseAwaitReply>['outcomes'] | undefined {

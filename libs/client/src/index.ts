@@ -14,3 +14,4 @@ export { CallbackAppend, CallbackRead, type Found } from './door/door-operations
 export * from './door/resp-door';
 export * from './door/refused-commands';
 export * from './portal';
+export * from './key-value';

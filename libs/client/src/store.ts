@@ -141,6 +141,14 @@ export class Store {
     process.nextTick(() => waiter.fenceFailed(failure));
   }
 
+  /** As `fence`, with the time of a read to do it in. */
+  fenceOf(namespace: NamespaceStore, partition: Partition): Promise<Offset> {
+    const deadlineAtMs = this.options.clock.monotonicMs() + this.limits.readMs;
+    return new Promise((resolve, reject) =>
+      this.fence(namespace, partition, { deadlineAtMs, fenced: resolve, fenceFailed: reject }),
+    );
+  }
+
   /** Waits until a position is applied as `waiter.ack` asks, at most `deadlineMs`; for `logged` it is done at once. */
   awaitApplied(namespace: NamespaceStore, waiter: AckWaiter, deadlineMs: number): void {
     const engine = this.engines.get(namespace.name);

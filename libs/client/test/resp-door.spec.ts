@@ -1,18 +1,293 @@
-import { TestCluster } from './test-cluster';
+import { acks, type Portal } from '@levee/client';
+import { asPartition, reservedKeyPrefix } from '@levee/kernel';
+import { hashOf, partitionOf } from '@levee/keyspace';
+import { TestCluster, until } from './test-cluster';
 
+jest.setTimeout(60_000);
+
+type Send = (...args: (string | Buffer)[]) => Promise<unknown>;
 let cluster: TestCluster;
-let send: (...args: (string | Buffer)[]) => Promise<unknown>;
+let portal: Portal;
+const connect = (to = portal): Send => cluster.connect(to).send;
 
 beforeAll(async () => {
   cluster = await TestCluster.start(2);
   await cluster.namespace('default');
-  const portal = await cluster.portal();
-  ({ send } = cluster.connect(portal));
-}, 30_000);
+  await cluster.namespace('shop.orders', { ack: 'all', consistency: 'strong' });
+  portal = await cluster.portal();
+});
 afterAll(() => cluster?.close());
 
-it('sets and gets', async () => {
-  expect(await send('SET', 'a', '1')).toBe('OK');
-  expect(await send('GET', 'a')).toBe('1');
-  expect(await send('GET', 'none')).toBeNull();
+/** Lines of a conversation: what is sent, and the reply (errors begin with a minus; a pattern where they hold times). */
+const transcripts: Readonly<Record<string, readonly (readonly [sent: string, reply: unknown])[]>> = {
+  'values and their absence': [
+    ['SET a 1', 'OK'],
+    ['GET a', '1'],
+    ['get a', '1'],
+    ['SET empty ""', 'OK'],
+    ['STRLEN empty', 0],
+    ['GET nothing', null],
+    ['TYPE a', 'string'],
+    ['TYPE nothing', 'none'],
+    ['STRLEN a', 1],
+    ['EXISTS a a nothing', 2],
+    ['MSET b 2 c 3', 'OK'],
+    ['MGET a nothing b c', ['1', null, '2', '3']],
+    ['DEL a nothing b b', 2],
+    ['MGET a b c', [null, null, '3']],
+    ['UNLINK c', 1],
+    ['EXISTS c', 0],
+  ],
+  'time to live': [
+    ['SET t 1 EX 100', 'OK'],
+    ['TTL t', expect.any(Number)],
+    ['SET t 1 PX 100000', 'OK'],
+    ['PTTL t', expect.any(Number)],
+    ['SET t 1 EXAT 4000000000', 'OK'],
+    ['EXPIRETIME t', 4000000000],
+    ['SET t 1 PXAT 4000000000123', 'OK'],
+    ['PEXPIRETIME t', 4000000000123],
+    ['SET t 1 PXAT 1', 'OK'],
+    ['GET t', null],
+    ['TTL t', -2],
+    ['SET t 1', 'OK'],
+    ['TTL t', -1],
+    ['SETEX t 100 v', 'OK'],
+    ['PSETEX t 100000 v', 'OK'],
+    ['SET t 1 EX 0', "-ERR invalid expire time in 'set' command"],
+    ['SET t 1 EX x', '-ERR value is not an integer or out of range'],
+    ['SET t 1 EX 9007199254740991', "-ERR invalid expire time in 'set' command"],
+    ['SET t 1 EX 1 PX 1', '-ERR syntax error'],
+    ['SET t 1 EX', '-ERR syntax error'],
+  ],
+  'what a log cannot decide is refused with the reason': [
+    ['SET a 1 NX', expect.stringMatching(/^-LVUNSUPPORTED SET … NX: a write that depends on a read/)],
+    ['INCR a', expect.stringMatching(/^-LVUNSUPPORTED INCR: it depends on a read before its write/)],
+    ['EXPIRE a 1', expect.stringMatching(/^-LVUNSUPPORTED EXPIRE/)],
+    ['MULTI', expect.stringMatching(/^-LVUNSUPPORTED MULTI: /)],
+    ['LPUSH a 1', expect.stringMatching(/^-LVUNSUPPORTED LPUSH: values are byte strings/)],
+    ['KEYS *', expect.stringMatching(/SCAN 0 MATCH/)],
+    ['SELECT 1', expect.stringMatching(/^-LVUNSUPPORTED databases have no numbers/)],
+    ['SELECT 0', 'OK'],
+  ],
+  'wrong input': [
+    ['NONSENSE a b', "-ERR unknown command 'NONSENSE', with args beginning with: 'a' 'b' "],
+    ['GET', "-ERR wrong number of arguments for 'get' command"],
+    ['GET a b', "-ERR wrong number of arguments for 'get' command"],
+    ['MSET a 1 b', "-ERR wrong number of arguments for 'mset' command"],
+    ['SCAN x', '-ERR invalid cursor'],
+    ['SCAN 0 COUNT 0', '-ERR syntax error'],
+    ['SCAN 123', expect.stringMatching(/^-LVCURSOR start again at 0/)],
+    ['LV.ACK some', "-ERR an ack is one of logged, primary, all, default; not 'some'"],
+    ['LV.USE no.such', expect.stringMatching(/^-LVNAMESPACE there is no namespace 'no.such'/)],
+    ['AUTH no.such x', expect.stringMatching(/^-LVNAMESPACE/)],
+    ['LV.WAIT 9:1', expect.stringMatching(/^-LVSESSION a position is partition:nextOffset/)],
+    ['LV.POS nonsense', expect.stringMatching(/^-LVSESSION this is no session token/)],
+    ['HELLO 4', '-NOPROTO unsupported protocol version'],
+    ['CONFIG SET a b', expect.stringMatching(/^-LVUNSUPPORTED only CONFIG GET/)],
+  ],
+  'the connection': [
+    ['PING', 'PONG'],
+    ['PING hi', 'hi'],
+    ['ECHO hi', 'hi'],
+    ['CLIENT SETNAME me', 'OK'],
+    ['CLIENT GETNAME', 'me'],
+    ['CLIENT ID', expect.any(Number)],
+    ['CLIENT SETINFO LIB-NAME test', 'OK'],
+    ['CLIENT INFO', expect.stringMatching(/name=me .*namespace=default lib-name=test/)],
+    [
+      'HELLO',
+      [
+        'server',
+        'levee',
+        'version',
+        '7.4.0',
+        'proto',
+        2,
+        'id',
+        expect.any(Number),
+        'mode',
+        'standalone',
+        'role',
+        'master',
+        'modules',
+        [],
+      ],
+    ],
+    ['HELLO 3', expect.objectContaining({ server: 'levee', proto: 3 })],
+    ['GET nothing', null],
+    ['CONFIG GET save', { save: '' }],
+    ['RESET', 'RESET'],
+    ['CONFIG GET append*', ['appendonly', 'yes']],
+    ['CLIENT GETNAME', null],
+    ['COMMAND COUNT', expect.any(Number)],
+    ['COMMAND INFO get nope', [['get', 2, ['readonly', 'fast'], 1, 1, 1], null]],
+    ['INFO server', expect.stringMatching(/^# Server\r\nredis_version:7/)],
+    ['TIME', [expect.stringMatching(/^\d+$/), expect.stringMatching(/^\d+$/)]],
+  ],
+  'namespaces of a connection': [
+    ['SET k default', 'OK'],
+    ['LV.USE', 'default'],
+    ['AUTH shop.orders -', 'OK'],
+    ['LV.USE', 'shop.orders'],
+    ['GET k', null],
+    ['SET k orders', 'OK'],
+    ['GET k', 'orders'],
+    ['LV.USE default', 'OK'],
+    ['GET k', 'default'],
+    ['HELLO 2 AUTH shop.orders x SETNAME n', expect.arrayContaining(['server'])],
+    ['GET k', 'orders'],
+    ['LV.CONSISTENCY eventual', 'OK'],
+    ['LV.CONSISTENCY', 'eventual'],
+    ['LV.ACK primary', 'OK'],
+    ['SET k again', 'OK'],
+  ],
+};
+
+describe.each(Object.entries(transcripts))('%s', (_title, lines) => {
+  it('answers', async () => {
+    const send = connect();
+    for (const [sent, reply] of lines) {
+      const args = sent.match(/"[^"]*"|\S+/g)!.map((word) => word.replace(/^"|"$/g, ''));
+      expect([sent, await send(...args)]).toEqual([sent, reply]);
+    }
+  });
+});
+
+it('keeps binary keys and values, 1 MiB values, and the limits', async () => {
+  const send = connect();
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+  expect(await send('SET', bytes, bytes)).toBe('OK');
+  expect(await send('GET', bytes)).toBe(bytes.toString('latin1'));
+  const big = Buffer.alloc(1024 * 1024, 'x');
+  expect(await send('SET', 'big', big)).toBe('OK');
+  expect(((await send('GET', 'big')) as string).length).toBe(big.length);
+  expect(await send('SET', 'big', Buffer.alloc(big.length + 1))).toMatch(/^-LVLIMIT a value of 1048577 bytes: at most/);
+  expect(await send('SET', Buffer.alloc(1025), 'x')).toMatch(/^-LVLIMIT a key of 1025 bytes: at most 1024/);
+  expect(await send('GET', Buffer.alloc(1025))).toMatch(/^-LVLIMIT/);
+  const reserved = Buffer.concat([reservedKeyPrefix, Buffer.from('fence/x')]);
+  expect(await send('SET', reserved, 'x')).toMatch(/^-LVRESERVED/);
+  expect(await send('MSET', 'fine', '1', reserved, 'x')).toMatch(/^-LVRESERVED/);
+  expect(await send('DEL', reserved)).toMatch(/^-LVRESERVED/);
+});
+
+it('answers a pipeline of mixed commands as if one by one', async () => {
+  const send = connect();
+  const replies = await Promise.all([
+    send('DEL', 'p'),
+    send('GET', 'p'),
+    send('SET', 'p', '1'),
+    send('GET', 'p'),
+    send('SET', 'p', '2'),
+    send('SET', 'q', '1'),
+    send('GET', 'p'),
+    send('DEL', 'p', 'q'),
+    send('GET', 'p'),
+    send('SET', 'p', '3'),
+    send('MGET', 'p', 'q'),
+  ]);
+  expect(replies).toEqual([0, null, 'OK', '1', 'OK', 'OK', '2', 2, null, 'OK', ['3', null]]);
+});
+
+it('pipelines a thousand writes and reads them back', async () => {
+  const send = connect();
+  const keys = Array.from({ length: 1_000 }, (_, i) => `bulk:${i}`);
+  const writes = keys.map((key) => send('SET', key, `value of ${key}`));
+  const reads = keys.map((key) => send('GET', key));
+  expect(new Set(await Promise.all(writes))).toEqual(new Set(['OK']));
+  expect(await Promise.all(reads)).toEqual(keys.map((key) => `value of ${key}`));
+});
+
+it('scans every key once or more, with MATCH and COUNT', async () => {
+  const send = connect();
+  for (let i = 0; i < 300; i += 2) await send('MSET', `scan:${i}`, 'x', `scan:${i + 1}`, 'x');
+  const seen = new Set<string>();
+  let cursor = '0';
+  let calls = 0;
+  do {
+    const [next, keys] = (await send('SCAN', cursor, 'MATCH', 'scan:*', 'COUNT', '20')) as [string, string[]];
+    for (const key of keys) seen.add(key);
+    cursor = next;
+    calls++;
+  } while (cursor !== '0');
+  expect(seen.size).toBe(300);
+  expect(calls).toBeGreaterThan(5);
+  expect(await send('SCAN', '0', 'TYPE', 'list', 'COUNT', '10000')).toEqual(['0', []]);
+});
+
+it.each(acks)('answers a write with ack %s when it is applied there', async (ack) => {
+  const send = connect();
+  expect(await send('LV.ACK', ack)).toBe('OK');
+  expect(await send('SET', `ack:${ack}`, '1')).toBe('OK');
+  expect(await send('GET', `ack:${ack}`)).toBe('1');
+});
+
+it('reads its own writes through another portal with a session token', async () => {
+  const other = connect(await cluster.portal());
+  const send = connect();
+  for (let i = 0; i < 50; i++) {
+    await send('SET', 'mine', `${i}`);
+    const [, token] = (await send('LV.POS')) as [string, string];
+    await other('LV.POS', token);
+    expect(await other('GET', 'mine')).toBe(`${i}`);
+  }
+});
+
+it('never misses with strong reads a write acknowledged before, through two portals', async () => {
+  const writer = connect();
+  const reader = connect(await cluster.portal());
+  await reader('LV.CONSISTENCY', 'strong');
+  for (let i = 0; i < 100; i++) {
+    await writer('SET', 'seen', `${i}`);
+    expect(await reader('GET', 'seen')).toBe(`${i}`);
+  }
+});
+
+it('waits for a position', async () => {
+  const send = connect();
+  await send('SET', 'w', '1');
+  const [, , , positions] = (await send('LV.POS')) as [string, string, string, string[]];
+  expect(positions).toHaveLength(1);
+  expect(await send('LV.WAIT', positions[0] as string, 'all', '5000')).toBe('OK');
+  const [partition] = (positions[0] as string).split(':');
+  expect(await send('LV.WAIT', `${partition}:999999`, 'primary', '50')).toMatch(
+    new RegExp(`^-LVPENDING ${partition}:999999 logged; not applied by n`),
+  );
+});
+
+it('says where a key lives, and the routes', async () => {
+  const send = connect();
+  const partition = partitionOf(hashOf(Buffer.from('a'), 'murmur2'), 4);
+  const where = (await send('LV.WHERE', 'a')) as unknown[];
+  expect(where.slice(0, 2)).toEqual(['namespace', 'default']);
+  expect(where[where.indexOf('partition') + 1]).toBe(partition);
+  expect(where[where.indexOf('replicas') + 1]).toHaveLength(2);
+  const routes = JSON.parse((await send('LV.ROUTES')) as string) as { change: string; version: number; routes: [] };
+  expect(routes).toMatchObject({ change: 'metaChange', routes: { length: 4 } });
+  expect(JSON.parse((await send('LV.ROUTES', `${routes.version}`)) as string)).toMatchObject({ change: 'notChange' });
+});
+
+it('makes exactly the key of a garbage record unreadable, and the next write heals it', async () => {
+  const send = connect();
+  await send('SET', 'broken', 'fine');
+  const binlog = cluster.view.state.namespace('default')!.binlog;
+  const partition = partitionOf(hashOf(Buffer.from('broken'), 'murmur2'), 4);
+  await cluster.log.append(binlog, asPartition(partition), [
+    { key: Buffer.from('broken'), value: Buffer.from('junk') },
+  ]);
+  await until('the record being seen', async () => String(await send('GET', 'broken')).startsWith('-LVUNREADABLE'));
+  expect(await send('GET', 'broken')).toMatch(new RegExp(`^-LVUNREADABLE ${partition}:\\d+ `));
+  expect(await send('EXISTS', 'broken')).toBe(1);
+  expect(await send('SET', 'broken', 'healed')).toBe('OK');
+  expect(await send('GET', 'broken')).toBe('healed');
+});
+
+it('limits requests of a namespace', async () => {
+  await cluster.namespace('limited', { requestsPerSecond: 10 });
+  const send = connect();
+  await until('the portal knowing it', async () => (await send('LV.USE', 'limited')) === 'OK');
+  await until('it being active', async () => !String(await send('GET', 'a')).startsWith('-LVNAMESPACE'));
+  const replies = await Promise.all(Array.from({ length: 50 }, () => send('SET', 'a', '1')));
+  expect(replies.filter((reply) => reply === 'OK').length).toBeLessThanOrEqual(12);
+  expect(replies).toContainEqual(expect.stringMatching(/^-LVLIMIT more than 10 requests a second in limited/));
 });
