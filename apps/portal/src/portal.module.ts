@@ -1,11 +1,18 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { Portal } from '@levee/client';
+import { KeyValue, Portal } from '@levee/client';
 import { controlTopics } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
-import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
+import { HealthRegistry, LogClient, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
+import { ClusterController } from './cluster.controller';
+import { Commands } from './commands';
+import { CommandsController } from './commands.controller';
 import type { PortalAppConfig } from './config';
+import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
+import { KvController } from './kv.controller';
+import { LogReader } from './log-reader';
+import { LogController } from './log.controller';
 
 export interface PortalParts {
   readonly config: PortalAppConfig;
@@ -13,6 +20,8 @@ export interface PortalParts {
   readonly log: Log;
   readonly logger: Logger;
 }
+
+const limits = { commandDeadlineMs: 10_000 } as const;
 
 /** Composition root of a portal. */
 @Module({})
@@ -29,6 +38,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
       portSetting: 'LEVEE_HTTP_PORT',
       logger,
       statusByCode,
+      ...httpDoor,
     });
     return { ...http, portal: http.app.get(Portal) };
   }
@@ -37,7 +47,9 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const { config, log, logger } = parts;
     const { topicPrefix, httpPort: _httpPort, ...own } = config;
     const world = { log, logger, clock: systemClock, timers: systemTimers, random: systemRandom };
-    const portal = new Portal({ ...own, topics: controlTopics(topicPrefix) }, world);
+    const topics = controlTopics(topicPrefix);
+    const portal = new Portal({ ...own, topics }, world);
+    const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
@@ -45,8 +57,13 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     return {
       module: PortalModule,
       imports: [ServiceModule.register({ health, metrics })],
-      controllers: [],
-      providers: [{ provide: Portal, useValue: portal }],
+      controllers: [KvController, ClusterController, CommandsController, LogController],
+      providers: [
+        { provide: Portal, useValue: portal },
+        { provide: KeyValue, useValue: new KeyValue(portal.store) },
+        { provide: Commands, useValue: new Commands(client, portal) },
+        { provide: LogReader, useValue: new LogReader(log) },
+      ],
       exports: [Portal],
     };
   }

@@ -1,0 +1,137 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { KeyValue, Portal } from '@levee/client';
+import { describeNamespace, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
+import { Failure } from '@levee/kernel';
+import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
+import type { FastifyRequest } from 'fastify';
+import { Commands } from './commands';
+import { keyOf } from './raw-url';
+import { jsonBody, wholeNumber } from './request-choices';
+
+/** What is in force, as this portal has read it. */
+@ApiTags('cluster')
+@Controller('v1')
+export class ClusterController {
+  constructor(
+    private readonly portal: Portal,
+    private readonly keyValue: KeyValue,
+    private readonly commands: Commands,
+  ) {}
+
+  @Get('status')
+  @ApiOperation({ summary: 'Master, nodes, namespaces and positions as this portal sees them' })
+  status() {
+    const { view, config } = this.portal;
+    const { state } = view;
+    return {
+      portal: { instance: config.instance, resp: this.portal.respAddress, problem: this.portal.readyProblem() ?? null },
+      clusterId: view.clusterId ?? null,
+      term: view.term,
+      seq: view.seq,
+      master: view.claim?.instance ?? null,
+      counts: state.counts,
+      nodes: viewNodes(state).map(({ node, units, replicas }) => ({
+        nodeId: node.nodeId,
+        state: node.state,
+        units,
+        replicas,
+      })),
+      namespaces: [...state.namespaces()].map(({ name, state: is, partitions, chunks, replicas }) => {
+        const store = this.portal.store.namespace(name);
+        const routeVersion = store?.table?.version ?? null;
+        return { name, state: is, partitions, chunks, replicas, routeVersion, problem: store?.problem ?? null };
+      }),
+    };
+  }
+
+  @Get('namespaces')
+  @ApiOperation({ summary: 'All namespaces' })
+  namespaces() {
+    return { namespaces: [...this.portal.view.state.namespaces()] };
+  }
+
+  @Post('namespaces')
+  @HttpCode(201)
+  @ApiOperation({ summary: 'Creates a namespace; answers when it is active' })
+  @ApiBody({
+    schema: {
+      type: 'object',
+      required: ['name'],
+      properties: { name: { type: 'string' } },
+      additionalProperties: true,
+    },
+  })
+  @ApiResponse({ status: 409, description: 'NAMESPACE_EXISTS' })
+  async create(@Body() body: unknown, @Req() request: FastifyRequest) {
+    const knobs = jsonBody(body);
+    await this.commands.run({ kind: 'CreateNamespace', payload: knobs, principal: `http ${request.ip}` });
+    const name = String(knobs['name']);
+    await this.commands.untilActive(name);
+    return this.namespace(name);
+  }
+
+  @Get('namespaces/:name')
+  @ApiOperation({ summary: 'Configuration, chunks, and how other Kafka producers must be set up' })
+  namespace(@Param('name') name: string) {
+    const { namespace, chunks, ...rest } = found(describeNamespace(this.portal.view.state, name));
+    return { ...namespace, ...rest, placement: chunks };
+  }
+
+  @Get('nodes')
+  @ApiOperation({ summary: 'All data nodes' })
+  nodes() {
+    return { nodes: viewNodes(this.portal.view.state).map(({ node, ...rest }) => ({ ...node, ...rest })) };
+  }
+
+  @Get('nodes/:nodeId/units')
+  @ApiOperation({ summary: 'The storage units of a node' })
+  units(@Param('nodeId') nodeId: string) {
+    const { state } = this.portal.view;
+    if (state.node(nodeId) === undefined)
+      throw new Failure('NODE_UNKNOWN', `no node has the id '${nodeId.slice(0, 200)}'`);
+    return { units: viewUnits(state, nodeId) };
+  }
+
+  @Get('routes/:namespace')
+  @ApiOperation({ summary: 'Routes (change: metaChange), or that a version is the newest (change: notChange)' })
+  @ApiQuery({ name: 'version', required: false, description: 'the version of an earlier answer' })
+  routes(@Param('namespace') name: string, @Query('version') version?: string) {
+    const known = wholeNumber(version, 'version', { min: 0, max: Number.MAX_SAFE_INTEGER });
+    return found(viewRoutes(this.portal.view.state, name, known));
+  }
+
+  @Get('where/:namespace/:key')
+  @ApiOperation({ summary: 'Hash, partition, slot, chunk and replicas of a key' })
+  @ApiParam({ name: 'key', description: 'percent-encoded bytes' })
+  where(@Param('namespace') name: string, @Req() request: FastifyRequest) {
+    const namespace = this.keyValue.namespace(name);
+    const { partitions, hashAlgorithm, binlog } = namespace.state;
+    const hash = hashOf(keyOf(request.originalUrl), hashAlgorithm);
+    const slot = slotOf(hash, partitions);
+    const route = namespace.table?.at(slot);
+    return {
+      namespace: name,
+      binlog,
+      hash,
+      partition: partitionOf(hash, partitions),
+      slot,
+      chunkId: route?.chunkId ?? null,
+      slotStart: route?.slotStart ?? null,
+      slotEnd: route?.slotEnd ?? null,
+      version: route?.seq ?? null,
+      replicas: (route?.readable ?? []).map(({ nodeId, replicaId, role, target }) => ({
+        nodeId,
+        unit: replicaId,
+        role,
+        respAddress: target.link.address.respAddress,
+        usable: target.link.usable,
+      })),
+    };
+  }
+}
+
+function found<T extends object>(answer: T | Rejection): T {
+  if ('code' in answer && 'message' in answer) throw new Failure(String(answer.code), String(answer.message));
+  return answer as T;
+}

@@ -1,0 +1,38 @@
+import { lastValueFrom } from 'rxjs';
+import type { Portal } from '@levee/client';
+import type { CommandOutcome } from '@levee/events';
+import type { SubmittedCommand } from '@levee/journal';
+import { Failure } from '@levee/kernel';
+import { commandsPattern, type LogClient } from '@levee/service-kit';
+
+const activeMs = 20_000;
+
+/** Sends commands through the log and waits for what the master decides. */
+export class Commands {
+  constructor(
+    private readonly client: LogClient,
+    private readonly portal: Portal,
+  ) {}
+
+  /** A rejection is thrown as a Failure with its code. */
+  async run(command: SubmittedCommand): Promise<CommandOutcome> {
+    const outcome = await lastValueFrom(this.client.send<CommandOutcome>(commandsPattern, command));
+    if (outcome.rejectionCode === null) return outcome;
+    const details = { commandId: outcome.commandId, seq: outcome.seq };
+    throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '', { details });
+  }
+
+  outcome(id: string): CommandOutcome | undefined {
+    return this.portal.view.state.outcome(id);
+  }
+
+  async untilActive(name: string): Promise<void> {
+    const { view, store } = this.portal;
+    const look = (): true | undefined => {
+      const state = view.state.namespace(name)?.state;
+      return state !== undefined && state !== 'creating' ? true : undefined;
+    };
+    await view.until(look, activeMs, `namespace ${name} becoming active`);
+    store.refreshNow();
+  }
+}

@@ -1,0 +1,219 @@
+import { Readable } from 'node:stream';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { KeyValue, prefixEnd, StoreFailure, type WrittenAt } from '@levee/client';
+import { printable } from '@levee/codec';
+import { Failure, messageOf } from '@levee/kernel';
+import type { Session } from '@levee/keyspace';
+import type { RangeItem } from '@levee/wire';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { keyOf, queryBytes } from './raw-url';
+import { ackOf, consistencyOf, header, wholeNumber } from './request-choices';
+
+const keyParam = { name: 'key', description: 'percent-encoded bytes, / as %2F' };
+const sessionHeader = { name: 'Levee-Session', required: false, description: 'token of an earlier answer' };
+const ackHeader = { name: 'Levee-Ack', required: false, schema: { enum: ['logged', 'primary', 'all'] } };
+const consistencyHeader = {
+  name: 'Levee-Consistency',
+  required: false,
+  schema: { enum: ['eventual', 'session', 'strong'] },
+};
+
+export const scanLimits = { limitDefault: 1_000, limitMax: 1_000_000 } as const;
+
+/** Keys and values. Values are bytes, whatever content type they come with. */
+@ApiTags('keys')
+@Controller('v1/kv')
+export class KvController {
+  constructor(private readonly keyValue: KeyValue) {}
+
+  @Get(':namespace/:key')
+  @ApiOperation({ summary: 'Value of a key (HEAD: whether it is there)' })
+  @ApiParam(keyParam)
+  @ApiHeader(consistencyHeader)
+  @ApiHeader(sessionHeader)
+  @ApiResponse({
+    status: 200,
+    content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+  })
+  @ApiResponse({ status: 404, description: 'no such key (NOT_FOUND) or namespace (LVNAMESPACE)' })
+  async get(
+    @Param('namespace') name: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const namespace = this.keyValue.namespace(name);
+    const session = this.keyValue.session(namespace, header(request, 'levee-session'));
+    const key = keyOf(request.originalUrl);
+    const entry = await this.keyValue.get(namespace, key, { session, consistency: consistencyOf(request) });
+    tellSession(reply, session);
+    if (!entry) throw new Failure('NOT_FOUND', `there is no such key in ${name}`);
+    reply.header('levee-position', `${entry.partition}:${entry.offset + 1}`);
+    if (entry.expiresAtMs !== null) reply.header('levee-expires-at', String(entry.expiresAtMs));
+    await reply.status(200).type('application/octet-stream').send(entry.value);
+  }
+
+  @Put(':namespace/:key')
+  @ApiOperation({ summary: 'Sets a key' })
+  @ApiParam(keyParam)
+  @ApiHeader(ackHeader)
+  @ApiHeader(sessionHeader)
+  @ApiHeader({ name: 'Levee-Expires-At', required: false, description: 'ms since 1970' })
+  @ApiBody({ schema: { type: 'string', format: 'binary' }, description: 'at most 1 MiB' })
+  @ApiResponse({ status: 204, description: 'written; Levee-Position and Levee-Session say where' })
+  @ApiResponse({ status: 202, description: 'LVPENDING: logged, not yet applied everywhere asked for' })
+  async put(
+    @Param('namespace') name: string,
+    @Body() body: unknown,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const namespace = this.keyValue.namespace(name);
+    const key = keyOf(request.originalUrl);
+    const session = this.keyValue.session(namespace, header(request, 'levee-session'));
+    const expiresAtMs = wholeNumber(header(request, 'levee-expires-at'), 'Levee-Expires-At', timeRange);
+    const value = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+    const write = this.keyValue.put(namespace, key, value, { ack: ackOf(request), session, expiresAtMs });
+    await this.answerWrite(reply, session, write);
+  }
+
+  @Delete(':namespace/:key')
+  @ApiOperation({ summary: 'Deletes a key, whether it is there or not' })
+  @ApiParam(keyParam)
+  @ApiHeader(ackHeader)
+  @ApiHeader(sessionHeader)
+  @ApiResponse({ status: 204, description: 'the deletion is written' })
+  async delete(
+    @Param('namespace') name: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const namespace = this.keyValue.namespace(name);
+    const session = this.keyValue.session(namespace, header(request, 'levee-session'));
+    const write = this.keyValue.delete(namespace, keyOf(request.originalUrl), { ack: ackOf(request), session });
+    await this.answerWrite(reply, session, write);
+  }
+
+  @Get(':namespace')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Keys and values in byte order, one JSON object a line; the last line is {cursor}' })
+  @ApiQuery({ name: 'from', required: false, description: 'first key, percent-encoded' })
+  @ApiQuery({ name: 'to', required: false, description: 'key to stop before' })
+  @ApiQuery({ name: 'prefix', required: false })
+  @ApiQuery({ name: 'limit', required: false, description: `default ${scanLimits.limitDefault}` })
+  @ApiQuery({ name: 'cursor', required: false, description: 'of the last line; the other bounds must be the same' })
+  @ApiQuery({ name: 'keysOnly', required: false, description: '1: without values' })
+  @ApiHeader(consistencyHeader)
+  @ApiHeader(sessionHeader)
+  @ApiResponse({ status: 200, content: { 'application/x-ndjson': {} } })
+  async scan(
+    @Param('namespace') name: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const namespace = this.keyValue.namespace(name);
+    const session = this.keyValue.session(namespace, header(request, 'levee-session'));
+    const url = request.originalUrl;
+    const text = (parameter: string): string | undefined => queryBytes(url, parameter)?.toString('utf8');
+    const limit = wholeNumber(text('limit'), 'limit', { min: 1, max: scanLimits.limitMax }) ?? scanLimits.limitDefault;
+    const keysOnly = text('keysOnly') === '1';
+    const range = rangeOf(url, text('cursor'));
+    const items = this.keyValue.scan(namespace, {
+      ...range,
+      limit,
+      keysOnly,
+      session,
+      consistency: consistencyOf(request),
+    });
+    // The first key is waited for, so that a scan that cannot begin is an error and no empty answer.
+    const first = await items.next();
+    tellSession(reply, session);
+    await reply
+      .status(200)
+      .type('application/x-ndjson')
+      .send(Readable.from(lines(first, items, { limit, keysOnly })));
+  }
+
+  private async answerWrite(reply: FastifyReply, session: Session, write: Promise<WrittenAt>): Promise<void> {
+    try {
+      const { partition, nextOffset } = await write;
+      reply.header('levee-position', `${partition}:${nextOffset}`);
+      tellSession(reply, session);
+      await reply.status(204).send();
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      const { position } = error.details;
+      if (typeof position === 'string') {
+        reply.header('levee-position', position);
+        tellSession(reply, session);
+      }
+      const tooLarge = error.code === 'LVLIMIT' && /^a (key|value) of/.test(error.message);
+      throw tooLarge ? new Failure('TOO_LARGE', error.message) : error;
+    }
+  }
+}
+
+const timeRange = { min: 1, max: Number.MAX_SAFE_INTEGER - 1 };
+
+function tellSession(reply: FastifyReply, session: Session): void {
+  reply.header('levee-session', session.encode());
+}
+
+function rangeOf(url: string, cursor: string | undefined): { from: Buffer; to: Buffer } {
+  const prefix = queryBytes(url, 'prefix');
+  let from = queryBytes(url, 'from') ?? Buffer.alloc(0);
+  let to = queryBytes(url, 'to') ?? Buffer.alloc(0);
+  if (prefix) {
+    if (prefix.compare(from) > 0) from = prefix;
+    const end = prefixEnd(prefix);
+    if (end.length > 0 && (to.length === 0 || end.compare(to) < 0)) to = end;
+  }
+  if (cursor === undefined || cursor === '') return { from, to };
+  if (!/^1[A-Za-z0-9_-]*$/.test(cursor))
+    throw new StoreFailure('LVCURSOR', 'this is no cursor of a scan: begin again without one');
+  return { from: Buffer.from(cursor.slice(1), 'base64url'), to };
+}
+
+async function* lines(
+  first: IteratorResult<RangeItem, void>,
+  rest: AsyncGenerator<RangeItem, void, undefined>,
+  { limit, keysOnly }: { limit: number; keysOnly: boolean },
+): AsyncGenerator<Buffer> {
+  let text = '';
+  let count = 0;
+  let last: Buffer | undefined;
+  try {
+    for (let next = first; !next.done; next = await rest.next()) {
+      text += `${JSON.stringify(entryOf(next.value, keysOnly))}\n`;
+      last = next.value.key;
+      count++;
+      if (text.length > lineBufferChars) {
+        yield Buffer.from(text);
+        text = '';
+      }
+    }
+    const more = count >= limit && last ? `1${Buffer.concat([last, Buffer.alloc(1)]).toString('base64url')}` : null;
+    yield Buffer.from(`${text}${JSON.stringify({ cursor: more })}\n`);
+  } catch (error) {
+    // The status is sent already: the error is the last line.
+    const code = error instanceof Failure ? error.code : 'INTERNAL';
+    yield Buffer.from(`${text}${JSON.stringify({ code, message: messageOf(error) })}\n`);
+  }
+}
+
+const lineBufferChars = 64 * 1024;
+
+function entryOf(item: RangeItem, keysOnly: boolean): object {
+  const { key, value, expiresAtMs, offset, error } = item;
+  const shownKey = printable(key) === undefined ? { keyBase64: key.toString('base64') } : { key: key.toString('utf8') };
+  if (error !== undefined) return { ...shownKey, error };
+  const expiry = expiresAtMs === null ? {} : { expiresAtMs };
+  if (keysOnly) return { ...shownKey, ...expiry };
+  const text = printable(value);
+  return {
+    ...shownKey,
+    ...(text === undefined ? { valueBase64: value.toString('base64') } : { value: text }),
+    ...expiry,
+    offset,
+  };
+}

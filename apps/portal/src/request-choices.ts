@@ -1,0 +1,54 @@
+import { acks, consistencies, type Ack, type Consistency } from '@levee/client';
+import { Failure } from '@levee/kernel';
+import type { FastifyRequest } from 'fastify';
+
+/** One header, `undefined` when absent. */
+export function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export function ackOf(request: FastifyRequest): Ack | undefined {
+  return oneOf(header(request, 'levee-ack'), acks, 'Levee-Ack');
+}
+
+export function consistencyOf(request: FastifyRequest): Consistency | undefined {
+  return oneOf(header(request, 'levee-consistency'), consistencies, 'Levee-Consistency');
+}
+
+/** A whole number from `min` to `max`. */
+export function wholeNumber(
+  text: string | undefined,
+  name: string,
+  range: { min: number; max: number },
+): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const n = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(n) && n >= range.min && n <= range.max) return n;
+  throw new Failure(
+    'BAD_REQUEST',
+    `${name} is '${text.slice(0, 40)}', it must be a whole number from ${range.min} to ${range.max}`,
+  );
+}
+
+/** A JSON object in the body. */
+export function jsonBody(body: unknown): Readonly<Record<string, unknown>> {
+  const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
+  if (text.trim() === '') return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new Failure('BAD_REQUEST', `the body is no JSON: ${(error as Error).message}`);
+  }
+  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+    return parsed as Readonly<Record<string, unknown>>;
+  throw new Failure('BAD_REQUEST', 'the body is a JSON object');
+}
+
+function oneOf<T extends string>(text: string | undefined, words: readonly T[], name: string): T | undefined {
+  if (text === undefined || text === '') return undefined;
+  const found = words.find((word) => word === text.toLowerCase());
+  if (found) return found;
+  throw new Failure('BAD_REQUEST', `${name} is one of ${words.join(', ')}, not '${text.slice(0, 40)}'`);
+}
