@@ -5,7 +5,16 @@ import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { MemoryLevel } from 'memory-level';
-import { ClusterView, commandsIn, controlTopics, Master, submit, type CandidacyLimits, type Decide } from '../src';
+import {
+  ClusterView,
+  commandsIn,
+  controlTopics,
+  Master,
+  submit,
+  type CandidacyLimits,
+  type ControlTopics,
+  type Decide,
+} from '../src';
 
 export const topics = controlTopics('levee');
 
