@@ -8,6 +8,12 @@ export function wholeNumber(text: string): number {
   return number;
 }
 
+export function positiveNumber(text: string): number {
+  const number = wholeNumber(text);
+  if (number === 0) throw new InvalidArgumentError('a number from 1 is needed.');
+  return number;
+}
+
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `300ms`, `1.5s`, `20m`, `12h`, `7d` as milliseconds. */

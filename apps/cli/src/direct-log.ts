@@ -43,11 +43,11 @@ export class DirectLogSource implements LogSource {
 
   async topics(): Promise<readonly TopicSummary[]> {
     const topics = await this.log.describeTopics();
-    const summaries = topics.map(async ({ name, partitions, settings }) => ({
+    const named = topics.filter(({ name }) => !name.startsWith('__'));
+    const summaries = named.map(async ({ name, partitions }) => ({
       name,
       partitions,
       offsets: await this.log.offsets(name),
-      settings,
     }));
     return (await Promise.all(summaries)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -1,7 +1,7 @@
 import { printable } from '@levee/codec';
 import { Command, Option } from 'commander';
 import type { IncomingHttpHeaders } from 'node:http';
-import { durationMs, type KeyEncoding, keyBytes, keyEncodings, percentEncode, wholeNumber } from './arguments';
+import { durationMs, type KeyEncoding, keyBytes, keyEncodings, percentEncode, positiveNumber } from './arguments';
 import { CliFailure, usageFailure } from './exit';
 import { oneLine, type Output, type Row } from './output';
 import type { ToolsOf } from './program';
@@ -23,6 +23,8 @@ type ScanOptions = KeyOptions & {
   readonly keysOnly?: boolean;
 };
 
+/** Most entries a portal gives at once. */
+const pageMax = 1_000_000;
 /** Values read from standard input; the portal has its own, lower limit and names it. */
 const inputBytesMax = 16 * 1024 * 1024;
 
@@ -87,7 +89,7 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
     .option('--from <key>', 'first key')
     .option('--to <key>', 'key to stop before')
     .option('--prefix <key>', 'only keys that begin so')
-    .option('--limit <count>', 'most entries', wholeNumber)
+    .option('--limit <count>', 'most entries', positiveNumber)
     .option('--cursor <token>', 'go on where an earlier scan stopped')
     .option('--keys-only', 'leave the values out')
     .action(async (options: ScanOptions & ReadOptions, command: Command) => {
@@ -96,6 +98,7 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
         key === undefined ? undefined : percentEncode(bytesOf(key, options.keyEncoding));
       let left = options.limit ?? Infinity;
       let cursor = options.cursor;
+      let unreadable = 0;
       do {
         const before = cursor;
         cursor = undefined;
@@ -103,7 +106,8 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
           ['from', bound(options.from)],
           ['to', bound(options.to)],
           ['prefix', bound(options.prefix)],
-          ['limit', left === Infinity ? undefined : String(left)],
+          ['limit', left === Infinity ? undefined : String(Math.min(left, pageMax))],
+          ['keysOnly', options.keysOnly ? '1' : undefined],
           ['cursor', before === undefined ? undefined : encodeURIComponent(before)],
         ].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
         // Not through `query`: keys are bytes, which that would encode once more.
@@ -116,11 +120,13 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
           else if (typeof line['code'] === 'string') throw new CliFailure(line['code'], String(line['message']));
           else {
             left--;
-            await printEntry(output, line, options.keysOnly === true);
+            if (!(await printEntry(output, line, options.keysOnly === true))) unreadable++;
           }
         }
       } while (cursor !== undefined && left > 0);
       if (cursor !== undefined) await output.note(`there is more: --cursor ${cursor}`);
+      if (unreadable > 0)
+        throw new CliFailure('LVUNREADABLE', `${unreadable} of the values could not be read; the lines above say why`);
     });
 }
 
@@ -187,11 +193,18 @@ async function printWritten(output: Output, key: string, headers: IncomingHttpHe
   await output.value({ key, ...written }, `ok${at}`);
 }
 
-async function printEntry(output: Output, entry: Row, keysOnly: boolean): Promise<void> {
+/** False for an entry whose value cannot be read: its key is there, and the reason. */
+async function printEntry(output: Output, entry: Row, keysOnly: boolean): Promise<boolean> {
   const key = shown(entry['key'], entry['keyBase64']);
   const { value, valueBase64, ...rest } = entry;
+  if (typeof entry['error'] === 'string') {
+    if (output.format === 'text') await output.note(`${key}\t${oneLine(entry['error'])}`);
+    else await output.row(entry, '');
+    return false;
+  }
   if (keysOnly) await output.row(rest, key);
   else await output.row(entry, `${key}\t${shown(value, valueBase64)}`);
+  return true;
 }
 
 /** Text on one line, so that a value cannot pose as another entry. */

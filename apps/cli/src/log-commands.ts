@@ -1,6 +1,6 @@
 import { defined } from '@levee/kernel';
 import { Command } from 'commander';
-import { wholeNumber } from './arguments';
+import { positiveNumber, wholeNumber } from './arguments';
 import { CliFailure, usageFailure } from './exit';
 import { type LogLine, type LogSource, PortalLogSource, type TopicSummary } from './log-source';
 import { oneLine, type Output, type Row } from './output';
@@ -35,7 +35,7 @@ export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
     .description('print the records of a topic, up to its end as it is now')
     .option('-p, --partition <number>', 'only this partition', wholeNumber)
     .option('--from <offset>', 'first offset', wholeNumber)
-    .option('--limit <count>', 'most records', wholeNumber)
+    .option('--limit <count>', 'most records', positiveNumber)
     .action(async (topic: string, options: ReadOptions, command: Command) => {
       const { output, source } = await openSource(toolsOf(command), options);
       await using(source, async () => {
@@ -55,7 +55,7 @@ export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
     .option('-p, --partition <number>', 'only this partition', wholeNumber)
     .option('--from <offset>', 'first offset', wholeNumber)
     .option('-l, --lines <count>', 'offsets of each partition to look back', wholeNumber, 10)
-    .option('--limit <count>', 'end after so many records', wholeNumber)
+    .option('--limit <count>', 'end after so many records', positiveNumber)
     .action(async (topic: string, options: ReadOptions, command: Command) => {
       const { output, source } = await openSource(toolsOf(command), options);
       await using(source, async () => {

@@ -1,4 +1,5 @@
 import type { RecordView } from '@levee/codec';
+import { CliFailure } from './exit';
 import type { PortalClient } from './portal-client';
 import { rowsOf } from './rows';
 
@@ -45,8 +46,11 @@ export class PortalLogSource implements LogSource {
   async *records(topic: string, partition: number, { from, follow }: LogRange): AsyncIterable<LogLine> {
     const path = `/v1/log/${encodeURIComponent(topic)}/${partition}`;
     const query = { from, follow: follow ? 1 : undefined };
-    for await (const line of this.portal.lines({ path, query }, this.closing.signal))
+    for await (const line of this.portal.lines({ path, query }, this.closing.signal)) {
+      // The status was sent long before: an error is the last line.
+      if (line['offset'] === undefined) throw new CliFailure(String(line['code']), String(line['message']));
       yield { partition, ...line } as unknown as LogLine;
+    }
   }
 
   close(): Promise<void> {

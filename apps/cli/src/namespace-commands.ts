@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
 import { CliFailure } from './exit';
-import type { Row } from './output';
+import type { Output, Row } from './output';
 import type { ToolsOf } from './program';
 import { rowsOf } from './rows';
 
@@ -34,7 +34,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
       const body = Buffer.from(JSON.stringify({ name, ...Object.fromEntries(knobs) }));
       const headers = { 'content-type': 'application/json' };
       const created = await portal.json({ method: 'POST', path: '/v1/namespaces', body, headers });
-      await output.value(created);
+      await printDescription(output, created as Row);
     });
 
   namespace
@@ -52,7 +52,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     .action(async (name: string, _options: Row, command: Command) => {
       const { output, portal } = toolsOf(command);
       const described = (await portal.json({ path: `/v1/namespaces/${encodeURIComponent(name)}` })) as Row;
-      await output.value({ producers: producersOf(described['hashAlgorithm']), ...described });
+      await printDescription(output, described);
     });
 
   for (const verb of ['alter', 'delete'] as const)
@@ -77,17 +77,8 @@ const knobOf: Readonly<Record<string, string>> = {
   maxTtl: 'maxTtlMs',
 };
 
-/** Settings by which other producers choose the partition that Levee expects. */
-function producersOf(hashAlgorithm: unknown): Row {
-  if (hashAlgorithm === 'murmur2-hashtag')
-    return {
-      all: 'choose the partition yourself: murmur2 (without its highest bit) of the part in {}, or of the whole key without one, modulo the partitions',
-    };
-  return {
-    java: 'the default partitioner (no partitioner.class), always with a key',
-    librdkafka: 'partitioner=murmur2',
-    kafkajs: 'createPartitioner: Partitioners.DefaultPartitioner',
-    franzGo: 'the default partitioner, always with a key',
-    'kafka-go': 'Balancer: kafka.Murmur2Balancer{}',
-  };
+/** People get one line a chunk from `levee routes`, and none here. */
+async function printDescription(output: Output, described: Row): Promise<void> {
+  const { placement: _, ...rest } = described;
+  await output.value(output.format === 'text' ? rest : described);
 }

@@ -15,7 +15,9 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
     .action(async (_options: Row, command: Command) => {
       const { output, portal } = toolsOf(command);
       const rows = rowsOf(await portal.json({ path: '/v1/nodes' }), 'nodes');
-      await output.table(rows, ['nodeId', 'state', 'domain', 'respAddress', 'httpAddress', 'storeId']);
+      if (output.format !== 'text') return output.value(rows);
+      const counted = rows.map((row) => ({ ...row, units: counts(row['units']), replicas: counts(row['replicas']) }));
+      await output.table(counted, ['nodeId', 'state', 'domain', 'respAddress', 'httpAddress', 'units', 'replicas']);
     });
 
   node
@@ -70,6 +72,12 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       const { output, portal } = toolsOf(command);
       await output.value(await portal.json({ path: '/v1/status' }));
     });
+}
+
+/** `{free: 24, allocated: 8}` as `24 free, 8 allocated`. */
+function counts(by: unknown): string {
+  const some = Object.entries((by ?? {}) as Row).filter(([, count]) => typeof count === 'number' && count > 0);
+  return some.map(([what, count]) => `${String(count)} ${what}`).join(', ') || '-';
 }
 
 /** Units by role, for the table. */

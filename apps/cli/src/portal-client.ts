@@ -131,7 +131,8 @@ export class PortalClient {
     } catch (error) {
       throw this.explain(error, deadline);
     }
-    if (response.statusCode === undefined || response.statusCode >= 300)
+    // 202: logged, but not yet applied everywhere asked for. What was asked for did not happen, or not yet.
+    if (response.statusCode === undefined || response.statusCode === 202 || response.statusCode >= 300)
       throw failureOf(response.statusCode ?? 0, await this.bodyOf(response, deadline));
     return response;
   }

@@ -73,10 +73,11 @@ export class FakePortal {
     if (area === 'kv' && key !== undefined) {
       const id = `${namespace}/${key}`;
       if (namespace === 'nowhere')
-        return { status: 404, body: { code: 'NAMESPACE_UNKNOWN', message: 'there is no namespace nowhere' } };
+        return { status: 404, body: { code: 'LVNAMESPACE', message: 'there is no namespace nowhere' } };
       if (method === 'GET') {
         const entry = this.entries.get(id);
-        if (!entry) return { status: 404, body: { code: 'KEY_NOT_FOUND', message: 'there is no such key' } };
+        if (!entry)
+          return { status: 404, body: { code: 'NOT_FOUND', message: `there is no such key in ${namespace}` } };
         const expires = entry.expiresAt === undefined ? {} : { 'levee-expires-at': entry.expiresAt };
         return {
           status: 200,
@@ -84,10 +85,12 @@ export class FakePortal {
           headers: { 'levee-position': '0:7', 'levee-session': 's1', ...expires },
         };
       }
+      if (headers['levee-ack'] === 'all')
+        return { status: 202, body: { code: 'LVPENDING', message: 'logged at 0:9, not yet applied by n2' } };
       const position = { 'levee-position': `0:${++this.nextOffset}`, 'levee-session': 's2' };
       if (method === 'DELETE') this.entries.delete(id);
       else this.entries.set(id, { value: body, expiresAt: headers['levee-expires-at'] as string | undefined });
-      return { status: method === 'DELETE' ? 200 : 201, headers: position };
+      return { status: 204, headers: position };
     }
     return this.admin(method, path, query, body);
   }
@@ -99,7 +102,9 @@ export class FakePortal {
     const count = Math.min(2, Number(query.get('limit') ?? 2));
     const lines = keys.slice(start, start + count).map((id) => ({
       ...field('key', percentDecode(id.slice(namespace.length + 1))),
-      ...field('value', this.entries.get(id)?.value ?? Buffer.alloc(0)),
+      ...(id.endsWith('broken')
+        ? { error: 'LVUNREADABLE 0:3' }
+        : field('value', this.entries.get(id)?.value ?? Buffer.alloc(0))),
     }));
     const end = start + count;
     const last = { cursor: end < keys.length ? String(end) : null };
@@ -134,7 +139,14 @@ export class FakePortal {
         return { status: 201, body: asked };
       }
       case 'GET /v1/namespaces/default':
-        return { status: 200, body: namespace };
+        return {
+          status: 200,
+          body: {
+            ...namespace,
+            producers: { java: 'partitioner.class unset' },
+            placement: [{ chunkId: 'default#1/c00001' }],
+          },
+        };
       case 'GET /v1/nodes':
         return {
           status: 200,
@@ -146,7 +158,8 @@ export class FakePortal {
                 domain: 'rack-a',
                 respAddress: '127.0.0.1:7400',
                 httpAddress: '127.0.0.1:7500',
-                storeId: 'store-1',
+                units: { free: 31, allocated: 1, reclaiming: 0 },
+                replicas: { primary: 1, follower: 0 },
               },
             ],
           },
@@ -218,6 +231,7 @@ export class FakePortal {
       },
     ];
     for (const record of records.slice(Number(asked.get('from') ?? 0))) response.write(`${JSON.stringify(record)}\n`);
+    if (asked.get('from') === '2') response.write('{"code":"LOG_UNAVAILABLE","message":"no broker answers"}\n');
     if (asked.get('follow') !== '1') response.end();
   }
 }
