@@ -1,0 +1,220 @@
+import { reservedKeyPrefix } from '@levee/kernel';
+import { OneNodeCluster } from './one-node-cluster';
+
+jest.setTimeout(60_000);
+
+let cluster: OneNodeCluster;
+const ask: OneNodeCluster['ask'] = (...args) => cluster.ask(...args);
+
+beforeAll(async () => {
+  cluster = await OneNodeCluster.start();
+  const size = { partitions: 4, chunks: 4, replicas: 1, chunkCapacityBytes: 8 << 20 };
+  const created = await ask('POST', '/v1/namespaces', JSON.stringify({ name: 'default', ...size }), {
+    'content-type': 'application/json',
+  });
+  expect([created.status, created.body.toString()]).toEqual([201, expect.stringContaining('"state":"active"')]);
+});
+afterAll(() => cluster?.close());
+
+/** Percent-encodes every byte. */
+const encoded = (bytes: Buffer): string => [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+
+describe('keys and values', () => {
+  it('puts, gets, heads, deletes', async () => {
+    const put = await ask('PUT', '/v1/kv/default/a', 'one');
+    expect(put.status).toBe(204);
+    expect(put.headers['levee-position']).toMatch(/^\d:\d+$/);
+    const got = await ask('GET', '/v1/kv/default/a');
+    expect([got.status, got.body.toString(), got.headers['content-type']]).toEqual([
+      200,
+      'one',
+      'application/octet-stream',
+    ]);
+    expect(got.headers['levee-position']).toBe(put.headers['levee-position']);
+    const head = await ask('HEAD', '/v1/kv/default/a');
+    expect([head.status, head.headers['content-length'], head.body.length]).toEqual([200, '3', 0]);
+    const deleted = await ask('DELETE', '/v1/kv/default/a', undefined, {
+      'levee-session': String(got.headers['levee-session']),
+    });
+    expect(deleted.status).toBe(204);
+    const after = { 'levee-session': String(deleted.headers['levee-session']) };
+    const gone = await ask('GET', '/v1/kv/default/a', undefined, after);
+    expect([gone.status, gone.json]).toEqual([404, { code: 'NOT_FOUND', message: 'there is no such key in default' }]);
+    expect((await ask('HEAD', '/v1/kv/default/a', undefined, after)).status).toBe(404);
+  });
+
+  it.each([
+    ['a slash', Buffer.from('a/b//c')],
+    ['a NUL', Buffer.from([0, 1])],
+    ['no UTF-8', Buffer.from([0xff, 0xfe, 0x80])],
+    ['a question mark and a percent', Buffer.from('a?b%c#d')],
+    ['a dash', Buffer.from('-')],
+    ['a hundred bytes of every kind', Buffer.from(Array.from({ length: 100 }, (_, i) => (i * 37) & 0xff))],
+  ])('takes a key with %s as bytes', async (_name, key) => {
+    const value = Buffer.concat([Buffer.from([0, 0xff]), key]);
+    const put = await ask('PUT', `/v1/kv/default/${encoded(key)}`, value, { 'content-type': 'application/json' });
+    expect(put.status).toBe(204);
+    const session = { 'levee-session': String(put.headers['levee-session']) };
+    const got = await ask('GET', `/v1/kv/default/${encoded(key)}?x=1`, undefined, session);
+    expect([got.status, got.body]).toEqual([200, value]);
+  });
+
+  it('tells a slash in a path from an encoded one only by the key', async () => {
+    await ask('PUT', '/v1/kv/default/dir/file', 'x', { 'levee-ack': 'all' });
+    expect((await ask('GET', '/v1/kv/default/dir%2Ffile')).body.toString()).toBe('x');
+  });
+
+  it('keeps empty values and values of 1 MiB, and an expiry', async () => {
+    const all = { 'levee-ack': 'all' };
+    expect((await ask('PUT', '/v1/kv/default/empty', '', all)).status).toBe(204);
+    expect(await ask('GET', '/v1/kv/default/empty')).toMatchObject({ status: 200, body: Buffer.alloc(0) });
+    const big = Buffer.alloc(1024 * 1024, 'b');
+    expect((await ask('PUT', '/v1/kv/default/big', big, all)).status).toBe(204);
+    expect((await ask('GET', '/v1/kv/default/big')).body.equals(big)).toBe(true);
+    await ask('PUT', '/v1/kv/default/soon', 'x', { ...all, 'levee-expires-at': '4000000000000' });
+    expect((await ask('GET', '/v1/kv/default/soon')).headers['levee-expires-at']).toBe('4000000000000');
+  });
+});
+
+describe('refusals', () => {
+  const long = 'k'.repeat(1025);
+  const reserved = encoded(Buffer.concat([reservedKeyPrefix, Buffer.from('genesis')]));
+  it.each<[string, string, string | Buffer | undefined, Record<string, string>, number, string]>([
+    ['GET', '/v1/kv/nowhere/a', undefined, {}, 404, 'LVNAMESPACE'],
+    ['GET', '/v1/kv/default/', undefined, {}, 400, 'BAD_REQUEST'],
+    ['GET', '/v1/kv/default/a%zz', undefined, {}, 400, 'BAD_REQUEST'],
+    ['GET', '/v1/kv/default/a', undefined, { 'levee-consistency': 'some' }, 400, 'BAD_REQUEST'],
+    ['GET', '/v1/kv/default/a', undefined, { 'levee-session': 'nonsense' }, 400, 'LVSESSION'],
+    ['PUT', '/v1/kv/default/a', 'x', { 'levee-ack': 'none' }, 400, 'BAD_REQUEST'],
+    ['PUT', '/v1/kv/default/a', 'x', { 'levee-expires-at': 'soon' }, 400, 'BAD_REQUEST'],
+    ['PUT', '/v1/kv/default/a', Buffer.alloc(1024 * 1024 + 1), {}, 413, 'TOO_LARGE'],
+    ['PUT', '/v1/kv/default/a', Buffer.alloc(3 * 1024 * 1024), {}, 413, 'TOO_LARGE'],
+    ['PUT', `/v1/kv/default/${long}`, 'x', {}, 413, 'TOO_LARGE'],
+    ['PUT', `/v1/kv/default/${reserved}`, 'x', {}, 403, 'LVRESERVED'],
+    ['GET', '/v1/kv/default?limit=0', undefined, {}, 400, 'BAD_REQUEST'],
+    ['GET', '/v1/kv/default?cursor=9', undefined, {}, 410, 'LVCURSOR'],
+    ['GET', '/v1/routes/nowhere', undefined, {}, 404, 'NAMESPACE_UNKNOWN'],
+    ['GET', '/v1/routes/default?version=9999999', undefined, {}, 409, 'VERSION_FROM_FUTURE'],
+    ['GET', '/v1/routes/default?version=x', undefined, {}, 400, 'BAD_REQUEST'],
+    ['GET', '/v1/nodes/nope/units', undefined, {}, 404, 'NODE_UNKNOWN'],
+    ['POST', '/v1/namespaces', '{"name":"default","partitions":8}', {}, 409, 'NAMESPACE_EXISTS'],
+    ['POST', '/v1/namespaces', '{"name":"Bad Name"}', {}, 422, 'BAD_NAME'],
+    ['POST', '/v1/namespaces', 'no json', {}, 400, 'BAD_REQUEST'],
+    ['POST', '/v1/commands', '{"kind":1}', {}, 400, 'BAD_REQUEST'],
+    ['POST', '/v1/commands', '{"kind":"Dance"}', {}, 422, 'UNKNOWN_KIND'],
+    ['GET', '/v1/commands/2f0e6ef8-47b6-4a5c-9d8a-7a3f0fe3a5a1', undefined, {}, 404, 'NOT_FOUND'],
+    ['GET', '/v1/log/no.such.topic/0', undefined, {}, 404, 'TOPIC_MISSING'],
+    ['GET', '/v1/log/levee.journal/7', undefined, {}, 404, 'NOT_FOUND'],
+    ['GET', '/v1/log/levee.journal/0?from=999999', undefined, {}, 416, 'OFFSET_OUT_OF_RANGE'],
+    ['GET', '/nowhere', undefined, {}, 404, 'NOT_FOUND'],
+  ])('%s %.60s', async (method, path, body, headers, status, code) => {
+    const answer = await ask(method, path, body, headers);
+    expect([answer.status, answer.json['code'], answer.json['message']]).toEqual([status, code, expect.any(String)]);
+  });
+});
+
+describe('scan', () => {
+  beforeAll(async () => {
+    for (let i = 0; i < 40; i++)
+      await ask('PUT', `/v1/kv/default/scan%2F${String(i).padStart(2, '0')}`, `v${i}`, { 'levee-ack': 'all' });
+    await ask('PUT', '/v1/kv/default/scan%2Fzz%ff', Buffer.from([0xff]), { 'levee-ack': 'all' });
+  });
+
+  it('gives keys of a prefix in order, across chunks, with a cursor', async () => {
+    const first = (await ask('GET', '/v1/kv/default?prefix=scan%2F&limit=15')).lines;
+    expect(first.slice(0, 2)).toEqual([
+      { key: 'scan/00', value: 'v0', offset: expect.any(Number) },
+      { key: 'scan/01', value: 'v1', offset: expect.any(Number) },
+    ]);
+    expect(first).toHaveLength(16);
+    let { cursor } = first[15] as { cursor: string | null };
+    const keys = first.slice(0, 15).map(({ key }) => key);
+    let last: Record<string, unknown> | undefined;
+    while (cursor !== null) {
+      const page = (await ask('GET', `/v1/kv/default?prefix=scan%2F&limit=15&cursor=${cursor}`)).lines;
+      cursor = (page.pop() as { cursor: string | null }).cursor;
+      keys.push(...page.map(({ key }) => key));
+      last = page.at(-1) ?? last;
+    }
+    expect(keys.slice(0, 40)).toEqual(Array.from({ length: 40 }, (_, i) => `scan/${String(i).padStart(2, '0')}`));
+    expect(last).toEqual({
+      keyBase64: Buffer.from([...Buffer.from('scan/zz'), 0xff]).toString('base64'),
+      valueBase64: '/w==',
+      offset: expect.any(Number),
+    });
+  });
+
+  it('keeps within from and to, without values when asked', async () => {
+    const { lines } = await ask('GET', '/v1/kv/default?from=scan%2F05&to=scan%2F08&keysOnly=1');
+    expect(lines).toEqual([{ key: 'scan/05' }, { key: 'scan/06' }, { key: 'scan/07' }, { cursor: null }]);
+    const strong = await ask('GET', '/v1/kv/default?from=scan%2F05&to=scan%2F06', undefined, {
+      'levee-consistency': 'strong',
+    });
+    expect(strong.lines).toHaveLength(2);
+  });
+});
+
+describe('the cluster', () => {
+  it('describes itself', async () => {
+    const status = (await ask('GET', '/v1/status')).json;
+    expect(status).toMatchObject({ portal: { instance: 'p1' }, counts: { namespaces: 1, nodes: 1 } });
+    expect((await ask('GET', '/v1/namespaces')).json).toMatchObject({
+      namespaces: [{ name: 'default', state: 'active' }],
+    });
+    expect((await ask('GET', '/v1/namespaces/default')).json).toMatchObject({
+      name: 'default',
+      placement: { length: 4 },
+    });
+    expect((await ask('GET', '/v1/nodes')).json).toMatchObject({ nodes: [{ nodeId: 'n1', state: 'up' }] });
+    expect((await ask('GET', '/v1/nodes/n1/units')).json).toMatchObject({ units: { length: 24 } });
+    const where = (await ask('GET', '/v1/where/default/a%2Fb')).json;
+    expect(where).toMatchObject({ namespace: 'default', replicas: [{ nodeId: 'n1', role: 'primary' }] });
+  });
+
+  it('syncs routes by version', async () => {
+    const all = (await ask('GET', '/v1/routes/default')).json;
+    expect(all).toMatchObject({ change: 'metaChange', routes: { length: 4 } });
+    const version = String(all['version']);
+    expect((await ask('GET', `/v1/routes/default?version=${version}`)).json).toMatchObject({ change: 'notChange' });
+    expect((await ask('GET', '/v1/routes/default?version=1')).json).toMatchObject({ change: 'metaChange' });
+  });
+
+  it('takes a command once per id', async () => {
+    const id = 'a6b8cbb5-6bc3-4b5e-9a6d-9f5d3b8b5c11';
+    const body = JSON.stringify({
+      id,
+      kind: 'CreateNamespace',
+      payload: { name: 'twice', partitions: 1, chunks: 1, replicas: 1 },
+    });
+    const first = await ask('POST', '/v1/commands', body);
+    const second = await ask('POST', '/v1/commands', body);
+    expect([first.status, second.status]).toEqual([200, 200]);
+    expect(second.json).toEqual(first.json);
+    expect((await ask('GET', `/v1/commands/${id}`)).json).toEqual(first.json);
+  });
+
+  it('shows the log, decoded', async () => {
+    const { topics } = (await ask('GET', '/v1/log/topics')).json as { topics: { name: string }[] };
+    expect(topics.map(({ name }) => name)).toEqual(expect.arrayContaining(['levee.journal', 'levee.binlog.default']));
+    const { lines } = await ask('GET', '/v1/log/levee.journal/0');
+    expect(lines[0]).toMatchObject({ partition: 0, offset: 0, record: 'Claim' });
+    const rest = await ask('GET', `/v1/log/levee.journal/0?from=${lines.length - 1}`);
+    expect(rest.lines.length).toBeGreaterThanOrEqual(1);
+  });
+
+  it('has health, metrics and OpenAPI', async () => {
+    expect((await ask('GET', '/health/live')).status).toBe(200);
+    expect([(await ask('GET', '/health/ready')).status]).toEqual([200]);
+    expect((await ask('GET', '/metrics')).body.toString()).toMatch(/levee_portal_resp_commands/);
+    const document = (await ask('GET', '/docs-json')).json as { paths: Record<string, unknown> };
+    expect(Object.keys(document.paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/kv/{namespace}/{key}',
+        '/v1/kv/{namespace}',
+        '/v1/routes/{namespace}',
+        '/v1/status',
+      ]),
+    );
+    expect((await ask('GET', '/docs')).status).toBe(200);
+  });
+});

@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MemoryLevel } from 'memory-level';
+import { commandsIn, controlTopics, defaultCandidacyLimits, Master } from '@levee/journal';
+import { asOffset, asPartition, silentLogger } from '@levee/kernel';
+import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import { EmbeddedLog } from '@levee/log-embedded';
+import { DataNode } from '@levee/replication';
+import { PortalModule } from '../src/portal.module';
+
+const topics = controlTopics('levee');
+const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** The body as JSON. */
+  readonly json: Record<string, unknown>;
+  /** The body as JSON lines. */
+  readonly lines: Record<string, unknown>[];
+}
+
+/** A master, one data node and the portal's app on an embedded log in memory. */
+export class OneNodeCluster {
+  private constructor(
+    readonly log: Log,
+    readonly app: Awaited<ReturnType<typeof PortalModule.start>>,
+    private readonly undo: readonly (() => unknown)[],
+  ) {}
+
+  static async start(): Promise<OneNodeCluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'levee-portal-'));
+    const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
+    const log = await EmbeddedLog.open({ db });
+    const limits = { ...defaultCandidacyLimits, heartbeatMs: 50, silenceMs: 300 };
+    const who = { instance: 'm1', address: () => 'x:1', claimAtOnce: true };
+    const master = new Master(log, { ...world, ...who, topics, limits });
+    await master.start();
+    const stop = new AbortController();
+    const commands = decideCommands(log, master, stop.signal);
+    const door = { host: '127.0.0.1', advertisedHost: '127.0.0.1', respPort: 0 };
+    const disk = { nodeId: 'n1', folder, units: '24x8MiB:memory', domain: 'n1', memoryBudgetBytes: 16 << 20 };
+    const node = new DataNode({ ...disk, ...door, heartbeatMs: 100, topics }, { log });
+    await node.start();
+    node.announce('127.0.0.1:1');
+    const names = { instance: 'p1', topicPrefix: 'levee', defaultNamespace: 'default' };
+    const config = { ...door, ...names, httpPort: 0, heartbeatMs: 100 };
+    const app = await PortalModule.start({ config, log, logger: silentLogger });
+    await app.portal.ready();
+    await app.portal.view.until(() => app.portal.view.state.node('n1'), 10_000, 'the node being registered');
+    const undo = [
+      () => app.close(),
+      () => node.close(),
+      () => stop.abort(),
+      () => commands,
+      () => master.close(),
+      () => log.close(),
+      () => rm(folder, { recursive: true, force: true }),
+    ];
+    return new OneNodeCluster(log, app, undo);
+  }
+
+  /** A request whose path is sent as it is. */
+  ask(method: string, path: string, body?: Buffer | string, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ host: '127.0.0.1', port: this.app.port, method, path, headers, agent: false });
+      outgoing.on('error', reject);
+      outgoing.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const bytes = Buffer.concat(chunks);
+          const parse = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: bytes,
+            get json() {
+              return parse(bytes.toString());
+            },
+            get lines() {
+              return bytes.toString().trim().split('\n').map(parse);
+            },
+          });
+        });
+      });
+      outgoing.end(body);
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const step of this.undo) await step();
+  }
+}
+
+async function decideCommands(log: Log, master: Master, signal: AbortSignal): Promise<void> {
+  const from = { nextOffset: asOffset(0), leaderEpoch: -1 };
+  await master.ready;
+  for await (const batch of log.tail(topics.commands, asPartition(0), from, { signal }))
+    if (batch.records.length > 0) await master.decide(commandsIn(batch.records, silentLogger));
+}
