@@ -94,9 +94,9 @@ describe('power loss', () => {
   it('loses no acknowledged record, leaves no gap, uses no offset twice, takes back nothing that was shown', async () => {
     await fc.assert(
       fc.asyncProperty(rounds, (plan) => survives(plan, new CrashDisk())),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
-  }, 60_000);
+  }, 120_000);
 
   it('is noticed by this very property when writes are not synced', async () => {
     const check = fc.check(
@@ -107,7 +107,7 @@ describe('power loss', () => {
     expect(failed).toBe(true);
     // An acknowledged or shown record was missing, not something else.
     expect(`${(errorInstance as Error).message}`).toMatch(/value-\d+/);
-  }, 60_000);
+  }, 120_000);
 
   it('every write of the log asks for a sync', async () => {
     const disk = new CrashDisk();
