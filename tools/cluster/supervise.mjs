@@ -157,7 +157,7 @@ class Cluster {
     ]);
     const common = {
       UV_THREADPOOL_SIZE: '12',
-      ...process.env,
+      ...inherited(),
       ...env,
       LEVEE_TOPIC_PREFIX: this.prefix,
       KAFKA_BROKERS: this.kafka.brokers,
@@ -287,6 +287,11 @@ const doors = (m) => ({
   dir: m.dir,
   log: m.logFile,
 });
+
+/** Settings of tests and tools are none of a process of the cluster, which refuses what it does not know. */
+function inherited() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^LEVEE_(TEST_|CACHE_DIR$)/.test(name)));
+}
 
 /** A pid may belong to somebody else by now: a supervisor has its script on its command line. */
 function isCluster(pid) {
