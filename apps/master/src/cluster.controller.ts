@@ -26,6 +26,7 @@ export class ClusterController {
       boot: view.boot ?? null,
       voidRecords: view.stats().voidRecords,
       projectedSeq: candidacy.reign?.projections.seq ?? null,
+      advice: this.master.topicAdvice,
       problems: [view.problem, this.master.topicProblem, this.master.effectProblem].filter(Boolean),
     };
   }

@@ -72,7 +72,7 @@ export class Candidacy {
   private running: Promise<void> | undefined;
   private serving: Promise<void> | undefined;
   private failuresInARow = 0;
-  private backoffMs = 0;
+  private backoffMs: number;
   private lastMaster: { readonly id: string; readonly address: string; readonly heardAtMs: number } | undefined;
 
   constructor(
@@ -83,6 +83,7 @@ export class Candidacy {
     assert(this.timing.heartbeatMs * 3 < this.timing.silenceMs, 'a master survives two lost heartbeats');
     this.pause = new Pause(options.timers, this.stopping.signal);
     this.waits = new Waits(options.timers);
+    this.backoffMs = this.nextBackoffMs();
     this.window = new SilenceWindow({ silenceMs: this.timing.silenceMs, gapMsMax: this.timing.silenceMs / 2 });
   }
 

@@ -2,7 +2,7 @@ import { decide, draft, type ClusterEvent, type DecideContext, type Rejection, t
 import { encode } from '@levee/codec';
 import type { Command, CommandOutcome, Decision } from '@levee/events';
 import { messageOf } from '@levee/kernel';
-import type { LogRecord } from '@levee/log';
+import { logLimits, type LogRecord } from '@levee/log';
 import { decodeEvent, encodeEvent } from './event-codec';
 import { sha256Of } from './journal-chain';
 import { putEvent, type JournalFold } from './journal-fold';
@@ -10,8 +10,8 @@ import { putEvent, type JournalFold } from './journal-fold';
 export const decisionLimits = {
   batchCommandsMax: 256,
   batchBytesMax: 512 * 1024,
-  /** One decision; the journal takes batches of 8 MiB. */
-  decisionBytesMax: 7 * 1024 * 1024,
+  /** Events of one decision, which must fit one record together with the command. */
+  decisionBytesMax: logLimits.recordBytesMax - 320 * 1024,
 } as const;
 
 /** Kinds that state what the master has done in the world: from anybody else they would be a lie. */

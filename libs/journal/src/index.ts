@@ -13,6 +13,7 @@ export * from './projections';
 export * from './reign';
 export * from './silence-window';
 export * from './take-over';
+export * from './topic-policy';
 export * from './binlog';
 export * from './effects';
 export * from './ensure-namespace';

@@ -7,6 +7,7 @@ import { controlTopicSpecs, defaultControlPolicy, type ControlPolicy, type Contr
 import type { Decide, PendingCommand } from './decision-batch';
 import { Effects } from './effects';
 import { Pause } from './pause';
+import { binlogLoss, durabilityAdvice } from './topic-policy';
 import type { Reign } from './reign';
 
 export interface MasterOptions {
@@ -39,6 +40,7 @@ export class Master {
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private checking: Promise<void> | undefined;
+  private advice: readonly string[] = [];
   private topicTrouble: string | undefined = 'the topics were not checked yet';
 
   constructor(
@@ -68,6 +70,11 @@ export class Master {
     return this.topicTrouble;
   }
 
+  /** Settings of topics that let acknowledged records be lost when brokers fail, each with its mend. */
+  get topicAdvice(): readonly string[] {
+    return this.advice;
+  }
+
   get effectProblem(): string | undefined {
     return this.effects?.problem;
   }
@@ -89,7 +96,10 @@ export class Master {
     const effects = new Effects(this.log, this.view, { ...this.options, reign });
     this.effects = effects;
     effects.start();
-    void reign.ended.then(() => effects.stop());
+    void reign.ended.then(async () => {
+      await effects.stop();
+      if (this.effects === effects) this.effects = undefined;
+    });
   }
 
   private async checkAgain(): Promise<void> {
@@ -105,10 +115,13 @@ export class Master {
     const binlogs = [...this.view.state.namespaces()].filter(({ state }) => state === 'active').map(binlogSpec);
     try {
       await this.log.ensureTopics(controlTopicSpecs(topics, policy ?? defaultControlPolicy));
-      const found = new Set((await this.log.describeTopics(binlogs.map(({ name }) => name))).map(({ name }) => name));
-      const missing = binlogs.find(({ name }) => !found.has(name));
-      if (binlogs.length > 0) await this.log.ensureTopics(binlogs.filter(({ name }) => found.has(name)));
-      this.topicTrouble = missing === undefined ? undefined : `binlog ${missing.name} is missing: its records are lost`;
+      const names = [...controlTopicSpecs(topics), ...binlogs].map(({ name }) => name);
+      const descriptions = await this.log.describeTopics(names);
+      const found = new Set(descriptions.map(({ name }) => name));
+      await this.log.ensureTopics(binlogs.filter(({ name }) => found.has(name)));
+      const losses = await Promise.all(binlogs.map((spec) => binlogLoss(this.log, spec, found)));
+      this.topicTrouble = losses.find((loss) => loss !== undefined);
+      this.advice = descriptions.flatMap(durabilityAdvice);
     } catch (error) {
       this.topicTrouble = messageOf(error);
       logger.error({ error, code: failureCode(error) }, 'the topics are not as they must be');
