@@ -53,7 +53,9 @@ export function buildProgram(terminal: Terminal): Command {
     )
     .addOption(new Option('-o, --output <format>', 'how results are printed').choices(formats).default('text'))
     .option('--url <url>', `HTTP door of a portal (default: LEVEE_URL, else ${defaultUrl})`)
-    .option('--timeout <duration>', 'longest wait for an answer', durationMs, 30_000)
+    .addOption(
+      new Option('--timeout <duration>', 'longest wait for an answer').argParser(durationMs).default(30_000, '30s'),
+    )
     .addHelpText('after', '\nExit codes: 0 ok, 1 failure, 2 wrong usage, 3 difference found or not provable.')
     .showSuggestionAfterError()
     .exitOverride()

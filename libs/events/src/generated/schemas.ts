@@ -468,7 +468,11 @@ export const schemaVersions: readonly SchemaVersion[] = [
         { name: 'partition', type: 'int', doc: 'Index of this partition: from 0.' },
         { name: 'partitions', type: 'int', doc: 'Number of partitions of the topic, fixed for ever.' },
         { name: 'hashAlgorithm', type: 'string', doc: 'How keys are hashed: murmur2 or murmur2-hashtag.' },
-        { name: 'nonce', type: 'string', doc: 'UUID of this creation; equal in all partitions of the topic.' },
+        {
+          name: 'nonce',
+          type: 'string',
+          doc: 'Random identity of this partition of this very creation: another nonce is another log.',
+        },
         {
           name: 'createdAtMs',
           type: 'long',
