@@ -471,7 +471,7 @@ export const schemaVersions: readonly SchemaVersion[] = [
         {
           name: 'nonce',
           type: 'string',
-          doc: 'Random identity of this partition of this very creation: another nonce is another log.',
+          doc: 'Identity of this partition of this very creation, as 32 hexadecimal digits: another nonce is another log.',
         },
         {
           name: 'createdAtMs',

@@ -226,7 +226,7 @@ export interface Genesis {
   readonly partitions: number;
   /** How keys are hashed: murmur2 or murmur2-hashtag. */
   readonly hashAlgorithm: string;
-  /** Random identity of this partition of this very creation: another nonce is another log. */
+  /** Identity of this partition of this very creation, as 32 hexadecimal digits: another nonce is another log. */
   readonly nonce: string;
   /** When the namespace was created, in milliseconds since 1970-01-01T00:00:00Z. */
   readonly createdAtMs: number;
