@@ -45,6 +45,12 @@ export class Reads {
     return { ...this.counts, outstanding: this.outstanding };
   }
 
+  /** Counts a read in; every read is counted out when it is answered. */
+  begin(): void {
+    this.outstanding++;
+    this.counts.reads++;
+  }
+
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
   dispatch(namespace: NamespaceStore, read: PointRead): void {
     const route = namespace.table?.at(read.slot);

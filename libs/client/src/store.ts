@@ -100,7 +100,7 @@ export class Store {
     namespace.place(read);
     const refusal = this.readRefusal(namespace, read);
     if (refusal) return process.nextTick(() => read.failed(refusal));
-    this.reads.outstanding++;
+    this.reads.begin();
     if (read.consistency !== 'eventual' && read.session)
       read.minOffset = raise(read.minOffset, read.session.nextOffset(read.partition));
     if (read.consistency !== 'strong') return this.reads.dispatch(namespace, read);
