@@ -1,4 +1,5 @@
-import type { KeyState, Replica } from './replica';
+import type { KeyState } from './key-state';
+import type { Replica } from './replica';
 import { dataKey, dataPrefixBytes } from './stored-value';
 import { upperBound } from './partition-log';
 

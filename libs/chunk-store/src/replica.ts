@@ -1,5 +1,5 @@
 import { ClassicLevel } from 'classic-level';
-import { assert, asOffset, type Offset, type Partition } from '@levee/kernel';
+import { assert, asOffset, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { copiesAtOnce, type ReplicaDatabase } from './engine';
@@ -8,6 +8,9 @@ import { freshPosition, type Mark } from './position-record';
 import type { PreparedBatch } from './prepared-batch';
 import { encodeIdentity, identityProblem, type ReplicaIdentity } from './replica-identity';
 import { reclassify } from './classify-put';
+import type { KeyState } from './key-state';
+import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from './replica-types';
+import { type ValueBudget, ValueCache } from './value-cache';
 import {
   chunkSeed,
   dataKey,
@@ -16,56 +19,8 @@ import {
   type RecordKind,
   storedBytes,
   StoredValue,
-  type UnreadableReason,
   writeStored,
 } from './stored-value';
-
-export interface ReplicaOptions {
-  /** How far the chain of journal keys reaches back; must exceed twice the engine's write buffer. */
-  readonly chainBytes?: number;
-  /** Hard limit of the unit: beyond it `apply` fails with UNIT_FULL and the replica stands still. 0 = none. */
-  readonly capacityBytes?: number;
-}
-
-/** Where the replica stands in a partition, everything below applied. */
-export interface ReplicaPosition {
-  readonly nextOffset: Offset;
-  readonly leaderEpoch: number;
-  readonly completeAtMs: number;
-  /** The replica has seen later records than `nextOffset`: not readable before it is here again (I13). */
-  readonly unreadableBelow: Offset;
-}
-
-/** What a key holds: nothing (`undefined`), a value, or a record that cannot be interpreted. */
-export type KeyState = LiveValue | UnreadableValue | undefined;
-export interface LiveValue {
-  readonly readable: true;
-  readonly offset: Offset;
-  /** Milliseconds since 1970, 0 = never. */
-  readonly expiresAtMs: number;
-  readonly value: Buffer;
-}
-export interface UnreadableValue {
-  readonly readable: false;
-  readonly offset: Offset;
-  readonly partition: Partition;
-  readonly reason: UnreadableReason;
-}
-
-/** The part of a batch to apply: records `[from, to)`, which end at `nextOffset`. */
-export interface BatchSpan {
-  readonly from: number;
-  readonly to: number;
-  readonly firstOffset: number;
-  readonly nextOffset: number;
-}
-
-export interface ReplicaStats {
-  readonly recordsApplied: number;
-  readonly bytesApplied: number;
-  readonly writes: number;
-  readonly reads: number;
-}
 
 interface PartitionPlace {
   readonly log: PartitionLog;
@@ -100,6 +55,7 @@ export class Replica {
   private queue: Promise<void> = Promise.resolve();
   private failed: unknown;
   private closed = false;
+  private readonly cache: ValueCache | undefined;
   private usedBytes = 0;
   private bytesSinceCheck = 0;
   private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
@@ -110,7 +66,9 @@ export class Replica {
     readonly partitions: readonly Partition[],
     logs: readonly PartitionLog[],
     private readonly capacityBytes: number,
+    values: ValueBudget | undefined,
   ) {
+    this.cache = values && new ValueCache(values);
     this.seed = chunkSeed(identity.chunkId);
     this.reusesBuffers = copiesAtOnce(db);
     for (const log of logs) {
@@ -147,7 +105,7 @@ export class Replica {
     const logs: PartitionLog[] = [];
     for (const partition of partitions)
       logs.push(await PartitionLog.open(db, partition, options.chainBytes ?? chainBytesDefault));
-    const replica = new Replica(db, identity, partitions, logs, options.capacityBytes ?? 0);
+    const replica = new Replica(db, identity, partitions, logs, options.capacityBytes ?? 0, options.values);
     await replica.measure();
     return replica;
   }
@@ -201,7 +159,7 @@ export class Replica {
   }
 
   get stats(): ReplicaStats {
-    return { ...this.counts };
+    return { ...this.counts, cacheHits: this.cache?.counts.hits ?? 0 };
   }
 
   /**
@@ -244,6 +202,7 @@ export class Replica {
     return this.enqueue(async () => {
       await writer.write();
       if (this.bytesSinceCheck >= sizeCheckBytes) await this.measure();
+      this.forget(batch, span);
       this.advance(place, next);
       place.lastPersistMs = next.completeAtMs;
       afterWrite?.();
@@ -251,11 +210,18 @@ export class Replica {
   }
 
   /** What `key` holds at `nowMs`; expired values are nothing. The caller has checked that the slot is ours. */
-  get(key: Uint8Array, nowMs: number): KeyState {
+  get(key: Buffer, nowMs: number): KeyState {
     this.counts.reads++;
+    const { cache } = this;
+    const name = cache === undefined ? '' : key.toString('latin1');
+    const hit = cache?.get(name);
+    if (hit !== undefined) return hit.expiresAtMs !== 0 && hit.expiresAtMs <= nowMs ? undefined : hit;
     const databaseKey = dataKey(key);
     const stored = this.db.getSync(databaseKey);
-    return stored === undefined ? undefined : this.interpret(databaseKey, stored, nowMs);
+    if (stored === undefined) return undefined;
+    const state = this.interpret(databaseKey, stored, nowMs);
+    if (cache !== undefined && state?.readable === true) cache.set(name, state);
+    return state;
   }
 
   /** As `get`, for many keys in one call off the main thread. */
@@ -340,6 +306,17 @@ export class Replica {
       `${chunkId} takes ${this.sizeBytes} bytes of unit ${unitId}, which has ${this.capacityBytes}: split the chunk or ` +
         'give it a larger unit; nothing is skipped meanwhile',
     );
+  }
+
+  /** Drops cached values that a finished write replaced, before its position counts. Until then the old ones are true. */
+  private forget({ records, kinds, slots }: PreparedBatch, { from, to }: BatchSpan): void {
+    const { cache } = this;
+    if (cache === undefined || cache.size === 0) return;
+    for (let i = from; i < to; i++) {
+      if (kinds[i] === recordKind.none || !this.holdsSlot(slots[i] as number)) continue;
+      const key = records[i]?.key as Buffer;
+      cache.delete(key.toString('latin1'));
+    }
   }
 
   private throwIfUnusable(): void {

@@ -64,7 +64,7 @@ export function writeStored(
   slab[p + 1] = fields.valueStart;
   slab.set(raw, p + 2);
   p += 2 + raw.length;
-  return slab.writeUInt32BE(crc32cNative(slab.subarray(at, p), seed), p);
+  return writeWord(slab, p, crc32cNative(slab.subarray(at, p), seed));
 }
 
 /** A stored value whose CRC holds. */
@@ -111,8 +111,22 @@ export class StoredValue {
 }
 
 export function writeLong(buffer: Buffer, at: number, value: number): number {
-  buffer.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
-  return buffer.writeUInt32BE(value >>> 0, at + 4);
+  const high = Math.floor(value / 0x1_0000_0000);
+  buffer[at] = high >>> 24;
+  buffer[at + 1] = high >>> 16;
+  buffer[at + 2] = high >>> 8;
+  buffer[at + 3] = high;
+  return writeWord(buffer, at + 4, value);
+}
+
+/** The low 32 bits, byte by byte: several times faster than the checked methods of Buffer. */
+export function writeWord(buffer: Buffer, at: number, value: number): number {
+  const word = value >>> 0;
+  buffer[at] = word >>> 24;
+  buffer[at + 1] = word >>> 16;
+  buffer[at + 2] = word >>> 8;
+  buffer[at + 3] = word;
+  return at + 4;
 }
 
 export function readLong(buffer: Uint8Array, at: number): number {

@@ -7,6 +7,7 @@ import {
   ReplicaSnapshot,
   scanReplica,
   sweepExpired,
+  type ValueBudget,
 } from '@levee/chunk-store';
 import { encodePut } from '@levee/codec';
 import { asPartition, reservedKeyPrefix } from '@levee/kernel';
@@ -24,7 +25,7 @@ export interface ReplicaDisk {
 export function replicaContract(
   name: EngineName | string,
   makeDisk: () => Promise<ReplicaDisk>,
-  { durable }: { durable: boolean },
+  { durable, values }: { durable: boolean; values?: ValueBudget },
 ): void {
   describe(`a replica on ${name}`, () => {
     let disk: ReplicaDisk;
@@ -33,7 +34,7 @@ export function replicaContract(
 
     beforeEach(async () => {
       disk = await makeDisk();
-      replica = await Replica.open(await disk.open(), identity);
+      replica = await Replica.open(await disk.open(), identity, values === undefined ? {} : { values });
       script = new PartitionScript();
     });
     afterEach(async () => {
@@ -281,10 +282,14 @@ export function replicaContract(
       await fc.assert(
         fc.asyncProperty(fc.array(write, { maxLength: 40 }), fc.integer({ min: 1, max: 9 }), async (writes, size) => {
           const fresh = await makeDisk();
-          const subject = await Replica.open(await fresh.open(), identity);
+          const subject = await Replica.open(await fresh.open(), identity, values === undefined ? {} : { values });
           try {
             const log = new PartitionScript().append(...writes);
-            await log.applyTo(subject, writes.length, size);
+            for (let at = 0; at < writes.length; at += size) {
+              await log.applyTo(subject, Math.min(writes.length, at + size), size);
+              // What a reader saw before must not outlive the next write.
+              for (const { key } of writes) read(subject, key as string);
+            }
             const last = new Map(writes.map((each, offset) => [each.key as string, { each, offset }]));
             for (const [key, { each, offset }] of last) {
               const raw = rawOf(each);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CrashDisk } from '@levee/crash-level';
-import { openLevelDb, openMemory, type ReplicaDatabase } from '@levee/chunk-store';
+import { openLevelDb, openMemory, type ReplicaDatabase, ValueBudget } from '@levee/chunk-store';
 import { replicaContract } from './replica-contract';
 
 replicaContract('memory', async () => ({ open: openMemory, remove: async () => undefined }), { durable: false });
@@ -29,3 +29,8 @@ replicaContract(
   },
   { durable: true },
 );
+
+replicaContract('memory under a cache of values', async () => ({ open: openMemory, remove: async () => undefined }), {
+  durable: false,
+  values: new ValueBudget(1 << 20),
+});
