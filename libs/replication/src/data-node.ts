@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { type EngineBudget, parseUnitSpecs, UnitDisk } from '@levee/chunk-store';
+import { type EngineBudget, parseUnitSpecs, UnitDisk, ValueBudget } from '@levee/chunk-store';
 import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat, HeartbeatPosition } from '@levee/events';
-import { ClusterView, type ControlTopics, submit } from '@levee/journal';
+import { ClusterView, type ControlTopics } from '@levee/journal';
 import { asPartition, type Clock, failureCode, type Logger, messageOf, silentLogger, type Timers } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
 import { RespServer } from '@levee/wire';
-import { assignmentsOf, reclaimsOf } from './assignment';
+import { assignmentsOf } from './assignment';
+import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
 import { HeartbeatLoop } from './heartbeat-loop';
-import type { HostedReplica } from './hosted-replica';
 import { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { NodeService } from './node-service';
@@ -17,6 +17,7 @@ import { RecordOutbox } from './record-outbox';
 import { Registration } from './registration';
 import { ReplicaHost } from './replica-host';
 import type { ServingContext } from './serving-context';
+import { UnitReclaims } from './unit-reclaims';
 
 export interface DataNodeConfig {
   readonly nodeId: string;
@@ -62,7 +63,7 @@ export class DataNode {
   private readonly heartbeats: HeartbeatLoop;
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
-  private readonly reclaiming = new Set<string>();
+  private reclaims: UnitReclaims | undefined;
   private disk: UnitDisk | undefined;
   private digests: DigestQueue | undefined;
   private host: ReplicaHost | undefined;
@@ -75,7 +76,6 @@ export class DataNode {
   private respPortTaken = 0;
   private beats = 0;
   private closed = false;
-  private readonly stopping = new AbortController();
   private endDecisions: () => void = () => undefined;
   private cancelClock: () => void = () => undefined;
 
@@ -185,6 +185,7 @@ export class DataNode {
       bytesApplied: sum((each) => each.stats.bytesApplied),
       writes: sum((each) => each.stats.writes),
       reads: sum((each) => each.stats.reads),
+      cacheHits: sum((each) => each.stats.cacheHits),
       storedBytes: sum((each) => each.sizeBytes),
       liveKeys: replicas.reduce((total, { liveKeys }) => total + liveKeys, 0),
       feeds: { ...this.host?.feedCounts() },
@@ -202,7 +203,7 @@ export class DataNode {
     this.problem = 'stopping';
     this.endDecisions();
     this.cancelClock();
-    this.stopping.abort();
+    this.reclaims?.stop();
     this.announced('');
     this.registration?.stop();
     await this.server.close(nodeLimits.respDrainMs).catch(() => undefined);
@@ -229,9 +230,17 @@ export class DataNode {
     this.digests = new DigestQueue(identity, this.digestsOut, { clock, logger });
     const { digests } = this;
     const budget = this.engineBudget(disk.units.length);
+    const values = new ValueBudget(Math.floor(this.config.memoryBudgetBytes / 2));
     const shared = { clock, timers, logger, log, logClock, identity };
-    const host = new ReplicaHost({ ...shared, clusterId, disk, budget, digests, quarantine });
+    const host = new ReplicaHost({ ...shared, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
+    this.reclaims = new UnitReclaims(log, this.config.topics, this.view, {
+      disk,
+      host,
+      nodeId: identity.nodeId,
+      timers,
+      logger,
+    });
     // [safety] Only what the control topics, read to their end, give to this disk is opened and served.
     await this.view.readToEnd(nodeLimits.waitMsMax);
     if (this.closed) return;
@@ -289,38 +298,8 @@ export class DataNode {
     this.versions.clear();
     const { nodeId } = this.config;
     host.adopt(assignmentsOf(this.view.state, nodeId, disk.storeId));
-    for (const { unitId, generation } of reclaimsOf(this.view.state, nodeId, disk.storeId)) {
-      const key = `${unitId}@${generation}`;
-      if (this.reclaiming.has(key)) continue;
-      this.reclaiming.add(key);
-      void this.reclaim(key, { unitId, generation }).finally(() => this.reclaiming.delete(key));
-    }
+    this.reclaims?.check();
     this.registration?.check();
-  }
-
-  /** Clears exactly this generation, then says so until a master has heard it. */
-  private async reclaim(key: string, unit: { unitId: string; generation: number }): Promise<void> {
-    while (!this.closed && this.view.state.unit(unit.unitId)?.state === 'reclaiming') {
-      try {
-        await this.host?.closed(key);
-        await this.disk?.clearUnit(unit.unitId, unit.generation);
-        const principal = `node ${this.config.nodeId}`;
-        const id = await submit(this.log, this.config.topics, { kind: 'FinishReclaim', payload: unit, principal });
-        await this.view.outcome(id, nodeLimits.registerDeadlineMs);
-        return;
-      } catch (error) {
-        if (this.closed) return;
-        this.logger.warn({ ...unit, error: messageOf(error) }, 'a unit is not reclaimed yet; trying again');
-        await this.pause(nodeLimits.registerRetryMaxMs);
-      }
-    }
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.timers.after(ms, resolve);
-      this.stopping.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
   }
 
   private heartbeat(): Heartbeat {
@@ -382,36 +361,10 @@ export class DataNode {
     }
   }
 
-  /** Every database costs a block cache and two write buffers; the budget is for all units being in use. */
+  /** Half of the memory: every database costs a block cache and two write buffers, for 16 units in use. */
   private engineBudget(units: number): EngineBudget {
-    const share = Math.floor(this.config.memoryBudgetBytes / (3 * Math.max(1, Math.min(units, 32))));
+    const share = Math.floor(this.config.memoryBudgetBytes / 2 / (3 * Math.max(1, Math.min(units, 16))));
     const bytes = Math.min(4 << 20, Math.max(256 << 10, share));
     return { writeBufferBytes: bytes, blockCacheBytes: bytes };
   }
-}
-
-function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): object {
-  const { chunkId, namespace, unitId, generation, slotStart, slotEnd } = hosted.identity;
-  return {
-    chunkId,
-    namespace,
-    unitId,
-    generation,
-    slotStart,
-    slotEnd,
-    role: hosted.assignment.role,
-    state: hosted.state,
-    readable: hosted.readable,
-    problem: hosted.readable ? null : hosted.reason,
-    liveKeys: hosted.liveKeys,
-    liveBytes: hosted.liveBytes,
-    positions: hosted.partitions.map((partition) => {
-      const ageMs = hosted.ageMs(partition, nowMonotonicMs);
-      return {
-        partition,
-        nextOffset: hosted.nextOffset(partition),
-        ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
-      };
-    }),
-  };
 }

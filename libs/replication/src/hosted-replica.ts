@@ -1,42 +1,14 @@
-import { ChunkStoreFailure, type EngineBudget, Replica, type ReplicaIdentity, type UnitDisk } from '@levee/chunk-store';
-import {
-  assert,
-  type Clock,
-  defined,
-  failureCode,
-  type Logger,
-  messageOf,
-  type Offset,
-  type Partition,
-  type Timers,
-} from '@levee/kernel';
+import { ChunkStoreFailure, Replica, type ReplicaIdentity } from '@levee/chunk-store';
+import { assert, defined, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
-import type { Log } from '@levee/log';
 import type { Assignment } from './assignment';
-import type { DigestWork } from './digest-work';
-import type { LogClock } from './log-clock';
+import type { HostedWorld } from './hosted-world';
 import { deleteRetentionMsDefault, nodeLimits } from './node-limits';
-import type { FeedMember, PartitionFeed } from './partition-feed';
-import { PositionWaits, type WaitBudget } from './position-waits';
-import { Turnstile } from './turnstile';
+import type { FeedMember } from './partition-feed';
+import { PositionWaits } from './position-waits';
 
 /** opening: not tailing yet. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
 export type HostedState = 'opening' | 'following' | 'rebuilding' | 'stuck' | 'closed';
-
-/** What all replicas of a node share. */
-export interface HostedWorld {
-  readonly disk: UnitDisk;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly logger: Logger;
-  readonly logClock: LogClock;
-  readonly budget: EngineBudget;
-  readonly waits: WaitBudget;
-  readonly rebuilds: Turnstile;
-  readonly digests: { add(work: DigestWork): void };
-  readonly feedOf: (identity: ReplicaIdentity, partition: Partition) => PartitionFeed;
-}
 
 interface HostedPlace {
   readonly partition: Partition;
@@ -277,6 +249,7 @@ export class HostedReplica implements FeedMember {
       this.current = await Replica.open(db, this.identity, {
         chainBytes: budget.writeBufferBytes * 3,
         capacityBytes,
+        values: this.world.values,
       });
     } catch (error) {
       await disk.closeUnit(unitId, generation);

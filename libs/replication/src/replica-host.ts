@@ -1,11 +1,18 @@
 import { encode } from '@levee/codec';
-import { type EngineBudget, type ReplicaIdentity, sweepExpired, type UnitDisk } from '@levee/chunk-store';
+import {
+  type EngineBudget,
+  type ReplicaIdentity,
+  sweepExpired,
+  type UnitDisk,
+  type ValueBudget,
+} from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
 import { failureCode, messageOf } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { Assignment } from './assignment';
 import type { DigestQueue, NodeIdentity } from './digest-work';
-import { HostedReplica, type HostedWorld } from './hosted-replica';
+import { HostedReplica } from './hosted-replica';
+import type { HostedWorld } from './hosted-world';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { type BadReason, PartitionFeed } from './partition-feed';
@@ -23,6 +30,7 @@ export interface ReplicaHostOptions {
   readonly logger: Logger;
   readonly logClock: LogClock;
   readonly budget: EngineBudget;
+  readonly values: ValueBudget;
   readonly digests: DigestQueue;
   readonly quarantine: RecordOutbox;
 }

@@ -1,0 +1,28 @@
+import type { HostedReplica } from './hosted-replica';
+
+/** A replica as LV.STAT shows it. */
+export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): object {
+  const { chunkId, namespace, unitId, generation, slotStart, slotEnd } = hosted.identity;
+  return {
+    chunkId,
+    namespace,
+    unitId,
+    generation,
+    slotStart,
+    slotEnd,
+    role: hosted.assignment.role,
+    state: hosted.state,
+    readable: hosted.readable,
+    problem: hosted.readable ? null : hosted.reason,
+    liveKeys: hosted.liveKeys,
+    liveBytes: hosted.liveBytes,
+    positions: hosted.partitions.map((partition) => {
+      const ageMs = hosted.ageMs(partition, nowMonotonicMs);
+      return {
+        partition,
+        nextOffset: hosted.nextOffset(partition),
+        ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
+      };
+    }),
+  };
+}

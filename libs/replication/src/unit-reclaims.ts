@@ -1,0 +1,68 @@
+import type { UnitDisk } from '@levee/chunk-store';
+import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
+import { type Logger, messageOf, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import { type Reclaim, reclaimsOf } from './assignment';
+import { nodeLimits } from './node-limits';
+import type { ReplicaHost } from './replica-host';
+
+export interface UnitReclaimsOptions {
+  readonly nodeId: string;
+  readonly disk: UnitDisk;
+  readonly host: ReplicaHost;
+  readonly timers: Timers;
+  readonly logger: Logger;
+}
+
+/** Clears unit generations that a decision took back, exactly those (I10), and says so until a master has heard it. */
+export class UnitReclaims {
+  private readonly running = new Set<string>();
+  private readonly stopping = new AbortController();
+
+  constructor(
+    private readonly log: Log,
+    private readonly topics: ControlTopics,
+    private readonly view: ClusterView,
+    private readonly options: UnitReclaimsOptions,
+  ) {}
+
+  /** After every decision, once the host has let go of what is not assigned any more. */
+  check(): void {
+    const { disk, nodeId } = this.options;
+    for (const unit of reclaimsOf(this.view.state, nodeId, disk.storeId)) {
+      const key = `${unit.unitId}@${unit.generation}`;
+      if (this.running.has(key)) continue;
+      this.running.add(key);
+      void this.reclaim(key, unit).finally(() => this.running.delete(key));
+    }
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  private async reclaim(key: string, unit: Reclaim): Promise<void> {
+    const { disk, host, logger, nodeId } = this.options;
+    const { signal } = this.stopping;
+    while (!signal.aborted && this.view.state.unit(unit.unitId)?.state === 'reclaiming') {
+      try {
+        await host.closed(key);
+        await disk.clearUnit(unit.unitId, unit.generation);
+        const command = { kind: 'FinishReclaim', payload: unit, principal: `node ${nodeId}` };
+        await this.view.outcome(await submit(this.log, this.topics, command), nodeLimits.registerDeadlineMs);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn({ ...unit, error: messageOf(error) }, 'a unit is not reclaimed yet; trying again');
+        await this.pause(nodeLimits.registerRetryMaxMs);
+      }
+    }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.timers.after(ms, resolve);
+      this.stopping.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
+    });
+  }
+}
