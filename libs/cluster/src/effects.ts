@@ -1,4 +1,5 @@
 import type { NamespaceState } from '@levee/events';
+import { historyWindowChanged } from './commands/alter-namespace';
 import type { ClusterState } from './state';
 
 /**
@@ -21,25 +22,64 @@ export interface CreateBinlog {
   readonly thenSubmit: { readonly kind: 'ActivateNamespace'; readonly payload: { name: string; number: number } };
 }
 
-export type Effect = CreateBinlog;
+/** The topic and every record in it go; its name is never used again. */
+export interface DeleteBinlog {
+  readonly kind: 'deleteBinlog';
+  readonly namespace: string;
+  readonly number: number;
+  /** Exact topic name. */
+  readonly binlog: string;
+  readonly thenSubmit: { readonly kind: 'FinishDeletion'; readonly payload: { name: string; number: number } };
+}
+
+/** The topic's settings follow another history window. */
+export interface AdjustBinlog {
+  readonly kind: 'adjustBinlog';
+  readonly namespace: string;
+  readonly number: number;
+  readonly binlog: string;
+  readonly partitions: number;
+  readonly historyWindowMs: number;
+  readonly thenSubmit: {
+    readonly kind: 'ConfirmHistoryWindow';
+    readonly payload: { name: string; number: number; historyWindowMs: number };
+  };
+}
+
+export type Effect = CreateBinlog | DeleteBinlog | AdjustBinlog;
 
 /** By ascending seq of what asks for them. */
 export function nextEffects(state: ClusterState): Effect[] {
   const clusterId = state.clusterId;
   if (clusterId === undefined) return [];
   return [...state.namespaces()]
-    .filter((namespace) => namespace.state === 'creating')
     .sort((a, b) => a.seq - b.seq)
-    .map(({ name, number, binlog, partitions, historyWindowMs, hashAlgorithm, createdAtMs }) => ({
+    .flatMap((namespace) => effectOf(namespace, clusterId) ?? []);
+}
+
+function effectOf(of: NamespaceState, clusterId: string): Effect | undefined {
+  const { name, number, binlog, partitions, historyWindowMs, hashAlgorithm, createdAtMs } = of;
+  const topic = { namespace: name, number, binlog };
+  if (of.state === 'creating')
+    return {
       kind: 'createBinlog',
-      namespace: name,
-      number,
-      binlog,
+      ...topic,
       partitions,
       historyWindowMs,
       clusterId,
       hashAlgorithm,
       createdAtMs,
       thenSubmit: { kind: 'ActivateNamespace', payload: { name, number } },
-    }));
+    };
+  if (of.state === 'deleting')
+    return { kind: 'deleteBinlog', ...topic, thenSubmit: { kind: 'FinishDeletion', payload: { name, number } } };
+  if (of.state === 'active' && of.change === historyWindowChanged)
+    return {
+      kind: 'adjustBinlog',
+      ...topic,
+      partitions,
+      historyWindowMs,
+      thenSubmit: { kind: 'ConfirmHistoryWindow', payload: { name, number, historyWindowMs } },
+    };
+  return undefined;
 }

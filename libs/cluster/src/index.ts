@@ -1,4 +1,8 @@
-export type { CommandKind } from './commands';
+export { masterCommandKinds, type CommandKind } from './commands';
+export type { LivenessEvidence, LivenessReport } from './commands/evidence';
+export { fixedKnobs } from './commands/alter-namespace';
+export { maintenanceLimits } from './commands/node-maintenance';
+export * from './liveness/storm';
 export * from './decide';
 export * from './effects';
 export * from './event';

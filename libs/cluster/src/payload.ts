@@ -48,6 +48,16 @@ export class PayloadFields {
     return Object.hasOwn(this.fields, name) && this.fields[name] !== null && this.fields[name] !== undefined;
   }
 
+  /** The field is there and null: said, not left out. Counts as read. */
+  isNull(name: string): boolean {
+    return this.take(name) === null;
+  }
+
+  /** The value as it came, `undefined` when there is none. */
+  raw(name: string): unknown {
+    return Object.hasOwn(this.fields, name) ? this.take(name) : undefined;
+  }
+
   text(name: string, lengthMax = 256): string {
     const value = this.take(name);
     if (typeof value === 'string' && value.length > 0 && value.length <= lengthMax) return value;

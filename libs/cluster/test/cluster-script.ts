@@ -91,16 +91,19 @@ export function problemsOf(state: ClusterState): string[] {
   const holders = new Map<string, string>();
   for (const namespace of state.namespaces()) {
     const chunks = state.chunksOf(namespace.name);
-    if (namespace.state === 'deleted') {
-      if (chunks.length > 0) problems.push(`${namespace.name} is deleted and has chunks`);
+    if (namespace.state === 'deleted' || namespace.state === 'deleting') {
+      if (chunks.length > 0) problems.push(`${namespace.name} is ${namespace.state} and has chunks`);
+      if ([...state.routesOf(namespace.name)].length > 0) problems.push(`${namespace.name} is gone and has routes`);
       continue;
     }
     let at = 0;
     for (const chunk of chunks) {
       if (chunk.slotStart !== at) problems.push(`${chunk.chunkId} starts at ${chunk.slotStart}, not ${at}`);
       at = chunk.slotEnd;
-      for (const { unitId, role } of chunk.replicas) {
-        if (role === 'dead') continue;
+      problems.push(...primaryProblems(state, chunk));
+      for (const { unitId, role, generation } of chunk.replicas) {
+        const unit = state.unit(unitId);
+        if (role === 'dead' && !(unit?.chunkId === chunk.chunkId && unit.generation === generation)) continue;
         const other = holders.get(unitId);
         if (other !== undefined) problems.push(`${unitId} is in ${other} and ${chunk.chunkId}`);
         holders.set(unitId, chunk.chunkId);
@@ -114,6 +117,26 @@ export function problemsOf(state: ClusterState): string[] {
   for (const unit of state.units())
     if (unit.state === 'allocated' && holders.get(unit.unitId) !== unit.chunkId)
       problems.push(`${unit.unitId} is allocated to ${unit.chunkId}, which does not know`);
+  return problems;
+}
+
+/** One primary per chunk, on a node that is up whenever a follower is on one; the route says the same. */
+function primaryProblems(state: ClusterState, chunk: ChunkState): string[] {
+  const isUp = (nodeId: string): boolean => state.node(nodeId)?.state === 'up';
+  const primaries = chunk.replicas.filter((of) => of.role === 'primary');
+  const followers = chunk.replicas.filter((of) => of.role === 'follower');
+  const problems = primaries.length === 1 ? [] : [`${chunk.chunkId} has ${primaries.length} primaries`];
+  if (!primaries.some((of) => isUp(of.nodeId)) && followers.some((of) => isUp(of.nodeId)))
+    problems.push(`${chunk.chunkId} has its primary on a node that is not up, and a follower on one that is`);
+  const route = state.route(chunk.chunkId);
+  const readable = [...primaries, ...followers, ...chunk.replicas.filter((of) => of.role === 'retired')];
+  const told = (replicas: readonly { unitId: string; role: string }[]): string =>
+    replicas
+      .map(({ unitId, role }) => `${unitId} ${role}`)
+      .sort()
+      .join();
+  if (route !== undefined && told(route.replicas) !== told(readable))
+    problems.push(`${chunk.chunkId} is ${told(readable)}, its route says ${told(route.replicas)}`);
   return problems;
 }
 

@@ -37,6 +37,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ]),
   fc.record({ unitId, generation }).map((payload): Step => ['ReclaimUnit', payload]),
   fc.record({ unitId, generation }).map((payload): Step => ['FinishReclaim', payload]),
+  fc
+    .record({
+      kind: fc.constantFrom('SuspectNode', 'SuspectNode', 'LoseNode', 'ReviveNode'),
+      node: nodeId,
+      run: fc.nat(2),
+    })
+    .map(({ kind, node, run }): Step => [
+      kind,
+      { nodeId: node, incarnation: `run-${run === 2 ? 1 : 0}`, silentMs: 2_000, observers: ['m1'], reports: [] },
+    ]),
+  fc.record({ nodeId, forMs: fc.constant(5_000) }).map((payload): Step => ['MaintainNode', payload]),
+  fc.record({ nodeId }).map((payload): Step => ['EndMaintenance', payload]),
+  fc
+    .record({
+      name,
+      failoverStrategy: fc.constantFrom('automatic', 'manual'),
+      historyWindowMs: fc.integer({ min: 1_000, max: 1_002 }),
+    })
+    .map((payload): Step => ['AlterNamespace', payload]),
+  fc.record({ name }).map((payload): Step => ['DeleteNamespace', payload]),
+  fc.record({ name, number }).map((payload): Step => ['FinishDeletion', payload]),
 );
 const steps = fc
   .array(step, { minLength: 1, maxLength: 60 })
@@ -161,6 +182,12 @@ describe('whatever is submitted, in whatever order', () => {
         'storeId',
         'respAddress',
         'expectedBytes',
+        'silentMs',
+        'observers',
+        'reports',
+        'forMs',
+        'historyWindowMs',
+        'maxStalenessMs',
         '__proto__',
       ],
     );

@@ -1,4 +1,12 @@
-import { decide, draft, type ClusterEvent, type DecideContext, type Rejection, type Verdict } from '@levee/cluster';
+import {
+  decide,
+  draft,
+  masterCommandKinds,
+  type ClusterEvent,
+  type DecideContext,
+  type Rejection,
+  type Verdict,
+} from '@levee/cluster';
 import { encode } from '@levee/codec';
 import type { Command, CommandOutcome, Decision } from '@levee/events';
 import { messageOf } from '@levee/kernel';
@@ -13,9 +21,6 @@ export const decisionLimits = {
   /** Events of one decision, which must fit one record together with the command. */
   decisionBytesMax: logLimits.recordBytesMax - 320 * 1024,
 } as const;
-
-/** Kinds that state what the master has done in the world: from anybody else they would be a lie. */
-export const masterCommandKinds: ReadonlySet<string> = new Set(['InitCluster', 'ActivateNamespace', 'FailNamespace']);
 
 /** A command and where it stands in `levee.commands`; -1: the master's own. */
 export interface PendingCommand {

@@ -1,8 +1,17 @@
 import { encode } from '@levee/codec';
-import { nextEffects, type CreateBinlog } from '@levee/cluster';
-import { asPartition, failureCode, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { nextEffects, type Effect } from '@levee/cluster';
+import {
+  asPartition,
+  Failure,
+  failureCode,
+  messageOf,
+  unreachable,
+  type Clock,
+  type Logger,
+  type Timers,
+} from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { barrierKey, createBinlog } from './binlog';
+import { barrierKey, binlogSpec, createBinlog } from './binlog';
 import type { ClusterView } from './cluster-view';
 import type { Adopted } from './journal-fold';
 import { Pause } from './pause';
@@ -90,26 +99,48 @@ export class Effects {
 
   private async pass(): Promise<void> {
     this.looked = this.view.seq;
-    for (const effect of nextEffects(this.view.state)) await this.perform(effect);
+    let failed: unknown;
+    for (const effect of nextEffects(this.view.state))
+      await this.perform(effect).catch((error: unknown) => {
+        // One namespace's trouble must not hold up the others.
+        failed ??= error;
+      });
     for (let barrier = this.barriers[0]; barrier !== undefined; barrier = this.barriers[0]) {
       await this.writeBarrier(barrier);
       this.barriers.shift();
     }
+    if (failed !== undefined) throw failed;
   }
 
-  private async perform(effect: CreateBinlog): Promise<void> {
+  private async perform(effect: Effect): Promise<void> {
     const { reign, logger, clock } = this.options;
     const { name, number } = effect.thenSubmit.payload;
-    try {
-      await createBinlog(this.log, effect, clock);
-    } catch (error) {
-      const code = failureCode(error);
-      if (code !== 'BINLOG_FOREIGN' && code !== 'TOPIC_MISCONFIGURED') throw error;
-      logger.error({ error, namespace: name }, 'the namespace cannot have its binlog');
-      await reign.own('FailNamespace', { name, number, reason: messageOf(error).slice(0, 2_000) });
-      return;
+    switch (effect.kind) {
+      case 'createBinlog':
+        try {
+          await createBinlog(this.log, effect, clock);
+        } catch (error) {
+          const code = failureCode(error);
+          if (code !== 'BINLOG_FOREIGN' && code !== 'TOPIC_MISCONFIGURED') throw error;
+          logger.error({ error, namespace: name }, 'the namespace cannot have its binlog');
+          await reign.own('FailNamespace', { name, number, reason: messageOf(error).slice(0, 2_000) });
+          return;
+        }
+        break;
+      case 'deleteBinlog':
+        await this.log.deleteTopics([effect.binlog]);
+        break;
+      case 'adjustBinlog':
+        // Settings of topics are an operator's right: until they fit, the failure says which command sets them.
+        await this.log.ensureTopics([binlogSpec(effect)]);
+        break;
+      default:
+        return unreachable(effect);
     }
-    await reign.own(effect.thenSubmit.kind, effect.thenSubmit.payload);
+    const outcome = await reign.own(effect.thenSubmit.kind, effect.thenSubmit.payload);
+    // Left alone it would be listed, done and decided again at once, for ever.
+    if (outcome.rejectionCode !== null)
+      throw new Failure(outcome.rejectionCode, `${outcome.kind} was rejected: ${outcome.rejectionMessage}`);
   }
 
   private takeBarrier({ decision, seq }: Adopted): void {

@@ -1,4 +1,8 @@
 import { allocateUnit } from './allocate-unit';
+import { alterNamespace, confirmHistoryWindow } from './alter-namespace';
+import { deleteNamespace, finishDeletion } from './delete-namespace';
+import { loseNode, reviveNode, suspectNode } from './node-liveness';
+import { endMaintenance, maintainNode } from './node-maintenance';
 import { activateNamespace, failNamespace } from './namespace-lifecycle';
 import { createNamespace } from './create-namespace';
 import type { Decider } from './decider';
@@ -14,6 +18,15 @@ export const commandDeciders = {
   CreateNamespace: createNamespace,
   ActivateNamespace: activateNamespace,
   FailNamespace: failNamespace,
+  AlterNamespace: alterNamespace,
+  ConfirmHistoryWindow: confirmHistoryWindow,
+  DeleteNamespace: deleteNamespace,
+  FinishDeletion: finishDeletion,
+  SuspectNode: suspectNode,
+  LoseNode: loseNode,
+  ReviveNode: reviveNode,
+  MaintainNode: maintainNode,
+  EndMaintenance: endMaintenance,
   RequestBarrier: requestBarrier,
   AllocateUnit: allocateUnit,
   ReclaimUnit: reclaimUnit,
@@ -21,3 +34,15 @@ export const commandDeciders = {
 } as const satisfies Record<string, Decider>;
 
 export type CommandKind = keyof typeof commandDeciders;
+
+/** Kinds that state what the master has done or observed: from anybody else they would be a lie. */
+export const masterCommandKinds: ReadonlySet<string> = new Set<CommandKind>([
+  'InitCluster',
+  'ActivateNamespace',
+  'FailNamespace',
+  'ConfirmHistoryWindow',
+  'FinishDeletion',
+  'SuspectNode',
+  'LoseNode',
+  'ReviveNode',
+]);

@@ -1,7 +1,7 @@
 import type { NamespaceState } from '@levee/events';
 import { allowedPartitions, isAllowedPartitions } from '@levee/keyspace';
 import type { PayloadFields } from '../payload';
-import { reject } from '../rejection';
+import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 
 /** Everything a user may set of a namespace. */
@@ -39,7 +39,7 @@ const plannedFill = 0.7;
 /** What one chunk is planned to serve, when the user says how much to expect. */
 const plannedRequestsPerSecondPerChunk = 10_000;
 
-const rate = { min: 1, max: 1_000_000_000, unit: 'requests/s' } as const;
+export const rate = { min: 1, max: 1_000_000_000, unit: 'requests/s' } as const;
 
 /** The knobs of the payload, with defaults that suit the cluster as it is. What is wrong is in `fields.problem`. */
 export function readKnobs(state: ClusterState, fields: PayloadFields): NamespaceKnobs {
@@ -87,46 +87,43 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
   };
   fields.optional('maxTtlMs', () => undefined, undefined);
   fields.refuseOthers('UNKNOWN_KNOB', 'setting');
-  checkRelations(fields, knobs);
+  const problem = tooManyChunks(knobs.chunks) ?? knobRelationProblem(knobs);
+  if (problem !== undefined) fields.refuse(problem);
   return knobs;
 }
 
+function tooManyChunks(chunks: number): Rejection | undefined {
+  if (chunks <= chunksPerCommandMax) return undefined;
+  return reject(
+    'BAD_KNOB',
+    `the allocation plan needs ${chunks} chunks, one command creates at most ${chunksPerCommandMax}: raise ` +
+      `chunkCapacityBytes, or set chunks and lower expectedBytes or expectedRequestsPerSecond`,
+  );
+}
+
 /** Settings that are possible each, and not together. */
-function checkRelations(fields: PayloadFields, knobs: NamespaceKnobs): void {
+export function knobRelationProblem(knobs: NamespaceKnobs): Rejection | undefined {
   const { chunks, chunkCapacityBytes, expectedBytes, expectedRequestsPerSecond: expected } = knobs;
-  if (chunks > chunksPerCommandMax)
-    fields.refuse(
-      reject(
-        'BAD_KNOB',
-        `the allocation plan needs ${chunks} chunks, one command creates at most ${chunksPerCommandMax}: raise ` +
-          `chunkCapacityBytes, or set chunks and lower expectedBytes or expectedRequestsPerSecond`,
-      ),
-    );
   if (expectedBytes !== null && expectedBytes > chunks * chunkCapacityBytes)
-    fields.refuse(
-      reject(
-        'BAD_KNOB',
-        `expectedBytes is ${expectedBytes}, but ${chunks} chunks of ${chunkCapacityBytes} bytes hold ` +
-          `${chunks * chunkCapacityBytes}: set chunks to at least ${Math.ceil(expectedBytes / chunkCapacityBytes)}, or leave it out`,
-      ),
+    return reject(
+      'BAD_KNOB',
+      `expectedBytes is ${expectedBytes}, but ${chunks} chunks of ${chunkCapacityBytes} bytes hold ` +
+        `${chunks * chunkCapacityBytes}: set chunks to at least ${Math.ceil(expectedBytes / chunkCapacityBytes)}, or leave it out`,
     );
-  if (expected === null) return;
+  if (expected === null) return undefined;
   const { requestsPerSecond, chunkRequestsPerSecond } = knobs;
   if (requestsPerSecond !== null && requestsPerSecond < expected)
-    fields.refuse(
-      reject(
-        'BAD_KNOB',
-        `expectedRequestsPerSecond is ${expected}, above the limit requestsPerSecond of ${requestsPerSecond}`,
-      ),
+    return reject(
+      'BAD_KNOB',
+      `expectedRequestsPerSecond is ${expected}, above the limit requestsPerSecond of ${requestsPerSecond}`,
     );
   if (chunkRequestsPerSecond !== null && chunkRequestsPerSecond * chunks < expected)
-    fields.refuse(
-      reject(
-        'BAD_KNOB',
-        `expectedRequestsPerSecond is ${expected}, but ${chunks} chunks of chunkRequestsPerSecond ` +
-          `${chunkRequestsPerSecond} serve ${chunkRequestsPerSecond * chunks}: raise the limit or chunks`,
-      ),
+    return reject(
+      'BAD_KNOB',
+      `expectedRequestsPerSecond is ${expected}, but ${chunks} chunks of chunkRequestsPerSecond ` +
+        `${chunkRequestsPerSecond} serve ${chunkRequestsPerSecond * chunks}: raise the limit or chunks`,
     );
+  return undefined;
 }
 
 function plannedChunks(

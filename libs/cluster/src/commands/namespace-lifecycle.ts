@@ -1,10 +1,11 @@
-import type { ChunkRoute, ChunkState, NamespaceState } from '@levee/events';
-import type { DecideContext } from '../decide';
+import type { NamespaceState } from '@levee/events';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
+import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
+import { chunksGone } from './delete-namespace';
 
 /** `{name, number}`: the master's own, once the binlog and its Genesis records exist. Publishes the routes. */
 export const activateNamespace: Decider = (state, fields, context) => {
@@ -31,26 +32,11 @@ export const failNamespace: Decider = (state, fields, context) => {
   if ('code' in namespace) return namespace;
   if (namespace.state === 'deleted') return [];
   if (namespace.state !== 'creating') return notReady(namespace, 'failed');
-  const chunks = state.chunksOf(namespace.name);
   return [
     { kind: 'namespace', entity: { ...namespace, state: 'deleted', ...stamp(context, 'NamespaceFailed') } },
-    ...chunks.map((chunk): ClusterEvent => ({
-      kind: 'removed',
-      entity: { entity: 'chunk', key: chunk.chunkId, ...stamp(context, 'ChunkRemoved') },
-    })),
-    ...chunks.flatMap((chunk) => reclaimed(state, chunk, context)),
+    ...chunksGone(state, namespace.name, context),
   ];
 };
-
-/** What portals need of `chunk`: its readable and retired replicas, the primary first. */
-export function routeOf(chunk: ChunkState, context: DecideContext, change: string): ChunkRoute {
-  const { chunkId, namespace, slotStart, slotEnd } = chunk;
-  const replicas = chunk.replicas.flatMap(({ role, ...place }) =>
-    role === 'primary' || role === 'follower' || role === 'retired' ? [{ ...place, role }] : [],
-  );
-  replicas.sort((a, b) => Number(b.role === 'primary') - Number(a.role === 'primary'));
-  return { chunkId, namespace, slotStart, slotEnd, replicas, ...stamp(context, change) };
-}
 
 function readNamespace(state: ClusterState, fields: PayloadFields): NamespaceState | Rejection {
   const name = fields.text('name');
@@ -69,12 +55,4 @@ function readNamespace(state: ClusterState, fields: PayloadFields): NamespaceSta
 function notReady(namespace: NamespaceState, done: string): Rejection {
   const { name, number, state } = namespace;
   return reject('NAMESPACE_NOT_READY', `namespace ${name}#${number} is ${state}: it cannot be ${done}`);
-}
-
-function reclaimed(state: ClusterState, chunk: ChunkState, context: DecideContext): ClusterEvent[] {
-  return chunk.replicas.flatMap((replica): ClusterEvent[] => {
-    const unit = state.unit(replica.unitId);
-    if (unit?.chunkId !== chunk.chunkId) return [];
-    return [{ kind: 'unit', entity: { ...unit, state: 'reclaiming', ...stamp(context, 'UnitReclaimed') } }];
-  });
 }

@@ -1,7 +1,7 @@
 import type { ClusterEvent } from '../event';
 import { reject } from '../rejection';
+import { routeOf } from '../route-of';
 import { stamp, type Decider } from './decider';
-import { routeOf } from './namespace-lifecycle';
 
 /**
  * `{unitId, generation}`: takes the unit from its replica, which must be a learner, retired or dead (I14: what readers

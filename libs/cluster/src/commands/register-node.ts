@@ -3,10 +3,11 @@ import { assert } from '@levee/kernel';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
+import { replicasRevived } from '../promotion';
 import { reject, type Rejection } from '../rejection';
+import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
-import { routeOf } from './namespace-lifecycle';
 
 /** Units of one node: each is a database of its own. */
 export const unitsPerNodeMax = 1_024;
@@ -50,7 +51,11 @@ export const registerNode: Decider = (state, fields, context) => {
   if (storeProblem !== undefined) return storeProblem;
   const units = decideUnits(state, registration, context);
   if ('code' in units) return units;
-  return [...nodeEvents(state.node(registration.nodeId), registration, context), ...units];
+  return [
+    ...nodeEvents(state.node(registration.nodeId), registration, context),
+    ...revivedBy(state, registration, context),
+    ...units,
+  ];
 };
 
 function readRegistration(fields: PayloadFields): Registration {
@@ -117,15 +122,24 @@ function checkStore(
 
 function nodeEvents(known: NodeState | undefined, registration: Registration, context: DecideContext): ClusterEvent[] {
   const { units: _units, replaces: _replaces, ...facts } = registration;
+  const state = known?.state === 'maintenance' ? 'maintenance' : 'up';
   const same =
     known !== undefined &&
-    known.state === 'up' &&
+    known.state === state &&
     (Object.keys(facts) as (keyof typeof facts)[]).every((name) => known[name] === facts[name]);
   if (same) return [];
   const change =
     known === undefined ? 'NodeRegistered' : known.storeId === facts.storeId ? 'NodeReturned' : 'NodeReplaced';
   const registeredAtMs = known?.registeredAtMs ?? context.nowMs;
-  return [{ kind: 'node', entity: { ...facts, state: 'up', registeredAtMs, ...stamp(context, change) } }];
+  return [{ kind: 'node', entity: { ...facts, state, registeredAtMs, ...stamp(context, change) } }];
+}
+
+/** A disk that was away has its replicas again; a node in maintenance gets no primaries. */
+function revivedBy(state: ClusterState, { nodeId, storeId }: Registration, context: DecideContext): ClusterEvent[] {
+  const known = state.node(nodeId);
+  if (known === undefined || known.storeId !== storeId || known.state === 'up') return [];
+  const becomes = known.state === 'maintenance' ? 'maintenance' : 'up';
+  return replicasRevived(state, { nodeId, storeId, becomes }, context);
 }
 
 function decideUnits(
