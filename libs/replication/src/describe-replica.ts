@@ -13,7 +13,7 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
     role: hosted.assignment.role,
     state: hosted.state,
     readable: hosted.readable,
-    problem: hosted.readable ? null : hosted.reason,
+    problem: hosted.readable ? (hosted.problem ?? null) : hosted.reason,
     liveKeys: hosted.liveKeys,
     liveBytes: hosted.liveBytes,
     positions: hosted.partitions.map((partition) => {

@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeAs } from '@levee/codec';
+import { SmallCluster, topics, until } from './small-cluster';
+
+const ns = 'shop.orders';
+
+describe('units that decisions give and take', () => {
+  let cluster: SmallCluster;
+  beforeEach(async () => {
+    cluster = await SmallCluster.start();
+  });
+  afterEach(() => cluster.close());
+
+  const records = (): number =>
+    Number((cluster.nodes.get('n1')!.stats()['feeds'] as Record<string, number>)['records']);
+
+  it('a learner catches up on its own, joins the shared tail, is not readable, and leaves nothing when reclaimed', async () => {
+    await cluster.node('n1');
+    await cluster.node('n2');
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 2, replicas: 1 });
+    for (let i = 0; i < 200; i++) await cluster.append(ns, `k${i}`, `v${i}`);
+    const chunk = [...cluster.view.state.chunksOf(ns)].find((each) => each.replicas[0]!.nodeId === 'n2')!;
+    const unit = [...cluster.view.state.freeUnitsOf('n1')][0]!;
+    const { unitId, generation } = unit;
+    await cluster.command('AllocateUnit', { unitId, generation, chunkId: chunk.chunkId });
+
+    const learner = async () =>
+      (
+        (await cluster.stat('n1'))['replicas'] as {
+          unitId: string;
+          role: string;
+          readable: boolean;
+          positions: { nextOffset: number }[];
+        }[]
+      ).find((each) => each.unitId === unitId);
+    await until('the learner at the end', async () => (await learner())?.positions[0]?.nextOffset === 201);
+    expect(await learner()).toMatchObject({ role: 'learner', readable: false });
+    expect(cluster.nodes.get('n1')!.readyProblem()).toBeUndefined();
+    expect((await cluster.read('n1', ns, ['any'], { slot: chunk.slotStart }))[0]).toMatch(/^LVNOTREADY/);
+
+    const before = records();
+    for (let i = 0; i < 50; i++) await cluster.append(ns, `k${i}`, 'again');
+    await until('the learner at the end', async () => (await learner())?.positions[0]?.nextOffset === 251);
+    expect(records() - before).toBe(50);
+
+    const folder = join(cluster.folder, 'n1', 'units', unitId.split('/')[1]!, `g${generation + 1}`);
+    expect(existsSync(folder)).toBe(true);
+    await cluster.command('ReclaimUnit', { unitId, generation: generation + 1 });
+    await until('the unit being free', () => cluster.view.state.unit(unitId)?.state === 'free');
+    expect(existsSync(folder)).toBe(false);
+    expect(await learner()).toBeUndefined();
+  });
+
+  it('a unit that is full stands still at its position, says so, and goes on serving what it has', async () => {
+    await cluster.node('n1', { units: '4x1MiB' });
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1, chunkCapacityBytes: 1 << 20 });
+    const { offset } = await cluster.append(ns, 'first', 'v');
+    expect(await cluster.read('n1', ns, ['first'], { minOffset: offset + 1 })).toEqual(['v']);
+    for (let i = 0; i < 30; i++) await cluster.append(ns, `big-${i}`, 'x'.repeat(64 * 1024));
+    const stat = async () => JSON.stringify(await cluster.stat('n1'));
+    await until('the alarm', async () => (await stat()).includes('split the chunk'));
+    expect(await cluster.read('n1', ns, ['first'])).toEqual(['v']);
+    const end = (await cluster.log.offsets(cluster.view.state.namespace(ns)!.binlog))[0]!.endOffset;
+    expect((await cluster.read('n1', ns, ['big-29'], { minOffset: end, deadlineMs: 20 }))[0]).toMatch(/^LVBEHIND 0:/);
+  });
+
+  it('says in heartbeats who it is and how far its replicas are', async () => {
+    const node = await cluster.node('n1');
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1 });
+    const beats = async () =>
+      (await cluster.records(topics.heartbeats))
+        .map((value) => decodeAs('Heartbeat', value))
+        .filter(({ id, kind }) => kind === 'node' && id === 'n1');
+    await until('positions in a heartbeat', async () => (await beats()).some(({ positions }) => positions.length > 0));
+    const last = (await beats()).filter(({ positions }) => positions.length > 0).at(-1)!;
+    expect(last).toMatchObject({ incarnation: node.incarnation, address: node.respAddress });
+    expect(last.positions[0]).toMatchObject({ namespace: ns, partition: 0, nextOffset: 1 });
+  });
+});
