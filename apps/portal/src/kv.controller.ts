@@ -45,7 +45,10 @@ export class KvController {
     const namespace = this.keyValue.namespace(name);
     const session = this.keyValue.session(namespace, header(request, 'levee-session'));
     const key = keyOf(request.originalUrl);
-    const entry = await this.keyValue.get(namespace, key, { session, consistency: consistencyOf(request) });
+    const choice = { session, consistency: consistencyOf(request) };
+    const entry = await this.keyValue.get(namespace, key, choice).catch((error: unknown) => {
+      throw sized(error);
+    });
     tellSession(reply, session);
     if (!entry) throw new Failure('NOT_FOUND', `there is no such key in ${name}`);
     reply.header('levee-position', `${entry.partition}:${entry.offset + 1}`);
@@ -147,13 +150,18 @@ export class KvController {
         reply.header('levee-position', position);
         tellSession(reply, session);
       }
-      const tooLarge = error.code === 'LVLIMIT' && /^a (key|value) of/.test(error.message);
-      throw tooLarge ? new Failure('TOO_LARGE', error.message) : error;
+      throw sized(error);
     }
   }
 }
 
 const timeRange = { min: 1, max: Number.MAX_SAFE_INTEGER - 1 };
+
+/** HTTP has a status of its own for what is too large. */
+function sized(error: unknown): unknown {
+  const tooLarge = error instanceof StoreFailure && error.code === 'LVLIMIT' && /^a (key|value) of/.test(error.message);
+  return tooLarge ? new Failure('TOO_LARGE', error.message) : error;
+}
 
 function tellSession(reply: FastifyReply, session: Session): void {
   reply.header('levee-session', session.encode());

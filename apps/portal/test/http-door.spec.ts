@@ -90,6 +90,7 @@ describe('refusals', () => {
     ['PUT', '/v1/kv/default/a', Buffer.alloc(1024 * 1024 + 1), {}, 413, 'TOO_LARGE'],
     ['PUT', '/v1/kv/default/a', Buffer.alloc(3 * 1024 * 1024), {}, 413, 'TOO_LARGE'],
     ['PUT', `/v1/kv/default/${long}`, 'x', {}, 413, 'TOO_LARGE'],
+    ['GET', `/v1/kv/default/${long}`, undefined, {}, 413, 'TOO_LARGE'],
     ['PUT', `/v1/kv/default/${reserved}`, 'x', {}, 403, 'LVRESERVED'],
     ['GET', '/v1/kv/default?limit=0', undefined, {}, 400, 'BAD_REQUEST'],
     ['GET', '/v1/kv/default?cursor=9', undefined, {}, 410, 'LVCURSOR'],

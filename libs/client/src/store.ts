@@ -1,4 +1,4 @@
-import type { ClusterState } from '@levee/cluster';
+import type { ClusterEvent, ClusterState } from '@levee/cluster';
 import type { NamespaceState, RouteReplica } from '@levee/events';
 import {
   asOffset,
@@ -27,7 +27,7 @@ import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits'
 /** What the store needs of `ClusterView`. */
 export interface ClusterReader {
   readonly state: ClusterState;
-  onDecision(listener: (adopted: { readonly events: readonly { readonly kind: string }[] }) => void): () => void;
+  onDecision(listener: (adopted: { readonly events: readonly ClusterEvent[] }) => void): () => void;
 }
 
 export interface StoreOptions {
@@ -60,6 +60,8 @@ export class Store {
   private readonly engines = new Map<string, Engine>();
   private readonly unsubscribe: () => void;
   private refreshScheduled = false;
+  /** Namespaces whose routes or knobs have changed since the last refresh. */
+  private stale: Set<string> | 'all' = 'all';
   private expiryMs = 0;
   private closing = false;
 
@@ -76,10 +78,8 @@ export class Store {
     this.links = new NodeLinks({ logger, clock, timers, random });
     this.reads = new Reads(this.context);
     this.ranges = new Ranges(this.context);
-    this.unsubscribe = view.onDecision(({ events }) => {
-      if (events.some(({ kind }) => routingKinds.has(kind))) this.refreshSoon();
-    });
-    this.refresh();
+    this.unsubscribe = view.onDecision(({ events }) => this.decided(events));
+    this.refreshNow();
   }
 
   /** `undefined` while there is none of this name that is active. The object changes when it is created anew. */
@@ -222,11 +222,18 @@ export class Store {
 
   /** After the view has booted: its first state came without decisions. */
   refreshNow(): void {
+    this.stale = 'all';
     this.refresh();
   }
 
-  private refreshSoon(): void {
-    if (this.refreshScheduled) return;
+  /** A decision costs the namespaces that it touches; one about a node touches all. */
+  private decided(events: readonly ClusterEvent[]): void {
+    for (const event of events) {
+      if (touchesAll(event)) this.stale = 'all';
+      else if (this.stale !== 'all' && event.kind === 'namespace') this.stale.add(event.entity.name);
+      else if (this.stale !== 'all' && event.kind === 'route') this.stale.add(event.entity.namespace);
+    }
+    if (this.refreshScheduled || (this.stale !== 'all' && this.stale.size === 0)) return;
     this.refreshScheduled = true;
     setImmediate(() => {
       this.refreshScheduled = false;
@@ -237,14 +244,15 @@ export class Store {
   /** Brings namespaces, knobs and routes up to the state; each table is swapped in one assignment. */
   private refresh(): void {
     const { state } = this.view;
-    const alive = new Set<string>();
-    for (const namespace of state.namespaces()) {
-      if (namespace.state !== 'active') continue;
-      alive.add(namespace.name);
-      this.refreshNamespace(state, namespace);
+    const { stale } = this;
+    this.stale = new Set();
+    const names = stale === 'all' ? [...state.namespaces()].map(({ name }) => name) : stale;
+    for (const name of names) {
+      const namespace = state.namespace(name);
+      if (namespace?.state === 'active') this.refreshNamespace(state, namespace);
     }
     for (const [name, engine] of this.engines)
-      if (!alive.has(name)) {
+      if (state.namespace(name)?.state !== 'active') {
         engine.appends.close();
         this.engines.delete(name);
       }
@@ -287,6 +295,10 @@ export class Store {
   }
 }
 
-const routingKinds: ReadonlySet<string> = new Set(['namespace', 'node', 'route', 'removed']);
+/** An address or the state of a node, or something gone. */
+function touchesAll(event: ClusterEvent): boolean {
+  if (event.kind === 'removed') return ['namespace', 'node', 'route'].includes(event.entity.entity);
+  return event.kind === 'node' || event.kind === 'cluster';
+}
 
 const raise = (a: Offset, b: Offset): Offset => asOffset(Math.max(a, b));

@@ -157,6 +157,7 @@ export class RespClient {
           const problem = hello.check(reply);
           if (problem === undefined) return this.ready(cancelConnect);
           cancelConnect();
+          this.logger.warn({ ...this.address, problem }, 'another server than expected answers');
           this.lost(socket, problem);
         },
       });

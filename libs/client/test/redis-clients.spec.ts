@@ -1,0 +1,71 @@
+import Redis from 'ioredis';
+import { createClient } from 'redis';
+import type { Portal } from '@levee/client';
+import { TestCluster } from './test-cluster';
+
+jest.setTimeout(60_000);
+
+let cluster: TestCluster;
+let portal: Portal;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start(1);
+  await cluster.namespace('default');
+  await cluster.namespace('shop.orders');
+  portal = await cluster.portal();
+});
+afterAll(() => cluster?.close());
+
+it('ioredis: commands, pipelines, binary, scan streams, the user as namespace', async () => {
+  const redis = new Redis({ host: '127.0.0.1', port: portal.respPort });
+  try {
+    expect(await redis.set('a', '1', 'EX', 100)).toBe('OK');
+    expect(await redis.get('a')).toBe('1');
+    expect(await redis.ttl('a')).toBeGreaterThan(98);
+    const bytes = Buffer.from([0, 13, 10, 255]);
+    await redis.set(bytes, bytes);
+    expect(await redis.getBuffer(bytes)).toEqual(bytes);
+    const pipeline = redis.pipeline();
+    for (let i = 0; i < 500; i++) pipeline.set(`io:${i}`, `${i}`).get(`io:${i}`);
+    const results = (await pipeline.exec())!;
+    expect(results.filter(([error]) => error)).toEqual([]);
+    expect(results.filter((_, i) => i % 2 === 1).map(([, value]) => value)).toEqual(
+      Array.from({ length: 500 }, (_, i) => `${i}`),
+    );
+    const seen = new Set<string>();
+    for await (const keys of redis.scanStream({ match: 'io:*', count: 100 }))
+      for (const key of keys as string[]) seen.add(key);
+    expect(seen.size).toBe(500);
+    await expect(redis.incr('a')).rejects.toThrow(/^LVUNSUPPORTED INCR/);
+  } finally {
+    redis.disconnect();
+  }
+  const orders = new Redis(`redis://shop.orders:-@127.0.0.1:${portal.respPort}`);
+  try {
+    expect(await orders.get('a')).toBeNull();
+    expect(await orders.call('LV.USE')).toBe('shop.orders');
+  } finally {
+    orders.disconnect();
+  }
+});
+
+it('node-redis in RESP3', async () => {
+  const client = createClient({ RESP: 3, url: `redis://default:-@127.0.0.1:${portal.respPort}` });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    expect(await client.set('n', 'é', { expiration: { type: 'PX', value: 100_000 } })).toBe('OK');
+    expect(await client.get('n')).toBe('é');
+    expect(await client.mGet(['n', 'none'])).toEqual(['é', null]);
+    expect(await client.del(['n', 'none'])).toBe(1);
+    expect(await Promise.all(Array.from({ length: 200 }, (_, i) => client.set(`nr:${i}`, `${i}`)))).toHaveLength(200);
+    let found = 0;
+    for await (const keys of client.scanIterator({ MATCH: 'nr:*', COUNT: 50 })) found += keys.length;
+    expect(found).toBe(200);
+    expect(await client.configGet('save')).toEqual({ save: '' });
+    expect(await client.info('server')).toMatch(/levee_instance:p1/);
+    await expect(client.multi().set('a', '1').exec()).rejects.toThrow();
+  } finally {
+    client.destroy();
+  }
+});
