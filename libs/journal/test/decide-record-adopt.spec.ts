@@ -1,6 +1,6 @@
 import { asPartition } from '@levee/kernel';
 import type { EmbeddedLog } from '@levee/log-embedded';
-import { ensureNamespace, submit, type ClusterView } from '../src';
+import { binlogSpec, ensureNamespace, submit, type ClusterView } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world, type TestMaster } from './control-plane';
 
 let log: EmbeddedLog;
@@ -77,4 +77,37 @@ test('a record among the commands that is none stops nobody', async () => {
   await log.append(topics.commands, asPartition(0), garbage);
   expect(await run(log, view, nodeRegistration('n1'))).toMatchObject({ rejectionCode: null });
   expect(view.journal.position.commandsOffset).toBe(3);
+});
+
+test('a namespace deleted and created again gets another binlog, and nothing of the old one is left', async () => {
+  await run(log, view, nodeRegistration('n1', 2));
+  const create = { kind: 'CreateNamespace', payload: { name: 'shop', partitions: 1, chunks: 1, replicas: 1 } };
+  const inState = (state: string) =>
+    view.until(() => (view.state.namespace('shop')?.state === state ? true : undefined), 5_000, `shop being ${state}`);
+  expect(await run(log, view, create)).toMatchObject({ rejectionCode: null });
+  await inState('active');
+  expect(await run(log, view, { kind: 'DeleteNamespace', payload: { name: 'shop' } })).toMatchObject({
+    rejectionCode: null,
+  });
+  await inState('deleted');
+  expect(await log.describeTopics(['levee.binlog.shop'])).toEqual([]);
+  expect(await run(log, view, create)).toMatchObject({ rejectionCode: null });
+  await inState('active');
+  expect(view.state.namespace('shop')).toMatchObject({ number: 2, binlog: 'levee.binlog.shop_2' });
+});
+
+test('another history window counts once the topic has it, and until then the mend is named', async () => {
+  await run(log, view, nodeRegistration('n1', 2));
+  await run(log, view, { kind: 'CreateNamespace', payload: { name: 'shop', partitions: 1, chunks: 1, replicas: 1 } });
+  await view.until(() => (view.state.namespace('shop')?.state === 'active' ? true : undefined), 5_000, 'activation');
+  const altered = { kind: 'AlterNamespace', payload: { name: 'shop', historyWindowMs: 3_600_000 } };
+  expect(await run(log, view, altered)).toMatchObject({ rejectionCode: null });
+  const giveUpAt = performance.now() + 5_000;
+  while (master.master.effectProblem === undefined && performance.now() < giveUpAt)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(master.master.effectProblem).toMatch(/levee.binlog.shop.*min.compaction.lag.ms.*3600000/s);
+  const shop = view.state.namespace('shop')!;
+  await log.alterTopic(shop.binlog, binlogSpec(shop).settings);
+  await view.until(() => (master.master.effectProblem === undefined ? true : undefined), 10_000, 'the confirmation');
+  expect(view.state.namespace('shop')?.historyWindowMs).toBe(3_600_000);
 });
