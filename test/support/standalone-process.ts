@@ -19,6 +19,13 @@ export function scratchFolder(name: string): string {
   return mkdtempSync(join(process.env.LEVEE_TEST_SCRATCH ?? tmpdir(), `${name}-`));
 }
 
+const running = new Set<ChildProcess>();
+
+/** After a failed test too, nothing may be left behind: its pipes would keep the test run from ending. */
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** `npm start` as a child process on free ports, with everything it printed. */
 export class StandaloneProcess {
   private constructor(
@@ -46,6 +53,8 @@ export class StandaloneProcess {
         ...env,
       },
     });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     const output = { text: '' };
     const keep = (chunk: Buffer): void => {
       output.text = (output.text + chunk.toString('utf8')).slice(-200_000);
@@ -100,6 +109,8 @@ export class StandaloneProcess {
       await exited;
       clearTimeout(timer);
     }
+    if (signal === 'SIGTERM' && this.child.exitCode !== 0)
+      process.stderr.write(`the standalone ended with ${this.child.exitCode}; it had printed:\n${this.printed()}\n`);
     return this.child.exitCode;
   }
 

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
+import { addDigestCommand } from './digest-command';
 import { CliFailure } from './exit';
 import type { Output, Row } from './output';
 import type { ToolsOf } from './program';
@@ -54,6 +55,8 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
       const described = (await portal.json({ path: `/v1/namespaces/${encodeURIComponent(name)}` })) as Row;
       await printDescription(output, described);
     });
+
+  addDigestCommand(namespace, toolsOf);
 
   for (const verb of ['alter', 'delete'] as const)
     namespace

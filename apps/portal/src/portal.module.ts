@@ -8,6 +8,8 @@ import { ClusterController } from './cluster.controller';
 import { Commands } from './commands';
 import { CommandsController } from './commands.controller';
 import type { PortalAppConfig } from './config';
+import { Digests } from './digests';
+import { DigestsController } from './digests.controller';
 import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
@@ -57,11 +59,12 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     return {
       module: PortalModule,
       imports: [ServiceModule.register({ health, metrics })],
-      controllers: [KvController, ClusterController, CommandsController, LogController],
+      controllers: [KvController, ClusterController, CommandsController, DigestsController, LogController],
       providers: [
         { provide: Portal, useValue: portal },
         { provide: KeyValue, useValue: new KeyValue(portal.store) },
         { provide: Commands, useValue: new Commands(client, portal) },
+        { provide: Digests, useValue: new Digests(log, portal, topicPrefix) },
         { provide: LogReader, useValue: new LogReader(log) },
       ],
       exports: [Portal],

@@ -11,6 +11,7 @@ export const httpStatusByCode: Readonly<Record<string, number>> = {
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   TOPIC_MISSING: 404,
+  NAMESPACE_UNKNOWN: 404,
   NAMESPACE_EXISTS: 409,
   FENCED: 409,
   COMMAND_EXPIRED: 410,

@@ -1,0 +1,25 @@
+import type { Portal } from '@levee/client';
+import { collectDigests, controlTopics, submit, type DigestReport } from '@levee/journal';
+import { systemClock, type Log } from '@levee/log';
+
+const deadlineMs = 30_000;
+
+/** Has every replica of a namespace digested at one barrier. */
+export class Digests {
+  constructor(
+    private readonly log: Log,
+    private readonly portal: Portal,
+    private readonly topicPrefix: string,
+  ) {}
+
+  collect(namespace: string, principal: string): Promise<DigestReport> {
+    const topics = controlTopics(this.topicPrefix);
+    return collectDigests(this.log, topics, this.portal.view, {
+      namespace,
+      principal,
+      deadlineMs,
+      clock: systemClock,
+      submit: (command) => submit(this.log, topics, command),
+    });
+  }
+}

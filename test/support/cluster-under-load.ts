@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { HttpClient } from '../history/http-client';
+import { judge, type Judgement } from '../history/judgement';
+import type { Consistency, KeyClient } from '../history/key-client';
+import { RespClient } from '../history/resp-client';
+import { Workload } from '../history/workload';
+import type { ClusterProcess } from './cluster-process';
+import { eventually } from './deadline';
+import { seed } from './seed';
+
+const respClients = 6;
+const httpClients = 2;
+const readers = 2;
+const pauseMs = 4;
+const operationsAround = 200;
+
+export interface LoadOptions {
+  readonly consistency: Consistency;
+  readonly random: () => number;
+  /** For writes over HTTP; the namespace's default otherwise. */
+  readonly ack?: 'logged' | 'primary' | 'all';
+}
+
+export interface MasterStatus {
+  readonly role: string;
+  readonly term: number;
+  readonly seq: number;
+}
+
+let runs = 0;
+
+/**
+ * Redis clients that begin at different portals and HTTP clients that change the portal with every request work while
+ * `faults` runs, and a while before and after. Fails when what they saw contradicts what they were promised.
+ */
+export async function underLoad(
+  cluster: ClusterProcess,
+  { consistency, random, ack }: LoadOptions,
+  faults: () => Promise<void>,
+): Promise<Judgement> {
+  const ports = cluster.respPorts;
+  const urls = cluster.doors.portals.map((portal) => portal.http);
+  const clients: KeyClient[] = [];
+  for (let i = 0; i < respClients; i++) clients.push(new RespClient(`resp${i}`, { ports, consistency, first: i }));
+  for (let i = 0; i < httpClients; i++)
+    clients.push(new HttpClient(`http${i}`, { urls, consistency, first: i, ...(ack === undefined ? {} : { ack }) }));
+  const run = runs++;
+  const workload = new Workload({
+    clients,
+    readers: Array.from({ length: readers }, (_, i) => new RespClient(`reader${i}`, { ports, consistency, first: i })),
+    auditor: new HttpClient('auditor', { urls, consistency: 'strong' }),
+    consistency,
+    random,
+    keyPrefix: `run${process.pid}-${run}:`,
+    keys: 8,
+    pauseMs,
+    oneWriterPerKey: consistency === 'session',
+  });
+  workload.start();
+  let failure: unknown;
+  try {
+    await workload.reach(operationsAround, 30_000);
+    await faults();
+    await workload.reach(workload.recorder.size + operationsAround, 60_000);
+  } catch (error) {
+    failure = error;
+  }
+  const judgement = judge(await workload.stop());
+  if (judgement.faults.length > 0 && process.env.LEVEE_TEST_SCRATCH)
+    workload.recorder.writeTo(join(process.env.LEVEE_TEST_SCRATCH, `history-${process.pid}-${run}.ndjson`));
+  expect({ seed, faults: judgement.faults }).toEqual({ seed, faults: [] });
+  if (failure !== undefined) throw failure;
+  return judgement;
+}
+
+/** Failed operations of these kinds with what they said; none is an empty list. */
+export function failed(
+  { outcomes, reasons }: Judgement,
+  kinds: ReadonlyArray<'reads' | 'writes'> = ['reads', 'writes'],
+) {
+  return kinds.flatMap((kind) =>
+    outcomes[kind].definite + outcomes[kind].indefinite === 0
+      ? []
+      : [kind, outcomes[kind], reasons.filter((reason) => reason.startsWith('get') === (kind === 'reads'))],
+  );
+}
+
+/** What a failure may say while its portal ends or starts: it says so, the connection is gone, or nobody listens. */
+const portalComesOrGoes =
+  /LVSTOPPING|LVNOTREADY|Connection is closed|ECONNRE|EPIPE|no connection to|SocketError|terminated|other side closed/;
+
+/** Failures that a portal's own end or start does not excuse. */
+export const unexcused = ({ reasons }: Judgement): string[] =>
+  reasons.filter((reason) => !portalComesOrGoes.test(reason));
+
+export async function masterStatus(cluster: ClusterProcess, name: string): Promise<MasterStatus> {
+  const master = cluster.doors.masters.find((m) => m.name === name);
+  const answer = await fetch(`${master?.http}/v1/status`, { signal: AbortSignal.timeout(1_000) });
+  return (await answer.json()) as MasterStatus;
+}
+
+/** The master that reigns now, not counting one that is known to be stopped. */
+export function reigning(
+  cluster: ClusterProcess,
+  { except, deadlineMs = 20_000 }: { readonly except?: string; readonly deadlineMs?: number } = {},
+): Promise<{ readonly name: string; readonly status: MasterStatus }> {
+  return eventually(
+    'a master reigns',
+    async () => {
+      for (const { name, pid } of cluster.doors.masters) {
+        if (pid === undefined || name === except) continue;
+        const status = await masterStatus(cluster, name).catch(() => undefined);
+        if (status?.role === 'active') return { name, status };
+      }
+      return undefined;
+    },
+    deadlineMs,
+  );
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
