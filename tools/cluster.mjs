@@ -24,7 +24,7 @@ const usage = `usage: npm run cluster -- [options]
   --control                           commands on standard input, one a line, each answered by a line of JSON:
                                       kill <name> [signal] | pause <name> | resume <name> | stop <name> |
                                       start <name> | restart <name> | describe | quit
-Names: m1.. masters, n1.. data nodes, p1.. portals, k1.. brokers.
+Names: m1.. masters, n1.. data nodes, p1.. portals, k1.. brokers; several at once are joined by commas.
 `;
 
 function options() {
@@ -145,14 +145,15 @@ function build() {
 function obey(cluster, quit) {
   let before = Promise.resolve();
   createInterface({ input: process.stdin }).on('line', (line) => {
-    const [word, name, signal] = line.trim().split(/\s+/);
+    const [word, names = '', signal] = line.trim().split(/\s+/);
+    const each = (work) => Promise.all(names.split(',').map(async (name) => work(name)));
     const commands = {
-      kill: () => cluster.kill(name, signal),
-      pause: () => cluster.pause(name),
-      resume: () => cluster.resume(name),
-      stop: () => cluster.stopOne(name),
-      start: () => cluster.restart(name),
-      restart: () => cluster.restart(name),
+      kill: () => each((name) => cluster.kill(name, signal)),
+      pause: () => each((name) => cluster.pause(name)),
+      resume: () => each((name) => cluster.resume(name)),
+      stop: () => each((name) => cluster.stopOne(name)),
+      start: () => each((name) => cluster.restart(name)),
+      restart: () => each((name) => cluster.restart(name)),
       describe: () => undefined,
       quit: () => quit(),
     };

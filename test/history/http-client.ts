@@ -7,6 +7,8 @@ export interface HttpClientOptions {
   readonly namespace?: string;
   readonly consistency: Consistency;
   readonly first?: number;
+  /** When a write is answered; the namespace's default otherwise. */
+  readonly ack?: 'logged' | 'primary' | 'all';
   readonly deadlineMs?: number;
 }
 
@@ -48,6 +50,7 @@ export class HttpClient implements KeyClient {
     const headers: Record<string, string> = { 'levee-consistency': this.options.consistency };
     if (this.token !== undefined) headers['levee-session'] = this.token;
     if (op === 'set') headers['content-type'] = 'application/octet-stream';
+    if (op !== 'get' && this.options.ack !== undefined) headers['levee-ack'] = this.options.ack;
     const path = `${base}/v1/kv/${this.options.namespace ?? 'default'}/${encodeURIComponent(key)}`;
     let response: Response;
     let text: string;
@@ -56,9 +59,8 @@ export class HttpClient implements KeyClient {
       response = await fetch(path, { ...request, headers, signal });
       text = await response.text();
     } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      const refused = (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED';
-      throw new OperationFailed(refused ? 'definite' : 'indefinite', `${base}: ${String(cause)}`);
+      const reason = reasonOf(error);
+      throw new OperationFailed(reason.includes('ECONNREFUSED') ? 'definite' : 'indefinite', `${base}: ${reason}`);
     }
     const token = response.headers.get('levee-session');
     if (token !== null) this.token = token;
@@ -78,4 +80,10 @@ function errorCode(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** `fetch failed` says nothing; its cause does. Not by `instanceof`: a test runner's realm has another Error. */
+function reasonOf(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  return cause === undefined ? String(error) : String(cause);
 }

@@ -5,6 +5,8 @@ import type { History, Outcome } from './operation';
 
 export interface WorkloadOptions {
   readonly clients: readonly KeyClient[];
+  /** Clients that never write, so that a write that waits cannot hide whether reads go on. */
+  readonly readers?: readonly KeyClient[];
   /** Strong readers of every key at the end, so that a lost write cannot hide in a key nobody read again. */
   readonly auditor: KeyClient;
   readonly consistency: Consistency;
@@ -38,10 +40,11 @@ export class Workload {
   }
 
   start(): void {
-    for (const client of this.options.clients) this.running.push(this.drive(client));
+    for (const client of this.options.clients) this.running.push(this.drive(client, this.options.reads ?? 0.6));
+    for (const client of this.options.readers ?? []) this.running.push(this.drive(client, 1));
   }
 
-  /** Lets open operations end, reads every key strongly, and gives the history. */
+  /** Lets open operations end, reads every key strongly, closes the clients, and gives the history. */
   async stop(): Promise<History> {
     this.stopping = true;
     await Promise.all(this.running);
@@ -49,7 +52,12 @@ export class Workload {
     const audit = async (): Promise<void> => {
       for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.audit(key);
     };
-    await Promise.all(Array.from({ length: auditorsAtOnce }, audit));
+    try {
+      await Promise.all(Array.from({ length: auditorsAtOnce }, audit));
+    } finally {
+      for (const client of [...this.options.clients, ...(this.options.readers ?? []), this.options.auditor])
+        client.close();
+    }
     return this.recorder.history();
   }
 
@@ -63,8 +71,8 @@ export class Workload {
     }
   }
 
-  private async drive(client: KeyClient): Promise<void> {
-    const { random, reads = 0.6, deletes = 0.1, pauseMs = 0, oneWriterPerKey = false } = this.options;
+  private async drive(client: KeyClient, reads: number): Promise<void> {
+    const { random, deletes = 0.1, pauseMs = 0, oneWriterPerKey = false } = this.options;
     while (!this.stopping) {
       const key = this.ring.pick();
       const writes = random() >= reads && this.ring.mayWrite(key, oneWriterPerKey);

@@ -1,0 +1,94 @@
+import { rmSync } from 'node:fs';
+import { RespClient } from '../history/resp-client';
+import { ClusterProcess } from '../support/cluster-process';
+import { failed, pause, underLoad } from '../support/cluster-under-load';
+import { eventually } from '../support/deadline';
+import { dice, full, seed } from '../support/seed';
+import { scratchFolder } from '../support/standalone-process';
+
+const counts = full ? { kills: 10, pauses: 5, downMs: 20_000 } : { kills: 2, pauses: 1, downMs: 6_000 };
+const brokers = ['k1', 'k2', 'k3'];
+
+/** Brings its own Kafka of three brokers: the one of KAFKA_BROKERS is not ours to break. */
+describe('a cluster whose Kafka fails', () => {
+  const random = dice(seed);
+  const figures: Record<string, unknown> = {};
+  const dir = scratchFolder('kafka-faults');
+  let cluster: ClusterProcess;
+
+  beforeAll(async () => {
+    cluster = await ClusterProcess.start(
+      ['--kafka-nodes', '3', '--dir', dir, '--partitions', '8', '--chunks', '8', '--replicas', '3'],
+      { LEVEE_TOPIC_PREFIX: `faults${process.pid}` },
+      180_000,
+    );
+  }, 240_000);
+
+  afterAll(async () => {
+    const said = await cluster?.end();
+    for (const [what, figure] of Object.entries(figures))
+      process.stdout.write(`kafka faults, seed ${seed}, ${what}: ${JSON.stringify(figure)}\n`);
+    rmSync(dir, { recursive: true, force: true });
+    expect(said).toBe('');
+  }, 120_000);
+
+  it(
+    `kill -9 of a broker that leads partitions, ${counts.kills} times under load: nothing is lost, doubled or reordered`,
+    async () => {
+      const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
+        for (let round = 0; round < counts.kills; round++) {
+          const broker = brokers[round % brokers.length] as string;
+          await pause(random() * 500);
+          await cluster.kill(broker);
+          await pause(3_000);
+          await cluster.start(broker);
+          await pause(3_000);
+        }
+      });
+      figures['broker killed'] = judgement;
+      expect(failed(judgement)).toEqual([]);
+    },
+    counts.kills * 40_000 + 120_000,
+  );
+
+  it(
+    `a broker that is stopped until it is deposed and then continued, ${counts.pauses} times, never makes a strong read stale`,
+    async () => {
+      const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
+        for (let round = 0; round < counts.pauses; round++) {
+          const broker = brokers[round % brokers.length] as string;
+          await cluster.pause(broker);
+          await pause(4_000);
+          await cluster.resume(broker);
+          await pause(3_000);
+        }
+      });
+      figures['broker paused'] = judgement;
+      expect(failed(judgement)).toEqual([]);
+    },
+    counts.pauses * 20_000 + 120_000,
+  );
+
+  it(
+    `without Kafka for ${counts.downMs / 1000} s session reads go on, writes fail as definite or unknown or wait, and all resumes by itself`,
+    async () => {
+      const judgement = await underLoad(cluster, { consistency: 'session', random }, async () => {
+        await cluster.kill(brokers.join(','));
+        await pause(counts.downMs);
+        await cluster.start(brokers.join(','));
+        const upMs = performance.now();
+        const late = new RespClient('late', { ports: cluster.respPorts, consistency: 'strong' });
+        await eventually('writes are answered again', () => late.set('written-after', 'yes').then(() => true), 30_000);
+        expect(await late.get('written-after')).toBe('yes');
+        late.close();
+        figures['ms from Kafka serving to a write and a strong read'] = Math.round(performance.now() - upMs);
+      });
+      figures['no Kafka'] = judgement;
+      expect(failed(judgement, ['reads'])).toEqual([]);
+      expect(judgement.longestGapMs.reads).toBeLessThan(2_000);
+      const ownDeadline = /no answer within|aborted due to timeout/;
+      expect(judgement.reasons.filter((r) => !/LVDEFINITE|LVINDEFINITE/.test(r) && !ownDeadline.test(r))).toEqual([]);
+    },
+    counts.downMs + 240_000,
+  );
+});
