@@ -12,7 +12,8 @@ import { startKafka } from './local-kafka.mjs';
 const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
 const stopDeadlineMs = 15_000;
-const usage = 'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] | status [--json] | stop';
+const usage =
+  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] | status [--json] | stop';
 
 async function main() {
   const { positionals, values } = parse();
@@ -33,7 +34,7 @@ async function main() {
       return 0;
     }
     case 'run':
-      return runForeground(Number(values.nodes));
+      return runForeground(Number(values.nodes), JSON.parse(values.settings));
     case 'status': {
       const running = await state();
       if (running === undefined) say({ brokers: null }, 'no local Kafka is running');
@@ -60,8 +61,8 @@ async function main() {
   }
 }
 
-async function runForeground(nodes) {
-  const kafka = await startKafka({ nodes });
+async function runForeground(nodes, settings) {
+  const kafka = await startKafka({ nodes, settings });
   const answer = (fields) => process.stdout.write(`${JSON.stringify(fields)}\n`);
   process.on('SIGTERM', () => process.stdin.destroy());
   process.on('SIGINT', () => process.stdin.destroy());
@@ -88,7 +89,11 @@ function parse() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { nodes: { type: 'string', default: '1' }, json: { type: 'boolean', default: false } },
+      options: {
+        nodes: { type: 'string', default: '1' },
+        settings: { type: 'string', default: '{}' },
+        json: { type: 'boolean', default: false },
+      },
     });
   } catch (error) {
     process.stderr.write(`${error.message}\n`);

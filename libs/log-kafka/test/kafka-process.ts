@@ -19,9 +19,12 @@ export class KafkaProcess {
     child.stdin.on('error', () => undefined);
   }
 
-  static async start(nodes: 1 | 3): Promise<KafkaProcess> {
+  /** `settings`: broker properties over those of tools/kafka. */
+  static async start(nodes: 1 | 3, settings: Readonly<Record<string, string>> = {}): Promise<KafkaProcess> {
     const tool = join(__dirname, '../../../tools/kafka/kafka.mjs');
-    const kafka = new KafkaProcess(spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`]));
+    const kafka = new KafkaProcess(
+      spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`, '--settings', JSON.stringify(settings)]),
+    );
     const started = await kafka.answer('start', startDeadlineMs);
     kafka.brokers = String(started['brokers']).split(',');
     kafka.dir = String(started['dir']);
