@@ -2,6 +2,8 @@ export { masterCommandKinds, type CommandKind } from './commands';
 export type { LivenessEvidence, LivenessReport } from './commands/evidence';
 export { fixedKnobs } from './commands/alter-namespace';
 export { maintenanceLimits } from './commands/node-maintenance';
+export * from './liveness/liveness';
+export * from './liveness/liveness-limits';
 export * from './liveness/storm';
 export * from './decide';
 export * from './effects';
