@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { Failure } from '@levee/kernel';
 import { LogReader } from './log-reader';
 import { wholeNumber } from './request-choices';
@@ -25,7 +25,6 @@ export class LogController {
   async records(
     @Param('topic') topic: string,
     @Param('partition') partitionText: string,
-    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
     @Query('from') fromText?: string,
     @Query('follow') followText?: string,
@@ -34,7 +33,7 @@ export class LogController {
     const from = wholeNumber(fromText, 'from', { min: 0, max: Number.MAX_SAFE_INTEGER });
     if (partition === undefined) throw new Failure('BAD_REQUEST', 'name a partition: /v1/log/<topic>/<partition>');
     const gone = new AbortController();
-    request.raw.socket.once('close', () => gone.abort());
+    reply.raw.once('close', () => gone.abort());
     const follow = followText === '1' || followText === 'true';
     const lines = await this.reader.open({ topic, partition, from, follow, signal: gone.signal });
     await reply.status(200).type('application/x-ndjson').send(Readable.from(lines));
