@@ -159,6 +159,7 @@ export class HostedReplica implements FeedMember {
   }
 
   failed(error: unknown): void {
+    if (this.isClosed) return;
     this.world.logger.error({ error, chunkId: this.chunkId, unitId: this.assignment.unitId }, 'a replica failed');
     const code = failureCode(error);
     if (code === 'REPLICA_DAMAGED') return this.rebuild(messageOf(error));

@@ -17,6 +17,8 @@ export const nodeLimits = {
   feedRetryMaxMs: 2_000,
   /** Longest time at a partition's end without a sign of life from it: bounds what `age` can be at rest. */
   feedIdleMs: 250,
+  /** For namespaces that accept little staleness. */
+  feedIdleMsMin: 25,
   /** Fetched, not yet applied bytes of one tail. */
   tailBytesMax: 1 << 20,
   /** Copies of bad records waiting to be appended; more are counted and dropped. */

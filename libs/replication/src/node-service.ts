@@ -86,7 +86,7 @@ export class NodeService implements RespService<undefined> {
     const request = parseReadCommand(args);
     const namespace = context.state.namespace(request.namespace);
     if (namespace === undefined) return reply.error(unknownNamespace(request.namespace));
-    new ReadAnswer(context, request, namespace.partitions, reply).start();
+    new ReadAnswer(context, request, namespace, reply).start();
   }
 
   private await(args: readonly Buffer[], reply: ReplySlot): void {

@@ -41,6 +41,8 @@ export interface FeedOptions {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly logClock: LogClock;
+  /** Longest time at the end without a sign of life; asked for at the start of each tail. */
+  readonly idleMs: () => number;
   /** A bad record; called once per record and feed. */
   readonly onBadRecord: (record: StoredRecord, problem: { reason: BadReason; message: string }) => void;
 }
@@ -234,7 +236,7 @@ class FeedTail {
     const options = {
       signal: this.stopping.signal,
       bytesMax: nodeLimits.tailBytesMax,
-      idleMs: nodeLimits.feedIdleMs,
+      idleMs: this.feed.options.idleMs(),
     };
     for await (const batch of this.feed.log.tail(place.binlog, partition, { nextOffset, leaderEpoch }, options)) {
       const fetchedAtMs = clock.monotonicMs();

@@ -4,6 +4,7 @@ import { encodeRangeReply, entryErrorText, type RangeItem, type RangeRequest, ty
 import type { HostedReplica } from './hosted-replica';
 import { nodeLimits } from './node-limits';
 import { PendingPositions } from './pending-positions';
+import { ageLimit } from './read-request';
 import type { ServingContext } from './serving-context';
 
 const empty = Buffer.alloc(0);
@@ -65,9 +66,10 @@ async function answerPage(
 function refusalOf(context: ServingContext, request: RangeRequest, hosted: HostedReplica): string | undefined {
   if (!hosted.readable) return entryErrorText('LVNOTREADY', hosted.reason);
   const nowMonotonicMs = context.clock.monotonicMs();
+  const ageMsMax = ageLimit(request.maxAgeMs, context.state.namespace(request.namespace));
   for (const partition of hosted.partitions) {
     const ageMs = hosted.ageMs(partition, nowMonotonicMs);
-    if (request.maxAgeMs >= 0 && ageMs > request.maxAgeMs) return entryErrorText('LVSTALE', String(Math.ceil(ageMs)));
+    if (ageMs > ageMsMax) return entryErrorText('LVSTALE', String(Math.ceil(ageMs)));
   }
   for (const { partition, nextOffset } of request.positions)
     if (hosted.holdsPartition(partition) && hosted.nextOffset(partition) < nextOffset)

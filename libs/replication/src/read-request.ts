@@ -1,3 +1,4 @@
+import type { NamespaceState } from '@levee/events';
 import { Breather } from '@levee/chunk-store';
 import { failureCode, messageOf } from '@levee/kernel';
 import { partitionOfSlot } from '@levee/keyspace';
@@ -15,15 +16,19 @@ export class ReadAnswer {
   private readonly writer: ReadReplyWriter;
   private readonly positions = new Map<number, number>();
   private ageMs = 0;
+  /** Partitions of the namespace's binlog. */
+  private readonly partitions: number;
+  private readonly ageMsMax: number;
   private readonly breather: Breather;
 
   constructor(
     private readonly context: ServingContext,
     private readonly request: ReadRequest,
-    /** Partitions of the namespace's binlog. */
-    private readonly partitions: number,
+    namespace: NamespaceState,
     private readonly reply: ReplySlot,
   ) {
+    this.partitions = namespace.partitions;
+    this.ageMsMax = ageLimit(request.maxAgeMs, namespace);
     this.writer = new ReadReplyWriter(64 + request.entries.count * 128);
     this.breather = new Breather(context.clock);
   }
@@ -70,7 +75,7 @@ export class ReadAnswer {
   };
 
   private answerEntry(): void {
-    const { entries, namespace, maxAgeMs, nowMs } = this.request;
+    const { entries, namespace, nowMs } = this.request;
     const { writer } = this;
     const { slot } = entries;
     const hosted = this.context.host.at(namespace, slot);
@@ -78,7 +83,7 @@ export class ReadAnswer {
     if (!hosted.readable) return writer.error(entryErrorText('LVNOTREADY', hosted.reason));
     const partition = partitionOfSlot(slot, this.partitions);
     const ageMs = hosted.ageMs(partition, this.context.clock.monotonicMs());
-    if (maxAgeMs >= 0 && ageMs > maxAgeMs) return writer.error(entryErrorText('LVSTALE', String(Math.ceil(ageMs))));
+    if (ageMs > this.ageMsMax) return writer.error(entryErrorText('LVSTALE', String(Math.ceil(ageMs))));
     const nextOffset = hosted.nextOffset(partition);
     if (nextOffset < entries.minOffset) return writer.error(entryErrorText('LVBEHIND', `${partition}:${nextOffset}`));
     if (writer.full) return writer.again();
@@ -107,4 +112,9 @@ export class ReadAnswer {
       writer.error(entryErrorText('LVDAMAGED', messageOf(error)));
     }
   }
+}
+
+/** Oldest replica that may answer: what the asker accepts, never more than the namespace does. */
+export function ageLimit(maxAgeMs: number, namespace: Pick<NamespaceState, 'maxStalenessMs'> | undefined): number {
+  return Math.min(maxAgeMs < 0 ? Infinity : maxAgeMs, namespace?.maxStalenessMs ?? Infinity);
 }

@@ -74,6 +74,7 @@ export class ReplicaHost {
   private readonly feeds = new Map<string, PartitionFeed>();
   private readonly world: HostedWorld;
   private readonly waits = new WaitBudget();
+  private readonly maxStaleness = new Map<string, number>();
   private readonly closing = new Map<string, Promise<void>>();
   private cancelSweep: () => void = () => undefined;
   private stopped = false;
@@ -111,6 +112,8 @@ export class ReplicaHost {
   /** Makes what is open be what is assigned. Idempotent; safe to call after every decision. */
   adopt(assignments: readonly Assignment[]): void {
     if (this.stopped) return;
+    for (const { namespace } of assignments)
+      this.maxStaleness.set(namespace.name, namespace.maxStalenessMs ?? Infinity);
     const wanted = new Map(assignments.map((each) => [each.key, each]));
     let changed = false;
     for (const [key, hosted] of this.hosted)
@@ -203,10 +206,17 @@ export class ReplicaHost {
     const place = { clusterId, namespace, binlog, partitions, partition };
     const onBadRecord = (record: StoredRecord, problem: { reason: BadReason; message: string }): void =>
       this.quarantine(record, { topic: binlog, partition, ...problem });
-    const shared = { place, hashAlgorithm, partition, clock, timers, logger, logClock, onBadRecord };
+    const idleMs = (): number => this.idleMs(namespace);
+    const shared = { place, hashAlgorithm, partition, clock, timers, logger, logClock, idleMs, onBadRecord };
     const feed = new PartitionFeed(log, shared);
     this.feeds.set(key, feed);
     return feed;
+  }
+
+  /** A replica at rest must prove that it stands at the end more often than its namespace lets it be stale. */
+  private idleMs(namespace: string): number {
+    const maxStalenessMs = this.maxStaleness.get(namespace) ?? Infinity;
+    return Math.max(nodeLimits.feedIdleMsMin, Math.min(nodeLimits.feedIdleMs, Math.floor(maxStalenessMs / 4)));
   }
 
   private quarantine(

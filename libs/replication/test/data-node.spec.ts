@@ -2,10 +2,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeAs, encode, encodePut } from '@levee/codec';
 import type { ReplicaDigest } from '@levee/events';
-import { asPartition, reservedKeyPrefix } from '@levee/kernel';
+import { asOffset, asPartition, reservedKeyPrefix } from '@levee/kernel';
 import { parseAwaitReply, parseRangeReply, awaitCommand, rangeCommand, nodeCommands, RespError } from '@levee/wire';
 import { barrierKey } from '@levee/journal';
 import { DataNode } from '@levee/replication';
+import { BentLog } from './bent-log';
 import { SmallCluster, topics, until } from './small-cluster';
 
 const ns = 'shop.orders';
@@ -236,6 +237,19 @@ describe('a data node', () => {
     await until('two digests', async () => (await cluster.records(topics.digests)).length >= 2);
     const found = (await cluster.records(topics.digests)).map((each) => decodeAs('ReplicaDigest', each));
     expect(found.map(({ keys: count }) => count)).toEqual([1, 2]);
+  });
+
+  it('a namespace that accepts 100 ms of staleness is never staler at rest, and is told when it would be', async () => {
+    const log = new BentLog(cluster.log);
+    await cluster.node('n1', { log });
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1, maxStalenessMs: 100 });
+    const { offset } = await cluster.append(ns, 'k', 'v');
+    expect(await cluster.read('n1', ns, ['k'], { minOffset: offset + 1 })).toEqual(['v']);
+    log.onBatch = (batch) => ({ ...batch, endOffset: asOffset(batch.endOffset + 1) });
+    await until('the refusal', async () => /^LVSTALE \d+$/.test((await cluster.read('n1', ns, ['k']))[0]!));
+    log.onBatch = (batch) => batch;
+    await until('an answer', async () => (await cluster.read('n1', ns, ['k']))[0] === 'v');
   });
 
   it('a reader that asks for a fresher replica than there is gets LVSTALE; INFO and LV.STAT tell people the rest', async () => {
