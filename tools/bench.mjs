@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { Report } from '../test/bench/report.mjs';
 
 const parts = {
+  'catch-up': async (report) => (await import('../test/bench/catch-up.bench.mjs')).catchUp(report),
   log: async (report) => (await import('../test/bench/log-kafka.bench.mjs')).onLog(report),
   embedded: async (report) => (await import('../test/bench/doors.bench.mjs')).onEmbedded(report),
   doors: async (report) => (await import('../test/bench/doors.bench.mjs')).onKafka(report),

@@ -202,6 +202,7 @@ export async function cluster(brokers, { nodes = 1, prefix = `bench${Date.now()}
     portal,
     nodes: dataNodes,
     master,
+    nodeFolder: (nodeId) => join(dir, nodeId, nodeId),
     async stop() {
       for (const child of all) await stop(child);
       rmSync(dir, { recursive: true, force: true });

@@ -1,0 +1,121 @@
+/** 1M records of 100 B from Kafka into 8 chunks with every check on, against Kafka Streams with RocksDB on the same topic. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { startKafka } from '../../tools/kafka/local-kafka.mjs';
+import { kafkaJars } from '../../tools/kafka/artifacts.mjs';
+import { cluster, eventually, root, scratch, stop } from './processes.mjs';
+import { perSecond } from './report.mjs';
+
+const require = createRequire(join(root, 'package.json'));
+const lib = (name) => require(join(root, `dist/libs/${name}/src/index.js`));
+const records = 1_000_000;
+const partitions = 8;
+
+export async function catchUp(report) {
+  const dir = scratch('catch-up');
+  const kafka = await startKafka({ nodes: 1, dir, c2: true });
+  try {
+    const prefix = `catchup${Date.now()}`;
+    const levee = await cluster(kafka.brokers, { nodes: 1, prefix });
+    const topic = `${prefix}.binlog.default`;
+    const lastKeys = await load(kafka.brokers, topic);
+    const folder = levee.nodeFolder('n1');
+    await stop(levee.nodes[0]);
+    const runs = [];
+    for (let run = 0; run < 3; run++) {
+      rmSync(folder, { recursive: true, force: true });
+      runs.push(await materialise(kafka.brokers, prefix, folder));
+    }
+    const seconds = runs.sort((a, b) => a - b)[1];
+    await levee.stop();
+    const peer = await streams(kafka.brokers, topic, lastKeys, dir);
+    const [ours, theirs] = [records / seconds, records / peer];
+    report.add({
+      work: 'catch-up: 1M records, Kafka -> 8 chunks, all integrity on',
+      measured: perSecond(ours),
+      peer: `Kafka Streams ${perSecond(theirs)}`,
+      ratio: (ours / theirs).toFixed(2),
+      reach: '300k/s and 1.5',
+      ok: ours >= 300_000 && ours / theirs >= 1.5,
+    });
+  } finally {
+    await kafka.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Appends the records as Puts to the partitions of their keys; returns the last key of each partition. */
+async function load(brokers, topic) {
+  const { KafkaLog } = lib('log-kafka');
+  const { encodePut } = lib('codec');
+  const { hashOf, partitionOf } = lib('keyspace');
+  const { silentLogger } = lib('kernel');
+  const log = await KafkaLog.open({ brokers: [brokers].flat().join(',').split(','), clientId: 'bench-load', logger: silentLogger });
+  const value = Buffer.alloc(100, 120);
+  const last = new Array(partitions);
+  for (let from = 0; from < records; from += 20_000) {
+    const batches = Array.from({ length: partitions }, () => []);
+    for (let i = from; i < from + 20_000; i++) {
+      const key = Buffer.from(`k${i}`);
+      const partition = partitionOf(hashOf(key, 'murmur2'), partitions);
+      batches[partition].push({ key, value: encodePut(key, value, null) });
+      last[partition] = `k${i}`;
+    }
+    await Promise.all(
+      batches.flatMap((batch, partition) => {
+        const appends = [];
+        for (let at = 0; at < batch.length; at += 1000) appends.push(log.append(topic, partition, batch.slice(at, at + 1000)));
+        return appends;
+      }),
+    );
+  }
+  await log.close();
+  return last;
+}
+
+/** Seconds from an empty disk to a node that is ready: start, registration and 1M records, in this process. */
+async function materialise(brokers, prefix, folder) {
+  const { KafkaLog } = lib('log-kafka');
+  const { DataNode } = lib('replication');
+  const { controlTopics } = lib('journal');
+  const { silentLogger } = lib('kernel');
+  const log = await KafkaLog.open({ brokers: [brokers].flat().join(',').split(','), clientId: 'bench-node', logger: silentLogger });
+  const began = performance.now();
+  const node = new DataNode(
+    {
+      nodeId: 'n1',
+      folder,
+      units: '32x256MiB:leveldb',
+      domain: 'n1',
+      host: '127.0.0.1',
+      advertisedHost: '127.0.0.1',
+      respPort: 0,
+      memoryBudgetBytes: 128 * 1024 * 1024,
+      heartbeatMs: 300,
+      topics: controlTopics(prefix),
+    },
+    { log, logger: silentLogger },
+  );
+  await node.start();
+  node.announce('127.0.0.1:1');
+  await eventually('the node is ready', () => node.readyProblem() === undefined, 180_000);
+  const seconds = (performance.now() - began) / 1000;
+  await node.close();
+  await log.close();
+  return seconds;
+}
+
+async function streams(brokers, topic, lastKeys, dir) {
+  const jars = await kafkaJars({ peers: true });
+  if (!existsSync(jars)) throw new Error(`no jars in ${jars}`);
+  const run = spawnSync(
+    'java',
+    ['-Xmx1g', '-cp', join(jars, '*'), join(root, 'test/bench/java/StreamsPeer.java'), [brokers].flat().join(','), topic, lastKeys.join(',')],
+    { encoding: 'utf8', timeout: 300_000, env: { ...process.env, TMPDIR: dir } },
+  );
+  const seconds = Number(run.stdout?.trim().split('\n').pop());
+  if (!(seconds > 0)) throw new Error(`Kafka Streams: ${run.stdout} ${run.stderr}`);
+  return seconds;
+}
