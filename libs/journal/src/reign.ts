@@ -155,8 +155,8 @@ export class Reign {
           await this.record(batch);
         } catch (error) {
           if (failureCode(error) !== 'TOO_LARGE' || this.isOver) throw error;
-          // Definite: nothing was written. Decide again, refusing what is as large as this.
-          decisionBytesMax = Math.max(...batch.records.map(({ value }) => value?.length ?? 0)) / 2;
+          // Definite: nothing was written. Decide again, refusing what is as large as the largest of these.
+          decisionBytesMax = Math.max(...batch.decisions.map(({ events }) => sizeOf(events))) - 1;
           continue;
         }
         for (const waiting of this.queue.splice(0, batch.taken)) waiting.done();
@@ -197,3 +197,5 @@ export class Reign {
     return new Failure('FENCED', `this master no longer serves term ${this.term}: ${this.over}`);
   }
 }
+
+const sizeOf = (events: readonly Uint8Array[]): number => events.reduce((sum, bytes) => sum + bytes.length, 0);

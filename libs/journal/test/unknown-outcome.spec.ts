@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 /** What happens to the journal appends of a master, one after another; the claims come first. */
-type Fault = 'written, answer lost' | 'lost' | 'not written' | 'fine';
+type Fault = 'written, answer lost' | 'lost' | 'not written' | 'too large' | 'fine';
 
 function faulty(inner: Log, faults: Fault[]): Log {
   const fencedWriter = async (id: string): Promise<FencedWriter> => {
@@ -24,6 +24,7 @@ function faulty(inner: Log, faults: Fault[]): Log {
     const append: FencedWriter['append'] = async (topic, partition, records) => {
       const fault = topic === topics.journal ? faults.shift() : undefined;
       if (fault === 'lost') throw new LogFailure('OUTCOME_UNKNOWN', 'no answer');
+      if (fault === 'too large') throw new LogFailure('TOO_LARGE', 'no record may be so large');
       if (fault === 'not written') throw new LogFailure('LOG_UNAVAILABLE', 'no leader');
       const appended = await writer.append(topic, partition, records);
       if (fault === 'written, answer lost') throw new LogFailure('OUTCOME_UNKNOWN', 'no answer');
@@ -53,4 +54,19 @@ test.each<[string, Fault[], number]>([
   expect(view.state.counts.outcomes).toBe(2);
   expect(view.journal.position.commandsOffset).toBe(0);
   expect((await log.offsets(topics.commands))[asPartition(0)]?.endOffset).toBe(1);
+});
+
+test('a decision that the log finds too large is recorded as rejected, and the next command is decided', async () => {
+  const master = await startMaster(faulty(log, ['fine', 'fine', 'too large']), { instance: 'm1', claimAtOnce: true });
+  opened.push(master);
+  const view = await openView(log);
+  opened.push(view);
+  const tooLarge = await run(log, view, nodeRegistration('n1', 200));
+  expect(tooLarge).toMatchObject({
+    rejectionCode: 'TOO_LARGE',
+    rejectionMessage: expect.stringMatching(/have \d+ bytes/),
+  });
+  expect(view.state.node('n1')).toBeUndefined();
+  expect(await run(log, view, nodeRegistration('n1', 2))).toMatchObject({ rejectionCode: null });
+  expect(view.term).toBe(1);
 });

@@ -45,7 +45,6 @@ export const settingsTable = {
   LEVEE_RESP_PORT: setting(port(), '7379', ['portal', 'standalone'], 'RESP door of the portal; 0 = any free port'),
   LEVEE_HTTP_PORT: setting(port(), '7380', ['portal', 'standalone'], 'HTTP door of the portal; 0 = any free port'),
   LEVEE_MASTER_PORT: setting(port(), '7381', ['master', 'standalone'], 'HTTP door of the master; 0 = any free port'),
-  LEVEE_DISPATCHER_PORT: setting(port(), '7382', ['standalone'], 'HTTP door of the dispatcher; 0 = any free port'),
   LEVEE_NODE_RESP_PORT: setting(
     port(),
     '7400',
