@@ -31,7 +31,8 @@ export const nodeLimits = {
   waitMsMax: 60_000,
   /** Digests waiting for their turn; each holds a snapshot open. */
   digestsWaitingMax: 256,
-  sweepMs: 60_000,
+  /** DBSIZE is as old as the last sweep: at least this long, longer where a sweep takes long. */
+  sweepMs: 5_000,
   /** A sweep may take at most one part in this many of the time. */
   sweepShare: 50,
   /** Rebuilds at a time: the others go on serving. */

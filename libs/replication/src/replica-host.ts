@@ -86,7 +86,7 @@ export class ReplicaHost {
       rebuilds: new Turnstile(nodeLimits.rebuildsMax),
       feedOf: (identity, partition) => this.feedOf(identity, partition),
     };
-    this.sweepLater(nodeLimits.sweepMs);
+    this.sweepLater(nodeLimits.sweepMs / 5);
   }
 
   get all(): Iterable<HostedReplica> {

@@ -67,6 +67,18 @@ describe('units that decisions give and take', () => {
     expect((await cluster.read('n1', ns, ['big-29'], { minOffset: end, deadlineMs: 20 }))[0]).toMatch(/^LVBEHIND 0:/);
   });
 
+  it('counts its live keys by sweeping, again after writes', async () => {
+    await cluster.node('n1');
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1 });
+    for (let i = 0; i < 30; i++) await cluster.append(ns, `k${i % 10}`, 'v');
+    await cluster.append(ns, 'k0', null);
+    const keys = async () => ((await cluster.stat('n1'))['replicas'] as { liveKeys: number }[])[0]!.liveKeys;
+    await until('the first count', async () => (await keys()) === 9);
+    await cluster.append(ns, 'another', 'v');
+    await until('the next count', async () => (await keys()) === 10, 15_000);
+  });
+
   it('says in heartbeats who it is and how far its replicas are', async () => {
     const node = await cluster.node('n1');
     await cluster.ready();
