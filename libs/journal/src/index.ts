@@ -19,3 +19,5 @@ export * from './effects';
 export * from './ensure-namespace';
 export * from './master';
 export * from './collect-digests';
+export * from './maintenance-ends';
+export * from './node-watch';

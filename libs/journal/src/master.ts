@@ -1,3 +1,4 @@
+import type { LivenessLimits } from '@levee/cluster';
 import { failureCode, messageOf, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { binlogSpec } from './binlog';
@@ -6,6 +7,7 @@ import { ClusterView } from './cluster-view';
 import { controlTopicSpecs, defaultControlPolicy, type ControlPolicy, type ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
 import { Effects } from './effects';
+import { NodeWatch } from './node-watch';
 import { Pause } from './pause';
 import { binlogLoss, durabilityAdvice } from './topic-policy';
 import type { Reign } from './reign';
@@ -25,6 +27,8 @@ export interface MasterOptions {
   readonly policy?: ControlPolicy;
   readonly limits?: CandidacyLimits;
   readonly decide?: Decide;
+  /** When silent nodes are suspect and lost; without it nobody watches them. */
+  readonly liveness?: LivenessLimits;
 }
 
 export const masterLimits = { topicCheckMs: 60_000, topicRetryMs: 1_000 } as const;
@@ -37,6 +41,7 @@ export class Master {
   readonly ready: Promise<void>;
   private becomeReady: () => void = () => undefined;
   private effects: Effects | undefined;
+  private watch: NodeWatch | undefined;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private checking: Promise<void> | undefined;
@@ -52,6 +57,7 @@ export class Master {
     this.view = new ClusterView(log, options.topics, options);
     this.candidacy = new Candidacy(log, { ...options, view: this.view });
     this.candidacy.onReign((reign) => this.performEffectsOf(reign));
+    this.candidacy.onReign((reign) => this.watchNodesOf(reign));
   }
 
   /** Resolves once the topics exist and the journal is read; serving comes later. */
@@ -79,6 +85,16 @@ export class Master {
     return this.effects?.problem;
   }
 
+  /** Why silent nodes are not given up; `undefined` when nothing is unusual, or another master watches. */
+  get nodesProblem(): string | undefined {
+    return this.watch?.problem;
+  }
+
+  /** What became of nodes since this master began to reign. */
+  watchStats(): ReturnType<NodeWatch['stats']> | undefined {
+    return this.watch?.stats();
+  }
+
   /** See `Candidacy.decide`. */
   decide(commands: readonly PendingCommand[]): Promise<void> {
     return this.candidacy.decide(commands);
@@ -87,6 +103,7 @@ export class Master {
   async close(): Promise<void> {
     this.stopping.abort();
     await this.effects?.stop();
+    await this.watch?.stop();
     await this.candidacy.close();
     await this.view.close();
     await this.checking;
@@ -99,6 +116,19 @@ export class Master {
     void reign.ended.then(async () => {
       await effects.stop();
       if (this.effects === effects) this.effects = undefined;
+    });
+  }
+
+  private watchNodesOf(reign: Reign): void {
+    const { liveness, ...options } = this.options;
+    if (liveness === undefined) return;
+    const { incarnation } = this.candidacy;
+    const watch = new NodeWatch(this.log, this.view, { ...options, reign, incarnation, limits: liveness });
+    this.watch = watch;
+    watch.start();
+    void reign.ended.then(async () => {
+      await watch.stop();
+      if (this.watch === watch) this.watch = undefined;
     });
   }
 

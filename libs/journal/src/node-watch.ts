@@ -164,7 +164,10 @@ export class NodeWatch {
       if (kind === 'SuspectNode') this.counts.suspected++;
       if (kind === 'LoseNode') this.counts.lost++;
       if (kind === 'ReviveNode') this.counts.revived++;
-      logger[kind === 'SuspectNode' || kind === 'LoseNode' ? 'warn' : 'info']({ kind, ...payload }, 'node decided upon');
+      logger[kind === 'SuspectNode' || kind === 'LoseNode' ? 'warn' : 'info'](
+        { kind, ...payload },
+        'node decided upon',
+      );
       return true;
     } catch (error) {
       if (failureCode(error) !== 'FENCED')

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { LivenessLimits } from '@levee/cluster';
 import type { CommandOutcome } from '@levee/events';
 import { silentLogger, type Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -44,6 +45,7 @@ export async function startMaster(
     claimAtOnce?: boolean;
     decide?: Decide;
     logger?: Logger;
+    liveness?: LivenessLimits;
   },
 ): Promise<TestMaster> {
   const master = new Master(log, {
