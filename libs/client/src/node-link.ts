@@ -26,6 +26,8 @@ export class NodeLink {
   readonly scans: RespClient;
   /** Failures seen since the start, for heartbeats and metrics. */
   failures = 0;
+  private doubtMs = 0;
+  private doubtUntilMs = 0;
 
   constructor(
     readonly address: NodeAddress,
@@ -50,10 +52,30 @@ export class NodeLink {
     return this.reads.usable;
   }
 
+  /** It did not answer: others are asked first, for a time that grows while it stays so (a frozen process connects). */
+  doubt(nowMs: number): void {
+    this.failures++;
+    if (nowMs < this.doubtUntilMs) return;
+    this.doubtMs = Math.min(doubtMsMax, Math.max(doubtMsMin, this.doubtMs * 2));
+    this.doubtUntilMs = nowMs + this.doubtMs;
+  }
+
+  trust(): void {
+    this.doubtMs = 0;
+    this.doubtUntilMs = 0;
+  }
+
+  isDoubted(clock: Clock): boolean {
+    return this.doubtUntilMs > 0 && clock.monotonicMs() < this.doubtUntilMs;
+  }
+
   close(): void {
     for (const client of [this.reads, this.waitingReads, this.acks, this.scans]) client.close();
   }
 }
+
+const doubtMsMin = 500;
+const doubtMsMax = 5_000;
 
 function helloProblem(reply: RespReply, address: NodeAddress): string | undefined {
   if (reply instanceof RespError) return reply.text;
@@ -81,6 +103,15 @@ export class NodeLinks {
     const link = new NodeLink(address, clusterId, this.options);
     this.links.set(address.nodeId, link);
     return link;
+  }
+
+  /** Hangs up on nodes that are no more. */
+  retain(exists: (nodeId: string) => boolean): void {
+    for (const [nodeId, link] of this.links)
+      if (!exists(nodeId)) {
+        link.close();
+        this.links.delete(nodeId);
+      }
   }
 
   all(): Iterable<NodeLink> {

@@ -10,7 +10,7 @@ import {
   type RespReply,
 } from '@levee/wire';
 import type { EngineContext } from './engine-context';
-import type { PortalRoute, ReadTarget } from './namespace-routes';
+import type { PortalReplica, PortalRoute, ReadTarget } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
 import { StoreFailure } from './store-errors';
@@ -81,13 +81,20 @@ export class Reads {
       read.tried = 0;
     }
     const { readable } = route;
+    let doubted = -1;
     for (let i = 0; i < readable.length; i++) {
-      const target = (readable[i] as PortalRoute['readable'][number]).target;
+      const { target } = readable[i] as PortalReplica;
       if ((read.tried & (1 << i)) !== 0 || !target.link.usable) continue;
+      if (target.link.isDoubted(this.context.clock)) {
+        if (doubted < 0) doubted = i;
+        continue;
+      }
       read.tried |= 1 << i;
       return target;
     }
-    return undefined;
+    if (doubted < 0) return undefined;
+    read.tried |= 1 << doubted;
+    return (readable[doubted] as PortalReplica).target;
   }
 
   private schedule(): void {
@@ -120,7 +127,11 @@ export class Reads {
     };
     const client = lane === 0 ? target.link.reads : target.link.waitingReads;
     client.send(readCommand(header, batch.entries.finish()), attemptMs, (failure, reply) => {
-      if (failure) return this.failedAll(batch, failure.message);
+      if (failure) {
+        target.link.doubt(this.context.clock.monotonicMs());
+        return this.failedAll(batch, failure.message);
+      }
+      target.link.trust();
       this.answered(batch, reply);
     });
   }
@@ -178,8 +189,7 @@ export class Reads {
   }
 
   private failedAll(batch: ReadBatch, why: string, from = 0): void {
-    const { namespace, target, reads } = batch;
-    target.link.failures++;
+    const { namespace, reads } = batch;
     const failure = new StoreFailure('LVUNAVAILABLE', why);
     for (let i = from; i < reads.length; i++) {
       const read = reads[i] as PointRead;

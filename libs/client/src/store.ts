@@ -247,6 +247,7 @@ export class Store {
     const { stale } = this;
     this.stale = new Set();
     const names = stale === 'all' ? [...state.namespaces()].map(({ name }) => name) : stale;
+    if (stale === 'all') this.links.retain((nodeId) => state.node(nodeId) !== undefined);
     for (const name of names) {
       const namespace = state.namespace(name);
       if (namespace?.state === 'active') this.refreshNamespace(state, namespace);

@@ -1,7 +1,7 @@
-import { CallbackRead, Store, StoreFailure, type Consistency, type StoreLimits } from '@levee/client';
+import { CallbackRead, Store, StoreFailure } from '@levee/client';
 import { ClusterState } from '@levee/cluster';
 import type { ChunkRoute, NamespaceState, NodeState } from '@levee/events';
-import { silentLogger } from '@levee/kernel';
+import { asOffset, silentLogger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import {
   entryErrorText,
@@ -141,24 +141,32 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function readFrom(
-  behaviours: readonly Behaviour[],
-  options: { limits?: Partial<StoreLimits>; minOffset?: number; consistency?: Consistency } = {},
-): Promise<{ outcome: string; reads: number[] }> {
-  const nodes = await Promise.all(behaviours.map((behaviour, i) => new FakeNode(`n${i + 1}`, behaviour).start()));
-  const limits = { attemptMs: 100, positionWaitMs: 50, readMs: 500, ...options.limits };
+function storeOn(nodes: readonly FakeNode[]): Store {
+  const limits = { attemptMs: 100, positionWaitMs: 50, readMs: 500 };
   const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
   const view = { state: stateOf(nodes), onDecision: () => () => undefined };
   const store = new Store({} as Log, view, { ...world, producer: 'p', limits });
   cleanups.push(...nodes.map((node) => () => node.close()), () => store.close(0));
-  const outcome = await new Promise<string>((resolve) => {
-    const read = new CallbackRead(Buffer.from('k'), options.consistency ?? 'session', undefined, (result) => {
+  return store;
+}
+
+function readOnce(store: Store, minOffset = 0): Promise<string> {
+  return new Promise((resolve) => {
+    const read = new CallbackRead(Buffer.from('k'), 'session', undefined, (result) => {
       if (result instanceof StoreFailure) resolve(result.text);
       else resolve(result ? result.value.toString() : 'nil');
     });
-    read.minOffset = (options.minOffset ?? 0) as typeof read.minOffset;
+    read.minOffset = asOffset(minOffset);
     store.read(store.namespace('ns')!, read);
   });
+}
+
+async function readFrom(
+  behaviours: readonly Behaviour[],
+  options: { minOffset?: number } = {},
+): Promise<{ outcome: string; reads: number[] }> {
+  const nodes = await Promise.all(behaviours.map((behaviour, i) => new FakeNode(`n${i + 1}`, behaviour).start()));
+  const outcome = await readOnce(storeOn(nodes), options.minOffset);
   return { outcome, reads: nodes.map(({ reads }) => reads) };
 }
 
@@ -196,6 +204,17 @@ describe('a read', () => {
 
   it('asks again for what did not fit into the reply', async () => {
     expect(await readFrom(['again once'])).toEqual({ outcome: 'at last', reads: [2] });
+  });
+
+  it('turns to the others first while a node is silent', async () => {
+    const nodes = await Promise.all(
+      [new FakeNode('n1', 'silent'), new FakeNode('n2', { value: 'b' })].map((node) => node.start()),
+    );
+    const store = storeOn(nodes);
+    const started = systemClock.monotonicMs();
+    for (let i = 0; i < 20; i++) expect(await readOnce(store)).toBe('b');
+    expect(systemClock.monotonicMs() - started).toBeLessThan(400);
+    expect(nodes[0]!.reads).toBeLessThan(3);
   });
 
   it('takes the replica that has applied the position', async () => {
