@@ -72,7 +72,7 @@ describe('Redis clients of other languages', () => {
     () => {
       expect(run('redis-cli', ['-p', port(), 'SET', 'cli', 'hello']).trim()).toBe('OK');
       expect(run('redis-cli', ['-p', port(), 'GET', 'cli']).trim()).toBe('hello');
-      expect(run('redis-cli', ['-3', '-p', port(), 'GET', 'cli']).trim()).toBe('"hello"');
+      expect(run('redis-cli', ['-3', '-p', port(), 'GET', 'cli']).trim()).toBe('hello');
       const commands = Array.from(
         { length: 2000 },
         (_, i) => `*3\r\n$3\r\nSET\r\n$${`cli:${i}`.length}\r\ncli:${i}\r\n$1\r\nx\r\n`,

@@ -136,7 +136,9 @@ function wait({ context, args, reply, namespace, session }: DataCall): void {
   const match = /^(\d{1,7}):(\d{1,16})$/.exec(text(args, 1));
   const { partitions } = namespace.state;
   if (!match || Number(match[1]) >= partitions || !Number.isSafeInteger(Number(match[2])))
-    return reply.error(`LVSESSION a position is partition:nextOffset with a partition below ${partitions}`);
+    return reply.error(
+      `LVSESSION '${text(args, 1).slice(0, 40)}' is no position: write partition:nextOffset with a partition below ${partitions}`,
+    );
   const level = text(args, 2).toLowerCase() || 'all';
   const ack = acks.find((known) => known === level && known !== 'logged');
   if (!ack) return reply.error(`ERR wait for primary or all, not '${level}'`);
