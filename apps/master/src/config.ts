@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
+import { livenessLimits, type LivenessLimits } from '@levee/cluster';
 import type { CandidacyLimits, ControlPolicy } from '@levee/journal';
 import { defaultCandidacyLimits, defaultControlPolicy } from '@levee/journal';
+import { Failure } from '@levee/kernel';
 import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
 
 /** What a master needs to know, from the environment or from the process that hosts it. */
@@ -13,6 +15,8 @@ export interface MasterConfig {
   readonly topicPrefix: string;
   readonly limits: CandidacyLimits;
   readonly policy: ControlPolicy;
+  /** When silent nodes are suspect and lost. */
+  readonly liveness: LivenessLimits;
 }
 
 export const masterSettingNames = [
@@ -23,6 +27,7 @@ export const masterSettingNames = [
   'LEVEE_TOPIC_PREFIX',
   'LEVEE_HEARTBEAT',
   'LEVEE_MASTER_SILENCE',
+  'LEVEE_LOST_AFTER',
   'LEVEE_RECLAIM_INTERVAL',
   'LEVEE_CONTROL_COMPACTION_LAG',
   'LEVEE_CONTROL_SEGMENT',
@@ -41,12 +46,23 @@ export function masterConfig(settings: Settings<(typeof masterSettingNames)[numb
       silenceMs: settings.LEVEE_MASTER_SILENCE,
       reclaimMs: settings.LEVEE_RECLAIM_INTERVAL,
     },
+    liveness: livenessOf(settings.LEVEE_HEARTBEAT, settings.LEVEE_LOST_AFTER),
     policy: {
       ...defaultControlPolicy,
       compactionLagMs: settings.LEVEE_CONTROL_COMPACTION_LAG,
       segmentBytes: settings.LEVEE_CONTROL_SEGMENT,
     },
   });
+}
+
+function livenessOf(heartbeatMs: number, lostAfterMs: number): LivenessLimits {
+  const { suspectAfterMs } = livenessLimits({ heartbeatMs, lostAfterMs: Infinity });
+  if (lostAfterMs > suspectAfterMs) return livenessLimits({ heartbeatMs, lostAfterMs });
+  throw new Failure(
+    'BAD_SETTINGS',
+    `LEVEE_LOST_AFTER is ${lostAfterMs} ms, it must be longer than the ${suspectAfterMs} ms after which a node is ` +
+      `suspect with LEVEE_HEARTBEAT ${heartbeatMs} ms`,
+  );
 }
 
 /** Config and log settings of a master that is a process of its own. */

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { NodeState } from '@levee/events';
 import { asOffset, type Logger } from '@levee/kernel';
 import { rejectionCodes } from '@levee/cluster';
 import { controlTopics, Master } from '@levee/journal';
@@ -28,6 +29,13 @@ export interface MasterParts {
 
 const limits = { commandDeadlineMs: 10_000 } as const;
 
+/** How many nodes are in each state. */
+function nodeStates(nodes: Iterable<NodeState>): Record<NodeState['state'], number> {
+  const counts = { up: 0, suspect: 0, lost: 0, maintenance: 0 };
+  for (const { state } of nodes) counts[state]++;
+  return counts;
+}
+
 /** Composition root of the master. */
 @Module({})
 export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
@@ -56,7 +64,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
 
   static register(parts: MasterParts & { readonly address: () => string }): DynamicModule {
     const { config, log, isEmbedded, logger, address } = parts;
-    const { instance, limits: timing, policy } = config;
+    const { instance, limits: timing, policy, liveness } = config;
     const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
     const topics = controlTopics(config.topicPrefix);
     const master = new Master(log, {
@@ -67,6 +75,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       claimAtOnce: isEmbedded,
       policy,
       limits: timing,
+      liveness,
     });
     const server = new LogServer(log, {
       topicOf: (pattern) => `${config.topicPrefix}.${pattern}`,
@@ -89,6 +98,11 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       active: master.candidacy.role === 'active' ? 1 : 0,
       ...(master.candidacy.reign?.stats() ?? {}),
     }));
+    metrics.gaugesFrom('nodes', () => ({
+      storm: master.nodesProblem === undefined ? 0 : 1,
+      ...nodeStates(master.view.state.nodes()),
+    }));
+    metrics.gaugesFrom('node_watch', () => master.watchStats() ?? {});
     return {
       module: MasterModule,
       imports: [ServiceModule.register({ health, metrics })],

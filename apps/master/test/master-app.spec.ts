@@ -1,3 +1,4 @@
+import { livenessLimits } from '@levee/cluster';
 import { silentLogger } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { MemoryLevel } from 'memory-level';
@@ -7,7 +8,15 @@ import { MasterModule } from '../src/master.module';
 type App = Awaited<ReturnType<typeof MasterModule.start>>;
 
 const { config: defaults } = loadMasterConfig({ LEVEE_MASTER_PORT: '0' });
-const config = (instance: string): MasterConfig => ({ ...defaults, instance });
+// The nodes of these tests say nothing after they have registered.
+const liveness = livenessLimits({ heartbeatMs: 60_000, lostAfterMs: 3_600_000 });
+const config = (instance: string): MasterConfig => ({ ...defaults, instance, liveness });
+
+test('settings that contradict each other are refused by name', () => {
+  expect(() => loadMasterConfig({ LEVEE_LOST_AFTER: '1s' })).toThrow(
+    'LEVEE_LOST_AFTER is 1000 ms, it must be longer than the 1500 ms after which a node is suspect',
+  );
+});
 
 let log: EmbeddedLog;
 let app: App;

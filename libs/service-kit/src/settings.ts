@@ -123,6 +123,12 @@ export const settingsTable = {
     ['master', 'standalone'],
     'silence of the active master after which a standby claims',
   ),
+  LEVEE_LOST_AFTER: setting(
+    duration(),
+    '10m',
+    ['master', 'standalone'],
+    'silence after which a suspect node is given up: its replicas are dead until it returns',
+  ),
   LEVEE_RECLAIM_INTERVAL: setting(
     duration(),
     '12h',
