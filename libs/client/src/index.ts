@@ -15,3 +15,4 @@ export * from './door/resp-door';
 export * from './door/refused-commands';
 export * from './portal';
 export * from './key-value';
+export type { ClusterReader } from './namespace-engines';

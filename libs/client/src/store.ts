@@ -1,5 +1,3 @@
-import type { ClusterEvent, ClusterState } from '@levee/cluster';
-import type { NamespaceState, RouteReplica } from '@levee/events';
 import {
   asOffset,
   isReservedKey,
@@ -12,23 +10,17 @@ import {
 } from '@levee/kernel';
 import { encodePut } from '@levee/codec';
 import type { Log } from '@levee/log';
-import { AckWaits, type AckWaiter } from './ack-waits';
-import { AppendBudget, Appends } from './appends';
+import type { AckWaiter } from './ack-waits';
+import { AppendBudget } from './appends';
 import type { EngineContext } from './engine-context';
-import { buildRoutes, type ReadTarget } from './namespace-routes';
-import { NamespaceStore } from './namespace-store';
+import { NamespaceEngines, type ClusterReader } from './namespace-engines';
+import type { NamespaceStore } from './namespace-store';
 import { NodeLinks } from './node-link';
 import type { Append, FenceWaiter, PointRead } from './operations';
 import { Ranges } from './ranges';
 import { Reads } from './reads';
 import { StoreFailure } from './store-errors';
 import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits';
-
-/** What the store needs of `ClusterView`. */
-export interface ClusterReader {
-  readonly state: ClusterState;
-  onDecision(listener: (adopted: { readonly events: readonly ClusterEvent[] }) => void): () => void;
-}
 
 export interface StoreOptions {
   /** Name of this process in its fence records: unique among those alive. */
@@ -38,12 +30,6 @@ export interface StoreOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly limits?: Partial<StoreLimits>;
-}
-
-interface Engine {
-  readonly namespace: NamespaceStore;
-  readonly appends: Appends;
-  readonly ackWaits: AckWaits;
 }
 
 /**
@@ -57,17 +43,13 @@ export class Store {
   private readonly context: EngineContext;
   private readonly reads: Reads;
   private readonly budget = new AppendBudget();
-  private readonly engines = new Map<string, Engine>();
-  private readonly unsubscribe: () => void;
-  private refreshScheduled = false;
-  /** Namespaces whose routes or knobs have changed since the last refresh. */
-  private stale: Set<string> | 'all' = 'all';
+  private readonly engines: NamespaceEngines;
   private expiryMs = 0;
   private closing = false;
 
   constructor(
-    private readonly log: Log,
-    private readonly view: ClusterReader,
+    log: Log,
+    view: ClusterReader,
     private readonly options: StoreOptions,
   ) {
     const limits = { ...storeLimits, ...options.limits };
@@ -78,8 +60,8 @@ export class Store {
     this.links = new NodeLinks({ logger, clock, timers, random });
     this.reads = new Reads(this.context);
     this.ranges = new Ranges(this.context);
-    this.unsubscribe = view.onDecision(({ events }) => this.decided(events));
-    this.refreshNow();
+    const { context, links, budget } = this;
+    this.engines = new NamespaceEngines(view, { context, log, links, budget, producer: options.producer });
   }
 
   /** `undefined` while there is none of this name that is active. The object changes when it is created anew. */
@@ -122,9 +104,9 @@ export class Store {
     append.deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
     namespace.place(append);
     const refusal = this.appendRefusal(namespace, append);
-    const engine = this.engines.get(namespace.name);
+    const engine = this.engines.of(namespace);
     if (refusal) return process.nextTick(() => append.failed(refusal));
-    if (engine?.namespace !== namespace)
+    if (!engine)
       return process.nextTick(() =>
         append.failed(
           new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew; nothing was written`),
@@ -135,8 +117,8 @@ export class Store {
 
   /** A position of `partition` that covers everything acknowledged before the call. */
   fence(namespace: NamespaceStore, partition: Partition, waiter: FenceWaiter): void {
-    const engine = this.engines.get(namespace.name);
-    if (engine?.namespace === namespace) return engine.appends.fence(partition, waiter);
+    const engine = this.engines.of(namespace);
+    if (engine) return engine.appends.fence(partition, waiter);
     const failure = new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew`);
     process.nextTick(() => waiter.fenceFailed(failure));
   }
@@ -151,8 +133,8 @@ export class Store {
 
   /** Waits until a position is applied as `waiter.ack` asks, at most `deadlineMs`; for `logged` it is done at once. */
   awaitApplied(namespace: NamespaceStore, waiter: AckWaiter, deadlineMs: number): void {
-    const engine = this.engines.get(namespace.name);
-    if (engine?.namespace === namespace) return engine.ackWaits.add(waiter, deadlineMs);
+    const engine = this.engines.of(namespace);
+    if (engine) return engine.ackWaits.add(waiter, deadlineMs);
     const failure = new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew`);
     process.nextTick(() => waiter.failed(failure));
   }
@@ -177,9 +159,14 @@ export class Store {
     return undefined;
   }
 
+  /** After the view has booted: its first state came without decisions. */
+  refreshNow(): void {
+    this.engines.refreshNow();
+  }
+
   stats(): Readonly<Record<string, number | Readonly<Record<string, number>>>> {
     const appends: Record<string, number> = {};
-    for (const { appends: each, ackWaits } of this.engines.values())
+    for (const { appends: each, ackWaits } of this.engines.all())
       for (const [name, n] of [...Object.entries(each.stats()), ...Object.entries(ackWaits.stats())])
         appends[name] = (appends[name] ?? 0) + n;
     const { bytes, records } = this.budget;
@@ -189,13 +176,13 @@ export class Store {
   /** Takes no new work, lets what is under way finish for `drainMs`, then hangs up. */
   async close(drainMs: number): Promise<void> {
     this.closing = true;
-    this.unsubscribe();
+    this.engines.stopFollowing();
     const endAtMs = this.options.clock.monotonicMs() + drainMs;
     const busy = (): boolean => this.reads.outstanding > 0 || this.budget.records > 0;
     while (busy() && this.options.clock.monotonicMs() < endAtMs)
       await new Promise<void>((resolve) => this.options.timers.after(5, resolve));
     this.reads.close();
-    for (const { appends } of this.engines.values()) appends.close();
+    for (const { appends } of this.engines.all()) appends.close();
     this.links.close();
   }
 
@@ -219,87 +206,6 @@ export class Store {
     const limited = namespace.refusal(append.slot);
     return limited === undefined ? undefined : new StoreFailure('LVLIMIT', limited);
   }
-
-  /** After the view has booted: its first state came without decisions. */
-  refreshNow(): void {
-    this.stale = 'all';
-    this.refresh();
-  }
-
-  /** A decision costs the namespaces that it touches; one about a node touches all. */
-  private decided(events: readonly ClusterEvent[]): void {
-    for (const event of events) {
-      if (touchesAll(event)) this.stale = 'all';
-      else if (this.stale !== 'all' && event.kind === 'namespace') this.stale.add(event.entity.name);
-      else if (this.stale !== 'all' && event.kind === 'route') this.stale.add(event.entity.namespace);
-    }
-    if (this.refreshScheduled || (this.stale !== 'all' && this.stale.size === 0)) return;
-    this.refreshScheduled = true;
-    setImmediate(() => {
-      this.refreshScheduled = false;
-      if (!this.closing) this.refresh();
-    });
-  }
-
-  /** Brings namespaces, knobs and routes up to the state; each table is swapped in one assignment. */
-  private refresh(): void {
-    const { state } = this.view;
-    const { stale } = this;
-    this.stale = new Set();
-    const names = stale === 'all' ? [...state.namespaces()].map(({ name }) => name) : stale;
-    if (stale === 'all') this.links.retain((nodeId) => state.node(nodeId) !== undefined);
-    for (const name of names) {
-      const namespace = state.namespace(name);
-      if (namespace?.state === 'active') this.refreshNamespace(state, namespace);
-    }
-    for (const [name, engine] of this.engines)
-      if (state.namespace(name)?.state !== 'active') {
-        engine.appends.close();
-        this.engines.delete(name);
-      }
-  }
-
-  private refreshNamespace(state: ClusterState, namespace: NamespaceState): void {
-    let engine = this.engines.get(namespace.name);
-    if (engine?.namespace.state.binlog !== namespace.binlog) {
-      engine?.appends.close();
-      this.engines.set(namespace.name, (engine = this.open(namespace)));
-    }
-    const store = engine.namespace;
-    if (store.state !== namespace) store.update(namespace);
-    const table = buildRoutes(state, namespace, (replica) => this.targetOf(state, store, replica));
-    if ('problem' in table) store.problem = table.problem;
-    else if (table.version !== store.table?.version) store.problem = store.routes.publish(table)?.problem;
-    if (store.problem !== undefined)
-      this.options.logger.warn({ namespace: namespace.name, problem: store.problem }, 'no new route table');
-  }
-
-  private open(state: NamespaceState): Engine {
-    const namespace = new NamespaceStore(state, () => this.options.clock.monotonicMs());
-    const ackWaits = new AckWaits(this.context, namespace);
-    const target = { binlog: state.binlog, partitions: state.partitions, producer: this.options.producer };
-    const appends = new Appends(this.context, this.log, target, this.budget, (append) => ackWaits.add(append));
-    return { namespace, appends, ackWaits };
-  }
-
-  private targetOf(state: ClusterState, store: NamespaceStore, replica: RouteReplica): ReadTarget | undefined {
-    const node = state.node(replica.nodeId);
-    const { clusterId } = state;
-    if (!node || node.storeId !== replica.storeId || clusterId === undefined) return undefined;
-    const link = this.links.of(node, clusterId);
-    const known = store.targets.get(node.nodeId);
-    if (known?.link === link) return known;
-    const applied = new Float64Array(store.state.partitions);
-    const target: ReadTarget = { link, applied, open: [undefined, undefined] };
-    store.targets.set(node.nodeId, target);
-    return target;
-  }
-}
-
-/** An address or the state of a node, or something gone. */
-function touchesAll(event: ClusterEvent): boolean {
-  if (event.kind === 'removed') return ['namespace', 'node', 'route'].includes(event.entity.entity);
-  return event.kind === 'node' || event.kind === 'cluster';
 }
 
 const raise = (a: Offset, b: Offset): Offset => asOffset(Math.max(a, b));

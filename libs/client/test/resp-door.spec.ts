@@ -81,7 +81,7 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['LV.ACK some', "-ERR an ack is one of logged, primary, all, default; not 'some'"],
     ['LV.USE no.such', expect.stringMatching(/^-LVNAMESPACE there is no namespace 'no.such'/)],
     ['AUTH no.such x', expect.stringMatching(/^-LVNAMESPACE/)],
-    ['LV.WAIT 9:1', expect.stringMatching(/^-LVSESSION a position is partition:nextOffset/)],
+    ['LV.WAIT 9:1', expect.stringMatching(/^-LVSESSION .9:1. is no position/)],
     ['LV.POS nonsense', expect.stringMatching(/^-LVSESSION this is no session token/)],
     ['HELLO 4', '-NOPROTO unsupported protocol version'],
     ['CONFIG SET a b', expect.stringMatching(/^-LVUNSUPPORTED only CONFIG GET/)],
