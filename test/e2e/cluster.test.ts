@@ -144,6 +144,8 @@ describe('a cluster of real processes on real Kafka', () => {
       };
       expect(failed(judgement)).toEqual([]);
       expect(judgement.latencyMs.reads.p99).toBeLessThan(1_000);
+      // Writes over HTTP wait for the primary: pending would say that no other one took its place in time.
+      expect(judgement.outcomes.writes.pending).toBe(0);
     },
     counts.nodeKills * 30_000 + 120_000,
   );
