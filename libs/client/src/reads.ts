@@ -37,7 +37,7 @@ export class Reads {
   private closed = false;
   /** Reads not settled. */
   outstanding = 0;
-  private counts = { reads: 0, batches: 0, retries: 0, failures: 0 };
+  private counts = { reads: 0, hits: 0, misses: 0, batches: 0, retries: 0, failures: 0 };
 
   constructor(private readonly context: EngineContext) {}
 
@@ -160,9 +160,11 @@ export class Reads {
   private answer(namespace: NamespaceStore, read: PointRead, cursor: ReadReply): void {
     if (cursor.tag === readTags.value) {
       this.outstanding--;
+      this.counts.hits++;
       read.found(cursor.buffer, cursor.valueStart, cursor.valueEnd, cursor.expiresAtMs, cursor.offset);
     } else if (cursor.tag === readTags.nil) {
       this.outstanding--;
+      this.counts.misses++;
       read.missing(cursor.offset);
     } else if (cursor.tag === readTags.again) {
       read.tried = 0;

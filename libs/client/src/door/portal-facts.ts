@@ -26,6 +26,8 @@ export function portalFacts(portal: Portal): Facts {
     Stats: {
       total_commands_processed: server.commands,
       rejected_connections: server.refusedConnections,
+      keyspace_hits: reads?.hits ?? 0,
+      keyspace_misses: reads?.misses ?? 0,
       ...prefixed('reads', reads),
       ...prefixed('appends', appends),
     },
