@@ -37,7 +37,18 @@ async function jest(project, jestArgs, extraEnv) {
   const report = join(scratch, `${project}.json`);
   const code = await run(
     process.execPath,
-    ['--expose-gc', 'node_modules/jest/bin/jest.js', '--selectProjects', project, '--json', '--outputFile', report, '--passWithNoTests', ...jestArgs, ...rest],
+    [
+      '--expose-gc',
+      'node_modules/jest/bin/jest.js',
+      '--selectProjects',
+      project,
+      '--json',
+      '--outputFile',
+      report,
+      '--passWithNoTests',
+      ...jestArgs,
+      ...rest,
+    ],
     extraEnv,
   );
   try {
@@ -81,5 +92,7 @@ else {
 }
 rmSync(scratch, { recursive: true, force: true });
 console.log(`took ${Math.round((Date.now() - started) / 1000)} s`);
-console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`);
+console.log(
+  `${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`,
+);
 process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);

@@ -52,7 +52,11 @@ async function load(brokers, topic) {
   const { encodePut } = lib('codec');
   const { hashOf, partitionOf } = lib('keyspace');
   const { silentLogger } = lib('kernel');
-  const log = await KafkaLog.open({ brokers: [brokers].flat().join(',').split(','), clientId: 'bench-load', logger: silentLogger });
+  const log = await KafkaLog.open({
+    brokers: [brokers].flat().join(',').split(','),
+    clientId: 'bench-load',
+    logger: silentLogger,
+  });
   const value = Buffer.alloc(100, 120);
   const last = new Array(partitions);
   for (let from = 0; from < records; from += 20_000) {
@@ -66,7 +70,8 @@ async function load(brokers, topic) {
     await Promise.all(
       batches.flatMap((batch, partition) => {
         const appends = [];
-        for (let at = 0; at < batch.length; at += 1000) appends.push(log.append(topic, partition, batch.slice(at, at + 1000)));
+        for (let at = 0; at < batch.length; at += 1000)
+          appends.push(log.append(topic, partition, batch.slice(at, at + 1000)));
         return appends;
       }),
     );
@@ -81,7 +86,11 @@ async function materialise(brokers, prefix, folder) {
   const { DataNode } = lib('replication');
   const { controlTopics } = lib('journal');
   const { silentLogger } = lib('kernel');
-  const log = await KafkaLog.open({ brokers: [brokers].flat().join(',').split(','), clientId: 'bench-node', logger: silentLogger });
+  const log = await KafkaLog.open({
+    brokers: [brokers].flat().join(',').split(','),
+    clientId: 'bench-node',
+    logger: silentLogger,
+  });
   const began = performance.now();
   const node = new DataNode(
     {
@@ -112,7 +121,15 @@ async function streams(brokers, topic, lastKeys, dir) {
   if (!existsSync(jars)) throw new Error(`no jars in ${jars}`);
   const run = spawnSync(
     'java',
-    ['-Xmx1g', '-cp', join(jars, '*'), join(root, 'test/bench/java/StreamsPeer.java'), [brokers].flat().join(','), topic, lastKeys.join(',')],
+    [
+      '-Xmx1g',
+      '-cp',
+      join(jars, '*'),
+      join(root, 'test/bench/java/StreamsPeer.java'),
+      [brokers].flat().join(','),
+      topic,
+      lastKeys.join(','),
+    ],
     { encoding: 'utf8', timeout: 300_000, env: { ...process.env, TMPDIR: dir } },
   );
   const seconds = Number(run.stdout?.trim().split('\n').pop());

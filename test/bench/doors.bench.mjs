@@ -2,7 +2,18 @@
 import { rmSync } from 'node:fs';
 import Redis from 'ioredis';
 import { startKafka } from '../../tools/kafka/local-kafka.mjs';
-import { ask, cluster, eventually, loadKeys, misses, redisBenchmark, redisServer, residentMb, scratch, standalone } from './processes.mjs';
+import {
+  ask,
+  cluster,
+  eventually,
+  loadKeys,
+  misses,
+  redisBenchmark,
+  redisServer,
+  residentMb,
+  scratch,
+  standalone,
+} from './processes.mjs';
 import { perSecond } from './report.mjs';
 
 /** GET and memory with portal and node as two processes; SET on Kafka with one and three nodes. */
@@ -30,7 +41,12 @@ async function reads(report, brokers, redis) {
   const levee = await cluster(brokers, { nodes: 1 });
   try {
     const idle = residentMb(levee.portal);
-    report.add({ work: 'memory: portal, idle', measured: `${idle.toFixed(0)} MB`, reach: 'under 160 MB', ok: idle < 160 });
+    report.add({
+      work: 'memory: portal, idle',
+      measured: `${idle.toFixed(0)} MB`,
+      reach: 'under 160 MB',
+      ok: idle < 160,
+    });
     await Promise.all([loadKeys(redis.port), loadKeys(levee.resp)]);
     const before = await misses(levee.resp);
     for (const [pipeline, cold, warm] of [
@@ -57,7 +73,12 @@ async function reads(report, brokers, redis) {
     const missed = (await misses(levee.resp)) - before;
     report.add({ work: 'GET misses', measured: String(missed), reach: '0', ok: missed === 0 });
     const after = residentMb(levee.portal);
-    report.add({ work: 'memory: portal after the -P 16 run', measured: `${after.toFixed(0)} MB`, reach: 'under 256 MB', ok: after < 256 });
+    report.add({
+      work: 'memory: portal after the -P 16 run',
+      measured: `${after.toFixed(0)} MB`,
+      reach: 'under 256 MB',
+      ok: after < 256,
+    });
     await visibility(report, levee);
   } finally {
     await levee.stop();
@@ -69,9 +90,17 @@ async function reads(report, brokers, redis) {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'idle', chunks: 16, partitions: 8, replicas: 1 }),
     });
-    await eventually('the second namespace serves', async () => (await fetch(`${idleNode.url}/v1/kv/idle/k`)).status === 404);
+    await eventually(
+      'the second namespace serves',
+      async () => (await fetch(`${idleNode.url}/v1/kv/idle/k`)).status === 404,
+    );
     const node = residentMb(idleNode.nodes[0]);
-    report.add({ work: 'memory: node with 24 idle chunks', measured: `${node.toFixed(0)} MB`, reach: 'under 200 MB', ok: node < 200 });
+    report.add({
+      work: 'memory: node with 24 idle chunks',
+      measured: `${node.toFixed(0)} MB`,
+      reach: 'under 200 MB',
+      ok: node < 200,
+    });
   } finally {
     await idleNode.stop();
   }

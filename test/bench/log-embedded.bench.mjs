@@ -9,14 +9,15 @@ import { loadTs } from './load-ts.mjs';
 
 const { EmbeddedLog } = loadTs()('@levee/log-embedded');
 const seconds = Number(process.argv[2] ?? 2);
-const rows = process.argv
-  .slice(3)
-  .map((row) => row.split(':').map(Number));
-if (rows.length === 0) for (const tails of [0, 1, 3]) for (const outstanding of [1, 16, 256, 1024]) rows.push([outstanding, tails]);
+const rows = process.argv.slice(3).map((row) => row.split(':').map(Number));
+if (rows.length === 0)
+  for (const tails of [0, 1, 3]) for (const outstanding of [1, 16, 256, 1024]) rows.push([outstanding, tails]);
 
 const partitions = 8;
 const value = Buffer.alloc(100, 'v');
-console.log('| outstanding | tails | appends | p50 ms | p99 ms | appends per sync | read |\n|---|---|---|---|---|---|---|');
+console.log(
+  '| outstanding | tails | appends | p50 ms | p99 ms | appends per sync | read |\n|---|---|---|---|---|---|---|',
+);
 for (const [outstanding, tails] of rows) console.log(await measure(outstanding, tails));
 
 async function measure(outstanding, tails) {
@@ -25,7 +26,8 @@ async function measure(outstanding, tails) {
   await log.ensureTopics([{ name: 'bench', partitions, settings: { 'cleanup.policy': 'compact' } }]);
   const read = new Array(tails).fill(0);
   const readers = [];
-  for (let tail = 0; tail < tails; tail++) for (let p = 0; p < partitions; p++) readers.push(follow(log, read, tail, p));
+  for (let tail = 0; tail < tails; tail++)
+    for (let p = 0; p < partitions; p++) readers.push(follow(log, read, tail, p));
   await run(log, outstanding, 300, []);
   const before = log.stats();
   const readBefore = [...read];

@@ -46,7 +46,11 @@ export async function stop(child, signal = 'SIGTERM') {
 }
 
 export const app = (name, env) =>
-  start(process.execPath, [join(root, `dist/apps/${name}/src/main.js`)], { UV_THREADPOOL_SIZE: '12', LEVEE_LOG_LEVEL: 'warn', ...env });
+  start(process.execPath, [join(root, `dist/apps/${name}/src/main.js`)], {
+    UV_THREADPOOL_SIZE: '12',
+    LEVEE_LOG_LEVEL: 'warn',
+    ...env,
+  });
 
 export async function eventually(what, condition, deadlineMs = 60_000) {
   const until = Date.now() + deadlineMs;
@@ -77,7 +81,9 @@ export function ask(port, ...args) {
         resolve(reply);
       }
     });
-    socket.write(`*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(String(arg))}\r\n${arg}\r\n`).join('')}`);
+    socket.write(
+      `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(String(arg))}\r\n${arg}\r\n`).join('')}`,
+    );
   });
 }
 
@@ -97,16 +103,44 @@ export async function redisServer(extra = []) {
 }
 
 /** Median requests per second over `runs` runs of redis-benchmark, with the p50 and p99 of the median run in ms. */
-export function redisBenchmark(port, test, { clients = 50, pipeline = 1, requests = 200_000, keys = 200_000, bytes = 100, runs = 3 } = {}) {
+export function redisBenchmark(
+  port,
+  test,
+  { clients = 50, pipeline = 1, requests = 200_000, keys = 200_000, bytes = 100, runs = 3 } = {},
+) {
   const results = [];
   for (let run = 0; run < runs; run++) {
     const result = spawnSync(
       'redis-benchmark',
-      ['-h', '127.0.0.1', '-p', String(port), '-t', test, '-c', String(clients), '-P', String(pipeline), '-n', String(requests), '-r', String(keys), '-d', String(bytes), '--csv'],
+      [
+        '-h',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-t',
+        test,
+        '-c',
+        String(clients),
+        '-P',
+        String(pipeline),
+        '-n',
+        String(requests),
+        '-r',
+        String(keys),
+        '-d',
+        String(bytes),
+        '--csv',
+      ],
       { encoding: 'utf8', timeout: 300_000 },
     );
-    const row = result.stdout?.trim().split('\n').pop()?.split(',').map((cell) => cell.replaceAll('"', ''));
-    if (result.status !== 0 || row === undefined || !(Number(row[1]) > 0)) throw new Error(`redis-benchmark ${test}: ${result.stdout} ${result.stderr}`);
+    const row = result.stdout
+      ?.trim()
+      .split('\n')
+      .pop()
+      ?.split(',')
+      .map((cell) => cell.replaceAll('"', ''));
+    if (result.status !== 0 || row === undefined || !(Number(row[1]) > 0))
+      throw new Error(`redis-benchmark ${test}: ${result.stdout} ${result.stderr}`);
     results.push({ perSecond: Number(row[1]), p50: Number(row[4]), p99: Number(row[6]) });
   }
   return results.sort((a, b) => a.perSecond - b.perSecond)[results.length >> 1];
@@ -156,7 +190,10 @@ export async function misses(port) {
  * Master, data nodes and one portal as processes of their own on a Kafka.
  * @returns ports, the processes, and stop()
  */
-export async function cluster(brokers, { nodes = 1, prefix = `bench${Date.now()}`, units = '32x256MiB:leveldb', env = {} } = {}) {
+export async function cluster(
+  brokers,
+  { nodes = 1, prefix = `bench${Date.now()}`, units = '32x256MiB:leveldb', env = {} } = {},
+) {
   const dir = scratch('cluster');
   const common = { KAFKA_BROKERS: brokers, LEVEE_TOPIC_PREFIX: prefix, ...env };
   const masterPort = await freePort();

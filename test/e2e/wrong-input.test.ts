@@ -105,7 +105,15 @@ describe('wrong input', () => {
   const json = { 'content-type': 'application/json' };
   it.each([
     ['an unknown namespace', 'GET', '/v1/kv/no.such/key', undefined, {}, 404, /no\.such/],
-    ['a key with broken percent-encoding', 'GET', '/v1/kv/default/%zz', undefined, {}, 400, /% that two hexadecimal digits/],
+    [
+      'a key with broken percent-encoding',
+      'GET',
+      '/v1/kv/default/%zz',
+      undefined,
+      {},
+      400,
+      /% that two hexadecimal digits/,
+    ],
     ['a key beyond 1 KiB', 'PUT', `/v1/kv/default/${'k'.repeat(1025)}`, 'v', {}, 413, /1024/],
     ['a value beyond 1 MiB', 'PUT', '/v1/kv/default/large', Buffer.alloc(1024 * 1024 + 1), {}, 413, /1048576/],
     ['a reserved key', 'PUT', '/v1/kv/default/%00levee%00genesis', 'v', {}, 403, /reserved|Levee/i],

@@ -47,7 +47,7 @@ export class KeyValue {
 
   namespace(name: string): NamespaceStore {
     const namespace = this.store.namespace(name);
-    if (!namespace) throw new StoreFailure('LVNAMESPACE', `there is no active namespace '${name.slice(0, 200)}'`);
+    if (!namespace) throw this.store.absence(name.slice(0, 200));
     return namespace;
   }
 

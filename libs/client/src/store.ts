@@ -10,6 +10,7 @@ import {
 } from '@levee/kernel';
 import { encodePut } from '@levee/codec';
 import type { Log } from '@levee/log';
+import { absentNamespace } from './absent-namespace';
 import type { AckWaiter } from './ack-waits';
 import { AppendBudget } from './appends';
 import type { EngineContext } from './engine-context';
@@ -49,7 +50,7 @@ export class Store {
 
   constructor(
     log: Log,
-    view: ClusterReader,
+    private readonly view: ClusterReader,
     private readonly options: StoreOptions,
   ) {
     const limits = { ...storeLimits, ...options.limits };
@@ -67,6 +68,11 @@ export class Store {
   /** `undefined` while there is none of this name that is active. The object changes when it is created anew. */
   namespace(name: string): NamespaceStore | undefined {
     return this.engines.get(name)?.namespace;
+  }
+
+  /** Why `namespace` gave nothing. */
+  absence(name: string): StoreFailure {
+    return absentNamespace(this.view.state, name);
   }
 
   /** Wall clock for expiry; never falls. */

@@ -64,7 +64,11 @@ export class Master {
   async start(): Promise<void> {
     while (!this.stopping.signal.aborted && !(await this.checkTopics()))
       await this.pause.for(masterLimits.topicRetryMs);
-    await this.view.start();
+    try {
+      await this.view.start();
+    } catch (error) {
+      if (failureCode(error) !== 'STOPPING') throw error;
+    }
     if (this.stopping.signal.aborted) return;
     this.candidacy.start();
     this.becomeReady();
@@ -107,6 +111,8 @@ export class Master {
     await this.candidacy.close();
     await this.view.close();
     await this.checking;
+    // Who waits for readiness must not keep a process alive whose start was cut short.
+    this.becomeReady();
   }
 
   private performEffectsOf(reign: Reign): void {

@@ -1,3 +1,4 @@
+import { absentNamespace } from '../absent-namespace';
 import { RespServer, type ReplySlot, type RespServerOptions, type RespService } from '@levee/wire';
 import { compatibleRedisVersion, connectionCommands } from './connection-commands';
 import { dbsizeCommand } from './dbsize-command';
@@ -55,7 +56,7 @@ export class RespDoor implements RespService<DoorSession> {
     const { context } = this;
     if (command.kind === 'plain') return command.run({ context, args, reply, connection });
     const current = connection.context.current();
-    if (!current) return reply.error(inactive(context, connection.context.namespaceName));
+    if (!current) return reply.error(absentNamespace(context.state(), connection.context.namespaceName).text);
     const { namespace, session, order } = current;
     const { state } = namespace;
     const ack = connection.context.ack ?? state.ack;
@@ -75,14 +76,6 @@ export class RespDoor implements RespService<DoorSession> {
 
 /** More than enough for GET, get and Get of every command. */
 const spellingsMax = 1_000;
-
-function inactive(context: DoorContext, name: string): string {
-  const state = context.state().namespace(name)?.state;
-  if (state === undefined && context.state().clusterId === undefined)
-    return 'LVNOTREADY no cluster was read from the log yet: try again in a moment';
-  if (state === 'creating') return `LVNAMESPACE ${name} is being created: try again in a moment`;
-  return `LVNAMESPACE there is no namespace '${name}'; create it with: levee namespace create ${name}`;
-}
 
 function unknownCommand(args: readonly Buffer[]): string {
   const name = args[0]?.toString('utf8').slice(0, 128) ?? '';
