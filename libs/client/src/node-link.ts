@@ -24,8 +24,9 @@ export class NodeLink {
   readonly waitingReads: RespClient;
   readonly acks: RespClient;
   readonly scans: RespClient;
-  /** Failures seen since the start, for heartbeats and metrics. */
+  /** Failures seen since the start, for metrics. */
   failures = 0;
+  private failuresTold = 0;
   private doubtMs = 0;
   private doubtUntilMs = 0;
 
@@ -50,6 +51,13 @@ export class NodeLink {
   /** False while its last connection attempt failed a moment ago. */
   get usable(): boolean {
     return this.reads.usable;
+  }
+
+  /** Failures since the last call, and one more while it cannot be reached at all: what a heartbeat says of the node. */
+  newFailures(): number {
+    const fresh = this.failures - this.failuresTold;
+    this.failuresTold = this.failures;
+    return fresh + (this.usable ? 0 : 1);
   }
 
   /** It did not answer: others are asked first, for a time that grows while it stays so (a frozen process connects). */

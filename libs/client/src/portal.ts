@@ -159,8 +159,8 @@ export class Portal {
 
   private heartbeat(): Heartbeat {
     const errors = [...this.store.links.all()]
-      .filter(({ failures }) => failures > 0)
-      .map(({ address, failures }) => ({ nodeId: address.nodeId, code: 'UNREACHABLE', count: failures }));
+      .map((link) => ({ nodeId: link.address.nodeId, code: 'UNREACHABLE', count: link.newFailures() }))
+      .filter(({ count }) => count > 0);
     return {
       kind: 'portal',
       id: this.config.instance,
