@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { describeNamespace, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
+import { describeNamespace, viewNamespaces, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
 import { Failure } from '@levee/kernel';
 import { Master } from '@levee/journal';
 
@@ -35,7 +35,7 @@ export class ClusterController {
 
   @Get('namespaces')
   namespaces() {
-    return { namespaces: [...this.master.view.state.namespaces()] };
+    return { namespaces: viewNamespaces(this.master.view.state) };
   }
 
   @Get('namespaces/:name')

@@ -1,7 +1,7 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { KeyValue, Portal } from '@levee/client';
-import { describeNamespace, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
+import { describeNamespace, viewNamespaces, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
 import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import type { FastifyRequest } from 'fastify';
@@ -37,7 +37,7 @@ export class ClusterController {
         units,
         replicas,
       })),
-      namespaces: [...state.namespaces()].map(({ name, state: is, partitions, chunks, replicas }) => {
+      namespaces: viewNamespaces(state).map(({ name, state: is, partitions, chunks, replicas }) => {
         const store = this.portal.store.namespace(name);
         const routeVersion = store?.table?.version ?? null;
         return { name, state: is, partitions, chunks, replicas, routeVersion, problem: store?.problem ?? null };
@@ -48,7 +48,7 @@ export class ClusterController {
   @Get('namespaces')
   @ApiOperation({ summary: 'All namespaces' })
   namespaces() {
-    return { namespaces: [...this.portal.view.state.namespaces()] };
+    return { namespaces: viewNamespaces(this.portal.view.state) };
   }
 
   @Post('namespaces')
@@ -76,6 +76,43 @@ export class ClusterController {
   namespace(@Param('name') name: string) {
     const { namespace, chunks, ...rest } = found(describeNamespace(this.portal.view.state, name));
     return { ...namespace, ...rest, placement: chunks };
+  }
+
+  @Patch('namespaces/:name')
+  @ApiOperation({ summary: 'Changes settings of a namespace; null takes a limit away' })
+  @ApiBody({ schema: { type: 'object', additionalProperties: true } })
+  @ApiResponse({ status: 422, description: 'KNOB_FIXED: the setting cannot change, and why' })
+  async alter(@Param('name') name: string, @Body() body: unknown, @Req() request: FastifyRequest) {
+    const payload = { ...jsonBody(body), name };
+    await this.commands.run({ kind: 'AlterNamespace', payload, principal: `http ${request.ip}` });
+    return this.namespace(name);
+  }
+
+  @Delete('namespaces/:name')
+  @ApiOperation({ summary: 'Deletes a namespace with all its keys; answers when its binlog is gone' })
+  @ApiQuery({ name: 'number', required: false, description: 'only this creation of the name' })
+  async delete(@Param('name') name: string, @Req() request: FastifyRequest, @Query('number') number?: string) {
+    const which = wholeNumber(number, 'number', { min: 1, max: 2 ** 31 - 1 });
+    const payload = { name, ...(which === undefined ? {} : { number: which }) };
+    await this.commands.run({ kind: 'DeleteNamespace', payload, principal: `http ${request.ip}` });
+    return this.commands.untilDeleted(name);
+  }
+
+  @Post('nodes/:nodeId/maintenance')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Lets a node be away for a while: it is neither suspect nor lost' })
+  @ApiBody({ schema: { type: 'object', required: ['forMs'], properties: { forMs: { type: 'integer' } } } })
+  async maintain(@Param('nodeId') nodeId: string, @Body() body: unknown, @Req() request: FastifyRequest) {
+    const payload = { ...jsonBody(body), nodeId };
+    await this.commands.run({ kind: 'MaintainNode', payload, principal: `http ${request.ip}` });
+    return this.node(nodeId);
+  }
+
+  @Delete('nodes/:nodeId/maintenance')
+  @ApiOperation({ summary: 'Ends a maintenance: the node is suspect until it is heard' })
+  async endMaintenance(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
+    await this.commands.run({ kind: 'EndMaintenance', payload: { nodeId }, principal: `http ${request.ip}` });
+    return this.node(nodeId);
   }
 
   @Get('nodes')
@@ -128,6 +165,12 @@ export class ClusterController {
         usable: target.link.usable,
       })),
     };
+  }
+
+  private node(nodeId: string) {
+    const { node, ...rest } = viewNodes(this.portal.view.state).find((one) => one.node.nodeId === nodeId) ?? {};
+    if (node === undefined) throw new Failure('NODE_UNKNOWN', `no node has the id '${nodeId.slice(0, 200)}'`);
+    return { ...node, ...rest };
   }
 }
 

@@ -2,10 +2,11 @@ import { lastValueFrom } from 'rxjs';
 import type { Portal } from '@levee/client';
 import type { CommandOutcome } from '@levee/events';
 import type { SubmittedCommand } from '@levee/journal';
-import { Failure } from '@levee/kernel';
+import { Failure, failureCode } from '@levee/kernel';
 import { commandsPattern, type LogClient } from '@levee/service-kit';
 
 const activeMs = 20_000;
+const deletedMs = 10_000;
 
 /** Sends commands through the log and waits for what the master decides. */
 export class Commands {
@@ -24,6 +25,21 @@ export class Commands {
 
   outcome(id: string): CommandOutcome | undefined {
     return this.portal.view.state.outcome(id);
+  }
+
+  /** Resolves when the deletion is finished, or with what is left to do when that takes long. */
+  async untilDeleted(name: string): Promise<{ name: string; state: 'deleted' | 'deleting' }> {
+    const gone = (): true | undefined => {
+      const state = this.portal.view.state.namespace(name)?.state;
+      return state === 'deleting' ? undefined : true;
+    };
+    try {
+      await this.portal.view.until(gone, deletedMs, `namespace ${name} being deleted`);
+      return { name, state: 'deleted' };
+    } catch (error) {
+      if (failureCode(error) !== 'DEADLINE') throw error;
+      return { name, state: 'deleting' };
+    }
   }
 
   async untilActive(name: string): Promise<void> {

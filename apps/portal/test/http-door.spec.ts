@@ -194,6 +194,43 @@ describe('the cluster', () => {
     expect((await ask('GET', `/v1/commands/${id}`)).json).toEqual(first.json);
   });
 
+  it('alters a namespace, and says why what cannot change does not', async () => {
+    const alter = (change: object) => ask('PATCH', '/v1/namespaces/twice', JSON.stringify(change));
+    await ask('POST', '/v1/namespaces', JSON.stringify({ name: 'twice' }));
+    const altered = await alter({ ack: 'all', requestsPerSecond: 5_000 });
+    expect(altered).toMatchObject({ status: 200, json: { name: 'twice', ack: 'all', requestsPerSecond: 5_000 } });
+    expect((await alter({ requestsPerSecond: null })).json).toMatchObject({ ack: 'all', requestsPerSecond: null });
+    expect(await alter({ partitions: 2 })).toMatchObject({ status: 422, json: { code: 'KNOB_FIXED' } });
+    expect(await alter({ colour: 'red' })).toMatchObject({ status: 422, json: { code: 'UNKNOWN_KNOB' } });
+  });
+
+  it('deletes a namespace: nobody sees it again, and its name begins anew, empty', async () => {
+    const create = JSON.stringify({ name: 'gone', partitions: 1, chunks: 1, replicas: 1 });
+    expect((await ask('POST', '/v1/namespaces', create)).status).toBe(201);
+    expect((await ask('PUT', '/v1/kv/gone/k', 'v')).status).toBe(204);
+    expect(await ask('DELETE', '/v1/namespaces/gone?number=7')).toMatchObject({ status: 404 });
+    expect((await ask('DELETE', '/v1/namespaces/gone')).json).toEqual({ name: 'gone', state: 'deleted' });
+    expect((await ask('DELETE', '/v1/namespaces/gone')).status).toBe(200);
+    expect(await ask('GET', '/v1/kv/gone/k')).toMatchObject({ status: 404, json: { code: 'LVNAMESPACE' } });
+    expect(await ask('GET', '/v1/namespaces/gone')).toMatchObject({ status: 404, json: { code: 'NAMESPACE_UNKNOWN' } });
+    const { namespaces } = (await ask('GET', '/v1/namespaces')).json as { namespaces: { name: string }[] };
+    expect(namespaces.map(({ name }) => name)).not.toContain('gone');
+    expect((await ask('POST', '/v1/namespaces', create)).json).toMatchObject({ number: 2 });
+    expect(await ask('GET', '/v1/kv/gone/k')).toMatchObject({ status: 404, json: { code: 'NOT_FOUND' } });
+    expect((await ask('DELETE', '/v1/namespaces/nobody')).status).toBe(404);
+  });
+
+  it('lets a node be in maintenance, and ends it', async () => {
+    const maintain = (body: object) => ask('POST', '/v1/nodes/n1/maintenance', JSON.stringify(body));
+    expect(await maintain({})).toMatchObject({ status: 400, json: { code: 'BAD_COMMAND' } });
+    expect(await maintain({ forMs: 60_000 })).toMatchObject({
+      status: 200,
+      json: { nodeId: 'n1', state: 'maintenance' },
+    });
+    expect((await ask('DELETE', '/v1/nodes/n1/maintenance')).json).toMatchObject({ nodeId: 'n1', state: 'suspect' });
+    expect((await ask('DELETE', '/v1/nodes/n9/maintenance')).status).toBe(404);
+  });
+
   it('shows the log, decoded', async () => {
     const { topics } = (await ask('GET', '/v1/log/topics')).json as { topics: { name: string }[] };
     expect(topics.map(({ name }) => name)).toEqual(expect.arrayContaining(['levee.journal', 'levee.binlog.default']));

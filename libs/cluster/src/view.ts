@@ -20,9 +20,16 @@ export interface NamespaceDescription {
   };
 }
 
+/** By name. One that was deleted is remembered for the number of its next creation, and shown to nobody. */
+export function viewNamespaces(state: ClusterState): NamespaceState[] {
+  return [...state.namespaces()]
+    .filter((namespace) => namespace.state !== 'deleted')
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 export function describeNamespace(state: ClusterState, name: string): NamespaceDescription | Rejection {
   const namespace = state.namespace(name);
-  if (namespace === undefined) return unknownNamespace(state, name);
+  if (namespace === undefined || namespace.state === 'deleted') return unknownNamespace(state, name);
   const chunks = state.chunksOf(name);
   const units = chunks.flatMap((chunk) => chunk.replicas.flatMap(({ unitId }) => state.unit(unitId) ?? []));
   return {
@@ -70,7 +77,7 @@ export type RoutesView =
 /** The routes of a namespace, unless the caller has them: `knownVersion` is the version it got last. */
 export function viewRoutes(state: ClusterState, name: string, knownVersion?: number): RoutesView | Rejection {
   const namespace = state.namespace(name);
-  if (namespace === undefined) return unknownNamespace(state, name);
+  if (namespace === undefined || namespace.state === 'deleted') return unknownNamespace(state, name);
   const version = routeVersionOf(state, name);
   if (knownVersion === version) return { change: 'notChange', namespace: name, version };
   if (knownVersion !== undefined && knownVersion > version)
@@ -143,7 +150,7 @@ export function viewUnits(state: ClusterState, nodeId?: string): UnitState[] {
 }
 
 function unknownNamespace(state: ClusterState, name: string): Rejection {
-  const names = [...state.namespaces()].filter((one) => one.state !== 'deleted').map((one) => one.name);
-  const known = names.length === 0 ? 'there is none yet' : `there are ${names.sort().slice(0, 20).join(', ')}`;
+  const names = viewNamespaces(state).map((one) => one.name);
+  const known = names.length === 0 ? 'there is none yet' : `there are ${names.slice(0, 20).join(', ')}`;
   return reject('NAMESPACE_UNKNOWN', `there is no namespace '${name.slice(0, 200)}': ${known}`);
 }

@@ -1,3 +1,4 @@
+import { describeNamespace, viewNamespaces, viewRoutes } from '../src';
 import { nextEffects } from '../src/effects';
 import { ClusterScript, MiB, problemsOf } from './cluster-script';
 
@@ -103,6 +104,9 @@ describe('DeleteNamespace', () => {
     expect(problemsOf(script.state)).toEqual([]);
 
     script.accept('FinishDeletion', { name: 'shop', number: 1 });
+    expect(viewNamespaces(script.state)).toEqual([]);
+    expect(describeNamespace(script.state, 'shop')).toMatchObject({ code: 'NAMESPACE_UNKNOWN' });
+    expect(viewRoutes(script.state, 'shop')).toMatchObject({ code: 'NAMESPACE_UNKNOWN' });
     expect(script.accept('FinishDeletion', { name: 'shop', number: 1 })).toEqual([]);
     expect(nextEffects(script.state)).toEqual([]);
     for (const unitId of units) script.accept('FinishReclaim', { unitId, generation: 1 });
