@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
 import { addDigestCommand } from './digest-command';
-import { CliFailure } from './exit';
+import { usageFailure } from './exit';
 import type { Output, Row } from './output';
 import type { ToolsOf } from './program';
 import { rowsOf } from './rows';
@@ -9,33 +9,47 @@ import { rowsOf } from './rows';
 export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
   const namespace = program.command('namespace').alias('ns').description('namespaces and their configuration');
 
+  withKnobs(
+    namespace
+      .command('create <name>')
+      .description('create a namespace; what is not named here gets the default of the cluster'),
+  ).action(async (name: string, options: Row, command: Command) => {
+    const { output, portal } = toolsOf(command);
+    const created = await portal.json({
+      method: 'POST',
+      path: '/v1/namespaces',
+      ...json({ name, ...knobsOf(options) }),
+    });
+    await printDescription(output, created as Row);
+  });
+
+  withKnobs(
+    namespace
+      .command('alter <name>')
+      .description(
+        'change settings of a namespace; none takes a limit away; what cannot change is refused with the reason',
+      ),
+  ).action(async (name: string, options: Row, command: Command) => {
+    const { output, portal } = toolsOf(command);
+    const knobs = knobsOf(options);
+    if (Object.keys(knobs).length === 0)
+      throw usageFailure('name at least one setting to change (levee namespace alter --help)');
+    const path = `/v1/namespaces/${encodeURIComponent(name)}`;
+    const altered = await portal.json({ method: 'PATCH', path, ...json(knobs) });
+    await printDescription(output, altered as Row);
+  });
+
   namespace
-    .command('create <name>')
-    .description('create a namespace; what is not named here gets the default of the cluster')
-    .option('--partitions <count>', 'binlog partitions, a divisor of 1,000,000, fixed for ever', wholeNumber)
-    .option('--chunks <count>', 'chunks to begin with', wholeNumber)
-    .option('--replicas <count>', 'replicas of each chunk', wholeNumber)
-    .addOption(new Option('--hash-algorithm <name>', 'how keys become slots').choices(['murmur2', 'murmur2-hashtag']))
-    .addOption(new Option('--ack <when>', 'default of when a write is answered').choices(['logged', 'primary', 'all']))
-    .addOption(
-      new Option('--consistency <level>', 'default of what a read may miss').choices(['eventual', 'session', 'strong']),
-    )
-    .option('--max-staleness <duration>', 'age above which a replica refuses reads', durationMs)
-    .option('--requests-per-second <count>', 'limit of the namespace at one portal', wholeNumber)
-    .option('--chunk-requests-per-second <count>', 'limit of one chunk at one node', wholeNumber)
-    .option('--chunk-capacity <size>', 'what a chunk may hold', byteSize)
-    .addOption(new Option('--failover-strategy <name>', 'who replaces lost replicas').choices(['automatic', 'manual']))
-    .option('--expected-bytes <size>', 'what will be stored, for placement', byteSize)
-    .option('--expected-requests-per-second <count>', 'what will be asked, for placement', wholeNumber)
-    .option('--history-window <duration>', 'how long the binlog keeps every version of a key', durationMs)
-    .option('--max-ttl <duration>', 'longest time to live a write may ask for', durationMs)
-    .action(async (name: string, options: Row, command: Command) => {
+    .command('delete <name>')
+    .description('delete a namespace with every key in it, for ever')
+    .option('--yes', 'do it: nothing can bring the keys back')
+    .option('--number <number>', 'only if it is this creation of the name', wholeNumber)
+    .action(async (name: string, options: { yes?: boolean; number?: number }, command: Command) => {
       const { output, portal } = toolsOf(command);
-      const knobs = Object.entries(options).map(([option, value]) => [knobOf[option] ?? option, value]);
-      const body = Buffer.from(JSON.stringify({ name, ...Object.fromEntries(knobs) }));
-      const headers = { 'content-type': 'application/json' };
-      const created = await portal.json({ method: 'POST', path: '/v1/namespaces', body, headers });
-      await printDescription(output, created as Row);
+      if (options.yes !== true)
+        throw usageFailure(`this deletes every key of ${name} and its binlog for ever: repeat it with --yes`);
+      const path = `/v1/namespaces/${encodeURIComponent(name)}`;
+      await output.value(await portal.json({ method: 'DELETE', path, query: { number: options.number } }));
     });
 
   namespace
@@ -57,20 +71,47 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     });
 
   addDigestCommand(namespace, toolsOf);
-
-  for (const verb of ['alter', 'delete'] as const)
-    namespace
-      .command(`${verb} <name>`)
-      .description(`not supported yet: ${verb} a namespace`)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action((name: string) => {
-        throw new CliFailure(
-          'NOT_SUPPORTED',
-          `this version cannot ${verb} a namespace: ${name} is as it was; create another one under a new name`,
-        );
-      });
 }
+
+/** The settings a namespace has. */
+function withKnobs(command: Command): Command {
+  return command
+    .option('--partitions <count>', 'binlog partitions, a divisor of 1,000,000, fixed for ever', wholeNumber)
+    .option('--chunks <count>', 'chunks to begin with', wholeNumber)
+    .option('--replicas <count>', 'replicas of each chunk', wholeNumber)
+    .addOption(new Option('--hash-algorithm <name>', 'how keys become slots').choices(['murmur2', 'murmur2-hashtag']))
+    .addOption(new Option('--ack <when>', 'default of when a write is answered').choices(['logged', 'primary', 'all']))
+    .addOption(
+      new Option('--consistency <level>', 'default of what a read may miss').choices(['eventual', 'session', 'strong']),
+    )
+    .option('--max-staleness <duration>', 'age above which a replica refuses reads', orNone(durationMs))
+    .option('--requests-per-second <count>', 'limit of the namespace at one portal', orNone(wholeNumber))
+    .option('--chunk-requests-per-second <count>', 'limit of one chunk at one node', orNone(wholeNumber))
+    .option('--chunk-capacity <size>', 'what a chunk may hold', byteSize)
+    .addOption(new Option('--failover-strategy <name>', 'who replaces lost replicas').choices(['automatic', 'manual']))
+    .option('--expected-bytes <size>', 'what will be stored, for placement', orNone(byteSize))
+    .option('--expected-requests-per-second <count>', 'what will be asked, for placement', orNone(wholeNumber))
+    .option('--history-window <duration>', 'how long the binlog keeps every version of a key', durationMs)
+    .option('--max-ttl <duration>', 'longest time to live a write may ask for', durationMs);
+}
+
+const noLimit = 'none';
+
+/** A value, or `none` for no limit; commander itself cannot hold null. */
+const orNone =
+  (parse: (text: string) => number) =>
+  (text: string): number | typeof noLimit =>
+    text === noLimit ? noLimit : parse(text);
+
+const knobsOf = (options: Row): Row =>
+  Object.fromEntries(
+    Object.entries(options).map(([option, value]) => [knobOf[option] ?? option, value === noLimit ? null : value]),
+  );
+
+const json = (value: unknown): { body: Buffer; headers: Record<string, string> } => ({
+  body: Buffer.from(JSON.stringify(value)),
+  headers: { 'content-type': 'application/json' },
+});
 
 /** Options that name their knob without its unit, since the value has one. */
 const knobOf: Readonly<Record<string, string>> = {

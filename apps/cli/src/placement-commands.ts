@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { keyBytes, type KeyEncoding, keyEncodings, percentEncode, wholeNumber } from './arguments';
+import { durationMs, keyBytes, type KeyEncoding, keyEncodings, percentEncode, wholeNumber } from './arguments';
 import { usageFailure } from './exit';
 import type { Row } from './output';
 import type { ToolsOf } from './program';
@@ -27,6 +27,24 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       const { output, portal } = toolsOf(command);
       const rows = rowsOf(await portal.json({ path: `/v1/nodes/${encodeURIComponent(nodeId)}/units` }), 'units');
       await output.table(rows, ['unitId', 'state', 'engine', 'capacityBytes', 'generation', 'chunkId']);
+    });
+
+  node
+    .command('maintenance <node>')
+    .description('let a node be away for a while: it is neither suspect nor lost, and its primaries move at once')
+    .option('--for <duration>', 'for how long, such as 20m', durationMs)
+    .option('--end', 'end it now')
+    .action(async (nodeId: string, options: { for?: number; end?: boolean }, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      if ((options.for === undefined) === (options.end !== true))
+        throw usageFailure('say either --for <duration>, such as --for 20m, or --end');
+      const path = `/v1/nodes/${encodeURIComponent(nodeId)}/maintenance`;
+      const body = Buffer.from(JSON.stringify({ forMs: options.for }));
+      const headers = { 'content-type': 'application/json' };
+      const begin = { method: 'POST', path, body, headers } as const;
+      const reply = (await portal.json(options.end === true ? { method: 'DELETE', path } : begin)) as Row;
+      if (output.format !== 'text') return output.value(reply);
+      await output.table([reply], ['nodeId', 'state', 'domain', 'respAddress', 'httpAddress']);
     });
 
   program

@@ -6,7 +6,7 @@ import type { Row } from './output';
 import { splitLines } from './split-lines';
 
 export interface PortalRequest {
-  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST';
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST' | 'PATCH';
   /** Path from the root, already percent-encoded. */
   readonly path: string;
   /** Entries that are `undefined` are left out. */

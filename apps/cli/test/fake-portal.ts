@@ -147,6 +147,27 @@ export class FakePortal {
             placement: [{ chunkId: 'default#1/c00001' }],
           },
         };
+      case 'PATCH /v1/namespaces/default': {
+        const knobs = JSON.parse(body.toString()) as Record<string, unknown>;
+        if ('replicas' in knobs)
+          return {
+            status: 422,
+            body: {
+              code: 'KNOB_FIXED',
+              message: 'replicas of default is 3 and cannot change: by plans, not by a setting',
+            },
+          };
+        return { status: 200, body: { ...namespace, ...knobs } };
+      }
+      case 'DELETE /v1/namespaces/default':
+        return { status: 200, body: { name: 'default', state: 'deleted', query } };
+      case 'POST /v1/nodes/n1/maintenance':
+        return {
+          status: 200,
+          body: { nodeId: 'n1', state: 'maintenance', ...(JSON.parse(body.toString()) as object) },
+        };
+      case 'DELETE /v1/nodes/n1/maintenance':
+        return { status: 200, body: { nodeId: 'n1', state: 'suspect' } };
       case 'GET /v1/nodes':
         return {
           status: 200,
