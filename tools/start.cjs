@@ -2,10 +2,11 @@
 /**
  * `node tools/start.cjs <app> [arguments]`: builds when a source is newer than the last build, then runs the app in
  * this very process (so that signals reach it). CommonJS on purpose: nothing has touched libuv's thread pool yet, so
- * its size can still be set; LevelDB wants more than the default four threads.
+ * its size can still be set. Two threads a core: more of them fight the event loop for the same cores.
  */
 const { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } = require('node:fs');
 const { spawnSync } = require('node:child_process');
+const { availableParallelism } = require('node:os');
 const { join } = require('node:path');
 
 const root = join(__dirname, '..');
@@ -42,7 +43,7 @@ function buildWhenStale() {
 const [app, ...args] = process.argv.slice(2);
 buildWhenStale();
 if (app !== undefined) {
-  process.env.UV_THREADPOOL_SIZE ??= '12';
+  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, 2 * availableParallelism()));
   const main = join(root, 'dist', 'apps', app, 'src', 'main.js');
   if (!existsSync(main)) {
     process.stderr.write(`there is no app '${app}': the folders below apps/ name them\n`);

@@ -46,8 +46,8 @@ export async function stop(child, signal = 'SIGTERM') {
 }
 
 export const app = (name, env) =>
-  start(process.execPath, [join(root, `dist/apps/${name}/src/main.js`)], {
-    UV_THREADPOOL_SIZE: '12',
+  start(process.execPath, ['--max-semi-space-size=32', join(root, `dist/apps/${name}/src/main.js`)], {
+    UV_THREADPOOL_SIZE: '4',
     LEVEE_LOG_LEVEL: 'warn',
     ...env,
   });

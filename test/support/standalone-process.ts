@@ -42,7 +42,7 @@ export class StandaloneProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         PATH: process.env.PATH,
-        UV_THREADPOOL_SIZE: '12',
+        UV_THREADPOOL_SIZE: '4',
         LEVEE_DATA_DIR: dataDir,
         LEVEE_RESP_PORT: '0',
         LEVEE_HTTP_PORT: '0',

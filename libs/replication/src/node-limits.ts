@@ -21,6 +21,12 @@ export const nodeLimits = {
   feedIdleMsMin: 25,
   /** Fetched, not yet applied bytes of one tail. */
   tailBytesMax: 1 << 20,
+  /** LevelDB writes a second above which feeds at the end gather records before they write; see `ApplyPace`. */
+  appliesPerSecond: 1_000,
+  /** Writes in one go before that counts. */
+  appliesAtOnce: 64,
+  /** Longest a record is held back for it. */
+  lingerMsMax: 10,
   /** Copies of bad records waiting to be appended; more are counted and dropped. */
   outboxRecordsMax: 1_000,
   outboxRetryMs: 500,
@@ -42,6 +48,7 @@ export const nodeLimits = {
 } as const;
 
 assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');
+assert(nodeLimits.lingerMsMax < nodeLimits.feedIdleMsMin, 'lingering does not count as staleness');
 assert(nodeLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
 
 /** When no topic setting says otherwise: Kafka's floor in our policy. */

@@ -14,6 +14,7 @@ import {
 import type { HashAlgorithm } from '@levee/keyspace';
 import type { Log, LogBatch, StoredRecord } from '@levee/log';
 import { type BinlogPlace, genesisProblem, readControlRecord } from './control-records';
+import type { ApplyPace } from './apply-pace';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 
@@ -41,6 +42,7 @@ export interface FeedOptions {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly logClock: LogClock;
+  readonly pace: ApplyPace;
   /** Longest time at the end without a sign of life; asked for at the start of each tail. */
   readonly idleMs: () => number;
   /** A bad record; called once per record and feed. */
@@ -243,6 +245,8 @@ class FeedTail {
       onBatch();
       await this.take(batch, fetchedAtMs);
       if (this.members.size === 0) return;
+      if (batch.records.length > 0 && batch.nextOffset >= batch.endOffset)
+        await this.feed.options.pace.linger(this.members.size, this.stopping.signal);
     }
   }
 

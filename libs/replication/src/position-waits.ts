@@ -42,6 +42,9 @@ export class PositionWaits {
 export class WaitBudget {
   private used = 0;
 
+  /** `onWait` is called when somebody begins to wait. */
+  constructor(private readonly onWait: () => void = () => undefined) {}
+
   get inUse(): number {
     return this.used;
   }
@@ -49,6 +52,7 @@ export class WaitBudget {
   take(): boolean {
     if (this.used >= nodeLimits.waitsMax) return false;
     this.used++;
+    this.onWait();
     return true;
   }
 

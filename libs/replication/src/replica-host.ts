@@ -1,3 +1,4 @@
+import { ApplyPace } from './apply-pace';
 import { encode } from '@levee/codec';
 import {
   type EngineBudget,
@@ -73,13 +74,15 @@ export class ReplicaHost {
   private byChunk = new Map<string, HostedReplica>();
   private readonly feeds = new Map<string, PartitionFeed>();
   private readonly world: HostedWorld;
-  private readonly waits = new WaitBudget();
+  private readonly waits = new WaitBudget(() => this.pace.hurry());
+  private readonly pace: ApplyPace;
   private readonly maxStaleness = new Map<string, number>();
   private readonly closing = new Map<string, Promise<void>>();
   private cancelSweep: () => void = () => undefined;
   private stopped = false;
 
   constructor(private readonly options: ReplicaHostOptions) {
+    this.pace = new ApplyPace(options.clock, options.timers, () => this.waits.inUse > 0);
     this.world = {
       ...options,
       waits: this.waits,
@@ -207,7 +210,8 @@ export class ReplicaHost {
     const onBadRecord = (record: StoredRecord, problem: { reason: BadReason; message: string }): void =>
       this.quarantine(record, { topic: binlog, partition, ...problem });
     const idleMs = (): number => this.idleMs(namespace);
-    const shared = { place, hashAlgorithm, partition, clock, timers, logger, logClock, idleMs, onBadRecord };
+    const { pace } = this;
+    const shared = { place, hashAlgorithm, partition, clock, timers, logger, logClock, pace, idleMs, onBadRecord };
     const feed = new PartitionFeed(log, shared);
     this.feeds.set(key, feed);
     return feed;

@@ -30,6 +30,9 @@ export class BentLog implements Log {
   describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
     return this.log.describeTopics(topics);
   }
+  alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    return this.log.alterTopic(topic, settings);
+  }
   deleteTopics(topics: readonly string[]): Promise<void> {
     return this.log.deleteTopics(topics);
   }

@@ -1,0 +1,64 @@
+import { ApplyPace } from './apply-pace';
+import { nodeLimits } from './node-limits';
+
+describe('the pace of applying', () => {
+  function pace(awaited = { now: false }) {
+    let nowMs = 0;
+    const due: { atMs: number; run: () => void }[] = [];
+    const subject = new ApplyPace(
+      { nowMs: () => nowMs, monotonicMs: () => nowMs },
+      {
+        after: (delayMs, run) => {
+          const entry = { atMs: nowMs + delayMs, run };
+          due.push(entry);
+          return () => void due.splice(due.indexOf(entry), 1);
+        },
+      },
+      () => awaited.now,
+    );
+    return {
+      subject,
+      due,
+      pass(ms: number) {
+        nowMs += ms;
+        for (const entry of due.filter(({ atMs }) => atMs <= nowMs)) entry.run();
+      },
+    };
+  }
+  const running = (): AbortSignal => new AbortController().signal;
+
+  it('holds nothing back at a low rate', () => {
+    const { subject, pass } = pace();
+    for (let i = 0; i < 1000; i++) {
+      expect(subject.linger(1, running())).toBeUndefined();
+      pass(1000 / nodeLimits.appliesPerSecond);
+    }
+  });
+
+  it('lingers, at most lingerMsMax, once the allowance is used up', async () => {
+    const { subject, due, pass } = pace();
+    let wait: Promise<void> | undefined;
+    for (let i = 0; i < 10 * nodeLimits.appliesAtOnce; i++) wait = subject.linger(1, running()) ?? wait;
+    expect(wait).toBeDefined();
+    expect(Math.max(...due.map(({ atMs }) => atMs))).toBeLessThanOrEqual(nodeLimits.lingerMsMax);
+    pass(nodeLimits.lingerMsMax);
+    await wait;
+    expect(due).toEqual([]);
+  });
+
+  it('goes on at once when somebody waits for a position, before or meanwhile, and when it is stopped', async () => {
+    const awaited = { now: false };
+    const { subject, due } = pace(awaited);
+    const stopping = new AbortController();
+    let wait: Promise<void> | undefined;
+    while (wait === undefined) wait = subject.linger(8, running());
+    subject.hurry();
+    await wait;
+    const stopped = subject.linger(8, stopping.signal);
+    stopping.abort();
+    await stopped;
+    awaited.now = true;
+    expect(subject.linger(8, running())).toBeUndefined();
+    expect(due).toEqual([]);
+  });
+});
