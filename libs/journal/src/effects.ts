@@ -10,7 +10,7 @@ import {
   type Logger,
   type Timers,
 } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import type { Log, TopicSpec } from '@levee/log';
 import { barrierKey, binlogSpec, createBinlog } from './binlog';
 import type { ClusterView } from './cluster-view';
 import type { Adopted } from './journal-fold';
@@ -131,8 +131,7 @@ export class Effects {
         await this.log.deleteTopics([effect.binlog]);
         break;
       case 'adjustBinlog':
-        // Settings of topics are an operator's right: until they fit, the failure says which command sets them.
-        await this.log.ensureTopics([binlogSpec(effect)]);
+        await this.adjust(binlogSpec(effect));
         break;
       default:
         return unreachable(effect);
@@ -141,6 +140,14 @@ export class Effects {
     // Left alone it would be listed, done and decided again at once, for ever.
     if (outcome.rejectionCode !== null)
       throw new Failure(outcome.rejectionCode, `${outcome.kind} was rejected: ${outcome.rejectionMessage}`);
+  }
+
+  private async adjust(spec: TopicSpec): Promise<void> {
+    await this.log.alterTopic(spec.name, spec.settings).catch((error: unknown) => {
+      this.options.logger.warn({ error, topic: spec.name }, 'the settings of a binlog cannot be changed from here');
+    });
+    // Where that is an operator's right, this fails until it is done, naming the command that does it.
+    await this.log.ensureTopics([spec]);
   }
 
   private takeBarrier({ decision, seq }: Adopted): void {

@@ -1,4 +1,4 @@
-import type { LivenessLimits } from '@levee/cluster';
+import { nextEffects, type LivenessLimits } from '@levee/cluster';
 import { failureCode, messageOf, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { binlogSpec } from './binlog';
@@ -148,7 +148,11 @@ export class Master {
   /** Control topics are made when missing; a binlog is made by its namespace's creation alone, and only checked here. */
   private async checkTopics(): Promise<boolean> {
     const { topics, policy, logger } = this.options;
-    const binlogs = [...this.view.state.namespaces()].filter(({ state }) => state === 'active').map(binlogSpec);
+    // A binlog that is being adjusted is the business of that effect.
+    const adjusting = new Set(nextEffects(this.view.state).map(({ binlog }) => binlog));
+    const binlogs = [...this.view.state.namespaces()]
+      .filter(({ state, binlog }) => state === 'active' && !adjusting.has(binlog))
+      .map(binlogSpec);
     try {
       await this.log.ensureTopics(controlTopicSpecs(topics, policy ?? defaultControlPolicy));
       const names = [...controlTopicSpecs(topics), ...binlogs].map(({ name }) => name);

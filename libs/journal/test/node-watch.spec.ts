@@ -183,6 +183,30 @@ describe('a master that watches its nodes', () => {
   });
 });
 
+describe('a namespace whose history window changes', () => {
+  it('has a binlog with the settings of that window', async () => {
+    const log = await openLog();
+    const master = await startMaster(log, { instance: 'm1', claimAtOnce: true });
+    const view = await openView(log);
+    try {
+      for (const nodeId of ['n1', 'n2', 'n3']) await run(log, view, nodeRegistration(nodeId));
+      await run(log, view, { kind: 'CreateNamespace', payload: { name: 'shop', chunks: 2, partitions: 2 } });
+      const changes = (change: string): Promise<true> =>
+        view.until(() => (view.state.namespace('shop')?.change === change ? true : undefined), 10_000, change);
+      await changes('NamespaceActivated');
+      await run(log, view, { kind: 'AlterNamespace', payload: { name: 'shop', historyWindowMs: 3_600_000 } });
+      await changes('HistoryWindowAdjusted');
+      const [topic] = await log.describeTopics(['levee.binlog.shop']);
+      expect(topic?.settings).toMatchObject({ 'min.compaction.lag.ms': '3600000', 'segment.ms': '900000' });
+      expect(master.master.effectProblem).toBeUndefined();
+    } finally {
+      await view.close();
+      await master.close();
+      await log.close();
+    }
+  });
+});
+
 describe('a namespace that is deleted', () => {
   it('loses its topic, and its name begins anew with another one', async () => {
     const log = await openLog();

@@ -120,6 +120,10 @@ export class KafkaLog implements Log {
     return this.parts.admin.describe(topics);
   }
 
+  alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    return this.parts.admin.alter(topic, settings);
+  }
+
   deleteTopics(topics: readonly string[]): Promise<void> {
     return this.parts.admin.delete(topics);
   }

@@ -18,7 +18,10 @@ export interface TopicAdminParts {
   readonly brokers: string;
 }
 
-/** Topics: create, describe, check, delete. Every call is idempotent and ends within `adminMs`. */
+/** Source of a setting that was made for its topic; ConfigSource of kafkajs exists as a type only. */
+const ownSetting = 1;
+
+/** Topics: create, describe, check, alter, delete. Every call is idempotent and ends within `adminMs`. */
 export class TopicAdmin {
   private connecting: Promise<void> | undefined;
 
@@ -66,6 +69,23 @@ export class TopicAdmin {
     }));
   }
 
+  /** The broker replaces the whole set: what the topic has of its own is sent along. */
+  async alter(name: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    const [existing] = await this.describe([name]);
+    if (existing === undefined) throw new LogFailure('TOPIC_MISSING', `topic ${name} does not exist`);
+    const resource = { type: ConfigResourceTypes.TOPIC, name };
+    await this.run('altering a topic', async (admin) => {
+      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
+      const entries = (resources[0]?.configEntries ?? []).filter(
+        ({ configSource }) => Number(configSource) === ownSetting,
+      );
+      const own = Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]));
+      const configEntries = Object.entries({ ...own, ...settings }).map(([key, value]) => ({ name: key, value }));
+      await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] });
+    });
+    await this.untilInForce(name, settings);
+  }
+
   async delete(names: readonly string[]): Promise<void> {
     const existing = (await this.ask(names)).filter(({ errorCode }) => errorCode === kafkaError.none);
     if (existing.length === 0) return;
@@ -87,6 +107,21 @@ export class TopicAdmin {
     if (this.connecting === undefined) return;
     await this.connecting.catch(() => undefined);
     await this.parts.admin.disconnect();
+  }
+
+  private async untilInForce(name: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    const { clock, timers, limits } = this.parts;
+    const untilMs = clock.monotonicMs() + limits.adminMs;
+    for (;;) {
+      const [topic] = await this.describe([name]);
+      if (topic === undefined) throw new LogFailure('TOPIC_MISSING', `topic ${name} was deleted meanwhile`);
+      const { partitions } = topic;
+      const left = this.faults({ name, partitions, settings }, topic);
+      if (left.length === 0) return;
+      if (clock.monotonicMs() > untilMs)
+        throw new LogFailure('LOG_UNAVAILABLE', `topic ${name} after ${limits.adminMs} ms: ${left.join('; ')}`);
+      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+    }
   }
 
   private faults(spec: TopicSpec, actual: TopicDescription): string[] {

@@ -21,6 +21,12 @@ export interface Log {
   /** What exists under these names; a missing topic is left out. Without names: every topic. */
   describeTopics(topics?: readonly string[]): Promise<TopicDescription[]>;
 
+  /**
+   * Sets these settings of a topic and leaves the others as they are; resolves when they are in force. Idempotent.
+   * Fails with TOPIC_MISSING, and with TOPIC_MISCONFIGURED for a setting or value that there is not.
+   */
+  alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void>;
+
   /** Deletes topics with their records; a missing one is no error. */
   deleteTopics(topics: readonly string[]): Promise<void>;
 

@@ -74,6 +74,22 @@ export const topics: readonly Case[] = [
     },
   ],
   [
+    'altered settings are in force when the call ends, and the others stay; again is no error',
+    async (c) => {
+      const spec = c.spec({ 'cleanup.policy': 'delete', 'retention.ms': '3600000', 'max.message.bytes': '333333' });
+      await c.log.ensureTopics([spec]);
+      await c.append(spec.name, [record('k', 'v')]);
+      for (const _ of ['first', 'again']) {
+        await c.within(c.log.alterTopic(spec.name, { 'retention.ms': '7200000' }), 'altering');
+        await c.log.ensureTopics([{ ...spec, settings: { ...spec.settings, 'retention.ms': '7200000' } }]);
+      }
+      await c.fails(c.log.ensureTopics([spec]), 'TOPIC_MISCONFIGURED', 'retention.ms');
+      await c.fails(c.log.alterTopic('contract-missing-topic', {}), 'TOPIC_MISSING', 'contract-missing-topic');
+      await c.fails(c.log.alterTopic(spec.name, { 'retention.ms': 'long' }), 'TOPIC_MISCONFIGURED');
+      expect(await c.values(spec.name)).toEqual(['v']);
+    },
+  ],
+  [
     'a deleted topic is gone, for appends, readers and questions; deleting it again is no error',
     async (c) => {
       const topic = await c.topic();
