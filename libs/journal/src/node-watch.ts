@@ -40,6 +40,8 @@ export class NodeWatch {
   private readonly underWay = new Set<string>();
   /** Monotonic time before which a command is not tried again. */
   private readonly refusedUntilMs = new Map<string, number>();
+  private readonly lookMs: number;
+  private lookedAtMs = -Infinity;
   private running: Promise<void> | undefined;
   private alarm: string | undefined;
   private readonly counts = { suspected: 0, lost: 0, revived: 0, storms: 0 };
@@ -52,6 +54,7 @@ export class NodeWatch {
     this.liveness = new Liveness(options.instance, options.limits);
     this.ends = new MaintenanceEnds(log, view, options);
     this.pause = new Pause(options.timers, this.stopping.signal);
+    this.lookMs = Math.max(10, Math.floor(options.limits.heartbeatMs / nodeWatchLimits.looksPerHeartbeat));
   }
 
   /** The storm brake holds, in words. */
@@ -74,8 +77,7 @@ export class NodeWatch {
   }
 
   private async run(): Promise<void> {
-    const { topics, logger, limits } = this.options;
-    const idleMs = Math.max(10, Math.floor(limits.heartbeatMs / nodeWatchLimits.looksPerHeartbeat));
+    const { topics, logger } = this.options;
     this.ends.start();
     while (!this.isOver)
       try {
@@ -83,7 +85,7 @@ export class NodeWatch {
         const nextOffset = (await this.log.offsets(topics.heartbeats))[0]?.endOffset;
         if (nextOffset === undefined) throw new Failure('TOPIC_MISSING', `${topics.heartbeats} has no partition 0`);
         const from = { nextOffset, leaderEpoch: -1 };
-        const options = { signal: this.stopping.signal, idleMs };
+        const options = { signal: this.stopping.signal, idleMs: this.lookMs };
         for await (const batch of this.log.tail(topics.heartbeats, asPartition(0), from, options)) {
           if (this.isOver) return;
           this.observe(batch);
@@ -102,6 +104,9 @@ export class NodeWatch {
     const nowMs = this.options.clock.monotonicMs();
     for (const { value } of batch.records) if (value !== null) this.hear(value, nowMs);
     if (batch.nextOffset >= batch.endOffset) this.liveness.atEnd(nowMs);
+    // Many processes make many batches: what follows from them is looked at in its own rhythm.
+    if (nowMs - this.lookedAtMs < this.lookMs) return;
+    this.lookedAtMs = nowMs;
     this.act(nowMs);
   }
 
