@@ -237,4 +237,24 @@ describe('a namespace that is deleted', () => {
       await log.close();
     }
   });
+
+  it('can be as large as it could be made', async () => {
+    const log = await openLog();
+    const master = await startMaster(log, { instance: 'm1', claimAtOnce: true });
+    const view = await openView(log);
+    try {
+      for (let n = 1; n <= 6; n++) await run(log, view, nodeRegistration(`n${n}`, 1_000));
+      const payload = { name: 'shop', chunks: 2_000, replicas: 3, partitions: 1 };
+      expect(await run(log, view, { kind: 'CreateNamespace', payload })).toMatchObject({ rejectionCode: null });
+      await view.until(() => (view.state.counts.routes === 2_000 ? true : undefined), 20_000, 'its routes');
+      expect(await run(log, view, { kind: 'DeleteNamespace', payload: { name: 'shop' } })).toMatchObject({
+        rejectionMessage: null,
+      });
+      expect(view.state.counts).toMatchObject({ chunks: 0, routes: 0 });
+    } finally {
+      await view.close();
+      await master.close();
+      await log.close();
+    }
+  });
 });
