@@ -12,7 +12,7 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:20-bookworm-slim
 # LevelDB works in libuv's thread pool, which is sized before the process starts.
-ENV NODE_ENV=production UV_THREADPOOL_SIZE=12 LEVEE_HOST=0.0.0.0 LEVEE_DATA_DIR=/data
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=4 NODE_OPTIONS=--max-semi-space-size=32 LEVEE_HOST=0.0.0.0 LEVEE_DATA_DIR=/data
 WORKDIR /levee
 COPY --from=build /levee/package.json ./
 COPY --from=build /levee/node_modules node_modules

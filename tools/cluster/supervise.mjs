@@ -156,7 +156,7 @@ class Cluster {
       ...each(portals, (i) => [wish(firstPorts.resp + i * portStep), wish(firstPorts.http + i * portStep)]),
     ]);
     const common = {
-      UV_THREADPOOL_SIZE: '12',
+      UV_THREADPOOL_SIZE: '4',
       ...inherited(),
       ...env,
       LEVEE_TOPIC_PREFIX: this.prefix,
