@@ -96,6 +96,7 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
       },
     });
     const fold = catchUp.finish();
+    if (metadata.claim !== undefined) fold.recall(metadata.claim);
     return { fold, report: { source: 'checkpoint', reason: undefined, journalRecords } };
   } catch (error) {
     if (error instanceof ProjectionMismatch) return { reason: error.message };

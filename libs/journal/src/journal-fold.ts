@@ -26,7 +26,7 @@ export class JournalFold {
   readonly chain: JournalChain;
   readonly state: ClusterState;
   readonly table: EntityTable;
-  /** The claim in force; after a boot from a checkpoint, unknown until the next claim. */
+  /** The claim in force; after a boot from a checkpoint, as the compacted topics have it. */
   private claimInForce: Claim | undefined;
 
   constructor(start?: { readonly position: ChainPosition; readonly table: EntityTable }) {
@@ -43,6 +43,11 @@ export class JournalFold {
 
   get claim(): Claim | undefined {
     return this.claimInForce;
+  }
+
+  /** The claim that a compacted topic has; it counts while the journal speaks of no other term. */
+  recall(claim: Claim): void {
+    if (claim.term === this.position.term) this.claimInForce ??= claim;
   }
 
   get digest(): string {

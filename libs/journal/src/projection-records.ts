@@ -1,5 +1,5 @@
 import { decodeAs, encode } from '@levee/codec';
-import type { Checkpoint } from '@levee/events';
+import type { Checkpoint, Claim } from '@levee/events';
 import { Failure } from '@levee/kernel';
 import type { LogHeader, LogRecord, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
@@ -41,19 +41,26 @@ export function checkpointRecord(checkpoint: Checkpoint): LogRecord {
 export class ProjectedTopic {
   readonly entities = new Map<string, ProjectedEntity>();
   checkpoint: Checkpoint | undefined;
+  /** The last claim that was written here as a fence. */
+  claim: Claim | undefined;
   /** Records that could not be read: the journal has to be folded instead. */
   damaged: string | undefined;
 
   add(record: StoredRecord): void {
     const key = record.key?.toString('utf8') ?? '';
-    if (key === claimKey) return;
     try {
-      if (key === checkpointKey) this.addCheckpoint(record);
+      if (key === claimKey) this.addClaim(record);
+      else if (key === checkpointKey) this.addCheckpoint(record);
       else this.addEntity(key, record);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       this.damaged ??= `${key} at offset ${record.offset}: ${error.message}`;
     }
+  }
+
+  private addClaim(record: StoredRecord): void {
+    if (record.value === null) return;
+    this.claim = decodeAs('Claim', record.value);
   }
 
   private addCheckpoint(record: StoredRecord): void {
