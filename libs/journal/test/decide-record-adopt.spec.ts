@@ -96,7 +96,8 @@ test('a namespace deleted and created again gets another binlog, and nothing of 
   expect(view.state.namespace('shop')).toMatchObject({ number: 2, binlog: 'levee.binlog.shop_2' });
 });
 
-test('another history window counts once the topic has it, and until then the mend is named', async () => {
+test('where the master may not set topics, another history window waits for who may, and the mend is named', async () => {
+  const refused = jest.spyOn(log, 'alterTopic').mockRejectedValue(new Error('not authorised'));
   await run(log, view, nodeRegistration('n1', 2));
   await run(log, view, { kind: 'CreateNamespace', payload: { name: 'shop', partitions: 1, chunks: 1, replicas: 1 } });
   await view.until(() => (view.state.namespace('shop')?.state === 'active' ? true : undefined), 5_000, 'activation');
@@ -107,6 +108,7 @@ test('another history window counts once the topic has it, and until then the me
     await new Promise((resolve) => setTimeout(resolve, 10));
   expect(master.master.effectProblem).toMatch(/levee.binlog.shop.*min.compaction.lag.ms.*3600000/s);
   const shop = view.state.namespace('shop')!;
+  refused.mockRestore();
   await log.alterTopic(shop.binlog, binlogSpec(shop).settings);
   await view.until(() => (master.master.effectProblem === undefined ? true : undefined), 10_000, 'the confirmation');
   expect(view.state.namespace('shop')?.historyWindowMs).toBe(3_600_000);
