@@ -181,8 +181,8 @@ export function isDefinite(code: LogFailureCode): boolean {
 export const noHeaders: readonly LogHeader[] = Object.freeze([]);
 
 export const logLimits = {
-  /** One record (key + value); binlog topics allow 2 MiB batches, the journal 8 MiB. */
-  recordBytesMax: 2 * 1024 * 1024 - 1024,
+  /** One record (key + value): what the journal's `max.message.bytes` of 8 MiB takes; other topics allow less. */
+  recordBytesMax: 8 * 1024 * 1024 - 64 * 1024,
   /** Waiting and unanswered appends of one log: beyond it callers are slowed down by definite failures. */
   appendQueueBytesMax: 64 * 1024 * 1024,
   /** After this long without an answer an append's outcome is said to be unknown. */

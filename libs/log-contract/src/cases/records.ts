@@ -1,3 +1,4 @@
+import { logLimits } from '@levee/log';
 import { type Case, record } from '../contract-case';
 
 const mebibyte = 1024 * 1024;
@@ -122,8 +123,9 @@ export const records: readonly Case[] = [
   [
     'a record larger than any may be fails definitely, before anything is sent',
     async (c) => {
-      const topic = await c.topic({ 'max.message.bytes': `${8 * mebibyte}` });
-      await c.fails(c.append(topic, [{ key: null, value: Buffer.alloc(2 * mebibyte) }]), 'TOO_LARGE');
+      const topic = await c.topic({ 'max.message.bytes': `${16 * mebibyte}` });
+      const value = Buffer.alloc(logLimits.recordBytesMax + 1);
+      await c.fails(c.append(topic, [{ key: null, value }]), 'TOO_LARGE');
       expect(await c.offsetsOf(topic)).toEqual({ start: 0, end: 0 });
     },
   ],
