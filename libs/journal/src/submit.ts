@@ -14,7 +14,8 @@ export interface SubmittedCommand {
   readonly id?: string;
 }
 
-export const commandPayloadBytesMax = 256 * 1024;
+/** Room for the registration of a node with 4,096 units; half of what a Kafka topic takes by default. */
+export const commandPayloadBytesMax = 512 * 1024;
 
 /**
  * Appends a command to `levee.commands` and returns its id; what became of it is found in the journal by that id
