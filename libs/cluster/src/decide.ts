@@ -30,7 +30,7 @@ export const commandLifetimeMs = 24 * 3_600_000;
 /** A submitter's clock may be this far ahead. Outcomes are kept longer by as much, so that none is forgotten early. */
 export const commandClockAheadMsMax = 3_600_000;
 /** Characters of a command's payload. */
-export const payloadLengthMax = 262_144;
+export const payloadLengthMax = 524_288;
 /** Expired outcomes dropped by one decision: more than one, so that they never pile up. */
 const outcomesForgottenMax = 4;
 
