@@ -25,7 +25,8 @@ export async function catchUp(report) {
     await stop(levee.nodes[0]);
     const runs = [];
     for (let run = 0; run < 3; run++) {
-      rmSync(folder, { recursive: true, force: true });
+      // The disk keeps its identity and loses its data: the wait for a rival of an unknown disk is another matter.
+      rmSync(join(folder, 'units'), { recursive: true, force: true });
       runs.push(await materialise(kafka.brokers, prefix, folder));
     }
     const seconds = runs.sort((a, b) => a - b)[1];

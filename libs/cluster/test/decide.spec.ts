@@ -76,7 +76,7 @@ describe('a command', () => {
       'that is long',
       'CreateNamespace',
       ' '.repeat(payloadLengthMax + 1),
-      'TOO_LARGE: the payload has 262145 characters',
+      'TOO_LARGE: the payload has 524289 characters',
     ],
     [
       'of another cluster',
