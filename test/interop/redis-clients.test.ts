@@ -22,7 +22,7 @@ describe('Redis clients of other languages', () => {
     levee.remove();
   }, 40_000);
 
-  itWhereInstalled('python3', '--version', 'Python 3.9 or newer')(
+  itWhereInstalled('python3', ['-c', 'import venv, ensurepip'], 'Python 3.9 or newer, with venv')(
     'redis-py, RESP2 and RESP3',
     () => {
       const venv = join(root, '.cache', 'interop-python');
