@@ -217,11 +217,11 @@ describe('wrong input', () => {
         for (const path of ['/v1/namespaces', '/v1/commands']) {
           const answer = await http('POST', path, body, json);
           tried += 1;
-          expect([
-            path,
-            body.toString('latin1'),
-            answer.status >= 200 && answer.status < 500 && answer.code !== '' ? 'answered' : answer,
-          ]).toEqual([path, body.toString('latin1'), 'answered']);
+          // By chance a body is a sound one, and a namespace is made.
+          const sound = answer.status >= 200 && answer.status < 300;
+          const refused = answer.status >= 400 && answer.status < 500 && answer.code !== '';
+          const verdict = sound || refused ? 'answered' : answer;
+          expect([path, body.toString('latin1'), verdict]).toEqual([path, body.toString('latin1'), 'answered']);
         }
       }
     }
