@@ -1,6 +1,9 @@
+import type { UnitState } from '@levee/events';
 import type { ClusterEvent } from '../event';
-import { reject } from '../rejection';
+import type { PayloadFields } from '../payload';
+import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
+import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 
 /**
@@ -8,17 +11,9 @@ import { stamp, type Decider } from './decider';
  * rely on is never wiped). The node then clears the directory of exactly that generation and submits FinishReclaim.
  */
 export const reclaimUnit: Decider = (state, fields, context) => {
-  const unitId = fields.text('unitId');
-  const generation = fields.integer('generation', { min: 1, max: 2 ** 31 - 1 });
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
-  const unit = state.unit(unitId);
-  if (unit === undefined) return reject('UNIT_UNKNOWN', `there is no unit ${unitId}`);
-  if (unit.generation !== generation)
-    return reject(
-      'STALE_GENERATION',
-      `unit ${unitId} is in generation ${unit.generation}, not ${generation}: look again`,
-    );
+  const unit = namedUnit(state, fields);
+  if ('code' in unit) return unit;
+  const { unitId, generation } = unit;
   if (unit.state !== 'allocated') return [];
   const events: ClusterEvent[] = [];
   const chunk = unit.chunkId === null ? undefined : state.chunk(unit.chunkId);
@@ -44,6 +39,17 @@ export const reclaimUnit: Decider = (state, fields, context) => {
 
 /** `{unitId, generation}`: the node has cleared that generation; the unit is free for any namespace. */
 export const finishReclaim: Decider = (state, fields, context) => {
+  const unit = namedUnit(state, fields);
+  if ('code' in unit) return unit;
+  const { unitId } = unit;
+  if (unit.state === 'free') return [];
+  if (unit.state !== 'reclaiming')
+    return reject('UNIT_IN_USE', `unit ${unitId} is allocated to ${unit.chunkId}: reclaim it first`);
+  return [{ kind: 'unit', entity: { ...unit, state: 'free', chunkId: null, ...stamp(context, 'UnitFreed') } }];
+};
+
+/** The unit in the generation that the payload names: nobody may take or clear another one (I10). */
+function namedUnit(state: ClusterState, fields: PayloadFields): UnitState | Rejection {
   const unitId = fields.text('unitId');
   const generation = fields.integer('generation', { min: 1, max: 2 ** 31 - 1 });
   fields.refuseOthers('BAD_COMMAND', 'field');
@@ -55,8 +61,5 @@ export const finishReclaim: Decider = (state, fields, context) => {
       'STALE_GENERATION',
       `unit ${unitId} is in generation ${unit.generation}, not ${generation}: look again`,
     );
-  if (unit.state === 'free') return [];
-  if (unit.state !== 'reclaiming')
-    return reject('UNIT_IN_USE', `unit ${unitId} is allocated to ${unit.chunkId}: reclaim it first`);
-  return [{ kind: 'unit', entity: { ...unit, state: 'free', chunkId: null, ...stamp(context, 'UnitFreed') } }];
-};
+  return unit;
+}
