@@ -1,7 +1,7 @@
 import { type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import { type Appended, LogFailure, logLimits, type LogFailureCode, type LogRecord } from '@levee/log';
 import { BrokerConnection, ConnectionFailure } from './broker-connection';
-import type { ClusterMetadata } from './cluster-metadata';
+import { missingTopic, type ClusterMetadata } from './cluster-metadata';
 import type { ConnectionFactory } from './kafkajs-client';
 import type { KafkaLogLimits } from './limits';
 import { type AppendCall, PartitionAppends, type ProducerIdentity } from './partition-appends';
@@ -281,7 +281,7 @@ export class Appender {
       const known = metadata.topic(topic);
       const count = known?.leaders.length ?? 0;
       const missing = metadata.isMissing(topic)
-        ? `the topic does not exist: create it (levee init, or the master does)`
+        ? missingTopic
         : count > 0 && partition >= count
           ? `the topic has ${count} partitions, 0 to ${count - 1}`
           : undefined;

@@ -6,6 +6,9 @@ import type { KafkaLogLimits } from './limits';
 import { kafkaError } from './protocol/error-codes';
 import { apis, decodeMetadata, encodeMetadata, type MetadataAnswer, type TopicMetadata } from './protocol/requests';
 
+/** What to do about a topic that is not there; only the master makes topics. */
+export const missingTopic = 'the topic does not exist: the master creates it, see whether one runs (levee status)';
+
 export interface Leader {
   readonly nodeId: number;
   readonly epoch: number;

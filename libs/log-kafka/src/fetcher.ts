@@ -1,7 +1,7 @@
 import { asOffset, type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import type { LogBatch, LogPosition, TailOptions } from '@levee/log';
 import { type Address, BrokerConnection } from './broker-connection';
-import type { ClusterMetadata, Leader } from './cluster-metadata';
+import { missingTopic, type ClusterMetadata, type Leader } from './cluster-metadata';
 import { FetchLane, type LaneHost } from './fetch-lane';
 import type { ConnectionFactory } from './kafkajs-client';
 import type { KafkaLogLimits } from './limits';
@@ -136,7 +136,7 @@ export class Fetcher implements LaneHost, TailHost {
     const count = known?.leaders.length ?? 0;
     if (metadata.isMissing(tail.topic)) {
       metadata.forget(tail.topic);
-      tail.fail('TOPIC_MISSING', 'the topic does not exist: create it (levee init, or the master does)');
+      tail.fail('TOPIC_MISSING', missingTopic);
     } else if (count > 0 && tail.partition >= count) {
       tail.fail('TOPIC_MISSING', `the topic has ${count} partitions, 0 to ${count - 1}`);
     } else {
