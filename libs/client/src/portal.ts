@@ -169,6 +169,7 @@ export class Portal {
       sentAtMs: this.clock.nowMs(),
       featureLevel,
       positions: [],
+      loads: [],
       errors,
     };
   }

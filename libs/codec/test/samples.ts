@@ -88,6 +88,16 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       sentAtMs: atMs,
       featureLevel: 1,
       positions: [{ namespace: 'shop', partition: 0, chunkId: 'shop#1/c00001', nextOffset: 128, atEndAtMs: 0 }],
+      loads: [
+        {
+          chunkId: 'shop#1/c00001',
+          storedBytes: 70_000,
+          liveKeys: 120,
+          reads: 5_000_000_000,
+          recordsApplied: 128,
+          bytesApplied: 9_000,
+        },
+      ],
       errors: [{ nodeId: 'n2', code: 'REFUSED', count: 3 }],
     },
     {
@@ -98,6 +108,7 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       sentAtMs: atMs,
       featureLevel: 1,
       positions: [],
+      loads: [],
       errors: [],
     },
   ],

@@ -280,6 +280,7 @@ export class Candidacy {
       sentAtMs: clock.nowMs(),
       featureLevel: featureLevel ?? 1,
       positions: [],
+      loads: [],
       errors: [],
     });
   }

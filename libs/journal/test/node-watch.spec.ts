@@ -49,6 +49,7 @@ class BeatingNode {
       sentAtMs: world.clock.nowMs(),
       featureLevel: 1,
       positions: [],
+      loads: [],
       errors: [],
     });
     await this.log.append(topics.heartbeats, asPartition(0), [{ key: null, value }]).catch(() => undefined);

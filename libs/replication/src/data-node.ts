@@ -13,6 +13,7 @@ import { HeartbeatLoop } from './heartbeat-loop';
 import { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { NodeService } from './node-service';
+import { loadOf } from './replica-load';
 import { RecordOutbox } from './record-outbox';
 import { Registration } from './registration';
 import { ReplicaHost } from './replica-host';
@@ -313,6 +314,7 @@ export class DataNode {
       sentAtMs: this.clock.nowMs(),
       featureLevel,
       positions: withPositions ? this.positions() : [],
+      loads: withPositions ? [...(this.host?.all ?? [])].map(loadOf) : [],
       errors: [],
     };
   }

@@ -6,6 +6,7 @@ import type { HostedWorld } from './hosted-world';
 import { deleteRetentionMsDefault, nodeLimits } from './node-limits';
 import type { FeedMember } from './partition-feed';
 import { PositionWaits } from './position-waits';
+import { addCounts, nothingCounted, type ReplicaCounts } from './replica-load';
 
 /** opening: not tailing yet. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
 export type HostedState = 'opening' | 'following' | 'rebuilding' | 'stuck' | 'closed';
@@ -32,6 +33,8 @@ export class HostedReplica implements FeedMember {
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
   private rebuildsDone = 0;
+  /** Reads and records of databases closed since. */
+  private counted = nothingCounted;
   /** Of the last sweep. */
   liveKeys = 0;
   liveBytes = 0;
@@ -65,6 +68,15 @@ export class HostedReplica implements FeedMember {
 
   get rebuilds(): number {
     return this.rebuildsDone;
+  }
+
+  /** Counters since this process took the replica up; they do not fall when its database is opened anew. */
+  get counts(): ReplicaCounts {
+    return this.current === undefined ? this.counted : addCounts(this.counted, this.current.stats);
+  }
+
+  get storedBytes(): number {
+    return this.current?.sizeBytes ?? 0;
   }
 
   get partitions(): readonly Partition[] {
@@ -341,6 +353,7 @@ export class HostedReplica implements FeedMember {
 
   private async closeDatabase(): Promise<void> {
     const replica = this.current;
+    this.counted = this.counts;
     this.current = undefined;
     await replica?.close().catch((error: unknown) => {
       this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica did not close cleanly');

@@ -92,4 +92,26 @@ describe('units that decisions give and take', () => {
     expect(last).toMatchObject({ incarnation: node.incarnation, address: node.respAddress });
     expect(last.positions[0]).toMatchObject({ namespace: ns, partition: 0, nextOffset: 1 });
   });
+
+  it('says in heartbeats what its replicas hold and did, in counters that outlive a rebuild', async () => {
+    const node = await cluster.node('n1', { heartbeatMs: 20 });
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1 });
+    for (let i = 0; i < 10; i++) await cluster.append(ns, `k${i}`, 'v'.repeat(1000));
+    const end = (await cluster.log.offsets(cluster.view.state.namespace(ns)!.binlog))[0]!.endOffset;
+    await cluster.read('n1', ns, ['k1', 'k2', 'k3'], { minOffset: end });
+    const load = async () =>
+      (await cluster.records(topics.heartbeats))
+        .map((value) => decodeAs('Heartbeat', value))
+        .filter(({ id, loads }) => id === 'n1' && loads.length > 0)
+        .at(-1)?.loads[0];
+    await until('the load', async () => (await load())?.reads === 3);
+    const { chunkId } = [...cluster.view.state.chunksOf(ns)][0]!;
+    expect(await load()).toMatchObject({ chunkId, recordsApplied: 10 });
+    expect((await load())!.bytesApplied).toBeGreaterThan(10_000);
+    expect((await load())!.storedBytes).toBeGreaterThan(10_000);
+    node.serving()!.host.chunk(chunkId)!.rebuild('the test asks for it');
+    await until('all applied again', async () => (await load())?.recordsApplied === 20);
+    expect((await load())?.reads).toBe(3);
+  });
 });

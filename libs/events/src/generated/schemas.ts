@@ -153,6 +153,11 @@ export const schemaVersions: readonly SchemaVersion[] = [
         { name: 'slotStart', type: 'int', doc: 'First slot: 0 to 999,999.' },
         { name: 'slotEnd', type: 'int', doc: 'Slot after the last: 1 to 1,000,000.' },
         {
+          name: 'state',
+          type: { type: 'string', values: ['pending', 'serving', 'retired'] },
+          doc: 'serving: owns its slots. pending: a plan builds it, another chunk serves its slots. retired: superseded by a plan, kept for a rollback. Chunks that serve never overlap.',
+        },
+        {
           name: 'replicas',
           type: {
             type: 'array',
@@ -421,7 +426,7 @@ export const schemaVersions: readonly SchemaVersion[] = [
       fields: [
         {
           name: 'entity',
-          type: { type: 'string', values: ['namespace', 'node', 'unit', 'chunk', 'route', 'outcome'] },
+          type: { type: 'string', values: ['namespace', 'node', 'unit', 'chunk', 'route', 'outcome', 'plan'] },
           doc: 'Kind of the entity.',
         },
         { name: 'key', type: 'string', doc: 'Its key in the compacted topic without the kind: the name or id.' },
@@ -525,7 +530,75 @@ export const schemaVersions: readonly SchemaVersion[] = [
               ],
             },
           },
-          doc: 'Positions of all replicas; empty for processes without any.',
+          doc: 'Positions of all replicas; travel with every tenth heartbeat, empty otherwise and for processes without any.',
+        },
+        {
+          name: 'loads',
+          type: {
+            type: 'array',
+            items: {
+              type: 'record',
+              name: 'HeartbeatLoad',
+              doc: 'What one replica of the sender holds and did. The counters rise while the process lives and holds the replica; one that fell began anew at 0.',
+              fields: [
+                { name: 'chunkId', type: 'string', doc: 'Id of the chunk.' },
+                {
+                  name: 'storedBytes',
+                  type: 'long',
+                  doc: 'Bytes its database takes, overwritten values not yet compacted included: from 0.',
+                },
+                { name: 'liveKeys', type: 'long', doc: 'Keys not expired, as the last sweep counted them: from 0.' },
+                { name: 'reads', type: 'long', doc: 'Counter: keys read from it.' },
+                { name: 'recordsApplied', type: 'long', doc: 'Counter: records applied to it.' },
+                {
+                  name: 'bytesApplied',
+                  type: 'long',
+                  doc: 'Counter: bytes of keys and values applied to it, with what the store adds.',
+                },
+              ],
+            },
+          },
+          doc: 'Loads of all replicas, whenever positions are filled.',
+        },
+        {
+          name: 'moves',
+          type: {
+            type: 'array',
+            items: {
+              type: 'record',
+              name: 'HeartbeatMove',
+              doc: 'How far the sender is with a replica that a plan makes.',
+              fields: [
+                { name: 'planId', type: 'string', doc: 'Id of the plan.' },
+                { name: 'chunkId', type: 'string', doc: 'Id of the chunk being made.' },
+                { name: 'unitId', type: 'string', doc: 'Name of the unit.' },
+                { name: 'generation', type: 'int', doc: 'Generation of the unit: from 1.' },
+                {
+                  name: 'step',
+                  type: { type: 'string', values: ['copy', 'catchUp', 'ready'] },
+                  doc: 'As in the plan.',
+                },
+                { name: 'recordsCopied', type: 'long', doc: 'Records loaded so far: from 0.' },
+                { name: 'bytesCopied', type: 'long', doc: 'Bytes of keys and values loaded so far: from 0.' },
+                {
+                  name: 'bytesTotal',
+                  type: 'long',
+                  doc: 'Bytes to load, as the sources estimate: from 0; 0 = unknown.',
+                },
+                {
+                  name: 'lagRecords',
+                  type: 'long',
+                  doc: 'Records behind the ends of its partitions, all together: from 0; -1 = unknown.',
+                },
+              ],
+            },
+          },
+          doc: 'Replicas under way, whenever there are any.',
+        },
+        {
+          name: 'freeDiskBytes',
+          type: 'long',
+          doc: "Free bytes of the file system that holds the sender's data; -1 = not measured.",
         },
         {
           name: 'errors',
@@ -638,6 +711,11 @@ export const schemaVersions: readonly SchemaVersion[] = [
           default: null,
           doc: 'Longest time to live a write may ask for, in milliseconds; null = no limit.',
         },
+        {
+          name: 'manualPlans',
+          type: { type: 'array', items: 'string' },
+          doc: 'Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits.',
+        },
         { name: 'nextChunk', type: 'int', doc: 'Number that the next chunk of this namespace gets: from 1.' },
         { name: 'createdAtMs', type: 'long', doc: 'When it was created, in milliseconds since 1970-01-01T00:00:00Z.' },
         {
@@ -684,6 +762,308 @@ export const schemaVersions: readonly SchemaVersion[] = [
           name: 'change',
           type: 'string',
           doc: 'Past-tense name of what last happened to this entity, for people and filters: NodeRegistered, NodeSuspected, NodeReturned.',
+        },
+        { name: 'seq', type: 'long', doc: 'Number of the decision that wrote this value: gapless from 1.' },
+        {
+          name: 'term',
+          type: 'int',
+          doc: "Number of the master's reign that took that decision: from 1, strictly increasing.",
+        },
+      ],
+    },
+  },
+  {
+    name: 'PlanState',
+    version: 1,
+    schema: {
+      type: 'record',
+      name: 'PlanState',
+      namespace: 'levee',
+      doc: 'A recorded, resumable change of where data lives, under the key plan/<planId> of levee.plans.',
+      fields: [
+        {
+          name: 'planId',
+          type: 'string',
+          doc: 'p and the number of the decision that recorded the proposal, such as p42.',
+        },
+        {
+          name: 'kind',
+          type: {
+            type: 'string',
+            values: [
+              'move',
+              'reReplicate',
+              'promote',
+              'split',
+              'merge',
+              'shift',
+              'resize',
+              'drain',
+              'format',
+              'rebalance',
+            ],
+          },
+          doc: 'What it changes. move: a replica to another unit. reReplicate: one more replica of a chunk that lacks one. promote: another primary, no data moves. split, merge, shift: other slot ranges, in new chunks. resize, drain, format, rebalance: made of other plans, its parts.',
+        },
+        {
+          name: 'namespace',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Name of the namespace; null = a plan for a node or for the cluster.',
+        },
+        {
+          name: 'state',
+          type: {
+            type: 'string',
+            values: ['proposed', 'running', 'observing', 'reclaiming', 'done', 'cancelled', 'rolledBack', 'failed'],
+          },
+          doc: 'proposed: waits for approval or for its turn. running: before the switch. observing: after it, rollback is possible. reclaiming: what was superseded, or given up, is being cleared. done, cancelled, rolledBack: over. failed: stopped, waits for retry or cancel.',
+        },
+        {
+          name: 'step',
+          type: {
+            type: 'string',
+            values: [
+              'allocate',
+              'copy',
+              'catchUp',
+              'verify',
+              'switch',
+              'observe',
+              'reclaim',
+              'parts',
+              'reformat',
+              'none',
+            ],
+          },
+          doc: 'The step under way, or in which it stopped; parts: plans of its own do the work; reformat: the node makes its new units; none: nothing is left to do.',
+        },
+        {
+          name: 'attempt',
+          type: 'int',
+          doc: 'Which try of its steps: from 1; reports of another attempt do not count.',
+        },
+        { name: 'approved', type: 'boolean', doc: 'Whether it may begin; a namespace can demand approval by kind.' },
+        {
+          name: 'parent',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Id of the plan that this is a part of; null = none.',
+        },
+        {
+          name: 'nodeId',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Name of the node that is drained or formatted; null = another kind.',
+        },
+        {
+          name: 'chunksWanted',
+          type: ['null', 'int'],
+          default: null,
+          doc: 'Number of chunks a resize leads to; null = another kind.',
+        },
+        {
+          name: 'unitsWanted',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Units that a format makes, written as LEVEE_UNITS: 8x1GiB:leveldb,4x256MiB:memory; null = another kind.',
+        },
+        {
+          name: 'sources',
+          type: { type: 'array', items: 'string' },
+          doc: 'Ids of the chunks whose data or place changes.',
+        },
+        {
+          name: 'targets',
+          type: {
+            type: 'array',
+            items: {
+              type: 'record',
+              name: 'PlanTarget',
+              doc: 'A chunk as it will be.',
+              fields: [
+                {
+                  name: 'chunkId',
+                  type: 'string',
+                  doc: "Id of the chunk: a source's own for move and reReplicate, a new one for split, merge and shift.",
+                },
+                { name: 'slotStart', type: 'int', doc: 'First slot: 0 to 999,999.' },
+                { name: 'slotEnd', type: 'int', doc: 'Slot after the last: 1 to 1,000,000.' },
+                {
+                  name: 'replicas',
+                  type: {
+                    type: 'array',
+                    items: {
+                      type: 'record',
+                      name: 'PlanReplica',
+                      doc: 'One replica that the plan makes.',
+                      fields: [
+                        { name: 'nodeId', type: 'string', doc: 'Name of the node.' },
+                        {
+                          name: 'storeId',
+                          type: 'string',
+                          doc: "Identity of the node's disk: a UUID minted when the folder was first used.",
+                        },
+                        { name: 'unitId', type: 'string', doc: 'Name of the unit in the cluster, such as n1/u03.' },
+                        {
+                          name: 'generation',
+                          type: 'int',
+                          doc: 'Generation of the unit that the replica is in: from 1; a replica of another generation is another replica.',
+                        },
+                        {
+                          name: 'role',
+                          type: { type: 'string', values: ['primary', 'follower'] },
+                          doc: 'What it becomes at the switch.',
+                        },
+                        {
+                          name: 'step',
+                          type: { type: 'string', values: ['copy', 'catchUp', 'ready'] },
+                          doc: 'copy: loads. catchUp: has all of the snapshot, follows the log. ready: within maxLag of the end of each partition.',
+                        },
+                        {
+                          name: 'incarnation',
+                          type: 'string',
+                          doc: 'UUID of the run of the node that reported last; empty = none has.',
+                        },
+                        { name: 'recordsCopied', type: 'long', doc: 'Records loaded from the snapshot: from 0.' },
+                        {
+                          name: 'bytesCopied',
+                          type: 'long',
+                          doc: 'Bytes of keys and values loaded from the snapshot: from 0.',
+                        },
+                        {
+                          name: 'evidence',
+                          type: 'string',
+                          doc: 'JSON text of what the node reported last: source, snapshot positions, lag; empty = nothing yet.',
+                        },
+                      ],
+                    },
+                  },
+                  doc: 'The replicas it makes, the primary first; empty before allocate.',
+                },
+              ],
+            },
+          },
+          doc: 'The chunks as they will be.',
+        },
+        {
+          name: 'retiring',
+          type: {
+            type: 'array',
+            items: {
+              type: 'record',
+              name: 'PlanRetiring',
+              doc: 'A replica that the switch supersedes; it keeps tailing until it is reclaimed.',
+              fields: [
+                { name: 'chunkId', type: 'string', doc: 'Id of its chunk.' },
+                { name: 'nodeId', type: 'string', doc: 'Name of the node.' },
+                {
+                  name: 'storeId',
+                  type: 'string',
+                  doc: "Identity of the node's disk: a UUID minted when the folder was first used.",
+                },
+                { name: 'unitId', type: 'string', doc: 'Name of the unit in the cluster, such as n1/u03.' },
+                {
+                  name: 'generation',
+                  type: 'int',
+                  doc: 'Generation of the unit that the replica is in: from 1; a replica of another generation is another replica.',
+                },
+                {
+                  name: 'role',
+                  type: { type: 'string', values: ['primary', 'follower', 'learner', 'dead'] },
+                  doc: 'What it was before the switch, and is again after a rollback.',
+                },
+              ],
+            },
+          },
+          doc: 'The replicas it supersedes.',
+        },
+        {
+          name: 'observeMs',
+          type: 'long',
+          doc: 'Milliseconds after the switch during which a rollback is possible: from 0.',
+        },
+        {
+          name: 'observeUntilMs',
+          type: ['null', 'long'],
+          default: null,
+          doc: "When that ends, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z; null = not switched.",
+        },
+        {
+          name: 'maxLagRecords',
+          type: 'long',
+          doc: 'Most records that a replica may be behind the end of a partition to count as caught up: from 0.',
+        },
+        {
+          name: 'trigger',
+          type: 'string',
+          doc: 'Why it exists, in one word: operator, deadReplica, fullChunk, hotChunk, hotNode, coldNeighbours, emptyNode, parent.',
+        },
+        { name: 'evidence', type: 'string', doc: 'JSON text of the facts that the proposal rests on.' },
+        { name: 'policyVersion', type: 'int', doc: 'Version of the rules that proposed it; 0 = a person.' },
+        { name: 'proposedBy', type: 'string', doc: "Who proposed it: the command's principal." },
+        {
+          name: 'history',
+          type: {
+            type: 'array',
+            items: {
+              type: 'record',
+              name: 'PlanMoment',
+              doc: 'Something that happened to the plan.',
+              fields: [
+                { name: 'step', type: 'string', doc: 'The step it happened in.' },
+                { name: 'attempt', type: 'int', doc: 'The attempt it happened in: from 1.' },
+                {
+                  name: 'what',
+                  type: 'string',
+                  doc: 'Past-tense word: proposed, approved, began, ended, failed, cancelled, rolledBack, retried.',
+                },
+                {
+                  name: 'atMs',
+                  type: 'long',
+                  doc: "When, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z.",
+                },
+                { name: 'seq', type: 'long', doc: 'Number of the decision that recorded it: from 1.' },
+                { name: 'evidence', type: 'string', doc: 'JSON text of what shows it; empty = nothing to show.' },
+              ],
+            },
+          },
+          doc: 'The last 64 moments, oldest first.',
+        },
+        {
+          name: 'failureCode',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Stable code of why it stopped; null = it did not.',
+        },
+        {
+          name: 'failureMessage',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'The same in words, with the values; null = it did not stop.',
+        },
+        { name: 'failures', type: 'int', doc: 'How often in a row it stopped with that code: from 0.' },
+        {
+          name: 'retryAtMs',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'When it is tried again by itself, in milliseconds since 1970-01-01T00:00:00Z; null = not by itself.',
+        },
+        {
+          name: 'createdAtMs',
+          type: 'long',
+          doc: "When it was proposed, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z.",
+        },
+        {
+          name: 'endedAtMs',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'When it was over, in milliseconds since 1970-01-01T00:00:00Z; null = it is not.',
+        },
+        {
+          name: 'change',
+          type: 'string',
+          doc: 'Past-tense name of what last happened to this entity, for people and filters: PlanProposed, PlanSwitched, PlanFailed.',
         },
         { name: 'seq', type: 'long', doc: 'Number of the decision that wrote this value: gapless from 1.' },
         {

@@ -92,6 +92,8 @@ export interface ChunkState {
   readonly slotStart: number;
   /** Slot after the last: 1 to 1,000,000. */
   readonly slotEnd: number;
+  /** serving: owns its slots. pending: a plan builds it, another chunk serves its slots. retired: superseded by a plan, kept for a rollback. Chunks that serve never overlap. */
+  readonly state: 'pending' | 'serving' | 'retired';
   /** All replicas, also those that are not readable. */
   readonly replicas: readonly ChunkReplica[];
   /** Past-tense name of what last happened to this entity, for people and filters: ChunkCreated, ChunkPromoted. */
@@ -193,7 +195,7 @@ export interface Decision {
 /** Event: an entity is gone; its compacted record becomes a tombstone. */
 export interface EntityRemoved {
   /** Kind of the entity. */
-  readonly entity: 'namespace' | 'node' | 'unit' | 'chunk' | 'route' | 'outcome';
+  readonly entity: 'namespace' | 'node' | 'unit' | 'chunk' | 'route' | 'outcome' | 'plan';
   /** Its key in the compacted topic without the kind: the name or id. */
   readonly key: string;
   /** Past-tense name of what last happened to this entity, for people and filters: NamespaceForgotten, ChunkRemoved, OutcomeExpired. */
@@ -246,6 +248,44 @@ export interface HeartbeatPosition {
   readonly atEndAtMs: number;
 }
 
+/** What one replica of the sender holds and did. The counters rise while the process lives and holds the replica; one that fell began anew at 0. */
+export interface HeartbeatLoad {
+  /** Id of the chunk. */
+  readonly chunkId: string;
+  /** Bytes its database takes, overwritten values not yet compacted included: from 0. */
+  readonly storedBytes: number;
+  /** Keys not expired, as the last sweep counted them: from 0. */
+  readonly liveKeys: number;
+  /** Counter: keys read from it. */
+  readonly reads: number;
+  /** Counter: records applied to it. */
+  readonly recordsApplied: number;
+  /** Counter: bytes of keys and values applied to it, with what the store adds. */
+  readonly bytesApplied: number;
+}
+
+/** How far the sender is with a replica that a plan makes. */
+export interface HeartbeatMove {
+  /** Id of the plan. */
+  readonly planId: string;
+  /** Id of the chunk being made. */
+  readonly chunkId: string;
+  /** Name of the unit. */
+  readonly unitId: string;
+  /** Generation of the unit: from 1. */
+  readonly generation: number;
+  /** As in the plan. */
+  readonly step: 'copy' | 'catchUp' | 'ready';
+  /** Records loaded so far: from 0. */
+  readonly recordsCopied: number;
+  /** Bytes of keys and values loaded so far: from 0. */
+  readonly bytesCopied: number;
+  /** Bytes to load, as the sources estimate: from 0; 0 = unknown. */
+  readonly bytesTotal: number;
+  /** Records behind the ends of its partitions, all together: from 0; -1 = unknown. */
+  readonly lagRecords: number;
+}
+
 /** Errors seen towards one node since the last heartbeat. */
 export interface HeartbeatError {
   /** Name of the node that did not serve. */
@@ -270,8 +310,14 @@ export interface Heartbeat {
   readonly sentAtMs: number;
   /** Highest feature level whose records the process reads: from 1. */
   readonly featureLevel: number;
-  /** Positions of all replicas; empty for processes without any. */
+  /** Positions of all replicas; travel with every tenth heartbeat, empty otherwise and for processes without any. */
   readonly positions: readonly HeartbeatPosition[];
+  /** Loads of all replicas, whenever positions are filled. */
+  readonly loads: readonly HeartbeatLoad[];
+  /** Replicas under way, whenever there are any. */
+  readonly moves: readonly HeartbeatMove[];
+  /** Free bytes of the file system that holds the sender's data; -1 = not measured. */
+  readonly freeDiskBytes: number;
   /** Errors the sender met when talking to nodes. */
   readonly errors: readonly HeartbeatError[];
 }
@@ -318,6 +364,8 @@ export interface NamespaceState {
   readonly historyWindowMs: number;
   /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
   readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
   /** Number that the next chunk of this namespace gets: from 1. */
   readonly nextChunk: number;
   /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
@@ -351,6 +399,142 @@ export interface NodeState {
   /** When it registered first, in milliseconds since 1970-01-01T00:00:00Z. */
   readonly registeredAtMs: number;
   /** Past-tense name of what last happened to this entity, for people and filters: NodeRegistered, NodeSuspected, NodeReturned. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** One replica that the plan makes. */
+export interface PlanReplica {
+  /** Name of the node. */
+  readonly nodeId: string;
+  /** Identity of the node's disk: a UUID minted when the folder was first used. */
+  readonly storeId: string;
+  /** Name of the unit in the cluster, such as n1/u03. */
+  readonly unitId: string;
+  /** Generation of the unit that the replica is in: from 1; a replica of another generation is another replica. */
+  readonly generation: number;
+  /** What it becomes at the switch. */
+  readonly role: 'primary' | 'follower';
+  /** copy: loads. catchUp: has all of the snapshot, follows the log. ready: within maxLag of the end of each partition. */
+  readonly step: 'copy' | 'catchUp' | 'ready';
+  /** UUID of the run of the node that reported last; empty = none has. */
+  readonly incarnation: string;
+  /** Records loaded from the snapshot: from 0. */
+  readonly recordsCopied: number;
+  /** Bytes of keys and values loaded from the snapshot: from 0. */
+  readonly bytesCopied: number;
+  /** JSON text of what the node reported last: source, snapshot positions, lag; empty = nothing yet. */
+  readonly evidence: string;
+}
+
+/** A chunk as it will be. */
+export interface PlanTarget {
+  /** Id of the chunk: a source's own for move and reReplicate, a new one for split, merge and shift. */
+  readonly chunkId: string;
+  /** First slot: 0 to 999,999. */
+  readonly slotStart: number;
+  /** Slot after the last: 1 to 1,000,000. */
+  readonly slotEnd: number;
+  /** The replicas it makes, the primary first; empty before allocate. */
+  readonly replicas: readonly PlanReplica[];
+}
+
+/** A replica that the switch supersedes; it keeps tailing until it is reclaimed. */
+export interface PlanRetiring {
+  /** Id of its chunk. */
+  readonly chunkId: string;
+  /** Name of the node. */
+  readonly nodeId: string;
+  /** Identity of the node's disk: a UUID minted when the folder was first used. */
+  readonly storeId: string;
+  /** Name of the unit in the cluster, such as n1/u03. */
+  readonly unitId: string;
+  /** Generation of the unit that the replica is in: from 1; a replica of another generation is another replica. */
+  readonly generation: number;
+  /** What it was before the switch, and is again after a rollback. */
+  readonly role: 'primary' | 'follower' | 'learner' | 'dead';
+}
+
+/** Something that happened to the plan. */
+export interface PlanMoment {
+  /** The step it happened in. */
+  readonly step: string;
+  /** The attempt it happened in: from 1. */
+  readonly attempt: number;
+  /** Past-tense word: proposed, approved, began, ended, failed, cancelled, rolledBack, retried. */
+  readonly what: string;
+  /** When, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly atMs: number;
+  /** Number of the decision that recorded it: from 1. */
+  readonly seq: number;
+  /** JSON text of what shows it; empty = nothing to show. */
+  readonly evidence: string;
+}
+
+/** A recorded, resumable change of where data lives, under the key plan/<planId> of levee.plans. */
+export interface PlanState {
+  /** p and the number of the decision that recorded the proposal, such as p42. */
+  readonly planId: string;
+  /** What it changes. move: a replica to another unit. reReplicate: one more replica of a chunk that lacks one. promote: another primary, no data moves. split, merge, shift: other slot ranges, in new chunks. resize, drain, format, rebalance: made of other plans, its parts. */
+  readonly kind:
+    'move' | 'reReplicate' | 'promote' | 'split' | 'merge' | 'shift' | 'resize' | 'drain' | 'format' | 'rebalance';
+  /** Name of the namespace; null = a plan for a node or for the cluster. */
+  readonly namespace: string | null;
+  /** proposed: waits for approval or for its turn. running: before the switch. observing: after it, rollback is possible. reclaiming: what was superseded, or given up, is being cleared. done, cancelled, rolledBack: over. failed: stopped, waits for retry or cancel. */
+  readonly state: 'proposed' | 'running' | 'observing' | 'reclaiming' | 'done' | 'cancelled' | 'rolledBack' | 'failed';
+  /** The step under way, or in which it stopped; parts: plans of its own do the work; reformat: the node makes its new units; none: nothing is left to do. */
+  readonly step:
+    'allocate' | 'copy' | 'catchUp' | 'verify' | 'switch' | 'observe' | 'reclaim' | 'parts' | 'reformat' | 'none';
+  /** Which try of its steps: from 1; reports of another attempt do not count. */
+  readonly attempt: number;
+  /** Whether it may begin; a namespace can demand approval by kind. */
+  readonly approved: boolean;
+  /** Id of the plan that this is a part of; null = none. */
+  readonly parent: string | null;
+  /** Name of the node that is drained or formatted; null = another kind. */
+  readonly nodeId: string | null;
+  /** Number of chunks a resize leads to; null = another kind. */
+  readonly chunksWanted: number | null;
+  /** Units that a format makes, written as LEVEE_UNITS: 8x1GiB:leveldb,4x256MiB:memory; null = another kind. */
+  readonly unitsWanted: string | null;
+  /** Ids of the chunks whose data or place changes. */
+  readonly sources: readonly string[];
+  /** The chunks as they will be. */
+  readonly targets: readonly PlanTarget[];
+  /** The replicas it supersedes. */
+  readonly retiring: readonly PlanRetiring[];
+  /** Milliseconds after the switch during which a rollback is possible: from 0. */
+  readonly observeMs: number;
+  /** When that ends, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z; null = not switched. */
+  readonly observeUntilMs: number | null;
+  /** Most records that a replica may be behind the end of a partition to count as caught up: from 0. */
+  readonly maxLagRecords: number;
+  /** Why it exists, in one word: operator, deadReplica, fullChunk, hotChunk, hotNode, coldNeighbours, emptyNode, parent. */
+  readonly trigger: string;
+  /** JSON text of the facts that the proposal rests on. */
+  readonly evidence: string;
+  /** Version of the rules that proposed it; 0 = a person. */
+  readonly policyVersion: number;
+  /** Who proposed it: the command's principal. */
+  readonly proposedBy: string;
+  /** The last 64 moments, oldest first. */
+  readonly history: readonly PlanMoment[];
+  /** Stable code of why it stopped; null = it did not. */
+  readonly failureCode: string | null;
+  /** The same in words, with the values; null = it did not stop. */
+  readonly failureMessage: string | null;
+  /** How often in a row it stopped with that code: from 0. */
+  readonly failures: number;
+  /** When it is tried again by itself, in milliseconds since 1970-01-01T00:00:00Z; null = not by itself. */
+  readonly retryAtMs: number | null;
+  /** When it was proposed, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** When it was over, in milliseconds since 1970-01-01T00:00:00Z; null = it is not. */
+  readonly endedAtMs: number | null;
+  /** Past-tense name of what last happened to this entity, for people and filters: PlanProposed, PlanSwitched, PlanFailed. */
   readonly change: string;
   /** Number of the decision that wrote this value: gapless from 1. */
   readonly seq: number;
@@ -461,6 +645,7 @@ export interface RecordTypes {
   Heartbeat: Heartbeat;
   NamespaceState: NamespaceState;
   NodeState: NodeState;
+  PlanState: PlanState;
   Put: Put;
   Quarantined: Quarantined;
   ReplicaDigest: ReplicaDigest;
