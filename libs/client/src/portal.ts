@@ -170,6 +170,8 @@ export class Portal {
       featureLevel,
       positions: [],
       loads: [],
+      moves: [],
+      freeDiskBytes: -1,
       errors,
     };
   }

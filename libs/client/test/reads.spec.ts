@@ -99,6 +99,7 @@ const namespace: NamespaceState = {
   expectedRequestsPerSecond: null,
   historyWindowMs: 1,
   maxTtlMs: null,
+  manualPlans: [],
   nextChunk: 1,
   createdAtMs: 1,
 };

@@ -6,6 +6,7 @@ import type {
   EntityRemoved,
   NamespaceState,
   NodeState,
+  PlanState,
   UnitState,
 } from '@levee/events';
 
@@ -19,6 +20,7 @@ export type ClusterEvent =
   | { readonly kind: 'unit'; readonly entity: UnitState }
   | { readonly kind: 'chunk'; readonly entity: ChunkState }
   | { readonly kind: 'route'; readonly entity: ChunkRoute }
+  | { readonly kind: 'plan'; readonly entity: PlanState }
   | { readonly kind: 'outcome'; readonly entity: CommandOutcome }
   | { readonly kind: 'removed'; readonly entity: EntityRemoved };
 
@@ -32,6 +34,7 @@ export const recordOfKind = {
   unit: 'UnitState',
   chunk: 'ChunkState',
   route: 'ChunkRoute',
+  plan: 'PlanState',
   outcome: 'CommandOutcome',
   removed: 'EntityRemoved',
 } as const satisfies Record<EventKind, string>;
@@ -61,6 +64,8 @@ export function entityKey(event: ClusterEvent): string {
       return `chunk/${event.entity.chunkId}`;
     case 'route':
       return `route/${event.entity.chunkId}`;
+    case 'plan':
+      return `plan/${event.entity.planId}`;
     case 'outcome':
       return `outcome/${event.entity.commandId}`;
     case 'removed':
@@ -69,7 +74,8 @@ export function entityKey(event: ClusterEvent): string {
 }
 
 /** The compacted topic that holds the event's entity. */
-export function entityTopic(event: ClusterEvent): 'metadata' | 'routes' {
+export function entityTopic(event: ClusterEvent): 'metadata' | 'routes' | 'plans' {
   const kind = event.kind === 'removed' ? event.entity.entity : event.kind;
+  if (kind === 'plan') return 'plans';
   return kind === 'route' ? 'routes' : 'metadata';
 }

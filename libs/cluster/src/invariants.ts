@@ -53,7 +53,7 @@ function checkUnit(state: ClusterState, unit: UnitState): void {
 function checkChunk(state: ClusterState, chunk: ChunkState): void {
   const { chunkId, slotStart, slotEnd } = chunk;
   assert(slotStart >= 0 && slotStart < slotEnd, `I9: chunk ${chunkId} has slots ${slotStart}..${slotEnd}`);
-  for (const other of state.chunksTouching(chunk.namespace, { slotStart, slotEnd }))
+  for (const other of chunk.state === 'serving' ? state.chunksTouching(chunk.namespace, { slotStart, slotEnd }) : [])
     assert(
       other.chunkId === chunkId,
       `I9: chunk ${chunkId} (slots ${slotStart}..${slotEnd}) overlaps ${other.chunkId} (${other.slotStart}..${other.slotEnd})`,
@@ -89,7 +89,8 @@ function checkRemoved(state: ClusterState, { entity, key }: EntityRemoved): void
     if (unit !== undefined) assertUnused(state, unit);
   }
   if (entity === 'chunk') assert(state.route(key) === undefined, `I9: chunk ${key} goes before its route`);
-  if (entity === 'namespace') assert(state.chunksOf(key).length === 0, `I9: namespace ${key} goes before its chunks`);
+  if (entity === 'namespace')
+    assert([...state.everyChunkOf(key)].length === 0, `I9: namespace ${key} goes before its chunks`);
 }
 
 /** No replica that is not dead sits in this generation of `unit`. */

@@ -5,6 +5,7 @@ import type {
   EntityRemoved,
   NamespaceState,
   NodeState,
+  PlanState,
   UnitState,
 } from '@levee/events';
 import { assert, unreachable } from '@levee/kernel';
@@ -26,6 +27,9 @@ export class ClusterState {
   private readonly chunkMap: LayeredMap<ChunkState>;
   private readonly routeMap: LayeredMap<ChunkRoute>;
   private readonly outcomeMap: LayeredMap<CommandOutcome>;
+  private readonly planMap: LayeredMap<PlanState>;
+  private readonly openPlanIds: LayeredGroups;
+  private readonly chunkIdsByNamespace: LayeredGroups;
   private readonly unitIdsByNode: LayeredGroups;
   private readonly freeUnitIdsByNode: LayeredGroups;
   private readonly nodeIdsByStore: LayeredGroups;
@@ -44,6 +48,9 @@ export class ClusterState {
     this.chunkMap = new LayeredMap(below?.chunkMap);
     this.routeMap = new LayeredMap(below?.routeMap);
     this.outcomeMap = new LayeredMap(below?.outcomeMap);
+    this.planMap = new LayeredMap(below?.planMap);
+    this.openPlanIds = new LayeredGroups(below?.openPlanIds);
+    this.chunkIdsByNamespace = new LayeredGroups(below?.chunkIdsByNamespace);
     this.unitIdsByNode = new LayeredGroups(below?.unitIdsByNode);
     this.freeUnitIdsByNode = new LayeredGroups(below?.freeUnitIdsByNode);
     this.nodeIdsByStore = new LayeredGroups(below?.nodeIdsByStore);
@@ -64,7 +71,9 @@ export class ClusterState {
     return this.highestSeq;
   }
 
-  get counts(): { namespaces: number; nodes: number; units: number; chunks: number; routes: number; outcomes: number } {
+  get counts(): Readonly<
+    Record<'namespaces' | 'nodes' | 'units' | 'chunks' | 'routes' | 'outcomes' | 'plans', number>
+  > {
     return {
       namespaces: this.namespaceMap.size,
       nodes: this.nodeMap.size,
@@ -72,6 +81,7 @@ export class ClusterState {
       chunks: this.chunkMap.size,
       routes: this.routeMap.size,
       outcomes: this.outcomeMap.size,
+      plans: this.planMap.size,
     };
   }
 
@@ -92,6 +102,9 @@ export class ClusterState {
   }
   outcome(commandId: string): CommandOutcome | undefined {
     return this.outcomeMap.get(commandId);
+  }
+  plan(planId: string): PlanState | undefined {
+    return this.planMap.get(planId);
   }
 
   namespaces(): Iterable<NamespaceState> {
@@ -114,6 +127,16 @@ export class ClusterState {
     return this.outcomeMap.values();
   }
 
+  /** Also those that are over, oldest first. */
+  plans(): Iterable<PlanState> {
+    return this.planMap.values();
+  }
+
+  /** Plans that are not over: not done, cancelled or rolledBack. */
+  *openPlans(): Iterable<PlanState> {
+    for (const id of this.openPlanIds.members('open')) yield this.planMap.get(id) as PlanState;
+  }
+
   *unitsOf(nodeId: string): Iterable<UnitState> {
     for (const id of this.unitIdsByNode.members(nodeId)) yield this.unitMap.get(id) as UnitState;
   }
@@ -132,11 +155,17 @@ export class ClusterState {
     return undefined;
   }
 
-  /** Chunks of a namespace by ascending slot. */
+  /** Chunks that serve a namespace, by ascending slot. */
   chunksOf(namespace: string): ChunkState[] {
     return this.chunksTouching(namespace, { slotStart: 0, slotEnd: Number.MAX_SAFE_INTEGER });
   }
 
+  /** Every chunk of a namespace, also those that a plan builds or has superseded. */
+  *everyChunkOf(namespace: string): Iterable<ChunkState> {
+    for (const id of this.chunkIdsByNamespace.members(namespace)) yield this.chunkMap.get(id) as ChunkState;
+  }
+
+  /** The serving chunks that hold any of these slots, by ascending slot. */
   chunksTouching(namespace: string, slots: { slotStart: number; slotEnd: number }): ChunkState[] {
     const own = this.slotOrder.overlapping(namespace, slots.slotStart, slots.slotEnd);
     if (this.below === undefined) return own;
@@ -164,6 +193,7 @@ export class ClusterState {
     for (const entity of this.unitMap.values()) yield { kind: 'unit', entity };
     for (const entity of this.chunkMap.values()) yield { kind: 'chunk', entity };
     for (const entity of this.routeMap.values()) yield { kind: 'route', entity };
+    for (const entity of this.planMap.values()) yield { kind: 'plan', entity };
     for (const entity of this.outcomeMap.values()) yield { kind: 'outcome', entity };
   }
 
@@ -217,6 +247,8 @@ export class ClusterState {
         return this.routeMap.get(key)?.seq ?? 0;
       case 'outcome':
         return this.outcomeMap.get(key)?.seq ?? 0;
+      case 'plan':
+        return this.planMap.get(key)?.seq ?? 0;
       default:
         return unreachable(kind);
     }
@@ -241,6 +273,8 @@ export class ClusterState {
         return this.routeIdsByNamespace.add(event.entity.namespace, event.entity.chunkId);
       case 'outcome':
         return this.outcomeMap.set(event.entity.commandId, event.entity);
+      case 'plan':
+        return this.applyPlan(event.entity);
       case 'removed':
         return this.applyRemoved(event.entity);
       default:
@@ -264,9 +298,16 @@ export class ClusterState {
 
   private applyChunk(chunk: ChunkState): void {
     const before = this.chunkMap.get(chunk.chunkId);
-    if (before !== undefined) this.slotOrder.remove(before);
-    this.slotOrder.add(chunk);
+    if (before?.state === 'serving') this.slotOrder.remove(before);
+    if (chunk.state === 'serving') this.slotOrder.add(chunk);
     this.chunkMap.set(chunk.chunkId, chunk);
+    this.chunkIdsByNamespace.add(chunk.namespace, chunk.chunkId);
+  }
+
+  private applyPlan(plan: PlanState): void {
+    this.planMap.set(plan.planId, plan);
+    if (isPlanOver(plan)) this.openPlanIds.remove('open', plan.planId);
+    else this.openPlanIds.add('open', plan.planId);
   }
 
   private applyRemoved({ entity, key }: EntityRemoved): void {
@@ -288,7 +329,10 @@ export class ClusterState {
       }
       case 'chunk': {
         const chunk = this.chunkMap.get(key);
-        if (chunk !== undefined) this.slotOrder.remove(chunk);
+        if (chunk !== undefined) {
+          if (chunk.state === 'serving') this.slotOrder.remove(chunk);
+          this.chunkIdsByNamespace.remove(chunk.namespace, key);
+        }
         return this.chunkMap.delete(key);
       }
       case 'route': {
@@ -298,10 +342,18 @@ export class ClusterState {
       }
       case 'outcome':
         return this.outcomeMap.delete(key);
+      case 'plan':
+        this.openPlanIds.remove('open', key);
+        return this.planMap.delete(key);
       default:
         return unreachable(entity);
     }
   }
+}
+
+/** Nothing is left to do, and nothing can be undone. */
+export function isPlanOver({ state }: Pick<PlanState, 'state'>): boolean {
+  return state === 'done' || state === 'cancelled' || state === 'rolledBack';
 }
 
 /** Folds `event` into `state`, which it changes. See {@link ClusterState.evolve}. */

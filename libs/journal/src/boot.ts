@@ -1,5 +1,5 @@
 import type { Checkpoint } from '@levee/events';
-import { asOffset, type Clock, type Logger } from '@levee/kernel';
+import { asOffset, type Clock, defined, type Logger } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
 import { EntityTable } from './entity-table';
@@ -31,7 +31,8 @@ export async function bootFold(
 ): Promise<{ fold: JournalFold; report: BootReport }> {
   const metadata = await readProjection(log, topics.metadata, options.clock);
   const routes = await readProjection(log, topics.routes, options.clock);
-  const attempt = await fromCheckpoint(log, topics, { metadata, routes, clock: options.clock });
+  const plans = await readProjection(log, topics.plans, options.clock);
+  const attempt = await fromCheckpoint(log, topics, { all: [metadata, routes, plans], clock: options.clock });
   if ('fold' in attempt) return attempt;
   const fresh = metadata.checkpoint === undefined && metadata.entities.size === 0;
   if (!fresh)
@@ -63,8 +64,7 @@ export async function readProjection(log: Log, topic: string, clock: Clock): Pro
 }
 
 interface Projections {
-  readonly metadata: ProjectedTopic;
-  readonly routes: ProjectedTopic;
+  readonly all: readonly ProjectedTopic[];
   readonly clock: Clock;
 }
 
@@ -76,13 +76,14 @@ type Attempt = { fold: JournalFold; report: BootReport } | { reason: string };
  * its entity is left out; where the newest thing seen was decided, everything agrees and the digest is compared.
  */
 async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Projections): Promise<Attempt> {
-  const { metadata, routes, clock } = projections;
-  const damaged = metadata.damaged ?? routes.damaged;
+  const { all, clock } = projections;
+  const damaged = all.find((topic) => topic.damaged !== undefined)?.damaged;
   if (damaged !== undefined) return { reason: `a record cannot be read: ${damaged}` };
-  if (metadata.checkpoint === undefined || routes.checkpoint === undefined) return { reason: 'there is no checkpoint' };
-  const base = metadata.checkpoint.seq <= routes.checkpoint.seq ? metadata.checkpoint : routes.checkpoint;
-  const projected = new Map<string, ProjectedEntity>([...metadata.entities, ...routes.entities]);
-  const catchUp = new CatchUp(base, projected, Math.max(metadata.checkpoint.seq, routes.checkpoint.seq));
+  const checkpoints = all.flatMap(({ checkpoint }) => checkpoint ?? []).sort((a, b) => a.seq - b.seq);
+  const base = checkpoints[0];
+  if (base === undefined || checkpoints.length < all.length) return { reason: 'there is no checkpoint' };
+  const projected = new Map<string, ProjectedEntity>(all.flatMap(({ entities }) => [...entities]));
+  const catchUp = new CatchUp(base, projected, defined(checkpoints.at(-1), 'the newest checkpoint').seq);
   let journalRecords = 0;
   try {
     await readToEnd(log, topics.journal, {
@@ -96,7 +97,8 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
       },
     });
     const fold = catchUp.finish();
-    if (metadata.claim !== undefined) fold.recall(metadata.claim);
+    const claim = all[0]?.claim;
+    if (claim !== undefined) fold.recall(claim);
     return { fold, report: { source: 'checkpoint', reason: undefined, journalRecords } };
   } catch (error) {
     if (error instanceof ProjectionMismatch) return { reason: error.message };

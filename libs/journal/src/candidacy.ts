@@ -281,6 +281,8 @@ export class Candidacy {
       featureLevel: featureLevel ?? 1,
       positions: [],
       loads: [],
+      moves: [],
+      freeDiskBytes: -1,
       errors: [],
     });
   }

@@ -18,6 +18,7 @@ export interface ProjectedEntity {
 }
 
 export function topicOfEntity(topics: ControlTopics, key: string): string {
+  if (key.startsWith('plan/')) return topics.plans;
   return key.startsWith('route/') ? topics.routes : topics.metadata;
 }
 

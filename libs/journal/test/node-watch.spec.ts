@@ -50,6 +50,8 @@ class BeatingNode {
       featureLevel: 1,
       positions: [],
       loads: [],
+      moves: [],
+      freeDiskBytes: -1,
       errors: [],
     });
     await this.log.append(topics.heartbeats, asPartition(0), [{ key: null, value }]).catch(() => undefined);

@@ -3,7 +3,7 @@ import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
-import { knobRelationProblem, rate, type NamespaceKnobs } from './knobs';
+import { knobRelationProblem, rate, readManualPlans, type NamespaceKnobs } from './knobs';
 
 /** Why a knob of an existing namespace stays as it is. */
 export const fixedKnobs: Readonly<Record<string, string>> = {
@@ -28,8 +28,8 @@ const nullable = [
 
 /**
  * `{name, …}` with the knobs to change: ack, consistency, maxStalenessMs, requestsPerSecond, chunkRequestsPerSecond,
- * chunkCapacityBytes, failoverStrategy, expectedBytes, expectedRequestsPerSecond, historyWindowMs. Null takes a limit
- * away. What may never change is refused by name, with the reason.
+ * chunkCapacityBytes, failoverStrategy, manualPlans, expectedBytes, expectedRequestsPerSecond, historyWindowMs. Null
+ * takes a limit away. What may never change is refused by name, with the reason.
  */
 export const alterNamespace: Decider = (state, payload, context) => {
   const name = payload.text('name');
@@ -49,7 +49,7 @@ export const alterNamespace: Decider = (state, payload, context) => {
   const problem = knobRelationProblem(knobsAsNow(state, altered)) ?? capacityProblem(state, altered);
   if (problem !== undefined) return problem;
   const changed = (Object.keys(altered) as (keyof NamespaceState)[]).filter(
-    (knob) => altered[knob] !== namespace[knob],
+    (knob) => String(altered[knob]) !== String(namespace[knob]),
   );
   if (changed.length === 0) return [];
   const pending = changed.includes('historyWindowMs') || namespace.change === historyWindowChanged;
@@ -104,6 +104,7 @@ function readChanges(fields: PayloadFields, now: NamespaceState): Partial<Namesp
     ack: kept('ack', (knob) => fields.choice(knob, ['logged', 'primary', 'all'])),
     consistency: kept('consistency', (knob) => fields.choice(knob, ['eventual', 'session', 'strong'])),
     failoverStrategy: kept('failoverStrategy', (knob) => fields.choice(knob, ['automatic', 'manual'])),
+    manualPlans: fields.has('manualPlans') ? readManualPlans(fields) : now.manualPlans,
     chunkCapacityBytes: kept('chunkCapacityBytes', integer(65_536, 2 ** 50, 'bytes')),
     historyWindowMs: kept('historyWindowMs', integer(1_000, 3_650 * 86_400_000, 'ms')),
   };

@@ -85,7 +85,7 @@ function created(
     });
     events.push({
       kind: 'chunk',
-      entity: { chunkId, namespace: name, ...slots, replicas, ...stamp(context, 'ChunkCreated') },
+      entity: { chunkId, namespace: name, ...slots, state: 'serving', replicas, ...stamp(context, 'ChunkCreated') },
     });
   });
   return events;

@@ -42,7 +42,7 @@ export const finishDeletion: Decider = (state, fields, context) => {
 
 /** Routes, then chunks go; the units of every replica, dead ones too, wait for their nodes to clear them. */
 export function chunksGone(state: ClusterState, namespace: string, context: DecideContext): ClusterEvent[] {
-  const chunks = state.chunksOf(namespace);
+  const chunks = [...state.everyChunkOf(namespace)];
   const gone = (entity: 'route' | 'chunk', { chunkId }: ChunkState, change: string): ClusterEvent => ({
     kind: 'removed',
     entity: { entity, key: chunkId, ...stamp(context, change) },

@@ -23,6 +23,7 @@ export type NamespaceKnobs = Pick<
   | 'expectedRequestsPerSecond'
   | 'historyWindowMs'
   | 'maxTtlMs'
+  | 'manualPlans'
 >;
 
 /** Chunks that one command may create: its decision must fit one journal record. */
@@ -84,12 +85,27 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
     expectedRequestsPerSecond,
     historyWindowMs: integer('historyWindowMs', 1_000, 3_650 * 86_400_000, 'ms') ?? defaultHistoryWindowMs,
     maxTtlMs: null,
+    manualPlans: readManualPlans(fields),
   };
   fields.optional('maxTtlMs', () => undefined, undefined);
   fields.refuseOthers('UNKNOWN_KNOB', 'setting');
   const problem = tooManyChunks(knobs.chunks) ?? knobRelationProblem(knobs);
   if (problem !== undefined) fields.refuse(problem);
   return knobs;
+}
+
+/** Kinds of plans that a namespace may want to approve itself. */
+export const manualPlanKinds = ['move', 'reReplicate', 'promote', 'split', 'merge', 'shift'] as const;
+
+/** `manualPlans`: kinds of plans that wait for approval when the system proposed them; sorted, each once. */
+export function readManualPlans(fields: PayloadFields): string[] {
+  const kinds = fields.optional('manualPlans', (name) => fields.texts(name, 64), []);
+  const unknown = kinds.find((kind) => !manualPlanKinds.some((one) => one === kind));
+  if (unknown !== undefined)
+    fields.refuse(
+      reject('BAD_KNOB', `manualPlans has '${unknown.slice(0, 80)}', there are ${manualPlanKinds.join(', ')}`),
+    );
+  return [...new Set(kinds)].sort();
 }
 
 function tooManyChunks(chunks: number): Rejection | undefined {
@@ -152,6 +168,7 @@ function domainsUp(state: ClusterState): number {
 /** The first knob in which an existing namespace differs, for a repeated creation. */
 export function firstDifference(existing: NamespaceState, knobs: NamespaceKnobs): string | undefined {
   for (const name of Object.keys(knobs) as (keyof NamespaceKnobs)[])
-    if (existing[name] !== knobs[name]) return `${name} is ${String(existing[name])}, not ${String(knobs[name])}`;
+    if (String(existing[name]) !== String(knobs[name]))
+      return `${name} is ${String(existing[name])}, not ${String(knobs[name])}`;
   return undefined;
 }
