@@ -12,6 +12,8 @@ export interface DataNodeAppConfig {
   readonly host: string;
   readonly advertisedHost: string;
   readonly respPort: number;
+  /** Told to portals in place of the port that the RESP door has. */
+  readonly advertisedRespPort: number | undefined;
   readonly httpPort: number;
   readonly topicPrefix: string;
   readonly memoryBudgetBytes: number;
@@ -24,6 +26,7 @@ export const dataNodeSettingNames = [
   'LEVEE_ADVERTISED_HOST',
   'LEVEE_NODE_ID',
   'LEVEE_NODE_RESP_PORT',
+  'LEVEE_NODE_ADVERTISED_RESP_PORT',
   'LEVEE_NODE_HTTP_PORT',
   'LEVEE_UNITS',
   'LEVEE_DOMAIN',
@@ -42,6 +45,7 @@ export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[
     host: settings.LEVEE_HOST,
     advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
     respPort: settings.LEVEE_NODE_RESP_PORT,
+    advertisedRespPort: settings.LEVEE_NODE_ADVERTISED_RESP_PORT,
     httpPort: settings.LEVEE_NODE_HTTP_PORT,
     topicPrefix: settings.LEVEE_TOPIC_PREFIX,
     memoryBudgetBytes: settings.LEVEE_MEMORY_BUDGET,

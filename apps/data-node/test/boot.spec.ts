@@ -51,6 +51,16 @@ describe('the data node process', () => {
     await app.close();
   });
 
+  it('tells portals the port that something in between has, when the settings say so', async () => {
+    const behind = await DataNodeModule.start({
+      config: config({ LEVEE_NODE_ADVERTISED_RESP_PORT: '6001', LEVEE_ADVERTISED_HOST: 'proxy.example' }),
+      log,
+      logger: silentLogger,
+    });
+    expect(behind.node.respAddress).toBe('proxy.example:6001');
+    await behind.close();
+  });
+
   it('a second process on the same folder is refused, naming the folder', async () => {
     const app = await DataNodeModule.start({ config: config(), log, logger: silentLogger });
     await expect(DataNodeModule.start({ config: config(), log, logger: silentLogger })).rejects.toMatchObject({

@@ -32,6 +32,8 @@ export interface DataNodeConfig {
   readonly advertisedHost: string;
   /** 0 = any free port. */
   readonly respPort: number;
+  /** Told to portals in place of the port that the RESP door has: something stands in between. */
+  readonly advertisedRespPort?: number | undefined;
   readonly memoryBudgetBytes: number;
   readonly heartbeatMs: number;
   readonly topics: ControlTopics;
@@ -107,7 +109,7 @@ export class DataNode {
   }
 
   get respAddress(): string {
-    return `${this.config.advertisedHost}:${this.respPortTaken}`;
+    return `${this.config.advertisedHost}:${this.config.advertisedRespPort ?? this.respPortTaken}`;
   }
 
   /** Opens the disk and the RESP door, fails if that is not possible; everything else goes on in the background. */

@@ -57,6 +57,11 @@ export const settingsTable = {
     ['data-node', 'standalone'],
     'HTTP port of the first data node, the others follow; 0 = any free ports',
   ),
+  LEVEE_NODE_ADVERTISED_RESP_PORT: optional(
+    port(),
+    ['data-node'],
+    'port that portals reach the RESP door of this data node by, where something stands in between; default its own',
+  ),
   LEVEE_NODES: setting(integer({ min: 1, max: 64 }), '3', ['standalone'], 'data nodes in the one process'),
   LEVEE_NODE_ID: setting(
     text('letters, digits, dot, dash, underscore', name),
