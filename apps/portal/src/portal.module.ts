@@ -15,6 +15,7 @@ import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
 import { LogReader } from './log-reader';
 import { LogController } from './log.controller';
+import { WatchController } from './watch.controller';
 
 export interface PortalParts {
   readonly config: PortalAppConfig;
@@ -59,7 +60,14 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     return {
       module: PortalModule,
       imports: [ServiceModule.register({ health, metrics })],
-      controllers: [KvController, ClusterController, CommandsController, DigestsController, LogController],
+      controllers: [
+        KvController,
+        ClusterController,
+        CommandsController,
+        DigestsController,
+        LogController,
+        WatchController,
+      ],
       providers: [
         { provide: Portal, useValue: portal },
         { provide: KeyValue, useValue: new KeyValue(portal.store) },

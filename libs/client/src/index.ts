@@ -14,5 +14,8 @@ export { CallbackAppend, CallbackRead, type Found } from './door/door-operations
 export * from './door/resp-door';
 export * from './door/refused-commands';
 export * from './portal';
+export type { WatchReader } from './watch/route-watch';
+export * from './watch/route-watches';
+export * from './watch/watch-limits';
 export * from './key-value';
 export type { ClusterReader } from './namespace-engines';

@@ -10,6 +10,7 @@ import { RespDoor } from './door/resp-door';
 import { ScanCursors } from './scan-cursors';
 import { Store } from './store';
 import type { StoreLimits } from './store-limits';
+import { RouteWatches } from './watch/route-watches';
 
 export interface PortalConfig {
   /** Name of this portal among those alive: in fence records, heartbeats and commands. */
@@ -44,6 +45,7 @@ export class Portal {
   readonly view: ClusterView;
   readonly store: Store;
   readonly door: RespDoor;
+  readonly watches: RouteWatches;
   private readonly heartbeats: HeartbeatLoop;
   private readonly logger: Logger;
   private readonly clock: Clock;
@@ -63,6 +65,7 @@ export class Portal {
     this.view = new ClusterView(log, config.topics, { logger, clock, timers });
     const { instance: producer, storeLimits: limits = {} } = config;
     this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits });
+    this.watches = new RouteWatches(this.view, { clock, timers });
     const context = {
       store: this.store,
       cursors: new ScanCursors(clock, random, this.store.limits),
@@ -126,6 +129,7 @@ export class Portal {
     return {
       ...this.store.stats(),
       resp: { ...this.door.server.stats() },
+      watch: this.watches.stats(),
       view: this.view.stats(),
       heartbeats: { ...this.heartbeats.counts },
     };
@@ -135,6 +139,7 @@ export class Portal {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.watches.close();
     await this.door.server.close(drainMs);
     await this.heartbeats.stop();
     await this.store.close(drainMs);

@@ -1,0 +1,63 @@
+import type { ChunkRoute, NamespaceState, NodeState } from '@levee/events';
+
+const stamp = { change: 'Test', seq: 1, term: 1 };
+
+/** Namespace `ns` with one partition and one chunk, but for what is said. */
+export const namespaceEntity = (but: Partial<NamespaceState> = {}): NamespaceState => ({
+  ...stamp,
+  name: 'ns',
+  number: 1,
+  binlog: 'b',
+  state: 'active',
+  partitions: 1,
+  hashAlgorithm: 'murmur2',
+  partitionStrategy: 'hash',
+  chunks: 1,
+  replicas: 2,
+  ack: 'logged',
+  consistency: 'session',
+  maxStalenessMs: null,
+  requestsPerSecond: null,
+  chunkRequestsPerSecond: null,
+  chunkCapacityBytes: 1 << 20,
+  failoverStrategy: 'automatic',
+  expectedBytes: null,
+  expectedRequestsPerSecond: null,
+  historyWindowMs: 1,
+  maxTtlMs: null,
+  manualPlans: [],
+  nextChunk: 1,
+  createdAtMs: 1,
+  ...but,
+});
+
+export const nodeEntity = (nodeId: string, but: Partial<NodeState> = {}): NodeState => ({
+  ...stamp,
+  nodeId,
+  storeId: `s-${nodeId}`,
+  incarnation: 'i',
+  state: 'up',
+  domain: nodeId,
+  respAddress: '127.0.0.1:1',
+  httpAddress: '',
+  registeredAtMs: 1,
+  featureLevel: 1,
+  ...but,
+});
+
+/** All slots of `ns`, the first node primary, but for what is said. */
+export const routeEntity = (nodeIds: readonly string[], but: Partial<ChunkRoute> = {}): ChunkRoute => ({
+  ...stamp,
+  chunkId: 'ns#1/c00000',
+  namespace: 'ns',
+  slotStart: 0,
+  slotEnd: 1_000_000,
+  replicas: nodeIds.map((nodeId, i) => ({
+    nodeId,
+    storeId: `s-${nodeId}`,
+    unitId: `${nodeId}/u1`,
+    generation: 1,
+    role: i === 0 ? 'primary' : 'follower',
+  })),
+  ...but,
+});
