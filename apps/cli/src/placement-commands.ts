@@ -3,7 +3,15 @@ import { durationMs, keyBytes, type KeyEncoding, keyEncodings, percentEncode, wh
 import { usageFailure } from './exit';
 import type { Row } from './output';
 import type { ToolsOf } from './program';
+import { replicasByRole } from './replicas-by-role';
 import { rowsOf } from './rows';
+import { watchRoutes } from './watch-routes';
+
+interface RoutesOptions {
+  readonly namespace?: string;
+  readonly knownVersion?: number;
+  readonly watch?: boolean;
+}
 
 /** Where things are: nodes, units, routes, one key, the whole cluster. */
 export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
@@ -48,22 +56,28 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
     });
 
   program
-    .command('routes')
+    .command('routes [namespace]')
     .description('which replicas serve which slots')
-    .option('-n, --namespace <name>', 'namespace', 'default')
+    .option('-n, --namespace <name>', 'namespace (default: default)')
     .option(
       '--known-version <version>',
       'a version that is known already: says whether there is a newer one',
       wholeNumber,
     )
-    .action(async (options: { namespace: string; knownVersion?: number }, command: Command) => {
-      const { namespace, knownVersion: version } = options;
-      const { output, portal } = toolsOf(command);
+    .option('-w, --watch', 'go on with every change, until interrupted; comes back by itself when a portal goes away')
+    .action(async (named: string | undefined, options: RoutesOptions, command: Command) => {
+      const { knownVersion: version } = options;
+      if (named !== undefined && options.namespace !== undefined && named !== options.namespace)
+        throw usageFailure(`name one namespace, ${named} or ${options.namespace}`);
+      const namespace = named ?? options.namespace ?? 'default';
+      const tools = toolsOf(command);
+      if (options.watch === true) return watchRoutes(tools, namespace, version);
+      const { output, portal } = tools;
       const path = `/v1/routes/${encodeURIComponent(namespace)}`;
       const reply = (await portal.json({ path, query: { version } })) as Row;
       if (output.format !== 'text') return output.value(reply);
       if (reply['change'] === 'notChange') return output.value(reply, `version ${String(version)} is the newest`);
-      const routes = rowsOf(reply, 'routes').map((route) => ({ ...route, ...replicaColumns(route['replicas']) }));
+      const routes = rowsOf(reply, 'routes').map((route) => ({ ...route, ...replicasByRole(route['replicas']) }));
       await output.table(routes, ['chunkId', 'slotStart', 'slotEnd', 'primary', 'followers', 'retired']);
     });
 
@@ -96,15 +110,4 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
 function counts(by: unknown): string {
   const some = Object.entries((by ?? {}) as Row).filter(([, count]) => typeof count === 'number' && count > 0);
   return some.map(([what, count]) => `${String(count)} ${what}`).join(', ') || '-';
-}
-
-/** Units by role, for the table. */
-function replicaColumns(replicas: unknown): Row {
-  const list = Array.isArray(replicas) ? (replicas as Row[]) : [];
-  const unitsOf = (role: string): string =>
-    list
-      .filter((replica) => replica['role'] === role)
-      .map((replica) => String(replica['unitId'] ?? replica['nodeId']))
-      .join(' ') || '-';
-  return { primary: unitsOf('primary'), followers: unitsOf('follower'), retired: unitsOf('retired') };
 }

@@ -2,6 +2,7 @@ import { Failure, messageOf } from '@levee/kernel';
 import { type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { CliFailure, usageFailure } from './exit';
+import { serverEvents } from './event-stream';
 import type { Row } from './output';
 import { splitLines } from './split-lines';
 
@@ -74,6 +75,29 @@ export class PortalClient {
 
   /** A reply of JSON lines, as they come; ends quietly when interrupted or at `stop`. The deadline is for the first byte. */
   async *lines(request: PortalRequest, stop?: AbortSignal): AsyncGenerator<Row> {
+    const lines = (response: IncomingMessage) => splitLines(response, lineBytesMax);
+    for await (const line of this.stream(request, lines, stop))
+      if (line.trim() !== '') yield parseJson(line, `a line of ${request.path}`) as Row;
+  }
+
+  /** Server-sent events whose data is JSON, as they come; `opened` is called when they may; else as {@link lines}. */
+  async *events(
+    request: PortalRequest,
+    opened: () => void,
+  ): AsyncGenerator<{ event: string; id: string | undefined; data: Row }> {
+    const events = (response: IncomingMessage) => {
+      opened();
+      return serverEvents(response, lineBytesMax);
+    };
+    for await (const { event, id, data } of this.stream(request, events))
+      yield { event, id, data: parseJson(data, `an event of ${request.path}`) as Row };
+  }
+
+  private async *stream<T>(
+    request: PortalRequest,
+    parts: (response: IncomingMessage) => AsyncIterable<T | undefined>,
+    stop?: AbortSignal,
+  ): AsyncGenerator<T> {
     const { interrupted } = this.options;
     const stopped = stop ? AbortSignal.any([interrupted, stop]) : interrupted;
     const deadline = new AbortController();
@@ -84,9 +108,9 @@ export class PortalClient {
       response = await this.open(request, AbortSignal.any([deadline.signal, stopped]));
       clearTimeout(timer);
       stopped.addEventListener('abort', leave);
-      for await (const line of splitLines(response, lineBytesMax)) {
-        if (line === undefined) throw new CliFailure('MALFORMED', `a line of more than ${lineBytesMax} bytes`);
-        if (line.trim() !== '') yield parseJson(line, `a line of ${request.path}`) as Row;
+      for await (const part of parts(response)) {
+        if (part === undefined) throw new CliFailure('MALFORMED', `a line of more than ${lineBytesMax} bytes`);
+        yield part;
       }
       if (!response.complete && !stopped.aborted)
         throw new CliFailure('UNREACHABLE', `${this.base.origin} ended the reply to ${request.path} in the middle`);
