@@ -21,3 +21,4 @@ export * from './master';
 export * from './collect-digests';
 export * from './maintenance-ends';
 export * from './node-watch';
+export * from './heartbeat-view';
