@@ -16,6 +16,7 @@ import {
   type FencedWriter,
   type Log,
   type LogBatch,
+  type LogCondition,
   LogFailure,
   type LogPosition,
   type LogRecord,
@@ -134,6 +135,11 @@ export class EmbeddedLog implements Log {
   describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
     const found = names === undefined ? [...this.topics.values()] : names.map((name) => this.topics.get(name));
     return Promise.resolve(found.filter((topic) => topic !== undefined).map((topic) => describe(topic.stored)));
+  }
+
+  /** One process and no transactions: what could be wrong shows as a failure. */
+  examine(): Promise<LogCondition> {
+    return Promise.resolve({ brokers: [], weakPartitions: [], openTransactions: [] });
   }
 
   /** Replaces the named settings of a topic; what {@link ensureTopics} refused can be mended with it. */

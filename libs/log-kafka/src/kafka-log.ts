@@ -14,6 +14,7 @@ import {
   type FencedWriter,
   type Log,
   type LogBatch,
+  type LogCondition,
   LogFailure,
   type LogPosition,
   type LogRecord,
@@ -29,6 +30,7 @@ import { Appender } from './appender';
 import { ClusterMetadata, parseAddress } from './cluster-metadata';
 import { Fetcher } from './fetcher';
 import { createKafkajsClient, type KafkajsClient } from './kafkajs-client';
+import { examineLog } from './log-examination';
 import { checkedLimits, type KafkaLogLimits } from './limits';
 import { fencingProducerId, freshProducerId } from './producer-ids';
 import { kafkaError, kafkaErrorName } from './protocol/error-codes';
@@ -118,6 +120,11 @@ export class KafkaLog implements Log {
 
   describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
     return this.parts.admin.describe(topics);
+  }
+
+  examine(topics: readonly string[]): Promise<LogCondition> {
+    const { metadata, admin } = this.parts;
+    return examineLog({ metadata, brokerSettings: (nodeIds) => admin.brokerSettings(nodeIds) }, topics);
   }
 
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {

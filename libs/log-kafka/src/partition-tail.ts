@@ -16,7 +16,11 @@ interface Chunk {
   readonly scanned: ScannedBatches;
   readonly aborted: readonly AbortedTransaction[];
   readonly endOffset: Offset;
+  /** End of the durable records while an open transaction holds some of them back. */
+  readonly withheldTo: Offset | undefined;
 }
+
+type Ends = Pick<Chunk, 'endOffset' | 'withheldTo'>;
 
 /** What a tail needs from whoever fetches for it. */
 export interface TailHost {
@@ -163,6 +167,10 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     this.attempts = 0;
     const committed = answer.lastStableOffset >= 0 ? answer.lastStableOffset : answer.highWatermark;
     const endOffset = asOffset(Math.min(committed, answer.highWatermark));
+    const ends = {
+      endOffset,
+      withheldTo: endOffset < answer.highWatermark ? asOffset(answer.highWatermark) : undefined,
+    };
     const scanned = scanBatches(answer.batches, {
       from: this.position,
       onBoundary: this.onBoundary,
@@ -171,9 +179,9 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     if (scanned.bytes.length > 0) {
       this.rereads = 0;
       this.cutBatchBytes = 0;
-      this.take(owned(scanned, answerBytes), answer.aborted, endOffset);
+      this.take(owned(scanned, answerBytes), answer.aborted, ends);
     } else if (scanned.damagedAt === undefined && scanned.cutBatchBytes === 0 && scanned.refused === undefined) {
-      this.idle(scanned, endOffset, waitMs);
+      this.idle(scanned, ends, waitMs);
     }
     if (scanned.refused !== undefined) {
       this.fail('RECORD_CORRUPT', scanned.refused.message, scanned.refused);
@@ -185,8 +193,8 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     }
   }
 
-  private take(scanned: ScannedBatches, aborted: readonly AbortedTransaction[], endOffset: Offset): void {
-    const chunk = { firstOffset: this.position, scanned, aborted, endOffset };
+  private take(scanned: ScannedBatches, aborted: readonly AbortedTransaction[], ends: Ends): void {
+    const chunk = { firstOffset: this.position, scanned, aborted, ...ends };
     this.position = scanned.nextOffset;
     this.onBoundary = true;
     this.leaderEpoch = scanned.leaderEpoch;
@@ -196,11 +204,11 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   }
 
   /** At the end: an empty batch, when the reader has not heard anything for `idleMs` by the time of the next answer. */
-  private idle(scanned: ScannedBatches, endOffset: Offset, waitMs: number): void {
-    if (this.position < endOffset || this.waiter === undefined || this.chunks.length > 0) return;
+  private idle(scanned: ScannedBatches, ends: Ends, waitMs: number): void {
+    if (this.position < ends.endOffset || this.waiter === undefined || this.chunks.length > 0) return;
     const dueMs = this.deliveredMs + this.idleMs - waitMs;
     if (this.answered && this.host.nowMs() < dueMs) return;
-    this.chunks.push({ firstOffset: this.position, scanned, aborted: [], endOffset });
+    this.chunks.push({ firstOffset: this.position, scanned, aborted: [], ...ends });
   }
 
   /** Decodes one chunk for a reader that waits; returns its bytes. */
@@ -229,7 +237,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     waiter.reject(failure);
   }
 
-  private handOver({ firstOffset, scanned, aborted, endOffset }: Chunk): LogBatch {
+  private handOver({ firstOffset, scanned, aborted, endOffset, withheldTo }: Chunk): LogBatch {
     this.answered = true;
     this.deliveredMs = this.host.nowMs();
     this.handledBytes = scanned.bytes.length;
@@ -238,7 +246,8 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     const leaderEpoch = scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch;
     try {
       const records = decodeRecords(scanned, firstOffset, aborted);
-      return { topic, partition, firstOffset, nextOffset, leaderEpoch, endOffset, records };
+      const batch = { topic, partition, firstOffset, nextOffset, leaderEpoch, endOffset, records };
+      return withheldTo === undefined ? batch : { ...batch, withheldTo };
     } catch (cause) {
       const code = failureCode(cause) === 'RECORD_CORRUPT' ? 'RECORD_CORRUPT' : undefined;
       this.end();

@@ -5,6 +5,7 @@ import type { ClusterMetadata } from './cluster-metadata';
 import type { KafkaLogLimits } from './limits';
 import { kafkaError } from './protocol/error-codes';
 import type { TopicMetadata } from './protocol/requests';
+import { brokerSettingNames } from './log-examination';
 import { topicFaults } from './topic-policy';
 
 export interface TopicAdminParts {
@@ -67,6 +68,27 @@ export class TopicAdmin {
       replicationFactor: Math.max(0, ...partitions.map(({ replicas }) => replicas)),
       settings: settings.get(name) ?? {},
     }));
+  }
+
+  /** The settings named by {@link brokerSettingNames} of each broker. */
+  async brokerSettings(nodeIds: readonly number[]): Promise<Map<number, Record<string, string>>> {
+    if (nodeIds.length === 0) return new Map();
+    const { resources } = await this.run('describing brokers', (admin) =>
+      admin.describeConfigs({
+        includeSynonyms: false,
+        resources: nodeIds.map((id) => ({
+          type: ConfigResourceTypes.BROKER,
+          name: String(id),
+          configNames: [...brokerSettingNames],
+        })),
+      }),
+    );
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        Number(resourceName),
+        Object.fromEntries(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
   }
 
   /** The broker replaces the whole set: what the topic has of its own is sent along. */

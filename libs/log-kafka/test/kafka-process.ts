@@ -8,6 +8,8 @@ const commandDeadlineMs = 60_000;
 /** A Kafka of this suite alone, whose brokers may be killed and whose files may be damaged. */
 export class KafkaProcess {
   brokers: readonly string[] = [];
+  /** Ports of the listeners of `behind`, by their name, then by broker. */
+  portsBehind: Readonly<Record<string, readonly number[]>> = {};
   dir = '';
   private readonly answers: AsyncIterator<string>;
   private errors = '';
@@ -19,14 +21,18 @@ export class KafkaProcess {
     child.stdin.on('error', () => undefined);
   }
 
-  /** `settings`: broker properties over those of tools/kafka. */
-  static async start(nodes: 1 | 3, settings: Readonly<Record<string, string>> = {}): Promise<KafkaProcess> {
+  /** `settings`: broker properties over those of tools/kafka. `behind`: as `startKafka` takes it. */
+  static async start(
+    nodes: 1 | 3,
+    settings: Readonly<Record<string, string>> = {},
+    behind: Readonly<Record<string, readonly string[]>> = {},
+  ): Promise<KafkaProcess> {
     const tool = join(__dirname, '../../../tools/kafka/kafka.mjs');
-    const kafka = new KafkaProcess(
-      spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`, '--settings', JSON.stringify(settings)]),
-    );
+    const wishes = ['--settings', JSON.stringify(settings), '--behind', JSON.stringify(behind)];
+    const kafka = new KafkaProcess(spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`, ...wishes]));
     const started = await kafka.answer('start', startDeadlineMs);
     kafka.brokers = String(started['brokers']).split(',');
+    kafka.portsBehind = started['portsBehind'] as Record<string, number[]>;
     kafka.dir = String(started['dir']);
     return kafka;
   }

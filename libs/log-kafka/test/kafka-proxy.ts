@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { KafkaFrames } from '../../../test/faults/kafka-batches';
 import { type Link, type Tap, TcpProxy } from '../../../test/faults/tcp-proxy';
 
 export const produceKey = 0;
@@ -66,8 +67,8 @@ export class KafkaProxy {
   };
 
   private tap(): Tap {
-    const requests = new Frames();
-    const answers = new Frames();
+    const requests = new KafkaFrames();
+    const answers = new KafkaFrames();
     const apiKeys = new Map<number, number>();
     return {
       toServer: (chunk, link) => {
@@ -103,23 +104,6 @@ export class KafkaProxy {
       frame[frame.length - 1] = (frame[frame.length - 1] as number) ^ 0xff;
     }
     link.forward('toClient', frame);
-  }
-}
-
-/** Cuts a byte stream into Kafka's frames (int32 length in front). */
-class Frames {
-  private rest: Buffer = Buffer.alloc(0);
-
-  push(chunk: Buffer): Buffer[] {
-    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-    const frames: Buffer[] = [];
-    while (this.rest.length >= 4) {
-      const length = 4 + this.rest.readInt32BE(0);
-      if (this.rest.length < length) break;
-      frames.push(Buffer.from(this.rest.subarray(0, length)));
-      this.rest = this.rest.subarray(length);
-    }
-    return frames;
   }
 }
 

@@ -22,6 +22,12 @@ export interface Log {
   describeTopics(topics?: readonly string[]): Promise<TopicDescription[]>;
 
   /**
+   * What is wrong with the log itself, as far as these topics show it; a missing topic is left out. A snapshot for
+   * people and alarms, taken from what the brokers say now. Fails with LOG_UNAVAILABLE.
+   */
+  examine(topics: readonly string[]): Promise<LogCondition>;
+
+  /**
    * Sets these settings of a topic and leaves the others as they are; resolves when they are in force. Idempotent.
    * Fails with TOPIC_MISSING, and with TOPIC_MISCONFIGURED for a setting or value that there is not.
    */
@@ -109,6 +115,11 @@ export interface LogBatch {
   readonly leaderEpoch: number;
   /** End of committed records when this batch was fetched; `nextOffset >= endOffset` means: at the end. */
   readonly endOffset: Offset;
+  /**
+   * Only while somebody's open transaction holds records back: where the durable records end, above `endOffset`. Who
+   * stands at `endOffset` then has not read everything that was acknowledged.
+   */
+  readonly withheldTo?: Offset;
   readonly records: readonly StoredRecord[];
 }
 
@@ -155,6 +166,47 @@ export interface TopicDescription {
   readonly partitions: number;
   readonly replicationFactor: number;
   readonly settings: Readonly<Record<string, string>>;
+}
+
+/** How the log itself is: what no topic's settings tell. */
+export interface LogCondition {
+  /** Empty where there are none to speak of. */
+  readonly brokers: readonly BrokerCondition[];
+  /** Those without a leader, or with fewer replicas in sync than they have. */
+  readonly weakPartitions: readonly WeakPartition[];
+  /** Transactions that hold records back from readers. */
+  readonly openTransactions: readonly OpenTransaction[];
+}
+
+export interface BrokerCondition {
+  readonly nodeId: number;
+  /** `undefined`: a replica of a partition is on it, but it is not part of the cluster now. */
+  readonly address: string | undefined;
+  /** Settings that bear on durability and on readers, in Kafka's names. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface WeakPartition {
+  readonly topic: string;
+  readonly partition: Partition;
+  readonly hasLeader: boolean;
+  readonly replicas: number;
+  readonly inSync: number;
+}
+
+export interface OpenTransaction {
+  readonly topic: string;
+  readonly partition: Partition;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** `undefined`: no broker knows the transaction any more; only an operator can end it. */
+  readonly transactionalId: string | undefined;
+  /** Of its first record: committed readers stop here. */
+  readonly startOffset: Offset;
+  /** Records from `startOffset` to here wait for its end. */
+  readonly withheldTo: Offset;
+  /** When it last wrote here, by the broker's clock, ms since 1970. */
+  readonly lastAppendMs: number;
 }
 
 /** The closed list of what can go wrong with a log. */

@@ -4,6 +4,7 @@ import type {
   FencedWriter,
   Log,
   LogBatch,
+  LogCondition,
   LogPosition,
   LogRecord,
   PartitionOffsets,
@@ -29,6 +30,9 @@ export class BentLog implements Log {
   }
   describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
     return this.log.describeTopics(topics);
+  }
+  examine(topics: readonly string[]): Promise<LogCondition> {
+    return this.log.examine(topics);
   }
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     return this.log.alterTopic(topic, settings);

@@ -53,9 +53,44 @@ export const foreign: readonly Case[] = [
       await c.append(topic, [record('k', 'after')]);
       const tail = c.tail(topic, 0, { idleMs: 100 });
       expect((await tail.take(1)).map((r) => r.value?.toString())).toEqual(['before']);
-      for (let n = 0; n < 3; n++) expect((await tail.next())?.records).toEqual([]);
+      for (let n = 0; n < 3; n++) {
+        const batch = await tail.next();
+        expect(batch?.records).toEqual([]);
+        expect({ ...batch, records: [] }).toMatchObject({ nextOffset: 1, endOffset: 1, withheldTo: 3 });
+      }
       await transaction.commit();
       expect((await tail.take(2)).map((r) => r.value?.toString())).toEqual(['inside', 'after']);
+      await c.append(topic, [record('k', 'last')]);
+      expect((await tail.next())?.withheldTo).toBeUndefined();
+    },
+  ],
+  [
+    'an examination names who holds records back, where, since when, and nobody once that is over',
+    async (c) => {
+      const open = c.fault('openForeignTransaction');
+      if (open === undefined) return;
+      const topic = await c.topic({}, 2);
+      await c.append(topic, [record('k', 'before')]);
+      expect((await c.log.examine([topic, 'no-such-topic'])).openTransactions).toEqual([]);
+      const transaction = await open(topic, p0, [record('k', 'inside')]);
+      await c.append(topic, [record('k', 'after')]);
+      const { openTransactions, weakPartitions } = await c.log.examine([topic]);
+      expect(openTransactions).toEqual([
+        {
+          topic,
+          partition: 0,
+          producerId: expect.any(Number) as number,
+          producerEpoch: 0,
+          transactionalId: `open-${topic}`,
+          startOffset: 1,
+          withheldTo: 3,
+          lastAppendMs: expect.any(Number) as number,
+        },
+      ]);
+      expect(Math.abs(Date.now() - (openTransactions[0]?.lastAppendMs ?? 0))).toBeLessThan(60_000);
+      expect(weakPartitions).toEqual([]);
+      await transaction.abort();
+      expect((await c.log.examine([topic])).openTransactions).toEqual([]);
     },
   ],
   [

@@ -67,6 +67,9 @@ export interface PartitionMetadata {
   readonly leader: number;
   readonly leaderEpoch: number;
   readonly replicas: number;
+  /** Node ids of the replicas. */
+  readonly replicaIds: readonly number[];
+  readonly inSync: number;
 }
 
 /** `topics: undefined` asks for all. */
@@ -112,11 +115,11 @@ function readPartition(r: ByteReader): PartitionMetadata {
   const partition = r.int32();
   const leader = r.int32();
   const leaderEpoch = r.int32();
-  const replicas = r.compactArray((ids) => ids.int32()).length;
-  r.skipCompactInt32s(); // in sync
+  const replicaIds = r.compactArray((ids) => ids.int32());
+  const inSync = r.compactArray((ids) => ids.int32()).length;
   r.skipCompactInt32s(); // offline
   r.skipTags();
-  return { errorCode, partition, leader, leaderEpoch, replicas };
+  return { errorCode, partition, leader, leaderEpoch, replicas: replicaIds.length, replicaIds, inSync };
 }
 
 /** Asks for the offset of the first record at or after `timestampMs`; -1 = end, -2 = start. */
@@ -132,8 +135,13 @@ export interface OffsetAnswer {
   readonly offset: number;
 }
 
-export function encodeListOffsets(topic: string, queries: readonly OffsetQuery[]): Buffer {
-  const writer = new ByteWriter().int32(-1).int8(isolation.readCommitted).int32(1).string(topic).int32(queries.length);
+/** Ends are those of committed records unless asked otherwise. */
+export function encodeListOffsets(
+  topic: string,
+  queries: readonly OffsetQuery[],
+  level: number = isolation.readCommitted,
+): Buffer {
+  const writer = new ByteWriter().int32(-1).int8(level).int32(1).string(topic).int32(queries.length);
   for (const { partition, leaderEpoch, timestampMs } of queries)
     writer.int32(partition).int32(leaderEpoch).int64(timestampMs);
   return writer.bytes();
