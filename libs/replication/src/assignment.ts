@@ -44,3 +44,7 @@ export function reclaimsOf(state: ClusterState, nodeId: string, storeId: string)
     if (on === storeId && is === 'reclaiming') found.push({ unitId, generation });
   return found;
 }
+
+export function isReadableRole(role: Assignment['role']): boolean {
+  return role === 'primary' || role === 'follower' || role === 'retired';
+}

@@ -22,6 +22,7 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
         partition,
         nextOffset: hosted.nextOffset(partition),
         ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
+        problem: hosted.troubleOf(partition) ?? null,
       };
     }),
   };

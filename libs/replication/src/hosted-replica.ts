@@ -1,7 +1,8 @@
 import { ChunkStoreFailure, Replica, type ReplicaIdentity } from '@levee/chunk-store';
 import { assert, defined, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
-import type { Assignment } from './assignment';
+import { type Assignment, isReadableRole } from './assignment';
+import { binlogLossOf } from './binlog-origin';
 import type { HostedWorld } from './hosted-world';
 import { deleteRetentionMsDefault, nodeLimits } from './node-limits';
 import type { FeedMember } from './partition-feed';
@@ -118,6 +119,11 @@ export class HostedReplica implements FeedMember {
     return atEndMs === undefined ? Infinity : nowMonotonicMs - atEndMs;
   }
 
+  /** Why the partition cannot be followed to its end, in words. */
+  troubleOf(partition: number): string | undefined {
+    return this.placeByPartition.get(partition)?.trouble;
+  }
+
   /** Calls `reached` once `nextOffset` is applied; the returned function ends the wait. `undefined`: too many wait. */
   whenApplied(partition: number, nextOffset: number, reached: () => void): (() => void) | undefined {
     const place = this.placeByPartition.get(partition);
@@ -231,17 +237,17 @@ export class HostedReplica implements FeedMember {
 
   private async rebuildNow(reason: string): Promise<void> {
     if (this.isClosed) return;
-    const bounds = await this.world.log.offsets(this.identity.binlog);
-    const cut = bounds.find((each) => each.startOffset > 0 && this.placeByPartition.has(each.partition));
-    if (cut !== undefined) {
+    const { binlog } = this.identity;
+    const feeds = new Map(this.partitions.map((partition) => [partition, this.world.feedOf(this.identity, partition)]));
+    const loss = await binlogLossOf(this.world.log, binlog, feeds);
+    if (loss !== undefined) {
+      const problem = `I14: ${reason}; but ${loss}, so the log cannot rebuild it: nothing is cleared`;
+      if (this.state !== 'stuck')
+        this.world.logger.error({ chunkId: this.chunkId, problem }, 'a replica can neither be trusted nor rebuilt');
       this.state = 'stuck';
-      this.problem =
-        `I14: ${reason}; but partition ${cut.partition} of ${this.identity.binlog} begins at ${cut.startOffset}, so the ` +
-        'log cannot rebuild it: nothing is cleared; restore the topic, or reclaim the unit';
-      this.world.logger.error(
-        { chunkId: this.chunkId, problem: this.problem },
-        'a replica can neither be trusted nor rebuilt',
-      );
+      this.problem = problem;
+      // People may restore the topic: then it goes on by itself.
+      this.retry(() => this.rebuildNow(reason));
       return;
     }
     const { unitId, generation } = this.assignment;
@@ -370,10 +376,8 @@ export class HostedReplica implements FeedMember {
       if (code === 'REPLICA_DAMAGED') return this.rebuild(this.problem);
       if (error instanceof ChunkStoreFailure && code !== 'DISK_IN_USE') {
         this.state = 'stuck';
-        this.world.logger.error(
-          { error, chunkId: this.chunkId },
-          'a replica cannot be opened; its files are left alone',
-        );
+        const { chunkId } = this;
+        this.world.logger.error({ error, chunkId }, 'a replica cannot be opened; its files are left alone');
         return;
       }
       this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica could not be opened; trying again');
@@ -392,8 +396,4 @@ export class HostedReplica implements FeedMember {
       this.world.timers.after(ms, resolve);
     });
   }
-}
-
-function isReadableRole(role: Assignment['role']): boolean {
-  return role === 'primary' || role === 'follower' || role === 'retired';
 }

@@ -13,7 +13,8 @@ import {
 } from '@levee/kernel';
 import type { HashAlgorithm } from '@levee/keyspace';
 import type { Log, LogBatch, StoredRecord } from '@levee/log';
-import { type BinlogPlace, genesisProblem, readControlRecord } from './control-records';
+import { genesisTrouble } from './binlog-origin';
+import { type BinlogPlace, readControlRecord } from './control-records';
 import type { ApplyPace } from './apply-pace';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
@@ -115,34 +116,15 @@ export class PartitionFeed {
   /** @internal The first record must be our Genesis; a log of somebody else is neither applied nor a reason to rebuild. */
   async checkGenesis(signal: AbortSignal): Promise<string | undefined> {
     if (this.genesisSeen) return undefined;
-    const { place, partition } = this.options;
-    const stop = new AbortController();
-    const both = AbortSignal.any([signal, stop.signal]);
-    const options = { signal: both, bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 };
-    try {
-      for await (const { records } of this.log.tail(
-        place.binlog,
-        partition,
-        { nextOffset: asOffset(0), leaderEpoch: -1 },
-        options,
-      )) {
-        const first = records[0];
-        if (first === undefined) return 'the partition has no Genesis yet';
-        // Somebody wrote over the key, and compaction took the first one: then it cannot be compared any more.
-        if (first.offset === 0) {
-          const found = readControlRecord(first, place);
-          if (found.kind !== 'genesis')
-            return found.kind === 'foreign' ? found.message : 'the first record of the partition is no Genesis';
-          const problem = genesisProblem(found.genesis, place);
-          if (problem !== undefined) return problem;
-        }
-        this.genesisSeen = true;
-        return undefined;
-      }
-    } finally {
-      stop.abort();
-    }
-    return 'stopped';
+    const trouble = await genesisTrouble(this.log, this.options.place, signal);
+    this.genesisSeen = trouble === undefined;
+    return trouble;
+  }
+
+  /** Looks again, whatever was seen before: the topic may have been deleted and created again since. */
+  async checkGenesisAnew(): Promise<string | undefined> {
+    this.genesisSeen = false;
+    return this.checkGenesis(new AbortController().signal);
   }
 
   /** @internal */
@@ -258,6 +240,9 @@ class FeedTail {
     this.feed.counts.batches++;
     this.feed.counts.records += records.length;
     const atEnd = batch.nextOffset >= batch.endOffset;
+    // What an open transaction holds back was acknowledged, but cannot be read: who stands there is not complete.
+    const complete = atEnd && batch.withheldTo === undefined;
+    const trouble = atEnd ? withheldProblem(batch) : undefined;
     let from = 0;
     do {
       const to = Math.min(records.length, from + recordsPerWrite);
@@ -271,7 +256,7 @@ class FeedTail {
       };
       // One piece is prepared while the one before is written: that bounds what waits in memory.
       const before = this.under;
-      this.under = this.hand(piece, whole && atEnd ? fetchedAtMs : undefined);
+      this.under = this.hand(piece, { atEndMs: whole && complete ? fetchedAtMs : undefined, trouble });
       this.nextOffset = nextOffset;
       this.feed.meet(this);
       if (!atEnd || records.length > recordsPerWrite) await before;
@@ -283,7 +268,10 @@ class FeedTail {
   }
 
   /** Applies a piece to every member, cut where a barrier asks for digests. */
-  private hand(piece: LogBatch, atEndMs: number | undefined): Promise<unknown> {
+  private hand(
+    piece: LogBatch,
+    { atEndMs, trouble }: { readonly atEndMs: number | undefined; readonly trouble: string | undefined },
+  ): Promise<unknown> {
     const { hashAlgorithm, place, logClock, partition } = this.feed.options;
     const prepared = prepareBatch(piece, { hashAlgorithm, partitions: place.partitions });
     this.reportProblems(prepared);
@@ -303,7 +291,8 @@ class FeedTail {
       }
       const span = { from, to: piece.records.length, firstOffset, nextOffset: piece.nextOffset };
       const complete = completeAtMs === undefined ? {} : { completeAtMs };
-      done.push(this.applyTo(member, { prepared, span, ...complete, ...(atEndMs === undefined ? {} : { atEndMs }) }));
+      const end = atEndMs === undefined ? {} : { atEndMs };
+      done.push(this.applyTo(member, { prepared, span, trouble, ...complete, ...end }));
     }
     return Promise.all(done);
   }
@@ -313,6 +302,7 @@ class FeedTail {
     try {
       await member.replica.apply(work.prepared, work.span, work.completeAtMs, work.after);
       member.advanced(partition, work.atEndMs);
+      if (work.trouble !== undefined) member.trouble(partition, work.trouble);
     } catch (error) {
       if (!this.members.delete(member)) return;
       member.failed(error);
@@ -367,6 +357,15 @@ interface Work {
   readonly completeAtMs?: number;
   readonly atEndMs?: number;
   readonly after?: () => void;
+  readonly trouble?: string | undefined;
+}
+
+function withheldProblem({ partition, endOffset, withheldTo }: LogBatch): string | undefined {
+  if (withheldTo === undefined) return undefined;
+  return (
+    `partition ${partition}: a transaction that a producer left open holds back the records from offset ${endOffset} ` +
+    `to ${withheldTo}; levee doctor names the producer`
+  );
 }
 
 interface DigestBarrier {

@@ -74,6 +74,46 @@ describe('a replica whose log is not what it was', () => {
     expect((await cluster.read('n1', ns, ['k0']))[0]).toMatch(/^LVNOTREADY/);
   });
 
+  it('I14: nothing is cleared while the log begins without our Genesis; once it is restored, the replica is rebuilt', async () => {
+    let gone: boolean | undefined;
+    log.onTail = (topic, _, from) => {
+      if (topic !== binlog || from.nextOffset === 0 || gone !== undefined) return;
+      gone = true;
+      throw new LogFailure('LOG_TRUNCATED', 'the topic was deleted and created again');
+    };
+    log.onBatch = (batch) =>
+      gone === true && batch.topic === binlog && batch.firstOffset === 0 ? { ...batch, records: [] } : batch;
+    await restart();
+    await until('the alarm', async () => /I14.*deleted and created again/.test(await problem()));
+    expect(rebuilds()).toBe(0);
+    expect((await cluster.read('n1', ns, ['k0']))[0]).toMatch(/^LVNOTREADY/);
+    gone = false;
+    await until('the rebuild', () => rebuilds() === 1);
+    await cluster.ready();
+    expect(await cluster.read('n1', ns, ['k0', 'k19'])).toEqual(['v0', 'v19']);
+  });
+
+  it('records that an open transaction holds back let the age grow, and the replica says why, until it ends', async () => {
+    let open = true;
+    log.onBatch = (batch) =>
+      open && batch.topic === binlog && batch.nextOffset >= batch.endOffset
+        ? { ...batch, withheldTo: asOffset(batch.endOffset + 3) }
+        : batch;
+    interface Stat {
+      readonly replicas: { readonly positions: { readonly ageMs: number; readonly problem: string | null }[] }[];
+    }
+    const position = async () => ((await cluster.stat('n1')) as unknown as Stat).replicas[0]?.positions[0];
+    await until('the trouble', async () => (await position())?.problem?.includes('transaction') === true);
+    expect((await position())?.problem).toContain('from offset 21 to 24');
+    await until('the age grows', async () => ((await position())?.ageMs ?? 0) > 1_500);
+    expect(await cluster.read('n1', ns, ['k19'])).toEqual(['v19']);
+    open = false;
+    await until('the age falls', async () => {
+      const now = await position();
+      return now?.problem === null && now.ageMs < 600;
+    });
+  });
+
   it('I13: not readable before the end that the log had after the decision, however far that is', async () => {
     log.onOffsets = (topic, offsets) =>
       topic === binlog ? offsets.map((each) => ({ ...each, endOffset: asOffset(each.endOffset + 1) })) : offsets;

@@ -1,0 +1,55 @@
+import { asOffset, asPartition, type Partition } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import { type BinlogPlace, genesisProblem, readControlRecord } from './control-records';
+
+const read = { bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 } as const;
+
+/** Why a partition does not begin as `place` says, in words; `undefined` when it does. Fails as `Log.tail` does. */
+export async function genesisTrouble(log: Log, place: BinlogPlace, signal: AbortSignal): Promise<string | undefined> {
+  const { binlog, namespace } = place;
+  const partition = asPartition(place.partition);
+  const stop = new AbortController();
+  const options = { ...read, signal: AbortSignal.any([signal, stop.signal]) };
+  try {
+    for await (const { records } of log.tail(
+      binlog,
+      partition,
+      { nextOffset: asOffset(0), leaderEpoch: -1 },
+      options,
+    )) {
+      const first = records[0];
+      if (first === undefined)
+        return (
+          `partition ${partition} of ${binlog} is empty, it must begin with the Genesis of ${namespace}: it is not made ` +
+          'yet, or was deleted and created again, then restore it from a backup'
+        );
+      // Somebody wrote over the key, and compaction took the first one: then it cannot be compared any more.
+      if (first.offset !== 0) return undefined;
+      const found = readControlRecord(first, place);
+      if (found.kind === 'foreign') return `partition ${partition} of ${binlog}: ${found.message}`;
+      if (found.kind !== 'genesis')
+        return `the first record of ${binlog} partition ${partition} is no Genesis: the log is not ours`;
+      return genesisProblem(found.genesis, place);
+    }
+  } finally {
+    stop.abort();
+  }
+  return 'stopped';
+}
+
+/** Why the log does not hold all that replicas of it had, in words; `undefined` when it begins at 0 and is ours. */
+export async function binlogLossOf(
+  log: Log,
+  binlog: string,
+  feeds: ReadonlyMap<Partition, { checkGenesisAnew(): Promise<string | undefined> }>,
+): Promise<string | undefined> {
+  const bounds = await log.offsets(binlog);
+  const cut = bounds.find(({ partition, startOffset }) => startOffset > 0 && feeds.has(partition));
+  if (cut !== undefined)
+    return `partition ${cut.partition} of ${binlog} begins at ${cut.startOffset}: restore the topic, or reclaim the unit`;
+  for (const feed of feeds.values()) {
+    const trouble = await feed.checkGenesisAnew();
+    if (trouble !== undefined) return trouble;
+  }
+  return undefined;
+}
