@@ -133,6 +133,7 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       namespace: 'shop',
       chunkId: 'shop#1/c00001',
       partition: 0,
+      digestPlan: 'audit-1',
       barrierOffset: 5,
       digest,
       keys: 4,

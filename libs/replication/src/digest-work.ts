@@ -80,6 +80,7 @@ export class DigestQueue {
       namespace,
       chunkId,
       partition: work.partition,
+      digestPlan: work.digestPlan,
       barrierOffset: work.offset,
       digest,
       keys,

@@ -16,7 +16,7 @@ export const schemaVersions: readonly SchemaVersion[] = [
         {
           name: 'number',
           type: 'long',
-          doc: 'Count of the barriers of this namespace: from 1; equal numbers in several partitions belong together.',
+          doc: 'Rises with every barrier that a master writes; equal numbers of one master in several partitions belong together.',
         },
         {
           name: 'digestPlan',
@@ -1153,6 +1153,11 @@ export const schemaVersions: readonly SchemaVersion[] = [
         { name: 'namespace', type: 'string', doc: 'Name of the namespace.' },
         { name: 'chunkId', type: 'string', doc: 'Id of the chunk.' },
         { name: 'partition', type: 'int', doc: 'Index of the binlog partition: from 0.' },
+        {
+          name: 'digestPlan',
+          type: 'string',
+          doc: 'Id that the barrier carries: of the plan or audit that wants the digest.',
+        },
         {
           name: 'barrierOffset',
           type: 'long',

@@ -4,7 +4,7 @@
 export interface Barrier {
   /** UUID of the cluster; readers ignore barriers of another one. */
   readonly clusterId: string;
-  /** Count of the barriers of this namespace: from 1; equal numbers in several partitions belong together. */
+  /** Rises with every barrier that a master writes; equal numbers of one master in several partitions belong together. */
   readonly number: number;
   /** Id of the plan or audit that wants a ReplicaDigest at this offset; null = the barrier only tells the time. */
   readonly digestPlan: string | null;
@@ -582,6 +582,8 @@ export interface ReplicaDigest {
   readonly chunkId: string;
   /** Index of the binlog partition: from 0. */
   readonly partition: number;
+  /** Id that the barrier carries: of the plan or audit that wants the digest. */
+  readonly digestPlan: string;
   /** Offset of the barrier in that partition: the digest covers what lies before it. */
   readonly barrierOffset: number;
   /** Sum modulo 2^128 of the hashes of the entries, as 32 lower-case hexadecimal digits, most significant first. */
