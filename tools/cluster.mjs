@@ -18,6 +18,7 @@ const usage = `usage: npm run cluster -- [options]
   --restart                           start again what dies
   --any-ports                         free ports instead of the documented ones
   --namespace default --partitions n --chunks n --replicas n    created when absent
+  --env <name>:<SETTING>=<value>      a setting of one process only; may be repeated
   --no-build                          use dist/ as it is
   --apps <folder>                     built apps (default dist/apps)
   --json                              doors and process ids as JSON on one line
@@ -42,6 +43,7 @@ function options() {
       partitions: { type: 'string' },
       chunks: { type: 'string' },
       replicas: { type: 'string' },
+      env: { type: 'string', multiple: true, default: [] },
       apps: { type: 'string' },
       'no-build': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -60,9 +62,17 @@ function options() {
   const namespace = { name: values.namespace };
   for (const knob of ['partitions', 'chunks', 'replicas'])
     if (values[knob] !== undefined) namespace[knob] = count(knob, 1, 1_000_000);
+  const ownSettings = {};
+  for (const given of values.env) {
+    const [, member, setting, value] = /^([a-z]\d+):([A-Z_]+)=(.*)$/.exec(given) ?? [];
+    if (member === undefined)
+      throw new Error(`--env is ${given}: <name>:<SETTING>=<value>, as p1:LEVEE_LOG_LEVEL=debug`);
+    (ownSettings[member] ??= {})[setting] = value;
+  }
   return {
     ...values,
     cluster: {
+      envOf: (member) => ownSettings[member],
       masters: count('masters', 1, 9),
       nodes: count('nodes', 1, 64),
       portals: count('portals', 1, 16),

@@ -27,17 +27,25 @@ export interface Target {
 export class TcpProxy {
   /** Added to every chunk, in both directions. */
   delayMs = 0;
+  /** Where connections go; while there is none they are refused. */
+  target: Target | undefined;
+  /** Chunks that a fault has damaged since the start. */
+  damaged = 0;
   private readonly dropped = new Set<Direction>();
+  private readonly corrupting = new Map<Direction, (chunk: Buffer) => boolean>();
   private readonly links = new Set<{ client: Socket; server: Socket; link: Link }>();
   private refusing = false;
 
   private constructor(
     private readonly server: Server,
-    readonly target: Target,
+    target: Target | undefined,
     private readonly tap: (() => Tap) | undefined,
-  ) {}
+  ) {
+    this.target = target;
+  }
 
-  static async listen(target: Target, tap?: () => Tap): Promise<TcpProxy> {
+  /** `target` may be told later, when what it leads to has to know the proxy's port first. */
+  static async listen(target: Target | undefined, tap?: () => Tap): Promise<TcpProxy> {
     const server = createServer({ noDelay: true });
     const proxy = new TcpProxy(server, target, tap);
     server.on('connection', (client) => proxy.accept(client));
@@ -58,6 +66,16 @@ export class TcpProxy {
   drop(direction: Direction): () => void {
     this.dropped.add(direction);
     return () => this.dropped.delete(direction);
+  }
+
+  /** Changes the first byte of a share (0..1) of the chunks that go in this direction: frames no longer begin right. */
+  corrupt(direction: Direction, { share, random }: { share: number; random: () => number }): () => void {
+    this.corrupting.set(direction, (chunk) => {
+      if (random() >= share) return false;
+      chunk[0] = (chunk[0] as number) ^ 0x80;
+      return true;
+    });
+    return () => this.corrupting.delete(direction);
   }
 
   /** Resets every connection and every new one. */
@@ -81,20 +99,23 @@ export class TcpProxy {
   }
 
   private accept(client: Socket): void {
-    if (this.refusing) {
+    if (this.refusing || this.target === undefined) {
       client.resetAndDestroy();
       return;
     }
     const server = connect({ ...this.target, noDelay: true });
     const send = (direction: Direction, chunk: Buffer): void => {
       const to = direction === 'toServer' ? server : client;
-      if (!this.dropped.has(direction) && to.writable) to.write(chunk);
+      if (this.dropped.has(direction) || !to.writable) return;
+      if (this.corrupting.get(direction)?.(chunk) === true) this.damaged++;
+      to.write(chunk);
+    };
+    const late = {
+      toServer: new DelayLine((chunk) => send('toServer', chunk)),
+      toClient: new DelayLine((chunk) => send('toClient', chunk)),
     };
     const link: Link = {
-      forward: (direction, chunk) => {
-        if (this.delayMs === 0) send(direction, chunk);
-        else setTimeout(() => send(direction, chunk), this.delayMs);
-      },
+      forward: (direction, chunk) => late[direction].push(chunk, this.delayMs),
       reset: () => {
         this.links.delete(entry);
         client.resetAndDestroy();
@@ -114,5 +135,31 @@ export class TcpProxy {
         server.destroy();
       });
     }
+  }
+}
+
+/** Hands chunks on after their delay, in order, also when the delay shrinks meanwhile: bytes never overtake. */
+class DelayLine {
+  private readonly waiting: Array<{ chunk: Buffer; dueMs: number }> = [];
+
+  constructor(private readonly send: (chunk: Buffer) => void) {}
+
+  push(chunk: Buffer, delayMs: number): void {
+    if (delayMs === 0 && this.waiting.length === 0) return this.send(chunk);
+    this.waiting.push({ chunk, dueMs: performance.now() + delayMs });
+    if (this.waiting.length === 1) this.arm();
+  }
+
+  private arm(): void {
+    const [next] = this.waiting;
+    if (next === undefined) return;
+    setTimeout(
+      () => {
+        this.waiting.shift();
+        this.send(next.chunk);
+        this.arm();
+      },
+      Math.max(0, next.dueMs - performance.now()),
+    );
   }
 }

@@ -17,19 +17,30 @@ const singleNode = {
   'broker.heartbeat.interval.ms': 500,
 };
 
-/** `nodes`: [{id, port, controllerPort}]; `settings` override everything, so that SASL and TLS can be passed through. */
+/** `nodes`: [{id, port, controllerPort, behind: [{port, advertised}]}]; `settings` override everything, so that SASL and TLS can be passed through. */
 export function serverProperties(node, nodes, folder, settings) {
   const replicas = Math.min(3, nodes.length);
   const minInSync = nodes.length >= 3 ? 2 : 1;
+  const behind = node.behind ?? [];
+  const joined = (first, more) => [first, ...behind.map(more)].join(',');
   return {
     'process.roles': 'broker,controller',
     'node.id': node.id,
     'controller.quorum.voters': nodes.map((n) => `${n.id}@127.0.0.1:${n.controllerPort}`).join(','),
-    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://${node.advertised ?? `127.0.0.1:${node.port}`}`,
+    listeners: joined(
+      `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+      ({ port }, at) => `BEHIND${at}://127.0.0.1:${port}`,
+    ),
+    'advertised.listeners': joined(
+      `PLAINTEXT://${node.advertised ?? `127.0.0.1:${node.port}`}`,
+      ({ advertised }, at) => `BEHIND${at}://${advertised}`,
+    ),
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': joined(
+      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      (_listener, at) => `BEHIND${at}:PLAINTEXT`,
+    ),
     'log.dirs': folder,
     'num.partitions': 1,
     'default.replication.factor': replicas,

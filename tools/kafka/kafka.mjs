@@ -13,7 +13,7 @@ const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
 const stopDeadlineMs = 15_000;
 const usage =
-  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] | status [--json] | stop';
+  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] | status [--json] | stop';
 
 async function main() {
   const { positionals, values } = parse();
@@ -34,7 +34,7 @@ async function main() {
       return 0;
     }
     case 'run':
-      return runForeground(Number(values.nodes), JSON.parse(values.settings));
+      return runForeground(Number(values.nodes), JSON.parse(values.settings), JSON.parse(values.behind));
     case 'status': {
       const running = await state();
       if (running === undefined) say({ brokers: null }, 'no local Kafka is running');
@@ -61,12 +61,12 @@ async function main() {
   }
 }
 
-async function runForeground(nodes, settings) {
-  const kafka = await startKafka({ nodes, settings });
+async function runForeground(nodes, settings, behind) {
+  const kafka = await startKafka({ nodes, settings, behind });
   const answer = (fields) => process.stdout.write(`${JSON.stringify(fields)}\n`);
   process.on('SIGTERM', () => process.stdin.destroy());
   process.on('SIGINT', () => process.stdin.destroy());
-  answer({ brokers: kafka.brokers, ports: kafka.ports, dir: kafka.dir });
+  answer({ brokers: kafka.brokers, ports: kafka.ports, portsBehind: kafka.portsBehind, dir: kafka.dir });
   try {
     for await (const line of createInterface({ input: process.stdin })) {
       const [verb, node] = line.trim().split(' ');
@@ -92,6 +92,7 @@ function parse() {
       options: {
         nodes: { type: 'string', default: '1' },
         settings: { type: 'string', default: '{}' },
+        behind: { type: 'string', default: '{}' },
         json: { type: 'boolean', default: false },
       },
     });

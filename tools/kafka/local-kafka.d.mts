@@ -7,6 +7,7 @@ export interface LocalKafkaOptions {
   readonly c2?: boolean;
   readonly jvmOptions?: readonly string[];
   readonly advertised?: Readonly<Record<number, string>>;
+  readonly behind?: Readonly<Record<string, readonly string[]>>;
   readonly detached?: boolean;
   readonly env?: NodeJS.ProcessEnv;
   readonly startDeadlineMs?: number;
@@ -17,6 +18,7 @@ export interface LocalKafka {
   readonly brokers: string;
   readonly dir: string;
   readonly ports: readonly number[];
+  readonly portsBehind: Readonly<Record<string, readonly number[]>>;
   readonly pids: readonly (number | undefined)[];
   kill(nodeId: number): Promise<void>;
   restart(nodeId: number, deadlineMs?: number): Promise<void>;

@@ -17,7 +17,9 @@ const stopDeadlineMs = 15_000;
  * `dir`: where data and logs go (default: a temporary folder, removed by `stop`; a given one is kept unless
  * `keep: false`). `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
  * `c2: true`: the optimising compiler, for benches. `advertised`: by node id, `host:port` told to clients, for tests
- * with a proxy in between. `detached: true`: the brokers outlive this process (the CLI's `start`).
+ * with a proxy in between. `behind`: further listeners by name, each with the `host:port` of every node that its
+ * clients are told: a proxy's, so that one process can be cut off and no other. `detached: true`: the brokers outlive
+ * this process (the CLI's `start`).
  *
  * Throws with what is missing (Java, Maven) or with the last lines of the broker's log.
  */
@@ -66,21 +68,35 @@ class LocalKafka {
     return this.#nodes.map((node) => node.port);
   }
 
+  /** Ports of the listeners of `behind`, by their name, then by node id - 1. */
+  get portsBehind() {
+    const names = Object.keys(this.#options.behind ?? {});
+    return Object.fromEntries(names.map((name, at) => [name, this.#nodes.map((node) => node.behind[at].port)]));
+  }
+
   /** Process ids of the running brokers, by node id - 1; `undefined` for one that was killed. */
   get pids() {
     return this.#nodes.map((node) => node.process?.pid);
   }
 
   async prepare(count) {
-    const { dir, keep = dir !== undefined, settings = {}, advertised = {} } = this.#options;
+    const { dir, keep = dir !== undefined, settings = {}, advertised = {}, behind = {} } = this.#options;
     if (dir === undefined) this.dir = await mkdtemp(join(tmpdir(), 'levee-kafka-'));
     else await mkdir((this.dir = dir), { recursive: true });
     this.#removeDir = !keep;
-    const ports = await freePorts(count * 2);
+    const listeners = Object.entries(behind);
+    const ports = await freePorts(count * (2 + listeners.length));
     for (let i = 0; i < count; i++) {
       const id = i + 1;
       const folder = join(this.dir, `node-${id}`);
-      const node = { id, port: ports[i], controllerPort: ports[count + i], folder, advertised: advertised[id] };
+      const node = {
+        id,
+        port: ports[i],
+        controllerPort: ports[count + i],
+        folder,
+        advertised: advertised[id],
+        behind: listeners.map(([, told], at) => ({ port: ports[(2 + at) * count + i], advertised: told[i] })),
+      };
       this.#nodes.push({ ...node, logFile: join(folder, 'broker.log'), process: undefined, watchdog: undefined });
     }
     const clusterId = kafkaUuid();

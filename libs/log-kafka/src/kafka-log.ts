@@ -204,8 +204,9 @@ export class KafkaLog implements Log {
     const { metadata, limits, clock, timers } = this.parts;
     const untilMs = clock.monotonicMs() + limits.adminMs;
     let reason = 'no answer';
-    metadata.watch(topic);
     for (let attempt = 0; ; attempt++) {
+      // Every time: somebody else who found the topic missing may have forgotten it meanwhile.
+      metadata.watch(topic);
       const known = metadata.topic(topic);
       if (attempt > 0 || known === undefined || known.leaders.length === 0) await metadata.refresh();
       const count = metadata.topic(topic)?.leaders.length ?? 0;

@@ -64,7 +64,7 @@ export function createKafkajsClient(options: KafkajsOptions): KafkajsClient {
     retry: { initialRetryTime: 50, factor: 0.2, multiplier: 1.5, maxRetryTime: 500, retries: 40 },
     logLevel: logLevel.WARN,
     logCreator: () => (entry: LogEntry) => toLogger(logger, entry),
-    socketFactory: options.socketFactory ?? socketWithoutDelay,
+    socketFactory: (wish) => surviving((options.socketFactory ?? socketWithoutDelay)(wish)),
     ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
     ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
   });
@@ -117,6 +117,25 @@ const socketWithoutDelay: NonNullable<KafkaConfig['socketFactory']> = ({ host, p
   socket.setKeepAlive(true, keepAliveMs);
   return socket;
 };
+
+/**
+ * What is no frame (a damaged length) makes kafkajs throw while it listens to the socket, which would end the process.
+ * It ends the connection: what was under way on it is asked again.
+ */
+function surviving(socket: net.Socket): net.Socket {
+  const listen = socket.on.bind(socket);
+  const guarded = (event: string, listener: (chunk: Buffer) => void): net.Socket =>
+    listen(event, (chunk: Buffer) => {
+      try {
+        listener(chunk);
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  socket.on = ((event: string, listener: (chunk: Buffer) => void) =>
+    event === 'data' ? guarded(event, listener) : listen(event, listener)) as typeof socket.on;
+  return socket;
+}
 
 interface RequestQueue {
   pending: unknown[];

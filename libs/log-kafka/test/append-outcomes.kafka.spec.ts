@@ -56,6 +56,26 @@ describe('outcomes of appends to Kafka that come late or never', () => {
     expect(await valuesOf(log, topic)).toEqual(['first', 'v0', 'v1', 'v2']);
   });
 
+  it('two who ask for the offsets of a topic that is missing are both told so in time', async () => {
+    const missing = `${topic}-missing`;
+    const asked = performance.now();
+    const first = outcome(log.offsets(missing));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const second = outcome(log.offsets(missing));
+    expect(await Promise.all([first, second])).toEqual(['TOPIC_MISSING', 'TOPIC_MISSING']);
+    expect(performance.now() - asked).toBeLessThan(5_000);
+  });
+
+  it('I17: an answer that is no frame ends its connection, not the process; the append is sent again', async () => {
+    const mend = proxy.damageFrames();
+    const during = outcome(log.append(topic, p0, one('during')));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    mend();
+    expect(await during).toBe('stored');
+    expect(proxy.damagedFrames).toBeGreaterThan(0);
+    expect(await valuesOf(log, topic)).toEqual(['first', 'during']);
+  });
+
   it('I3: cut off before anything was sent, the failure is definite and nothing appears later', async () => {
     const mend = await proxy.cut();
     await outcome(log.append(topic, asPartition(1), one('finds out that the connection is gone')));

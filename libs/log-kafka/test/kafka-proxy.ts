@@ -15,7 +15,9 @@ export class KafkaProxy {
   private loseNext: number | undefined;
   private corruptNext: number | undefined;
   private undoCuts: Array<() => void> | undefined;
+  private damaging = false;
   lostAnswers = 0;
+  damagedFrames = 0;
 
   /** The next answer to a request of this kind is swallowed and its connection reset: the broker has carried it out. */
   loseNextAnswer(apiKey: number): void {
@@ -25,6 +27,12 @@ export class KafkaProxy {
   /** Damages a byte in the batches of the next fetch answer that has some. */
   corruptNextFetch(): void {
     this.corruptNext = fetchKey;
+  }
+
+  /** Answers have a length that cannot be, until the returned function is called. */
+  damageFrames(): () => void {
+    this.damaging = true;
+    return () => (this.damaging = false);
   }
 
   /** Requests of this kind do not reach their broker until the returned function is called. */
@@ -102,6 +110,10 @@ export class KafkaProxy {
     if (apiKey !== undefined && apiKey === this.corruptNext && frame.length > answerWithoutBatchBytes) {
       this.corruptNext = undefined;
       frame[frame.length - 1] = (frame[frame.length - 1] as number) ^ 0xff;
+    }
+    if (this.damaging) {
+      this.damagedFrames++;
+      frame[0] = 0x80;
     }
     link.forward('toClient', frame);
   }
