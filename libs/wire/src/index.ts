@@ -1,4 +1,5 @@
 export * from './await-frames';
+export * from './copy-frames';
 export * from './frame';
 export * from './node-protocol';
 export * from './range-frames';

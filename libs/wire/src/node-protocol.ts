@@ -11,6 +11,10 @@
  *   LV.AWAIT ns tableVersion deadlineMs <awaitEntries>                                            -> <awaitReply>
  *   LV.RANGE ns tableVersion maxAgeMs nowMs deadlineMs chunkId from to limit bytesMax flags <positions> -> <rangeReply>
  *            (from inclusive, to exclusive, empty = open; flags: letters, `k` = keys without values)
+ *   LV.COPY OPEN ns chunkId slotStart slotEnd after                                               -> <copyOpened>
+ *            (a snapshot of those slots behind the key `after`, empty = from the first; for nodes that build a replica)
+ *   LV.COPY NEXT copyId sequence bytesMax                      -> <copyFrame>, by ascending key; sequence counts from 0
+ *   LV.COPY CLOSE copyId                                       -> OK
  *   LV.STAT                                                    -> JSON
  *   LV.GET   ns key                                            -> bulk | nil (for people with redis-cli; eventual)
  *
@@ -40,12 +44,20 @@
  *                 then per key in byte order: 1 keyLength u16, key, offset u64, expiresAtMs u64, valueLength u32, value
  *                                           | 2 keyLength u16, key, length u16, error text (an unreadable value)
  *                 then positions as in readReply, then the next key (the first not looked at)
+ *   copyOpened    copyIdLength u16, copyId, bytesEstimate u64, count u32, then each partition of the slots: partition u32,
+ *                 nextOffset u64, leaderEpoch+1 u32, completeAtMs u64, as they are inside the snapshot
+ *   copyFrame     crc32c u32 of all that follows, sequence u32, last u8, then entries until the end: keyLength u16,
+ *                 storedLength u32, database key, stored value (see `stored-value.ts` in @levee/chunk-store)
+ *
+ * LV.COPY fails with -LVNOTREADY (the source is not readable), -LVMOVED (it does not hold the chunk), -LVCOPYBUSY (too
+ * many copies are open: ask again later), -LVCOPYGONE (no such copy any more: open another behind the last key).
  */
 export const nodeCommands = {
   hello: 'LV.HELLO',
   read: 'LV.READ',
   await: 'LV.AWAIT',
   range: 'LV.RANGE',
+  copy: 'LV.COPY',
   stat: 'LV.STAT',
   get: 'LV.GET',
 } as const;

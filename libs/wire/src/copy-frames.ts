@@ -1,0 +1,142 @@
+import { crc32cNative } from '@levee/codec';
+import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { argText, argumentCount, decimalArg } from './node-arguments';
+import { nodeCommands, nodeProtocolLimits } from './node-protocol';
+
+/** LV.COPY OPEN: a snapshot of the slots `[slotStart, slotEnd)` of a chunk, by ascending key. */
+export interface CopyOpenRequest {
+  readonly namespace: string;
+  readonly chunkId: string;
+  readonly slotStart: number;
+  readonly slotEnd: number;
+  /** Last key that the asker has already; empty = from the first. */
+  readonly after: Buffer;
+}
+
+/** Where the source stood in a partition when the snapshot was taken. */
+export interface CopyPosition {
+  readonly partition: number;
+  readonly nextOffset: number;
+  /** -1 = unknown. */
+  readonly leaderEpoch: number;
+  /** Log time in milliseconds since 1970 at which the source last missed nothing. */
+  readonly completeAtMs: number;
+}
+
+export interface CopyOpened {
+  readonly copyId: string;
+  /** Of every partition that the slots touch. */
+  readonly positions: readonly CopyPosition[];
+  /** Bytes that the whole chunk takes at the source, a rough measure of what is to come. */
+  readonly bytesEstimate: number;
+}
+
+/** LV.COPY NEXT: one block of entries. */
+export interface CopyFrame {
+  /** Number of the block in its copy: from 0. */
+  readonly sequence: number;
+  /** Nothing comes after it. */
+  readonly last: boolean;
+  /** Entries as `@levee/chunk-store` packs them. */
+  readonly block: Buffer;
+}
+
+export type CopyRequest =
+  | ({ readonly what: 'open' } & CopyOpenRequest)
+  | { readonly what: 'next'; readonly copyId: string; readonly sequence: number; readonly bytesMax: number }
+  | { readonly what: 'close'; readonly copyId: string };
+
+export function copyOpenCommand(request: CopyOpenRequest): readonly (string | Buffer)[] {
+  const { namespace, chunkId, slotStart, slotEnd, after } = request;
+  return [nodeCommands.copy, 'OPEN', namespace, chunkId, `${slotStart}`, `${slotEnd}`, after];
+}
+
+export function copyNextCommand(copyId: string, sequence: number, bytesMax: number): readonly string[] {
+  return [nodeCommands.copy, 'NEXT', copyId, `${sequence}`, `${bytesMax}`];
+}
+
+export function copyCloseCommand(copyId: string): readonly string[] {
+  return [nodeCommands.copy, 'CLOSE', copyId];
+}
+
+/** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
+export function parseCopyCommand(args: readonly Buffer[]): CopyRequest {
+  const what = argText(args, 1).toUpperCase();
+  switch (what) {
+    case 'OPEN':
+      argumentCount(args, 7);
+      return {
+        what: 'open',
+        namespace: argText(args, 2),
+        chunkId: argText(args, 3),
+        slotStart: decimalArg(args, 4, 'slotStart'),
+        slotEnd: decimalArg(args, 5, 'slotEnd', 1),
+        after: args[6] as Buffer,
+      };
+    case 'NEXT': {
+      argumentCount(args, 5);
+      const bytesMax = Math.min(decimalArg(args, 4, 'bytesMax', 1), nodeProtocolLimits.replyBytesMax);
+      return { what: 'next', copyId: argText(args, 2), sequence: decimalArg(args, 3, 'sequence'), bytesMax };
+    }
+    case 'CLOSE':
+      argumentCount(args, 3);
+      return { what: 'close', copyId: argText(args, 2) };
+    default:
+      throw new FrameFailure(`${nodeCommands.copy} knows OPEN, NEXT and CLOSE, not '${what.slice(0, 16)}'`);
+  }
+}
+
+export function encodeCopyOpened({ copyId, positions, bytesEstimate }: CopyOpened): Buffer {
+  const frame = new FrameWriter(64 + positions.length * 24);
+  frame.text16(copyId);
+  frame.u64(bytesEstimate);
+  frame.u32(positions.length);
+  for (const { partition, nextOffset, leaderEpoch, completeAtMs } of positions) {
+    frame.u32(partition);
+    frame.u64(nextOffset);
+    frame.u32(leaderEpoch + 1);
+    frame.u64(completeAtMs);
+  }
+  return frame.finish();
+}
+
+export function parseCopyOpened(bulk: Buffer): CopyOpened {
+  const reader = new FrameReader(bulk);
+  const copyId = reader.text16();
+  const bytesEstimate = reader.u64();
+  const count = reader.u32();
+  const positions: CopyPosition[] = [];
+  for (let i = 0; i < count; i++) {
+    const [partition, nextOffset, leaderEpoch] = [reader.u32(), reader.u64(), reader.u32() - 1];
+    positions.push({ partition, nextOffset, leaderEpoch, completeAtMs: reader.u64() });
+  }
+  reader.end();
+  return { copyId, positions, bytesEstimate };
+}
+
+/** `crc u32 | sequence u32 | last u8`, then the block. */
+export const copyFrameHeaderBytes = 9;
+
+/** The checksum covers everything behind it. */
+export function encodeCopyFrame({ sequence, last, block }: CopyFrame): Buffer {
+  const frame = new FrameWriter(copyFrameHeaderBytes + block.length);
+  frame.u32(0);
+  frame.u32(sequence);
+  frame.u8(last ? 1 : 0);
+  frame.bytes(block);
+  const bytes = frame.finish();
+  bytes.writeUInt32LE(crc32cNative(bytes.subarray(4)), 0);
+  return bytes;
+}
+
+/** Throws FrameFailure when the checksum fails, or it is not the block asked for. The block is a view. */
+export function parseCopyFrame(bulk: Buffer, sequence: number): CopyFrame {
+  const reader = new FrameReader(bulk);
+  const crc = reader.u32();
+  if (crc32cNative(bulk.subarray(4)) !== crc)
+    throw new FrameFailure(`block ${sequence} of a copy fails its checksum: it was damaged on its way`);
+  const found = reader.u32();
+  if (found !== sequence) throw new FrameFailure(`block ${found} of a copy came in place of ${sequence}`);
+  const last = reader.u8() === 1;
+  return { sequence, last, block: reader.bytes(reader.remaining) };
+}
