@@ -256,6 +256,9 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       nodeId: null,
       chunksWanted: null,
       unitsWanted: null,
+      toNodeId: 'n1',
+      toUnitId: null,
+      toEngine: 'memory',
       sources: ['shop.orders#1/c00001'],
       targets: [
         {
@@ -276,6 +279,7 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
         },
       ],
       retiring: [{ ...place, chunkId: 'shop.orders#1/c00001', nodeId: 'n3', unitId: 'n3/u01', role: 'primary' }],
+      verified: '{"barrierId":"b-1"}',
       observeMs: 600_000,
       observeUntilMs: null,
       maxLagRecords: 1_000,

@@ -869,6 +869,24 @@ export const schemaVersions: readonly SchemaVersion[] = [
           doc: 'Units that a format makes, written as LEVEE_UNITS: 8x1GiB:leveldb,4x256MiB:memory; null = another kind.',
         },
         {
+          name: 'toNodeId',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Name of the node that the new replica, or the primary, shall be on; null = placement chooses.',
+        },
+        {
+          name: 'toUnitId',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Name of the unit that the new replica shall be in; null = placement chooses.',
+        },
+        {
+          name: 'toEngine',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'Engine of the unit that the new replica shall be in: leveldb or memory; null = as the one it replaces.',
+        },
+        {
           name: 'sources',
           type: { type: 'array', items: 'string' },
           doc: 'Ids of the chunks whose data or place changes.',
@@ -977,6 +995,12 @@ export const schemaVersions: readonly SchemaVersion[] = [
             },
           },
           doc: 'The replicas it supersedes.',
+        },
+        {
+          name: 'verified',
+          type: ['null', 'string'],
+          default: null,
+          doc: 'JSON text of what the switch rests on: the barrier, and store, run, unit and generation of every replica whose digest was compared; null = not verified in this attempt.',
         },
         {
           name: 'observeMs',

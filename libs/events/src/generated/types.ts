@@ -500,12 +500,20 @@ export interface PlanState {
   readonly chunksWanted: number | null;
   /** Units that a format makes, written as LEVEE_UNITS: 8x1GiB:leveldb,4x256MiB:memory; null = another kind. */
   readonly unitsWanted: string | null;
+  /** Name of the node that the new replica, or the primary, shall be on; null = placement chooses. */
+  readonly toNodeId: string | null;
+  /** Name of the unit that the new replica shall be in; null = placement chooses. */
+  readonly toUnitId: string | null;
+  /** Engine of the unit that the new replica shall be in: leveldb or memory; null = as the one it replaces. */
+  readonly toEngine: string | null;
   /** Ids of the chunks whose data or place changes. */
   readonly sources: readonly string[];
   /** The chunks as they will be. */
   readonly targets: readonly PlanTarget[];
   /** The replicas it supersedes. */
   readonly retiring: readonly PlanRetiring[];
+  /** JSON text of what the switch rests on: the barrier, and store, run, unit and generation of every replica whose digest was compared; null = not verified in this attempt. */
+  readonly verified: string | null;
   /** Milliseconds after the switch during which a rollback is possible: from 0. */
   readonly observeMs: number;
   /** When that ends, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z; null = not switched. */
