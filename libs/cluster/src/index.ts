@@ -15,3 +15,5 @@ export * from './placement/place-chunks';
 export * from './placement/sites';
 export * from './producer-settings';
 export * from './view';
+export * from './plans/plan-limits';
+export * from './plans/plan-work';

@@ -1,0 +1,48 @@
+import { assert } from '@levee/kernel';
+
+/** Bounds of plans. Milliseconds where they say Ms. */
+export const planLimits = {
+  /** Plans running at once in the cluster, those made of parts not counted. */
+  runningMax: 16,
+  /** Plans that load replicas onto one node at once. */
+  loadingPerNodeMax: 2,
+  /** Plans that load from one node at once: counted at the node of the source's primary. */
+  servingPerNodeMax: 2,
+  /** Moments that a plan remembers. */
+  historyMax: 64,
+  /** Plans that are over are kept for so long... */
+  overKeptMs: 24 * 3_600_000,
+  /** ...and at most so many of them. */
+  overMax: 1_000,
+  /** Forgotten by one decision: more than one, so that they never pile up. */
+  forgottenMax: 4,
+  /** Plans that are not over. */
+  openMax: 4_096,
+  /** Chunks that one split makes, or that one merge joins. */
+  piecesMax: 16,
+  /** Chunks on either side of one part of a resize. */
+  partPiecesMax: 64,
+  /** Chunks of a namespace after a resize. */
+  chunksMax: 4_096,
+  observeMsDefault: 600_000,
+  observeMsMax: 7 * 86_400_000,
+  maxLagRecordsDefault: 1_000,
+  /** A plan that failed is tried again after so long, twice as long each time the same happens... */
+  retryMinMs: 1_000,
+  /** ...and never later than this. */
+  retryMaxMs: 300_000,
+  /** From so many identical failures in a row on it is an alarm. */
+  failuresAlarm: 3,
+  /** After a rollback readers with an older route have so long before the replicas are cleared. */
+  rolledBackGraceMs: 5_000,
+  /** How soon a plan that could not begin is looked at again, when nothing changes meanwhile. */
+  lookAgainMs: 1_000,
+  /** Characters of the evidence that a proposal or a report carries, as JSON. */
+  evidenceLengthMax: 16_384,
+  /** Digests that one verdict compares. */
+  digestsMax: 8_192,
+} as const;
+
+assert(planLimits.retryMinMs < planLimits.retryMaxMs, 'the pause before a retry grows');
+assert(planLimits.piecesMax <= planLimits.partPiecesMax, 'a part of a resize does what a split can');
+assert(planLimits.overMax < planLimits.openMax * 4, 'what is over takes less room than what is under way');
