@@ -29,6 +29,8 @@ export interface PortalRoute {
   readonly seq: number;
   /** Readable ones in the order in which a reader tries them: the primary, then followers, suspect nodes last. */
   readonly readable: readonly PortalReplica[];
+  /** How many of them, from the first, are on nodes that are up. */
+  readonly upCount: number;
 }
 
 /** Joins routes with nodes into a table, or says why there is none yet. */
@@ -63,8 +65,9 @@ function join(
   const rank = ({ nodeId, role }: PortalReplica): number =>
     (state.node(nodeId)?.state === 'up' ? 0 : 2) + (role === 'primary' ? 0 : 1);
   readable.sort((a, b) => rank(a) - rank(b));
+  const upCount = readable.filter(({ nodeId }) => state.node(nodeId)?.state === 'up').length;
   const { chunkId, slotStart, slotEnd, seq } = route;
-  return { chunkId, slotStart, slotEnd, seq, readable };
+  return { chunkId, slotStart, slotEnd, seq, readable, upCount };
 }
 
 /** Chunk ids carry the number of the namespace's creation: `shop.orders#2/c00001`. */

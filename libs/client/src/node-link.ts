@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random, Timers } from '@levee/kernel';
-import { nodeCommands, RespClient, RespError, type NodeHello, type RespReply } from '@levee/wire';
+import { RoundTrips } from './round-trips';
+import { nodeCommands, RespClient, RespError, type Network, type NodeHello, type RespReply } from '@levee/wire';
 
 export interface NodeAddress {
   readonly nodeId: string;
@@ -13,6 +14,7 @@ export interface LinkOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly network?: Network;
 }
 
 /**
@@ -27,6 +29,8 @@ export class NodeLink {
   /** Failures seen since the start, for metrics. */
   failures = 0;
   private failuresTold = 0;
+  /** Of reads whose position the node is known to have, and of those that may have to wait. */
+  readonly roundTrips: readonly [RoundTrips, RoundTrips] = [new RoundTrips(), new RoundTrips()];
   private doubtMs = 0;
   private doubtUntilMs = 0;
 
@@ -63,14 +67,28 @@ export class NodeLink {
   /** It did not answer: others are asked first, for a time that grows while it stays so (a frozen process connects). */
   doubt(nowMs: number): void {
     this.failures++;
-    if (nowMs < this.doubtUntilMs) return;
-    this.doubtMs = Math.min(doubtMsMax, Math.max(doubtMsMin, this.doubtMs * 2));
-    this.doubtUntilMs = nowMs + this.doubtMs;
+    this.avoid(nowMs, doubtMsMin);
+  }
+
+  /** It takes much longer than it used to: others are asked first, as with {@link doubt}, but it has not failed. */
+  slow(nowMs: number): void {
+    this.avoid(nowMs, slowMsMin);
+  }
+
+  /** A request goes out. After a time of doubt one is enough to see how it is: the others do not wait for that. */
+  asked(nowMs: number): void {
+    if (this.doubtMs > 0) this.avoid(nowMs, this.doubtMs);
   }
 
   trust(): void {
     this.doubtMs = 0;
     this.doubtUntilMs = 0;
+  }
+
+  private avoid(nowMs: number, leastMs: number): void {
+    if (nowMs < this.doubtUntilMs) return;
+    this.doubtMs = Math.min(doubtMsMax, Math.max(leastMs, this.doubtMs * 2));
+    this.doubtUntilMs = nowMs + this.doubtMs;
   }
 
   isDoubted(clock: Clock): boolean {
@@ -82,6 +100,7 @@ export class NodeLink {
   }
 }
 
+const slowMsMin = 100;
 const doubtMsMin = 500;
 const doubtMsMax = 5_000;
 

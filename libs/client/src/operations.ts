@@ -30,6 +30,10 @@ export abstract class PointRead {
   tried = 0;
   routeSeq = -1;
   lastFailure: StoreFailure | undefined;
+  /** Nodes asked that have not answered yet: more than one when hedged. */
+  legs = 0;
+  /** The second one asked, because the first took long. */
+  hedgedTo: object | undefined;
   settled = false;
   /** Called once settled: later commands of the same connection that must not overtake. */
   private followers: (() => void)[] | undefined;

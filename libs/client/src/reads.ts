@@ -10,6 +10,7 @@ import {
   type RespReply,
 } from '@levee/wire';
 import type { EngineContext } from './engine-context';
+import { Hedges } from './hedges';
 import type { PortalReplica, PortalRoute, ReadTarget } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
@@ -20,6 +21,12 @@ export class ReadBatch {
   readonly entries = new ReadEntriesWriter();
   readonly reads: PointRead[] = [];
   bytes = 0;
+  /** Monotonic ms. */
+  sentAtMs = 0;
+  /** Answered, or given up. */
+  over = false;
+  hedged = false;
+  slow = false;
 
   constructor(
     readonly namespace: NamespaceStore,
@@ -28,7 +35,10 @@ export class ReadBatch {
   ) {}
 }
 
-/** Point reads: gathered per node, namespace and tick; on any trouble the next replica is asked, until the deadline. */
+/**
+ * Point reads: gathered per node, namespace and tick; on any trouble the next replica is asked, until the deadline; see
+ * `Hedges` for nodes that take long.
+ */
 export class Reads {
   private open: ReadBatch[] = [];
   private scheduled = false;
@@ -37,12 +47,19 @@ export class Reads {
   private closed = false;
   /** Reads not settled. */
   outstanding = 0;
+  /** Turns with every tick: which replica eventual reads begin with. */
+  private turn = 0;
+  private readonly hedges: Hedges;
   private counts = { reads: 0, hits: 0, misses: 0, batches: 0, retries: 0, failures: 0 };
 
-  constructor(private readonly context: EngineContext) {}
+  constructor(private readonly context: EngineContext) {
+    this.hedges = new Hedges(context, (batch) => this.hedge(batch));
+  }
 
   stats(): Readonly<Record<string, number>> {
-    return { ...this.counts, outstanding: this.outstanding };
+    const { sent, won, refused, slow } = this.hedges.stats();
+    const hedging = { hedgesSent: sent, hedgesWon: won, hedgesRefused: refused, slowBatches: slow };
+    return { ...this.counts, ...(hedging as Record<string, number>), outstanding: this.outstanding };
   }
 
   /** Counts a read in; every read is counted out when it is answered. */
@@ -54,8 +71,13 @@ export class Reads {
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
   dispatch(namespace: NamespaceStore, read: PointRead): void {
     const route = namespace.table?.at(read.slot);
-    const target = route && this.choose(route, read);
+    const target = route && (this.choose(route, read, false) ?? this.choose(route, read, true));
     if (!target) return this.later(namespace, read);
+    this.ask(namespace, target, read);
+  }
+
+  private ask(namespace: NamespaceStore, target: ReadTarget, read: PointRead): void {
+    read.legs++;
     const lane = read.minOffset > (target.applied[read.partition] as number) ? 1 : 0;
     let batch = target.open[lane];
     if (!batch || batch.reads.length >= nodeProtocolLimits.entriesMax || batch.bytes > batchBytesMax) {
@@ -75,26 +97,36 @@ export class Reads {
     for (const { read } of this.again.splice(0)) this.fail(read, stopping);
   }
 
-  private choose(route: PortalRoute, read: PointRead): ReadTarget | undefined {
+  /** The next replica not tried yet, of those in doubt or of the others; eventual reads begin with any that is up. */
+  private choose(route: PortalRoute, read: PointRead, doubted: boolean): ReadTarget | undefined {
     if (read.routeSeq !== route.seq) {
       read.routeSeq = route.seq;
       read.tried = 0;
     }
-    const { readable } = route;
-    let doubted = -1;
-    for (let i = 0; i < readable.length; i++) {
+    const { readable, upCount } = route;
+    const shift = read.consistency === 'eventual' && upCount > 1 ? this.turn % upCount : 0;
+    for (let n = 0; n < readable.length; n++) {
+      const i = n < upCount ? (n + shift) % upCount : n;
       const { target } = readable[i] as PortalReplica;
       if ((read.tried & (1 << i)) !== 0 || !target.link.usable) continue;
-      if (target.link.isDoubted(this.context.clock)) {
-        if (doubted < 0) doubted = i;
-        continue;
-      }
+      if (target.link.isDoubted(this.context.clock) !== doubted) continue;
       read.tried |= 1 << i;
       return target;
     }
-    if (doubted < 0) return undefined;
-    read.tried |= 1 << doubted;
-    return (readable[doubted] as PortalReplica).target;
+    return undefined;
+  }
+
+  /** Asks other nodes for what the batch's node takes long to answer: only such as are well, and within the budget. */
+  private hedge({ namespace, target, reads }: ReadBatch): void {
+    for (const read of reads) {
+      if (read.settled || read.hedgedTo !== undefined) continue;
+      const route = namespace.table?.at(read.slot);
+      const other = route && this.choose(route, read, false);
+      if (!other || other === target) continue;
+      if (!this.hedges.take()) return;
+      read.hedgedTo = other;
+      this.ask(namespace, other, read);
+    }
   }
 
   private schedule(): void {
@@ -107,6 +139,7 @@ export class Reads {
     this.scheduled = false;
     const batches = this.open;
     this.open = [];
+    this.turn++;
     for (const batch of batches) {
       const { target, lane } = batch;
       if (target.open[lane] === batch) target.open[lane] = undefined;
@@ -126,12 +159,13 @@ export class Reads {
       deadlineMs: positionWaitMs,
     };
     const client = lane === 0 ? target.link.reads : target.link.waitingReads;
+    this.hedges.sent(batch);
     client.send(readCommand(header, batch.entries.finish()), attemptMs, (failure, reply) => {
       if (failure) {
-        target.link.doubt(this.context.clock.monotonicMs());
+        this.hedges.failed(batch);
         return this.failedAll(batch, failure.message);
       }
-      target.link.trust();
+      this.hedges.answered(batch);
       this.answered(batch, reply);
     });
   }
@@ -146,7 +180,11 @@ export class Reads {
       if (cursor.count !== reads.length) throw new FrameFailure(`${cursor.count} answers to ${reads.length} reads`);
       for (; answered < reads.length; answered++) {
         cursor.next();
-        this.answer(namespace, reads[answered] as PointRead, cursor);
+        const read = reads[answered] as PointRead;
+        read.legs--;
+        if (read.settled) continue;
+        if (read.hedgedTo === target) this.hedges.won();
+        this.answer(namespace, read, cursor);
       }
       for (const { partition, nextOffset } of cursor.positions())
         if (nextOffset > (target.applied[partition] ?? Infinity)) target.applied[partition] = nextOffset;
@@ -168,7 +206,7 @@ export class Reads {
       read.missing(cursor.offset);
     } else if (cursor.tag === readTags.again) {
       read.tried = 0;
-      this.dispatch(namespace, read);
+      if (read.legs === 0) this.dispatch(namespace, read);
     } else this.refused(namespace, read, cursor.errorText());
   }
 
@@ -195,12 +233,16 @@ export class Reads {
     const failure = new StoreFailure('LVUNAVAILABLE', why);
     for (let i = from; i < reads.length; i++) {
       const read = reads[i] as PointRead;
+      read.legs--;
+      if (read.settled) continue;
       read.lastFailure = failure;
       this.next(namespace, read);
     }
   }
 
+  /** This node did not help: the next one's turn, unless another still has it in hand. */
   private next(namespace: NamespaceStore, read: PointRead): void {
+    if (read.legs > 0) return;
     this.counts.retries++;
     this.dispatch(namespace, read);
   }

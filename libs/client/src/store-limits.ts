@@ -9,6 +9,19 @@ export interface StoreLimits {
   readonly positionWaitMs: number;
   /** How long one node may take to answer before the next replica is asked. */
   readonly attemptMs: number;
+  /**
+   * A read is hedged (the next replica is asked too) when its node takes longer than the p99 of its recent round trips,
+   * but not less, nor more, than this; `First` while too few are known.
+   */
+  readonly hedgeDelayMinMs: number;
+  readonly hedgeDelayMaxMs: number;
+  readonly hedgeDelayFirstMs: number;
+  /** Hedges per read, in the long run: an overloaded cluster gets little more than it is asked for. */
+  readonly hedgeShare: number;
+  /** Hedges at once, when there were none for a while. */
+  readonly hedgesAtOnceMax: number;
+  /** A node that takes so many hedge delays is asked last for a while. */
+  readonly slowDelays: number;
   /** Pause before all replicas are tried again. */
   readonly retryMs: number;
   /** An append not answered by then is indefinite. */
@@ -40,6 +53,12 @@ export const storeLimits: StoreLimits = {
   readMs: 5_000,
   positionWaitMs: 150,
   attemptMs: 1_000,
+  hedgeDelayMinMs: 5,
+  hedgeDelayMaxMs: 100,
+  hedgeDelayFirstMs: 30,
+  hedgeShare: 0.05,
+  hedgesAtOnceMax: 2_000,
+  slowDelays: 4,
   retryMs: 15,
   appendMs: 15_000,
   ackMs: 5_000,
@@ -58,6 +77,10 @@ export const storeLimits: StoreLimits = {
 
 export function checkStoreLimits(limits: StoreLimits): void {
   assert(limits.positionWaitMs < limits.attemptMs, 'a node answers LVBEHIND before it is given up');
+  const { hedgeDelayMinMs, hedgeDelayMaxMs, hedgeDelayFirstMs, slowDelays } = limits;
+  assert(hedgeDelayMinMs <= hedgeDelayFirstMs && hedgeDelayFirstMs <= hedgeDelayMaxMs, 'the first delay is a delay');
+  assert(slowDelays > 1, 'a read is hedged before its node counts as slow');
+  assert(limits.hedgeShare <= 0.2, 'hedging does not overload what is slow because of load');
   assert(limits.attemptMs * 2 < limits.readMs, 'a read survives two silent replicas');
   assert(limits.appendBatchBytesMax + limits.valueBytesMax < 2 * 1024 * 1024, 'an append call fits into one batch');
 }

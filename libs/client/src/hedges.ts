@@ -1,0 +1,119 @@
+import type { EngineContext } from './engine-context';
+import type { ReadBatch } from './reads';
+
+/** Unanswered batches are looked at in this rhythm. */
+const lookMs = 2;
+/** A look that comes later by so much tells of a pause of this process: what has arrived meanwhile is read first. */
+const lateMs = 10;
+
+/**
+ * Notices nodes that take longer than they use to. Reads of a batch that its node has not answered within the p99 of
+ * its recent round trips may be sent to the next replica as well, within a budget; a node that takes several times
+ * as long is asked last for a while. The second is what copes with a frozen or slow node, and costs no request twice;
+ * the first covers the moments until it is noticed.
+ */
+export class Hedges {
+  private waiting: ReadBatch[] = [];
+  private lookAtMs = -1;
+  /** Reads that may be sent twice. */
+  private budget: number;
+  private counts = { sent: 0, won: 0, refused: 0, slow: 0 };
+
+  constructor(
+    private readonly context: EngineContext,
+    /** Asks the next replica for what the batch still lacks. */
+    private readonly hedge: (batch: ReadBatch) => void,
+  ) {
+    this.budget = context.limits.hedgesAtOnceMax;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.counts;
+  }
+
+  /** Call when the batch goes out. */
+  sent(batch: ReadBatch): void {
+    const { hedgeShare, hedgesAtOnceMax } = this.context.limits;
+    const { link } = batch.target;
+    batch.sentAtMs = this.context.clock.monotonicMs();
+    this.budget = Math.min(hedgesAtOnceMax, this.budget + batch.reads.length * hedgeShare);
+    link.asked(batch.sentAtMs);
+    this.waiting.push(batch);
+    if (this.lookAtMs < 0) this.lookLater(batch.sentAtMs);
+  }
+
+  /** Call when the node has answered, whatever it said. */
+  answered(batch: ReadBatch): void {
+    batch.over = true;
+    const { link } = batch.target;
+    const tookMs = this.context.clock.monotonicMs() - batch.sentAtMs;
+    const slowMs = this.slowMs(batch);
+    link.roundTrips[batch.lane].add(tookMs);
+    if (tookMs <= slowMs) link.trust();
+  }
+
+  /** Call when no answer will come. */
+  failed(batch: ReadBatch): void {
+    batch.over = true;
+    batch.target.link.doubt(this.context.clock.monotonicMs());
+  }
+
+  /** Takes a read out of the budget. */
+  take(): boolean {
+    if (this.budget < 1) {
+      this.counts.refused++;
+      return false;
+    }
+    this.budget--;
+    this.counts.sent++;
+    return true;
+  }
+
+  won(): void {
+    this.counts.won++;
+  }
+
+  private lookLater(nowMs: number): void {
+    this.lookAtMs = nowMs + lookMs;
+    this.context.timers.after(lookMs, () => this.look());
+  }
+
+  private look(): void {
+    const nowMs = this.context.clock.monotonicMs();
+    const late = nowMs - this.lookAtMs > lateMs;
+    const still: ReadBatch[] = [];
+    for (const batch of this.waiting) {
+      if (batch.over) continue;
+      still.push(batch);
+      if (!late) this.lookAt(batch, nowMs - batch.sentAtMs, nowMs);
+    }
+    this.waiting = still;
+    if (still.length > 0) this.lookLater(nowMs);
+    else this.lookAtMs = -1;
+  }
+
+  private lookAt(batch: ReadBatch, ageMs: number, nowMs: number): void {
+    if (!batch.hedged && ageMs > this.delayMs(batch)) {
+      batch.hedged = true;
+      this.hedge(batch);
+    }
+    if (!batch.slow && ageMs > this.slowMs(batch)) {
+      batch.slow = true;
+      this.counts.slow++;
+      batch.target.link.slow(nowMs);
+    }
+  }
+
+  /** How long a batch waits before its reads are hedged. */
+  private delayMs({ target, lane }: ReadBatch): number {
+    const { hedgeDelayMinMs, hedgeDelayMaxMs, hedgeDelayFirstMs } = this.context.limits;
+    const p99Ms = target.link.roundTrips[lane].p99Ms ?? hedgeDelayFirstMs;
+    return Math.min(hedgeDelayMaxMs, Math.max(hedgeDelayMinMs, p99Ms));
+  }
+
+  /** How long a node may take before others are asked first. */
+  private slowMs(batch: ReadBatch): number {
+    const { slowDelays, positionWaitMs } = this.context.limits;
+    return this.delayMs(batch) * slowDelays + (batch.lane === 0 ? 0 : positionWaitMs);
+  }
+}

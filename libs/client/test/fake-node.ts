@@ -1,0 +1,79 @@
+import type { NodeState } from '@levee/events';
+import {
+  entryErrorText,
+  parseReadCommand,
+  ReadReplyWriter,
+  RespServer,
+  type EntryErrorCode,
+  type ReplySlot,
+  type RespService,
+} from '@levee/wire';
+
+/** What a fake node answers to every key; `silent` never answers. */
+export type Behaviour =
+  | { readonly value: string; readonly applied?: number }
+  | { readonly error: EntryErrorCode; readonly detail: string }
+  | 'nil'
+  | 'silent'
+  | 'again once'
+  | 'garbage'
+  | 'wrong count'
+  | 'not ready'
+  | 'wrong node';
+
+/** A data node as far as a reader sees it. */
+export class FakeNode implements RespService<undefined> {
+  reads = 0;
+  private readonly server = new RespServer<undefined>(this);
+  port = 0;
+  state: NodeState['state'] = 'up';
+
+  constructor(
+    readonly nodeId: string,
+    public behaviour: Behaviour,
+    /** Every answer comes so late. */
+    public delayMs = 0,
+  ) {}
+
+  async start(): Promise<this> {
+    this.port = await this.server.listen(0);
+    return this;
+  }
+
+  close(): Promise<void> {
+    return this.server.close(0);
+  }
+
+  open(): undefined {
+    return undefined;
+  }
+
+  command(_connection: unknown, args: readonly Buffer[], reply: ReplySlot): void {
+    if (String(args[0]) === 'LV.HELLO') {
+      const nodeId = this.behaviour === 'wrong node' ? 'somebody' : this.nodeId;
+      return reply.text(JSON.stringify({ clusterId: 'c', nodeId, storeId: `s-${this.nodeId}`, incarnation: 'i' }));
+    }
+    this.reads++;
+    if (this.behaviour === 'silent') return;
+    if (this.behaviour === 'not ready') return reply.error('LVNOTREADY starting');
+    if (this.behaviour === 'garbage') return reply.bulk(Buffer.from('garbage'));
+    const { entries } = parseReadCommand(args);
+    const writer = new ReadReplyWriter();
+    while (entries.next()) this.answer(writer, entries.minOffset);
+    if (this.behaviour === 'wrong count') writer.nil(0);
+    const send = (): void => reply.bulk(writer.finish(0, 1, [{ partition: 0, nextOffset: 1 }]));
+    if (this.delayMs === 0) send();
+    else setTimeout(send, this.delayMs);
+  }
+
+  private answer(writer: ReadReplyWriter, minOffset: number): void {
+    const { behaviour } = this;
+    if (behaviour === 'again once' && this.reads === 1) writer.again();
+    else if (behaviour === 'again once') writer.value(1, null, Buffer.from('at last'));
+    else if (typeof behaviour !== 'object') writer.nil(7);
+    else if ('error' in behaviour) writer.error(entryErrorText(behaviour.error, behaviour.detail));
+    else if (minOffset > (behaviour.applied ?? Infinity))
+      writer.error(entryErrorText('LVBEHIND', `0:${behaviour.applied}`));
+    else writer.value(1, null, Buffer.from(behaviour.value));
+  }
+}

@@ -1,0 +1,55 @@
+import { CallbackRead, Store, StoreFailure, type Consistency, type StoreLimits } from '@levee/client';
+import { ClusterState } from '@levee/cluster';
+import { asOffset, silentLogger } from '@levee/kernel';
+import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import { namespaceEntity, nodeEntity, routeEntity } from './cluster-entities';
+import type { FakeNode } from './fake-node';
+
+function stateOf(nodes: readonly FakeNode[]): ClusterState {
+  const state = new ClusterState();
+  state.absorb({ kind: 'cluster', entity: { clusterId: 'c', change: 'Test', seq: 1, term: 1 } });
+  state.absorb({ kind: 'namespace', entity: namespaceEntity() });
+  for (const { nodeId, port, state: is } of nodes)
+    state.absorb({ kind: 'node', entity: nodeEntity(nodeId, { respAddress: `127.0.0.1:${port}`, state: is }) });
+  state.absorb({ kind: 'route', entity: routeEntity(nodes.map(({ nodeId }) => nodeId)) });
+  return state;
+}
+
+const cleanups: (() => Promise<void>)[] = [];
+
+/** For `afterEach`: closes what {@link storeOn} made. */
+export async function closeStores(): Promise<void> {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+}
+
+/** A store that reads from these nodes, the first being the primary of everything. */
+export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = {}): Store {
+  const limits = {
+    attemptMs: 100,
+    positionWaitMs: 50,
+    readMs: 500,
+    hedgeDelayMaxMs: 20,
+    hedgeDelayFirstMs: 20,
+    ...but,
+  };
+  const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
+  const view = { state: stateOf(nodes), onDecision: () => () => undefined };
+  const store = new Store({} as Log, view, { ...world, producer: 'p', limits });
+  cleanups.push(...nodes.map((node) => () => node.close()), () => store.close(0));
+  return store;
+}
+
+/** The value of a key, `nil`, or the failure as text. */
+export function readOnce(
+  store: Store,
+  { minOffset = 0, consistency = 'session' }: { minOffset?: number; consistency?: Consistency } = {},
+): Promise<string> {
+  return new Promise((resolve) => {
+    const read = new CallbackRead(Buffer.from('k'), consistency, undefined, (result) => {
+      if (result instanceof StoreFailure) resolve(result.text);
+      else resolve(result ? result.value.toString() : 'nil');
+    });
+    read.minOffset = asOffset(minOffset);
+    store.read(store.namespace('ns')!, read);
+  });
+}
