@@ -138,9 +138,14 @@ export class TcpProxy {
   }
 }
 
+interface Late {
+  readonly chunk: Buffer;
+  readonly dueMs: number;
+}
+
 /** Hands chunks on after their delay, in order, also when the delay shrinks meanwhile: bytes never overtake. */
 class DelayLine {
-  private readonly waiting: Array<{ chunk: Buffer; dueMs: number }> = [];
+  private readonly waiting: Late[] = [];
 
   constructor(private readonly send: (chunk: Buffer) => void) {}
 
@@ -155,8 +160,10 @@ class DelayLine {
     if (next === undefined) return;
     setTimeout(
       () => {
-        this.waiting.shift();
-        this.send(next.chunk);
+        const nowMs = performance.now();
+        let due = 1;
+        while (due < this.waiting.length && (this.waiting[due] as Late).dueMs <= nowMs) due++;
+        for (const { chunk } of this.waiting.splice(0, due)) this.send(chunk);
         this.arm();
       },
       Math.max(0, next.dueMs - performance.now()),

@@ -1,0 +1,156 @@
+import { rmSync } from 'node:fs';
+import { BatchDamage } from '../faults/kafka-batches';
+import type { FaultyPath } from '../faults/faulty-path';
+import type { Judgement } from '../history/judgement';
+import { failed, pause, reigning, underLoad } from '../support/cluster-under-load';
+import { CuttableCluster } from '../support/cuttable-cluster';
+import { eventually } from '../support/deadline';
+import { dice, full, seed } from '../support/seed';
+import { scratchFolder } from '../support/standalone-process';
+
+const rounds = full ? 10 : 1;
+const faultMs = full ? 4_000 : 2_500;
+
+/** All of them in a full run; a few, drawn with the seed, otherwise. */
+const drawn = <T>(of: readonly T[], few: number): readonly T[] => {
+  if (full) return of;
+  const random = dice(seed + of.length);
+  const left = [...of];
+  return Array.from({ length: few }, () => left.splice(Math.floor(random() * left.length), 1)[0] as T);
+};
+
+type Fault = readonly [name: string, begin: (path: FaultyPath) => () => void];
+
+/** Ways of one process to others that are cut, half cut, slow, reset or damaged, while everything else works. */
+describe('a cluster whose network fails', () => {
+  const random = dice(seed);
+  const figures: Record<string, unknown> = {};
+  const dir = scratchFolder('cuts');
+  const damage = new BatchDamage(random);
+  let levee: CuttableCluster;
+
+  beforeAll(async () => {
+    levee = await CuttableCluster.start({
+      args: ['--dir', dir, '--partitions', '8', '--chunks', '8', '--replicas', '3'],
+      env: { LEVEE_TOPIC_PREFIX: `cuts${process.pid}` },
+      kafkaNodes: 1,
+      nodes: 3,
+      behind: ['p1', 'n1', 'm1', 'm2'],
+      tapOf: (name) => (name === 'p1' || name === 'n1' ? damage.tap : undefined),
+    });
+  }, 240_000);
+
+  afterAll(async () => {
+    const said = await levee?.end();
+    for (const [what, figure] of Object.entries(figures))
+      process.stdout.write(`cuts, seed ${seed}, ${what}: ${JSON.stringify(figure)}\n`);
+    rmSync(dir, { recursive: true, force: true });
+    expect(said).toBe('');
+  }, 120_000);
+
+  const note = (what: string, { outcomes, longestGapMs, latencyMs, reasons }: Judgement): void => {
+    figures[what] = { outcomes, longestGapMs, latencyMs, reasons };
+  };
+
+  const resets = (path: FaultyPath): (() => void) => {
+    const timer = setInterval(() => path.reset(), 250);
+    return () => clearInterval(timer);
+  };
+
+  const faults: readonly Fault[] = [
+    ['cut', (path) => path.cut()],
+    ['deaf: nothing comes back', (path) => path.lose('toClient')],
+    ['mute: nothing goes out', (path) => path.lose('toServer')],
+    ['slow by 100 ms', (path) => path.delay(100)],
+    ['reset four times a second', resets],
+    ['frames damaged', (path) => path.damageFrames('toClient', { share: 0.02, random })],
+  ];
+
+  /** The fault holds for a while, ends for a while, `rounds` times. */
+  const during = async (path: FaultyPath, begin: (path: FaultyPath) => () => void): Promise<void> => {
+    for (let round = 0; round < rounds; round++) {
+      const end = begin(path);
+      await pause(faultMs);
+      end();
+      await pause(1_000);
+    }
+  };
+
+  it.each(drawn(faults, 3))(
+    'portals and a node: %s; no read or write fails, no strong read is stale',
+    async (what, begin) => {
+      const path = levee.doorOf('n1');
+      const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, () => during(path, begin));
+      note(`door of n1 ${what}`, judgement);
+      expect(failed(judgement)).toEqual([]);
+      await eventually('portals talk to the node again', () => path.connections > 0);
+    },
+    rounds * 15_000 + 120_000,
+  );
+
+  it.each(drawn(faults, 3))(
+    'a portal and Kafka: %s; writes through it wait or fail by kind, the other portal notices nothing, all resumes',
+    async (what, begin) => {
+      const path = levee.kafkaOf('p1');
+      const judgement = await underLoad(levee.cluster, { consistency: 'session', random }, () => during(path, begin));
+      note(`p1 and Kafka ${what}`, judgement);
+      expect(judgement.longestGapMs.writes).toBeLessThan(2_000);
+      expect(judgement.reasons.filter((reason) => !/LVDEFINITE|LVINDEFINITE|LVBEHIND|LVSTALE/.test(reason))).toEqual(
+        [],
+      );
+    },
+    rounds * 15_000 + 120_000,
+  );
+
+  it.each(drawn(faults, 2))(
+    'a data node and Kafka: %s; no read or write fails, no strong read is stale',
+    async (what, begin) => {
+      const path = levee.kafkaOf('n1');
+      const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, () => during(path, begin));
+      note(`n1 and Kafka ${what}`, judgement);
+      expect(failed(judgement)).toEqual([]);
+    },
+    rounds * 15_000 + 120_000,
+  );
+
+  it.each(drawn(faults.slice(0, 3), 1))(
+    'the active master and Kafka: %s; another one reigns, the old one stands by afterwards, nobody else notices',
+    async (what, begin) => {
+      const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, async () => {
+        for (let round = 0; round < rounds; round++) {
+          const before = await reigning(levee.cluster);
+          const end = begin(levee.kafkaOf(before.name));
+          const after = await reigning(levee.cluster, { except: before.name });
+          expect(after.status.term).toBeGreaterThan(before.status.term);
+          end();
+          await eventually('only one reigns', async () => {
+            const now = await reigning(levee.cluster);
+            const other = await reigning(levee.cluster, { except: now.name, deadlineMs: 100 }).catch(() => undefined);
+            return other === undefined && now.status.term >= after.status.term;
+          });
+        }
+      });
+      note(`active master and Kafka ${what}`, judgement);
+      expect(failed(judgement)).toEqual([]);
+    },
+    rounds * 30_000 + 120_000,
+  );
+
+  it(
+    'batches that lose a bit between Kafka and a portal or a node are noticed by their CRC, sent and read again',
+    async () => {
+      const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, async () => {
+        damage.share = 0.01;
+        await eventually(
+          'batches of both kinds were damaged',
+          () => damage.damaged.produced > 2 && damage.damaged.fetched > 2,
+          30_000,
+        );
+        damage.share = 0;
+      });
+      note(`batches damaged ${JSON.stringify(damage.damaged)}`, judgement);
+      expect(failed(judgement)).toEqual([]);
+    },
+    rounds * 15_000 + 120_000,
+  );
+});
