@@ -1,6 +1,7 @@
 export * from './await-frames';
 export * from './copy-frames';
 export * from './frame';
+export * from './network';
 export * from './node-protocol';
 export * from './range-frames';
 export * from './read-frames';
@@ -13,3 +14,4 @@ export * from './resp-client';
 export * from './resp-connection';
 export * from './resp-server';
 export * from './resp-server-limits';
+export * from './system-network';

@@ -1,8 +1,9 @@
-import { connect, type Socket } from 'node:net';
 import { Failure, messageOf, silentLogger, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers } from '@levee/log';
+import type { ByteStream, Network } from './network';
 import { ReplyParser, RespError, RespPush, type RespReply } from './reply-parser';
 import { encodeCommand } from './request-encoder';
+import { systemNetwork } from './system-network';
 
 /** Why a request has no reply. NOT_SENT: certainly not executed. OUTCOME_UNKNOWN: perhaps executed. */
 export class RespClientFailure extends Failure<'NOT_SENT' | 'OUTCOME_UNKNOWN'> {
@@ -35,6 +36,7 @@ export interface RespClientOptions {
   readonly clock?: Clock;
   readonly timers?: Timers;
   readonly random?: Random;
+  readonly network?: Network;
   /** Sent first on every connection; a text returned by `check` closes it and fails what waits. */
   readonly hello?: { readonly args: readonly (string | Buffer)[]; check(reply: RespReply): string | undefined };
 }
@@ -59,7 +61,8 @@ export class RespClient {
   private readonly clock: Clock;
   private readonly timers: Timers;
   private readonly random: Random;
-  private socket: Socket | undefined;
+  private readonly network: Network;
+  private socket: ByteStream | undefined;
   private state: 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed' = 'idle';
   private waiting: Request[] = [];
   /** Written, in order of their replies. */
@@ -81,6 +84,7 @@ export class RespClient {
     this.clock = options.clock ?? systemClock;
     this.timers = options.timers ?? systemTimers;
     this.random = options.random ?? systemRandom;
+    this.network = options.network ?? systemNetwork;
   }
 
   /** True unless the last attempt to connect failed a moment ago. */
@@ -139,7 +143,7 @@ export class RespClient {
 
   private open(): void {
     this.state = 'connecting';
-    const socket = connect({ ...this.address, noDelay: true });
+    const socket = this.network.connect(this.address);
     this.socket = socket;
     this.lastByteMs = this.clock.monotonicMs();
     const parser = new ReplyParser((reply) => this.received(reply));
@@ -232,7 +236,7 @@ export class RespClient {
     }
   };
 
-  private lost(socket: Socket, why: string): void {
+  private lost(socket: ByteStream, why: string): void {
     if (this.socket === socket) this.lose(why);
   }
 

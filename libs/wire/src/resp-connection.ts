@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { ByteStream } from './network';
 import { ReplySlot, type SlotOwner } from './reply-slot';
 import { ReplyWriter, type RespProtocol } from './reply-writer';
 import { RequestParser } from './request-parser';
@@ -39,7 +39,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   constructor(
     readonly id: number,
-    private readonly socket: Socket,
+    private readonly socket: ByteStream,
     private readonly host: ConnectionHost<C>,
   ) {
     this.lastActiveMs = host.monotonicMs();

@@ -1,9 +1,10 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Failure, messageOf, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
+import type { ByteStream, Network, NetworkListener } from './network';
 import type { ReplySlot } from './reply-slot';
 import { RespConnection, type ConnectionHost } from './resp-connection';
 import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
+import { systemNetwork } from './system-network';
 
 /** What a door or a node does with commands. Nothing here may throw for what a client sends. */
 export interface RespService<C> {
@@ -19,6 +20,7 @@ export interface RespServerOptions {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly timers?: Timers;
+  readonly network?: Network;
 }
 
 export interface RespServerStats {
@@ -33,7 +35,8 @@ export interface RespServerStats {
 /** A RESP server: any number of connections, one write per connection and tick. */
 export class RespServer<C> implements ConnectionHost<C> {
   readonly limits: RespServerLimits;
-  private readonly server: Server;
+  private readonly network: Network;
+  private listener: NetworkListener | undefined;
   private readonly logger: Logger;
   private readonly clock: Clock;
   private readonly timers: Timers;
@@ -55,29 +58,27 @@ export class RespServer<C> implements ConnectionHost<C> {
     this.logger = options.logger ?? silentLogger;
     this.clock = options.clock ?? systemClock;
     this.timers = options.timers ?? systemTimers;
-    this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.accept(socket));
+    this.network = options.network ?? systemNetwork;
   }
 
   /** Resolves with the port (port 0 = any free one); rejects with PORT_IN_USE or LISTEN_FAILED. */
-  listen(port: number, host = '127.0.0.1'): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.server.once('error', (error: NodeJS.ErrnoException) => {
-        const inUse = error.code === 'EADDRINUSE';
-        const text = inUse ? `port ${host}:${port} is in use` : `cannot listen on ${host}:${port}: ${error.message}`;
-        reject(new Failure(inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED', text, { cause: error, details: { host, port } }));
-      });
-      this.server.listen({ port, host, backlog: 1024 }, () => {
-        this.sweepLater();
-        resolve((this.server.address() as AddressInfo).port);
-      });
-    });
+  async listen(port: number, host = '127.0.0.1'): Promise<number> {
+    try {
+      this.listener = await this.network.listen({ host, port }, (socket) => this.accept(socket));
+    } catch (error) {
+      const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      const text = inUse ? `port ${host}:${port} is in use` : `cannot listen on ${host}:${port}: ${messageOf(error)}`;
+      throw new Failure(inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED', text, { cause: error, details: { host, port } });
+    }
+    this.sweepLater();
+    return this.listener.port;
   }
 
   /** Accepts nothing new, answers what was asked, then closes; after `drainMs` at once. */
   async close(drainMs: number): Promise<void> {
     this.closing = true;
     this.cancelSweep();
-    const stopped = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const stopped = this.listener?.close();
     for (const connection of this.connections) connection.endAfterReplies();
     if (this.connections.size > 0) {
       const drained = new Promise<void>((resolve) => (this.whenEmpty = resolve));
@@ -142,13 +143,16 @@ export class RespServer<C> implements ConnectionHost<C> {
     for (const connection of connections) connection.flush();
   };
 
-  private accept(socket: Socket): void {
+  private accept(socket: ByteStream): void {
     socket.on('error', (error) => this.logger.debug({ error: messageOf(error) }, 'a client connection failed'));
     if (this.connections.size >= this.limits.connectionsMax || this.closing) {
       this.counts.refusedConnections++;
       const why = this.closing ? 'shutting down' : `max number of clients reached (${this.limits.connectionsMax})`;
       socket.resume();
-      socket.setTimeout(lingerMs, () => socket.destroy());
+      socket.on(
+        'close',
+        this.timers.after(lingerMs, () => socket.destroy()),
+      );
       socket.end(`-ERR ${why}\r\n`);
       return;
     }
