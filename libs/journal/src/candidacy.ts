@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { decodeAs, encode } from '@levee/codec';
 import { asPartition, assert, Failure, failureCode, messageOf, type Random } from '@levee/kernel';
-import type { Clock, Logger, Timers } from '@levee/kernel';
-import type { Log, LogBatch } from '@levee/log';
+import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
+import { systemNewId, type Log, type LogBatch } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
@@ -51,6 +50,7 @@ export interface CandidacyOptions {
   readonly limits?: CandidacyLimits;
   readonly featureLevel?: number;
   readonly decide?: Decide;
+  readonly newId?: NewId;
 }
 
 export type Role = 'standby' | 'claiming' | 'active';
@@ -60,7 +60,7 @@ export type Role = 'standby' | 'claiming' | 'active';
  * claim decides, and a deposed master's decisions are void.
  */
 export class Candidacy {
-  readonly incarnation = randomUUID();
+  readonly incarnation: string;
   private current: Reign | undefined;
   private currentRole: Role = 'standby';
   private readonly stopping = new AbortController();
@@ -79,6 +79,7 @@ export class Candidacy {
     private readonly log: Log,
     private readonly options: CandidacyOptions,
   ) {
+    this.incarnation = (options.newId ?? systemNewId)();
     this.timing = options.limits ?? defaultCandidacyLimits;
     assert(this.timing.heartbeatMs * 3 < this.timing.silenceMs, 'a master survives two lost heartbeats');
     this.pause = new Pause(options.timers, this.stopping.signal);
@@ -224,7 +225,12 @@ export class Candidacy {
     const { view, topics, instance, clock, logger } = this.options;
     this.currentRole = 'claiming';
     try {
-      const taken = await takeOver(this.log, topics, { view, instance, nowMs: clock.nowMs() });
+      const taken = await takeOver(this.log, topics, {
+        view,
+        instance,
+        nowMs: clock.nowMs(),
+        newId: this.options.newId ?? systemNewId,
+      });
       const reign = new Reign(this.log, taken, this.options);
       this.current = reign;
       const stopHeartbeats = this.sendHeartbeats();

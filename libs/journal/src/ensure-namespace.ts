@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { messageOf, Failure, failureCode, type Logger } from '@levee/kernel';
+import { messageOf, Failure, failureCode, type Logger, type NewId } from '@levee/kernel';
+import { systemNewId } from '@levee/log';
 import type { NamespaceState } from '@levee/events';
 import type { ClusterView } from './cluster-view';
 import type { SubmittedCommand } from './submit';
@@ -12,6 +12,7 @@ export interface EnsureNamespaceOptions {
   readonly principal: string;
   readonly deadlineMs: number;
   readonly logger: Logger;
+  readonly newId?: NewId;
 }
 
 const outcomeWaitMs = 10_000;
@@ -25,13 +26,14 @@ export async function ensureNamespace(
   submit: (command: SubmittedCommand) => Promise<string>,
   options: EnsureNamespaceOptions,
 ): Promise<NamespaceState> {
-  const { knobs, logger, deadlineMs } = options;
+  const { knobs, logger, deadlineMs, newId = systemNewId } = options;
   const { name } = knobs;
   const enoughNodes = (): true | undefined =>
     exists(view, name) || view.state.counts.nodes >= options.nodes ? true : undefined;
   await view.until(enoughNodes, deadlineMs, `the registration of ${options.nodes} nodes`);
   if (!exists(view, name)) {
-    const command = { kind: 'CreateNamespace', payload: knobs, principal: options.principal };
+    const id = newId();
+    const command = { id, kind: 'CreateNamespace', payload: knobs, principal: options.principal };
     const outcome = await view.outcome(await submitted(submit, command, logger), outcomeWaitMs + deadlineMs);
     if (outcome.rejectionCode !== null && !exists(view, name))
       throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '');
@@ -54,12 +56,11 @@ async function submitted(
   command: SubmittedCommand,
   logger: Logger,
 ): Promise<string> {
-  const id = randomUUID();
   try {
-    return await submit({ ...command, id });
+    return await submit(command);
   } catch (error) {
     if (failureCode(error) !== 'OUTCOME_UNKNOWN') throw error;
     logger.warn({ reason: messageOf(error) }, 'submitting the command again under the same id');
-    return submit({ ...command, id });
+    return submit(command);
   }
 }

@@ -1,5 +1,5 @@
 import { nextEffects, type LivenessLimits } from '@levee/cluster';
-import { failureCode, messageOf, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
+import { failureCode, messageOf, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { binlogSpec } from './binlog';
 import { Candidacy, type CandidacyLimits } from './candidacy';
@@ -29,6 +29,8 @@ export interface MasterOptions {
   readonly decide?: Decide;
   /** When silent nodes are suspect and lost; without it nobody watches them. */
   readonly liveness?: LivenessLimits;
+  /** Names of incarnations, claims and commands; system by default. */
+  readonly newId?: NewId;
 }
 
 export const masterLimits = { topicCheckMs: 60_000, topicRetryMs: 1_000 } as const;

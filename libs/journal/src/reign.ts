@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { Command, CommandOutcome } from '@levee/events';
 import { asOffset, asPartition, assert, Failure, failureCode, messageOf } from '@levee/kernel';
-import type { Clock, Logger, Term, Timers } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import type { Clock, Logger, NewId, Term, Timers } from '@levee/kernel';
+import { systemNewId, type Log } from '@levee/log';
 import { appendPatiently } from './append-patiently';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
@@ -25,6 +24,7 @@ export interface ReignOptions {
   readonly logger: Logger;
   readonly instance: string;
   readonly decide?: Decide;
+  readonly newId?: NewId;
 }
 
 interface Waiting extends PendingCommand {
@@ -93,7 +93,7 @@ export class Reign {
   /** A command of the master itself: it has no offset in `levee.commands`. */
   async own(kind: string, payload: unknown): Promise<CommandOutcome> {
     const command: Command = {
-      id: randomUUID(),
+      id: (this.options.newId ?? systemNewId)(),
       kind,
       payload: JSON.stringify(payload),
       principal: `master ${this.options.instance}`,

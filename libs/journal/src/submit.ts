@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { encode } from '@levee/codec';
-import { asPartition, Failure, type Clock } from '@levee/kernel';
-import { systemClock, type Log } from '@levee/log';
+import { asPartition, Failure, type Clock, type NewId } from '@levee/kernel';
+import { systemClock, systemNewId, type Log } from '@levee/log';
 import type { ControlTopics } from './control-topics';
 
 export interface SubmittedCommand {
@@ -26,9 +25,10 @@ export async function submit(
   log: Log,
   topics: ControlTopics,
   command: SubmittedCommand,
-  clock: Clock = systemClock,
+  clock: Pick<Clock, 'nowMs'> = systemClock,
+  newId: NewId = systemNewId,
 ): Promise<string> {
-  const id = command.id ?? randomUUID();
+  const id = command.id ?? newId();
   const payload = JSON.stringify(command.payload ?? {});
   const bytes = Buffer.byteLength(payload);
   if (bytes > commandPayloadBytesMax)

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { encode } from '@levee/codec';
 import type { Claim } from '@levee/events';
-import { asOffset, asPartition, asTerm, Failure, type Term } from '@levee/kernel';
-import type { FencedWriter, Log } from '@levee/log';
+import { asOffset, asPartition, asTerm, Failure, type NewId, type Term } from '@levee/kernel';
+import { systemNewId, type FencedWriter, type Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 
@@ -27,19 +26,19 @@ export const masterWriterId = (topics: ControlTopics): string => `${topics.prefi
 export async function takeOver(
   log: Log,
   topics: ControlTopics,
-  options: { readonly view: ClusterView; readonly instance: string; readonly nowMs: number },
+  options: { readonly view: ClusterView; readonly instance: string; readonly nowMs: number; readonly newId?: NewId },
 ): Promise<Taken> {
-  const { view, instance, nowMs } = options;
+  const { view, instance, nowMs, newId = systemNewId } = options;
   await view.readToEnd(takeOverLimits.readDeadlineMs);
   const writer = await log.fencedWriter(masterWriterId(topics));
   try {
     const claim: Claim = {
       term: view.term + 1,
       instance,
-      nonce: randomUUID(),
+      nonce: newId(),
       producerId: writer.producerId,
       epoch: writer.epoch,
-      clusterId: view.clusterId ?? randomUUID(),
+      clusterId: view.clusterId ?? newId(),
       claimedAtMs: nowMs,
     };
     const record = { key: null, value: encode('Claim', claim) };

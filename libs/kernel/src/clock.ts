@@ -15,3 +15,6 @@ export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
 }
+
+/** Makes a name that nobody else has or will have: a UUID. */
+export type NewId = () => string;

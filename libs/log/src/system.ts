@@ -1,4 +1,5 @@
-import type { Clock, Random, Timers } from '@levee/kernel';
+import { randomUUID } from 'node:crypto';
+import type { Clock, NewId, Random, Timers } from '@levee/kernel';
 
 /** The process's real clock, timers and dice, for composition roots and adapters' defaults. */
 export const systemClock: Clock = {
@@ -14,3 +15,5 @@ export const systemTimers: Timers = {
 };
 
 export const systemRandom: Random = { next: () => Math.random() };
+
+export const systemNewId: NewId = () => randomUUID();
