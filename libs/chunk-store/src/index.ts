@@ -3,6 +3,7 @@ export * from './chain';
 export * from './chunk-store-failure';
 export * from './engine';
 export * from './key-state';
+export * from './node-disk';
 export * from './prepared-batch';
 export * from './replica';
 export * from './replica-digest';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { assert } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
+import type { NodeDisk } from './node-disk';
 import type { UnitSpec } from './unit-spec';
 
 export interface UnitDiskOptions {
@@ -20,7 +21,7 @@ export interface UnitDiskOptions {
  * folder `units/<unit>/g<generation>`; nothing opens or clears any other generation than the one it was told (I10).
  * Space is reserved by accounting: a unit is offered only while its capacity fits into what is free.
  */
-export class UnitDisk {
+export class UnitDisk implements NodeDisk {
   private readonly open = new Map<string, ReplicaDatabase>();
 
   private constructor(

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { ClusterView, type ControlTopics } from '@levee/journal';
 import type { Heartbeat } from '@levee/events';
-import { silentLogger, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
-import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import { silentLogger, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
+import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HeartbeatLoop } from '@levee/replication';
-import type { RespServerLimits } from '@levee/wire';
+import type { Network, RespServerLimits } from '@levee/wire';
 import { portalFacts } from './door/portal-facts';
 import { RespDoor } from './door/resp-door';
 import { ScanCursors } from './scan-cursors';
@@ -33,6 +32,8 @@ export interface PortalWorld {
   readonly clock?: Clock;
   readonly timers?: Timers;
   readonly random?: Random;
+  readonly newId?: NewId;
+  readonly network?: Network;
 }
 
 /** Records of every version up to this one are read. */
@@ -41,7 +42,7 @@ const drainMs = 3_000;
 
 /** A portal without Nest: the cluster as the journal tells it, the smart client on it, and the RESP door. */
 export class Portal {
-  readonly incarnation = randomUUID();
+  readonly incarnation: string;
   readonly view: ClusterView;
   readonly store: Store;
   readonly door: RespDoor;
@@ -60,11 +61,13 @@ export class Portal {
     world: PortalWorld,
   ) {
     const { log, logger = silentLogger, clock = systemClock, timers = systemTimers, random = systemRandom } = world;
+    const network = world.network && { network: world.network };
+    this.incarnation = (world.newId ?? systemNewId)();
     this.logger = logger;
     this.clock = clock;
     this.view = new ClusterView(log, config.topics, { logger, clock, timers });
     const { instance: producer, storeLimits: limits = {} } = config;
-    this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits });
+    this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits, ...network });
     this.watches = new RouteWatches(this.view, { clock, timers });
     const context = {
       store: this.store,
@@ -79,6 +82,7 @@ export class Portal {
       logger,
       clock,
       timers,
+      ...network,
       ...(config.respLimits && { limits: config.respLimits }),
     });
     const { heartbeatMs: everyMs, topics } = config;

@@ -10,6 +10,7 @@ import {
 } from '@levee/kernel';
 import { encodePut } from '@levee/codec';
 import type { Log } from '@levee/log';
+import type { Network } from '@levee/wire';
 import { absentNamespace } from './absent-namespace';
 import type { AckWaiter } from './ack-waits';
 import { AppendBudget } from './appends';
@@ -31,6 +32,7 @@ export interface StoreOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly limits?: Partial<StoreLimits>;
+  readonly network?: Network;
 }
 
 /**
@@ -58,7 +60,8 @@ export class Store {
     this.limits = limits;
     const { clock, timers, random, logger } = options;
     this.context = { clock, timers, random, logger, limits, expiryNowMs: () => this.expiryNowMs() };
-    this.links = new NodeLinks({ logger, clock, timers, random });
+    const { network } = options;
+    this.links = new NodeLinks({ logger, clock, timers, random, ...(network && { network }) });
     this.reads = new Reads(this.context);
     this.ranges = new Ranges(this.context);
     const { context, links, budget } = this;

@@ -1,12 +1,28 @@
-import { randomUUID } from 'node:crypto';
-import { type EngineBudget, parseUnitSpecs, UnitDisk, ValueBudget } from '@levee/chunk-store';
+import {
+  type EngineBudget,
+  type NodeDisk,
+  parseUnitSpecs,
+  UnitDisk,
+  type UnitDiskOptions,
+  ValueBudget,
+} from '@levee/chunk-store';
 import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat, HeartbeatPosition } from '@levee/events';
-import { ClusterView, type ControlTopics } from '@levee/journal';
-import { asPartition, type Clock, failureCode, type Logger, messageOf, silentLogger, type Timers } from '@levee/kernel';
-import { type Log, systemClock, systemTimers } from '@levee/log';
+import { ClusterView } from '@levee/journal';
+import {
+  asPartition,
+  type Clock,
+  failureCode,
+  type Logger,
+  messageOf,
+  type NewId,
+  silentLogger,
+  type Timers,
+} from '@levee/kernel';
+import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
 import { RespServer } from '@levee/wire';
 import { assignmentsOf } from './assignment';
+import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
 import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
 import { HeartbeatLoop } from './heartbeat-loop';
@@ -20,44 +36,17 @@ import { ReplicaHost } from './replica-host';
 import type { ServingContext } from './serving-context';
 import { UnitReclaims } from './unit-reclaims';
 
-export interface DataNodeConfig {
-  readonly nodeId: string;
-  readonly folder: string;
-  /** `32x256MiB:leveldb`. */
-  readonly units: string;
-  /** Failure domain. */
-  readonly domain: string;
-  readonly host: string;
-  /** What others reach the node by. */
-  readonly advertisedHost: string;
-  /** 0 = any free port. */
-  readonly respPort: number;
-  /** Told to portals in place of the port that the RESP door has: something stands in between. */
-  readonly advertisedRespPort?: number | undefined;
-  readonly memoryBudgetBytes: number;
-  readonly heartbeatMs: number;
-  readonly topics: ControlTopics;
-}
-
-export interface DataNodeWorld {
-  readonly log: Log;
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-  readonly timers?: Timers;
-}
-
-/** Records of every version up to this one are read. */
-export const featureLevel = 1;
-
 /**
  * A data node without Nest: a disk, the replicas that decisions in force put on it, and a RESP door. Nothing it holds
  * is truth: everything is a fold of the binlogs and can be thrown away.
  */
 export class DataNode {
-  readonly incarnation = randomUUID();
+  readonly incarnation: string;
   private readonly logger: Logger;
   private readonly clock: Clock;
   private readonly timers: Timers;
+  private readonly newId: NewId;
+  private readonly openDisk: (options: UnitDiskOptions) => Promise<NodeDisk>;
   private readonly log: Log;
   private readonly view: ClusterView;
   private readonly logClock: LogClock;
@@ -67,7 +56,7 @@ export class DataNode {
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
   private reclaims: UnitReclaims | undefined;
-  private disk: UnitDisk | undefined;
+  private disk: NodeDisk | undefined;
   private digests: DigestQueue | undefined;
   private host: ReplicaHost | undefined;
   private registration: Registration | undefined;
@@ -90,6 +79,9 @@ export class DataNode {
     this.logger = world.logger ?? silentLogger;
     this.clock = world.clock ?? systemClock;
     this.timers = world.timers ?? systemTimers;
+    this.newId = world.newId ?? systemNewId;
+    this.openDisk = world.openDisk ?? UnitDisk.open;
+    this.incarnation = this.newId();
     const shared = { clock: this.clock, timers: this.timers, logger: this.logger };
     this.logClock = new LogClock(this.clock);
     this.view = new ClusterView(this.log, config.topics, shared);
@@ -97,7 +89,8 @@ export class DataNode {
     this.digestsOut = new RecordOutbox(this.log, config.topics.digests, shared);
     const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
-    this.server = new RespServer<undefined>(new NodeService(this), shared);
+    const doors = world.network === undefined ? shared : { ...shared, network: world.network };
+    this.server = new RespServer<undefined>(new NodeService(this), doors);
   }
 
   get identity(): NodeIdentity {
@@ -116,7 +109,8 @@ export class DataNode {
   async start(): Promise<void> {
     const { folder, units, nodeId, respPort, host } = this.config;
     const specs = parseUnitSpecs(units, nodeId);
-    this.disk = await UnitDisk.open({ folder, specs, newStoreId: randomUUID, budget: this.engineBudget(specs.length) });
+    const budget = this.engineBudget(specs.length);
+    this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, budget });
     if (this.disk.unitsRefused > 0)
       this.logger.warn(
         { offered: this.disk.units.length, refused: this.disk.unitsRefused, folder },
@@ -220,7 +214,7 @@ export class DataNode {
     await this.disk?.close();
   }
 
-  private async join(disk: UnitDisk): Promise<void> {
+  private async join(disk: NodeDisk): Promise<void> {
     this.problem = 'reading the control topics';
     await this.view.start();
     this.problem = 'waiting for a master to claim the cluster';
@@ -237,13 +231,12 @@ export class DataNode {
     const shared = { clock, timers, logger, log, logClock, identity };
     const host = new ReplicaHost({ ...shared, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
-    this.reclaims = new UnitReclaims(log, this.config.topics, this.view, {
-      disk,
-      host,
-      nodeId: identity.nodeId,
-      timers,
-      logger,
-    });
+    const { nodeId } = identity;
+    // A command from the future is refused: a node whose own clock is days ahead shall be heard all the same.
+    const { newId } = this;
+    const commandTime = { nowMs: () => Math.min(clock.nowMs(), logClock.bestMs()) };
+    const work = { disk, host, nodeId, clock: commandTime, timers, newId, logger };
+    this.reclaims = new UnitReclaims(log, this.config.topics, this.view, work);
     // [safety] Only what the control topics, read to their end, give to this disk is opened and served.
     await this.view.readToEnd(nodeLimits.waitMsMax);
     if (this.closed) return;
@@ -257,7 +250,13 @@ export class DataNode {
     if (this.closed) return;
     const { domain } = this.config;
     const facts = { identity, domain, respAddress: this.respAddress, httpAddress, featureLevel };
-    this.registration = new Registration(log, this.config.topics, this.view, disk, { facts, timers, logger });
+    this.registration = new Registration(log, this.config.topics, this.view, disk, {
+      facts,
+      clock: commandTime,
+      timers,
+      newId,
+      logger,
+    });
     this.registration.check();
   }
 
@@ -297,7 +296,7 @@ export class DataNode {
     };
   }
 
-  private adopt(disk: UnitDisk, host: ReplicaHost): void {
+  private adopt(disk: NodeDisk, host: ReplicaHost): void {
     this.versions.clear();
     const { nodeId } = this.config;
     host.adopt(assignmentsOf(this.view.state, nodeId, disk.storeId));
@@ -317,6 +316,8 @@ export class DataNode {
       featureLevel,
       positions: withPositions ? this.positions() : [],
       loads: withPositions ? [...(this.host?.all ?? [])].map(loadOf) : [],
+      moves: [],
+      freeDiskBytes: -1,
       errors: [],
     };
   }

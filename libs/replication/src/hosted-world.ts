@@ -1,4 +1,4 @@
-import type { EngineBudget, ReplicaIdentity, UnitDisk, ValueBudget } from '@levee/chunk-store';
+import type { EngineBudget, ReplicaIdentity, NodeDisk, ValueBudget } from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { DigestWork } from './digest-work';
@@ -9,7 +9,7 @@ import type { Turnstile } from './turnstile';
 
 /** What all replicas of a node share. */
 export interface HostedWorld {
-  readonly disk: UnitDisk;
+  readonly disk: NodeDisk;
   readonly log: Log;
   readonly clock: Clock;
   readonly timers: Timers;

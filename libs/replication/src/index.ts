@@ -3,6 +3,7 @@ export * from './assignment';
 export * from './control-records';
 export * from './digest-work';
 export * from './data-node';
+export * from './data-node-config';
 export * from './hosted-replica';
 export * from './log-clock';
 export * from './node-limits';

@@ -1,9 +1,18 @@
-import { randomUUID } from 'node:crypto';
-import type { UnitDisk } from '@levee/chunk-store';
+import type { NodeDisk } from '@levee/chunk-store';
 import { decodeAs } from '@levee/codec';
 import type { Heartbeat, NodeState } from '@levee/events';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
-import { asOffset, asPartition, Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
+import {
+  asOffset,
+  asPartition,
+  type Clock,
+  Failure,
+  failureCode,
+  type Logger,
+  messageOf,
+  type NewId,
+  type Timers,
+} from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { NodeIdentity } from './digest-work';
 import { nodeLimits } from './node-limits';
@@ -31,8 +40,15 @@ export class Registration {
     private readonly log: Log,
     private readonly topics: ControlTopics,
     private readonly view: ClusterView,
-    private readonly disk: UnitDisk,
-    private readonly options: { readonly facts: NodeFacts; readonly timers: Timers; readonly logger: Logger },
+    private readonly disk: NodeDisk,
+    private readonly options: {
+      readonly facts: NodeFacts;
+      /** Of commands. */
+      readonly clock: Pick<Clock, 'nowMs'>;
+      readonly timers: Timers;
+      readonly newId: NewId;
+      readonly logger: Logger;
+    },
   ) {}
 
   /** Why the node is not registered, in words. */
@@ -98,10 +114,12 @@ export class Registration {
     const units = await Promise.all(
       this.disk.units.map(async (unit) => ({ ...unit, generation: await this.disk.generationOf(unit.unitId) })),
     );
-    const id = randomUUID();
+    const { clock, newId } = this.options;
+    const id = newId();
     const replaces = await this.lostStore();
     const payload = { ...identity, ...addresses, ...(replaces === undefined ? {} : { replaces }), units };
-    await submit(this.log, this.topics, { id, kind: 'RegisterNode', payload, principal: `node ${identity.nodeId}` });
+    const command = { id, kind: 'RegisterNode', payload, principal: `node ${identity.nodeId}` };
+    await submit(this.log, this.topics, command, clock);
     const outcome = await this.view.outcome(id, nodeLimits.registerDeadlineMs);
     if (outcome.rejectionCode === null) {
       this.registered = true;

@@ -4,7 +4,7 @@ import {
   type EngineBudget,
   type ReplicaIdentity,
   sweepExpired,
-  type UnitDisk,
+  type NodeDisk,
   type ValueBudget,
 } from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
@@ -24,7 +24,7 @@ import { Turnstile } from './turnstile';
 export interface ReplicaHostOptions {
   readonly clusterId: string;
   readonly identity: NodeIdentity;
-  readonly disk: UnitDisk;
+  readonly disk: NodeDisk;
   readonly log: Log;
   readonly clock: Clock;
   readonly timers: Timers;

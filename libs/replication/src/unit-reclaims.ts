@@ -1,6 +1,6 @@
-import type { UnitDisk } from '@levee/chunk-store';
+import type { NodeDisk } from '@levee/chunk-store';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
-import { type Logger, messageOf, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { type Reclaim, reclaimsOf } from './assignment';
 import { nodeLimits } from './node-limits';
@@ -8,9 +8,12 @@ import type { ReplicaHost } from './replica-host';
 
 export interface UnitReclaimsOptions {
   readonly nodeId: string;
-  readonly disk: UnitDisk;
+  readonly disk: NodeDisk;
   readonly host: ReplicaHost;
+  /** Of commands. */
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly timers: Timers;
+  readonly newId: NewId;
   readonly logger: Logger;
 }
 
@@ -42,14 +45,15 @@ export class UnitReclaims {
   }
 
   private async reclaim(key: string, unit: Reclaim): Promise<void> {
-    const { disk, host, logger, nodeId } = this.options;
+    const { disk, host, logger, nodeId, clock, newId } = this.options;
     const { signal } = this.stopping;
     while (!signal.aborted && this.view.state.unit(unit.unitId)?.state === 'reclaiming') {
       try {
         await host.closed(key);
         await disk.clearUnit(unit.unitId, unit.generation);
         const command = { kind: 'FinishReclaim', payload: unit, principal: `node ${nodeId}` };
-        await this.view.outcome(await submit(this.log, this.topics, command), nodeLimits.registerDeadlineMs);
+        const id = await submit(this.log, this.topics, command, clock, newId);
+        await this.view.outcome(id, nodeLimits.registerDeadlineMs);
         return;
       } catch (error) {
         if (signal.aborted) return;

@@ -1,0 +1,27 @@
+import type { ReplicaDatabase } from './engine';
+import type { UnitSpec } from './unit-spec';
+
+/** A node's disk as the node sees it; `UnitDisk` is the real one. */
+export interface NodeDisk {
+  /** Who the disk is: made once, never changed. */
+  readonly storeId: string;
+  /** Units on offer. */
+  readonly units: readonly UnitSpec[];
+  /** How many of the configured units are not, for want of space. */
+  readonly unitsRefused: number;
+  /** The cluster whose data it holds; `undefined` while it has never joined one. */
+  readonly clusterId: string | undefined;
+  /** Remembers the cluster, durably, at the first call; DISK_FOREIGN when it belongs to another. */
+  joinCluster(clusterId: string): Promise<void>;
+  /** Opens the database of exactly this generation, creating it when it is missing. */
+  openUnit(unitId: string, generation: number): Promise<ReplicaDatabase>;
+  /** To be called after the database was closed by its replica. */
+  closeUnit(unitId: string, generation: number): Promise<void>;
+  /** Removes what exactly this generation holds; idempotent. UNIT_CONFLICT while it is open. */
+  clearUnit(unitId: string, generation: number): Promise<void>;
+  /** Highest generation of a unit on this disk, 0 when there is none. */
+  generationOf(unitId: string): Promise<number>;
+  /** UNIT_UNKNOWN when it is not on offer. */
+  spec(unitId: string): UnitSpec;
+  close(): Promise<void>;
+}

@@ -1,0 +1,37 @@
+import type { NodeDisk, UnitDiskOptions } from '@levee/chunk-store';
+import type { ControlTopics } from '@levee/journal';
+import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import type { Network } from '@levee/wire';
+
+export interface DataNodeConfig {
+  readonly nodeId: string;
+  readonly folder: string;
+  /** `32x256MiB:leveldb`. */
+  readonly units: string;
+  /** Failure domain. */
+  readonly domain: string;
+  readonly host: string;
+  /** What others reach the node by. */
+  readonly advertisedHost: string;
+  /** 0 = any free port. */
+  readonly respPort: number;
+  /** Told to portals in place of the port that the RESP door has: something stands in between. */
+  readonly advertisedRespPort?: number | undefined;
+  readonly memoryBudgetBytes: number;
+  readonly heartbeatMs: number;
+  readonly topics: ControlTopics;
+}
+
+export interface DataNodeWorld {
+  readonly log: Log;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly newId?: NewId;
+  readonly network?: Network;
+  readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;
+}
+
+/** Records of every version up to this one are read. */
+export const featureLevel = 1;
