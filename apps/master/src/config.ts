@@ -15,6 +15,7 @@ export interface MasterConfig {
   readonly topicPrefix: string;
   readonly limits: CandidacyLimits;
   readonly policy: ControlPolicy;
+  readonly topicCheckMs: number;
   /** When silent nodes are suspect and lost. */
   readonly liveness: LivenessLimits;
 }
@@ -29,6 +30,7 @@ export const masterSettingNames = [
   'LEVEE_MASTER_SILENCE',
   'LEVEE_LOST_AFTER',
   'LEVEE_RECLAIM_INTERVAL',
+  'LEVEE_TOPIC_CHECK',
   'LEVEE_CONTROL_COMPACTION_LAG',
   'LEVEE_CONTROL_SEGMENT',
 ] as const;
@@ -47,6 +49,7 @@ export function masterConfig(settings: Settings<(typeof masterSettingNames)[numb
       reclaimMs: settings.LEVEE_RECLAIM_INTERVAL,
     },
     liveness: livenessOf(settings.LEVEE_HEARTBEAT, settings.LEVEE_LOST_AFTER),
+    topicCheckMs: settings.LEVEE_TOPIC_CHECK,
     policy: {
       ...defaultControlPolicy,
       compactionLagMs: settings.LEVEE_CONTROL_COMPACTION_LAG,

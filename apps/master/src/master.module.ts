@@ -36,6 +36,9 @@ function nodeStates(nodes: Iterable<NodeState>): Record<NodeState['state'], numb
   return counts;
 }
 
+const behind = (records: number): string | undefined =>
+  records === 0 ? undefined : `reading the journal: ${records} records to its end`;
+
 /** Composition root of the master. */
 @Module({})
 export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
@@ -64,7 +67,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
 
   static register(parts: MasterParts & { readonly address: () => string }): DynamicModule {
     const { config, log, isEmbedded, logger, address } = parts;
-    const { instance, limits: timing, policy, liveness } = config;
+    const { instance, limits: timing, policy, liveness, topicCheckMs } = config;
     const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
     const topics = controlTopics(config.topicPrefix);
     const master = new Master(log, {
@@ -74,6 +77,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       address,
       claimAtOnce: isEmbedded,
       policy,
+      topicCheckMs,
       limits: timing,
       liveness,
     });
@@ -88,7 +92,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
     });
     const client = new LogClient(log, topics, { view: master.view, deadlineMs: limits.commandDeadlineMs });
     const health = new HealthRegistry();
-    health.add('journal', () => master.view.problem);
+    health.add('journal', () => master.view.problem ?? behind(master.view.recordsBehind));
     health.add('topics', () => master.topicProblem);
     health.add('effects', () => master.effectProblem);
     const metrics = new Metrics({ part: 'master', instance });
@@ -102,6 +106,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       storm: master.nodesProblem === undefined ? 0 : 1,
       ...nodeStates(master.view.state.nodes()),
     }));
+    metrics.gaugesFrom('topics', () => master.topicStats());
     metrics.gaugesFrom('node_watch', () => master.watchStats() ?? {});
     return {
       module: MasterModule,

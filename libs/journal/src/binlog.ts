@@ -12,6 +12,12 @@ export const genesisKey: Buffer = reserved('genesis');
 export const barrierKey: Buffer = reserved('barrier');
 export const fenceKey = (producer: string): Buffer => reserved(`fence/${producer}`);
 
+/** What Genesis records and their check need of a namespace. */
+export type Binlog = Pick<
+  CreateBinlog,
+  'clusterId' | 'namespace' | 'binlog' | 'partitions' | 'hashAlgorithm' | 'createdAtMs'
+>;
+
 export const binlogLimits = {
   messageBytesMax: 2 * 1024 * 1024,
   /** Tombstones are kept at least this long: a replica away for longer than half of it is built anew. */
@@ -43,7 +49,7 @@ export function binlogSpec(binlog: Pick<CreateBinlog, 'binlog' | 'partitions' | 
  * The record at offset 0 of a partition: proves which log this is. All of it follows from the decision, so that two
  * masters writing it write the same, and compaction may keep either.
  */
-export function genesisOf(binlog: CreateBinlog, partition: Partition): Genesis {
+export function genesisOf(binlog: Binlog, partition: Partition): Genesis {
   const { clusterId, namespace, partitions, hashAlgorithm, createdAtMs } = binlog;
   const seed = `${clusterId}/${binlog.binlog}/${partition}`;
   const nonce = createHash('sha256').update(seed).digest('hex').slice(0, 32);
@@ -68,6 +74,32 @@ export async function createBinlog(log: Log, binlog: CreateBinlog, clock: Clock)
       }),
     );
   }
+}
+
+/**
+ * Whose log an existing topic is, if it is not the one that was made for `binlog`, in words; `undefined` when it is.
+ * A topic that was deleted and created again has no Genesis, or that of another. Fails as the log does.
+ */
+export async function binlogForeignness(log: Log, binlog: Binlog, clock: Clock): Promise<string | undefined> {
+  const bounds = await log.offsets(binlog.binlog);
+  for (let at = 0; at < bounds.length; at += binlogLimits.partitionsAtOnce) {
+    const some = bounds.slice(at, at + binlogLimits.partitionsAtOnce);
+    const found = await Promise.all(
+      some.map(async ({ partition, endOffset }) => {
+        const place = `binlog ${binlog.binlog} partition ${partition}`;
+        if (endOffset === 0)
+          return `${place} is empty, without its Genesis: somebody deleted the topic and created it again`;
+        const first = await firstRecord(log, binlog.binlog, { partition, clock });
+        // Somebody wrote over the Genesis, and compaction took it: nothing is left to compare.
+        if (first.offset > 0) return undefined;
+        const problem = genesisDifference(genesisOf(binlog, partition), first);
+        return problem && `${place} is the log of somebody else, or was created again: ${problem}`;
+      }),
+    );
+    const problem = found.find((each) => each !== undefined);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 async function firstRecord(
@@ -96,10 +128,19 @@ async function firstRecord(
 }
 
 function verifyGenesis(expected: Genesis, record: StoredRecord): void {
-  const found = genesisIn(record);
+  const difference = genesisDifference(expected, record);
+  if (difference !== undefined) throw foreign(expected, difference);
+}
+
+function genesisDifference(expected: Genesis, record: StoredRecord): string | undefined {
+  let found: Genesis;
+  try {
+    found = genesisIn(record);
+  } catch (error) {
+    return messageOf(error);
+  }
   const differing = (Object.keys(expected) as (keyof Genesis)[]).find((field) => found[field] !== expected[field]);
-  if (differing === undefined) return;
-  throw foreign(expected, `its ${differing} is ${found[differing]}, not ${expected[differing]}`);
+  return differing && `its ${differing} is ${found[differing]}, not ${expected[differing]}`;
 }
 
 function genesisIn(record: StoredRecord): Genesis {

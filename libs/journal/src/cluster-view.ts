@@ -33,6 +33,7 @@ export class ClusterView {
   private running: Promise<void> | undefined;
   private trouble: string | undefined = 'the journal was not read yet';
   private leaderEpoch = -1;
+  private journalEnd = 0;
 
   constructor(
     private readonly log: Log,
@@ -94,6 +95,11 @@ export class ClusterView {
   /** Why this view may be behind, in words; `undefined` while it follows the journal. */
   get problem(): string | undefined {
     return this.trouble;
+  }
+
+  /** Records of the journal that were there at the last look and are not folded yet. */
+  get recordsBehind(): number {
+    return Math.max(0, this.journalEnd - this.fold.position.nextOffset);
   }
 
   get boot(): BootReport | undefined {
@@ -163,8 +169,10 @@ export class ClusterView {
         // A log that was closed ends its tails without an error.
         await this.pause.for(viewLimits.retryMs);
       } catch (error) {
-        this.trouble = `the journal cannot be followed: ${messageOf(error)}`;
-        this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');
+        const trouble = `the journal cannot be followed: ${messageOf(error)}`;
+        if (trouble !== this.trouble)
+          this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');
+        this.trouble = trouble;
         if (error instanceof InvariantViolation) {
           this.waits.failAll(error);
           return;
@@ -180,6 +188,7 @@ export class ClusterView {
     for await (const batch of this.log.tail(this.topics.journal, asPartition(0), from, options)) {
       this.trouble = undefined;
       this.leaderEpoch = batch.leaderEpoch;
+      this.journalEnd = batch.endOffset;
       this.take(batch);
       if (batch.records.length >= viewLimits.recordsPerTurn) await new Promise((resolve) => setImmediate(resolve));
     }

@@ -22,3 +22,5 @@ export * from './collect-digests';
 export * from './maintenance-ends';
 export * from './node-watch';
 export * from './heartbeat-view';
+export * from './doctor';
+export * from './topic-watch';

@@ -1,16 +1,15 @@
-import { nextEffects, type LivenessLimits } from '@levee/cluster';
-import { failureCode, messageOf, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
+import type { LivenessLimits } from '@levee/cluster';
+import { failureCode, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { binlogSpec } from './binlog';
 import { Candidacy, type CandidacyLimits } from './candidacy';
 import { ClusterView } from './cluster-view';
-import { controlTopicSpecs, defaultControlPolicy, type ControlPolicy, type ControlTopics } from './control-topics';
+import { defaultControlPolicy, type ControlPolicy, type ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
 import { Effects } from './effects';
 import { NodeWatch } from './node-watch';
 import { Pause } from './pause';
-import { binlogLoss, durabilityAdvice } from './topic-policy';
 import type { Reign } from './reign';
+import { TopicWatch } from './topic-watch';
 
 export interface MasterOptions {
   readonly topics: ControlTopics;
@@ -27,6 +26,8 @@ export interface MasterOptions {
   readonly policy?: ControlPolicy;
   readonly limits?: CandidacyLimits;
   readonly decide?: Decide;
+  /** Time between two checks of the topics; default `masterLimits.topicCheckMs`. */
+  readonly topicCheckMs?: number;
   /** When silent nodes are suspect and lost; without it nobody watches them. */
   readonly liveness?: LivenessLimits;
   /** Names of incarnations, claims and commands; system by default. */
@@ -47,8 +48,7 @@ export class Master {
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private checking: Promise<void> | undefined;
-  private advice: readonly string[] = [];
-  private topicTrouble: string | undefined = 'the topics were not checked yet';
+  private readonly topicWatch: TopicWatch;
 
   constructor(
     private readonly log: Log,
@@ -57,6 +57,7 @@ export class Master {
     this.ready = new Promise((resolve) => (this.becomeReady = resolve));
     this.pause = new Pause(options.timers, this.stopping.signal);
     this.view = new ClusterView(log, options.topics, options);
+    this.topicWatch = new TopicWatch(log, this.view, { ...options, policy: options.policy ?? defaultControlPolicy });
     this.candidacy = new Candidacy(log, { ...options, view: this.view });
     this.candidacy.onReign((reign) => this.performEffectsOf(reign));
     this.candidacy.onReign((reign) => this.watchNodesOf(reign));
@@ -64,7 +65,7 @@ export class Master {
 
   /** Resolves once the topics exist and the journal is read; serving comes later. */
   async start(): Promise<void> {
-    while (!this.stopping.signal.aborted && !(await this.checkTopics()))
+    while (!this.stopping.signal.aborted && !(await this.topicWatch.check()))
       await this.pause.for(masterLimits.topicRetryMs);
     try {
       await this.view.start();
@@ -79,12 +80,16 @@ export class Master {
 
   /** Why the topics are not as they must be, naming the mend; `undefined` when they are. */
   get topicProblem(): string | undefined {
-    return this.topicTrouble;
+    return this.topicWatch.problem;
   }
 
   /** Settings of topics that let acknowledged records be lost when brokers fail, each with its mend. */
   get topicAdvice(): readonly string[] {
-    return this.advice;
+    return this.topicWatch.advice;
+  }
+
+  topicStats(): ReturnType<TopicWatch['stats']> {
+    return this.topicWatch.stats();
   }
 
   get effectProblem(): string | undefined {
@@ -142,32 +147,8 @@ export class Master {
 
   private async checkAgain(): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      await this.pause.for(masterLimits.topicCheckMs);
-      if (!this.stopping.signal.aborted) await this.checkTopics();
+      await this.pause.for(this.options.topicCheckMs ?? masterLimits.topicCheckMs);
+      if (!this.stopping.signal.aborted) await this.topicWatch.check();
     }
-  }
-
-  /** Control topics are made when missing; a binlog is made by its namespace's creation alone, and only checked here. */
-  private async checkTopics(): Promise<boolean> {
-    const { topics, policy, logger } = this.options;
-    // A binlog that is being adjusted is the business of that effect.
-    const adjusting = new Set(nextEffects(this.view.state).map(({ binlog }) => binlog));
-    const binlogs = [...this.view.state.namespaces()]
-      .filter(({ state, binlog }) => state === 'active' && !adjusting.has(binlog))
-      .map(binlogSpec);
-    try {
-      await this.log.ensureTopics(controlTopicSpecs(topics, policy ?? defaultControlPolicy));
-      const names = [...controlTopicSpecs(topics), ...binlogs].map(({ name }) => name);
-      const descriptions = await this.log.describeTopics(names);
-      const found = new Set(descriptions.map(({ name }) => name));
-      await this.log.ensureTopics(binlogs.filter(({ name }) => found.has(name)));
-      const losses = await Promise.all(binlogs.map((spec) => binlogLoss(this.log, spec, found)));
-      this.topicTrouble = losses.find((loss) => loss !== undefined);
-      this.advice = descriptions.flatMap(durabilityAdvice);
-    } catch (error) {
-      this.topicTrouble = messageOf(error);
-      logger.error({ error, code: failureCode(error) }, 'the topics are not as they must be');
-    }
-    return this.topicTrouble === undefined;
   }
 }

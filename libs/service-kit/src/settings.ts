@@ -140,6 +140,12 @@ export const settingsTable = {
     ['master', 'standalone'],
     'time after which the active master claims again, so that the broker does not forget its identity',
   ),
+  LEVEE_TOPIC_CHECK: setting(
+    duration(),
+    '60s',
+    ['master', 'standalone'],
+    'time between two checks of topics, brokers and open transactions',
+  ),
   LEVEE_HISTORY_WINDOW: setting(duration(), '7d', ['standalone'], 'history window of the default namespace'),
   LEVEE_CONTROL_COMPACTION_LAG: setting(
     duration(),

@@ -1,0 +1,91 @@
+import type { ChunkReplica, NamespaceState, NodeState } from '@levee/events';
+import type { LogCondition } from '@levee/log';
+
+/** Everything the rules of the doctor know. What could not be learnt is absent, and listed as unknown. */
+export interface DoctorFacts {
+  /** As `--bootstrap-server` takes it; empty on the embedded log. */
+  readonly brokers: string;
+  /** The portal that looks, if it is one. */
+  readonly portalProblem?: string | undefined;
+  /** Why the log does not answer. */
+  readonly logProblem?: string | undefined;
+  readonly topics?: TopicReport;
+  readonly condition?: LogCondition;
+  readonly heard?: readonly HeardProcess[];
+  /** What the active master says of itself. */
+  readonly masterProblems?: readonly string[];
+  readonly nodes: readonly NodeFacts[];
+  readonly namespaces: readonly NamespaceFacts[];
+  /** Copies put into quarantine lately, by namespace's binlog and reason. */
+  readonly quarantined?: readonly QuarantineCount[];
+  /** By the clock of who looks, ms since 1970. */
+  readonly nowMs: number;
+}
+
+/** What is wrong with topics; see `examineTopics`. */
+export interface TopicReport {
+  readonly examined: number;
+  readonly missing: readonly string[];
+  /** One sentence each, with the mend. */
+  readonly misconfigured: readonly string[];
+  /** Binlogs that do not hold what was written: cut at the start, or another log under the name. */
+  readonly losses: readonly { readonly namespace: string; readonly binlog: string; readonly what: string }[];
+  /** Settings that let acknowledged records be lost when brokers fail, each with its mend. */
+  readonly advice: readonly string[];
+  /** min.insync.replicas by topic. */
+  readonly minInSync: ReadonlyMap<string, number>;
+}
+
+/** A process whose heartbeat was read while the doctor listened. */
+export interface HeardProcess {
+  readonly kind: string;
+  readonly id: string;
+  readonly incarnation: string;
+  readonly address: string;
+}
+
+export interface NodeFacts {
+  readonly state: NodeState;
+  /** End of its maintenance, ms since 1970. */
+  readonly maintenanceUntilMs?: number | undefined;
+  /** What it says of itself; absent when it did not answer. */
+  readonly says?: NodeStat | undefined;
+}
+
+/** The part of LV.STAT that the rules look at. */
+export interface NodeStat {
+  readonly problem: string | null;
+  readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null;
+  readonly replicas: readonly ReplicaStat[];
+}
+
+export interface ReplicaStat {
+  readonly chunkId: string;
+  readonly namespace: string;
+  readonly unitId: string;
+  readonly role: string;
+  readonly state: string;
+  readonly readable: boolean;
+  readonly problem: string | null;
+  readonly positions: readonly {
+    readonly partition: number;
+    readonly nextOffset: number;
+    readonly ageMs: number | null;
+    readonly problem: string | null;
+  }[];
+}
+
+export interface NamespaceFacts {
+  readonly state: NamespaceState;
+  readonly chunks: readonly { readonly chunkId: string; readonly replicas: readonly ChunkReplica[] }[];
+  /** End offset of the committed records by partition; absent when the log did not say. */
+  readonly ends?: ReadonlyMap<number, number> | undefined;
+}
+
+export interface QuarantineCount {
+  readonly topic: string;
+  readonly reason: string;
+  readonly count: number;
+  /** `partition:offset` of the newest. */
+  readonly newest: string;
+}

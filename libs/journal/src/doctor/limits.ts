@@ -1,0 +1,23 @@
+/** From when on the doctor speaks. */
+export const doctorLimits = {
+  /** A replica that last stood at the end longer ago than this is behind. */
+  behindAgeMs: 10_000,
+  behindRecords: 10_000,
+  /** Free share of a disk below which it is nearly full. */
+  diskFreeShare: 0.1,
+  /** A foreign transaction that last wrote longer ago than this is left open. */
+  openTransactionMs: 10_000,
+  /** What a foreign producer may ask for at most: for so long readers wait for a transaction that it left open. */
+  transactionMaxTimeoutMs: 900_000,
+  /** How long heartbeats are listened to: eight of them. */
+  listenMs: 2_400,
+  /** One question to the log, or to a process. */
+  askMs: 6_000,
+  quarantineWindowMs: 24 * 3_600_000,
+  /** Newest copies in quarantine that are looked at. */
+  quarantineRecordsMax: 10_000,
+  /** Nodes asked at the same time. */
+  nodesAtOnce: 32,
+  /** Of one rule; the last one says how many more there are. */
+  findingsPerRuleMax: 50,
+} as const;

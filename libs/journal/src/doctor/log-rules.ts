@@ -1,0 +1,174 @@
+import type { DoctorFacts } from './facts';
+import type { Finding } from './finding';
+import { doctorLimits } from './limits';
+
+type Found = Omit<Finding, 'rule'>;
+
+/** The log: brokers, partitions, topics, transactions of others. */
+export const logRules = {
+  'log-unreachable': ({ logProblem, brokers }: DoctorFacts): Found[] =>
+    logProblem === undefined
+      ? []
+      : [
+          {
+            subject: brokers === '' ? 'log' : brokers,
+            finding: `the log does not answer: ${logProblem}`,
+            impact: 'reads go on from replicas and grow old; writes, strong reads and every change of the cluster fail',
+            command:
+              brokers === ''
+                ? 'levee status'
+                : `kafka-metadata-quorum.sh --bootstrap-server ${brokers} describe --status`,
+          },
+        ],
+
+  'broker-down': ({ condition, brokers }: DoctorFacts): Found[] =>
+    (condition?.brokers ?? [])
+      .filter(({ address }) => address === undefined)
+      .map(({ nodeId }) => ({
+        subject: `broker ${nodeId}`,
+        finding: `broker ${nodeId} has replicas of topics and is not part of the cluster`,
+        impact: 'its partitions have one copy less; the next broker that fails may stop writes',
+        command: `start broker ${nodeId}, then: kafka-topics.sh --bootstrap-server ${brokers} --describe --under-replicated-partitions`,
+      })),
+
+  'partition-offline': ({ condition, brokers }: DoctorFacts): Found[] =>
+    (condition?.weakPartitions ?? [])
+      .filter(({ hasLeader }) => !hasLeader)
+      .map(({ topic, partition, replicas }) => ({
+        subject: `${topic}/${partition}`,
+        finding: `${topic} partition ${partition} has no leader; ${replicas} brokers hold it`,
+        impact: 'nothing can be written to it or read from it, so its replicas grow old',
+        command: `start a broker that holds it: kafka-topics.sh --bootstrap-server ${brokers} --describe --topic ${topic}`,
+      })),
+
+  'below-min-isr': ({ condition, topics, brokers }: DoctorFacts): Found[] =>
+    (condition?.weakPartitions ?? []).flatMap(({ topic, partition, hasLeader, replicas, inSync }) => {
+      const least = topics?.minInSync.get(topic) ?? 1;
+      if (!hasLeader || inSync >= least) return [];
+      return [
+        {
+          subject: `${topic}/${partition}`,
+          finding: `${topic} partition ${partition} has ${inSync} of ${replicas} replicas in sync, it needs ${least} (min.insync.replicas)`,
+          impact: 'writes to it fail; reads go on',
+          command: `start the missing brokers: kafka-topics.sh --bootstrap-server ${brokers} --describe --under-min-isr-partitions`,
+        },
+      ];
+    }),
+
+  'under-replicated': ({ condition, topics, brokers }: DoctorFacts): Found[] => {
+    const weak = (condition?.weakPartitions ?? []).filter(
+      ({ topic, hasLeader, inSync }) => hasLeader && inSync >= (topics?.minInSync.get(topic) ?? 1),
+    );
+    const [first] = weak;
+    if (first === undefined) return [];
+    return [
+      {
+        subject: `${weak.length} partitions`,
+        finding: `${weak.length} partitions have fewer replicas in sync than they have, such as ${first.topic}/${first.partition} with ${first.inSync} of ${first.replicas}`,
+        impact: 'writes go on; one more broker lost may stop them',
+        command: `kafka-topics.sh --bootstrap-server ${brokers} --describe --under-replicated-partitions`,
+      },
+    ];
+  },
+
+  'topic-missing': ({ topics, namespaces }: DoctorFacts): Found[] =>
+    (topics?.missing ?? []).map((topic) => {
+      const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name;
+      return owner === undefined
+        ? {
+            subject: topic,
+            finding: `the control topic ${topic} does not exist`,
+            impact: 'nothing in the cluster can change, and processes that start anew do not serve',
+            command:
+              'restore it from a backup; a new cluster gets it from its first master: npm start, or start apps/master',
+          }
+        : {
+            subject: topic,
+            finding: `the binlog ${topic} of namespace ${owner} does not exist: somebody deleted it`,
+            impact: `writes to ${owner} fail and its replicas grow old; they keep what they have`,
+            command: `restore ${topic} from a backup with all its records, or give the namespace up: levee namespace delete ${owner} --yes`,
+          };
+    }),
+
+  'topic-misconfigured': ({ topics }: DoctorFacts): Found[] =>
+    (topics?.misconfigured ?? []).map((sentence) =>
+      mended(sentence, 'records may be kept too short, refused, or misread'),
+    ),
+
+  'binlog-lost': ({ topics }: DoctorFacts): Found[] =>
+    (topics?.losses ?? []).map(({ namespace, binlog, what }) => ({
+      subject: binlog,
+      finding: what,
+      impact: `a replica of ${namespace} cannot be built from it: those that have the data keep it and clear nothing, new ones stay unreadable`,
+      command: `restore ${binlog} from a backup with all its records, or give the namespace up: levee namespace delete ${namespace} --yes`,
+    })),
+
+  'durability-setting': ({ topics }: DoctorFacts): Found[] =>
+    (topics?.advice ?? []).map((sentence) => mended(sentence, 'acknowledged records can be lost when brokers fail')),
+
+  'broker-setting': ({ condition, brokers }: DoctorFacts): Found[] =>
+    (condition?.brokers ?? []).flatMap(({ nodeId, settings }) => {
+      const alter = (setting: string): string =>
+        `kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type brokers --entity-name ${nodeId} --add-config ${setting}`;
+      const found: Found[] = [];
+      const timeoutMs = Number(settings['transaction.max.timeout.ms'] ?? 0);
+      const most = doctorLimits.transactionMaxTimeoutMs;
+      if (timeoutMs > most)
+        found.push({
+          subject: `broker ${nodeId}`,
+          finding: `transaction.max.timeout.ms of broker ${nodeId} is ${timeoutMs}, it should be at most ${most}`,
+          impact: 'a producer that leaves a transaction open may keep readers waiting for so long',
+          command: `set transaction.max.timeout.ms=${most} in server.properties of broker ${nodeId} and restart it`,
+        });
+      if (settings['unclean.leader.election.enable'] === 'true')
+        found.push({
+          subject: `broker ${nodeId}`,
+          finding: `unclean.leader.election.enable of broker ${nodeId} is true, it should be false`,
+          impact: 'acknowledged records can be lost when brokers fail',
+          command: alter('unclean.leader.election.enable=false'),
+        });
+      return found;
+    }),
+
+  'open-transaction': ({ condition, brokers, nowMs }: DoctorFacts): Found[] =>
+    (condition?.openTransactions ?? []).flatMap((open) => {
+      const sinceMs = nowMs - open.lastAppendMs;
+      if (sinceMs < doctorLimits.openTransactionMs) return [];
+      const { topic, partition, producerId, producerEpoch, transactionalId, startOffset, withheldTo } = open;
+      const who = transactionalId === undefined ? '' : ` (transactional id '${transactionalId}')`;
+      return [
+        {
+          subject: `${topic}/${partition}`,
+          finding: `producer ${producerId} epoch ${producerEpoch}${who} left a transaction open on ${topic} partition ${partition}: it last wrote ${Math.round(sinceMs / 1000)} s ago`,
+          impact: `the records from offset ${startOffset} to ${withheldTo} can be read by nobody: replicas grow old, session and strong reads there fail as LVBEHIND`,
+          command: `kafka-transactions.sh --bootstrap-server ${brokers} abort --topic ${topic} --partition ${partition} --start-offset ${startOffset}`,
+        },
+      ];
+    }),
+
+  'wrong-partition': ({ quarantined, namespaces }: DoctorFacts): Found[] =>
+    (quarantined ?? []).map(({ topic, reason, count, newest }) => {
+      const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name ?? topic;
+      const wrong = reason === 'wrongPartition';
+      return {
+        subject: topic,
+        finding: wrong
+          ? `${count} records of ${owner} came in partitions that are not their keys', the newest at ${newest}`
+          : `${count} records of ${owner} are in quarantine as ${reason}, the newest at ${newest}`,
+        impact: wrong
+          ? 'they are not applied: their keys look as if nothing was written'
+          : 'they cannot be read as they are',
+        command: wrong
+          ? `levee namespace describe ${owner}   # the settings for the producer`
+          : 'levee log tail levee.quarantine   # copies, with reasons',
+      };
+    }),
+};
+
+/** `what is wrong: command` as the checks of topics say it. */
+function mended(sentence: string, impact: string): Found {
+  const at = sentence.search(/(kafka-[a-z-]+\.sh)/);
+  const finding = at < 0 ? sentence : sentence.slice(0, at).replace(/[:\s]+$/, '');
+  const subject = /^(?:topic )?([\w.-]+):/.exec(sentence)?.[1] ?? 'topic';
+  return { subject, finding, impact, command: at < 0 ? 'levee log topics' : sentence.slice(at) };
+}

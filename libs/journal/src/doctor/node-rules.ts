@@ -1,0 +1,221 @@
+import type { DoctorFacts, NodeFacts, ReplicaStat } from './facts';
+import type { Finding } from './finding';
+import { doctorLimits } from './limits';
+
+type Found = Omit<Finding, 'rule'>;
+
+const readableRoles = new Set(['primary', 'follower', 'retired']);
+
+/** The processes: master, nodes, replicas, disks; and what namespaces have of them. */
+export const nodeRules = {
+  'no-master': ({ heard }: DoctorFacts): Found[] =>
+    heard === undefined || heard.some(({ kind }) => kind === 'master')
+      ? []
+      : [
+          {
+            subject: 'master',
+            finding: `no master was heard for ${doctorLimits.listenMs} ms`,
+            impact: 'reads and writes go on; nothing can be created, changed or failed over',
+            command: 'start a master (apps/master, or npm run cluster); its /health/ready says what it waits for',
+          },
+        ],
+
+  'master-trouble': ({ masterProblems }: DoctorFacts): Found[] =>
+    (masterProblems ?? []).map((problem) => ({
+      subject: 'master',
+      finding: `the master says: ${problem}`,
+      impact: 'what it names is not done until that is mended',
+      command: 'levee status',
+    })),
+
+  'portal-not-ready': ({ portalProblem }: DoctorFacts): Found[] =>
+    portalProblem === undefined
+      ? []
+      : [
+          {
+            subject: 'portal',
+            finding: `this portal is not ready: ${portalProblem}`,
+            impact: 'requests through it fail or use old routes',
+            command: 'levee status',
+          },
+        ],
+
+  'two-processes': ({ heard }: DoctorFacts): Found[] => {
+    const runs = new Map<string, Map<string, string>>();
+    for (const { kind, id, incarnation, address } of heard ?? []) {
+      if (kind !== 'node') continue;
+      const known = runs.get(id) ?? new Map<string, string>();
+      runs.set(id, known.set(incarnation, address));
+    }
+    return [...runs]
+      .filter(([, of]) => of.size > 1)
+      .map(([id, of]) => ({
+        subject: id,
+        finding: `two processes say they are node ${id}: ${[...of.values()].join(' and ')}`,
+        impact: 'one of them is refused and serves nothing; which one may change when they restart',
+        command: 'stop one of them, or give it another LEVEE_NODE_ID and an empty folder',
+      }));
+  },
+
+  'node-suspect': ({ nodes }: DoctorFacts): Found[] =>
+    nodes
+      .filter(({ state }) => state.state === 'suspect')
+      .map(({ state: { nodeId, respAddress } }) => ({
+        subject: nodeId,
+        finding: `node ${nodeId} at ${respAddress} is suspect: it was silent`,
+        impact: 'its replicas are avoided; if it stays away they are given up',
+        command: `start it again, or give it time: levee node maintenance ${nodeId} --for 20m`,
+      })),
+
+  'node-lost': ({ nodes }: DoctorFacts): Found[] =>
+    nodes
+      .filter(({ state }) => state.state === 'lost')
+      .map(({ state: { nodeId, respAddress } }) => ({
+        subject: nodeId,
+        finding: `node ${nodeId} (last at ${respAddress}) is lost: given up after a long silence`,
+        impact: 'its replicas are dead; the others carry its chunks',
+        command: 'start it again, with its disk or without: it comes back by itself',
+      })),
+
+  'node-unreachable': ({ nodes }: DoctorFacts): Found[] =>
+    nodes
+      .filter(({ state, says }) => state.state === 'up' && says === undefined)
+      .map(({ state: { nodeId, httpAddress } }) => ({
+        subject: nodeId,
+        finding: `node ${nodeId} counts as up and does not answer at ${httpAddress}`,
+        impact: 'nothing is known of its replicas; portals may not reach it either',
+        command: `curl http://${httpAddress}/health/ready`,
+      })),
+
+  'node-not-ready': ({ nodes }: DoctorFacts): Found[] =>
+    nodes.flatMap(({ state, says }) => {
+      // What its replicas lack is said by their own rules.
+      if (says === undefined || says.problem === null || says.replicas.some((of) => of.problem === says.problem))
+        return [];
+      return [
+        {
+          subject: state.nodeId,
+          finding: `node ${state.nodeId} is not ready: ${says.problem}`,
+          impact: 'it serves nothing, or not all that it should',
+          command: `curl http://${state.httpAddress}/health/ready`,
+        },
+      ];
+    }),
+
+  'disk-nearly-full': ({ nodes }: DoctorFacts): Found[] =>
+    nodes.flatMap(({ state: { nodeId }, says }) => {
+      const disk = says?.disk;
+      if (disk === undefined || disk === null || disk.freeBytes >= disk.totalBytes * doctorLimits.diskFreeShare)
+        return [];
+      const percent = ((disk.freeBytes / disk.totalBytes) * 100).toFixed(1);
+      return [
+        {
+          subject: nodeId,
+          finding: `the disk of node ${nodeId} has ${disk.freeBytes} of ${disk.totalBytes} bytes free (${percent} %)`,
+          impact: 'when it is full its replicas stop where they are and grow old',
+          command: `free space in the folder of ${nodeId}, or move chunks away: levee node drain ${nodeId}`,
+        },
+      ];
+    }),
+
+  'replica-stuck': replicaRule(
+    ({ state }) => state === 'stuck',
+    (node, replica) => ({
+      finding: `${replica.chunkId} on ${replica.unitId} is stuck: ${replica.problem ?? 'no reason given'}`,
+      impact: 'it is not readable and mends itself only once its log is as it was',
+      command: `curl http://${node.state.httpAddress}/v1/node`,
+    }),
+  ),
+
+  'replica-full': replicaRule(
+    ({ problem }) => /full/i.test(problem ?? ''),
+    (_, replica) => ({
+      finding: `${replica.chunkId} on ${replica.unitId} is full: ${replica.problem ?? ''}`,
+      impact: 'it stands still at its position and grows old; what it holds can be read by who accepts that',
+      command: `levee plan propose split ${replica.chunkId}`,
+    }),
+  ),
+
+  'replica-rebuilding': replicaRule(
+    (replica) => replica.state !== 'stuck' && !replica.readable && readableRoles.has(replica.role),
+    (node, replica) => ({
+      finding: `${replica.chunkId} on ${replica.unitId} is not readable: ${replica.problem ?? replica.state}`,
+      impact: 'the other replicas of the chunk answer; if there are none, nobody does',
+      command: `wait until it has caught up: curl http://${node.state.httpAddress}/v1/node`,
+    }),
+  ),
+
+  'replica-behind': (facts: DoctorFacts): Found[] =>
+    facts.nodes.flatMap((node) => (node.says?.replicas ?? []).flatMap((replica) => behind(facts, node, replica))),
+
+  'namespace-unfinished': ({ namespaces, nowMs }: DoctorFacts): Found[] =>
+    namespaces
+      .filter(({ state }) => state.state === 'creating' && nowMs - state.createdAtMs > doctorLimits.behindAgeMs)
+      .map(({ state: { name, binlog } }) => ({
+        subject: name,
+        finding: `namespace ${name} is still being created: its binlog ${binlog} is not made`,
+        impact: 'it cannot be used',
+        command: `levee status   # what the master waits for; give it up: levee namespace delete ${name} --yes`,
+      })),
+
+  'namespace-short-of-replicas': ({ namespaces, nodes }: DoctorFacts): Found[] => {
+    const up = new Set(nodes.filter(({ state }) => state.state === 'up').map(({ state }) => state.nodeId));
+    return namespaces.flatMap(({ state: { name, state, replicas: wanted }, chunks }) => {
+      if (state !== 'active') return [];
+      const living = chunks.map(({ chunkId, replicas }) => ({
+        chunkId,
+        count: replicas.filter(({ role, nodeId }) => (role === 'primary' || role === 'follower') && up.has(nodeId))
+          .length,
+      }));
+      const short = living.filter(({ count }) => count < wanted);
+      const worst = short.sort((a, b) => a.count - b.count)[0];
+      if (worst === undefined) return [];
+      return [
+        {
+          subject: name,
+          finding: `${short.length} of ${chunks.length} chunks of ${name} have fewer than ${wanted} replicas on nodes that are up; ${worst.chunkId} has ${worst.count}`,
+          impact:
+            worst.count === 0
+              ? 'keys of such a chunk cannot be read; writes are kept in the log'
+              : 'one more node lost may leave keys without a replica',
+          command: `bring the nodes back: levee node list; levee routes -n ${name}`,
+        },
+      ];
+    });
+  },
+};
+
+function replicaRule(
+  applies: (replica: ReplicaStat) => boolean,
+  say: (node: NodeFacts, replica: ReplicaStat) => Omit<Found, 'subject'>,
+): (facts: DoctorFacts) => Found[] {
+  return ({ nodes }) =>
+    nodes.flatMap((node) =>
+      (node.says?.replicas ?? [])
+        .filter(applies)
+        .map((replica) => ({ subject: `${replica.chunkId}@${node.state.nodeId}`, ...say(node, replica) })),
+    );
+}
+
+function behind({ namespaces }: DoctorFacts, node: NodeFacts, replica: ReplicaStat): Found[] {
+  // One that is not readable has a finding of its own; a learner is behind by nature.
+  if (!replica.readable) return [];
+  const ends = namespaces.find(({ state }) => state.name === replica.namespace)?.ends;
+  const late = replica.positions.filter(({ partition, nextOffset, ageMs }) => {
+    const lag = (ends?.get(partition) ?? nextOffset) - nextOffset;
+    return ageMs === null || ageMs > doctorLimits.behindAgeMs || lag > doctorLimits.behindRecords;
+  });
+  const worst = late.sort((a, b) => (b.ageMs ?? Infinity) - (a.ageMs ?? Infinity))[0];
+  if (worst === undefined) return [];
+  const age = worst.ageMs === null ? 'has never stood at the end' : `last stood at the end ${worst.ageMs} ms ago`;
+  const lag = (ends?.get(worst.partition) ?? worst.nextOffset) - worst.nextOffset;
+  const why = worst.problem ?? replica.problem;
+  return [
+    {
+      subject: `${replica.chunkId}@${node.state.nodeId}`,
+      finding: `${replica.chunkId} on ${replica.unitId} is behind: partition ${worst.partition} ${age}, ${lag} records to go${why === null ? '' : `: ${why}`}`,
+      impact: 'reads from it are old; session and strong reads go to other replicas or fail as LVBEHIND',
+      command: `curl http://${node.state.httpAddress}/metrics   # is the node busy, or cut off from the log?`,
+    },
+  ];
+}
