@@ -3,6 +3,7 @@ import { Failure } from '@levee/kernel';
 /**
  * REPLICA_DAMAGED: what the disk returns is not what was written: stop serving the replica and rebuild it.
  * REPLICA_MISMATCH: the database belongs to another chunk, unit generation or cluster: never read or clear it.
+ * COPY_BROKEN: a block of a copy is not what a source sends: ask for it again.
  * REPLICA_CLOSED: closed, or a write failed before; open it again.
  * UNIT_FULL: the hard limit of the unit; the replica stands still at its position.
  * UNIT_UNKNOWN, UNIT_CONFLICT: not a unit of this disk, or not this generation of it.
@@ -13,6 +14,7 @@ export type ChunkStoreFailureCode =
   | 'REPLICA_DAMAGED'
   | 'REPLICA_MISMATCH'
   | 'REPLICA_CLOSED'
+  | 'COPY_BROKEN'
   | 'UNIT_FULL'
   | 'UNIT_UNKNOWN'
   | 'UNIT_CONFLICT'

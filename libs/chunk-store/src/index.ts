@@ -1,6 +1,11 @@
 export * from './breather';
 export * from './chain';
 export * from './chunk-store-failure';
+export { type CopyBlock, CopyBlockWriter, CopyEntries } from './copy/copy-block';
+export * from './copy/copy-piece';
+export * from './copy/copy-position';
+export * from './copy/copy-target';
+export * from './copy/snapshot-copy';
 export * from './engine';
 export * from './key-state';
 export * from './node-disk';

@@ -1,10 +1,13 @@
-import type { AbstractSnapshot } from 'abstract-level';
+import type { AbstractIterator, AbstractSnapshot } from 'abstract-level';
 import { type Clock, Digest, hash128, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
 import { Breather } from './breather';
+import { ChunkStoreFailure } from './chunk-store-failure';
+import type { ReplicaDatabase } from './engine';
 import type { Replica } from './replica';
 import { dataKey, dataPrefixBytes } from './stored-value';
 import { upperBound } from './partition-log';
+import { decodePosition, positionKey, type PositionRecord } from './position-record';
 
 /** A digest of one chunk and partition at a barrier: equal on all replicas that hold the same state (I1). */
 export interface PartitionDigest {
@@ -22,6 +25,20 @@ export class ReplicaSnapshot {
   /** The state right now, between two writes; call it in `afterWrite` of the span that ends at a barrier. */
   static take(replica: Replica): ReplicaSnapshot {
     return new ReplicaSnapshot(replica, replica.db.snapshot());
+  }
+
+  /** The state at some moment between two writes, with the newest completeness times in it. */
+  static async takeWithPositions(replica: Replica): Promise<ReplicaSnapshot> {
+    return new ReplicaSnapshot(replica, await replica.freeze());
+  }
+
+  /** Where the replica stands inside the snapshot. REPLICA_DAMAGED when that cannot be read. */
+  async position(partition: Partition): Promise<PositionRecord> {
+    const key = positionKey(partition);
+    const stored = await this.replica.db.get(key, { snapshot: this.snapshot });
+    const position = stored && decodePosition(key, stored);
+    if (position !== undefined) return position;
+    throw new ChunkStoreFailure('REPLICA_DAMAGED', `the position of partition ${partition} cannot be read`);
   }
 
   /**
@@ -49,10 +66,7 @@ export class ReplicaSnapshot {
 
   /** Raw database entries by ascending key, in pages, for copies and digests. */
   async *entries(signal?: AbortSignal, after?: Uint8Array): AsyncGenerator<[Buffer, Buffer]> {
-    const low = dataKey(after ?? new Uint8Array(0));
-    const lt = upperBound(dataKey(new Uint8Array(0)));
-    const options = { snapshot: this.snapshot, lt, fillCache: false };
-    const iterator = this.replica.db.iterator(after === undefined ? { ...options, gte: low } : { ...options, gt: low });
+    const iterator = this.iterator(after);
     try {
       for (;;) {
         const page = await iterator.nextv(256);
@@ -64,10 +78,23 @@ export class ReplicaSnapshot {
     }
   }
 
+  /** Raw database entries behind the user key `after`, by ascending key. Close it before the snapshot. */
+  iterator(after?: Uint8Array): ReplicaIterator {
+    const low = dataKey(after ?? new Uint8Array(0));
+    const lt = upperBound(dataKey(new Uint8Array(0)));
+    const options = { snapshot: this.snapshot, lt, fillCache: false, highWaterMarkBytes: readAheadBytes };
+    return this.replica.db.iterator(after === undefined ? { ...options, gte: low } : { ...options, gt: low });
+  }
+
   close(): Promise<void> {
     return this.snapshot.close();
   }
 }
+
+/** LevelDB hands over at most this many bytes at a time. */
+const readAheadBytes = 256 * 1024;
+
+export type ReplicaIterator = AbstractIterator<ReplicaDatabase, Buffer, Buffer>;
 
 export interface SweepResult {
   /** Keys not expired at the sweep's time. */

@@ -16,6 +16,8 @@ export interface ReplicaIdentity {
   readonly hashAlgorithm: HashAlgorithm;
 }
 
+export const identityKey = Buffer.from('!m/identity');
+
 const fields = [
   'clusterId',
   'namespace',

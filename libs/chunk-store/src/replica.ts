@@ -1,12 +1,14 @@
 import { ClassicLevel } from 'classic-level';
-import { assert, asOffset, type Partition } from '@levee/kernel';
+import type { AbstractSnapshot } from 'abstract-level';
+import { assert, asOffset, defined, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
 import { ChunkStoreFailure } from './chunk-store-failure';
+import { copyProblem } from './copy/copy-record';
 import { copiesAtOnce, type ReplicaDatabase } from './engine';
 import { type BatchWriter, PartitionLog } from './partition-log';
 import { freshPosition, type Mark } from './position-record';
 import type { PreparedBatch } from './prepared-batch';
-import { encodeIdentity, identityProblem, type ReplicaIdentity } from './replica-identity';
+import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from './replica-identity';
 import { reclassify } from './classify-put';
 import type { KeyState } from './key-state';
 import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from './replica-types';
@@ -34,7 +36,6 @@ interface PartitionPlace {
 
 const lowestKey = Buffer.from([0]);
 const highestKey = Buffer.from([0xff]);
-const identityKey = Buffer.from('!m/identity');
 const chainBytesDefault = 6 << 20;
 /** A completeness time is written at most this often when nothing else is. */
 const completeAtPersistMs = 10_000;
@@ -101,6 +102,8 @@ export class Replica {
       const problem = identityProblem(stored, identity);
       if (problem !== undefined)
         throw new ChunkStoreFailure('REPLICA_MISMATCH', `I10: the database is not ${identity.chunkId}: ${problem}`);
+      const half = await copyProblem(db);
+      if (half !== undefined) throw new ChunkStoreFailure('REPLICA_DAMAGED', `I13: ${identity.chunkId}: ${half}`);
     }
     const logs: PartitionLog[] = [];
     for (const partition of partitions)
@@ -266,6 +269,20 @@ export class Replica {
   exclusively(write: () => Promise<void>): Promise<void> {
     this.throwIfUnusable();
     return this.enqueue(write);
+  }
+
+  /** Right between two writes, with every completeness time written that is known: what a copy is made of. */
+  async freeze(): Promise<AbstractSnapshot> {
+    this.throwIfUnusable();
+    const writer = this.db.batch();
+    for (const { log, current } of this.places.values())
+      log.stageCompleteAt(writer, Math.max(current.completeAtMs, log.stagedPosition.completeAtMs));
+    let snapshot: AbstractSnapshot | undefined;
+    await this.enqueue(async () => {
+      await writer.write();
+      snapshot = this.db.snapshot();
+    });
+    return defined(snapshot, 'a snapshot after its write');
   }
 
   /** Writes positions that moved without records, waits for writes under way and closes the database. */

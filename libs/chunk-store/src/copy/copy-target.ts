@@ -1,0 +1,190 @@
+import { crc32cNative } from '@levee/codec';
+import { assert, type Clock } from '@levee/kernel';
+import { partitionsOf } from '@levee/keyspace';
+import { Breather } from '../breather';
+import { ChunkStoreFailure } from '../chunk-store-failure';
+import { copiesAtOnce, type ReplicaDatabase } from '../engine';
+import { PartitionLog } from '../partition-log';
+import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from '../replica-identity';
+import { chunkSeed, dataPrefixBytes, storedOverheadBytes, writeWord } from '../stored-value';
+import { CopyEntries } from './copy-block';
+import { type CopyPiece, pieceName } from './copy-piece';
+import { type CopyPosition, CopyPositions } from './copy-position';
+import { blockKey, type BlockRecord, copyStateKey, readBlocks, readCopyState, sealRecord } from './copy-record';
+
+export interface CopyTargetOptions {
+  readonly clock: Clock;
+  /** Most bytes that the unit takes; 0 = no limit. */
+  readonly capacityBytes: number;
+}
+
+interface PieceProgress {
+  /** Hexadecimal. */
+  after: string | null;
+  done: boolean;
+}
+
+/** What a database holds before a replica is opened in it: nothing, a copy that goes on, or a replica. */
+export async function copyStageOf(db: ReplicaDatabase): Promise<'empty' | 'loading' | 'replica'> {
+  for await (const key of db.keys({ limit: 1 })) {
+    assert(key.length > 0, 'a database key has a prefix');
+    const state = await readCopyState(db);
+    return state === 'unreadable' || state?.kind === 'loading' ? 'loading' : 'replica';
+  }
+  return 'empty';
+}
+
+/**
+ * The target's side of a copy: takes blocks into an empty database, one write each, and makes it a replica with
+ * `seal`. Before that nothing can open it as one. After a crash `open` goes on behind the last block that is there.
+ */
+export class CopyTarget {
+  private readonly pieces = new Map<string, PieceProgress>();
+  private readonly positions = new CopyPositions();
+  private readonly breather: Breather;
+  private readonly ownsBuffers: boolean;
+  private blocks = 0;
+  private records = 0;
+  private bytes = 0;
+
+  private constructor(
+    private readonly db: ReplicaDatabase,
+    private readonly identity: ReplicaIdentity,
+    private readonly options: CopyTargetOptions,
+  ) {
+    this.breather = new Breather(options.clock);
+    this.ownsBuffers = !copiesAtOnce(db);
+  }
+
+  /** REPLICA_MISMATCH when another replica is here; REPLICA_DAMAGED when what is here cannot be gone on with. */
+  static async open(db: ReplicaDatabase, identity: ReplicaIdentity, options: CopyTargetOptions): Promise<CopyTarget> {
+    const target = new CopyTarget(db, identity, options);
+    if ((await copyStageOf(db)) === 'empty') {
+      const batch = db.batch();
+      batch.put(identityKey, encodeIdentity(identity));
+      batch.put(copyStateKey, sealRecord(copyStateKey, { kind: 'loading', blocks: 0 }));
+      await batch.write({ sync: true } as object);
+    } else await target.resume();
+    return target;
+  }
+
+  /** Records of all blocks taken. */
+  get recordsCopied(): number {
+    return this.records;
+  }
+
+  /** Bytes of their keys and values. */
+  get bytesCopied(): number {
+    return this.bytes;
+  }
+
+  /** Earliest log time (ms since 1970) at which one of the sources missed nothing; `undefined` before the first. */
+  get completeAtMs(): number | undefined {
+    return this.positions.completeAtMs;
+  }
+
+  isDone(piece: CopyPiece): boolean {
+    return this.pieces.get(pieceName(piece))?.done === true;
+  }
+
+  /** The last key of the piece that is here. */
+  after(piece: CopyPiece): Buffer | undefined {
+    const after = this.pieces.get(pieceName(piece))?.after ?? null;
+    return after === null ? undefined : Buffer.from(after, 'hex');
+  }
+
+  /**
+   * A new snapshot of the piece begins: its positions are durable before the first of its entries is here [safety],
+   * since a deletion behind them must be read from the log again.
+   */
+  async begin(piece: CopyPiece, positions: readonly CopyPosition[]): Promise<void> {
+    const known = this.pieces.get(pieceName(piece));
+    const { records, bytes } = this;
+    const record = { piece: pieceName(piece), after: known?.after ?? null, last: false, positions, records, bytes };
+    const batch = this.db.batch();
+    const key = blockKey(this.blocks);
+    batch.put(key, sealRecord(key, record));
+    await batch.write({ sync: true } as object);
+    this.count(record);
+  }
+
+  /**
+   * Puts a block of the snapshot begun last here, in one write with its record; `last`: the piece ends with it. The
+   * checksum of a value is bound to its chunk, so it is renewed, in place, where the chunk is another. One call at a
+   * time. UNIT_FULL above the capacity.
+   */
+  async take(bytes: Buffer, piece: CopyPiece, last: boolean): Promise<void> {
+    const batch = this.db.batch();
+    const entries = new CopyEntries(bytes);
+    const seed = piece.chunkId === this.identity.chunkId ? undefined : chunkSeed(this.identity.chunkId);
+    const name = pieceName(piece);
+    let { records, bytes: total } = this;
+    let lastKey: Buffer | undefined;
+    while (entries.next()) {
+      const { start, valueStart, end } = entries;
+      if (seed !== undefined) writeWord(bytes, end - 4, crc32cNative(bytes.subarray(start, end - 4), seed));
+      const key = bytes.subarray(start, valueStart);
+      const stored = bytes.subarray(valueStart, end);
+      if (this.ownsBuffers) batch.put(Buffer.from(key), Buffer.from(stored));
+      else batch.put(key, stored);
+      lastKey = key;
+      records++;
+      total += end - start - dataPrefixBytes - storedOverheadBytes;
+      if (this.breather.tired()) await this.breather.breathe();
+    }
+    this.checkRoom(total + records * (dataPrefixBytes + storedOverheadBytes));
+    const before = this.pieces.get(name)?.after ?? null;
+    const after = lastKey === undefined ? before : lastKey.toString('hex', dataPrefixBytes);
+    const record: BlockRecord = { piece: name, after, last, positions: [], records, bytes: total };
+    const key = blockKey(this.blocks);
+    batch.put(key, sealRecord(key, record));
+    await batch.write();
+    this.count(record);
+  }
+
+  /** All pieces are here: makes the database a replica, durably. */
+  async seal(): Promise<void> {
+    const batch = this.db.batch();
+    const { slotStart, slotEnd, partitions, chunkId } = this.identity;
+    for (const partition of partitionsOf(slotStart, slotEnd, partitions)) {
+      const position = this.positions.positionOf(partition);
+      assert(position !== undefined, `I13: no piece of ${chunkId} tells where it stands in partition ${partition}`);
+      PartitionLog.create(batch, partition, position);
+    }
+    batch.put(copyStateKey, sealRecord(copyStateKey, { kind: 'sealed', blocks: this.blocks }));
+    await batch.write({ sync: true } as object);
+  }
+
+  private async resume(): Promise<void> {
+    const stored = await this.db.get(identityKey);
+    const problem = stored === undefined ? 'it has no identity' : identityProblem(stored, this.identity);
+    if (stored !== undefined && problem !== undefined)
+      throw new ChunkStoreFailure('REPLICA_MISMATCH', `I10: the database is not ${this.identity.chunkId}: ${problem}`);
+    const state = await readCopyState(this.db);
+    const blocks = state === 'unreadable' || problem !== undefined ? undefined : await readBlocks(this.db);
+    if (blocks === undefined)
+      throw new ChunkStoreFailure(
+        'REPLICA_DAMAGED',
+        `a copy of ${this.identity.chunkId} cannot go on: a block is lost`,
+      );
+    for (const record of blocks) this.count(record);
+  }
+
+  private count({ piece, after, last, positions, records, bytes }: BlockRecord): void {
+    this.blocks++;
+    this.records = records;
+    this.bytes = bytes;
+    this.positions.add(positions);
+    this.pieces.set(piece, { after, done: last });
+  }
+
+  private checkRoom(stored: number): void {
+    const { capacityBytes } = this.options;
+    if (capacityBytes === 0 || stored <= capacityBytes) return;
+    throw new ChunkStoreFailure(
+      'UNIT_FULL',
+      `the copy of ${this.identity.chunkId} takes more than the ${capacityBytes} bytes of unit ${this.identity.unitId}: ` +
+        'split the chunk first or choose a larger unit',
+    );
+  }
+}

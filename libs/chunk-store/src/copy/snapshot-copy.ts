@@ -1,0 +1,107 @@
+import { crc32cNative } from '@levee/codec';
+import type { Clock } from '@levee/kernel';
+import { hashOf, partitionsOf, slotOf } from '@levee/keyspace';
+import { Breather } from '../breather';
+import { ChunkStoreFailure } from '../chunk-store-failure';
+import type { Replica } from '../replica';
+import { type ReplicaIterator, ReplicaSnapshot } from '../replica-digest';
+import { chunkSeed, dataPrefixBytes } from '../stored-value';
+import { type CopyBlock, CopyBlockWriter } from './copy-block';
+import type { CopyPosition } from './copy-position';
+
+export interface CopyRange {
+  readonly slotStart: number;
+  readonly slotEnd: number;
+  /** Last key that is copied already. */
+  readonly after?: Uint8Array | undefined;
+}
+
+/** The source's side of a copy: a frozen view of some slots of a replica, handed out in blocks by ascending key. */
+export class SnapshotCopy {
+  private readonly iterator: ReplicaIterator;
+  private readonly seed: number;
+  private readonly breather: Breather;
+  private page: readonly [Buffer, Buffer][] = [];
+  private pageAt = 0;
+
+  private constructor(
+    private readonly replica: Replica,
+    private readonly snapshot: ReplicaSnapshot,
+    private readonly range: CopyRange,
+    /** Inside the snapshot, for each partition that the slots touch. */
+    readonly positions: readonly CopyPosition[],
+    clock: Clock,
+  ) {
+    this.iterator = snapshot.iterator(range.after);
+    this.seed = chunkSeed(replica.identity.chunkId);
+    this.breather = new Breather(clock);
+  }
+
+  /** The caller has checked that the replica is readable and holds the slots. */
+  static async open(replica: Replica, range: CopyRange, clock: Clock): Promise<SnapshotCopy> {
+    const snapshot = await ReplicaSnapshot.takeWithPositions(replica);
+    try {
+      const touched = partitionsOf(range.slotStart, range.slotEnd, replica.identity.partitions);
+      const positions: CopyPosition[] = [];
+      for (const partition of touched) {
+        const { nextOffset, leaderEpoch, completeAtMs } = await snapshot.position(partition);
+        positions.push({ partition, nextOffset, leaderEpoch, completeAtMs });
+      }
+      return new SnapshotCopy(replica, snapshot, range, positions, clock);
+    } catch (error) {
+      await snapshot.close();
+      throw error;
+    }
+  }
+
+  /** Bytes that are to come, roughly: the share of the slots in what the database takes. */
+  get bytesEstimate(): number {
+    const { slotStart, slotEnd } = this.replica.identity;
+    return Math.floor((this.replica.sizeBytes * (this.range.slotEnd - this.range.slotStart)) / (slotEnd - slotStart));
+  }
+
+  /**
+   * Up to about `bytesMax` bytes; one entry always fits. Every checksum is proven before an entry leaves: throws
+   * REPLICA_DAMAGED. One call at a time.
+   */
+  async next(bytesMax: number): Promise<CopyBlock> {
+    const block = new CopyBlockWriter(bytesMax);
+    for (;;) {
+      if (this.pageAt === this.page.length) {
+        this.page = await this.iterator.nextv(pageEntries);
+        this.pageAt = 0;
+        if (this.page.length === 0) return block.finish(true);
+      }
+      const [databaseKey, stored] = this.page[this.pageAt] as [Buffer, Buffer];
+      if (!block.takes(databaseKey, stored)) return block.finish(false);
+      this.pageAt++;
+      if (this.breather.tired()) await this.breather.breathe();
+      if (this.wants(databaseKey)) this.check(block, databaseKey, block.add(databaseKey, stored));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.iterator.close();
+    await this.snapshot.close();
+  }
+
+  private wants(databaseKey: Buffer): boolean {
+    const { slotStart, slotEnd, hashAlgorithm, partitions } = this.replica.identity;
+    const { range } = this;
+    if (range.slotStart <= slotStart && range.slotEnd >= slotEnd) return true;
+    const slot = slotOf(hashOf(databaseKey.subarray(dataPrefixBytes), hashAlgorithm), partitions);
+    return slot >= range.slotStart && slot < range.slotEnd;
+  }
+
+  private check({ bytes }: CopyBlockWriter, databaseKey: Buffer, start: number): void {
+    const end = bytes.length - 4;
+    if (end >= start && crc32cNative(bytes.subarray(start, end), this.seed) === bytes.readUInt32BE(end)) return;
+    throw new ChunkStoreFailure(
+      'REPLICA_DAMAGED',
+      `${this.replica.identity.chunkId}: the value of key ` +
+        `${databaseKey.subarray(dataPrefixBytes).toString('hex').slice(0, 64)} fails its checksum while it is copied`,
+    );
+  }
+}
+
+const pageEntries = 2_048;
