@@ -1,4 +1,3 @@
-import { ClassicLevel } from 'classic-level';
 import type { AbstractSnapshot } from 'abstract-level';
 import { assert, asOffset, defined, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
@@ -12,6 +11,7 @@ import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } fr
 import { reclassify } from './classify-put';
 import type { KeyState } from './key-state';
 import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from './replica-types';
+import { UnitSpace } from './unit-space';
 import { type ValueBudget, ValueCache } from './value-cache';
 import {
   chunkSeed,
@@ -34,13 +34,9 @@ interface PartitionPlace {
   lastPersistMs: number;
 }
 
-const lowestKey = Buffer.from([0]);
-const highestKey = Buffer.from([0xff]);
 const chainBytesDefault = 6 << 20;
 /** A completeness time is written at most this often when nothing else is. */
 const completeAtPersistMs = 10_000;
-/** The size on disk is asked for again after this many bytes were applied. */
-const sizeCheckBytes = 4 << 20;
 /** A position that moved without records of ours is written after this many offsets. */
 const idleAdvanceMax = 50_000;
 
@@ -57,8 +53,6 @@ export class Replica {
   private failed: unknown;
   private closed = false;
   private readonly cache: ValueCache | undefined;
-  private usedBytes = 0;
-  private bytesSinceCheck = 0;
   private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
 
   private constructor(
@@ -66,7 +60,8 @@ export class Replica {
     readonly identity: ReplicaIdentity,
     readonly partitions: readonly Partition[],
     logs: readonly PartitionLog[],
-    private readonly capacityBytes: number,
+    /** What it takes of its unit, and the unit's limit. */
+    readonly space: UnitSpace,
     values: ValueBudget | undefined,
   ) {
     this.cache = values && new ValueCache(values);
@@ -108,14 +103,14 @@ export class Replica {
     const logs: PartitionLog[] = [];
     for (const partition of partitions)
       logs.push(await PartitionLog.open(db, partition, options.chainBytes ?? chainBytesDefault));
-    const replica = new Replica(db, identity, partitions, logs, options.capacityBytes ?? 0, options.values);
-    await replica.measure();
-    return replica;
+    const space = new UnitSpace(db, identity, options.capacityBytes ?? 0);
+    await space.measure();
+    return new Replica(db, identity, partitions, logs, space, options.values);
   }
 
   /** Bytes that the database takes, as far as the engine says. */
   get sizeBytes(): number {
-    return this.usedBytes + this.bytesSinceCheck;
+    return this.space.usedBytes;
   }
 
   position(partition: number): ReplicaPosition {
@@ -181,7 +176,7 @@ export class Replica {
       return afterWrite === undefined ? this.queue : this.enqueue(async () => afterWrite());
     }
     this.throwIfUnusable();
-    if (this.capacityBytes > 0 && this.sizeBytes > this.capacityBytes) throw this.full();
+    this.space.throwIfFull();
     const writer = this.db.batch();
     const bytes = this.stageRecords(batch, span, place.stagedNext, writer);
     place.stagedNext = span.nextOffset;
@@ -201,10 +196,10 @@ export class Replica {
     }
     place.log.stage(writer, next, bytes + 128);
     this.counts.writes++;
-    this.bytesSinceCheck += bytes;
+    this.space.applied(bytes);
     return this.enqueue(async () => {
       await writer.write();
-      if (this.bytesSinceCheck >= sizeCheckBytes) await this.measure();
+      await this.space.measureIfDue();
       this.forget(batch, span);
       this.advance(place, next);
       place.lastPersistMs = next.completeAtMs;
@@ -307,22 +302,6 @@ export class Replica {
 
   private partitionOfKey(key: Uint8Array): Partition {
     return partitionOf(hashOf(key, this.identity.hashAlgorithm), this.identity.partitions);
-  }
-
-  /** Overwritten values count until the engine has compacted them away, so the limit is met early, never late. */
-  private async measure(): Promise<void> {
-    this.bytesSinceCheck = 0;
-    if (this.db instanceof ClassicLevel) this.usedBytes = await this.db.approximateSize(lowestKey, highestKey);
-    else this.usedBytes = this.counts.bytesApplied;
-  }
-
-  private full(): ChunkStoreFailure {
-    const { chunkId, unitId } = this.identity;
-    return new ChunkStoreFailure(
-      'UNIT_FULL',
-      `${chunkId} takes ${this.sizeBytes} bytes of unit ${unitId}, which has ${this.capacityBytes}: split the chunk or ` +
-        'give it a larger unit; nothing is skipped meanwhile',
-    );
   }
 
   /** Drops cached values that a finished write replaced, before its position counts. Until then the old ones are true. */

@@ -1,7 +1,7 @@
 import type { NamespaceState } from '@levee/events';
+import { TokenBucket } from '@levee/kernel';
 import { hashOf, partitionOf, RouteTableSource, Session, slotOf, type RouteTable } from '@levee/keyspace';
 import type { PortalRoute, ReadTarget } from './namespace-routes';
-import { TokenBucket } from './token-bucket';
 
 /** What this process knows of one namespace (one creation of it): knobs, routes, limits. */
 export class NamespaceStore {

@@ -32,9 +32,11 @@ export interface RangeQuery {
 export class Ranges {
   constructor(private readonly context: EngineContext) {}
 
-  /** Fails with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
+  /** Fails with LVLIMIT at once, with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
   async page(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): Promise<RangeReply | undefined> {
     const endAtMs = this.context.clock.monotonicMs() + this.context.limits.readMs;
+    const limited = namespace.refusal(route.slotStart);
+    if (limited !== undefined) throw new StoreFailure('LVLIMIT', limited);
     let last = new StoreFailure('LVUNAVAILABLE', `no replica of ${route.chunkId} can be reached`);
     while (this.context.clock.monotonicMs() < endAtMs) {
       for (const replica of route.readable) {
@@ -43,6 +45,7 @@ export class Ranges {
         if (!replica.target.link.usable) continue;
         const result = await this.ask(namespace, route, replica, query);
         if (!(result instanceof StoreFailure)) return result;
+        if (result.code === 'LVLIMIT') throw result;
         last = result;
       }
       await new Promise<void>((resolve) => this.context.timers.after(this.context.limits.retryMs, resolve));
@@ -102,6 +105,7 @@ function wantedPositions(namespace: NamespaceStore, route: PortalRoute, query: R
 function pageOf(reply: RespReply): RangeReply | StoreFailure {
   if (reply instanceof RespError) {
     const error = parseEntryError(reply.text);
+    if (error?.code === 'LVLIMIT') return new StoreFailure('LVLIMIT', error.detail);
     const code = error?.code === 'LVBEHIND' || error?.code === 'LVSTALE' ? error.code : 'LVUNAVAILABLE';
     return new StoreFailure(code, reply.text);
   }

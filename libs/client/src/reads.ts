@@ -219,6 +219,10 @@ export class Reads {
       case 'LVBEHIND':
         read.lastFailure = new StoreFailure('LVBEHIND', `${read.partition}:${read.minOffset} is not applied yet`);
         break;
+      case 'LVLIMIT':
+        // Another replica would only multiply the limit.
+        if (read.legs > 0) return;
+        return this.fail(read, new StoreFailure('LVLIMIT', error.detail));
       case 'LVSTALE':
         read.lastFailure = new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
         break;

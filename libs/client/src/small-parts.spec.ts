@@ -5,7 +5,6 @@ import { ScanCursors } from './scan-cursors';
 import { wholeScan } from './slot-scan';
 import { storeErrors, StoreFailure, type StoreErrorCode } from './store-errors';
 import { summarize } from './door/failure-summary';
-import { TokenBucket } from './token-bucket';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -92,17 +91,6 @@ describe('ScanCursors', () => {
     pass(1_001);
     expect(cursors.find('ns', cursor)).toBeInstanceOf(StoreFailure);
   });
-});
-
-it('TokenBucket allows so many a second', () => {
-  let now = 0;
-  const bucket = new TokenBucket(10, () => now);
-  const take = (): number => Array.from({ length: 100 }, () => bucket.take()).filter(Boolean).length;
-  expect(take()).toBe(10);
-  now = 500;
-  expect(take()).toBe(5);
-  now = 100_000;
-  expect(take()).toBe(10);
 });
 
 it('says of several failed keys how many failed in which way, under the worst', () => {

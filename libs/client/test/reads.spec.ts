@@ -45,6 +45,14 @@ describe('a read', () => {
     });
   });
 
+  it('does not poll when its chunk is asked too often', async () => {
+    const limited = { error: 'LVLIMIT', detail: 'more than 5 requests a second' } as const;
+    expect(await readFrom([limited, { value: 'b' }])).toEqual({
+      outcome: 'LVLIMIT more than 5 requests a second',
+      reads: [1, 0],
+    });
+  });
+
   it('asks again for what did not fit into the reply', async () => {
     expect(await readFrom(['again once'])).toEqual({ outcome: 'at last', reads: [2] });
   });

@@ -6,4 +6,5 @@ export * from './failure';
 export * from './logger';
 export * from './murmur2';
 export * from './names';
+export * from './token-bucket';
 export * from './units';

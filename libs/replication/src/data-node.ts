@@ -174,6 +174,7 @@ export class DataNode {
     return {
       replicas: replicas.length,
       replicasReadable: open.length,
+      replicasFull: replicas.filter(({ full }) => full).length,
       rebuilds: replicas.reduce((total, { rebuilds }) => total + rebuilds, 0),
       unitsOffered: this.disk?.units.length ?? 0,
       seq: this.view.seq,

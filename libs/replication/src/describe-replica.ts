@@ -11,11 +11,13 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
     slotStart,
     slotEnd,
     role: hosted.assignment.role,
-    state: hosted.state,
+    state: hosted.full && hosted.state === 'following' ? 'full' : hosted.state,
     readable: hosted.readable,
     problem: hosted.readable ? (hosted.problem ?? null) : hosted.reason,
     liveKeys: hosted.liveKeys,
     liveBytes: hosted.liveBytes,
+    storedBytes: hosted.storedBytes,
+    capacityBytes: hosted.assignment.capacityBytes,
     positions: hosted.partitions.map((partition) => {
       const ageMs = hosted.ageMs(partition, nowMonotonicMs);
       return {

@@ -3,6 +3,9 @@ import { assert, defined, failureCode, messageOf, type Offset, type Partition } 
 import { partitionsOf } from '@levee/keyspace';
 import { type Assignment, isReadableRole } from './assignment';
 import { binlogLossOf } from './binlog-origin';
+import { ChunkQuota } from './chunk-quota';
+import { overdueReason } from './completeness';
+import type { HostedPlace } from './hosted-place';
 import type { HostedWorld } from './hosted-world';
 import { deleteRetentionMsDefault, nodeLimits } from './node-limits';
 import type { FeedMember } from './partition-feed';
@@ -11,16 +14,6 @@ import { addCounts, nothingCounted, type ReplicaCounts } from './replica-load';
 
 /** opening: not tailing yet. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
 export type HostedState = 'opening' | 'following' | 'rebuilding' | 'stuck' | 'closed';
-
-interface HostedPlace {
-  readonly partition: Partition;
-  readonly waits: PositionWaits;
-  /** Monotonic ms at which the end was last seen and then applied; `undefined` before the first time. */
-  atEndMs: number | undefined;
-  /** [safety] The partition's end as read after the decision that gave us the replica; unknown at first. */
-  mustReach: number | undefined;
-  trouble: string | undefined;
-}
 
 /** One assigned replica: opened, fed, made readable when that is proven, rebuilt when it is wrong. */
 export class HostedReplica implements FeedMember {
@@ -34,6 +27,7 @@ export class HostedReplica implements FeedMember {
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
   private rebuildsDone = 0;
+  readonly quota: ChunkQuota;
   /** Reads and records of databases closed since. */
   private counted = nothingCounted;
   /** Of the last sweep. */
@@ -49,6 +43,7 @@ export class HostedReplica implements FeedMember {
     readonly identity: ReplicaIdentity,
   ) {
     const { slotStart, slotEnd, partitions } = identity;
+    this.quota = new ChunkQuota(identity.chunkId, () => world.clock.monotonicMs());
     this.places = partitionsOf(slotStart, slotEnd, partitions).map((partition) => ({
       partition,
       waits: new PositionWaits(world.waits),
@@ -74,6 +69,11 @@ export class HostedReplica implements FeedMember {
   /** Counters since this process took the replica up; they do not fall when its database is opened anew. */
   get counts(): ReplicaCounts {
     return this.current === undefined ? this.counted : addCounts(this.counted, this.current.stats);
+  }
+
+  /** Above the hard limit of its unit: it stands still at its position until there is room. */
+  get full(): boolean {
+    return this.current?.space.full ?? false;
   }
 
   get storedBytes(): number {
@@ -165,7 +165,7 @@ export class HostedReplica implements FeedMember {
     const place = this.placeByPartition.get(partition);
     if (place === undefined || this.state !== 'following') return;
     place.trouble = undefined;
-    this.problem = undefined;
+    if (!this.full) this.problem = undefined;
     if (atEndMs !== undefined) place.atEndMs = atEndMs;
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
@@ -185,7 +185,10 @@ export class HostedReplica implements FeedMember {
     this.detach();
     if (code === 'UNIT_FULL') {
       // It stands still at its position and says so; what it holds can still be read by who accepts its age.
-      this.retry(async () => this.attach());
+      this.retry(async () => {
+        await this.current?.space.measure();
+        this.attach();
+      });
       return;
     }
     this.complete = false;
@@ -281,8 +284,10 @@ export class HostedReplica implements FeedMember {
       if (this.current.nextOffset(partition) === 0) this.current.noteComplete(partition, logClock.bestMs());
     }
     if (this.isClosed) return;
-    const overdue = this.places.find((place) => this.overdue(place));
-    if (overdue !== undefined) return this.rebuild(this.overdueReason(overdue));
+    for (const { partition } of this.places) {
+      const overdue = this.overdue(partition);
+      if (overdue !== undefined) return this.rebuild(overdue);
+    }
     this.state = 'following';
     this.problem = undefined;
     this.attach();
@@ -324,26 +329,14 @@ export class HostedReplica implements FeedMember {
       );
   }
 
-  /** [safety] Away, slow or rewound for longer than tombstones are kept for sure: deleted keys might come back (I5). */
-  private overdue({ partition }: HostedPlace): boolean {
-    const { completeAtMs } = this.replica.position(partition);
-    return this.world.logClock.bestMs() - completeAtMs > this.completeWithinMs;
+  private checkCompleteness({ partition }: HostedPlace): void {
+    const reason = this.overdue(partition);
+    if (reason !== undefined) this.rebuild(reason);
   }
 
-  private checkCompleteness(place: HostedPlace): void {
-    if (this.overdue(place)) this.rebuild(this.overdueReason(place));
-  }
-
-  private overdueReason({ partition }: HostedPlace): string {
-    const { completeAtMs } = this.replica.position(partition);
-    return (
-      `partition ${partition} was last complete at ${new Date(completeAtMs).toISOString()}, longer ago than ` +
-      `${this.completeWithinMs} ms, half of delete.retention.ms: deletions it never saw may be gone from the log`
-    );
-  }
-
-  private get completeWithinMs(): number {
-    return this.deleteRetentionMs / 2;
+  private overdue(partition: Partition): string | undefined {
+    const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs: this.deleteRetentionMs };
+    return overdueReason(partition, this.replica.position(partition), times);
   }
 
   /** Never below what the binlog is created with: a replica may be rebuilt too early, never too late. */

@@ -112,6 +112,8 @@ export class NodeService implements RespService<undefined> {
     const hosted = context.host.at(namespace.name, slot);
     if (hosted === undefined) return reply.error(entryErrorText('LVMOVED', context.routeOf(namespace.name, slot)));
     if (!hosted.readable) return reply.error(entryErrorText('LVNOTREADY', hosted.reason));
+    const limited = hosted.quota.refusal(namespace.chunkRequestsPerSecond);
+    if (limited !== undefined) return reply.error(entryErrorText('LVLIMIT', limited));
     try {
       const found = hosted.replica.get(key, context.clock.nowMs());
       if (found === undefined) reply.null();

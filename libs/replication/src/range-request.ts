@@ -74,5 +74,6 @@ function refusalOf(context: ServingContext, request: RangeRequest, hosted: Hoste
   for (const { partition, nextOffset } of request.positions)
     if (hosted.holdsPartition(partition) && hosted.nextOffset(partition) < nextOffset)
       return entryErrorText('LVBEHIND', `${partition}:${hosted.nextOffset(partition)}`);
-  return undefined;
+  const limited = hosted.quota.refusal(hosted.assignment.namespace.chunkRequestsPerSecond);
+  return limited === undefined ? undefined : entryErrorText('LVLIMIT', limited);
 }

@@ -87,6 +87,8 @@ export class ReadAnswer {
     const nextOffset = hosted.nextOffset(partition);
     if (nextOffset < entries.minOffset) return writer.error(entryErrorText('LVBEHIND', `${partition}:${nextOffset}`));
     if (writer.full) return writer.again();
+    const limited = hosted.quota.refusal(hosted.assignment.namespace.chunkRequestsPerSecond);
+    if (limited !== undefined) return writer.error(entryErrorText('LVLIMIT', limited));
     // The position is read before the key: what it names is in what follows.
     const known = this.positions.get(partition);
     if (known === undefined || nextOffset < known) this.positions.set(partition, nextOffset);

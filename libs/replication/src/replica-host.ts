@@ -264,7 +264,10 @@ export class ReplicaHost {
       const position = hosted.partitions.reduce((sum, partition) => sum + hosted.nextOffset(partition), 0);
       if (position === hosted.sweptAtPosition && !hosted.mayExpire) continue;
       try {
+        const { space } = hosted.replica;
+        const { appliedBytes } = space;
         const swept = await sweepExpired(hosted.replica, logNowMs, clock);
+        space.swept(swept.liveBytes, appliedBytes);
         hosted.liveKeys = swept.liveKeys;
         hosted.liveBytes = swept.liveBytes;
         hosted.mayExpire = swept.expiring > 0;

@@ -62,9 +62,24 @@ describe('units that decisions give and take', () => {
     for (let i = 0; i < 30; i++) await cluster.append(ns, `big-${i}`, 'x'.repeat(64 * 1024));
     const stat = async () => JSON.stringify(await cluster.stat('n1'));
     await until('the alarm', async () => (await stat()).includes('split the chunk'));
+    expect(JSON.parse(await stat())).toMatchObject({
+      replicas: [{ state: 'full', readable: true, capacityBytes: 1 << 20 }],
+    });
+    expect(cluster.nodes.get('n1')!.stats()['replicasFull']).toBe(1);
     expect(await cluster.read('n1', ns, ['first'])).toEqual(['v']);
     const end = (await cluster.log.offsets(cluster.view.state.namespace(ns)!.binlog))[0]!.endOffset;
     expect((await cluster.read('n1', ns, ['big-29'], { minOffset: end, deadlineMs: 20 }))[0]).toMatch(/^LVBEHIND 0:/);
+  });
+
+  it('values overwritten in memory do not fill a unit: it goes on by itself once a sweep has counted', async () => {
+    await cluster.node('n1', { units: '4x1MiB:memory' });
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1, chunkCapacityBytes: 1 << 20 });
+    for (let i = 0; i < 40; i++) await cluster.append(ns, `key-${i % 4}`, String(i).repeat(32 * 1024));
+    const { offset } = await cluster.append(ns, 'last', 'v');
+    const last = (): Promise<string[]> => cluster.read('n1', ns, ['last'], { minOffset: offset + 1, deadlineMs: 100 });
+    await until('everything being applied', async () => (await last())[0] === 'v', 20_000);
+    await until('the count', () => Number(cluster.nodes.get('n1')!.stats()['storedBytes']) < 600 << 10, 20_000);
   });
 
   it('counts its live keys by sweeping, again after writes', async () => {

@@ -47,6 +47,24 @@ describe('a data node', () => {
     expect(await cluster.read('n1', ns, ['key-3'], { minOffset: offset + 1 })).toEqual(['nil']);
   });
 
+  it('lets a chunk be asked so often a second and no more, says so, and lets go when the limit is raised', async () => {
+    await cluster.node('n1');
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1, chunkRequestsPerSecond: 5 });
+    await cluster.append(ns, 'k', 'v');
+    await until('the value', async () => (await cluster.read('n1', ns, ['k']))[0] === 'v');
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const many = await cluster.read('n1', ns, Array<string>(8).fill('k'));
+    const limited =
+      'LVLIMIT more than 5 requests a second of chunk shop.orders#1/c00001 at one node: slow down, or raise chunkRequestsPerSecond';
+    expect(many).toEqual([...Array<string>(5).fill('v'), ...Array<string>(3).fill(limited)]);
+    expect(await cluster.send('n1', [nodeCommands.get, ns, 'k'])).toEqual(new RespError(limited));
+    await cluster.command('AlterNamespace', { name: ns, chunkRequestsPerSecond: null });
+    await until('the limit being gone', async () =>
+      (await cluster.read('n1', ns, Array<string>(8).fill('k'))).every((value) => value === 'v'),
+    );
+  });
+
   it('waits for a position within the deadline, then says how far it is', async () => {
     await filled('n1');
     const { partition } = cluster.place(ns, 'key-1');

@@ -83,6 +83,8 @@ export const entryErrorCodes = [
   'LVUNREADABLE',
   /** `LVNOTREADY <why>`: the replica is loading, rewound or incomplete. */
   'LVNOTREADY',
+  /** `LVLIMIT <which, and what to do>`: more requests a second than the chunk may have at one node; do not poll. */
+  'LVLIMIT',
   /** `LVDAMAGED <why>`: the stored value failed its CRC; the replica rebuilds itself. */
   'LVDAMAGED',
 ] as const;

@@ -4,7 +4,7 @@ export class TokenBucket {
   private filledAtMs: number;
 
   constructor(
-    private readonly perSecond: number,
+    readonly perSecond: number,
     /** Monotonic. */
     private readonly nowMs: () => number,
   ) {
