@@ -25,7 +25,16 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       const rows = rowsOf(await portal.json({ path: '/v1/nodes' }), 'nodes');
       if (output.format !== 'text') return output.value(rows);
       const counted = rows.map((row) => ({ ...row, units: counts(row['units']), replicas: counts(row['replicas']) }));
-      await output.table(counted, ['nodeId', 'state', 'domain', 'respAddress', 'httpAddress', 'units', 'replicas']);
+      await output.table(counted, [
+        'nodeId',
+        'state',
+        'maintenanceUntil',
+        'domain',
+        'respAddress',
+        'httpAddress',
+        'units',
+        'replicas',
+      ]);
     });
 
   node
@@ -52,7 +61,7 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       const begin = { method: 'POST', path, body, headers } as const;
       const reply = (await portal.json(options.end === true ? { method: 'DELETE', path } : begin)) as Row;
       if (output.format !== 'text') return output.value(reply);
-      await output.table([reply], ['nodeId', 'state', 'domain', 'respAddress', 'httpAddress']);
+      await output.table([reply], ['nodeId', 'state', 'maintenanceUntil', 'domain', 'respAddress', 'httpAddress']);
     });
 
   program

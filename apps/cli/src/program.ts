@@ -1,7 +1,9 @@
 import { failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
 import { durationMs } from './arguments';
+import { addDoctorCommand } from './doctor-command';
 import { addConfigCommand } from './config-command';
+import { addExplainCommand } from './explain-command';
 import { CliFailure, type ExitCode, exitCodes } from './exit';
 import { addKeyValueCommands } from './key-value-commands';
 import { addLogCommands } from './log-commands';
@@ -9,6 +11,7 @@ import { addNamespaceCommands } from './namespace-commands';
 import { type Format, formats, oneLine, Output } from './output';
 import { defaultUrl, PortalClient } from './portal-client';
 import { addPlacementCommands } from './placement-commands';
+import { addPlanCommands, addPlanShortcuts } from './plan-commands';
 import { type Terminal, write } from './terminal';
 
 /** What every command works with. Made when the command runs, from the options that stand anywhere on the line. */
@@ -76,6 +79,10 @@ export function buildProgram(terminal: Terminal): Command {
   addKeyValueCommands(program, toolsOf);
   addNamespaceCommands(program, toolsOf);
   addPlacementCommands(program, toolsOf);
+  addPlanCommands(program, toolsOf);
+  addPlanShortcuts(program, toolsOf);
+  addExplainCommand(program, toolsOf);
+  addDoctorCommand(program, toolsOf);
   addLogCommands(program, toolsOf);
   addConfigCommand(program, toolsOf);
   return program;

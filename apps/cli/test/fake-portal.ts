@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { answerPlans } from './fake-plans';
 
 interface Entry {
   readonly value: Buffer;
@@ -23,6 +24,8 @@ type Answer = { readonly status: number; readonly body?: unknown; readonly heade
 export class FakePortal {
   readonly requests: { readonly method: string; readonly url: string; readonly headers: IncomingMessage['headers'] }[] =
     [];
+  /** What GET /v1/doctor answers. */
+  doctor: unknown = { findings: [], unknown: [], looked: { topics: 9, nodes: 1, replicas: 1 } };
   private readonly entries = new Map<string, Entry>();
   private nextOffset = 1;
 
@@ -92,7 +95,7 @@ export class FakePortal {
       else this.entries.set(id, { value: body, expiresAt: headers['levee-expires-at'] as string | undefined });
       return { status: 204, headers: position };
     }
-    return this.admin(method, path, query, body);
+    return answerPlans({ method, path, query, body }) ?? this.admin(method, path, query, body);
   }
 
   /** Pages of two. */
@@ -176,6 +179,7 @@ export class FakePortal {
               {
                 nodeId: 'n1',
                 state: 'up',
+                maintenanceUntil: null,
                 domain: 'rack-a',
                 respAddress: '127.0.0.1:7400',
                 httpAddress: '127.0.0.1:7500',
@@ -220,6 +224,8 @@ export class FakePortal {
         };
       case 'GET /v1/where/default/a%2Fb':
         return { status: 200, body: { slot: 17, partition: 0, chunkId: 'default#1/c00001', replicas: [replica] } };
+      case 'GET /v1/doctor':
+        return { status: 200, body: this.doctor };
       case 'GET /v1/status':
         return { status: 200, body: { ready: true, master: { instance: 'm1', term: 3 }, namespaces: [] } };
       case 'GET /v1/log/topics':

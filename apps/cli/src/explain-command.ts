@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { usageFailure } from './exit';
+import type { Row } from './output';
+import type { ToolsOf } from './program';
+
+/** `levee explain`: why something is where it is, or why nothing moves, from what was recorded. */
+export function addExplainCommand(program: Command, toolsOf: ToolsOf): void {
+  program
+    .command('explain <subject>')
+    .description(
+      'why a chunk, plan or node is as it is: the decisions and evidence behind it, and why nothing more is done',
+    )
+    .action(async (subject: string, _options: Row, command: Command) => {
+      if (subject === '') throw usageFailure('name a chunk (default#1/c00001), a plan (p42) or a node (n1)');
+      const { output, portal } = toolsOf(command);
+      const answer = (await portal.json({ path: '/v1/explain', query: { subject } })) as Row;
+      await output.value(answer, linesOf(answer).join('\n'));
+    });
+}
+
+function linesOf(answer: Row): string[] {
+  const chain = Array.isArray(answer['chain']) ? (answer['chain'] as Row[]) : [];
+  const reasons = Array.isArray(answer['reasons']) ? (answer['reasons'] as Row[]) : [];
+  const line = ({ atMs, seq, what, evidence }: Row): string => {
+    const when = typeof atMs === 'number' ? new Date(atMs).toISOString() : '-';
+    const shown = evidence === undefined || evidence === '' || evidence === null ? '' : `  ${String(evidence)}`;
+    return `  ${when}${typeof seq === 'number' ? `  decision ${seq}` : ''}  ${String(what)}${shown}`;
+  };
+  return [
+    `${String(answer['subject'])}: ${String(answer['now'])}`,
+    ...(chain.length > 0 ? ['how it came to be:', ...chain.map(line)] : []),
+    ...(reasons.length > 0 ? ['what the dispatcher thinks of it:', ...reasons.map(line)] : []),
+  ];
+}

@@ -1,0 +1,63 @@
+import { CliFailure } from './exit';
+import { overStates, planLines, progressLine, stepLine, type PlanReport } from './plan-report';
+import type { Tools } from './program';
+import { write } from './terminal';
+
+/** Moves the cursor up over what was drawn and clears from there. */
+const redraw = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A\u001b[J`);
+
+/**
+ * Follows a plan until it is over. On a terminal the view is drawn anew in place; else each news is one line, so that
+ * the output can be kept and searched. Ends with a failure when the plan failed, or was cancelled or rolled back.
+ */
+export async function watchPlan({ terminal, output, portal }: Tools, planId: string): Promise<void> {
+  const live = output.format === 'text' && (terminal.stdout as { isTTY?: boolean }).isTTY === true;
+  const shown = new Shown();
+  let drawn = 0;
+  let last: PlanReport | undefined;
+  for await (const row of portal.lines({ path: `/v1/plans/${encodeURIComponent(planId)}/watch` })) {
+    last = row as unknown as PlanReport;
+    if (output.format !== 'text') await output.row(row, '');
+    else if (live) {
+      const lines = planLines(last);
+      await write(terminal.stdout, `${redraw(drawn)}${lines.join('\n')}\n`);
+      drawn = lines.length;
+    } else for (const line of shown.news(last)) await output.raw(`${line}\n`);
+  }
+  if (last === undefined || terminal.interrupted.aborted) return;
+  const { state, failureCode, failureMessage } = last.plan;
+  if (state === 'done') return;
+  if (state === 'failed')
+    throw new CliFailure(failureCode ?? 'PLAN_FAILED', `plan ${planId} stopped: ${failureMessage ?? ''}`);
+  if (overStates.includes(state)) throw new CliFailure('PLAN_NOT_DONE', `plan ${planId} is ${state}`);
+  throw new CliFailure(
+    'UNREACHABLE',
+    `the portal ended the watch of plan ${planId}, which is ${state}: watch it again`,
+  );
+}
+
+/** What was printed already, so that a line comes once. */
+class Shown {
+  private readonly steps = new Set<string>();
+  private readonly progress = new Map<string, string>();
+  private head = '';
+
+  news(report: PlanReport): string[] {
+    const [head = ''] = planLines({ ...report, steps: [], progress: [], parts: [] });
+    const lines: string[] = head === this.head ? [] : [head];
+    this.head = head;
+    for (const step of report.steps) {
+      const key = `${step.number} ${step.state} ${String(step.atMs)}`;
+      if (step.state === 'waiting' || this.steps.has(key)) continue;
+      this.steps.add(key);
+      lines.push(stepLine(step));
+    }
+    for (const each of report.progress) {
+      const state = `${each.step} ${Math.floor((each.percent ?? 0) / 10)}`;
+      if (this.progress.get(each.unitId) === state) continue;
+      this.progress.set(each.unitId, state);
+      lines.push(progressLine(each));
+    }
+    return lines;
+  }
+}

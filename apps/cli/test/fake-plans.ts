@@ -1,0 +1,120 @@
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+const beganMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+function plan(change: object = {}): object {
+  return {
+    planId: 'p42',
+    kind: 'move',
+    namespace: 'default',
+    state: 'running',
+    step: 'copy',
+    attempt: 1,
+    approved: true,
+    nodeId: null,
+    sources: ['default#1/c00001'],
+    trigger: 'operator',
+    failureCode: null,
+    failureMessage: null,
+    ...change,
+  };
+}
+
+const steps = [
+  { number: 1, name: 'reported', state: 'done', atMs: beganMs, seq: 42, evidence: '{"by":"http 127.0.0.1"}' },
+  { number: 2, name: 'copied', state: 'running', atMs: beganMs + 1_000, seq: null, evidence: '' },
+  { number: 3, name: 'switched', state: 'waiting', atMs: null, seq: null, evidence: '' },
+];
+
+const progress = (percent: number): object[] => [
+  {
+    unitId: 'n4/u00',
+    chunkId: 'default#1/c00001',
+    step: 'copy',
+    recordsCopied: percent * 10,
+    bytesCopied: percent * 1_000,
+    bytesTotal: 100_000,
+    bytesPerSecond: 2_500_000,
+    lagRecords: -1,
+    percent,
+    remainingMs: 3_200,
+  },
+];
+
+const report = (change: object = {}, more: object = {}): object => ({
+  plan: plan(change),
+  steps,
+  progress: [],
+  parts: [],
+  ...more,
+});
+
+/** What a portal says of plans; `undefined`: that is another one's business. */
+export function answerPlans(request: {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly body: Buffer;
+}): Answer | undefined {
+  const { method, path, query, body } = request;
+  switch (`${method} ${path}`) {
+    case 'GET /v1/plans':
+      return {
+        status: 200,
+        body: {
+          plans: [
+            plan(),
+            plan({ planId: 'p44', kind: 'drain', state: 'proposed', approved: false, sources: [], nodeId: 'n3' }),
+            plan({ planId: 'p45', kind: 'merge', state: 'failed', failureMessage: 'digests differ in partition 3' }),
+          ],
+        },
+      };
+    case 'POST /v1/plans': {
+      const asked = JSON.parse(body.toString()) as { kind: string; chunkId?: string };
+      if (asked.chunkId === 'default#1/c00009')
+        return { status: 409, body: { code: 'PLAN_CONFLICT', message: 'plan p42 moves default#1/c00009 already' } };
+      const dry = query === 'dryRun=1' ? { prediction: { bytes: 100_000, moves: 1, asked } } : {};
+      return { status: 201, body: report({ kind: asked.kind, state: 'proposed', step: 'allocate' }, dry) };
+    }
+    case 'GET /v1/plans/p42':
+      return { status: 200, body: report({}, { progress: progress(40) }) };
+    case 'POST /v1/plans/p42/cancel':
+      return { status: 200, body: report({ state: 'reclaiming', step: 'reclaim' }) };
+    case 'POST /v1/plans/p42/rollback':
+      return {
+        status: 409,
+        body: { code: 'PLAN_NOT_READY', message: 'plan p42 is running: cancel it, a rollback needs a switch' },
+      };
+    case 'GET /v1/plans/p42/watch':
+      return {
+        status: 200,
+        body: [
+          report({}, { progress: progress(10) }),
+          report({}, { progress: progress(90) }),
+          report({ state: 'done' }),
+        ]
+          .map((each) => `${JSON.stringify(each)}\n`)
+          .join(''),
+      };
+    case 'GET /v1/plans/p45/watch':
+      return {
+        status: 200,
+        body: `${JSON.stringify(report({ planId: 'p45', state: 'failed', failureCode: 'DIGEST_MISMATCH', failureMessage: 'digests differ' }))}\n`,
+      };
+    case 'GET /v1/explain':
+      return {
+        status: 200,
+        body: {
+          subject: decodeURIComponent(query.replace('subject=', '')),
+          now: 'serves slots 0..1000000 from n1, n2',
+          chain: [{ atMs: beganMs, seq: 42, what: 'PlanSwitched', evidence: 'p42' }],
+          reasons: [{ atMs: beganMs, what: 'nothing to do', evidence: 'no node is 20 % above the mean' }],
+        },
+      };
+    default:
+      return undefined;
+  }
+}
