@@ -6,9 +6,9 @@ import { EntityTable } from './entity-table';
 import { decodeEvent } from './event-codec';
 import { JournalChain } from './journal-chain';
 import { JournalFold, putEvent } from './journal-fold';
-import { ProjectedTopic, type ProjectedEntity } from './projection-records';
+import { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
-import { entityKey } from '@levee/cluster';
+import { entityKey, type ClusterEvent } from '@levee/cluster';
 
 /** How a fold came to be, for status pages and for the master, which rewrites projections that were wrong. */
 export interface BootReport {
@@ -82,8 +82,7 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
   const checkpoints = all.flatMap(({ checkpoint }) => checkpoint ?? []).sort((a, b) => a.seq - b.seq);
   const base = checkpoints[0];
   if (base === undefined || checkpoints.length < all.length) return { reason: 'there is no checkpoint' };
-  const projected = new Map<string, ProjectedEntity>(all.flatMap(({ entities }) => [...entities]));
-  const catchUp = new CatchUp(base, projected, defined(checkpoints.at(-1), 'the newest checkpoint').seq);
+  const catchUp = new CatchUp(base, all, defined(checkpoints.at(-1), 'the newest checkpoint').seq);
   let journalRecords = 0;
   try {
     await readToEnd(log, topics.journal, {
@@ -113,20 +112,25 @@ class ProjectionMismatch extends Error {
 /** Follows the journal over raw entities until they are of one moment, then as a fold. */
 class CatchUp {
   private readonly table = new EntityTable();
+  /** What the bytes of `table` say. */
+  private readonly events = new Map<string, ClusterEvent>();
   private readonly chain: JournalChain;
   private fold: JournalFold | undefined;
   private readonly targetSeq: number;
 
   constructor(
     private readonly base: Checkpoint,
-    private readonly projected: ReadonlyMap<string, ProjectedEntity>,
+    private readonly topics: readonly ProjectedTopic[],
     checkpointSeqMax: number,
   ) {
     let targetSeq = checkpointSeqMax;
-    for (const [key, entity] of projected) {
-      targetSeq = Math.max(targetSeq, entity.seq);
-      if (entity.bytes !== undefined) this.table.set(key, entity.bytes);
-    }
+    for (const { entities } of topics)
+      for (const [key, { bytes, seq, event }] of entities) {
+        targetSeq = Math.max(targetSeq, seq);
+        if (event === undefined) continue;
+        this.table.set(key, bytes);
+        this.events.set(key, event);
+      }
     this.targetSeq = targetSeq;
     this.chain = new JournalChain({
       seq: base.seq,
@@ -147,8 +151,12 @@ class CatchUp {
     if (link.kind !== 'decision') return;
     for (const bytes of link.decision.events) {
       const event = decodeEvent(bytes);
-      const known = this.projected.get(entityKey(event));
-      if (known === undefined || known.seq < link.decision.seq) putEvent(this.table, event, bytes);
+      const key = entityKey(event);
+      const known = this.topics.find(({ entities }) => entities.has(key))?.entities.get(key);
+      if (known !== undefined && known.seq >= link.decision.seq) continue;
+      putEvent(this.table, event, bytes);
+      if (event.kind === 'removed') this.events.delete(key);
+      else this.events.set(key, event);
     }
     if (link.decision.seq === this.targetSeq) this.become(link.decision.stateDigest);
   }
@@ -168,6 +176,10 @@ class CatchUp {
       throw new ProjectionMismatch(
         `I8: at decision ${this.targetSeq} they have digest ${this.table.digest}, the journal has ${digest}`,
       );
-    this.fold = new JournalFold({ position: this.chain.position, table: this.table });
+    this.fold = new JournalFold({
+      position: this.chain.position,
+      table: this.table,
+      events: [...this.events.values()],
+    });
   }
 }

@@ -29,11 +29,16 @@ export class JournalFold {
   /** The claim in force; after a boot from a checkpoint, as the compacted topics have it. */
   private claimInForce: Claim | undefined;
 
-  constructor(start?: { readonly position: ChainPosition; readonly table: EntityTable }) {
+  /** `start.events`: what the bytes of `start.table` say, in any order. */
+  constructor(start?: {
+    readonly position: ChainPosition;
+    readonly table: EntityTable;
+    readonly events: readonly ClusterEvent[];
+  }) {
     this.chain = new JournalChain(start?.position);
     this.table = start?.table ?? new EntityTable();
     this.state = new ClusterState();
-    for (const event of eventsOfTable(this.table)) this.state.absorb(event);
+    for (const event of oldestFirst(start?.events ?? [])) this.state.absorb(event);
     this.state.settle();
   }
 
@@ -89,7 +94,5 @@ export function putEvent(
 }
 
 /** By ascending seq, so that what is listed oldest first stays so. */
-function eventsOfTable(table: EntityTable): ClusterEvent[] {
-  const events = [...table.entries()].map(([, bytes]) => decodeEvent(bytes));
-  return events.sort((a, b) => a.entity.seq - b.entity.seq);
-}
+const oldestFirst = (events: readonly ClusterEvent[]): ClusterEvent[] =>
+  [...events].sort((a, b) => a.entity.seq - b.entity.seq);

@@ -1,3 +1,4 @@
+import type { ClusterEvent } from '@levee/cluster';
 import { decodeAs, encode } from '@levee/codec';
 import type { Checkpoint, Claim } from '@levee/events';
 import { Failure } from '@levee/kernel';
@@ -15,6 +16,11 @@ export interface ProjectedEntity {
   readonly bytes: Buffer | undefined;
   readonly seq: number;
   readonly term: number;
+}
+
+/** The same as it was read: what the bytes say, so that nobody decodes them twice. */
+export interface ReadEntity extends ProjectedEntity {
+  readonly event: ClusterEvent | undefined;
 }
 
 export function topicOfEntity(topics: ControlTopics, key: string): string {
@@ -40,7 +46,7 @@ export function checkpointRecord(checkpoint: Checkpoint): LogRecord {
  * should a deposed master have written it, the digest tells, and the next reign writes the right one after it.
  */
 export class ProjectedTopic {
-  readonly entities = new Map<string, ProjectedEntity>();
+  readonly entities = new Map<string, ReadEntity>();
   checkpoint: Checkpoint | undefined;
   /** The last claim that was written here as a fence. */
   claim: Claim | undefined;
@@ -70,17 +76,18 @@ export class ProjectedTopic {
   }
 
   private addEntity(key: string, record: StoredRecord): void {
-    const entity =
-      record.value === null
-        ? { bytes: undefined, seq: headerNumber(record.headers, 'seq'), term: headerNumber(record.headers, 'term') }
-        : { bytes: Buffer.from(record.value), ...seqAndTerm(record.value) };
-    this.entities.set(key, entity);
+    this.entities.set(key, record.value === null ? removedIn(record) : entityIn(record.value));
   }
 }
 
-function seqAndTerm(bytes: Buffer): { seq: number; term: number } {
-  const { seq, term } = decodeEvent(bytes).entity;
-  return { seq, term };
+function entityIn(value: Buffer): ReadEntity {
+  const event = decodeEvent(value);
+  const { seq, term } = event.entity;
+  return { bytes: Buffer.from(value), seq, term, event };
+}
+
+function removedIn({ headers }: StoredRecord): ReadEntity {
+  return { bytes: undefined, seq: headerNumber(headers, 'seq'), term: headerNumber(headers, 'term'), event: undefined };
 }
 
 const numberHeader = (key: string, value: number): LogHeader => ({ key, value: Buffer.from(String(value)) });
