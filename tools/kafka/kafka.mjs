@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The local Kafka by hand: `start [--nodes 1|3] [--json]`, `status [--json]`, `stop`. It outlives this command.
 // `run` is for tests that break brokers: it lives as long as its standard input, prints one JSON line when the cluster
-// serves, and answers each line `kill|restart|pause|resume <node>` with a JSON line.
+// serves, and answers each line `kill|restart|pause|resume <node>,...` with a JSON line.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -69,10 +69,10 @@ async function runForeground(nodes, settings, behind) {
   answer({ brokers: kafka.brokers, ports: kafka.ports, portsBehind: kafka.portsBehind, dir: kafka.dir });
   try {
     for await (const line of createInterface({ input: process.stdin })) {
-      const [verb, node] = line.trim().split(' ');
+      const [verb, nodes = ''] = line.trim().split(' ');
       try {
         if (!['kill', 'restart', 'pause', 'resume'].includes(verb)) throw new Error(`unknown: ${line}`);
-        await kafka[verb](Number(node));
+        await Promise.all(nodes.split(',').map((node) => kafka[verb](Number(node))));
         answer({ done: line });
       } catch (error) {
         answer({ failed: line, reason: error.message });

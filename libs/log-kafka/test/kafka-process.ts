@@ -41,8 +41,9 @@ export class KafkaProcess {
     return this.command(`kill ${node}`);
   }
 
-  restart(node: number): Promise<void> {
-    return this.command(`restart ${node}`);
+  /** Several at once where none of them can serve alone. */
+  restart(...nodes: readonly number[]): Promise<void> {
+    return this.command(`restart ${nodes.join(',')}`);
   }
 
   pause(node: number): Promise<void> {
