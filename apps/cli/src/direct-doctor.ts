@@ -6,6 +6,7 @@ import { usageFailure } from './exit';
 import type { Terminal } from './terminal';
 
 const readMs = 15_000;
+const openMs = 5_000;
 
 /** The doctor without a portal: reads the cluster from Kafka itself and asks the nodes. Says so when Kafka is down. */
 export async function examineLogDirectly(brokers: string, terminal: Terminal): Promise<DoctorReport> {
@@ -17,7 +18,7 @@ export async function examineLogDirectly(brokers: string, terminal: Terminal): P
   const looked = { topics: 0, nodes: 0, replicas: 0 };
   let log;
   try {
-    ({ log } = await openLog(settings, { logger: silentLogger, clientId: 'levee-doctor' }));
+    ({ log } = await openLog(settings, { logger: silentLogger, clientId: 'levee-doctor', openMs }));
   } catch (error) {
     const finding = {
       rule: 'log-unreachable',

@@ -6,6 +6,7 @@ import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import type { FastifyRequest } from 'fastify';
 import { Commands } from './commands';
+import { Doctor } from './doctor';
 import { keyOf } from './raw-url';
 import { jsonBody, wholeNumber } from './request-choices';
 
@@ -17,6 +18,7 @@ export class ClusterController {
     private readonly portal: Portal,
     private readonly keyValue: KeyValue,
     private readonly commands: Commands,
+    private readonly doctor: Doctor,
   ) {}
 
   @Get('status')
@@ -34,6 +36,7 @@ export class ClusterController {
       nodes: viewNodes(state).map(({ node, units, replicas }) => ({
         nodeId: node.nodeId,
         state: node.state,
+        maintenanceUntil: this.doctor.maintenanceUntil(node.nodeId),
         units,
         replicas,
       })),
@@ -118,7 +121,8 @@ export class ClusterController {
   @Get('nodes')
   @ApiOperation({ summary: 'All data nodes' })
   nodes() {
-    return { nodes: viewNodes(this.portal.view.state).map(({ node, ...rest }) => ({ ...node, ...rest })) };
+    const nodes = viewNodes(this.portal.view.state);
+    return { nodes: nodes.map(({ node, ...rest }) => ({ ...node, ...this.maintenanceOf(node.nodeId), ...rest })) };
   }
 
   @Get('nodes/:nodeId/units')
@@ -170,7 +174,11 @@ export class ClusterController {
   private node(nodeId: string) {
     const { node, ...rest } = viewNodes(this.portal.view.state).find((one) => one.node.nodeId === nodeId) ?? {};
     if (node === undefined) throw new Failure('NODE_UNKNOWN', `no node has the id '${nodeId.slice(0, 200)}'`);
-    return { ...node, ...rest };
+    return { ...node, ...this.maintenanceOf(nodeId), ...rest };
+  }
+
+  private maintenanceOf(nodeId: string): { maintenanceUntil: string | null } {
+    return { maintenanceUntil: this.doctor.maintenanceUntil(nodeId) };
   }
 }
 

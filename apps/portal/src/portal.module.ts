@@ -10,6 +10,8 @@ import { CommandsController } from './commands.controller';
 import type { PortalAppConfig } from './config';
 import { Digests } from './digests';
 import { DigestsController } from './digests.controller';
+import { Doctor } from './doctor';
+import { DoctorController } from './doctor.controller';
 import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
@@ -29,7 +31,10 @@ const limits = { commandDeadlineMs: 10_000 } as const;
 /** Composition root of a portal. */
 @Module({})
 export class PortalModule implements OnModuleInit, OnModuleDestroy {
-  constructor(private readonly portal: Portal) {}
+  constructor(
+    private readonly portal: Portal,
+    private readonly doctor: Doctor,
+  ) {}
 
   /** Opens both doors; the cluster is read in the background. */
   static async start(parts: PortalParts): Promise<HttpApp & { readonly portal: Portal }> {
@@ -65,6 +70,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         ClusterController,
         CommandsController,
         DigestsController,
+        DoctorController,
         LogController,
         WatchController,
       ],
@@ -73,6 +79,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: KeyValue, useValue: new KeyValue(portal.store) },
         { provide: Commands, useValue: new Commands(client, portal) },
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix) },
+        { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: LogReader, useValue: new LogReader(log) },
       ],
       exports: [Portal],
@@ -81,9 +88,11 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.portal.start();
+    this.doctor.start();
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.doctor.close();
     await this.portal.close();
   }
 }

@@ -56,6 +56,11 @@ export class MaintenanceEnds {
     });
   }
 
+  /** When the maintenance of this node ends, wall clock ms; `undefined` when it is in none, or that was not read yet. */
+  endOf(nodeId: string): number | undefined {
+    return this.view.state.node(nodeId)?.state === 'maintenance' ? this.untilMs.get(nodeId) : undefined;
+  }
+
   private maintained(): string[] {
     return [...this.view.state.nodes()].filter(({ state }) => state === 'maintenance').map(({ nodeId }) => nodeId);
   }

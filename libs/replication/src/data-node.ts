@@ -25,6 +25,7 @@ import { assignmentsOf } from './assignment';
 import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
 import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
+import { DiskGauge } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
 import { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
@@ -53,6 +54,7 @@ export class DataNode {
   private readonly quarantine: RecordOutbox;
   private readonly digestsOut: RecordOutbox;
   private readonly heartbeats: HeartbeatLoop;
+  private readonly diskGauge: DiskGauge;
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
   private reclaims: UnitReclaims | undefined;
@@ -90,6 +92,7 @@ export class DataNode {
     const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
     const doors = world.network === undefined ? shared : { ...shared, network: world.network };
+    this.diskGauge = new DiskGauge(config.folder, shared);
     this.server = new RespServer<undefined>(new NodeService(this), doors);
   }
 
@@ -122,6 +125,7 @@ export class DataNode {
       await this.disk.close();
       throw error;
     }
+    this.diskGauge.start();
     this.joining = this.join(this.disk).catch((error: unknown) => {
       if (this.closed) return;
       this.problem = messageOf(error);
@@ -161,6 +165,7 @@ export class DataNode {
       ready: this.readyProblem() === undefined,
       problem: this.readyProblem() ?? null,
       seq: this.view.seq,
+      disk: this.diskGauge.latest ?? null,
       replicas: replicas.map((hosted) => describeReplica(hosted, nowMs)),
     };
   }
@@ -177,6 +182,8 @@ export class DataNode {
       replicasFull: replicas.filter(({ full }) => full).length,
       rebuilds: replicas.reduce((total, { rebuilds }) => total + rebuilds, 0),
       unitsOffered: this.disk?.units.length ?? 0,
+      diskFreeBytes: this.diskGauge.latest?.freeBytes ?? -1,
+      diskBytes: this.diskGauge.latest?.totalBytes ?? -1,
       seq: this.view.seq,
       waits: this.host?.waiting ?? 0,
       recordsApplied: sum((each) => each.stats.recordsApplied),
@@ -199,6 +206,7 @@ export class DataNode {
     if (this.closed) return;
     this.closed = true;
     this.problem = 'stopping';
+    this.diskGauge.stop();
     this.endDecisions();
     this.cancelClock();
     this.reclaims?.stop();
@@ -318,7 +326,7 @@ export class DataNode {
       positions: withPositions ? this.positions() : [],
       loads: withPositions ? [...(this.host?.all ?? [])].map(loadOf) : [],
       moves: [],
-      freeDiskBytes: -1,
+      freeDiskBytes: this.diskGauge.latest?.freeBytes ?? -1,
       errors: [],
     };
   }

@@ -36,9 +36,11 @@ export async function openLog(
     readonly clientId: string;
     /** Addresses of this process, shown to whoever tries to open the same folder. */
     readonly doors?: Readonly<Record<string, string>>;
+    /** How long a broker is looked for, ms; default that of `KafkaLog.open`. */
+    readonly openMs?: number;
   },
 ): Promise<OpenedLog> {
-  const { logger, clientId, doors } = options;
+  const { logger, clientId, doors, openMs } = options;
   if (settings.KAFKA_BROKERS === undefined) {
     const location = join(settings.LEVEE_DATA_DIR, 'log');
     const log = await EmbeddedLog.open({ location, logger, ...(doors === undefined ? {} : { doors }) });
@@ -50,6 +52,7 @@ export async function openLog(
     brokers: settings.KAFKA_BROKERS,
     clientId,
     logger,
+    ...(openMs === undefined ? {} : { openMs }),
     ...(settings.KAFKA_TLS ? { ssl: true } : {}),
     ...(sasl === undefined ? {} : { sasl }),
     ...(replicationFactor === undefined ? {} : { replicationFactor }),

@@ -146,7 +146,7 @@ export const logRules = {
       ];
     }),
 
-  'wrong-partition': ({ quarantined, namespaces }: DoctorFacts): Found[] =>
+  quarantined: ({ quarantined, namespaces }: DoctorFacts): Found[] =>
     (quarantined ?? []).map(({ topic, reason, count, newest }) => {
       const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name ?? topic;
       const wrong = reason === 'wrongPartition';

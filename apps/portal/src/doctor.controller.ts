@@ -1,0 +1,17 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { DoctorReport } from '@levee/journal';
+import { Doctor } from './doctor';
+
+/** What is wrong, what follows from it, and what to type. */
+@ApiTags('cluster')
+@Controller('v1/doctor')
+export class DoctorController {
+  constructor(private readonly doctor: Doctor) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Looks at log, topics, master, nodes and replicas; findings each with impact and command' })
+  examine(): Promise<DoctorReport> {
+    return this.doctor.examine();
+  }
+}

@@ -1,0 +1,66 @@
+import type { Portal } from '@levee/client';
+import { doctorLimits, type DoctorReport, examineCluster, MaintenanceEnds, type ControlTopics } from '@levee/journal';
+import { Failure, type Logger } from '@levee/kernel';
+import { systemClock, systemTimers, type Log } from '@levee/log';
+
+const answerBytesMax = 16 * 1024 * 1024;
+
+/** Looks at the cluster on demand, one look at a time; knows how long maintenances last. */
+export class Doctor {
+  private readonly maintenance: MaintenanceEnds;
+  private under: Promise<DoctorReport> | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly log: Log,
+    private readonly portal: Portal,
+    private readonly options: { readonly topics: ControlTopics; readonly logger: Logger },
+  ) {
+    const world = { ...options, clock: systemClock, timers: systemTimers };
+    this.maintenance = new MaintenanceEnds(log, portal.view, world);
+  }
+
+  /** Begins to follow maintenances once the portal has read the cluster. */
+  start(): void {
+    void this.portal.ready().then(() => {
+      if (!this.closed) this.maintenance.start();
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+    this.maintenance.stop();
+  }
+
+  /** When the maintenance of a node ends; null when it is in none, or that is not known yet. */
+  maintenanceUntil(nodeId: string): string | null {
+    const untilMs = this.maintenance.endOf(nodeId);
+    return untilMs === undefined ? null : new Date(untilMs).toISOString();
+  }
+
+  /** Who asks while a look is under way gets that one. */
+  examine(): Promise<DoctorReport> {
+    this.under ??= this.look().finally(() => (this.under = undefined));
+    return this.under;
+  }
+
+  private look(): Promise<DoctorReport> {
+    return examineCluster(this.portal.view.state, {
+      log: this.log,
+      topics: this.options.topics,
+      clock: systemClock,
+      timers: systemTimers,
+      ask,
+      portalProblem: this.portal.readyProblem(),
+      maintenanceUntilMs: (nodeId) => this.maintenance.endOf(nodeId),
+    });
+  }
+}
+
+async function ask(url: string): Promise<unknown> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(doctorLimits.askMs / 2) });
+  if (!answer.ok) throw new Failure('UNREACHABLE', `${url} answers ${answer.status}`);
+  const text = await answer.text();
+  if (text.length > answerBytesMax) throw new Failure('TOO_LARGE', `${url} answers ${text.length} bytes`);
+  return JSON.parse(text);
+}

@@ -1,0 +1,339 @@
+import type { NamespaceState, NodeState } from '@levee/events';
+import { asOffset, asPartition } from '@levee/kernel';
+import type { LogCondition } from '@levee/log';
+import type { DoctorFacts, NamespaceFacts, NodeFacts, NodeStat, ReplicaStat, TopicReport } from './facts';
+import { doctorLimits } from './limits';
+import { doctorRules, findingsOf } from './rules';
+
+const nowMs = 1_800_000_000_000;
+const p = asPartition(3);
+
+const node = (nodeId: string, state: NodeState['state'] = 'up'): NodeState => ({
+  nodeId,
+  state,
+  storeId: `s-${nodeId}`,
+  incarnation: 'i',
+  domain: nodeId,
+  respAddress: `${nodeId}:7400`,
+  httpAddress: `${nodeId}:7500`,
+  featureLevel: 1,
+  registeredAtMs: 0,
+  change: 'NodeRegistered',
+  seq: 1,
+  term: 1,
+});
+
+const replica = (of: Partial<ReplicaStat> = {}): ReplicaStat => ({
+  chunkId: 'shop#1/c00001',
+  namespace: 'shop',
+  unitId: 'n1/u00',
+  role: 'primary',
+  state: 'following',
+  readable: true,
+  problem: null,
+  positions: [{ partition: 3, nextOffset: 100, ageMs: 40, problem: null }],
+  ...of,
+});
+
+const says = (of: Partial<NodeStat> = {}): NodeStat => ({
+  problem: null,
+  disk: { freeBytes: 60, totalBytes: 100 },
+  replicas: [replica()],
+  ...of,
+});
+
+const nodeFacts = (nodeId: string, of: Partial<NodeFacts> = {}): NodeFacts => ({
+  state: node(nodeId),
+  says: says({ replicas: nodeId === 'n1' ? [replica()] : [] }),
+  ...of,
+});
+
+const shop: NamespaceFacts = {
+  state: {
+    name: 'shop',
+    number: 1,
+    binlog: 'levee.binlog.shop',
+    state: 'active',
+    replicas: 1,
+    createdAtMs: nowMs - 3_600_000,
+  } as NamespaceState,
+  chunks: [
+    {
+      chunkId: 'shop#1/c00001',
+      replicas: [{ unitId: 'n1/u00', nodeId: 'n1', storeId: 's-n1', generation: 1, role: 'primary' } as never],
+    },
+  ],
+  ends: new Map([[3, 100]]),
+};
+
+const topics: TopicReport = {
+  examined: 9,
+  missing: [],
+  misconfigured: [],
+  losses: [],
+  advice: [],
+  minInSync: new Map([['levee.binlog.shop', 2]]),
+};
+
+const condition: LogCondition = {
+  brokers: [{ nodeId: 1, address: 'k1:9092', settings: { 'transaction.max.timeout.ms': '900000' } }],
+  weakPartitions: [],
+  openTransactions: [],
+};
+
+const healthy: DoctorFacts = {
+  brokers: 'k1:9092',
+  topics,
+  condition,
+  heard: [
+    { kind: 'master', id: 'm1', incarnation: 'a', address: 'm1:7381' },
+    { kind: 'node', id: 'n1', incarnation: 'i', address: 'n1:7400' },
+  ],
+  masterProblems: [],
+  nodes: [nodeFacts('n1')],
+  namespaces: [shop],
+  quarantined: [],
+  nowMs,
+};
+
+const weak = (of: { hasLeader?: boolean; inSync: number }) => ({
+  ...condition,
+  weakPartitions: [{ topic: 'levee.binlog.shop', partition: p, hasLeader: true, replicas: 3, ...of }],
+});
+
+const open = (lastAppendMs: number, transactionalId?: string): LogCondition => ({
+  ...condition,
+  openTransactions: [
+    {
+      topic: 'levee.binlog.shop',
+      partition: p,
+      producerId: 4711,
+      producerEpoch: 2,
+      transactionalId,
+      startOffset: asOffset(7),
+      withheldTo: asOffset(9),
+      lastAppendMs,
+    },
+  ],
+});
+
+const broker = (settings: Record<string, string>): LogCondition => ({
+  ...condition,
+  brokers: [{ nodeId: 1, address: 'k1:9092', settings }],
+});
+
+const one = (of: Partial<ReplicaStat>, stat: Partial<NodeStat> = {}): Partial<DoctorFacts> => ({
+  nodes: [nodeFacts('n1', { says: says({ replicas: [replica(of)], ...stat }) })],
+});
+
+const at = (of: { nextOffset?: number; ageMs?: number | null; problem?: string | null }) => ({
+  positions: [{ partition: 3, nextOffset: 100, ageMs: 40, problem: null, ...of }],
+});
+
+/** rule | facts that differ from the healthy ones | what it says | what to type */
+const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
+  ['log-unreachable', { logProblem: 'no broker answers' }, /log does not answer: no broker/, /quorum\.sh .*k1:9092/],
+  [
+    'broker-down',
+    { condition: { ...condition, brokers: [...condition.brokers, { nodeId: 2, address: undefined, settings: {} }] } },
+    /broker 2 has replicas of topics and is not part/,
+    /start broker 2/,
+  ],
+  [
+    'partition-offline',
+    { condition: weak({ hasLeader: false, inSync: 0 }) },
+    /shop partition 3 has no leader/,
+    /--topic/,
+  ],
+  ['below-min-isr', { condition: weak({ inSync: 1 }) }, /has 1 of 3 replicas in sync, it needs 2/, /under-min-isr/],
+  ['under-replicated', { condition: weak({ inSync: 2 }) }, /shop\/3 with 2 of 3/, /--under-replicated-partitions/],
+  [
+    'topic-missing',
+    { topics: { ...topics, missing: ['levee.binlog.shop'] } },
+    /binlog levee\.binlog\.shop of namespace shop does not exist/,
+    /restore .* or .*namespace delete shop/,
+  ],
+  ['topic-missing', { topics: { ...topics, missing: ['levee.journal'] } }, /control topic levee\.journal/, /backup/],
+  [
+    'topic-misconfigured',
+    {
+      topics: {
+        ...topics,
+        misconfigured: ['topic levee.journal: retention.ms is 5, must be -1: kafka-configs.sh --alter --add-config x'],
+      },
+    },
+    /^topic levee\.journal: retention\.ms is 5, must be -1$/,
+    /^kafka-configs\.sh --alter --add-config x$/,
+  ],
+  [
+    'binlog-lost',
+    { topics: { ...topics, losses: [{ namespace: 'shop', binlog: 'levee.binlog.shop', what: 'it is empty' }] } },
+    /it is empty/,
+    /restore levee\.binlog\.shop from a backup/,
+  ],
+  [
+    'durability-setting',
+    { topics: { ...topics, advice: ['levee.journal: min.insync.replicas is 1, it should be 2: kafka-configs.sh y'] } },
+    /min\.insync\.replicas is 1/,
+    /^kafka-configs\.sh y$/,
+  ],
+  [
+    'broker-setting',
+    { condition: broker({ 'transaction.max.timeout.ms': '900001' }) },
+    /timeout\.ms of broker 1 is 900001, it should be at most 900000/,
+    /transaction\.max\.timeout\.ms=900000/,
+  ],
+  [
+    'broker-setting',
+    { condition: broker({ 'unclean.leader.election.enable': 'true' }) },
+    /unclean.*broker 1 is true/,
+    /entity-name 1 --add-config unclean\.leader\.election\.enable=false/,
+  ],
+  [
+    'open-transaction',
+    { condition: open(nowMs - 30_000, 'nightly') },
+    /producer 4711 epoch 2 \(transactional id 'nightly'\) left a transaction open on levee\.binlog\.shop partition 3: it last wrote 30 s ago/,
+    /kafka-transactions\.sh --bootstrap-server k1:9092 abort --topic levee\.binlog\.shop --partition 3 --start-offset 7/,
+  ],
+  [
+    'quarantined',
+    { quarantined: [{ topic: 'levee.binlog.shop', reason: 'wrongPartition', count: 5, newest: '3:9' }] },
+    /5 records of shop came in partitions that are not their keys', the newest at 3:9/,
+    /levee namespace describe shop/,
+  ],
+  [
+    'quarantined',
+    { quarantined: [{ topic: 'levee.binlog.shop', reason: 'garbage', count: 1, newest: '3:9' }] },
+    /1 records of shop are in quarantine as garbage/,
+    /levee log tail levee\.quarantine/,
+  ],
+  ['no-master', { heard: [] }, /no master was heard for 2400 ms/, /start a master/],
+  ['master-trouble', { masterProblems: ['an effect failed'] }, /the master says: an effect failed/, /levee status/],
+  ['portal-not-ready', { portalProblem: 'no routes yet' }, /this portal is not ready: no routes/, /levee status/],
+  [
+    'two-processes',
+    { heard: [...(healthy.heard ?? []), { kind: 'node', id: 'n1', incarnation: 'j', address: 'x:7400' }] },
+    /two processes say they are node n1: n1:7400 and x:7400/,
+    /LEVEE_NODE_ID/,
+  ],
+  [
+    'node-suspect',
+    { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'suspect') })] },
+    /node n2 at n2:7400 is suspect/,
+    /levee node maintenance n2 --for 20m/,
+  ],
+  [
+    'node-lost',
+    { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'lost'), says: undefined })] },
+    /node n2 \(last at n2:7400\) is lost/,
+    /start it again/,
+  ],
+  [
+    'node-unreachable',
+    { nodes: [nodeFacts('n1'), nodeFacts('n2', { says: undefined })] },
+    /node n2 counts as up and does not answer at n2:7500/,
+    /curl http:\/\/n2:7500\/health\/ready/,
+  ],
+  [
+    'node-not-ready',
+    { nodes: [nodeFacts('n1', { says: says({ problem: 'STORE_TAKEN: …' }) })] },
+    /node n1 is not ready: STORE_TAKEN/,
+    /curl/,
+  ],
+  [
+    'disk-nearly-full',
+    { nodes: [nodeFacts('n1', { says: says({ disk: { freeBytes: 9, totalBytes: 100 } }) })] },
+    /disk of node n1 has 9 of 100 bytes free \(9\.0 %\)/,
+    /levee node drain n1/,
+  ],
+  [
+    'replica-stuck',
+    one({ state: 'stuck', readable: false, problem: 'I14: the log was cut' }),
+    /c00001 on n1\/u00 is stuck: I14/,
+    /curl http:\/\/n1:7500/,
+  ],
+  ['replica-full', one({ problem: 'the unit is full at 64 MiB' }), /is full: the unit is full/, /propose split/],
+  [
+    'replica-rebuilding',
+    one({ state: 'rebuilding', readable: false, problem: 'LOG_TRUNCATED' }),
+    /is not readable: LOG_TRUNCATED/,
+    /wait until/,
+  ],
+  [
+    'replica-behind',
+    one(at({ ageMs: 10_001 })),
+    /partition 3 last stood at the end 10001 ms ago, 0 records/,
+    /metrics/,
+  ],
+  ['replica-behind', one(at({ ageMs: null })), /partition 3 has never stood at the end/, /metrics/],
+  [
+    'replica-behind',
+    { ...one(at({ nextOffset: 1 })), namespaces: [{ ...shop, ends: new Map([[3, 10_002]]) }] },
+    /10001 records to go$/,
+    /metrics/,
+  ],
+  [
+    'replica-behind',
+    one(at({ ageMs: 20_000, problem: 'a transaction that a producer left open' })),
+    /0 records to go: a transaction that a producer left open/,
+    /metrics/,
+  ],
+  [
+    'namespace-unfinished',
+    { namespaces: [{ ...shop, state: { ...shop.state, state: 'creating' } }] },
+    /namespace shop is still being created/,
+    /namespace delete shop/,
+  ],
+  [
+    'namespace-short-of-replicas',
+    { namespaces: [{ ...shop, state: { ...shop.state, replicas: 2 } }] },
+    /1 of 1 chunks of shop have fewer than 2 replicas on nodes that are up; shop#1\/c00001 has 1/,
+    /levee node list/,
+  ],
+];
+
+describe('the rules of the doctor', () => {
+  it('nothing is wrong with a healthy cluster', () => {
+    expect(findingsOf(healthy)).toEqual([]);
+  });
+
+  it.each(table)('%s', (rule, differs, finding, command) => {
+    const found = findingsOf({ ...healthy, ...differs });
+    expect(found.map((each) => each.rule)).toEqual([rule]);
+    expect(found[0]?.finding).toMatch(finding);
+    expect(found[0]?.command).toMatch(command);
+    expect(found[0]?.impact.length).toBeGreaterThan(10);
+    expect(found[0]?.subject.length).toBeGreaterThan(0);
+  });
+
+  it('every rule is in the table', () => {
+    expect([...new Set(table.map(([rule]) => rule))].sort()).toEqual(Object.keys(doctorRules).sort());
+  });
+
+  it.each<[string, Partial<DoctorFacts>]>([
+    ['a transaction that wrote a moment ago', { condition: open(nowMs - doctorLimits.openTransactionMs + 1) }],
+    [
+      'a node in maintenance',
+      { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'maintenance'), says: undefined })] },
+    ],
+    ['a learner that has never stood at the end', one({ role: 'learner', readable: false, ...at({ ageMs: null }) })],
+    [
+      'a disk with a tenth free',
+      { nodes: [nodeFacts('n1', { says: says({ disk: { freeBytes: 10, totalBytes: 100 } }) })] },
+    ],
+    [
+      'a namespace that is made just now',
+      { namespaces: [{ ...shop, state: { ...shop.state, state: 'creating', createdAtMs: nowMs } }] },
+    ],
+    ['facts that nobody could learn', { heard: undefined, condition: undefined, topics: undefined } as never],
+  ])('says nothing about %s', (_what, differs) => {
+    expect(findingsOf({ ...healthy, ...differs })).toEqual([]);
+  });
+
+  it('a rule that finds a thousand things says so in fifty', () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => nodeFacts(`n${i + 2}`, { state: node(`n${i + 2}`, 'lost') }));
+    const found = findingsOf({ ...healthy, nodes: [nodeFacts('n1'), ...many] });
+    expect(found).toHaveLength(50);
+    expect(found.at(-1)?.finding).toMatch(/and 950 more like it/);
+  });
+});
