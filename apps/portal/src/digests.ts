@@ -1,6 +1,7 @@
 import type { Portal } from '@levee/client';
 import { collectDigests, controlTopics, submit, type DigestReport } from '@levee/journal';
-import { systemClock, type Log } from '@levee/log';
+import type { Logger } from '@levee/kernel';
+import { systemClock, systemTimers, type Log } from '@levee/log';
 
 const deadlineMs = 30_000;
 
@@ -10,6 +11,7 @@ export class Digests {
     private readonly log: Log,
     private readonly portal: Portal,
     private readonly topicPrefix: string,
+    private readonly logger: Logger,
   ) {}
 
   collect(namespace: string, principal: string): Promise<DigestReport> {
@@ -19,6 +21,8 @@ export class Digests {
       principal,
       deadlineMs,
       clock: systemClock,
+      timers: systemTimers,
+      logger: this.logger,
       submit: (command) => submit(this.log, topics, command),
     });
   }

@@ -78,7 +78,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: Portal, useValue: portal },
         { provide: KeyValue, useValue: new KeyValue(portal.store) },
         { provide: Commands, useValue: new Commands(client, portal) },
-        { provide: Digests, useValue: new Digests(log, portal, topicPrefix) },
+        { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: LogReader, useValue: new LogReader(log) },
       ],

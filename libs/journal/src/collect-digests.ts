@@ -1,12 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { decodeAs } from '@levee/codec';
 import type { ChunkState, NamespaceState, ReplicaDigest } from '@levee/events';
 import { partitionsOf } from '@levee/keyspace';
-import { asPartition, Failure, type Clock } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { Failure, type Clock, type Logger, type NewId, type Timers } from '@levee/kernel';
+import { systemNewId, type Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
+import { DigestTail } from './digest-tail';
 import type { SubmittedCommand } from './submit';
+import { Waits } from './waits';
 
 export interface DigestReport {
   readonly namespace: string;
@@ -20,8 +20,11 @@ export interface CollectDigestsOptions {
   readonly namespace: string;
   readonly principal: string;
   readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
   readonly deadlineMs: number;
   readonly submit: (command: SubmittedCommand) => Promise<string>;
+  readonly newId?: NewId;
 }
 
 /**
@@ -39,40 +42,44 @@ export async function collectDigests(
     throw new Failure('NAMESPACE_UNKNOWN', `there is no active namespace '${options.namespace}'`);
   const giveUpAt = options.clock.monotonicMs() + options.deadlineMs;
   const leftMs = (): number => Math.max(1, giveUpAt - options.clock.monotonicMs());
-  const nextOffset = (await log.offsets(topics.digests))[0]?.endOffset;
-  if (nextOffset === undefined) throw new Failure('TOPIC_MISSING', `topic ${topics.digests} has no partition 0`);
-
-  const id = randomUUID();
-  const payload = { id, namespace: namespace.name, digest: true };
-  await options.submit({ kind: 'RequestBarrier', payload, principal: options.principal, id });
-  const outcome = await view.outcome(id, leftMs());
-  if (outcome.rejectionCode !== null) throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '');
-
-  const missing = expected(namespace, [...view.state.chunksOf(namespace.name)]);
+  const id = (options.newId ?? systemNewId)();
   const found = new Map<string, ReplicaDigest>();
-  const done = new AbortController();
+  const waits = new Waits(options.timers);
+  const take = (digest: ReplicaDigest): void => {
+    found.set(keyOf(digest.chunkId, digest.partition, digest.nodeId), digest);
+    waits.poll();
+  };
+  const tail = new DigestTail(log, topics, options);
   try {
-    const from = { nextOffset, leaderEpoch: -1 };
-    for await (const batch of log.tail(topics.digests, asPartition(0), from, { signal: done.signal, idleMs: 100 })) {
-      for (const record of batch.records) {
-        if (record.value === null) continue;
-        const digest = decodeAs('ReplicaDigest', record.value);
-        const key = keyOf(digest.chunkId, digest.partition, digest.nodeId);
-        if (digest.namespace !== namespace.name) continue;
-        found.set(key, digest);
-        missing.delete(key);
-      }
-      if (missing.size === 0) return report(namespace.name, [...found.values()]);
-      if (leftMs() <= 1) break;
-    }
+    await tail.listen(id, take, leftMs());
+    const payload = { id, namespace: namespace.name, digest: true };
+    await options.submit({ kind: 'RequestBarrier', payload, principal: options.principal, id });
+    const outcome = await view.outcome(id, leftMs());
+    if (outcome.rejectionCode !== null) throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '');
+
+    const asked = expected(namespace, [...view.state.chunksOf(namespace.name)]);
+    const missing = new Set(asked);
+    const complete = (): true | undefined => {
+      for (const key of missing) if (found.has(key)) missing.delete(key);
+      return missing.size === 0 ? true : undefined;
+    };
+    await waits.until(complete, leftMs(), 'a digest of every replica').catch((error: unknown) => {
+      const examples = [...missing].slice(0, 3).join(', ');
+      throw new Failure(
+        'DEADLINE',
+        `${missing.size} replica digests did not come within ${options.deadlineMs} ms, among them ${examples}; ` +
+          'see whether those nodes are ready',
+        { cause: error },
+      );
+    });
+    // Replicas that are still being made may answer too: they prove nothing.
+    return report(
+      namespace.name,
+      [...found].flatMap(([key, digest]) => (asked.has(key) ? digest : [])),
+    );
   } finally {
-    done.abort();
+    await tail.close();
   }
-  const examples = [...missing].slice(0, 3).join(', ');
-  throw new Failure(
-    'DEADLINE',
-    `${missing.size} replica digests did not come within ${options.deadlineMs} ms, among them ${examples}; see whether those nodes are ready`,
-  );
 }
 
 function keyOf(chunkId: string, partition: number, nodeId: string): string {

@@ -1,4 +1,3 @@
-import { encode } from '@levee/codec';
 import { nextEffects, type Effect } from '@levee/cluster';
 import {
   asPartition,
@@ -11,7 +10,8 @@ import {
   type Timers,
 } from '@levee/kernel';
 import type { Log, TopicSpec } from '@levee/log';
-import { barrierKey, binlogSpec, createBinlog } from './binlog';
+import { partitionsTouched, writeBarriers, type BarrierNumbers } from './barriers';
+import { binlogSpec, createBinlog } from './binlog';
 import type { ClusterView } from './cluster-view';
 import type { Adopted } from './journal-fold';
 import { Pause } from './pause';
@@ -25,7 +25,6 @@ interface RequestedBarrier {
   readonly namespace: string;
   readonly digest: boolean;
   readonly chunks: readonly string[];
-  readonly seq: number;
 }
 
 /**
@@ -47,6 +46,7 @@ export class Effects {
     private readonly view: ClusterView,
     private readonly options: {
       readonly reign: Reign;
+      readonly numbers: BarrierNumbers;
       readonly clock: Clock;
       readonly timers: Timers;
       readonly logger: Logger;
@@ -150,7 +150,7 @@ export class Effects {
     await this.log.ensureTopics([spec]);
   }
 
-  private takeBarrier({ decision, seq }: Adopted): void {
+  private takeBarrier({ decision }: Adopted): void {
     if (decision.command.kind !== 'RequestBarrier' || decision.rejectionCode !== null) return;
     // A repeated command got its recorded outcome and asks for nothing new.
     if (decision.events.length === 0) return;
@@ -160,23 +160,23 @@ export class Effects {
     }
     const asked = JSON.parse(decision.command.payload) as Partial<RequestedBarrier> & { id: string; namespace: string };
     const { id, namespace, digest, chunks } = asked;
-    this.barriers.push({ id, namespace, digest: digest ?? false, chunks: chunks ?? [], seq });
+    this.barriers.push({ id, namespace, digest: digest ?? false, chunks: chunks ?? [] });
   }
 
   private async writeBarrier(barrier: RequestedBarrier): Promise<void> {
     const namespace = this.view.state.namespace(barrier.namespace);
     const clusterId = this.view.clusterId;
     if (namespace?.state !== 'active' || clusterId === undefined) return;
-    const value = encode('Barrier', {
+    // A chunk that has gone meanwhile has no replica that could answer.
+    const chunks = barrier.chunks.flatMap((chunkId) => this.view.state.chunk(chunkId) ?? []);
+    const all = Array.from({ length: namespace.partitions }, (_, i) => asPartition(i));
+    await writeBarriers(this.log, {
       clusterId,
-      number: barrier.seq,
-      digestPlan: barrier.digest ? barrier.id : null,
-      chunks: barrier.chunks,
-      writtenAtMs: this.options.clock.nowMs(),
+      namespace,
+      partitions: barrier.chunks.length === 0 ? all : partitionsTouched(chunks, namespace),
+      number: this.options.numbers.next(),
+      nowMs: this.options.clock.nowMs(),
+      ...(barrier.digest ? { digest: { id: barrier.id, chunks: barrier.chunks } } : {}),
     });
-    const partitions = Array.from({ length: namespace.partitions }, (_, i) => asPartition(i));
-    await Promise.all(
-      partitions.map((partition) => this.log.append(namespace.binlog, partition, [{ key: barrierKey, value }])),
-    );
   }
 }

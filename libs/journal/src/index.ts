@@ -24,3 +24,8 @@ export * from './node-watch';
 export * from './heartbeat-view';
 export * from './doctor';
 export * from './topic-watch';
+export * from './barriers';
+export * from './barrier-rhythm';
+export * from './barrier-trail';
+export * from './digest-tail';
+export * from './duties';

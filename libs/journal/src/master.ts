@@ -1,12 +1,14 @@
 import type { LivenessLimits } from '@levee/cluster';
 import { failureCode, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import { barrierLimits, type BarrierStats } from './barrier-rhythm';
 import { Candidacy, type CandidacyLimits } from './candidacy';
 import { ClusterView } from './cluster-view';
 import { defaultControlPolicy, type ControlPolicy, type ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
-import { Effects } from './effects';
-import { NodeWatch } from './node-watch';
+import { Duties } from './duties';
+import { HeartbeatView } from './heartbeat-view';
+import type { NodeWatchStats } from './node-watch';
 import { Pause } from './pause';
 import type { Reign } from './reign';
 import { TopicWatch } from './topic-watch';
@@ -30,6 +32,8 @@ export interface MasterOptions {
   readonly topicCheckMs?: number;
   /** When silent nodes are suspect and lost; without it nobody watches them. */
   readonly liveness?: LivenessLimits;
+  /** Time between two barriers of a partition that is written to; default `barrierLimits.everyMs`. */
+  readonly barrierMs?: number;
   /** Names of incarnations, claims and commands; system by default. */
   readonly newId?: NewId;
 }
@@ -40,11 +44,12 @@ export const masterLimits = { topicCheckMs: 60_000, topicRetryMs: 1_000 } as con
 export class Master {
   readonly view: ClusterView;
   readonly candidacy: Candidacy;
+  /** Followed by standbys too, so that a new reign knows at once what the processes said last. */
+  readonly heartbeats: HeartbeatView;
   /** Resolves when the topics exist and the journal has been read; never fails, but may never come. */
   readonly ready: Promise<void>;
   private becomeReady: () => void = () => undefined;
-  private effects: Effects | undefined;
-  private watch: NodeWatch | undefined;
+  private duties: Duties | undefined;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private checking: Promise<void> | undefined;
@@ -59,8 +64,8 @@ export class Master {
     this.view = new ClusterView(log, options.topics, options);
     this.topicWatch = new TopicWatch(log, this.view, { ...options, policy: options.policy ?? defaultControlPolicy });
     this.candidacy = new Candidacy(log, { ...options, view: this.view });
-    this.candidacy.onReign((reign) => this.performEffectsOf(reign));
-    this.candidacy.onReign((reign) => this.watchNodesOf(reign));
+    this.heartbeats = new HeartbeatView(log, options.topics, options);
+    this.candidacy.onReign((reign) => this.serve(reign));
   }
 
   /** Resolves once the topics exist and the journal is read; serving comes later. */
@@ -73,6 +78,7 @@ export class Master {
       if (failureCode(error) !== 'STOPPING') throw error;
     }
     if (this.stopping.signal.aborted) return;
+    this.heartbeats.start();
     this.candidacy.start();
     this.becomeReady();
     this.checking = this.checkAgain();
@@ -93,17 +99,21 @@ export class Master {
   }
 
   get effectProblem(): string | undefined {
-    return this.effects?.problem;
+    return this.duties?.effects.problem;
   }
 
   /** Why silent nodes are not given up; `undefined` when nothing is unusual, or another master watches. */
   get nodesProblem(): string | undefined {
-    return this.watch?.problem;
+    return this.duties?.watch?.problem;
   }
 
   /** What became of nodes since this master began to reign. */
-  watchStats(): ReturnType<NodeWatch['stats']> | undefined {
-    return this.watch?.stats();
+  watchStats(): NodeWatchStats | undefined {
+    return this.duties?.watch?.stats();
+  }
+
+  barrierStats(): BarrierStats | undefined {
+    return this.duties?.barriers.stats();
   }
 
   /** See `Candidacy.decide`. */
@@ -113,35 +123,31 @@ export class Master {
 
   async close(): Promise<void> {
     this.stopping.abort();
-    await this.effects?.stop();
-    await this.watch?.stop();
+    await this.duties?.stop();
     await this.candidacy.close();
+    await this.heartbeats.close();
     await this.view.close();
     await this.checking;
     // Who waits for readiness must not keep a process alive whose start was cut short.
     this.becomeReady();
   }
 
-  private performEffectsOf(reign: Reign): void {
-    const effects = new Effects(this.log, this.view, { ...this.options, reign });
-    this.effects = effects;
-    effects.start();
-    void reign.ended.then(async () => {
-      await effects.stop();
-      if (this.effects === effects) this.effects = undefined;
+  private serve(reign: Reign): void {
+    const { liveness, barrierMs, ...options } = this.options;
+    const { heartbeats, candidacy } = this;
+    const duties = new Duties(this.log, this.view, {
+      ...options,
+      liveness,
+      reign,
+      heartbeats,
+      incarnation: candidacy.incarnation,
+      barrierMs: barrierMs ?? barrierLimits.everyMs,
     });
-  }
-
-  private watchNodesOf(reign: Reign): void {
-    const { liveness, ...options } = this.options;
-    if (liveness === undefined) return;
-    const { incarnation } = this.candidacy;
-    const watch = new NodeWatch(this.log, this.view, { ...options, reign, incarnation, limits: liveness });
-    this.watch = watch;
-    watch.start();
+    this.duties = duties;
+    duties.start();
     void reign.ended.then(async () => {
-      await watch.stop();
-      if (this.watch === watch) this.watch = undefined;
+      await duties.stop();
+      if (this.duties === duties) this.duties = undefined;
     });
   }
 

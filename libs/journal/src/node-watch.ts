@@ -28,6 +28,13 @@ export const nodeWatchLimits = {
   looksPerHeartbeat: 3,
 } as const;
 
+export interface NodeWatchStats {
+  readonly suspected: number;
+  readonly lost: number;
+  readonly revived: number;
+  readonly storms: number;
+}
+
 /**
  * Watches the nodes while its master reigns: follows the heartbeats and gives the commands that follow from them. What
  * it has heard is soft state; each decision carries what it rests on.
@@ -62,7 +69,7 @@ export class NodeWatch {
     return this.alarm;
   }
 
-  stats(): { suspected: number; lost: number; revived: number; storms: number } {
+  stats(): NodeWatchStats {
     return { ...this.counts };
   }
 

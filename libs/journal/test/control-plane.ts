@@ -46,6 +46,7 @@ export async function startMaster(
     decide?: Decide;
     logger?: Logger;
     liveness?: LivenessLimits;
+    barrierMs?: number;
   },
 ): Promise<TestMaster> {
   const master = new Master(log, {

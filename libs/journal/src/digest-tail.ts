@@ -1,0 +1,108 @@
+import { decodeAs } from '@levee/codec';
+import type { ReplicaDigest } from '@levee/events';
+import { asPartition, Failure, failureCode, type Logger, type Offset, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import type { ControlTopics } from './control-topics';
+import { Pause } from './pause';
+import { Waits } from './waits';
+
+export const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
+
+/**
+ * One reader of the digests topic for everybody in this process who waits for digests. It reads only while somebody
+ * waits, from the topic's end as of then.
+ */
+export class DigestTail {
+  private readonly listeners = new Map<string, (digest: ReplicaDigest) => void>();
+  private readonly waits: Waits;
+  private readonly stopping = new AbortController();
+  /** Of the reading under way. */
+  private reading: AbortController | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private nextOffset: Offset | undefined;
+
+  constructor(
+    private readonly log: Log,
+    private readonly topics: Pick<ControlTopics, 'digests'>,
+    private readonly options: { readonly timers: Timers; readonly logger: Logger },
+  ) {
+    this.waits = new Waits(options.timers);
+  }
+
+  /**
+   * Resolves once every digest that will be published for the id `digestPlan` reaches `listener`; only then ask for
+   * them. The returned function ends it. Fails with DEADLINE when the topic cannot be read, STOPPING after `close`.
+   */
+  async listen(digestPlan: string, listener: (digest: ReplicaDigest) => void, deadlineMs: number): Promise<() => void> {
+    if (this.stopping.signal.aborted) throw stopped();
+    this.listeners.set(digestPlan, listener);
+    const end = (): void => {
+      this.listeners.delete(digestPlan);
+      if (this.listeners.size > 0) return;
+      this.reading?.abort();
+      this.reading = undefined;
+      this.nextOffset = undefined;
+    };
+    if (this.reading === undefined) {
+      const reading = new AbortController();
+      this.reading = reading;
+      this.running = this.running.then(() => this.read(reading.signal));
+    }
+    try {
+      const reads = (): true | undefined => (this.nextOffset === undefined ? undefined : true);
+      await this.waits.until(reads, deadlineMs, `reading the end of ${this.topics.digests}`);
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return end;
+  }
+
+  async close(): Promise<void> {
+    this.stopping.abort();
+    this.reading?.abort();
+    this.waits.failAll(stopped());
+    await this.running;
+  }
+
+  private async read(signal: AbortSignal): Promise<void> {
+    const { digests } = this.topics;
+    const pause = new Pause(this.options.timers, signal);
+    let from: Offset | undefined;
+    while (!signal.aborted)
+      try {
+        from ??= (await this.log.offsets(digests))[0]?.endOffset;
+        if (from === undefined) throw new Failure('TOPIC_MISSING', `topic ${digests} has no partition 0`);
+        if (signal.aborted) return;
+        this.nextOffset = from;
+        this.waits.poll();
+        const options = { signal, idleMs: digestTailLimits.idleMs };
+        for await (const batch of this.log.tail(
+          digests,
+          asPartition(0),
+          { nextOffset: from, leaderEpoch: -1 },
+          options,
+        )) {
+          for (const { value } of batch.records) if (value !== null) this.hear(value);
+          from = batch.nextOffset;
+        }
+        await pause.for(digestTailLimits.retryMs);
+      } catch (error) {
+        this.options.logger.warn({ error }, 'the digests cannot be followed; trying again');
+        // What was missed is asked for again by who waits for it.
+        if (failureCode(error) === 'OFFSET_OUT_OF_RANGE' || failureCode(error) === 'LOG_TRUNCATED') from = undefined;
+        await pause.for(digestTailLimits.retryMs);
+      }
+  }
+
+  private hear(value: Buffer): void {
+    try {
+      const digest = decodeAs('ReplicaDigest', value);
+      this.listeners.get(digest.digestPlan)?.(digest);
+    } catch (error) {
+      this.options.logger.debug({ error }, 'a digest cannot be read');
+    }
+  }
+}
+
+const stopped = (): Failure => new Failure('STOPPING', 'this process is stopping; ask another one');
