@@ -2,7 +2,6 @@ import { failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
 import { durationMs } from './arguments';
 import { addDoctorCommand } from './doctor-command';
-import { addDoctorCommand } from './doctor-command';
 import { addConfigCommand } from './config-command';
 import { addExplainCommand } from './explain-command';
 import { CliFailure, type ExitCode, exitCodes } from './exit';
@@ -83,7 +82,6 @@ export function buildProgram(terminal: Terminal): Command {
   addPlanCommands(program, toolsOf);
   addPlanShortcuts(program, toolsOf);
   addExplainCommand(program, toolsOf);
-  addDoctorCommand(program, toolsOf);
   addDoctorCommand(program, toolsOf);
   addLogCommands(program, toolsOf);
   addConfigCommand(program, toolsOf);

@@ -26,8 +26,6 @@ export class FakePortal {
     [];
   /** What GET /v1/doctor answers. */
   doctor: unknown = { findings: [], unknown: [], looked: { topics: 9, nodes: 1, replicas: 1 } };
-  /** What GET /v1/doctor answers. */
-  doctor: unknown = { findings: [], unknown: [], looked: { topics: 9, nodes: 1, replicas: 1 } };
   private readonly entries = new Map<string, Entry>();
   private nextOffset = 1;
 
@@ -182,7 +180,6 @@ export class FakePortal {
                 nodeId: 'n1',
                 state: 'up',
                 maintenanceUntil: null,
-                maintenanceUntil: null,
                 domain: 'rack-a',
                 respAddress: '127.0.0.1:7400',
                 httpAddress: '127.0.0.1:7500',
@@ -227,8 +224,6 @@ export class FakePortal {
         };
       case 'GET /v1/where/default/a%2Fb':
         return { status: 200, body: { slot: 17, partition: 0, chunkId: 'default#1/c00001', replicas: [replica] } };
-      case 'GET /v1/doctor':
-        return { status: 200, body: this.doctor };
       case 'GET /v1/doctor':
         return { status: 200, body: this.doctor };
       case 'GET /v1/status':
