@@ -8,6 +8,7 @@ const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
   LVPENDING: 202,
   LVUNREADABLE: 422,
   LVLIMIT: 429,
+  LVFULL: 507,
   LVBEHIND: 503,
   LVSTALE: 503,
   LVUNAVAILABLE: 503,

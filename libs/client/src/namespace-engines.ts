@@ -3,6 +3,7 @@ import type { NamespaceState, RouteReplica } from '@levee/events';
 import type { Log } from '@levee/log';
 import { AckWaits } from './ack-waits';
 import { type AppendBudget, Appends } from './appends';
+import type { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
 import { buildRoutes, type ReadTarget } from './namespace-routes';
 import { NamespaceStore } from './namespace-store';
@@ -26,6 +27,7 @@ export interface EngineWorld {
   readonly log: Log;
   readonly links: NodeLinks;
   readonly budget: AppendBudget;
+  readonly loads: ChunkLoads;
   /** Name of this process in its fence records. */
   readonly producer: string;
 }
@@ -94,7 +96,10 @@ export class NamespaceEngines {
     const { stale } = this;
     this.stale = new Set();
     const names = stale === 'all' ? [...state.namespaces()].map(({ name }) => name) : stale;
-    if (stale === 'all') this.world.links.retain((nodeId) => state.node(nodeId) !== undefined);
+    if (stale === 'all') {
+      this.world.links.retain((nodeId) => state.node(nodeId) !== undefined);
+      this.world.loads.retain((chunkId) => state.chunk(chunkId) !== undefined);
+    }
     for (const name of names) {
       const namespace = state.namespace(name);
       if (namespace?.state === 'active') this.refreshNamespace(state, namespace);
@@ -114,7 +119,9 @@ export class NamespaceEngines {
     }
     const store = engine.namespace;
     if (store.state !== namespace) store.update(namespace);
-    const table = buildRoutes(state, namespace, (replica) => this.targetOf(state, store, replica));
+    const { loads } = this.world;
+    const targetOf = (replica: RouteReplica): ReadTarget | undefined => this.targetOf(state, store, replica);
+    const table = buildRoutes(state, namespace, targetOf, (chunkId) => loads.of(chunkId));
     if ('problem' in table) store.problem = table.problem;
     else if (table.version !== store.table?.version) store.problem = store.routes.publish(table)?.problem;
     if (store.problem !== undefined)

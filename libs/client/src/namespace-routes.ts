@@ -1,6 +1,7 @@
 import type { ClusterState } from '@levee/cluster';
 import type { ChunkRoute, NamespaceState, RouteReplica } from '@levee/events';
 import { RouteTable, type RouteTableProblem } from '@levee/keyspace';
+import type { ChunkLoad } from './chunk-loads';
 import type { NodeLink } from './node-link';
 import type { ReadBatch } from './reads';
 
@@ -29,6 +30,8 @@ export interface PortalRoute {
   readonly seq: number;
   /** Readable ones in the order in which a reader tries them: the primary, then followers, suspect nodes last. */
   readonly readable: readonly PortalReplica[];
+  /** What nodes tell of its replicas. */
+  readonly load: ChunkLoad;
   /** How many of them, from the first, are on nodes that are up. */
   readonly upCount: number;
 }
@@ -38,13 +41,14 @@ export function buildRoutes(
   state: ClusterState,
   namespace: NamespaceState,
   targetOf: (replica: RouteReplica) => ReadTarget | undefined,
+  loadOf: (chunkId: string) => ChunkLoad,
 ): RouteTable<PortalRoute> | RouteTableProblem {
   const routes: PortalRoute[] = [];
   const nodeIds = new Set<string>();
   for (const route of state.routesOf(namespace.name)) {
     if (!ofThisCreation(route, namespace)) continue;
     for (const { nodeId } of route.replicas) nodeIds.add(nodeId);
-    routes.push(join(state, route, targetOf));
+    routes.push(join(state, route, targetOf, loadOf(route.chunkId)));
   }
   let version = 0;
   for (const nodeId of nodeIds) version = Math.max(version, state.node(nodeId)?.seq ?? 0);
@@ -55,6 +59,7 @@ function join(
   state: ClusterState,
   route: ChunkRoute,
   targetOf: (replica: RouteReplica) => ReadTarget | undefined,
+  load: ChunkLoad,
 ): PortalRoute {
   const readable: PortalReplica[] = [];
   for (const replica of route.replicas) {
@@ -67,7 +72,7 @@ function join(
   readable.sort((a, b) => rank(a) - rank(b));
   const upCount = readable.filter(({ nodeId }) => state.node(nodeId)?.state === 'up').length;
   const { chunkId, slotStart, slotEnd, seq } = route;
-  return { chunkId, slotStart, slotEnd, seq, readable, upCount };
+  return { chunkId, slotStart, slotEnd, seq, readable, load, upCount };
 }
 
 /** Chunk ids carry the number of the namespace's creation: `shop.orders#2/c00001`. */

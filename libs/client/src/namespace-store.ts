@@ -57,6 +57,25 @@ export class NamespaceStore {
     operation.slot = slotOf(hash, partitions);
   }
 
+  /** Bytes above which a chunk takes no more values. */
+  softLimitBytes(softShare: number): number {
+    return Math.floor(this.currentState.chunkCapacityBytes * softShare);
+  }
+
+  /** Counts a value that goes to the chunk of `slot`; the reason when that holds too much already. */
+  takeRoom(slot: number, bytes: number, softShare: number): string | undefined {
+    const route = this.table?.at(slot);
+    if (!route) return undefined;
+    const { storedBytes } = route.load;
+    const limitBytes = this.softLimitBytes(softShare);
+    if (storedBytes <= limitBytes) return void route.load.written(bytes);
+    const { chunkCapacityBytes } = this.currentState;
+    return (
+      `chunk ${route.chunkId} holds ${storedBytes} bytes, its soft limit is ${limitBytes} (${softShare * 100} % of ` +
+      `chunkCapacityBytes ${chunkCapacityBytes}): split it, raise chunkCapacityBytes, or delete keys`
+    );
+  }
+
   /** Takes one request out of the limits; the reason when there is none left. */
   refusal(slot: number): string | undefined {
     const { requestsPerSecond, chunkRequestsPerSecond, name } = this.currentState;

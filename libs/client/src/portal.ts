@@ -1,4 +1,4 @@
-import { ClusterView, type ControlTopics } from '@levee/journal';
+import { ClusterView, HeartbeatView, type ControlTopics } from '@levee/journal';
 import type { Heartbeat } from '@levee/events';
 import { silentLogger, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -47,6 +47,8 @@ export class Portal {
   readonly store: Store;
   readonly door: RespDoor;
   readonly watches: RouteWatches;
+  /** What every process said last. */
+  readonly heard: HeartbeatView;
   private readonly heartbeats: HeartbeatLoop;
   private readonly logger: Logger;
   private readonly clock: Clock;
@@ -69,6 +71,8 @@ export class Portal {
     const { instance: producer, storeLimits: limits = {} } = config;
     this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits, ...network });
     this.watches = new RouteWatches(this.view, { clock, timers });
+    this.heard = new HeartbeatView(log, config.topics, { logger, clock, timers });
+    this.heard.onHeartbeat((beat) => this.store.loads.take(beat));
     const context = {
       store: this.store,
       cursors: new ScanCursors(clock, random, this.store.limits),
@@ -117,6 +121,7 @@ export class Portal {
         this.booted = true;
         this.store.refreshNow();
         this.heartbeats.start();
+        if (!this.closed) this.heard.start();
       },
       (error: unknown) => {
         if (!this.closed) this.logger.error({ error }, 'this portal cannot read the cluster');
@@ -146,6 +151,7 @@ export class Portal {
     this.watches.close();
     await this.door.server.close(drainMs);
     await this.heartbeats.stop();
+    await this.heard.close();
     await this.store.close(drainMs);
     await this.view.close();
     await this.starting;

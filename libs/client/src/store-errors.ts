@@ -13,6 +13,9 @@ export const storeErrors = {
   LVUNREADABLE:
     "The key's last record, at the position given (`partition:offset`), cannot be interpreted. The next write heals it.",
   LVLIMIT: 'A limit was reached; the message names the value, the limit and the mend. Nothing happened.',
+  LVFULL:
+    'The chunk of the key is above its soft capacity limit; the message names it and the mend. Nothing was written; ' +
+    'reads and deletions go on.',
   LVBEHIND: 'No replica reached the position that the consistency asks for (`partition:nextOffset`) in time.',
   LVSTALE: 'No replica is young enough for maxStaleness of the namespace.',
   LVUNAVAILABLE: 'No replica answered in time. Nothing was changed.',

@@ -36,6 +36,8 @@ export interface StoreLimits {
   readonly appendBatchRecordsMax: number;
   /** Append calls under way per partition; what comes meanwhile shares the next. */
   readonly appendsInFlightMax: number;
+  /** Values are refused for chunks that hold more than this part of chunkCapacityBytes; the rest is a reserve. */
+  readonly chunkSoftShare: number;
   /** Reads waiting or under way in this process. */
   readonly readsMax: number;
   /** Fence records a second and partition. */
@@ -67,6 +69,7 @@ export const storeLimits: StoreLimits = {
   appendBatchBytesMax: 512 * 1024,
   appendBatchRecordsMax: 4_096,
   appendsInFlightMax: 2,
+  chunkSoftShare: 0.9,
   readsMax: 200_000,
   fencesPerSecondMax: 200,
   cursorsMax: 4_096,

@@ -14,6 +14,7 @@ import type { Network } from '@levee/wire';
 import { absentNamespace } from './absent-namespace';
 import type { AckWaiter } from './ack-waits';
 import { AppendBudget } from './appends';
+import { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
 import { NamespaceEngines, type ClusterReader } from './namespace-engines';
 import type { NamespaceStore } from './namespace-store';
@@ -47,6 +48,8 @@ export class Store {
   private readonly reads: Reads;
   private readonly budget = new AppendBudget();
   private readonly engines: NamespaceEngines;
+  /** Fed by whoever hears the heartbeats; without it no chunk is ever too full. */
+  readonly loads = new ChunkLoads();
   private expiryMs = 0;
   private closing = false;
 
@@ -64,8 +67,8 @@ export class Store {
     this.links = new NodeLinks({ logger, clock, timers, random, ...(network && { network }) });
     this.reads = new Reads(this.context);
     this.ranges = new Ranges(this.context);
-    const { context, links, budget } = this;
-    this.engines = new NamespaceEngines(view, { context, log, links, budget, producer: options.producer });
+    const { context, links, budget, loads } = this;
+    this.engines = new NamespaceEngines(view, { context, log, links, budget, loads, producer: options.producer });
   }
 
   /** `undefined` while there is none of this name that is active. The object changes when it is created anew. */
@@ -179,7 +182,12 @@ export class Store {
       for (const [name, n] of [...Object.entries(each.stats()), ...Object.entries(ackWaits.stats())])
         appends[name] = (appends[name] ?? 0) + n;
     const { bytes, records } = this.budget;
-    return { reads: this.reads.stats(), appends: { ...appends, waitingBytes: bytes, waitingRecords: records } };
+    const capacity = { chunksFull: this.chunksFull() };
+    return {
+      capacity,
+      reads: this.reads.stats(),
+      appends: { ...appends, waitingBytes: bytes, waitingRecords: records },
+    };
   }
 
   /** Takes no new work, lets what is under way finish for `drainMs`, then hangs up. */
@@ -193,6 +201,15 @@ export class Store {
     this.reads.close();
     for (const { appends } of this.engines.all()) appends.close();
     this.links.close();
+  }
+
+  /** Chunks that take no values at the moment. */
+  private chunksFull(): number {
+    let full = 0;
+    for (const { namespace } of this.engines.all())
+      for (const { load } of namespace.table?.all ?? [])
+        if (load.storedBytes > namespace.softLimitBytes(this.limits.chunkSoftShare)) full++;
+    return full;
   }
 
   private readRefusal(namespace: NamespaceStore, read: PointRead): StoreFailure | undefined {
@@ -213,7 +230,9 @@ export class Store {
     const problem = this.keyProblem(append.key);
     if (problem) return problem;
     const limited = namespace.refusal(append.slot);
-    return limited === undefined ? undefined : new StoreFailure('LVLIMIT', limited);
+    if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
+    const full = append.record && namespace.takeRoom(append.slot, append.bytes, this.limits.chunkSoftShare);
+    return full ? new StoreFailure('LVFULL', full) : undefined;
   }
 }
 

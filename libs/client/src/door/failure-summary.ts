@@ -1,7 +1,14 @@
 import type { StoreErrorCode, StoreFailure } from '../store-errors';
 
 /** Worst first: what a caller must not take for something milder. */
-const gravity: readonly StoreErrorCode[] = ['LVINDEFINITE', 'LVDEFINITE', 'LVLIMIT', 'LVRESERVED', 'LVPENDING'];
+const gravity: readonly StoreErrorCode[] = [
+  'LVINDEFINITE',
+  'LVDEFINITE',
+  'LVFULL',
+  'LVLIMIT',
+  'LVRESERVED',
+  'LVPENDING',
+];
 
 /** One error for several keys: how many failed in which way, under the code of the worst. */
 export function summarize(what: string, total: number, failures: readonly StoreFailure[]): string {
