@@ -13,6 +13,8 @@ export interface DecideContext {
   readonly term: number;
   /** Prefix of topic names; default `levee`. */
   readonly topicPrefix?: string;
+  /** How long after its switch a plan can be rolled back, where its proposal says nothing; in ms. */
+  readonly planObserveMs?: number;
 }
 
 /** What comes of a command. `events` are in the order in which `evolve` takes them. */
