@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { CommandOutcome } from '@levee/events';
 import { Failure } from '@levee/kernel';
@@ -8,7 +9,8 @@ export const commandsPattern = 'commands';
 
 /**
  * Sends commands through the log: `send('commands', {kind, payload, principal})` appends to `levee.commands` and emits
- * the `CommandOutcome` found in the journal; `emit` only appends. Fails as `submit` and `ClusterView.outcome` do.
+ * the `CommandOutcome` found in the journal; `emit` only appends. Fails as `submit` and `ClusterView.outcome` do: after
+ * DEADLINE, which names the command's id, it may still be decided.
  */
 export class LogClient extends ClientProxy {
   constructor(
@@ -46,8 +48,13 @@ export class LogClient extends ClientProxy {
     return (await this.submitted(packet)) as T;
   }
 
-  private async decided(packet: ReadPacket<SubmittedCommand>): Promise<CommandOutcome> {
-    return this.options.view.outcome(await this.submitted(packet), this.options.deadlineMs);
+  /** One deadline for the way into the log and the decision: a log that does not answer keeps nobody for minutes. */
+  private async decided({ pattern, data }: ReadPacket<SubmittedCommand>): Promise<CommandOutcome> {
+    const id = data.id ?? randomUUID();
+    const submitting = this.submitted({ pattern, data: { ...data, id } });
+    const outcome = this.options.view.outcome(id, this.options.deadlineMs);
+    await Promise.race([submitting, outcome]);
+    return outcome;
   }
 
   private async submitted({ pattern, data }: ReadPacket<SubmittedCommand>): Promise<string> {
