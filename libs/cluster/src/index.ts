@@ -11,6 +11,7 @@ export * from './event';
 export { ClusterDraft, ClusterState, draft, evolve, eventsOf } from './state';
 export * from './rejection';
 export { chunkIdOf } from './commands/create-namespace';
+export * from './placement/healing';
 export * from './placement/place-chunks';
 export * from './placement/sites';
 export * from './producer-settings';

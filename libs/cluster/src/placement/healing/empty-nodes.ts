@@ -1,0 +1,116 @@
+import type { ChunkReplica } from '@levee/events';
+import { hasRoom, relativeUse, isDomainFree, takeUnits } from './room';
+import type { Refusal, Round } from './round';
+import { shareOf, type ChunkFigures, type NodeFigures } from './survey';
+
+const trigger = 'emptyNode';
+
+/** So many of the fullest nodes are asked for a replica that may go. */
+const donorsMax = 16;
+
+/** A node with far fewer replicas than the others gets its share, from the fullest nodes. */
+export function healEmptyNodes(round: Round): void {
+  const { survey, findings } = round;
+  const { enterBelow, fillTo } = survey.policy.emptyNode;
+  const threshold = { enter: 1 - enterBelow, leave: 1 - fillTo };
+  for (const node of survey.open) {
+    const { nodeId } = node.node;
+    const wanted = Math.floor(survey.meanUse * fillTo * node.units);
+    if (node.used >= wanted) continue;
+    const sinceMs = findings.above({ trigger, of: nodeId }, 1 - relativeUse(survey, node), threshold);
+    if (sinceMs === undefined) continue;
+    const refusal = round.early(trigger, sinceMs) ?? fill(round, node, wanted);
+    if (refusal !== undefined) round.refuse(trigger, { nodeId }, refusal);
+  }
+}
+
+function fill(round: Round, node: NodeFigures, wanted: number): Refusal | undefined {
+  const { survey } = round;
+  const { openPlansPerNodeMax } = survey.policy;
+  const facts = { used: node.used, wanted, units: node.units, meanUse: survey.meanUse };
+  if (node.loading >= openPlansPerNodeMax)
+    return { code: 'PLAN_OPEN', message: `${node.loading} plans load ${node.node.nodeId} already`, facts };
+  let filled = 0;
+  while (node.used < wanted && node.loading < openPlansPerNodeMax && !round.isFull) {
+    const gift = findGift(round, node);
+    if (gift === undefined) break;
+    take(round, node, gift, facts);
+    filled++;
+  }
+  if (filled > 0) return undefined;
+  const message = `${node.node.nodeId} has ${node.used} of ${wanted} replicas that would be its share, but no replica of the fullest nodes may go there now: at rest, too large for its units, or its failure domain has one`;
+  return { code: 'NO_GAIN', message, facts };
+}
+
+interface Gift {
+  readonly figures: ChunkFigures;
+  readonly from: NodeFigures;
+  readonly load: number;
+  readonly role: ChunkReplica['role'];
+}
+
+function findGift(round: Round, to: NodeFigures): Gift | undefined {
+  const { survey } = round;
+  const donors = [...survey.nodes.values()].filter(
+    (node) => node.node.state === 'up' && node !== to && relativeUse(survey, node) > 1,
+  );
+  donors.sort((a, b) => relativeUse(survey, b) - relativeUse(survey, a) || (a.node.nodeId < b.node.nodeId ? -1 : 1));
+  for (const from of donors.slice(0, donorsMax)) {
+    const gift = giftFrom(round, from, to);
+    if (gift !== undefined) return gift;
+  }
+  return undefined;
+}
+
+/** Of the replicas that may go: one with the role that the node lacks, with a load near the mean. */
+function giftFrom(round: Round, from: NodeFigures, to: NodeFigures): Gift | undefined {
+  const { survey } = round;
+  const lacks = to.primaries < survey.primaryShare * (to.used + 1) ? 'primary' : 'follower';
+  const usual = survey.meanUse === 0 ? 0 : survey.loadPerUnit / survey.meanUse;
+  const loadMax = shareOf(survey, to) * survey.policy.hotNode.leave;
+  let best: { gift: Gift; rank: number } | undefined;
+  for (const chunk of survey.state.chunksOn(from.node.nodeId)) {
+    const figures = survey.chunkById.get(chunk.chunkId);
+    const own = figures?.living.find(({ nodeId }) => nodeId === from.node.nodeId);
+    if (figures === undefined || own === undefined || !isFree(round, figures, from, to)) continue;
+    const rates = survey.loads.replica(own.nodeId, chunk.chunkId);
+    const load = rates === undefined ? 0 : rates.readsPerSecond + rates.writesPerSecond;
+    if (load > 0 && to.load + load > loadMax) continue;
+    const rank = Math.abs(load - usual) / (usual + 1) + (own.role === lacks ? 0 : 1_000);
+    if (best === undefined || rank < best.rank) best = { gift: { figures, from, load, role: own.role }, rank };
+  }
+  return best?.gift;
+}
+
+function isFree(round: Round, figures: ChunkFigures, from: NodeFigures, to: NodeFigures): boolean {
+  if (!hasRoom(to, { figures, mayUseSpare: false })) return false;
+  if (!isDomainFree(round.survey, figures, { from: from.node.nodeId, to })) return false;
+  return !round.hasLeft(figures, to) && round.held(trigger, figures) === undefined;
+}
+
+function take(round: Round, to: NodeFigures, gift: Gift, facts: Readonly<Record<string, unknown>>): void {
+  const { figures, from, load, role } = gift;
+  const { chunkId } = figures.chunk;
+  const evidence = {
+    from: from.node.nodeId,
+    to: to.node.nodeId,
+    toUnitsUsed: to.used,
+    toUnitsWanted: facts['wanted'],
+    toUnits: to.units,
+    fromUnitsUsed: from.used,
+    fromUnits: from.units,
+    meanUse: round.survey.meanUse,
+    role,
+    movedRequestsPerSecond: load,
+  };
+  const payload = { kind: 'move' as const, chunkId, from: from.node.nodeId, to: to.node.nodeId, evidence };
+  round.propose(trigger, { chunkId, nodeId: to.node.nodeId }, payload, [figures]);
+  takeUnits(to, figures.namespace.chunkCapacityBytes);
+  to.loading++;
+  to.load += load;
+  from.load -= load;
+  from.used--;
+  if (role !== 'primary') return;
+  to.primaries++;
+  from.primaries--;
+}

@@ -1,0 +1,111 @@
+import { takeRoomForParts } from './cutting';
+import type { HealingPolicy, Threshold } from './healing-policy';
+import { evidenceOf } from './plan-traces';
+import type { Refusal, Round } from './round';
+import type { ChunkFigures } from './survey';
+
+const trigger = 'hotChunk';
+
+/** Of a limit that the namespace sets for its chunks, this share is hot already. */
+const limitShare = 0.8;
+
+/** When a chunk of this namespace is hot, in requests per second. */
+export function hotChunkThreshold(policy: HealingPolicy, { namespace }: ChunkFigures): Threshold {
+  const limit = (namespace.chunkRequestsPerSecond ?? Infinity) * limitShare;
+  const { enter, leave } = policy.hotChunk;
+  return limit >= enter ? policy.hotChunk : { enter: limit, leave: (limit * leave) / enter };
+}
+
+/** A hot chunk gives slots to a cold neighbour when that is enough, else it is split. */
+export function healHotChunks(round: Round): void {
+  const { survey, findings } = round;
+  const hot: { figures: ChunkFigures; sinceMs: number }[] = [];
+  for (const figures of survey.chunks) {
+    if (!figures.isMeasured) continue;
+    const threshold = hotChunkThreshold(survey.policy, figures);
+    const sinceMs = findings.above({ trigger, of: figures.chunk.chunkId }, figures.requestsPerSecond, threshold);
+    if (sinceMs !== undefined) hot.push({ figures, sinceMs });
+  }
+  hot.sort((a, b) => b.figures.requestsPerSecond - a.figures.requestsPerSecond);
+  for (const { figures, sinceMs } of hot) {
+    const refusal = round.obstacle(trigger, figures, sinceMs) ?? cool(round, figures);
+    if (refusal !== undefined) round.refuse(trigger, { chunkId: figures.chunk.chunkId }, refusal);
+  }
+}
+
+function cool(round: Round, figures: ChunkFigures): Refusal | undefined {
+  const { survey } = round;
+  const { chunk, requestsPerSecond } = figures;
+  if (chunk.slotEnd - chunk.slotStart < 2)
+    return {
+      code: 'ONE_SLOT',
+      message: `${chunk.chunkId} has one slot, it cannot be cut`,
+      facts: { requestsPerSecond },
+    };
+  const useless = lastCutDidNotHelp(round, figures);
+  if (useless !== undefined) return useless;
+  const neighbour = coldNeighbour(round, figures);
+  const room = takeRoomForParts(survey, { figures, parts: 2, mayUseSpare: false });
+  if (room !== undefined) return room;
+  const hotFrom = hotChunkThreshold(survey.policy, figures).enter;
+  const evidence = { requestsPerSecond, hotFrom, slots: chunk.slotEnd - chunk.slotStart };
+  const subject = { chunkId: chunk.chunkId };
+  if (neighbour === undefined) {
+    round.propose(trigger, subject, { kind: 'split', chunkId: chunk.chunkId, parts: 2, evidence }, [figures]);
+    return undefined;
+  }
+  const { left, right, at, cold } = neighbour;
+  const chunkIds = [left.chunk.chunkId, right.chunk.chunkId];
+  const facts = { ...evidence, neighbour: cold.chunk.chunkId, neighbourRequestsPerSecond: cold.requestsPerSecond };
+  round.propose(trigger, subject, { kind: 'shift', chunkIds, at, evidence: facts }, [figures, cold]);
+  return undefined;
+}
+
+/** A chunk that was cut because of its load and still has nearly all of it: cutting again would not help either. */
+function lastCutDidNotHelp({ survey }: Round, { chunk, requestsPerSecond }: ChunkFigures): Refusal | undefined {
+  const plan = survey.traces.cutBy.get(chunk.chunkId);
+  if (plan?.trigger !== trigger) return undefined;
+  const before = evidenceOf(plan)['requestsPerSecond'];
+  if (typeof before !== 'number' || requestsPerSecond < before * survey.policy.splitHelpsShare) return undefined;
+  return {
+    code: 'ONE_HOT_KEY',
+    message:
+      `${plan.kind} ${plan.planId} left it with ${Math.round(requestsPerSecond)} of ${Math.round(before)} requests per ` +
+      `second: the load is that of one key or of very few. Spread it over more keys, or let more replicas answer (consistency eventual)`,
+    facts: { planId: plan.planId, requestsPerSecond, requestsPerSecondBefore: before },
+  };
+}
+
+interface Shift {
+  readonly left: ChunkFigures;
+  readonly right: ChunkFigures;
+  readonly cold: ChunkFigures;
+  /** The slot at which they meet afterwards. */
+  readonly at: number;
+}
+
+/** The colder of the two neighbours, if it can take so many slots that neither is hot afterwards. */
+function coldNeighbour(round: Round, hot: ChunkFigures): Shift | undefined {
+  const { state, policy, chunkById } = round.survey;
+  const { slotStart, slotEnd, namespace } = hot.chunk;
+  const at = (slot: number): ChunkFigures | undefined => {
+    const [chunk] = slot < 0 ? [] : state.chunksTouching(namespace, { slotStart: slot, slotEnd: slot + 1 });
+    return chunk === undefined ? undefined : chunkById.get(chunk.chunkId);
+  };
+  const neighbours = [at(slotStart - 1), at(slotEnd)].filter((of) => of !== undefined);
+  neighbours.sort((a, b) => a.requestsPerSecond - b.requestsPerSecond);
+  const { leave } = hotChunkThreshold(policy, hot);
+  for (const cold of neighbours) {
+    const mean = (hot.requestsPerSecond + cold.requestsPerSecond) / 2;
+    if (!cold.isMeasured || cold.requestsPerSecond > hot.requestsPerSecond * policy.shiftShareMax) continue;
+    if (mean > leave || round.held(trigger, cold) !== undefined) continue;
+    const slots = slotEnd - slotStart;
+    const share = (hot.requestsPerSecond - mean) / hot.requestsPerSecond;
+    const given = Math.min(slots - 1, Math.max(1, Math.round(slots * share)));
+    if (cold.storedBytes + hot.storedBytes * share > cold.capacityBytes * policy.fullShare.leave) continue;
+    return cold.chunk.slotStart < slotStart
+      ? { left: cold, right: hot, cold, at: slotStart + given }
+      : { left: hot, right: cold, cold, at: slotEnd - given };
+  }
+  return undefined;
+}

@@ -1,0 +1,6 @@
+export * from './healing-policy';
+export * from './load-rates';
+export * from './loads';
+export * from './plan-healing';
+export * from './proposal';
+export type { FindingTimes } from './findings';

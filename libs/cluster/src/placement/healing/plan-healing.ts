@@ -1,0 +1,67 @@
+import { healColdNeighbours } from './cold-neighbours';
+import { healDeadReplicas } from './dead-replicas';
+import { healEmptyNodes } from './empty-nodes';
+import { Findings, type FindingTimes } from './findings';
+import { healFullChunks } from './full-chunks';
+import { triggers, type Trigger } from './healing-policy';
+import { healHotChunks } from './hot-chunks';
+import { healHotNodes } from './hot-nodes';
+import type { Proposal, WhyNot } from './proposal';
+import { Round } from './round';
+import { survey, type SurveyInput } from './survey';
+
+export interface HealingInput extends SurveyInput {
+  /** What the round before found; empty for the first. */
+  readonly findings: FindingTimes;
+}
+
+export interface HealingRound {
+  /** The most urgent first. */
+  readonly proposals: readonly Proposal[];
+  /** For every finding that nothing is proposed about, why. */
+  readonly reasons: readonly WhyNot[];
+  /** To be given to the next round. */
+  readonly findings: FindingTimes;
+  readonly counts: {
+    readonly chunks: number;
+    readonly nodes: number;
+    readonly findings: Readonly<Record<Trigger, number>>;
+  };
+}
+
+const rules: Readonly<Record<Trigger, (round: Round) => void>> = {
+  deadReplica: healDeadReplicas,
+  fullChunk: healFullChunks,
+  hotChunk: healHotChunks,
+  hotNode: healHotNodes,
+  emptyNode: healEmptyNodes,
+  coldNeighbours: healColdNeighbours,
+};
+
+/**
+ * One round of healing and balancing: which plans should be proposed now, and why no others. Pure and deterministic;
+ * whoever gives the same state, loads, time and findings gets the same answer. Nothing goes back and forth: each rule
+ * has a threshold to begin and a lower one to end, acts on what has lasted, lets what it changed rest, and never does
+ * what would make another rule undo it (`checkHealingPolicy`). O(units + replicas) and what is proposed.
+ */
+export function planHealing(input: HealingInput): HealingRound {
+  const findings = new Findings(input.findings, input.nowMs);
+  const round = new Round(survey(input), findings);
+  for (const trigger of triggers) rules[trigger](round);
+  return {
+    proposals: round.proposals,
+    reasons: round.reasons,
+    findings: findings.times,
+    counts: {
+      chunks: round.survey.chunks.length,
+      nodes: round.survey.nodes.size,
+      findings: countByTrigger(findings.times),
+    },
+  };
+}
+
+function countByTrigger(times: FindingTimes): Record<Trigger, number> {
+  const counts = Object.fromEntries(triggers.map((trigger) => [trigger, 0])) as Record<Trigger, number>;
+  for (const key of times.keys()) counts[key.slice(0, key.indexOf('/')) as Trigger]++;
+  return counts;
+}

@@ -1,0 +1,211 @@
+import {
+  healingPolicy,
+  planHealing,
+  type FindingTimes,
+  type HealingPolicy,
+  type Trigger,
+} from '../../src/placement/healing';
+import { InstantPlans } from './instant-plans';
+import { SimulatedCluster, MiB } from './simulated-cluster';
+import { SimulatedLoad, type LoadMap } from './simulated-load';
+
+export interface SimulationSize {
+  readonly nodes: number;
+  readonly unitsPerNode: number;
+  readonly domains: number;
+  readonly namespaces: number;
+  readonly chunksPerNamespace: number;
+  readonly hotChunks: number;
+}
+
+export interface Phase {
+  readonly rounds: number;
+  readonly minutes: number;
+  readonly byKind: Readonly<Record<string, number>>;
+  readonly slowestRoundMs: number;
+  /** Highest load of a node as a multiple of its share, at the begin and at the end. */
+  readonly hottest: readonly [number, number];
+  /** Requests per second above what a node may have, summed over nodes, at the begin. */
+  readonly excess: number;
+  /** Requests per second that promotions and moves of hot nodes took away. */
+  readonly relieved: number;
+}
+
+const roundMs = 30_000;
+const replicas = 3;
+
+/** A cluster, its load and the planner in virtual time, with everything that happened counted. */
+export class HealingSimulation {
+  readonly cluster = new SimulatedCluster();
+  readonly load: SimulatedLoad;
+  readonly plans: InstantPlans;
+  readonly policy: HealingPolicy;
+  nowMs = 1_000_000_000_000;
+  private findings: FindingTimes = new Map();
+  private slowestRoundMs = 0;
+  readonly namespaces: string[] = [];
+
+  constructor(
+    readonly size: SimulationSize,
+    private readonly dice: () => number,
+    private readonly wallMs: () => number,
+  ) {
+    this.policy = {
+      ...healingPolicy(),
+      // As many at once as there are nodes: what is judged here is what is proposed, not how patiently.
+      proposalsPerRoundMax: Math.max(16, size.nodes),
+      openPlansMax: Math.max(32, size.nodes * 2),
+    };
+    this.cluster.addNodes(size.nodes, { units: size.unitsPerNode, domains: size.domains });
+    for (let i = 0; i < size.namespaces; i++) {
+      const name = `app-${i}`;
+      this.cluster.addNamespace(name, { chunks: size.chunksPerNamespace, replicas });
+      this.namespaces.push(name);
+    }
+    this.load = new SimulatedLoad(this.cluster.state, 0.05);
+    this.plans = new InstantPlans(this.cluster, { copyMs: 60_000, observeMs: 600_000 });
+  }
+
+  /** Another load: most chunks do little, a few much, `hot` of them more than a chunk may. */
+  spread(of: { mean: number; hot: number; hotPerSecond: number }): void {
+    const { namespaces, size, dice } = this;
+    const maps: LoadMap[] = namespaces.map((name) => {
+      const rates = Float64Array.from({ length: size.chunksPerNamespace }, () =>
+        Math.min(of.mean * 10, of.mean * 0.3 * (1 - dice()) ** (-1 / 1.3)),
+      );
+      const bytes = Float64Array.from({ length: size.chunksPerNamespace }, () => (2 + dice() * 100) * MiB);
+      const map = { rates, bytes, keys: [] };
+      this.load.maps.set(name, map);
+      return map;
+    });
+    for (let i = 0; i < of.hot; i++) {
+      const { rates } = maps[Math.floor(dice() * maps.length)] as LoadMap;
+      rates[Math.floor(dice() * rates.length)] = of.hotPerSecond * (1 + dice());
+    }
+  }
+
+  /** Rounds until nothing was proposed for a while and no plan is open. Throws when that takes too long. */
+  settle(minutesMax: number): Phase {
+    const doneBefore = this.plans.done.length;
+    const atFirst = this.balance();
+    const [hottestAtFirst, startedMs] = [atFirst.hottest, this.nowMs];
+    this.slowestRoundMs = 0;
+    let [rounds, quiet] = [0, 0];
+    // A finding of cold neighbours needs ten minutes, a chunk rests ten: longer quiet means that it is over.
+    for (; quiet * roundMs < 1_500_000; rounds++) {
+      if (this.nowMs - startedMs > minutesMax * 60_000)
+        throw new Error(`not calm within ${minutesMax} minutes: ${JSON.stringify(this.kinds(doneBefore))}`);
+      quiet = this.round() || this.plans.openCount > 0 ? 0 : quiet + 1;
+    }
+    const done = this.plans.done.slice(doneBefore);
+    const relieved = done.reduce(
+      (sum, { proposal: { payload } }) =>
+        payload.trigger === 'hotNode' ? sum + Number(payload.evidence['movedRequestsPerSecond']) : sum,
+      0,
+    );
+    return {
+      rounds,
+      minutes: (this.nowMs - startedMs) / 60_000,
+      byKind: this.kinds(doneBefore),
+      slowestRoundMs: Math.round(this.slowestRoundMs),
+      hottest: [hottestAtFirst, this.balance().hottest],
+      excess: atFirst.excess,
+      relieved,
+    };
+  }
+
+  /** True when something was proposed. */
+  round(): boolean {
+    this.nowMs += roundMs;
+    this.load.round++;
+    this.plans.advance(this.nowMs);
+    const startedMs = this.wallMs();
+    const { state } = this.cluster;
+    const round = planHealing({
+      state,
+      loads: this.load,
+      policy: this.policy,
+      nowMs: this.nowMs,
+      findings: this.findings,
+    });
+    this.slowestRoundMs = Math.max(this.slowestRoundMs, this.wallMs() - startedMs);
+    this.findings = round.findings;
+    for (const proposal of round.proposals) this.plans.begin(proposal, this.nowMs);
+    return round.proposals.length > 0;
+  }
+
+  get livingNodes(): string[] {
+    return [...this.cluster.state.nodes()].filter(({ state }) => state === 'up').map(({ nodeId }) => nodeId);
+  }
+
+  /** Over the nodes that are up, without the dice of single looks. */
+  balance(): { hottest: number; excess: number; uses: Map<string, number> } {
+    const { state } = this.cluster;
+    const loads = new Map(this.livingNodes.map((nodeId) => [nodeId, 0]));
+    for (const chunk of state.chunks())
+      for (const { nodeId, role } of chunk.state === 'serving' ? chunk.replicas : []) {
+        const rates = role === 'primary' || role === 'follower' ? this.load.replica(nodeId, chunk.chunkId) : undefined;
+        if (rates !== undefined && loads.has(nodeId))
+          loads.set(nodeId, (loads.get(nodeId) as number) + rates.readsPerSecond + rates.writesPerSecond);
+      }
+    const mean = [...loads.values()].reduce((a, b) => a + b, 0) / loads.size;
+    const allowed = mean * this.policy.hotNode.leave;
+    const excess = [...loads.values()].reduce(
+      (sum, of) => sum + (of > mean * this.policy.hotNode.enter ? of - allowed : 0),
+      0,
+    );
+    const uses = new Map(this.livingNodes.map((id) => [id, [...state.unitsOf(id)].length - state.freeUnitCount(id)]));
+    return { hottest: Math.max(...loads.values()) / mean, excess, uses };
+  }
+
+  /** What is wrong with where the replicas are. */
+  wrongs(): string[] {
+    const wrongs: string[] = [];
+    const { state } = this.cluster;
+    for (const name of this.namespaces) {
+      let slot = 0;
+      for (const chunk of state.chunksOf(name)) {
+        if (chunk.slotStart !== slot) wrongs.push(`${name} has a gap at slot ${slot}`);
+        slot = chunk.slotEnd;
+        const living = chunk.replicas.filter(({ role }) => role === 'primary' || role === 'follower');
+        const domains = new Set(living.map(({ nodeId }) => state.node(nodeId)?.domain));
+        const primaries = living.filter(({ role }) => role === 'primary').length;
+        if (living.length !== replicas || domains.size !== replicas || primaries !== 1)
+          wrongs.push(`${chunk.chunkId}: ${living.length} replicas, ${domains.size} domains, ${primaries} primaries`);
+      }
+      if (slot !== 1_000_000) wrongs.push(`${name} ends at slot ${slot}`);
+    }
+    return wrongs;
+  }
+
+  /** Replicas that came back to a node they had left by a move, and slots that were merged again after a split. */
+  backAndForth(sinceDone = 0): string[] {
+    const left = new Set<string>();
+    const cut = new Set<string>();
+    const found: string[] = [];
+    for (const { proposal, sources, targets } of this.plans.done.slice(sinceDone)) {
+      const { kind, chunkId, from, to } = proposal.payload;
+      if (kind === 'move') {
+        if (left.has(`${chunkId} ${to}`)) found.push(`${chunkId} came back to ${to}`);
+        left.add(`${chunkId} ${from}`);
+      }
+      if (kind === 'promote') {
+        const led = `${chunkId} led by ${to}`;
+        if (left.has(led)) found.push(`${chunkId} is led by ${to} again`);
+        left.add(`${chunkId} led by ${String(proposal.payload.evidence['from'])}`);
+      }
+      if (kind === 'merge') for (const id of sources) if (cut.has(id)) found.push(`${id} was cut and merged`);
+      if (kind === 'split' || kind === 'shift') for (const target of targets) cut.add(target.chunkId);
+    }
+    return found;
+  }
+
+  private kinds(sinceDone: number): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { proposal } of this.plans.done.slice(sinceDone)) {
+      const key: `${Trigger} ${string}` = `${proposal.payload.trigger} ${proposal.payload.kind}`;
+      counts[key] = (counts[key] ?? 0) + 1;
+    }
+    return counts;
+  }
+}
