@@ -18,3 +18,4 @@ export * from './producer-settings';
 export * from './view';
 export * from './plans/plan-limits';
 export * from './plans/plan-work';
+export { checkWhole } from './invariants';
