@@ -22,6 +22,8 @@ export const rejectionCodes = {
   NAMESPACE_EXISTS: 'a namespace of that name exists with other settings',
   NAMESPACE_UNKNOWN: 'no namespace has that name',
   NAMESPACE_NOT_READY: 'the namespace is in a state in which this is not possible',
+  BAD_QUERY: 'a query for names that can select none',
+  GROUP_UNKNOWN: 'no namespace has that prefix',
   VERSION_FROM_FUTURE: 'the caller names a route version that this process has not seen',
   NODE_UNKNOWN: 'no node has that id',
   NODE_NOT_SUSPECT: 'the node is up: it cannot be given up at once',

@@ -1,0 +1,51 @@
+import { knobTable, viewKnobs, type Allowed } from '../src/knob-table';
+import { ClusterScript } from './cluster-script';
+
+/** What the decider says to a namespace with this one setting. */
+function answer(knob: string, value: unknown): string {
+  const script = new ClusterScript().nodes(3, 64);
+  return script.answer('CreateNamespace', { name: 'shop', [knob]: value });
+}
+
+const refused = /^(BAD_KNOB|BAD_COMMAND)/;
+const ranges = Object.entries(knobTable).filter(
+  (entry): entry is [string, Extract<Allowed, { min: number }>] => 'min' in entry[1],
+);
+
+describe('the table of knobs says what deciders do', () => {
+  it.each(ranges)('%s', (knob, { min, max, orNone }) => {
+    expect(answer(knob, min - 1)).toMatch(refused);
+    expect(answer(knob, max + 1)).toMatch(refused);
+    expect(answer(knob, min)).not.toMatch(refused);
+    // The highest may need more than this cluster has, but is a possible value.
+    expect(answer(knob, max)).not.toMatch(/it must be|to \d/);
+    if (orNone) expect(answer(knob, null)).toBe('accepted');
+  });
+
+  it('choices', () => {
+    for (const [knob, allowed] of Object.entries(knobTable)) {
+      if (!('oneOf' in allowed)) continue;
+      for (const value of allowed.oneOf) expect([knob, value, answer(knob, value)]).toEqual([knob, value, 'accepted']);
+      expect(answer(knob, typeof allowed.oneOf[0] === 'number' ? 3 : 'other')).toMatch(refused);
+    }
+    expect(answer('manualPlans', ['move', 'split'])).toBe('accepted');
+    expect(answer('manualPlans', ['dance'])).toMatch(refused);
+    expect(answer('maxTtlMs', 1)).toMatch(refused);
+  });
+
+  it('shows each knob of a namespace with its value and why it stays', () => {
+    const script = new ClusterScript().nodes(3, 64);
+    script.namespace('shop', { requestsPerSecond: 50 });
+    const knobs = viewKnobs(script.state.namespace('shop')!);
+    expect(knobs).toContainEqual({
+      knob: 'requestsPerSecond',
+      value: 50,
+      allowed: '1 to 1000000000 requests/s, or none',
+      fixedBecause: null,
+    });
+    const partitions = knobs.find(({ knob }) => knob === 'partitions');
+    expect(partitions?.allowed).toMatch(/^1 \| 2 \| 4 \| 5 /);
+    expect(partitions?.fixedBecause).toMatch(/^slots belong to partitions for ever/);
+    expect(knobs.map(({ knob }) => knob)).toContain('manualPlans');
+  });
+});
