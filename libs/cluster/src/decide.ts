@@ -94,7 +94,7 @@ function decideNew(state: ClusterState, command: Command, context: DecideContext
   if (state.clusterId === undefined && kind !== 'InitCluster')
     return reject('NOT_INITIALISED', `${kind} must wait until a master has founded the cluster: try again`);
   const fields = PayloadFields.parse(kind, command.payload);
-  return 'code' in fields ? fields : commandDeciders[kind](state, fields, context);
+  return 'code' in fields ? fields : commandDeciders[kind](state, fields, { ...context, principal: command.principal });
 }
 
 function* forgottenOutcomes(state: ClusterState, context: DecideContext): Iterable<ClusterEvent> {

@@ -149,6 +149,10 @@ export class ClusterState {
     return this.freeUnitIdsByNode.count(nodeId);
   }
 
+  unitCount(nodeId: string): number {
+    return this.unitIdsByNode.count(nodeId);
+  }
+
   /** The nodes that hold `storeId`: at most one. */
   nodeOfStore(storeId: string): NodeState | undefined {
     for (const id of this.nodeIdsByStore.members(storeId)) return this.nodeMap.get(id);

@@ -15,13 +15,17 @@ export class ClusterScript {
     if (options.founded !== false) this.accept('InitCluster', { clusterId: 'c-1' });
   }
 
-  submit(kind: string, payload: unknown, options: { id?: string; submittedAtMs?: number } = {}): Verdict {
+  submit(
+    kind: string,
+    payload: unknown,
+    options: { id?: string; submittedAtMs?: number; principal?: string } = {},
+  ): Verdict {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
     const command = {
       id: options.id ?? `cmd-${++this.commands}`,
       kind,
       payload: text,
-      principal: 'user/test',
+      principal: options.principal ?? 'user/test',
       submittedAtMs: options.submittedAtMs ?? this.nowMs,
     };
     const verdict = decide(this.state, command, { nowMs: this.nowMs, seq: this.journal.length + 1, term: 1 });

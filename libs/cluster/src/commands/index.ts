@@ -10,6 +10,15 @@ import { initCluster } from './init-cluster';
 import { finishReclaim, reclaimUnit } from './reclaim-unit';
 import { registerNode } from './register-node';
 import { requestBarrier } from './request-barrier';
+import { failPlan } from '../plans/fail-plan';
+import { finishPlan } from '../plans/finish-plan';
+import { approvePlan, cancelPlan, retryPlan, rollbackPlan } from '../plans/give-up-plan';
+import { proposePlan } from '../plans/propose-plan';
+import { reclaimPlan } from '../plans/reclaim-plan';
+import { reportPlanStep } from '../plans/report-plan-step';
+import { startPlan } from '../plans/start-plan';
+import { switchPlan } from '../plans/switch-plan';
+import { verifyPlan } from '../plans/verify-plan';
 
 /** Every command there is. Payload fields are described at each decider. */
 export const commandDeciders = {
@@ -31,6 +40,18 @@ export const commandDeciders = {
   AllocateUnit: allocateUnit,
   ReclaimUnit: reclaimUnit,
   FinishReclaim: finishReclaim,
+  ProposePlan: proposePlan,
+  ApprovePlan: approvePlan,
+  CancelPlan: cancelPlan,
+  RollbackPlan: rollbackPlan,
+  RetryPlan: retryPlan,
+  ReportPlanStep: reportPlanStep,
+  StartPlan: startPlan,
+  VerifyPlan: verifyPlan,
+  SwitchPlan: switchPlan,
+  ReclaimPlan: reclaimPlan,
+  FinishPlan: finishPlan,
+  FailPlan: failPlan,
 } as const satisfies Record<string, Decider>;
 
 export type CommandKind = keyof typeof commandDeciders;
@@ -45,4 +66,10 @@ export const masterCommandKinds: ReadonlySet<string> = new Set<CommandKind>([
   'SuspectNode',
   'LoseNode',
   'ReviveNode',
+  'StartPlan',
+  'VerifyPlan',
+  'SwitchPlan',
+  'ReclaimPlan',
+  'FinishPlan',
+  'FailPlan',
 ]);

@@ -1,0 +1,168 @@
+import type { NodeState, UnitState } from '@levee/events';
+import { reject, type Rejection } from '../rejection';
+import type { ClusterState } from '../state';
+
+/** Where one new replica may be. */
+export interface UnitWish {
+  /** For messages, such as the chunk's id. */
+  readonly purpose: string;
+  /** Capacity the unit must have. */
+  readonly unitBytesMin: number;
+  /** Engine preferred; with `engineOnly` no other will do. */
+  readonly engine: UnitState['engine'];
+  readonly engineOnly: boolean;
+  /** This node, this unit, and no other. */
+  readonly nodeId?: string | undefined;
+  readonly unitId?: string | undefined;
+  /** Nodes to take before others, the best first. */
+  readonly nodesPreferred: readonly string[];
+  /** Failure domains that other replicas of the chunk are in. */
+  readonly domainsTaken: ReadonlySet<string>;
+}
+
+/**
+ * Chooses units one at a time for one decision; what it gave is not given again. Of the nodes that may take a replica the
+ * preferred ones come first, then those with the engine, then the emptiest; on a node the smallest unit that suffices.
+ */
+export class UnitChoice {
+  private readonly taken = new Set<string>();
+  private readonly takenOn = new Map<string, number>();
+  private readonly open: readonly NodeState[];
+
+  /** `closed`: nodes that take nothing new, such as those being drained. */
+  constructor(
+    private readonly state: ClusterState,
+    private readonly closed: ReadonlySet<string>,
+  ) {
+    this.open = [...state.nodes()]
+      .filter((node) => node.state === 'up' && !closed.has(node.nodeId))
+      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  }
+
+  take(wish: UnitWish): UnitState | Rejection {
+    const unit = wish.unitId === undefined ? this.best(wish) : this.named(wish, wish.unitId);
+    if ('code' in unit) return unit;
+    this.taken.add(unit.unitId);
+    this.takenOn.set(unit.nodeId, (this.takenOn.get(unit.nodeId) ?? 0) + 1);
+    return unit;
+  }
+
+  private named(wish: UnitWish, unitId: string): UnitState | Rejection {
+    const unit = this.state.unit(unitId);
+    if (unit === undefined) return reject('UNIT_UNKNOWN', `there is no unit ${unitId}`);
+    if (wish.nodeId !== undefined && unit.nodeId !== wish.nodeId)
+      return reject(
+        'UNIT_UNKNOWN',
+        `unit ${unitId} is on node ${unit.nodeId}, not on ${wish.nodeId}: name one of them`,
+      );
+    if (unit.state !== 'free' || this.taken.has(unitId))
+      return reject(
+        'UNIT_NOT_FREE',
+        `unit ${unitId} is ${unit.state} for ${unit.chunkId ?? wish.purpose}: name a free one, or none`,
+      );
+    if (wish.engineOnly && unit.engine !== wish.engine)
+      return reject('UNIT_TOO_SMALL', `unit ${unitId} stores in ${unit.engine}, asked for was ${wish.engine}`);
+    if (unit.capacityBytes < wish.unitBytesMin) return tooSmall(wish, unit);
+    return this.nodeProblem(unit.nodeId, wish) ?? unit;
+  }
+
+  private best(wish: UnitWish): UnitState | Rejection {
+    if (wish.nodeId !== undefined) {
+      const problem = this.nodeProblem(wish.nodeId, wish);
+      if (problem !== undefined) return problem;
+    }
+    let best: { readonly unit: UnitState; readonly order: readonly number[] } | undefined;
+    let largest: UnitState | undefined;
+    for (const node of this.open) {
+      if (wish.nodeId !== undefined && node.nodeId !== wish.nodeId) continue;
+      if (wish.domainsTaken.has(node.domain)) continue;
+      const unit = this.bestOn(node.nodeId, wish);
+      if (unit === undefined) largest = larger(largest, this.largestOn(node.nodeId, wish));
+      if (unit === undefined) continue;
+      const order = this.orderOf(unit, wish);
+      if (best === undefined || comesBefore(order, best.order)) best = { unit, order };
+    }
+    return best?.unit ?? this.refusal(wish, largest);
+  }
+
+  private bestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
+    let best: UnitState | undefined;
+    for (const unit of this.state.freeUnitsOf(nodeId)) {
+      if (this.taken.has(unit.unitId) || unit.capacityBytes < wish.unitBytesMin) continue;
+      if (wish.engineOnly && unit.engine !== wish.engine) continue;
+      if (best === undefined || fitsBetter(unit, best, wish.engine)) best = unit;
+    }
+    return best;
+  }
+
+  private largestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
+    let largest: UnitState | undefined;
+    for (const unit of this.state.freeUnitsOf(nodeId))
+      if (!this.taken.has(unit.unitId) && (!wish.engineOnly || unit.engine === wish.engine))
+        largest = larger(largest, unit);
+    return largest;
+  }
+
+  private orderOf({ nodeId, engine }: UnitState, wish: UnitWish): readonly number[] {
+    const preferred = wish.nodesPreferred.indexOf(nodeId);
+    const units = this.state.unitCount(nodeId);
+    const free = this.state.freeUnitCount(nodeId) - (this.takenOn.get(nodeId) ?? 0);
+    return [preferred === -1 ? Infinity : preferred, engine === wish.engine ? 0 : 1, (units - free) / units, -free];
+  }
+
+  private nodeProblem(nodeId: string, wish: UnitWish): Rejection | undefined {
+    const node = this.state.node(nodeId);
+    if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+    if (this.closed.has(nodeId))
+      return reject('PLAN_CONFLICT', `node ${nodeId} is being emptied by a plan: name another node, or none`);
+    if (node.state !== 'up')
+      return reject('NODE_UNKNOWN', `node ${nodeId} is ${node.state}, not up: name another node, or none`);
+    if (!wish.domainsTaken.has(node.domain)) return undefined;
+    return reject(
+      'DOMAIN_TAKEN',
+      `${wish.purpose} has a replica in failure domain ${node.domain} of node ${nodeId} already: name a node elsewhere`,
+    );
+  }
+
+  private refusal(wish: UnitWish, largest: UnitState | undefined): Rejection {
+    if (largest !== undefined && largest.capacityBytes < wish.unitBytesMin) return tooSmall(wish, largest);
+    const elsewhere = this.open.filter((node) => !wish.domainsTaken.has(node.domain));
+    if (elsewhere.length === 0)
+      return reject(
+        'NOT_ENOUGH_DOMAINS',
+        `${wish.purpose} has replicas in all ${wish.domainsTaken.size} failure domains with a node that is up and takes ` +
+          `replicas: start a node in another domain (LEVEE_DOMAIN)`,
+      );
+    return reject(
+      'NOT_ENOUGH_UNITS',
+      `${wish.purpose} needs a free ${wish.engineOnly ? `${wish.engine} ` : ''}unit of at least ${wish.unitBytesMin} bytes` +
+        `${wish.nodeId === undefined ? '' : ` on node ${wish.nodeId}`}; the ${elsewhere.length} nodes in question have ` +
+        `none: add units or nodes, or wait until plans under way have given theirs back`,
+    );
+  }
+}
+
+function tooSmall({ purpose, unitBytesMin }: UnitWish, { unitId, capacityBytes }: UnitState): Rejection {
+  return reject(
+    'UNIT_TOO_SMALL',
+    `unit ${unitId} has ${capacityBytes} bytes, ${purpose} may grow to ${unitBytesMin}: name a bigger one, or add some`,
+  );
+}
+
+function fitsBetter(a: UnitState, b: UnitState, engine: UnitState['engine']): boolean {
+  const order =
+    Number(b.engine === engine) - Number(a.engine === engine) ||
+    a.capacityBytes - b.capacityBytes ||
+    (a.unitId < b.unitId ? -1 : 1);
+  return order < 0;
+}
+
+function larger(a: UnitState | undefined, b: UnitState | undefined): UnitState | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.capacityBytes > a.capacityBytes ? b : a;
+}
+
+function comesBefore(a: readonly number[], b: readonly number[]): boolean {
+  for (const [i, one] of a.entries()) if (one !== b[i]) return one < (b[i] as number);
+  return false;
+}

@@ -1,0 +1,116 @@
+import { Digest } from '@levee/kernel';
+import { reject, type Rejection } from '../rejection';
+import type { PlanDigest } from './plan-work';
+
+/** Two sets of replicas that hold the same slots: by chunk, which replicas (by unit) stand for it. */
+export interface DigestSides {
+  readonly before: readonly DigestSide[];
+  readonly after: readonly DigestSide[];
+}
+
+export interface DigestSide {
+  readonly chunkId: string;
+  readonly unitIds: ReadonlySet<string>;
+  /** Partitions that the chunk's slots lie in. */
+  readonly partitions: readonly number[];
+}
+
+/** Everything that was compared is equal; `barriers` as `partition:offset`. */
+export interface DigestsEqual {
+  readonly equal: true;
+  readonly barriers: readonly string[];
+  readonly keys: number;
+}
+
+export interface DigestsDiffer {
+  readonly equal: false;
+  /** Where, in words with the values. */
+  readonly message: string;
+  readonly evidence: object;
+}
+
+interface Sum {
+  readonly digest: Digest;
+  keys: number;
+}
+
+/**
+ * Per partition: all replicas of a chunk agree at one barrier, and the sum of the chunks before is the sum of those
+ * after. Without `before` (nothing of it is left) the replicas of each chunk after must agree. Refused when a digest is
+ * missing or lies at another barrier than the others of its partition.
+ */
+export function compareDigests(
+  digests: readonly PlanDigest[],
+  { before, after }: DigestSides,
+): DigestsEqual | DigestsDiffer | Rejection {
+  const offsets = new Map<number, number>();
+  for (const { partition, barrierOffset } of digests) {
+    const known = offsets.get(partition) ?? barrierOffset;
+    if (known !== barrierOffset)
+      return reject(
+        'STALE_EVIDENCE',
+        `digests of partition ${partition} are of barriers ${known} and ${barrierOffset}: compare at one`,
+      );
+    offsets.set(partition, barrierOffset);
+  }
+  const byPlace = new Map(digests.map((digest) => [placeOf(digest), digest]));
+  const sums = { before: new Map<number, Sum>(), after: new Map<number, Sum>() };
+  for (const which of ['before', 'after'] as const)
+    for (const side of which === 'before' ? before : after) {
+      const differ = addSide(side, byPlace, sums[which]);
+      if (differ !== undefined) return differ;
+    }
+  let keys = 0;
+  for (const [partition, sum] of sums.after) {
+    keys += sum.keys;
+    const was = sums.before.get(partition);
+    if (before.length === 0 || (was?.digest.equals(sum.digest) === true && was.keys === sum.keys)) continue;
+    return differs(partition, { was: shown(was), is: shown(sum), barrier: offsets.get(partition) });
+  }
+  return { equal: true, barriers: [...offsets].map(([partition, offset]) => `${partition}:${offset}`), keys };
+}
+
+function addSide(
+  { chunkId, unitIds, partitions }: DigestSide,
+  byPlace: ReadonlyMap<string, PlanDigest>,
+  sums: Map<number, Sum>,
+): DigestsDiffer | Rejection | undefined {
+  for (const partition of partitions) {
+    let first: PlanDigest | undefined;
+    for (const unitId of unitIds) {
+      const digest = byPlace.get(placeOf({ unitId, partition }));
+      if (digest === undefined)
+        return reject('BAD_COMMAND', `the digest of ${chunkId} partition ${partition} in unit ${unitId} is missing`);
+      first ??= digest;
+      if (digest.digest === first.digest && digest.keys === first.keys) continue;
+      const { unitId: other, digest: was, keys } = first;
+      const is = { unitId, digest: digest.digest, keys: digest.keys };
+      return differs(partition, {
+        chunkId,
+        was: { unitId: other, digest: was, keys },
+        is,
+        barrier: digest.barrierOffset,
+      });
+    }
+    if (first === undefined)
+      return reject('BAD_COMMAND', `no replica of ${chunkId} was asked for its digest of partition ${partition}`);
+    const sum = sums.get(partition) ?? { digest: new Digest(), keys: 0 };
+    sum.digest.merge(Digest.fromHex(first.digest));
+    sum.keys += first.keys;
+    sums.set(partition, sum);
+  }
+  return undefined;
+}
+
+function differs(partition: number, evidence: object): DigestsDiffer {
+  const message = `partition ${partition} differs at one barrier: ${JSON.stringify(evidence)}; both sides are kept`;
+  return { equal: false, message, evidence: { partition, ...evidence } };
+}
+
+function shown(sum: Sum | undefined): object {
+  return { digest: sum?.digest.toHex() ?? 'nothing', keys: sum?.keys ?? 0 };
+}
+
+function placeOf({ unitId, partition }: Pick<PlanDigest, 'unitId' | 'partition'>): string {
+  return `${unitId} ${partition}`;
+}

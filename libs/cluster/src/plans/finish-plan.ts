@@ -1,0 +1,85 @@
+import type { PlanState } from '@levee/events';
+import { evenSplit } from '@levee/keyspace';
+import type { Decider } from '../commands/decider';
+import type { ClusterState } from '../state';
+import { partsOf, planCancelled } from './give-up-plan';
+import { nextRebalanceMove } from './next-rebalance-move';
+import { namedPlan, notReady, planChanged } from './plan-events';
+import { isCompound, isLost, replicasMade } from './plan-shape';
+import { rolledBack } from './reclaim-plan';
+import { parseUnitSpecs, unitsAreAs } from './unit-specs';
+
+/**
+ * `{planId}`: the master's own. The plan is over once the nodes have cleared what it gave up, or are lost; a plan made of
+ * parts once these are over and its goal is reached. A format goes on to its second step when the node is empty.
+ */
+export const finishPlan: Decider = (state, fields, context) => {
+  const plan = namedPlan(state, fields);
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (fields.problem !== undefined) return fields.problem;
+  if ('code' in plan) return plan;
+  if (plan.endedAtMs !== null) return [];
+  const waits = waitsFor(state, plan);
+  if (waits !== undefined) return notReady(plan, 'finished', `it waits for ${waits}`);
+  if (plan.kind === 'format' && plan.step === 'parts')
+    return [planChanged(plan, { step: 'reformat' }, { change: 'PlanEmptied', what: 'ended', step: 'parts' }, context)];
+  const ended = { step: 'none', endedAtMs: context.nowMs } as const;
+  const step = plan.step;
+  if (plan.change === planCancelled)
+    return [
+      planChanged(plan, { ...ended, state: 'cancelled' }, { change: planCancelled, what: 'ended', step }, context),
+    ];
+  const over = rolledBack(plan) ? 'rolledBack' : 'done';
+  const change = over === 'done' ? 'PlanDone' : plan.change;
+  return [planChanged(plan, { ...ended, state: over }, { change, what: 'ended', step }, context)];
+};
+
+/** What keeps the plan from being over, or from its next step; `undefined` = nothing. */
+export function waitsFor(state: ClusterState, plan: PlanState): string | undefined {
+  if (isCompound(plan)) {
+    if (plan.state !== 'running') return `its turn: it is ${plan.state}`;
+    const [part] = partsOf(state, plan.planId);
+    return part === undefined ? goalAhead(state, plan) : `its part ${part.planId}`;
+  }
+  if (plan.state !== 'reclaiming') return `its step ${plan.step}`;
+  const given = plan.change === planCancelled || rolledBack(plan) ? replicasMade(plan) : plan.retiring;
+  for (const { unitId, generation, storeId, nodeId } of given) {
+    const unit = state.unit(unitId);
+    if (unit === undefined || unit.generation !== generation || unit.storeId !== storeId) continue;
+    if (unit.state !== 'free' && !isLost(state, { nodeId, storeId })) return `unit ${unitId} to be cleared`;
+  }
+  return undefined;
+}
+
+/** What a plan made of parts has not reached yet. */
+function goalAhead(state: ClusterState, plan: PlanState): string | undefined {
+  switch (plan.kind) {
+    case 'drain':
+      return unitInUse(state, plan);
+    case 'format': {
+      if (plan.step === 'parts') return unitInUse(state, plan);
+      const specs = parseUnitSpecs(plan.unitsWanted ?? '') ?? [];
+      const formatted = unitsAreAs(state.unitsOf(plan.nodeId ?? ''), specs);
+      return formatted ? undefined : `node ${plan.nodeId} to register units ${plan.unitsWanted}`;
+    }
+    case 'resize': {
+      const wanted = evenSplit(plan.chunksWanted ?? 1);
+      const chunks = state.chunksOf(plan.namespace ?? '');
+      const reached = chunks.length === wanted.length && chunks.every((of, i) => of.slotEnd === wanted[i]?.slotEnd);
+      return reached ? undefined : `${plan.chunksWanted} chunks, there are ${chunks.length}`;
+    }
+    default:
+      return nextRebalanceMove(state, plan.namespace) === undefined ? undefined : 'an even spread';
+  }
+}
+
+function unitInUse(state: ClusterState, { nodeId }: PlanState): string | undefined {
+  const node = state.node(nodeId ?? '');
+  for (const unit of state.unitsOf(nodeId ?? '')) {
+    if (unit.state === 'free') continue;
+    // What a lost node has to clear it clears when it returns.
+    if (unit.state === 'reclaiming' && (node === undefined || node.state === 'lost')) continue;
+    return `unit ${unit.unitId}, ${unit.state} for ${unit.chunkId}`;
+  }
+  return undefined;
+}

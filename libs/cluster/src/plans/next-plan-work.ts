@@ -1,0 +1,127 @@
+import type { PlanState } from '@levee/events';
+import { unreachable } from '@levee/kernel';
+import type { ClusterState } from '../state';
+import { waitsFor } from './finish-plan';
+import { nextParts } from './next-parts';
+import {
+  expectedDigests,
+  placesBeforeReclaim,
+  placesBeforeSwitch,
+  staleDigests,
+  verifiedIn,
+  type PlacesToCompare,
+} from './plan-evidence';
+import { planLimits } from './plan-limits';
+import { isCompound, isLost, replicaInForce, replicasMade } from './plan-shape';
+import type { PlanWork, VerifyForPlan } from './plan-work';
+import { rolledBack, unreadableSource } from './reclaim-plan';
+import { needlessProblem } from './start-plan';
+import { whyNotStarted } from './why-not-started';
+
+/**
+ * What the master has to do next for `plan`, derived from the state alone: a master that takes over finds the same. The
+ * commands it names are accepted as the state is; `wait` means that others have to act, time has to pass, or room has to
+ * be made. Pure; look again after every decision and at `untilMs`.
+ */
+export function nextPlanWork(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
+  switch (plan.state) {
+    case 'proposed':
+      return workForProposed(state, plan, nowMs);
+    case 'running':
+      return isCompound(plan) ? workForParts(state, plan, nowMs) : workForRunning(state, plan);
+    case 'observing':
+      return workForObserving(state, plan, nowMs);
+    case 'reclaiming':
+      return workForReclaiming(state, plan, nowMs);
+    case 'failed':
+      return workForFailed(plan, nowMs);
+    case 'done':
+    case 'cancelled':
+    case 'rolledBack':
+      return { kind: 'wait', reason: 'nothing: it is over' };
+    default:
+      return unreachable(plan.state);
+  }
+}
+
+function workForProposed(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
+  const { planId } = plan;
+  if (needlessProblem(state, plan) !== undefined) return { kind: 'submit', command: 'CancelPlan', payload: { planId } };
+  if (!plan.approved) return { kind: 'wait', reason: 'approval' };
+  const problem = whyNotStarted(state, plan);
+  if (problem === undefined) return { kind: 'submit', command: 'StartPlan', payload: { planId } };
+  return { kind: 'wait', untilMs: nowMs + planLimits.lookAgainMs, reason: `${problem.code}: ${problem.message}` };
+}
+
+function workForParts(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
+  const waits = waitsFor(state, plan);
+  if (waits === undefined) return { kind: 'submit', command: 'FinishPlan', payload: { planId: plan.planId } };
+  const payloads = nextParts(state, plan, nowMs);
+  if (payloads.length > 0) return { kind: 'propose', payloads };
+  return { kind: 'wait', untilMs: nowMs + planLimits.lookAgainMs, reason: waits };
+}
+
+function workForRunning(state: ClusterState, plan: PlanState): PlanWork {
+  const { planId, attempt } = plan;
+  const lost = replicasMade(plan).find((of) => replicaInForce(state, of) === undefined || isLost(state, of));
+  if (lost !== undefined) {
+    const message = `node ${lost.nodeId}, which made unit ${lost.unitId} generation ${lost.generation}, is lost or has another disk`;
+    return { kind: 'submit', command: 'FailPlan', payload: { planId, attempt, code: 'TARGET_LOST', message } };
+  }
+  // A node that returned with its replica has made the plan needless.
+  if (plan.kind === 'reReplicate' && needlessProblem(state, plan) !== undefined)
+    return { kind: 'submit', command: 'CancelPlan', payload: { planId } };
+  if (plan.step !== 'verify' && plan.step !== 'switch')
+    return { kind: 'wait', reason: `the nodes that make its replicas, at step ${plan.step}` };
+  const verified = verifiedIn(plan);
+  if (verified !== undefined && staleDigests(state, verified.replicas) === undefined)
+    return { kind: 'submit', command: 'SwitchPlan', payload: { planId, attempt, barrierId: verified.barrierId } };
+  const places = placesBeforeSwitch(state, plan);
+  return 'waitsFor' in places
+    ? { kind: 'wait', reason: places.waitsFor }
+    : verification(state, plan, { purpose: 'switch', places });
+}
+
+function verification(
+  state: ClusterState,
+  plan: PlanState,
+  { purpose, places }: { purpose: VerifyForPlan['purpose']; places: PlacesToCompare },
+): VerifyForPlan {
+  const expect = expectedDigests(state, plan, places);
+  const chunkIds = [...new Set(expect.map(({ chunkId }) => chunkId))];
+  const { planId, attempt, namespace } = plan;
+  return { kind: 'verify', purpose, planId, attempt, namespace: namespace ?? '', chunkIds, expect };
+}
+
+function workForObserving(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
+  const untilMs = plan.observeUntilMs ?? nowMs;
+  if (nowMs < untilMs) return { kind: 'wait', untilMs, reason: 'the end of the time in which it can be rolled back' };
+  const places = placesBeforeReclaim(state, plan);
+  if (places === undefined)
+    return { kind: 'submit', command: 'ReclaimPlan', payload: { planId: plan.planId, barrierId: null, digests: [] } };
+  return 'waitsFor' in places
+    ? { kind: 'wait', reason: places.waitsFor }
+    : verification(state, plan, { purpose: 'reclaim', places });
+}
+
+function workForReclaiming(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
+  const { planId } = plan;
+  const stillThere = rolledBack(plan) && replicasMade(plan).some((of) => replicaInForce(state, of) !== undefined);
+  if (stillThere) {
+    const untilMs = (plan.history.at(-1)?.atMs ?? nowMs) + planLimits.rolledBackGraceMs;
+    if (nowMs < untilMs)
+      return { kind: 'wait', untilMs, reason: 'readers that still have the route before the rollback' };
+    const unreadable = unreadableSource(state, plan);
+    if (unreadable !== undefined) return { kind: 'wait', reason: `a replica of ${unreadable} that can be read` };
+    return { kind: 'submit', command: 'ReclaimPlan', payload: { planId, barrierId: null, digests: [] } };
+  }
+  const waits = waitsFor(state, plan);
+  if (waits !== undefined) return { kind: 'wait', reason: waits };
+  return { kind: 'submit', command: 'FinishPlan', payload: { planId } };
+}
+
+function workForFailed({ planId, retryAtMs }: PlanState, nowMs: number): PlanWork {
+  if (retryAtMs === null) return { kind: 'wait', reason: 'people: retry or cancel' };
+  if (nowMs < retryAtMs) return { kind: 'wait', untilMs: retryAtMs, reason: 'the pause before it is tried again' };
+  return { kind: 'submit', command: 'RetryPlan', payload: { planId } };
+}

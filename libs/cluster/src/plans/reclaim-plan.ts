@@ -1,0 +1,113 @@
+import type { PlanState } from '@levee/events';
+import { assert } from '@levee/kernel';
+import type { Decider } from '../commands/decider';
+import type { DecideContext } from '../decide';
+import type { ClusterEvent } from '../event';
+import { reject, type Rejection } from '../rejection';
+import type { ClusterState } from '../state';
+import { compareDigests, type DigestsDiffer } from './compare-digests';
+import { planFailed } from './fail-plan';
+import { namedPlan, notReady, planChanged, replicasGivenUp } from './plan-events';
+import { placesBeforeReclaim, provenBy, readDigests, sidesOf, staleDigests } from './plan-evidence';
+import { planLimits } from './plan-limits';
+import { isReadable, isUp, replicaInForce, replicasMade } from './plan-shape';
+import type { PlanDigest } from './plan-work';
+
+/**
+ * `{planId, barrierId, digests}`: the master's own, once the time to observe is over. A second comparison agrees, or
+ * (barrierId null) nothing of what was superseded is left to compare with; every target can be read (I14). Then what was
+ * superseded goes, and its nodes clear exactly those generations. After a rollback it is what the plan had made that goes.
+ */
+export const reclaimPlan: Decider = (state, fields, context) => {
+  const barrierId = fields.optional('barrierId', (name) => fields.text(name, 128), null);
+  const digests = readDigests(fields);
+  const plan = namedPlan(state, fields);
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (fields.problem !== undefined) return fields.problem;
+  if ('code' in plan) return plan;
+  if (plan.state === 'reclaiming') return rolledBack(plan) ? targetsGivenUp(state, plan, context) : [];
+  if (plan.state === 'failed' && plan.failureCode === 'DIGEST_MISMATCH') return [];
+  if (plan.state !== 'observing') return notReady(plan, 'reclaimed');
+  if (context.nowMs < (plan.observeUntilMs ?? Infinity))
+    return notReady(plan, 'reclaimed', `it is observed for ${(plan.observeUntilMs ?? 0) - context.nowMs} ms more`);
+  const verdict = agreed(state, plan, { barrierId, digests });
+  if ('code' in verdict) return verdict;
+  if ('equal' in verdict) {
+    const { message, evidence } = verdict;
+    return [planFailed(plan, { code: 'DIGEST_MISMATCH', message, evidence: { barrierId, ...evidence } }, context)];
+  }
+  return [
+    ...replicasGivenUp(state, plan.retiring, context),
+    planChanged(
+      plan,
+      { state: 'reclaiming', step: 'reclaim' },
+      { change: 'PlanReclaimed', what: 'ended', step: 'observe', evidence: verdict.evidence },
+      context,
+    ),
+  ];
+};
+
+/** Its switch was undone: what it had made is retired, and goes. */
+export function rolledBack({ change }: Pick<PlanState, 'change'>): boolean {
+  return change === planRolledBack;
+}
+
+/** `change` of a plan whose switch was undone, until it is over. */
+export const planRolledBack = 'PlanRolledBack';
+
+interface Evidence {
+  readonly barrierId: string | null;
+  readonly digests: readonly PlanDigest[];
+}
+
+/** The evidence on which the superseded replicas may go, or what forbids it. */
+function agreed(
+  state: ClusterState,
+  plan: PlanState,
+  { barrierId, digests }: Evidence,
+): { readonly evidence: object } | DigestsDiffer | Rejection {
+  const places = placesBeforeReclaim(state, plan);
+  if (places === undefined) return { evidence: { nothingToCompare: plan.retiring.map(({ unitId }) => unitId) } };
+  if ('waitsFor' in places) return notReady(plan, 'reclaimed', `it waits for ${places.waitsFor}`);
+  if (barrierId === null)
+    return reject(
+      'STALE_EVIDENCE',
+      `I11: plan ${plan.planId} may clear nothing without a second comparison: give its barrierId`,
+    );
+  const proven = provenBy(digests);
+  const notInForce = staleDigests(state, proven);
+  if (notInForce !== undefined) return notInForce;
+  const verdict = compareDigests(digests, sidesOf(state, plan, places));
+  if ('code' in verdict || !verdict.equal) return verdict;
+  const { barriers, keys } = verdict;
+  return { evidence: { barrierId, barriers, keys, replicas: proven } };
+}
+
+/** After a rollback: readers with an older route have had their time, and the sources can be read (I14). */
+function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideContext): ClusterEvent[] | Rejection {
+  const made = replicasMade(plan).filter((of) => replicaInForce(state, of) !== undefined);
+  if (made.length === 0) return [];
+  const sinceMs = context.nowMs - (plan.history.at(-1)?.atMs ?? 0);
+  if (sinceMs < planLimits.rolledBackGraceMs)
+    return notReady(plan, 'reclaimed', `readers have ${planLimits.rolledBackGraceMs - sinceMs} ms more`);
+  const unreadable = unreadableSource(state, plan);
+  if (unreadable !== undefined)
+    return notReady(plan, 'reclaimed', `I14: no replica of ${unreadable} on a node that is up can be read`);
+  for (const of of made)
+    assert(
+      replicaInForce(state, of)?.role === 'retired',
+      `I14: ${of.unitId} still serves ${of.chunkId} after the rollback of ${plan.planId}`,
+    );
+  return [
+    ...replicasGivenUp(state, made, context),
+    planChanged(plan, {}, { change: planRolledBack, what: 'ended', step: 'reclaim' }, context),
+  ];
+}
+
+/** A source chunk that nobody could read now. */
+export function unreadableSource(state: ClusterState, plan: PlanState): string | undefined {
+  return plan.sources.find((chunkId) => {
+    const chunk = state.chunk(chunkId);
+    return chunk === undefined || !chunk.replicas.some((of) => isReadable(of) && isUp(state, of));
+  });
+}
