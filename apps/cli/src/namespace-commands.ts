@@ -53,12 +53,29 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     });
 
   namespace
-    .command('list')
-    .description('all namespaces')
-    .action(async (_options: Row, command: Command) => {
+    .command('list [query]')
+    .description(
+      "all namespaces, or those that a query selects: 'shop.*' one segment below shop, 'shop.**' all of shop",
+    )
+    .action(async (query: string | undefined, _options: Row, command: Command) => {
       const { output, portal } = toolsOf(command);
-      const rows = rowsOf(await portal.json({ path: '/v1/namespaces' }), 'namespaces');
+      const rows = rowsOf(await portal.json({ path: '/v1/namespaces', query: { query } }), 'namespaces');
       await output.table(rows, ['name', 'state', 'partitions', 'chunks', 'replicas', 'ack', 'consistency', 'binlog']);
+    });
+
+  namespace
+    .command('groups [group]')
+    .description('the prefixes of namespaces with totals, or one of them with its namespaces')
+    .action(async (group: string | undefined, _options: Row, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      if (group === undefined) {
+        const groups = rowsOf(await portal.json({ path: '/v1/groups' }), 'groups');
+        return output.table(groups, ['group', 'namespaces', ...totalColumns]);
+      }
+      const reply = (await portal.json({ path: `/v1/groups/${encodeURIComponent(group)}` })) as Row;
+      if (output.format !== 'text') return output.value(reply);
+      const total = { ...reply, name: `all ${String(reply['namespaces'])} of ${group}` };
+      await output.table([...rowsOf(reply, 'members'), total], ['name', 'state', ...totalColumns]);
     });
 
   namespace
@@ -121,8 +138,25 @@ const knobOf: Readonly<Record<string, string>> = {
   maxTtl: 'maxTtlMs',
 };
 
-/** People get one line a chunk from `levee routes`, and none here. */
+const totalColumns = [
+  'chunks',
+  'replicas',
+  'capacityBytes',
+  'quotaBytes',
+  'storedBytes',
+  'liveKeys',
+  'chunksUntold',
+] as const;
+
+/** People get one line a chunk from `levee routes`, and none here; settings as a table. */
 async function printDescription(output: Output, described: Row): Promise<void> {
-  const { placement: _, ...rest } = described;
-  await output.value(output.format === 'text' ? rest : described);
+  if (output.format !== 'text') return output.value(described);
+  const { placement: _, knobs, ...rest } = described;
+  if (knobs === undefined) return output.value(rest);
+  const rows = rowsOf(knobs, 'knobs');
+  const settings = new Set(rows.map((row) => row['knob']));
+  await output.value(Object.fromEntries(Object.entries(rest).filter(([name]) => !settings.has(name))));
+  await output.raw('\n');
+  const shown = rows.map((row) => ({ ...row, changes: row['fixedBecause'] === null ? 'yes' : 'no' }));
+  await output.table(shown, ['knob', 'value', 'changes', 'allowed']);
 }

@@ -128,10 +128,28 @@ export class FakePortal {
       binlog: 'levee.binlog.default',
       maxStalenessMs: null,
     };
+    const totals = {
+      chunks: 4,
+      replicas: 12,
+      capacityBytes: 3221225472,
+      quotaBytes: 1073741824,
+      storedBytes: 70000,
+      liveKeys: 120,
+      chunksUntold: 0,
+    };
     const replica = { nodeId: 'n1', unitId: 'n1/u00', role: 'primary' };
     switch (`${method} ${path}`) {
       case 'GET /v1/namespaces':
-        return { status: 200, body: { namespaces: [namespace] } };
+        if (query === '') return { status: 200, body: { namespaces: [namespace] } };
+        return { status: 200, body: { namespaces: [{ ...namespace, name: `answer to ${query}` }] } };
+      case 'GET /v1/groups':
+        return { status: 200, body: { groups: [{ group: 'shop', namespaces: 2, ...totals }] } };
+      case 'GET /v1/groups/shop': {
+        const members = ['shop.items', 'shop.orders'].map((name) => ({ name, state: 'active', ...totals }));
+        return { status: 200, body: { group: 'shop', namespaces: 2, ...totals, members } };
+      }
+      case 'GET /v1/groups/sho':
+        return { status: 404, body: { code: 'GROUP_UNKNOWN', message: "no namespace is called 'sho'" } };
       case 'POST /v1/namespaces': {
         const asked = JSON.parse(body.toString()) as { name: string };
         if (asked.name === 'default')
@@ -147,6 +165,11 @@ export class FakePortal {
           body: {
             ...namespace,
             producers: { java: 'partitioner.class unset' },
+            knobs: [
+              { knob: 'ack', value: 'logged', allowed: 'logged | primary | all', fixedBecause: null },
+              { knob: 'maxStalenessMs', value: null, allowed: '100 to 86400000 ms, or none', fixedBecause: null },
+              { knob: 'partitions', value: 8, allowed: '1 | 2 | 4', fixedBecause: 'records are there already' },
+            ],
             placement: [{ chunkId: 'default#1/c00001' }],
           },
         };

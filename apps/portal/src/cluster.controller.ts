@@ -1,12 +1,21 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { KeyValue, Portal } from '@levee/client';
-import { describeNamespace, viewNamespaces, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
+import {
+  describeNamespace,
+  namespaceQuery,
+  viewKnobs,
+  viewNamespaces,
+  viewNodes,
+  viewRoutes,
+  viewUnits,
+} from '@levee/cluster';
 import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import type { FastifyRequest } from 'fastify';
 import { Commands } from './commands';
 import { Doctor } from './doctor';
+import { found } from './found';
 import { keyOf } from './raw-url';
 import { jsonBody, wholeNumber } from './request-choices';
 
@@ -49,9 +58,17 @@ export class ClusterController {
   }
 
   @Get('namespaces')
-  @ApiOperation({ summary: 'All namespaces' })
-  namespaces() {
-    return { namespaces: viewNamespaces(this.portal.view.state) };
+  @ApiOperation({ summary: 'All namespaces, or those that a query selects' })
+  @ApiQuery({
+    name: 'query',
+    required: false,
+    description: 'names with wildcards: * within a segment, ** for any number of segments, as in shop.* or shop.**',
+  })
+  namespaces(@Query('query') query?: string) {
+    const all = viewNamespaces(this.portal.view.state);
+    if (query === undefined || query === '') return { namespaces: all };
+    const selects = found(namespaceQuery(query));
+    return { namespaces: all.filter(({ name }) => selects(name)) };
   }
 
   @Post('namespaces')
@@ -75,10 +92,10 @@ export class ClusterController {
   }
 
   @Get('namespaces/:name')
-  @ApiOperation({ summary: 'Configuration, chunks, and how other Kafka producers must be set up' })
+  @ApiOperation({ summary: 'Configuration and what it may be, chunks, how other Kafka producers must be set up' })
   namespace(@Param('name') name: string) {
     const { namespace, chunks, ...rest } = found(describeNamespace(this.portal.view.state, name));
-    return { ...namespace, ...rest, placement: chunks };
+    return { ...namespace, ...rest, knobs: viewKnobs(namespace), placement: chunks };
   }
 
   @Patch('namespaces/:name')
@@ -180,9 +197,4 @@ export class ClusterController {
   private maintenanceOf(nodeId: string): { maintenanceUntil: string | null } {
     return { maintenanceUntil: this.doctor.maintenanceUntil(nodeId) };
   }
-}
-
-function found<T extends object>(answer: T | Rejection): T {
-  if ('code' in answer && 'message' in answer) throw new Failure(String(answer.code), String(answer.message));
-  return answer as T;
 }

@@ -12,6 +12,7 @@ import { Digests } from './digests';
 import { DigestsController } from './digests.controller';
 import { Doctor } from './doctor';
 import { DoctorController } from './doctor.controller';
+import { GroupsController } from './groups.controller';
 import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
@@ -71,6 +72,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         CommandsController,
         DigestsController,
         DoctorController,
+        GroupsController,
         LogController,
         WatchController,
       ],

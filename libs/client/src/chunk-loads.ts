@@ -55,6 +55,12 @@ export class ChunkLoads {
     return load;
   }
 
+  /** `undefined`: no node told of it yet. */
+  known(chunkId: string): ChunkLoad | undefined {
+    const load = this.loads.get(chunkId);
+    return load === undefined || load.isEmpty ? undefined : load;
+  }
+
   /** Takes over what a node says of all its replicas; what it does not name any more it has no more. */
   take({ kind, id, positions, loads }: Heartbeat): void {
     if (kind !== 'node' || (positions.length === 0 && loads.length === 0)) return;

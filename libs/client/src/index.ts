@@ -3,6 +3,7 @@ export * from './operations';
 export * from './store';
 export * from './store-errors';
 export * from './store-limits';
+export * from './chunk-loads';
 export * from './command-order';
 export * from './ordered-scan';
 export * from './ranges';
