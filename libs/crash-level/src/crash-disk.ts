@@ -11,6 +11,12 @@ export interface WriteOperation {
   readonly value?: Buffer;
 }
 
+/**
+ * What lies between a database and its disk, for tests that decide when, and whether, a write happens: calls `write` at
+ * most once, and resolves when the caller may be told. A promise that stays open is a process that is no more.
+ */
+export type WayToDisk = (content: Uint8Array, write: () => void) => Promise<void>;
+
 /** One `put`, `del` or `batch`; LevelDB appends it to its write-ahead log as one record. */
 export type Write = readonly WriteOperation[];
 
@@ -39,10 +45,11 @@ export class CrashDisk {
   /** A database on this disk. One at a time: the last one must be closed, or have lost its power. */
   open<K = Buffer, V = Buffer>(
     options: AbstractDatabaseOptions<K, V> = { keyEncoding: 'buffer', valueEncoding: 'buffer' },
+    way: WayToDisk = straight,
   ): CrashLevel<K, V> {
     if (this.mounted !== undefined && this.mounted.status !== 'closed')
       throw new Error('the disk already holds an open database: close it, or call powerLoss first');
-    const level = new CrashLevel<K, V>(this, options);
+    const level = new CrashLevel<K, V>(this, options, way);
     this.mounted = level as unknown as CrashLevel<unknown, unknown>;
     return level;
   }
@@ -63,6 +70,14 @@ export class CrashDisk {
     level?.cutPower();
     this.releaseSyncs();
     if (level !== undefined) await level.close().catch(() => undefined);
+  }
+
+  /**
+   * The process that has the database open is killed: what it wrote is there, synced or not, and the disk may be opened
+   * again. Whoever calls this keeps the dead from acting on.
+   */
+  processDeath(): void {
+    this.mounted = undefined;
   }
 
   /** From now on writes with `sync: true` are not on the platter, and do not resolve, until {@link releaseSyncs}. */
@@ -133,6 +148,11 @@ export class CrashDisk {
     applyTo(this.durable, write);
   }
 }
+
+const straight: WayToDisk = (_content, write) => {
+  write();
+  return Promise.resolve();
+};
 
 function applyTo(entries: Map<string, Buffer>, write: Write): void {
   for (const operation of write) {

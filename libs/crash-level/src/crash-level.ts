@@ -1,6 +1,6 @@
 import type { AbstractDatabaseOptions } from 'abstract-level';
 import { type DatabaseOptions, MemoryLevel } from 'memory-level';
-import type { CrashDisk, Write, WriteOperation } from './crash-disk';
+import type { CrashDisk, WayToDisk, Write, WriteOperation } from './crash-disk';
 
 /** The protected half of abstract-level, which its typings leave out. */
 interface Storage {
@@ -20,6 +20,7 @@ export class CrashLevel<K = Buffer, V = Buffer> extends MemoryLevel<K, V> {
   constructor(
     private readonly disk: CrashDisk,
     options: AbstractDatabaseOptions<K, V>,
+    private readonly way: WayToDisk,
   ) {
     super({ ...options, storeEncoding: 'buffer' } as DatabaseOptions<K, V>);
   }
@@ -54,8 +55,12 @@ export class CrashLevel<K = Buffer, V = Buffer> extends MemoryLevel<K, V> {
         ? { type: 'put', key: Buffer.from(operation.key), value: Buffer.from(operation.value) }
         : { type: 'del', key: Buffer.from(operation.key) },
     );
-    await memory._batch.call(this, operations, {});
-    await this.disk.written(write, options.sync === true);
+    let written: Promise<unknown> = Promise.resolve();
+    await this.way(contentOf(write), () => {
+      const stored = memory._batch.call(this, operations, {});
+      written = Promise.all([stored, this.disk.written(write, options.sync === true)]);
+    });
+    await written;
     this.demandPower();
   }
 
@@ -69,4 +74,8 @@ export class CrashLevel<K = Buffer, V = Buffer> extends MemoryLevel<K, V> {
   private demandPower(): void {
     if (!this.powered) throw new Error('the power is lost: open the disk again');
   }
+}
+
+function contentOf(write: Write): Uint8Array {
+  return Buffer.concat(write.flatMap(({ key, value }) => (value === undefined ? key : [key, value])));
 }
