@@ -3,6 +3,18 @@ import { KeyRing, type RingKey } from './key-ring';
 import { OperationFailed, type Consistency, type KeyClient } from './key-client';
 import type { History, Outcome } from './operation';
 
+/** Where the time of a workload comes from. */
+export interface WorkloadTime {
+  /** Never falls. */
+  nowMs(): number;
+  pause(ms: number): Promise<void>;
+}
+
+const realTime: WorkloadTime = {
+  nowMs: () => performance.now(),
+  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
 export interface WorkloadOptions {
   readonly clients: readonly KeyClient[];
   /** Clients that never write, so that a write that waits cannot hide whether reads go on. */
@@ -21,6 +33,9 @@ export interface WorkloadOptions {
   readonly pauseMs?: number;
   /** With `consistency: session`: one open write per key, so that versions have an order. */
   readonly oneWriterPerKey?: boolean;
+  /** Virtual, in a simulation. */
+  readonly time?: WorkloadTime;
+  readonly recorder?: HistoryRecorder;
 }
 
 /** After a refusal a client waits a little instead of filling the history with refusals. */
@@ -30,12 +45,15 @@ const auditorsAtOnce = 8;
 
 /** Clients that work at once on a few rotating keys until they are told to stop; everything they see is recorded. */
 export class Workload {
-  readonly recorder = new HistoryRecorder();
+  readonly recorder: HistoryRecorder;
+  private readonly time: WorkloadTime;
   private readonly ring: KeyRing;
   private readonly running: Array<Promise<void>> = [];
   private stopping = false;
 
   constructor(private readonly options: WorkloadOptions) {
+    this.recorder = options.recorder ?? new HistoryRecorder();
+    this.time = options.time ?? realTime;
     this.ring = new KeyRing(options.keyPrefix, options.keys ?? 6, options.random);
   }
 
@@ -63,11 +81,11 @@ export class Workload {
 
   /** Runs until `operations` have been recorded. */
   async reach(operations: number, deadlineMs: number): Promise<void> {
-    const untilMs = performance.now() + deadlineMs;
+    const untilMs = this.time.nowMs() + deadlineMs;
     while (this.recorder.size < operations) {
-      if (performance.now() > untilMs)
+      if (this.time.nowMs() > untilMs)
         throw new Error(`${this.recorder.size} of ${operations} operations within ${deadlineMs} ms`);
-      await pause(10);
+      await this.time.pause(10);
     }
   }
 
@@ -79,8 +97,8 @@ export class Workload {
       const outcome = !writes
         ? await this.read(client, key)
         : await this.write(client, key, random() < deletes ? undefined : `${key.nextValue++}`);
-      if (outcome === 'definite' || outcome === 'indefinite') await pause(pauseAfterFailureMs);
-      else if (pauseMs > 0) await pause(pauseMs);
+      if (outcome === 'definite' || outcome === 'indefinite') await this.time.pause(pauseAfterFailureMs);
+      else if (pauseMs > 0) await this.time.pause(pauseMs);
       // Fakes answer within the tick; the timers of a fault must still get their turn.
       else await new Promise((resolve) => setImmediate(resolve));
     }
@@ -132,7 +150,7 @@ export class Workload {
 
   private async audit(key: RingKey): Promise<void> {
     const { auditor } = this.options;
-    const untilMs = performance.now() + auditDeadlineMs;
+    const untilMs = this.time.nowMs() + auditDeadlineMs;
     for (;;) {
       try {
         const session = await sessionOf(auditor);
@@ -147,9 +165,9 @@ export class Workload {
         sent.answer('ok', { value });
         return;
       } catch (error) {
-        if (performance.now() > untilMs)
+        if (this.time.nowMs() > untilMs)
           throw new Error(`${key.name} cannot be read after the run: ${String(error)}`, { cause: error });
-        await pause(1_000);
+        await this.time.pause(1_000);
       }
     }
   }
@@ -169,5 +187,3 @@ function failure(error: unknown): { outcome: Exclude<Outcome, 'ok'>; reason: str
   if (error instanceof OperationFailed) return { outcome: error.outcome, reason: error.message };
   throw error;
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,183 @@
+import { HistoryRecorder } from '../history/history-recorder';
+import { judge } from '../history/judgement';
+import type { History } from '../history/operation';
+import { Workload } from '../history/workload';
+import { dice } from '../support/seed';
+import type { CrashPoint } from './crash-points';
+import { judgeCluster, watchRoutes } from './last-judgement';
+import type { Scenario } from './scenario';
+import { SimulatedClient } from './simulated-client';
+import { namespace, shapeDefault, SimulatedCluster } from './simulated-cluster';
+import type { Effect } from './trace';
+
+const limits = {
+  /** Virtual time of a whole run. */
+  runMs: 400_000,
+  /** For a scenario to be over, with whatever befell it. */
+  overMs: 240_000,
+  preloadedKeys: 120,
+  preloadedBytes: 200,
+  /** Load before the scenario begins, and after it is over. */
+  lullMs: 300,
+} as const;
+
+export interface RunReport {
+  /** What is not as it must be; none = a good run. */
+  readonly faults: readonly string[];
+  /** Equal for two runs of one seed and one point. */
+  readonly hash: string;
+  /** Between the beginning of the scenario and its end, when asked for; with what each process was then. */
+  readonly effects: readonly Effect[];
+  readonly operations: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  /** What all processes said. */
+  readonly said: string;
+}
+
+/** One scenario under load, from the first process to the last judgement, with at most one thing that befalls it. */
+export async function crashRun(
+  scenario: Scenario,
+  options: { readonly seed: number; readonly point?: CrashPoint },
+): Promise<RunReport> {
+  const { seed, point } = options;
+  const cluster = new SimulatedCluster({ ...shapeDefault, ...scenario.shape, seed });
+  const faults: string[] = [];
+  let histories: History[] = [];
+  try {
+    histories = await cluster.time.run(() => act(cluster, scenario, { seed, point, faults }), limits.runMs);
+  } catch (error) {
+    faults.push(String((error as Error).stack ?? error));
+  }
+  const { trace, time, world } = cluster;
+  await time.run(() => cluster.end(), limits.runMs + 60_000).catch((error: unknown) => faults.push(String(error)));
+  for (const history of histories) faults.push(...judge(history).faults);
+  return {
+    faults,
+    hash: trace.hash(),
+    effects: trace.effects,
+    operations: histories.reduce((sum, { length }) => sum + length, 0),
+    virtualMs: time.nowMs,
+    events: time.events,
+    said: world.text(),
+  };
+}
+
+async function act(
+  cluster: SimulatedCluster,
+  scenario: Scenario,
+  { seed, point, faults }: { seed: number; point: CrashPoint | undefined; faults: string[] },
+): Promise<History[]> {
+  const { time, trace } = cluster;
+  await cluster.start();
+  watchRoutes(cluster, faults);
+  await preload(cluster);
+  const workloads = startWorkloads(cluster, seed);
+  await time.sleep(limits.lullMs);
+
+  let struck = point === undefined;
+  let mended = point === undefined;
+  trace.describe = (process) => ({
+    phase: scenario.phase(cluster),
+    role: scenario.roles(cluster).get(process) ?? 'other',
+  });
+  trace.keep = point === undefined;
+  if (point !== undefined)
+    trace.fault = {
+      effect: point.effect,
+      when: point.when,
+      strike: () => {
+        struck = true;
+        befall(cluster, point, () => (mended = true));
+      },
+    };
+  await scenario.begin(cluster);
+  const over = (): boolean => mended && scenario.over(cluster);
+  await time
+    .until(`${scenario.name} being over (it is ${scenario.phase(cluster)})`, over, limits.overMs, 20)
+    .catch((error: unknown) => {
+      throw new Error(`${String(error)}; now ${scenario.phase(cluster)}; ${plansOf(cluster)}`, { cause: error });
+    });
+  trace.keep = false;
+  if (!struck) faults.push(`effect ${point?.effect} was never reached: the run is not the one of the enumeration`);
+  await cluster.ready();
+  await time.sleep(limits.lullMs);
+  const histories = await Promise.all(workloads.map((workload) => workload.stop()));
+  faults.push(...(await judgeCluster(cluster)), ...(scenario.judge?.(cluster) ?? []));
+  return histories;
+}
+
+/** What a point says, and its mending a while later. */
+function befall(cluster: SimulatedCluster, point: CrashPoint, mended: () => void): void {
+  const { victim, action, awayMs } = point;
+  const { time } = cluster;
+  if (cluster.processOf(victim) === undefined) return mended();
+  if (action === 'pause') cluster.pause(victim);
+  else cluster.kill(victim, { powerLoss: action === 'power' });
+  time.after(awayMs, () => {
+    if (action === 'pause') cluster.resume(victim);
+    else if (cluster.processOf(victim) === undefined) cluster.restart(victim);
+    mended();
+  });
+}
+
+async function preload(cluster: SimulatedCluster): Promise<void> {
+  const store = cluster.keyValue('p1');
+  const owner = store.namespace(namespace);
+  for (let n = 0; n < limits.preloadedKeys; n += 20)
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        store.put(owner, Buffer.from(`old${n + i}`), Buffer.alloc(limits.preloadedBytes, n + i)),
+      ),
+    );
+  for (let n = 0; n < limits.preloadedKeys; n += 10) await store.delete(owner, Buffer.from(`old${n}`));
+}
+
+function startWorkloads(cluster: SimulatedCluster, seed: number): Workload[] {
+  const { time } = cluster;
+  const shared = { time: { nowMs: () => time.nowMs, pause: (ms: number) => time.sleep(ms) }, pauseMs: 60, keys: 4 };
+  const client = (name: string, choice: { consistency: 'strong' | 'session'; ack: 'logged' | 'primary' | 'all' }) =>
+    new SimulatedClient(name, () => cluster.keyValue('p1'), { namespace, ...choice });
+  const recorder = (): HistoryRecorder => {
+    let told = 0;
+    // No two moments of a history are the same.
+    return new HistoryRecorder(() => (told = Math.max(told + 1, Math.round(time.nowMs * 1e6))));
+  };
+  const workloads = [
+    new Workload({
+      ...shared,
+      clients: [
+        client('logged', { consistency: 'strong', ack: 'logged' }),
+        client('primary', { consistency: 'strong', ack: 'primary' }),
+        client('all', { consistency: 'strong', ack: 'all' }),
+      ],
+      auditor: client('auditor', { consistency: 'strong', ack: 'logged' }),
+      consistency: 'strong',
+      random: dice(seed + 1),
+      keyPrefix: 's',
+      recorder: recorder(),
+    }),
+    new Workload({
+      ...shared,
+      clients: [
+        client('session1', { consistency: 'session', ack: 'logged' }),
+        client('session2', { consistency: 'session', ack: 'all' }),
+      ],
+      auditor: client('auditor', { consistency: 'strong', ack: 'logged' }),
+      consistency: 'session',
+      oneWriterPerKey: true,
+      random: dice(seed + 2),
+      keyPrefix: 't',
+      recorder: recorder(),
+    }),
+  ];
+  for (const workload of workloads) workload.start();
+  return workloads;
+}
+
+const plansOf = ({ view }: SimulatedCluster): string =>
+  [...view.state.plans()]
+    .map(({ planId, kind, state, step, attempt, failureCode, failureMessage }) =>
+      [planId, kind, state, step, `attempt ${attempt}`, failureCode, failureMessage].filter(Boolean).join(' '),
+    )
+    .join('; ');

@@ -1,0 +1,90 @@
+import { checkWhole } from '@levee/cluster';
+import type { ChunkRoute } from '@levee/events';
+import { ClusterView, collectDigests, submit } from '@levee/journal';
+import { RouteTable } from '@levee/keyspace';
+import { LogFold } from './log-fold';
+import { namespace, type SimulatedCluster, topics } from './simulated-cluster';
+
+/** Looks at every decision as it comes into force: what a portal could see must cover every slot exactly once (I9). */
+export function watchRoutes(cluster: SimulatedCluster, faults: string[]): void {
+  let version = 0;
+  cluster.view.onDecision(() => {
+    const { state } = cluster.view;
+    if (state.namespace(namespace)?.state !== 'active') return;
+    const table = RouteTable.build<ChunkRoute>(state.routesOf(namespace));
+    if ('problem' in table) faults.push(`after decision ${cluster.view.seq}: ${table.problem}`);
+    else if (table.version < version) faults.push(`I9: the table falls from version ${version} to ${table.version}`);
+    else ({ version } = table);
+  });
+}
+
+/**
+ * What must be true of any world in which everything has come to rest: invariants of the state, a fold from the
+ * compacted topics like the one from the journal (I8), digests of all replicas equal to each other and to the log (I1),
+ * no unit left behind. Returns what is not.
+ */
+export async function judgeCluster(cluster: SimulatedCluster): Promise<string[]> {
+  const faults: string[] = [];
+  const { view, log, outside } = cluster;
+  try {
+    checkWhole(view.state);
+  } catch (error) {
+    faults.push(String(error));
+  }
+  faults.push(...unitsLeftBehind(cluster), ...(await judgeProjections(cluster)));
+  const { clock, timers, logger, newId } = outside;
+  const report = await collectDigests(log, topics, view, {
+    namespace,
+    principal: 'judge',
+    clock,
+    timers,
+    logger,
+    newId,
+    deadlineMs: 60_000,
+    submit: (command) => submit(log, topics, command, clock, newId),
+  });
+  const owner = view.state.namespace(namespace);
+  if (owner === undefined) return [...faults, `there is no namespace ${namespace}`];
+  const chunks = new Map([...view.state.chunksOf(namespace)].map((chunk) => [chunk.chunkId, chunk]));
+  const folds = new Map<string, LogFold>();
+  for (const { chunkId, partition, barrierOffset: offset, digest, keys, nodeId } of report.replicas) {
+    const chunk = chunks.get(chunkId);
+    if (chunk === undefined) continue;
+    const place = `${partition}@${offset}`;
+    const fold = folds.get(place) ?? (await LogFold.of(log, owner, { partition, offset }));
+    folds.set(place, fold);
+    const wanted = fold.digest(chunk);
+    if (wanted.digest !== digest || wanted.keys !== keys)
+      faults.push(
+        `I1: ${chunkId} on ${nodeId}, partition ${partition} before offset ${offset}: ${keys} keys with digest ` +
+          `${digest}; the log says ${wanted.keys} with ${wanted.digest}`,
+      );
+  }
+  if (!report.equal) faults.push('I1: replicas of one chunk differ at one barrier');
+  return faults;
+}
+
+function unitsLeftBehind({ view: { state } }: SimulatedCluster): string[] {
+  const held = new Set(
+    [...state.chunks()].flatMap(({ replicas }) => replicas.map(({ unitId, generation }) => `${unitId}@${generation}`)),
+  );
+  return [...state.units()].flatMap(({ unitId, state: is, generation, chunkId }) => {
+    if (is === 'free' || held.has(`${unitId}@${generation}`)) return [];
+    return [`unit ${unitId} generation ${generation} is ${is} for ${chunkId}, which has no replica in it`];
+  });
+}
+
+/** A process that boots now, from the compacted topics, must see what the journal says. */
+async function judgeProjections(cluster: SimulatedCluster): Promise<string[]> {
+  const { view, log, outside, time } = cluster;
+  const fresh = new ClusterView(log, topics, outside);
+  await fresh.start();
+  try {
+    await time.until('a fresh view being level', () => fresh.seq >= view.seq, 10_000);
+    const [booted, folded] = [fresh, view].map((of) => of.journal.table.digest);
+    if (fresh.seq !== view.seq || booted === folded) return [];
+    return [`I8: booted from the compacted topics the state is ${booted}, folded from the journal ${folded}`];
+  } finally {
+    await fresh.close();
+  }
+}

@@ -1,0 +1,174 @@
+import type { PlanState } from '@levee/events';
+import type { Role, Scenario } from './scenario';
+import { namespace, type SimulatedCluster } from './simulated-cluster';
+
+const over = new Set<PlanState['state']>(['done', 'cancelled', 'rolledBack']);
+
+/** Masters and data nodes; what a node is depends on the plans that are open. */
+function rolesOf(cluster: SimulatedCluster): Map<string, Role> {
+  const roles = new Map<string, Role>();
+  const active = cluster.activeMaster();
+  for (const name of cluster.masters.keys()) roles.set(name, name === active ? 'master' : 'standby');
+  for (const name of cluster.nodes.keys()) roles.set(name, 'node');
+  const { state } = cluster.view;
+  for (const plan of state.openPlans()) {
+    for (const source of plan.sources)
+      for (const { nodeId } of state.chunk(source)?.replicas ?? []) if (roles.has(nodeId)) roles.set(nodeId, 'source');
+    for (const { replicas } of plan.targets)
+      for (const { nodeId } of replicas) if (roles.has(nodeId)) roles.set(nodeId, 'target');
+  }
+  return roles;
+}
+
+const chunks = (cluster: SimulatedCluster) =>
+  [...cluster.view.state.chunksOf(namespace)].sort((a, b) => a.slotStart - b.slotStart);
+
+function chunkAt(cluster: SimulatedCluster, index: number) {
+  const chunk = chunks(cluster)[index];
+  if (chunk === undefined) throw new Error(`there is no chunk number ${index}`);
+  return chunk;
+}
+
+/** A plan from its proposal to its end. */
+function planScenario(
+  name: string,
+  payload: (cluster: SimulatedCluster) => object,
+  expected: (cluster: SimulatedCluster) => string | undefined,
+): Scenario {
+  return {
+    name,
+    begin: async (cluster) => {
+      const outcome = await cluster.command('ProposePlan', { observeMs: 500, ...payload(cluster) });
+      if (outcome.rejectionCode !== null) throw new Error(`${outcome.rejectionCode}: ${outcome.rejectionMessage}`);
+    },
+    phase: ({ view }) => {
+      const plan = [...view.state.plans()][0];
+      return plan === undefined ? 'before' : `${plan.state} ${plan.step}`;
+    },
+    over: ({ view }) => {
+      const plans = [...view.state.plans()];
+      return plans.length > 0 && plans.every(({ state }) => over.has(state)) && nothingReclaimed(view.state);
+    },
+    roles: rolesOf,
+    judge: (cluster) => {
+      const plan = [...cluster.view.state.plans()][0];
+      const problem = plan?.state === 'done' ? expected(cluster) : undefined;
+      return problem === undefined ? [] : [`${name} is ${plan?.state}, but ${problem}`];
+    },
+  };
+}
+
+function nothingReclaimed(state: SimulatedCluster['view']['state']): boolean {
+  return [...state.units()].every((unit) => unit.state !== 'reclaiming');
+}
+
+const chunkCount = (cluster: SimulatedCluster, wanted: number): string | undefined =>
+  chunks(cluster).length === wanted ? undefined : `there are ${chunks(cluster).length} chunks, not ${wanted}`;
+
+export const move = planScenario(
+  'move',
+  (cluster) => {
+    const chunk = chunkAt(cluster, 0);
+    const from = chunk.replicas.find(({ role }) => role === 'primary')?.nodeId;
+    return { kind: 'move', chunkId: chunk.chunkId, from };
+  },
+  (cluster) => chunkCount(cluster, 2),
+);
+
+export const split = planScenario(
+  'split',
+  (cluster) => ({ kind: 'split', chunkId: chunkAt(cluster, 0).chunkId, parts: 2 }),
+  (cluster) => chunkCount(cluster, 3),
+);
+
+export const merge = planScenario(
+  'merge',
+  (cluster) => ({ kind: 'merge', chunkIds: [chunkAt(cluster, 0).chunkId, chunkAt(cluster, 1).chunkId] }),
+  (cluster) => chunkCount(cluster, 1),
+);
+
+/** The active master is killed: another one takes over, and the old one comes back as a standby. */
+export const failover: Scenario = (() => {
+  let termBefore = 0;
+  return {
+    name: 'failover',
+    begin: (cluster) => {
+      termBefore = cluster.view.term;
+      const master = cluster.activeMaster();
+      if (master === undefined) throw new Error('no master is active');
+      cluster.kill(master);
+      cluster.time.after(2_500, () => cluster.restart(master));
+      return Promise.resolve();
+    },
+    phase: (cluster) => {
+      if (cluster.view.term === termBefore) return 'silence';
+      return cluster.activeMaster() === undefined ? 'claimed' : 'reigns';
+    },
+    over: (cluster) =>
+      cluster.masters.size === 2 && cluster.view.term > termBefore && cluster.activeMaster() !== undefined,
+    roles: rolesOf,
+  };
+})();
+
+/** A namespace is made and deleted again: units are taken, served, cleared. */
+export const reclaim: Scenario = (() => {
+  const name = 'passing';
+  let asked = false;
+  const stateOf = (cluster: SimulatedCluster) => cluster.view.state.namespace(name)?.state;
+  return {
+    name: 'reclaim',
+    begin: async (cluster) => {
+      asked = false;
+      await cluster.command('CreateNamespace', {
+        name,
+        partitions: 2,
+        chunks: 2,
+        replicas: 2,
+        chunkCapacityBytes: 8 << 20,
+      });
+      await cluster.time.until(`${name} being active`, () => stateOf(cluster) === 'active', 120_000);
+      await cluster.command('DeleteNamespace', { name });
+      asked = true;
+    },
+    phase: (cluster) => {
+      const unit = [...cluster.view.state.units()].some(({ state }) => state === 'reclaiming');
+      return `${stateOf(cluster) ?? 'before'}${unit ? ', units reclaiming' : ''}`;
+    },
+    over: (cluster) => asked && stateOf(cluster) === 'deleted' && nothingReclaimed(cluster.view.state),
+    roles: rolesOf,
+  };
+})();
+
+/** A node goes down for longer than it takes to be suspect, and comes back: primaries are handed over, it catches up. */
+export const nodeLoss: Scenario = (() => {
+  let name = '';
+  let back = false;
+  return {
+    name: 'node-loss',
+    shape: { replicas: 3 },
+    begin: (cluster) => {
+      back = false;
+      name = chunkAt(cluster, 0).replicas.find(({ role }) => role === 'primary')?.nodeId ?? 'n1';
+      cluster.kill(name);
+      cluster.time.after(4_000, () => {
+        cluster.restart(name);
+        back = true;
+      });
+      return Promise.resolve();
+    },
+    phase: (cluster) => {
+      const state = cluster.view.state.node(name)?.state;
+      return `${back ? 'back' : 'away'}, ${state}`;
+    },
+    over: (cluster) =>
+      back && [...cluster.view.state.nodes()].every(({ state }) => state === 'up') && nodesAreReady(cluster),
+    roles: rolesOf,
+  };
+})();
+
+function nodesAreReady(cluster: SimulatedCluster): boolean {
+  return [...cluster.nodes.values()].every(({ part }) => part.readyProblem() === undefined);
+}
+
+export const scenarios: readonly Scenario[] = [failover, reclaim, nodeLoss];
+export const planScenarios: readonly Scenario[] = [move, split, merge];
