@@ -1,5 +1,6 @@
 import type { ClusterState } from '@levee/cluster';
 import type { ChunkReplica, ChunkState, NamespaceState } from '@levee/events';
+import { type MoveOrder, moveOrdersOf } from './copy/move-order';
 
 /** A replica that a decision in force gave to this very disk: nothing else is opened, applied or served (I10). */
 export interface Assignment {
@@ -11,6 +12,8 @@ export interface Assignment {
   readonly generation: number;
   readonly capacityBytes: number;
   readonly role: ChunkReplica['role'];
+  /** What a running plan asks of it; `undefined` = nothing, or not any more. */
+  readonly move?: MoveOrder;
 }
 
 /** A unit generation that the node must clear and report. */
@@ -22,6 +25,7 @@ export interface Reclaim {
 /** What the state gives to (nodeId, storeId); another disk under this nodeId gets nothing. */
 export function assignmentsOf(state: ClusterState, nodeId: string, storeId: string): Assignment[] {
   const found: Assignment[] = [];
+  const orders = moveOrdersOf(state, nodeId, storeId);
   for (const unit of state.unitsOf(nodeId)) {
     if (unit.storeId !== storeId || unit.state !== 'allocated' || unit.chunkId === null) continue;
     const chunk = state.chunk(unit.chunkId);
@@ -33,7 +37,10 @@ export function assignmentsOf(state: ClusterState, nodeId: string, storeId: stri
     );
     if (replica === undefined || replica.role === 'dead') continue;
     const key = `${unitId}@${generation}`;
-    found.push({ key, chunk, namespace, unitId, generation, capacityBytes, role: replica.role });
+    const move = orders.get(key);
+    const { role } = replica;
+    const place = { key, chunk, namespace, unitId, generation, capacityBytes, role };
+    found.push(move === undefined ? place : { ...place, move });
   }
   return found;
 }
@@ -47,4 +54,9 @@ export function reclaimsOf(state: ClusterState, nodeId: string, storeId: string)
 
 export function isReadableRole(role: Assignment['role']): boolean {
   return role === 'primary' || role === 'follower' || role === 'retired';
+}
+
+/** What routes name for reading; a retired replica still answers who has an older route. */
+export function isServingRole(role: Assignment['role']): boolean {
+  return role === 'primary' || role === 'follower';
 }

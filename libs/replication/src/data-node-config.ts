@@ -1,6 +1,6 @@
 import type { NodeDisk, UnitDiskOptions } from '@levee/chunk-store';
 import type { ControlTopics } from '@levee/journal';
-import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
+import type { Clock, Logger, NewId, Random, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
 
@@ -21,6 +21,8 @@ export interface DataNodeConfig {
   readonly memoryBudgetBytes: number;
   readonly heartbeatMs: number;
   readonly topics: ControlTopics;
+  /** Most bytes a second that copies put into the units of this node; 0 = no limit (the default). */
+  readonly copyBytesPerSecond?: number | undefined;
 }
 
 export interface DataNodeWorld {
@@ -28,6 +30,7 @@ export interface DataNodeWorld {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly timers?: Timers;
+  readonly random?: Random;
   readonly newId?: NewId;
   readonly network?: Network;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;

@@ -16,13 +16,15 @@ import {
   type Logger,
   messageOf,
   type NewId,
+  type Random,
   silentLogger,
   type Timers,
 } from '@levee/kernel';
 import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
-import { RespServer } from '@levee/wire';
+import { type Network, RespServer } from '@levee/wire';
 import { assignmentsOf } from './assignment';
 import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
+import { MoveReports } from './copy/move-reports';
 import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
 import { DiskGauge } from './disk-gauge';
@@ -48,6 +50,8 @@ export class DataNode {
   private readonly timers: Timers;
   private readonly newId: NewId;
   private readonly openDisk: (options: UnitDiskOptions) => Promise<NodeDisk>;
+  private readonly network: Network | undefined;
+  private readonly random: Random | undefined;
   private readonly log: Log;
   private readonly view: ClusterView;
   private readonly logClock: LogClock;
@@ -58,6 +62,7 @@ export class DataNode {
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
   private reclaims: UnitReclaims | undefined;
+  private moves: MoveReports | undefined;
   private disk: NodeDisk | undefined;
   private digests: DigestQueue | undefined;
   private host: ReplicaHost | undefined;
@@ -83,6 +88,8 @@ export class DataNode {
     this.timers = world.timers ?? systemTimers;
     this.newId = world.newId ?? systemNewId;
     this.openDisk = world.openDisk ?? UnitDisk.open;
+    this.network = world.network;
+    this.random = world.random;
     this.incarnation = this.newId();
     const shared = { clock: this.clock, timers: this.timers, logger: this.logger };
     this.logClock = new LogClock(this.clock);
@@ -197,6 +204,7 @@ export class DataNode {
       quarantine: { ...this.quarantine.stats },
       digests: { ...this.digests?.counts },
       heartbeats: { ...this.heartbeats.counts },
+      copies: { open: this.host?.copies.open ?? 0, ...this.host?.copies.counts },
       resp: { ...this.server.stats() },
     };
   }
@@ -210,6 +218,7 @@ export class DataNode {
     this.endDecisions();
     this.cancelClock();
     this.reclaims?.stop();
+    this.moves?.stop();
     this.announced('');
     this.registration?.stop();
     await this.server.close(nodeLimits.respDrainMs).catch(() => undefined);
@@ -238,7 +247,10 @@ export class DataNode {
     const budget = this.engineBudget(disk.units.length);
     const values = new ValueBudget(Math.floor(this.config.memoryBudgetBytes / 2));
     const shared = { clock, timers, logger, log, logClock, identity };
-    const host = new ReplicaHost({ ...shared, clusterId, disk, budget, values, digests, quarantine });
+    const { network, random } = this;
+    const { copyBytesPerSecond } = this.config;
+    const copying = { network, random, copyBytesPerSecond };
+    const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
     const { nodeId } = identity;
     // A command from the future is refused: a node whose own clock is days ahead shall be heard all the same.
@@ -246,6 +258,7 @@ export class DataNode {
     const commandTime = { nowMs: () => Math.min(clock.nowMs(), logClock.bestMs()) };
     const work = { disk, host, nodeId, clock: commandTime, timers, newId, logger };
     this.reclaims = new UnitReclaims(log, this.config.topics, this.view, work);
+    this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
     // [safety] Only what the control topics, read to their end, give to this disk is opened and served.
     await this.view.readToEnd(nodeLimits.waitMsMax);
     if (this.closed) return;
@@ -310,6 +323,7 @@ export class DataNode {
     const { nodeId } = this.config;
     host.adopt(assignmentsOf(this.view.state, nodeId, disk.storeId));
     this.reclaims?.check();
+    this.moves?.check();
     this.registration?.check();
   }
 
@@ -325,7 +339,7 @@ export class DataNode {
       featureLevel,
       positions: withPositions ? this.positions() : [],
       loads: withPositions ? [...(this.host?.all ?? [])].map(loadOf) : [],
-      moves: [],
+      moves: this.moves?.moves() ?? [],
       freeDiskBytes: this.diskGauge.latest?.freeBytes ?? -1,
       errors: [],
     };

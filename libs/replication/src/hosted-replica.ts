@@ -1,19 +1,20 @@
 import { ChunkStoreFailure, Replica, type ReplicaIdentity } from '@levee/chunk-store';
 import { assert, defined, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
-import { type Assignment, isReadableRole } from './assignment';
+import { type Assignment, isReadableRole, isServingRole } from './assignment';
 import { binlogLossOf } from './binlog-origin';
 import { ChunkQuota } from './chunk-quota';
 import { overdueReason } from './completeness';
-import type { HostedPlace } from './hosted-place';
+import { pause } from './copy/byte-rate';
+import { ReplicaCopy } from './copy/replica-copy';
+import { HostedPlaces } from './hosted-places';
 import type { HostedWorld } from './hosted-world';
-import { deleteRetentionMsDefault, nodeLimits } from './node-limits';
+import { nodeLimits } from './node-limits';
 import type { FeedMember } from './partition-feed';
-import { PositionWaits } from './position-waits';
 import { addCounts, nothingCounted, type ReplicaCounts } from './replica-load';
 
-/** opening: not tailing yet. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
-export type HostedState = 'opening' | 'following' | 'rebuilding' | 'stuck' | 'closed';
+/** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
+export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
 
 /** One assigned replica: opened, fed, made readable when that is proven, rebuilt when it is wrong. */
 export class HostedReplica implements FeedMember {
@@ -21,8 +22,13 @@ export class HostedReplica implements FeedMember {
   /** Why it is not what it should be, in words. */
   problem: string | undefined;
   private current: Replica | undefined;
-  private readonly places: readonly HostedPlace[];
-  private readonly placeByPartition = new Map<number, HostedPlace>();
+  private readonly places: HostedPlaces;
+  /** How its unit is filled while it is a learner of a plan. */
+  readonly copy: ReplicaCopy;
+  /** Why it cannot do what its plan asks of it. */
+  moveFailure: { readonly code: string; readonly message: string } | undefined;
+  /** It holds a part of a copy, and no plan says how to go on. */
+  private waitsForPlan = false;
   private complete = false;
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
@@ -44,14 +50,12 @@ export class HostedReplica implements FeedMember {
   ) {
     const { slotStart, slotEnd, partitions } = identity;
     this.quota = new ChunkQuota(identity.chunkId, () => world.clock.monotonicMs());
-    this.places = partitionsOf(slotStart, slotEnd, partitions).map((partition) => ({
-      partition,
-      waits: new PositionWaits(world.waits),
-      atEndMs: undefined,
-      mustReach: undefined,
-      trouble: undefined,
-    }));
-    for (const place of this.places) this.placeByPartition.set(place.partition, place);
+    this.places = new HostedPlaces(partitionsOf(slotStart, slotEnd, partitions), world.waits);
+    this.copy = new ReplicaCopy(world, {
+      identity,
+      assignment: () => this.assignment,
+      logLoss: () => this.logLoss(),
+    });
   }
 
   get chunkId(): string {
@@ -81,7 +85,7 @@ export class HostedReplica implements FeedMember {
   }
 
   get partitions(): readonly Partition[] {
-    return this.places.map(({ partition }) => partition);
+    return this.places.partitions;
   }
 
   /** [safety] True once it has applied everything that the log held after the decision, and is not rewound (I13). */
@@ -89,18 +93,16 @@ export class HostedReplica implements FeedMember {
     return this.complete;
   }
 
+  /** It has seen later records than it holds now, itself or as a snapshot that it was copied from (I13). */
+  get rewound(): boolean {
+    return this.partitions.some((partition) => this.current?.rewoundAt(partition) !== false);
+  }
+
   /** Why it is not readable, in words. */
   get reason(): string {
     if (this.complete) return 'readable';
-    const trouble = this.problem ?? this.places.find((place) => place.trouble !== undefined)?.trouble;
-    const replica = this.current;
-    const behind = this.places.find(
-      (place) => replica !== undefined && replica.nextOffset(place.partition) < (place.mustReach ?? 0),
-    );
-    const where =
-      behind === undefined
-        ? ''
-        : ` (partition ${behind.partition} at ${this.nextOffset(behind.partition)} of ${behind.mustReach})`;
+    const trouble = this.problem ?? this.places.all.find((place) => place.trouble !== undefined)?.trouble;
+    const where = this.current === undefined ? '' : this.places.behindOf(this.current);
     return `${this.chunkId} is ${this.state}${where}${trouble === undefined ? '' : `: ${trouble}`}`;
   }
 
@@ -110,23 +112,23 @@ export class HostedReplica implements FeedMember {
   }
 
   holdsPartition(partition: number): boolean {
-    return this.placeByPartition.has(partition);
+    return this.places.at(partition) !== undefined;
   }
 
   /** Milliseconds since the replica last stood at the end of the partition, infinite before the first time. */
   ageMs(partition: number, nowMonotonicMs: number): number {
-    const atEndMs = this.placeByPartition.get(partition)?.atEndMs;
+    const atEndMs = this.places.at(partition)?.atEndMs;
     return atEndMs === undefined ? Infinity : nowMonotonicMs - atEndMs;
   }
 
   /** Why the partition cannot be followed to its end, in words. */
   troubleOf(partition: number): string | undefined {
-    return this.placeByPartition.get(partition)?.trouble;
+    return this.places.at(partition)?.trouble;
   }
 
   /** Calls `reached` once `nextOffset` is applied; the returned function ends the wait. `undefined`: too many wait. */
   whenApplied(partition: number, nextOffset: number, reached: () => void): (() => void) | undefined {
-    const place = this.placeByPartition.get(partition);
+    const place = this.places.at(partition);
     assert(place !== undefined, `I9: ${this.chunkId} has no slot in partition ${partition}`);
     return place.waits.add(nextOffset, reached);
   }
@@ -137,15 +139,16 @@ export class HostedReplica implements FeedMember {
 
   /** The assignment of the same unit generation, as a later decision says it. */
   reassign(assignment: Assignment): void {
-    const wasReadable = isReadableRole(this.assignment.role);
+    const served = isServingRole(this.assignment.role);
     this.assignment = assignment;
-    if (wasReadable || !isReadableRole(assignment.role)) this.review();
-    else {
-      // A learner that becomes a replica: what was appended before the decision must be there first.
-      for (const place of this.places) place.mustReach = undefined;
-      this.complete = false;
-      this.later(() => this.readEnds());
-    }
+    if (assignment.move === undefined) this.moveFailure = undefined;
+    this.goOnWaiting();
+    if (served || !isServingRole(assignment.role)) return this.review();
+    // A learner that becomes a replica, or a retired one that is called back: what was appended before the decision
+    // must be there first.
+    this.places.forgetEnds();
+    this.complete = false;
+    this.later(() => this.readEnds());
   }
 
   close(): Promise<void> {
@@ -153,6 +156,7 @@ export class HostedReplica implements FeedMember {
       this.state = 'closed';
       this.complete = false;
       this.cancelRetry();
+      this.copy.stop();
       this.detach();
       this.work = this.work.then(() => this.closeDatabase());
     }
@@ -162,14 +166,14 @@ export class HostedReplica implements FeedMember {
   // FeedMember
 
   advanced(partition: Partition, atEndMs: number | undefined): void {
-    const place = this.placeByPartition.get(partition);
+    const place = this.places.at(partition);
     if (place === undefined || this.state !== 'following') return;
     place.trouble = undefined;
     if (!this.full) this.problem = undefined;
     if (atEndMs !== undefined) place.atEndMs = atEndMs;
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
-    if (atEndMs === undefined) this.checkCompleteness(place);
+    if (atEndMs === undefined) this.checkCompleteness(partition);
   }
 
   mustRebuild(reason: string): void {
@@ -200,7 +204,7 @@ export class HostedReplica implements FeedMember {
   }
 
   trouble(partition: Partition, problem: string | undefined): void {
-    const place = this.placeByPartition.get(partition);
+    const place = this.places.at(partition);
     if (place !== undefined) place.trouble = problem;
   }
 
@@ -234,15 +238,14 @@ export class HostedReplica implements FeedMember {
     this.state = 'rebuilding';
     this.problem = reason;
     this.detach();
-    for (const place of this.places) place.atEndMs = undefined;
+    this.places.forgetAges();
     this.later(() => this.world.rebuilds.pass(() => this.rebuildNow(reason)));
   }
 
   private async rebuildNow(reason: string): Promise<void> {
     if (this.isClosed) return;
-    const { binlog } = this.identity;
-    const feeds = new Map(this.partitions.map((partition) => [partition, this.world.feedOf(this.identity, partition)]));
-    const loss = await binlogLossOf(this.world.log, binlog, feeds);
+    // A learner was never anybody's last copy; its plan says where it is filled from.
+    const loss = this.assignment.role === 'learner' ? undefined : await this.logLoss();
     if (loss !== undefined) {
       const problem = `I14: ${reason}; but ${loss}, so the log cannot rebuild it: nothing is cleared`;
       if (this.state !== 'stuck')
@@ -262,11 +265,24 @@ export class HostedReplica implements FeedMember {
     await this.openNow();
   }
 
+  /** Why the log cannot be followed from its start, in words. */
+  private logLoss(): Promise<string | undefined> {
+    const feeds = new Map(this.partitions.map((partition) => [partition, this.world.feedOf(this.identity, partition)]));
+    return binlogLossOf(this.world.log, this.identity.binlog, feeds);
+  }
+
   private async openNow(): Promise<void> {
-    if (this.isClosed) return;
+    if (this.isClosed || this.current !== undefined) return;
     const { disk, budget, logClock } = this.world;
-    const { unitId, generation, capacityBytes } = this.assignment;
-    const db = await disk.openUnit(unitId, generation);
+    const { unitId, generation, capacityBytes, role } = this.assignment;
+    await this.world.retentions.learn(this.identity.binlog);
+    this.state = role === 'learner' ? 'loading' : 'opening';
+    const db = role === 'learner' ? await this.copy.open() : await disk.openUnit(unitId, generation);
+    this.waitsForPlan = db === undefined;
+    if (db === undefined) {
+      this.problem = 'a part is copied; its plan does not go on';
+      return this.goOnWaiting();
+    }
     try {
       this.current = await Replica.open(db, this.identity, {
         chainBytes: budget.writeBufferBytes * 3,
@@ -277,14 +293,14 @@ export class HostedReplica implements FeedMember {
       await disk.closeUnit(unitId, generation);
       throw error;
     }
-    for (const { partition } of this.places) {
+    for (const partition of this.partitions) {
       const problem = this.current.rewindProblem(partition);
       if (problem !== undefined)
         this.world.logger.warn({ chunkId: this.chunkId, partition, problem }, 'a replica was rewound');
       if (this.current.nextOffset(partition) === 0) this.current.noteComplete(partition, logClock.bestMs());
     }
     if (this.isClosed) return;
-    for (const { partition } of this.places) {
+    for (const partition of this.partitions) {
       const overdue = this.overdue(partition);
       if (overdue !== undefined) return this.rebuild(overdue);
     }
@@ -294,22 +310,25 @@ export class HostedReplica implements FeedMember {
     await this.readEnds();
   }
 
+  /** What waits for a plan goes on when there is one, or when it is no learner any more: then the log fills it. */
+  private goOnWaiting(): void {
+    const { move, role } = this.assignment;
+    if (this.waitsForPlan && (move !== undefined || role !== 'learner')) this.open();
+  }
+
   private attach(): void {
-    for (const { partition } of this.places) this.world.feedOf(this.identity, partition).attach(this);
+    for (const partition of this.partitions) this.world.feedOf(this.identity, partition).attach(this);
   }
 
   /** [safety] Reads the ends that must be applied before anything is served. */
   private async readEnds(): Promise<void> {
-    while (!this.isClosed && this.state === 'following' && this.places.some((place) => place.mustReach === undefined)) {
+    while (!this.isClosed && this.state === 'following' && !this.places.endsKnown) {
       try {
-        for (const { partition, endOffset } of await this.world.log.offsets(this.identity.binlog)) {
-          const place = this.placeByPartition.get(partition);
-          if (place !== undefined) place.mustReach ??= endOffset;
-        }
+        this.places.learnEnds(await this.world.log.offsets(this.identity.binlog));
         this.review();
       } catch (error) {
         this.world.logger.debug({ chunkId: this.chunkId, error: messageOf(error) }, 'waiting for the binlog');
-        await this.sleep(nodeLimits.feedRetryMinMs * 4);
+        await pause(this.world.timers, nodeLimits.feedRetryMinMs * 4);
       }
     }
   }
@@ -320,34 +339,26 @@ export class HostedReplica implements FeedMember {
       this.state === 'following' &&
       replica !== undefined &&
       isReadableRole(this.assignment.role) &&
-      this.places.every(
-        ({ partition, mustReach, atEndMs }) =>
-          mustReach !== undefined &&
-          atEndMs !== undefined &&
-          replica.nextOffset(partition) >= mustReach &&
-          !replica.rewoundAt(partition),
-      );
+      this.places.reachedBy(replica);
   }
 
-  private checkCompleteness({ partition }: HostedPlace): void {
+  private checkCompleteness(partition: Partition): void {
     const reason = this.overdue(partition);
     if (reason !== undefined) this.rebuild(reason);
   }
 
   private overdue(partition: Partition): string | undefined {
-    const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs: this.deleteRetentionMs };
+    const deleteRetentionMs = this.world.retentions.of(this.identity.binlog);
+    const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
     return overdueReason(partition, this.replica.position(partition), times);
   }
-
-  /** Never below what the binlog is created with: a replica may be rebuilt too early, never too late. */
-  deleteRetentionMs = deleteRetentionMsDefault;
 
   private get isClosed(): boolean {
     return this.state === 'closed';
   }
 
   private detach(): void {
-    for (const { partition } of this.places) this.world.feedOf(this.identity, partition).detach(this);
+    for (const partition of this.partitions) this.world.feedOf(this.identity, partition).detach(this);
   }
 
   private async closeDatabase(): Promise<void> {
@@ -367,6 +378,7 @@ export class HostedReplica implements FeedMember {
       this.problem = messageOf(error);
       const code = failureCode(error);
       if (code === 'REPLICA_DAMAGED') return this.rebuild(this.problem);
+      if (code !== undefined && this.assignment.move !== undefined) this.moveFailure = { code, message: this.problem };
       if (error instanceof ChunkStoreFailure && code !== 'DISK_IN_USE') {
         this.state = 'stuck';
         const { chunkId } = this;
@@ -382,11 +394,5 @@ export class HostedReplica implements FeedMember {
   private retry(step: () => Promise<void>): void {
     this.cancelRetry();
     this.cancelRetry = this.world.timers.after(nodeLimits.rebuildBackoffMs, () => this.later(step));
-  }
-
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.world.timers.after(ms, resolve);
-    });
   }
 }

@@ -1,10 +1,15 @@
 import type { EngineBudget, ReplicaIdentity, NodeDisk, ValueBudget } from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import type { ByteRate } from './copy/byte-rate';
+import type { CopySessions } from './copy/copy-sessions';
+import type { RemoteWorld } from './copy/piece-stream';
 import type { DigestWork } from './digest-work';
+import type { HostedReplica } from './hosted-replica';
 import type { LogClock } from './log-clock';
 import type { PartitionFeed } from './partition-feed';
 import type { WaitBudget } from './position-waits';
+import type { Retentions } from './retentions';
 import type { Turnstile } from './turnstile';
 
 /** What all replicas of a node share. */
@@ -20,5 +25,14 @@ export interface HostedWorld {
   readonly waits: WaitBudget;
   readonly rebuilds: Turnstile;
   readonly digests: { add(work: DigestWork): void };
+  readonly retentions: Retentions;
+  /** Snapshots held open for copies. */
+  readonly copies: CopySessions;
+  /** Holds back what copies into this node's units take. */
+  readonly copyRate: ByteRate;
+  /** How other nodes are asked for copies. */
+  readonly remote: RemoteWorld;
+  /** The replica in `<unitId>@<generation>` of this node. */
+  readonly hostedIn: (key: string) => HostedReplica | undefined;
   readonly feedOf: (identity: ReplicaIdentity, partition: Partition) => PartitionFeed;
 }

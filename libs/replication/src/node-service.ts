@@ -5,6 +5,7 @@ import {
   FrameFailure,
   nodeCommands,
   parseAwaitCommand,
+  parseCopyCommand,
   parseRangeCommand,
   parseReadCommand,
   type ReplySlot,
@@ -12,6 +13,7 @@ import {
   type RespService,
 } from '@levee/wire';
 import { answerAwait } from './await-request';
+import { answerCopy } from './copy/copy-request';
 import type { NodeIdentity } from './digest-work';
 import { answerRange } from './range-request';
 import { ReadAnswer } from './read-request';
@@ -38,6 +40,7 @@ export class NodeService implements RespService<undefined> {
       [nodeCommands.read, (args, reply) => this.read(args, reply)],
       [nodeCommands.await, (args, reply) => this.await(args, reply)],
       [nodeCommands.range, (args, reply) => this.range(args, reply)],
+      [nodeCommands.copy, (args, reply) => this.copy(args, reply)],
       [nodeCommands.hello, (args, reply) => this.hello(args, reply)],
       [nodeCommands.stat, (_, reply) => reply.text(JSON.stringify(door.describe()))],
       [nodeCommands.get, (args, reply) => this.get(args, reply)],
@@ -97,6 +100,11 @@ export class NodeService implements RespService<undefined> {
   private range(args: readonly Buffer[], reply: ReplySlot): void {
     const context = this.ready(reply);
     if (context !== undefined) answerRange(context, parseRangeCommand(args), reply);
+  }
+
+  private copy(args: readonly Buffer[], reply: ReplySlot): void {
+    const context = this.ready(reply);
+    if (context !== undefined) answerCopy(context, parseCopyCommand(args), reply);
   }
 
   /** For people: eventual, by key. */

@@ -7,10 +7,13 @@ import {
   type NodeDisk,
   type ValueBudget,
 } from '@levee/chunk-store';
-import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
+import type { Clock, Logger, Partition, Random, Timers } from '@levee/kernel';
 import { failureCode, messageOf } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
-import type { Assignment } from './assignment';
+import type { Network } from '@levee/wire';
+import { type Assignment, isServingRole } from './assignment';
+import { ByteRate } from './copy/byte-rate';
+import { CopySessions } from './copy/copy-sessions';
 import type { DigestQueue, NodeIdentity } from './digest-work';
 import { HostedReplica } from './hosted-replica';
 import type { HostedWorld } from './hosted-world';
@@ -19,6 +22,7 @@ import { nodeLimits } from './node-limits';
 import { type BadReason, PartitionFeed } from './partition-feed';
 import { WaitBudget } from './position-waits';
 import type { RecordOutbox } from './record-outbox';
+import { Retentions } from './retentions';
 import { Turnstile } from './turnstile';
 
 export interface ReplicaHostOptions {
@@ -34,6 +38,10 @@ export interface ReplicaHostOptions {
   readonly values: ValueBudget;
   readonly digests: DigestQueue;
   readonly quarantine: RecordOutbox;
+  readonly network?: Network | undefined;
+  readonly random?: Random | undefined;
+  /** Most bytes a second that copies put into this node's units; 0 = no limit (the default). */
+  readonly copyBytesPerSecond?: number | undefined;
 }
 
 /** The replicas of one namespace on this node, by slot. */
@@ -47,7 +55,10 @@ class NamespaceReplicas {
     this.hosted = sorted;
   }
 
-  /** The readable replica of a slot, else any; floor search, since replicas of a split may overlap their parent. */
+  /**
+   * The readable replica of a slot, of those that routes name rather than a retired one, else any; floor search, since
+   * replicas of a split may overlap their parent.
+   */
   at(slot: number): HostedReplica | undefined {
     let low = 0;
     let high = this.starts.length;
@@ -60,8 +71,8 @@ class NamespaceReplicas {
     for (let i = low - 1; i >= 0; i--) {
       const each = this.hosted[i] as HostedReplica;
       if (slot >= each.identity.slotEnd) continue;
-      if (each.readable) return each;
-      found ??= each;
+      if (each.readable && isServingRole(each.assignment.role)) return each;
+      if (found === undefined || (each.readable && !found.readable)) found = each;
     }
     return found;
   }
@@ -71,9 +82,12 @@ class NamespaceReplicas {
 export class ReplicaHost {
   private readonly hosted = new Map<string, HostedReplica>();
   private byNamespace = new Map<string, NamespaceReplicas>();
-  private byChunk = new Map<string, HostedReplica>();
+  /** A chunk that moves from one unit of a node to another has two here. */
+  private byChunk = new Map<string, HostedReplica[]>();
   private readonly feeds = new Map<string, PartitionFeed>();
   private readonly world: HostedWorld;
+  readonly copies: CopySessions;
+  private readonly retentions: Retentions;
   private readonly waits = new WaitBudget(() => this.pace.hurry());
   private readonly pace: ApplyPace;
   private readonly maxStaleness = new Map<string, number>();
@@ -83,8 +97,16 @@ export class ReplicaHost {
 
   constructor(private readonly options: ReplicaHostOptions) {
     this.pace = new ApplyPace(options.clock, options.timers, () => this.waits.inUse > 0);
+    const { clock, timers, logger, log, identity, clusterId, network, random } = options;
+    this.copies = new CopySessions({ incarnation: identity.incarnation, clock, timers, logger });
+    this.retentions = new Retentions(log, clock);
     this.world = {
       ...options,
+      copies: this.copies,
+      copyRate: new ByteRate(options.copyBytesPerSecond ?? 0, clock, timers),
+      remote: { clusterId, clock, timers, logger, network, random },
+      hostedIn: (key) => this.hosted.get(key),
+      retentions: this.retentions,
       waits: this.waits,
       rebuilds: new Turnstile(nodeLimits.rebuildsMax),
       feedOf: (identity, partition) => this.feedOf(identity, partition),
@@ -109,7 +131,9 @@ export class ReplicaHost {
   }
 
   chunk(chunkId: string): HostedReplica | undefined {
-    return this.byChunk.get(chunkId);
+    const found = this.byChunk.get(chunkId);
+    if (found === undefined || found.length === 1) return found?.[0];
+    return found.reduce((best, each) => (rank(each) > rank(best) ? each : best));
   }
 
   /** Makes what is open be what is assigned. Idempotent; safe to call after every decision. */
@@ -150,6 +174,7 @@ export class ReplicaHost {
   async close(): Promise<void> {
     this.stopped = true;
     this.cancelSweep();
+    this.copies.close();
     for (const feed of this.feeds.values()) feed.close();
     await Promise.all([...this.hosted.values()].map((each) => each.close()));
     await Promise.all(this.closing.values());
@@ -174,7 +199,7 @@ export class ReplicaHost {
     this.byChunk = new Map();
     for (const hosted of this.hosted.values()) {
       const { namespace, chunkId } = hosted.identity;
-      this.byChunk.set(chunkId, hosted);
+      this.byChunk.set(chunkId, [...(this.byChunk.get(chunkId) ?? []), hosted]);
       const group = groups.get(namespace);
       if (group === undefined) groups.set(namespace, [hosted]);
       else group.push(hosted);
@@ -260,6 +285,7 @@ export class ReplicaHost {
     for (const hosted of [...this.hosted.values()]) {
       const logNowMs = logClock.nowMs();
       if (this.stopped || logNowMs === undefined) return;
+      await this.retentions.learn(hosted.identity.binlog).catch(() => undefined);
       if (!hosted.readable) continue;
       const position = hosted.partitions.reduce((sum, partition) => sum + hosted.nextOffset(partition), 0);
       if (position === hosted.sweptAtPosition && !hosted.mayExpire) continue;
@@ -279,4 +305,9 @@ export class ReplicaHost {
       }
     }
   }
+}
+
+/** Of two replicas of one chunk, the one that answers for it: readable first, then what routes name. */
+function rank({ readable, assignment }: HostedReplica): number {
+  return (readable ? 2 : 0) + (isServingRole(assignment.role) ? 1 : 0);
 }

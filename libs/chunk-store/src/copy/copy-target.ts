@@ -34,6 +34,14 @@ export async function copyStageOf(db: ReplicaDatabase): Promise<'empty' | 'loadi
   return 'empty';
 }
 
+/** Of a copy that was sealed; nothing where there was none. */
+export async function copiedInto(
+  db: ReplicaDatabase,
+): Promise<{ readonly recordsCopied: number; readonly bytesCopied: number }> {
+  const last = (await readBlocks(db))?.at(-1);
+  return { recordsCopied: last?.records ?? 0, bytesCopied: last?.bytes ?? 0 };
+}
+
 /**
  * The target's side of a copy: takes blocks into an empty database, one write each, and makes it a replica with
  * `seal`. Before that nothing can open it as one. After a crash `open` goes on behind the last block that is there.

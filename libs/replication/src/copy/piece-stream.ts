@@ -1,0 +1,105 @@
+import type { CopyBlock, CopyPosition } from '@levee/chunk-store';
+import { Failure, type Logger, type Clock, type Timers, type Random } from '@levee/kernel';
+import {
+  copyCloseCommand,
+  copyNextCommand,
+  copyOpenCommand,
+  type Network,
+  nodeCommands,
+  parseCopyFrame,
+  parseCopyOpened,
+  RespClient,
+  RespError,
+} from '@levee/wire';
+import type { HostedReplica } from '../hosted-replica';
+import { copyLimits } from './copy-limits';
+import type { CopySessions } from './copy-sessions';
+import type { PieceOrder, SourceReplica } from './move-order';
+
+/** One snapshot of a piece, pulled block by block; one `next` at a time. */
+export interface PieceStream {
+  readonly positions: readonly CopyPosition[];
+  readonly bytesEstimate: number;
+  next(): Promise<Pick<CopyBlock, 'bytes' | 'last'>>;
+  /** Lets go of the snapshot, wherever it is. */
+  close(): void;
+}
+
+/** From a replica on this very disk: no socket, no checksums of blocks. */
+export async function openLocalPiece(
+  sessions: CopySessions,
+  hosted: HostedReplica,
+  piece: PieceOrder,
+  after: Buffer | undefined,
+): Promise<PieceStream> {
+  const { slotStart, slotEnd } = piece;
+  const { copyId, positions, bytesEstimate } = await sessions.begin(hosted, { slotStart, slotEnd, after });
+  let sequence = 0;
+  return {
+    positions,
+    bytesEstimate,
+    next: () => sessions.next(copyId, sequence++, copyLimits.blockBytes),
+    close: () => sessions.end(copyId),
+  };
+}
+
+export interface RemoteWorld {
+  readonly clusterId: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly random?: Random | undefined;
+  readonly network?: Network | undefined;
+}
+
+/** From another node: its LV.COPY, over a connection of its own that is sure to be with that very disk. */
+export async function openRemotePiece(
+  { clusterId, clock, timers, logger, random, network }: RemoteWorld,
+  { source, namespace, piece }: { source: SourceReplica; namespace: string; piece: PieceOrder },
+  after: Buffer | undefined,
+): Promise<PieceStream> {
+  const colon = source.respAddress.lastIndexOf(':');
+  const address = { host: source.respAddress.slice(0, colon), port: Number(source.respAddress.slice(colon + 1)) };
+  const client = new RespClient(address, {
+    clock,
+    timers,
+    logger,
+    ...(random === undefined ? {} : { random }),
+    ...(network === undefined ? {} : { network }),
+    limits: { stallMs: copyLimits.requestMs },
+    hello: {
+      args: [nodeCommands.hello, clusterId, source.nodeId, source.storeId],
+      check: (reply) => (reply instanceof RespError ? reply.text : undefined),
+    },
+  });
+  const ask = async (args: readonly (string | Buffer)[]): Promise<Buffer> => {
+    const reply = await client.request(args, copyLimits.requestMs);
+    if (Buffer.isBuffer(reply)) return reply;
+    throw new Failure('BAD_FRAME', `${source.respAddress} answered ${String(args[1])} with no block`);
+  };
+  const { chunkId, slotStart, slotEnd } = piece;
+  const open = { namespace, chunkId, slotStart, slotEnd, after: after ?? Buffer.alloc(0) };
+  try {
+    const { copyId, positions, bytesEstimate } = parseCopyOpened(await ask(copyOpenCommand(open)));
+    let sequence = 0;
+    return {
+      positions,
+      bytesEstimate,
+      next: async () => {
+        const wanted = sequence++;
+        const { block, last } = parseCopyFrame(
+          await ask(copyNextCommand(copyId, wanted, copyLimits.blockBytes)),
+          wanted,
+        );
+        return { bytes: block, last };
+      },
+      close: () => {
+        // A goodbye that is lost costs an idle snapshot until its time is up.
+        client.send(copyCloseCommand(copyId), copyLimits.requestMs, () => client.close());
+      },
+    };
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Replica } from '@levee/chunk-store';
+import type { Partition } from '@levee/kernel';
+import type { HostedPlace } from './hosted-place';
+import { PositionWaits, type WaitBudget } from './position-waits';
+
+/** The partitions that a hosted replica follows, and how far it must have come before it may be read. */
+export class HostedPlaces {
+  readonly all: readonly HostedPlace[];
+  private readonly byPartition = new Map<number, HostedPlace>();
+
+  constructor(
+    readonly partitions: readonly Partition[],
+    waits: WaitBudget,
+  ) {
+    this.all = partitions.map((partition) => ({
+      partition,
+      waits: new PositionWaits(waits),
+      atEndMs: undefined,
+      mustReach: undefined,
+      trouble: undefined,
+    }));
+    for (const place of this.all) this.byPartition.set(place.partition, place);
+  }
+
+  at(partition: number): HostedPlace | undefined {
+    return this.byPartition.get(partition);
+  }
+
+  /** False until every end that was asked for after the decision is known. */
+  get endsKnown(): boolean {
+    return this.all.every(({ mustReach }) => mustReach !== undefined);
+  }
+
+  /** Another decision counts from now on: the ends must be read after it. */
+  forgetEnds(): void {
+    for (const place of this.all) place.mustReach = undefined;
+  }
+
+  forgetAges(): void {
+    for (const place of this.all) place.atEndMs = undefined;
+  }
+
+  learnEnds(ends: readonly { readonly partition: Partition; readonly endOffset: number }[]): void {
+    for (const { partition, endOffset } of ends) {
+      const place = this.byPartition.get(partition);
+      if (place !== undefined) place.mustReach ??= endOffset;
+    }
+  }
+
+  /** [safety] Every end was reached, and nothing is missing that was here before (I13). */
+  reachedBy(replica: Replica): boolean {
+    return this.all.every(
+      ({ partition, mustReach, atEndMs }) =>
+        mustReach !== undefined &&
+        atEndMs !== undefined &&
+        replica.nextOffset(partition) >= mustReach &&
+        !replica.rewoundAt(partition),
+    );
+  }
+
+  /** Which partition is not far enough, as ` (partition 3 at 17 of 20)`; empty when none is known to be. */
+  behindOf(replica: Replica): string {
+    const behind = this.all.find(({ partition, mustReach }) => replica.nextOffset(partition) < (mustReach ?? 0));
+    if (behind === undefined) return '';
+    const { partition, mustReach } = behind;
+    return ` (partition ${partition} at ${replica.nextOffset(partition)} of ${mustReach})`;
+  }
+}
