@@ -1,3 +1,4 @@
+export * from './explain-healing';
 export * from './healing-policy';
 export * from './load-rates';
 export * from './loads';

@@ -8,7 +8,7 @@ import { healHotChunks } from './hot-chunks';
 import { healHotNodes } from './hot-nodes';
 import type { Proposal, WhyNot } from './proposal';
 import { Round } from './round';
-import { survey, type SurveyInput } from './survey';
+import { survey, type Survey, type SurveyInput } from './survey';
 
 export interface HealingInput extends SurveyInput {
   /** What the round before found; empty for the first. */
@@ -22,6 +22,8 @@ export interface HealingRound {
   readonly reasons: readonly WhyNot[];
   /** To be given to the next round. */
   readonly findings: FindingTimes;
+  /** What it was judged by; its node figures already count what is proposed. */
+  readonly survey: Survey;
   readonly counts: {
     readonly chunks: number;
     readonly nodes: number;
@@ -52,6 +54,7 @@ export function planHealing(input: HealingInput): HealingRound {
     proposals: round.proposals,
     reasons: round.reasons,
     findings: findings.times,
+    survey: round.survey,
     counts: {
       chunks: round.survey.chunks.length,
       nodes: round.survey.nodes.size,
