@@ -19,6 +19,7 @@ const order = [
   'wire',
   'replication',
   'client',
+  'dispatch',
   'service-kit',
 ];
 /** Support for tests: may be imported by specs and tests only. */

@@ -14,7 +14,7 @@ export interface Setting<T> {
   readonly secret?: boolean;
 }
 
-export type AppName = 'master' | 'data-node' | 'portal' | 'standalone' | 'cli';
+export type AppName = 'master' | 'data-node' | 'portal' | 'dispatcher' | 'standalone' | 'cli';
 
 type Described<T> = { readonly schema: z.ZodType<T, string>; readonly allowed: string };
 

@@ -11,7 +11,7 @@ import {
   type Setting,
 } from './setting-types';
 
-const everyServer: readonly AppName[] = ['master', 'data-node', 'portal', 'standalone'];
+const everyServer: readonly AppName[] = ['master', 'data-node', 'portal', 'dispatcher', 'standalone'];
 const name = /^[A-Za-z0-9._-]+$/;
 
 const setting = <T>(
@@ -33,7 +33,7 @@ export const settingsTable = {
   LEVEE_DATA_DIR: setting(
     text('a folder'),
     '.levee',
-    ['data-node', 'standalone', 'portal', 'master', 'cli'],
+    ['data-node', 'standalone', 'portal', 'master', 'dispatcher', 'cli'],
     'folder of the embedded log and of the nodes',
   ),
   LEVEE_HOST: setting(text('an address to listen on'), '127.0.0.1', everyServer, 'address that every door listens on'),
@@ -45,6 +45,12 @@ export const settingsTable = {
   LEVEE_RESP_PORT: setting(port(), '7379', ['portal', 'standalone'], 'RESP door of the portal; 0 = any free port'),
   LEVEE_HTTP_PORT: setting(port(), '7380', ['portal', 'standalone'], 'HTTP door of the portal; 0 = any free port'),
   LEVEE_MASTER_PORT: setting(port(), '7381', ['master', 'standalone'], 'HTTP door of the master; 0 = any free port'),
+  LEVEE_DISPATCHER_PORT: setting(
+    port(),
+    '7382',
+    ['dispatcher', 'standalone'],
+    'HTTP door of the dispatcher; 0 = any free port',
+  ),
   LEVEE_NODE_RESP_PORT: setting(
     port(),
     '7400',
@@ -71,8 +77,8 @@ export const settingsTable = {
   ),
   LEVEE_INSTANCE: optional(
     text('letters, digits, dot, dash, underscore', name),
-    ['master', 'portal'],
-    'name of this master or portal; default host and process id',
+    ['master', 'portal', 'dispatcher'],
+    'name of this master, portal or dispatcher; default host and process id',
   ),
   LEVEE_UNITS: setting(
     text('a list of <count>x<size>:<leveldb|memory>'),
@@ -133,6 +139,36 @@ export const settingsTable = {
     '10m',
     ['master', 'standalone'],
     'silence after which a suspect node is given up: its replicas are dead until it returns',
+  ),
+  LEVEE_DISPATCH_INTERVAL: setting(
+    duration(),
+    '5s',
+    ['dispatcher', 'standalone'],
+    'time between two looks of the dispatcher at state and load',
+  ),
+  LEVEE_SETTLE_TIME: setting(
+    duration(),
+    '60s',
+    ['dispatcher', 'standalone'],
+    'how long a chunk or node must be hot before the dispatcher acts; a full chunk a sixth, cold neighbours ten times of it',
+  ),
+  LEVEE_COOL_DOWN: setting(
+    duration(),
+    '10m',
+    ['dispatcher', 'standalone'],
+    'how long the dispatcher leaves a chunk alone after a plan changed it; lost replicas are replaced at once all the same',
+  ),
+  LEVEE_HOT_CHUNK: setting(
+    integer({ min: 1, max: 1_000_000_000 }),
+    '10000',
+    ['dispatcher', 'standalone'],
+    'requests per second from which a chunk is hot: it is split, or gives slots to a cold neighbour',
+  ),
+  LEVEE_HOT_NODE: setting(
+    integer({ min: 1, max: 1_000_000_000 }),
+    '2000',
+    ['dispatcher', 'standalone'],
+    'requests per second below which a node is never hot, however uneven the load is',
   ),
   LEVEE_RECLAIM_INTERVAL: setting(
     duration(),

@@ -1,0 +1,72 @@
+import { hostname } from 'node:os';
+import { healingPolicy, type HealingPolicy } from '@levee/cluster';
+import { Failure, messageOf } from '@levee/kernel';
+import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
+
+/** What a dispatcher needs to know, from the environment or from the process that hosts it. */
+export interface DispatcherAppConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly advertisedHost: string;
+  /** Unique name of this dispatcher in heartbeats and commands. */
+  readonly instance: string;
+  readonly topicPrefix: string;
+  readonly heartbeatMs: number;
+  readonly intervalMs: number;
+  readonly policy: HealingPolicy;
+}
+
+export const dispatcherSettingNames = [
+  'LEVEE_HOST',
+  'LEVEE_ADVERTISED_HOST',
+  'LEVEE_DISPATCHER_PORT',
+  'LEVEE_INSTANCE',
+  'LEVEE_TOPIC_PREFIX',
+  'LEVEE_HEARTBEAT',
+  'LEVEE_DISPATCH_INTERVAL',
+  'LEVEE_SETTLE_TIME',
+  'LEVEE_COOL_DOWN',
+  'LEVEE_HOT_CHUNK',
+  'LEVEE_HOT_NODE',
+] as const;
+
+export function dispatcherConfig(settings: Settings<(typeof dispatcherSettingNames)[number]>): DispatcherAppConfig {
+  return Object.freeze({
+    host: settings.LEVEE_HOST,
+    port: settings.LEVEE_DISPATCHER_PORT,
+    advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
+    instance: settings.LEVEE_INSTANCE ?? `${hostname()}-${process.pid}`,
+    topicPrefix: settings.LEVEE_TOPIC_PREFIX,
+    heartbeatMs: settings.LEVEE_HEARTBEAT,
+    intervalMs: settings.LEVEE_DISPATCH_INTERVAL,
+    policy: policyOf(settings),
+  });
+}
+
+function policyOf(
+  settings: Settings<'LEVEE_SETTLE_TIME' | 'LEVEE_COOL_DOWN' | 'LEVEE_HOT_CHUNK' | 'LEVEE_HOT_NODE'>,
+): HealingPolicy {
+  try {
+    return healingPolicy({
+      settleMs: settings.LEVEE_SETTLE_TIME,
+      coolDownMs: settings.LEVEE_COOL_DOWN,
+      hotChunkPerSecond: settings.LEVEE_HOT_CHUNK,
+      hotNodePerSecondMin: settings.LEVEE_HOT_NODE,
+    });
+  } catch (error) {
+    throw new Failure(
+      'BAD_SETTINGS',
+      `LEVEE_SETTLE_TIME ${settings.LEVEE_SETTLE_TIME} ms and LEVEE_COOL_DOWN ${settings.LEVEE_COOL_DOWN} ms do not go ` +
+        `together: ${messageOf(error)}; make LEVEE_COOL_DOWN the longer one`,
+    );
+  }
+}
+
+/** Config and log settings of a dispatcher that is a process of its own. */
+export function loadDispatcherConfig(env: Environment): {
+  readonly config: DispatcherAppConfig;
+  readonly logSettings: LogSettings;
+} {
+  const settings = loadSettings(env, [...dispatcherSettingNames, ...logSettingNames]);
+  return { config: dispatcherConfig(settings), logSettings: settings };
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Dispatcher } from '@levee/dispatch';
+import { controlTopics } from '@levee/journal';
+import type { Logger } from '@levee/kernel';
+import { systemClock, systemTimers, type Log } from '@levee/log';
+import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
+import type { DispatcherAppConfig } from './config';
+import { ExplainController } from './explain.controller';
+
+export interface DispatcherParts {
+  readonly config: DispatcherAppConfig;
+  /** Belongs to the caller, who closes it after the app. */
+  readonly log: Log;
+  readonly logger: Logger;
+}
+
+/** Composition root of a dispatcher. */
+@Module({})
+export class DispatcherModule implements OnApplicationBootstrap, OnModuleDestroy {
+  constructor(private readonly dispatcher: Dispatcher) {}
+
+  /** Opens the door; the dispatcher itself starts behind it, since it may have to wait for the log. */
+  static async start(parts: DispatcherParts): Promise<HttpApp & { readonly dispatcher: Dispatcher }> {
+    const { config, logger } = parts;
+    const http = await startHttpApp({
+      module: DispatcherModule.register(parts),
+      host: config.host,
+      port: config.port,
+      portSetting: 'LEVEE_DISPATCHER_PORT',
+      logger,
+    });
+    const dispatcher = http.app.get(Dispatcher);
+    dispatcher.announce(`${config.advertisedHost}:${http.port}`);
+    return { ...http, dispatcher };
+  }
+
+  static register({ config, log, logger }: DispatcherParts): DynamicModule {
+    const { topicPrefix, instance, heartbeatMs, intervalMs, policy } = config;
+    const dispatcher = new Dispatcher(
+      { instance, topics: controlTopics(topicPrefix), heartbeatMs, intervalMs, policy },
+      { log, logger, clock: systemClock, timers: systemTimers, newId: () => randomUUID() },
+    );
+    const health = new HealthRegistry();
+    health.add('dispatcher', () => dispatcher.readyProblem());
+    const metrics = new Metrics({ part: 'dispatcher', instance });
+    metrics.gaugesFrom('dispatcher', () => dispatcher.stats());
+    return {
+      module: DispatcherModule,
+      imports: [ServiceModule.register({ health, metrics })],
+      controllers: [ExplainController],
+      providers: [{ provide: Dispatcher, useValue: dispatcher }],
+      exports: [Dispatcher],
+    };
+  }
+
+  onApplicationBootstrap(): void {
+    this.dispatcher.start();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.dispatcher.close();
+  }
+}

@@ -1,0 +1,15 @@
+import { openLog, runProcess } from '@levee/service-kit';
+import { loadDispatcherConfig } from './config';
+import { DispatcherModule } from './dispatcher.module';
+
+runProcess({
+  name: 'dispatcher',
+  start: async (lifecycle, logger) => {
+    const { config, logSettings } = loadDispatcherConfig(process.env);
+    const { log } = await openLog(logSettings, { logger, clientId: config.instance });
+    lifecycle.onDrain('log', () => log.close());
+    const app = await DispatcherModule.start({ config, log, logger });
+    lifecycle.onDrain('dispatcher', () => app.close());
+    logger.info({ url: app.url, log: log.description }, 'the dispatcher listens');
+  },
+});
