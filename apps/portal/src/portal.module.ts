@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { KeyValue, Portal } from '@levee/client';
-import { controlTopics } from '@levee/journal';
+import { controlTopics, HeartbeatView } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HealthRegistry, LogClient, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
@@ -13,11 +13,15 @@ import { DigestsController } from './digests.controller';
 import { Doctor } from './doctor';
 import { DoctorController } from './doctor.controller';
 import { GroupsController } from './groups.controller';
+import { Explanations } from './explanations';
 import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
 import { LogReader } from './log-reader';
 import { LogController } from './log.controller';
+import { PlanProgress } from './plan-progress';
+import { Plans } from './plans';
+import { PlansController } from './plans.controller';
 import { WatchController } from './watch.controller';
 
 export interface PortalParts {
@@ -35,6 +39,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
   constructor(
     private readonly portal: Portal,
     private readonly doctor: Doctor,
+    private readonly heartbeats: HeartbeatView,
   ) {}
 
   /** Opens both doors; the cluster is read in the background. */
@@ -59,6 +64,9 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const topics = controlTopics(topicPrefix);
     const portal = new Portal({ ...own, topics }, world);
     const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
+    const commands = new Commands(client, portal);
+    const heartbeats = new HeartbeatView(log, topics, world);
+    const progress = new PlanProgress(heartbeats, systemClock);
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
@@ -74,15 +82,19 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         DoctorController,
         GroupsController,
         LogController,
+        PlansController,
         WatchController,
       ],
       providers: [
         { provide: Portal, useValue: portal },
         { provide: KeyValue, useValue: new KeyValue(portal.store) },
-        { provide: Commands, useValue: new Commands(client, portal) },
+        { provide: Commands, useValue: commands },
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: LogReader, useValue: new LogReader(log) },
+        { provide: HeartbeatView, useValue: heartbeats },
+        { provide: Plans, useValue: new Plans(portal, commands, heartbeats, progress, systemClock) },
+        { provide: Explanations, useValue: new Explanations(portal, heartbeats) },
       ],
       exports: [Portal],
     };
@@ -90,11 +102,13 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.portal.start();
+    this.heartbeats.start();
     this.doctor.start();
   }
 
   async onModuleDestroy(): Promise<void> {
     this.doctor.close();
+    await this.heartbeats.close();
     await this.portal.close();
   }
 }

@@ -8,6 +8,7 @@ export * from './liveness/storm';
 export * from './decide';
 export * from './effects';
 export * from './event';
+export * from './explain';
 export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
 export * from './rejection';
 export { chunkIdOf } from './commands/create-namespace';

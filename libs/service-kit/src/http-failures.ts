@@ -40,7 +40,7 @@ export function rejectionStatus(code: string): number {
   const listed = httpStatusByCode[code];
   if (listed !== undefined) return listed;
   if (/(_UNKNOWN|_NOT_FOUND|_MISSING)$/.test(code)) return 404;
-  if (/_EXISTS$/.test(code)) return 409;
+  if (/(_EXISTS|_CONFLICT|_NOT_READY)$/.test(code)) return 409;
   return 422;
 }
 

@@ -1,0 +1,105 @@
+import { Readable } from 'node:stream';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Failure } from '@levee/kernel';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Explanations } from './explanations';
+import { Plans, type PlanReport } from './plans';
+import { jsonBody } from './request-choices';
+
+/** Recorded changes of where data lives. */
+@ApiTags('plans')
+@Controller('v1')
+export class PlansController {
+  constructor(
+    private readonly plans: Plans,
+    private readonly explanations: Explanations,
+  ) {}
+
+  @Get('plans')
+  @ApiOperation({ summary: 'Plans that are not over (state=open), or all that are remembered (state=all)' })
+  @ApiQuery({ name: 'state', required: false, enum: ['open', 'all'] })
+  @ApiQuery({ name: 'namespace', required: false })
+  list(@Query('state') state?: string, @Query('namespace') namespace?: string) {
+    if (state !== undefined && state !== '' && state !== 'open' && state !== 'all')
+      throw new Failure('BAD_REQUEST', `state is '${state.slice(0, 40)}', it must be open or all`);
+    return { plans: this.plans.list(state === 'all' ? 'all' : 'open', namespace === '' ? undefined : namespace) };
+  }
+
+  @Post('plans')
+  @HttpCode(201)
+  @ApiOperation({ summary: 'Proposes a plan; with dryRun=1 says what it would do, and changes nothing' })
+  @ApiQuery({ name: 'dryRun', required: false, enum: ['0', '1'] })
+  @ApiBody({
+    schema: {
+      type: 'object',
+      required: ['kind'],
+      properties: { kind: { type: 'string' } },
+      additionalProperties: true,
+    },
+  })
+  @ApiResponse({ status: 409, description: 'PLAN_CONFLICT: another plan has these slots' })
+  async propose(@Body() body: unknown, @Req() request: FastifyRequest, @Query('dryRun') dryRun?: string) {
+    const payload = jsonBody(body);
+    if (dryRun === '1') return this.plans.dryRun(payload);
+    return this.plans.propose(payload, `http ${request.ip}`);
+  }
+
+  @Get('plans/:id')
+  @ApiOperation({ summary: 'One plan: its steps with time and evidence, and how far its replicas are' })
+  plan(@Param('id') id: string): PlanReport {
+    return this.plans.report(id);
+  }
+
+  @Get('plans/:id/watch')
+  @ApiOperation({ summary: 'The plan at every change, one JSON object a line, until it is over' })
+  async watch(@Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    // The first report is asked for before the head is written, so that an unknown plan is a 404.
+    const reports = this.plans.watch(id, gone.signal);
+    const first = await reports.next();
+    const lines = async function* (): AsyncGenerator<string> {
+      if (first.done !== true) yield `${JSON.stringify(first.value)}\n`;
+      for await (const report of reports) yield `${JSON.stringify(report)}\n`;
+    };
+    await reply.status(200).header('content-type', 'application/x-ndjson').send(Readable.from(lines()));
+  }
+
+  @Post('plans/:id/approve')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Lets a plan begin that waits for approval' })
+  approve(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
+    return this.plans.order(id, 'approve', `http ${request.ip}`);
+  }
+
+  @Post('plans/:id/cancel')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Gives a plan up before its switch' })
+  cancel(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
+    return this.plans.order(id, 'cancel', `http ${request.ip}`);
+  }
+
+  @Post('plans/:id/rollback')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Takes a switch back while the plan observes' })
+  rollback(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
+    return this.plans.order(id, 'rollback', `http ${request.ip}`);
+  }
+
+  @Post('plans/:id/retry')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Tries a plan again that stopped' })
+  retry(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
+    return this.plans.order(id, 'retry', `http ${request.ip}`);
+  }
+
+  @Get('explain')
+  @ApiOperation({ summary: 'Why a chunk, plan or node is as it is, from recorded evidence' })
+  @ApiQuery({ name: 'subject', description: 'default#1/c00001, p42 or n1' })
+  explain(@Query('subject') subject?: string) {
+    if (subject === undefined || subject === '')
+      throw new Failure('BAD_REQUEST', 'subject is missing: a chunk (default#1/c00001), a plan (p42) or a node (n1)');
+    return this.explanations.of(subject);
+  }
+}

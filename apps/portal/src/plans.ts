@@ -1,0 +1,128 @@
+import type { Portal } from '@levee/client';
+import { isPlanOver, simulatePlan, viewPlan, viewPlans, type PlanView, type SimulatedPlan } from '@levee/cluster';
+import type { HeartbeatView } from '@levee/journal';
+import type { PlanState } from '@levee/events';
+import { Failure, failureCode, type Clock } from '@levee/kernel';
+import type { Commands } from './commands';
+import type { PlanProgress, ReplicaProgress } from './plan-progress';
+
+/** A plan as people and `levee plan` see it. */
+export interface PlanReport extends PlanView {
+  readonly progress: readonly ReplicaProgress[];
+}
+
+/** A plan that was only thought through. */
+export interface DryRun extends PlanReport {
+  readonly prediction: SimulatedPlan['prediction'] & {
+    /** Bytes that its replicas would load. */
+    readonly bytes: number;
+    /** At the pace that a copy is built for, with the time in which a rollback is possible. */
+    readonly expectedMs: number;
+  };
+}
+
+export const planReportLimits = {
+  copyBytesPerSecond: 50_000_000,
+  /** How often progress is looked at; decisions are told at once. */
+  lookMs: 500,
+  /** Watches at once at one portal. */
+  watchesMax: 256,
+} as const;
+
+const planCommands = { approve: 'ApprovePlan', cancel: 'CancelPlan', rollback: 'RollbackPlan', retry: 'RetryPlan' };
+export type PlanVerb = keyof typeof planCommands;
+
+/** Plans at a portal's HTTP door. The decisions are the master's; progress comes from heartbeats. */
+export class Plans {
+  private watches = 0;
+
+  constructor(
+    private readonly portal: Portal,
+    private readonly commands: Commands,
+    private readonly heartbeats: HeartbeatView,
+    private readonly progress: PlanProgress,
+    private readonly clock: Clock,
+  ) {}
+
+  list(which: 'open' | 'all', namespace: string | undefined): readonly PlanState[] {
+    return viewPlans(this.portal.view.state).filter(
+      (plan) => (which === 'all' || !isPlanOver(plan)) && (namespace === undefined || plan.namespace === namespace),
+    );
+  }
+
+  report(planId: string): PlanReport {
+    const view = viewPlan(this.portal.view.state, planId);
+    if (view === undefined) throw new Failure('PLAN_UNKNOWN', `there is no plan '${planId.slice(0, 80)}'`);
+    return { ...view, progress: this.progress.of(planId) };
+  }
+
+  /** What the proposal would do to the state as this portal knows it. Nothing is written anywhere. */
+  dryRun(payload: Readonly<Record<string, unknown>>): DryRun {
+    const verdict = simulatePlan(this.portal.view.state, payload, this.clock.nowMs());
+    if ('code' in verdict) throw new Failure(verdict.code, verdict.message);
+    const { plan, prediction } = verdict;
+    const bytes = this.bytesToCopy(verdict);
+    const copyMs = Math.round((bytes / planReportLimits.copyBytesPerSecond) * 1_000);
+    const expectedMs = copyMs + (prediction.replicasMade > 0 ? plan.observeMs : 0);
+    return { ...verdict, prediction: { ...prediction, bytes, expectedMs }, progress: [] };
+  }
+
+  /** By what the replicas hold now, as their nodes said last; 0 for what no node has spoken of yet. */
+  private bytesToCopy({ plan, prediction }: SimulatedPlan): number {
+    const stored = new Map<string, number>();
+    for (const { loads } of this.heartbeats.all('node'))
+      for (const { chunkId, storedBytes } of loads)
+        stored.set(chunkId, Math.max(storedBytes, stored.get(chunkId) ?? 0));
+    const sum = (chunkIds: readonly string[]): number =>
+      chunkIds.reduce((total, chunkId) => total + (stored.get(chunkId) ?? 0), 0);
+    const { replicasMade, chunksBefore } = prediction;
+    if (replicasMade === 0) return 0;
+    if (plan.targets.length > 0) return Math.round((sum(plan.sources) * replicasMade) / plan.targets.length);
+    const touched = chunksBefore.map(({ chunkId }) => chunkId);
+    return touched.length === 0 ? 0 : Math.round((sum(touched) * replicasMade) / touched.length);
+  }
+
+  async propose(payload: Readonly<Record<string, unknown>>, principal: string): Promise<PlanReport> {
+    const outcome = await this.commands.run({ kind: 'ProposePlan', payload, principal });
+    return this.report(`p${outcome.seq}`);
+  }
+
+  async order(planId: string, verb: PlanVerb, principal: string): Promise<PlanReport> {
+    await this.commands.run({ kind: planCommands[verb], payload: { planId }, principal });
+    return this.report(planId);
+  }
+
+  /** The report now and after every change, until the plan is over or stopped for good, or `signal` aborts. */
+  async *watch(planId: string, signal: AbortSignal): AsyncGenerator<PlanReport> {
+    this.report(planId);
+    if (this.watches >= planReportLimits.watchesMax)
+      throw new Failure('LVLIMIT', `${this.watches} plans are watched at this portal already: use another portal`);
+    this.watches++;
+    try {
+      let told = '';
+      while (!signal.aborted) {
+        const report = this.report(planId);
+        const text = JSON.stringify(report);
+        if (text !== told) yield report;
+        told = text;
+        const { plan } = report;
+        if (isPlanOver(plan) || (plan.state === 'failed' && plan.retryAtMs === null)) return;
+        await this.change();
+      }
+    } finally {
+      this.watches--;
+    }
+  }
+
+  /** Resolves at the next decision, or a little later, when its progress may be another. */
+  private async change(): Promise<void> {
+    const { view } = this.portal;
+    const { seq } = view;
+    const decided = (): true | undefined => (view.seq > seq ? true : undefined);
+    try {
+      await view.until(decided, planReportLimits.lookMs, 'a decision');
+    } catch (error) {
+      if (failureCode(error) !== 'DEADLINE') throw error;
+    }
+  }
+}
