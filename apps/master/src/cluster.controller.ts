@@ -27,9 +27,13 @@ export class ClusterController {
       voidRecords: view.stats().voidRecords,
       projectedSeq: candidacy.reign?.projections.seq ?? null,
       advice: this.master.topicAdvice,
-      problems: [view.problem, this.master.topicProblem, this.master.effectProblem, this.master.nodesProblem].filter(
-        Boolean,
-      ),
+      problems: [
+        view.problem,
+        this.master.topicProblem,
+        this.master.effectProblem,
+        this.master.nodesProblem,
+        this.master.plansProblem,
+      ].filter(Boolean),
     };
   }
 

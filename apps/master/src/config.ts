@@ -18,6 +18,12 @@ export interface MasterConfig {
   readonly topicCheckMs: number;
   /** When silent nodes are suspect and lost. */
   readonly liveness: LivenessLimits;
+  /** A plan without progress for so long has failed. */
+  readonly planStallMs: number;
+  /** How long after its switch a plan can be rolled back, where its proposal says nothing. */
+  readonly planObserveMs: number;
+  /** Between two barriers of a partition that is written to. */
+  readonly barrierMs: number;
 }
 
 export const masterSettingNames = [
@@ -30,6 +36,9 @@ export const masterSettingNames = [
   'LEVEE_MASTER_SILENCE',
   'LEVEE_LOST_AFTER',
   'LEVEE_RECLAIM_INTERVAL',
+  'LEVEE_PLAN_STALL',
+  'LEVEE_PLAN_OBSERVE',
+  'LEVEE_BARRIER_INTERVAL',
   'LEVEE_TOPIC_CHECK',
   'LEVEE_CONTROL_COMPACTION_LAG',
   'LEVEE_CONTROL_SEGMENT',
@@ -50,6 +59,9 @@ export function masterConfig(settings: Settings<(typeof masterSettingNames)[numb
     },
     liveness: livenessOf(settings.LEVEE_HEARTBEAT, settings.LEVEE_LOST_AFTER),
     topicCheckMs: settings.LEVEE_TOPIC_CHECK,
+    planStallMs: planStallOf(settings.LEVEE_HEARTBEAT, settings.LEVEE_PLAN_STALL),
+    planObserveMs: settings.LEVEE_PLAN_OBSERVE,
+    barrierMs: settings.LEVEE_BARRIER_INTERVAL,
     policy: {
       ...defaultControlPolicy,
       compactionLagMs: settings.LEVEE_CONTROL_COMPACTION_LAG,
@@ -65,6 +77,17 @@ function livenessOf(heartbeatMs: number, lostAfterMs: number): LivenessLimits {
     'BAD_SETTINGS',
     `LEVEE_LOST_AFTER is ${lostAfterMs} ms, it must be longer than the ${suspectAfterMs} ms after which a node is ` +
       `suspect with LEVEE_HEARTBEAT ${heartbeatMs} ms`,
+  );
+}
+
+/** Positions travel with every tenth heartbeat: who looks for progress more often than that sees none. */
+function planStallOf(heartbeatMs: number, planStallMs: number): number {
+  const leastMs = heartbeatMs * 20;
+  if (planStallMs >= leastMs) return planStallMs;
+  throw new Failure(
+    'BAD_SETTINGS',
+    `LEVEE_PLAN_STALL is ${planStallMs} ms, it must be at least ${leastMs} ms, 20 times LEVEE_HEARTBEAT (${heartbeatMs} ms): ` +
+      'positions travel with every tenth heartbeat',
   );
 }
 

@@ -68,6 +68,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
   static register(parts: MasterParts & { readonly address: () => string }): DynamicModule {
     const { config, log, isEmbedded, logger, address } = parts;
     const { instance, limits: timing, policy, liveness, topicCheckMs } = config;
+    const { planStallMs, planObserveMs, barrierMs } = config;
     const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
     const topics = controlTopics(config.topicPrefix);
     const master = new Master(log, {
@@ -80,6 +81,9 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       topicCheckMs,
       limits: timing,
       liveness,
+      planStallMs,
+      planObserveMs,
+      barrierMs,
     });
     const server = new LogServer(log, {
       topicOf: (pattern) => `${config.topicPrefix}.${pattern}`,
@@ -108,6 +112,8 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
     }));
     metrics.gaugesFrom('topics', () => master.topicStats());
     metrics.gaugesFrom('node_watch', () => master.watchStats() ?? {});
+    metrics.gaugesFrom('plans', () => ({ ...master.planStats() }));
+    metrics.gaugesFrom('barriers', () => ({ ...master.barrierStats() }));
     return {
       module: MasterModule,
       imports: [ServiceModule.register({ health, metrics })],

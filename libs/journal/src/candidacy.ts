@@ -50,6 +50,8 @@ export interface CandidacyOptions {
   readonly limits?: CandidacyLimits;
   readonly featureLevel?: number;
   readonly decide?: Decide;
+  /** See `DecideContext`. */
+  readonly planObserveMs?: number;
   readonly newId?: NewId;
 }
 

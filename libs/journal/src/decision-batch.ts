@@ -43,6 +43,8 @@ export interface BatchOptions {
   readonly nowMs: number;
   readonly term: number;
   readonly topicPrefix: string;
+  /** See `DecideContext`. */
+  readonly planObserveMs?: number;
   readonly decide?: Decide;
   /** One decision may not have more bytes; smaller after the log has refused a bigger one. */
   readonly decisionBytesMax?: number;
@@ -67,7 +69,8 @@ export function decideBatch(
   for (const pending of commands.slice(0, decisionLimits.batchCommandsMax)) {
     if (batchBytes >= decisionLimits.batchBytesMax) break;
     seq += 1;
-    const context = { nowMs: options.nowMs, seq, term: options.term, topicPrefix: options.topicPrefix };
+    const { nowMs, term, topicPrefix, planObserveMs } = options;
+    const context = { nowMs, seq, term, topicPrefix, ...(planObserveMs === undefined ? {} : { planObserveMs }) };
     const events = tryEvents(candidate, pending, { context, options });
     for (const { event, bytes } of events.list) {
       candidate.evolve(event);

@@ -1,27 +1,32 @@
 import type { LivenessLimits } from '@levee/cluster';
-import type { Clock, Logger, Timers } from '@levee/kernel';
+import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { BarrierRhythm } from './barrier-rhythm';
 import { BarrierNumbers } from './barriers';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
+import type { DigestTail } from './digest-tail';
 import { Effects } from './effects';
 import type { HeartbeatView } from './heartbeat-view';
 import { NodeWatch } from './node-watch';
+import { PlanDriver, type PlanDriverLimits } from './plan-driver';
 import type { Reign } from './reign';
 
 export interface DutiesOptions {
   readonly reign: Reign;
   readonly topics: ControlTopics;
   readonly heartbeats: HeartbeatView;
+  readonly digests: DigestTail;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
+  readonly newId: NewId;
   readonly instance: string;
   readonly incarnation: string;
   /** Without it nobody watches the nodes. */
   readonly liveness: LivenessLimits | undefined;
   readonly barrierMs: number;
+  readonly plans: PlanDriverLimits;
 }
 
 /** What a master does beside deciding, from the begin of a reign to its end. */
@@ -29,22 +34,25 @@ export class Duties {
   readonly effects: Effects;
   readonly watch: NodeWatch | undefined;
   readonly barriers: BarrierRhythm;
+  readonly plans: PlanDriver;
 
   constructor(log: Log, view: ClusterView, options: DutiesOptions) {
-    const { liveness, barrierMs, ...shared } = options;
+    const { liveness, barrierMs, plans, ...shared } = options;
     const numbers = new BarrierNumbers(options.clock);
     this.effects = new Effects(log, view, { ...shared, numbers });
     this.watch = liveness && new NodeWatch(log, view, { ...shared, limits: liveness });
     this.barriers = new BarrierRhythm(log, view, { ...shared, numbers, everyMs: barrierMs });
+    this.plans = new PlanDriver(log, view, { ...shared, numbers, limits: plans });
   }
 
   start(): void {
     this.effects.start();
     this.watch?.start();
     this.barriers.start();
+    this.plans.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.effects.stop(), this.watch?.stop(), this.barriers.stop()]);
+    await Promise.all([this.effects.stop(), this.watch?.stop(), this.barriers.stop(), this.plans.stop()]);
   }
 }

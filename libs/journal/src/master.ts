@@ -1,15 +1,17 @@
 import type { LivenessLimits } from '@levee/cluster';
 import { failureCode, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { systemNewId, type Log } from '@levee/log';
 import { barrierLimits, type BarrierStats } from './barrier-rhythm';
 import { Candidacy, type CandidacyLimits } from './candidacy';
 import { ClusterView } from './cluster-view';
 import { defaultControlPolicy, type ControlPolicy, type ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
+import { DigestTail } from './digest-tail';
 import { Duties } from './duties';
 import { HeartbeatView } from './heartbeat-view';
 import type { NodeWatchStats } from './node-watch';
 import { Pause } from './pause';
+import { planDriverLimits, type PlanDriverStats } from './plan-driver';
 import type { Reign } from './reign';
 import { TopicWatch } from './topic-watch';
 
@@ -34,6 +36,10 @@ export interface MasterOptions {
   readonly liveness?: LivenessLimits;
   /** Time between two barriers of a partition that is written to; default `barrierLimits.everyMs`. */
   readonly barrierMs?: number;
+  /** A plan without progress for so long has failed; default `planDriverLimits.stallMs`. */
+  readonly planStallMs?: number;
+  /** For proposals that do not say how long a rollback stays possible; default as `@levee/cluster` has it. */
+  readonly planObserveMs?: number;
   /** Names of incarnations, claims and commands; system by default. */
   readonly newId?: NewId;
 }
@@ -50,6 +56,7 @@ export class Master {
   readonly ready: Promise<void>;
   private becomeReady: () => void = () => undefined;
   private duties: Duties | undefined;
+  private readonly digests: DigestTail;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private checking: Promise<void> | undefined;
@@ -65,6 +72,7 @@ export class Master {
     this.topicWatch = new TopicWatch(log, this.view, { ...options, policy: options.policy ?? defaultControlPolicy });
     this.candidacy = new Candidacy(log, { ...options, view: this.view });
     this.heartbeats = new HeartbeatView(log, options.topics, options);
+    this.digests = new DigestTail(log, options.topics, options);
     this.candidacy.onReign((reign) => this.serve(reign));
   }
 
@@ -112,6 +120,15 @@ export class Master {
     return this.duties?.watch?.stats();
   }
 
+  /** Plans that do not get on without a person, in words; `undefined` when there are none, or another master reigns. */
+  get plansProblem(): string | undefined {
+    return this.duties?.plans.problem;
+  }
+
+  planStats(): PlanDriverStats | undefined {
+    return this.duties?.plans.stats();
+  }
+
   barrierStats(): BarrierStats | undefined {
     return this.duties?.barriers.stats();
   }
@@ -126,6 +143,7 @@ export class Master {
     await this.duties?.stop();
     await this.candidacy.close();
     await this.heartbeats.close();
+    await this.digests.close();
     await this.view.close();
     await this.checking;
     // Who waits for readiness must not keep a process alive whose start was cut short.
@@ -133,15 +151,18 @@ export class Master {
   }
 
   private serve(reign: Reign): void {
-    const { liveness, barrierMs, ...options } = this.options;
-    const { heartbeats, candidacy } = this;
+    const { newId = systemNewId, liveness, barrierMs, planStallMs, ...options } = this.options;
+    const { heartbeats, digests, candidacy } = this;
     const duties = new Duties(this.log, this.view, {
       ...options,
+      newId,
       liveness,
       reign,
       heartbeats,
+      digests,
       incarnation: candidacy.incarnation,
       barrierMs: barrierMs ?? barrierLimits.everyMs,
+      plans: { stallMs: planStallMs ?? planDriverLimits.stallMs },
     });
     this.duties = duties;
     duties.start();

@@ -24,6 +24,8 @@ export interface ReignOptions {
   readonly logger: Logger;
   readonly instance: string;
   readonly decide?: Decide;
+  /** See `DecideContext`. */
+  readonly planObserveMs?: number;
   readonly newId?: NewId;
 }
 
@@ -170,12 +172,13 @@ export class Reign {
   }
 
   private nextBatch(decisionBytesMax: number | undefined): DecisionBatch {
-    const { view, clock, topics, decide } = this.options;
+    const { view, clock, topics, decide, planObserveMs } = this.options;
     return decideBatch(view.journal, this.queue, {
       nowMs: clock.nowMs(),
       term: this.term,
       topicPrefix: topics.prefix,
       ...(decide === undefined ? {} : { decide }),
+      ...(planObserveMs === undefined ? {} : { planObserveMs }),
       ...(decisionBytesMax === undefined ? {} : { decisionBytesMax }),
     });
   }

@@ -47,6 +47,7 @@ export async function startMaster(
     logger?: Logger;
     liveness?: LivenessLimits;
     barrierMs?: number;
+    planStallMs?: number;
   },
 ): Promise<TestMaster> {
   const master = new Master(log, {

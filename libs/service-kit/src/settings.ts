@@ -170,6 +170,24 @@ export const settingsTable = {
     ['dispatcher', 'standalone'],
     'requests per second below which a node is never hot, however uneven the load is',
   ),
+  LEVEE_PLAN_STALL: setting(
+    duration(),
+    '60s',
+    ['master', 'standalone'],
+    'a plan whose replicas make no progress for so long has failed, and is tried again',
+  ),
+  LEVEE_PLAN_OBSERVE: setting(
+    duration(),
+    '10m',
+    ['master', 'standalone'],
+    'time after a switch during which a plan can be rolled back, where its proposal names none',
+  ),
+  LEVEE_BARRIER_INTERVAL: setting(
+    duration(),
+    '5s',
+    ['master', 'standalone'],
+    'time between two barriers of a binlog partition that is written to',
+  ),
   LEVEE_RECLAIM_INTERVAL: setting(
     duration(),
     '12h',
