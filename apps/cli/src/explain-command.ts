@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { usageFailure } from './exit';
 import type { Row } from './output';
+import { cut } from './plan-report';
 import type { ToolsOf } from './program';
 
 /** `levee explain`: why something is where it is, or why nothing moves, from what was recorded. */
@@ -23,7 +24,7 @@ function linesOf(answer: Row): string[] {
   const reasons = Array.isArray(answer['reasons']) ? (answer['reasons'] as Row[]) : [];
   const line = ({ atMs, seq, what, evidence }: Row): string => {
     const when = typeof atMs === 'number' ? new Date(atMs).toISOString() : '-';
-    const shown = evidence === undefined || evidence === '' || evidence === null ? '' : `  ${String(evidence)}`;
+    const shown = evidence === undefined || evidence === '' || evidence === null ? '' : `  ${cut(String(evidence))}`;
     return `  ${when}${typeof seq === 'number' ? `  decision ${seq}` : ''}  ${String(what)}${shown}`;
   };
   return [

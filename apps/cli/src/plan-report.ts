@@ -77,6 +77,11 @@ export function planLines(report: PlanReport): string[] {
   return lines;
 }
 
+export function partLine(part: PlanRow): string {
+  const stopped = part.failureMessage === null ? '' : `: ${part.failureMessage}`;
+  return `  part ${part.planId}  ${part.kind} ${subject(part)}  ${part.state} ${part.step}${stopped}`;
+}
+
 export function stepLine({ number, name, state, atMs, seq, evidence }: StepRow): string {
   const when = atMs === null ? '-'.padEnd(24) : new Date(atMs).toISOString();
   const where = seq === null ? '' : `  decision ${seq}`;
@@ -93,5 +98,5 @@ export function progressLine(of: ProgressRow): string {
 }
 
 const evidenceLengthMax = 160;
-const cut = (text: string): string =>
+export const cut = (text: string): string =>
   text.length <= evidenceLengthMax ? text : `${text.slice(0, evidenceLengthMax)}… (-o json shows all)`;

@@ -1,5 +1,5 @@
 import { CliFailure } from './exit';
-import { overStates, planLines, progressLine, stepLine, type PlanReport } from './plan-report';
+import { overStates, partLine, planLines, progressLine, stepLine, type PlanReport } from './plan-report';
 import type { Tools } from './program';
 import { write } from './terminal';
 
@@ -40,6 +40,7 @@ export async function watchPlan({ terminal, output, portal }: Tools, planId: str
 class Shown {
   private readonly steps = new Set<string>();
   private readonly progress = new Map<string, string>();
+  private readonly parts = new Map<string, string>();
   private head = '';
 
   news(report: PlanReport): string[] {
@@ -57,6 +58,12 @@ class Shown {
       if (this.progress.get(each.unitId) === state) continue;
       this.progress.set(each.unitId, state);
       lines.push(progressLine(each));
+    }
+    for (const part of report.parts) {
+      const line = partLine(part);
+      if (this.parts.get(part.planId) === line) continue;
+      this.parts.set(part.planId, line);
+      lines.push(line);
     }
     return lines;
   }
