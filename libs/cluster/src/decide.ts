@@ -2,6 +2,7 @@ import type { Command, CommandOutcome } from '@levee/events';
 import { commandDeciders, type CommandKind } from './commands';
 import type { ClusterEvent } from './event';
 import { PayloadFields } from './payload';
+import { forgottenPlans } from './plans/forgotten-plans';
 import { reject, type Rejection } from './rejection';
 import type { ClusterState } from './state';
 
@@ -55,7 +56,12 @@ export function decide(state: ClusterState, command: Command, context: DecideCon
   };
   const events = 'code' in decided ? [] : decided;
   return {
-    events: [...events, { kind: 'outcome', entity: outcome }, ...forgottenOutcomes(state, context)],
+    events: [
+      ...events,
+      { kind: 'outcome', entity: outcome },
+      ...forgottenOutcomes(state, context),
+      ...forgottenPlans(state, context),
+    ],
     rejection,
     outcome,
     repeated: false,

@@ -1,4 +1,4 @@
-import type { ChunkReplica, ChunkRoute, ChunkState, EntityRemoved, UnitState } from '@levee/events';
+import type { ChunkReplica, ChunkRoute, ChunkState, EntityRemoved, PlanState, UnitState } from '@levee/events';
 import { assert } from '@levee/kernel';
 import type { ClusterEvent } from './event';
 import type { ClusterState } from './state';
@@ -17,6 +17,8 @@ export function checkEvent(state: ClusterState, event: ClusterEvent): void {
       return checkChunk(state, event.entity);
     case 'route':
       return checkRoute(state, event.entity);
+    case 'plan':
+      return checkPlan(state, event.entity);
     case 'removed':
       return checkRemoved(state, event.entity);
     default:
@@ -28,6 +30,7 @@ export function checkWhole(state: ClusterState): void {
   for (const unit of state.units()) checkUnitAlone(unit);
   for (const chunk of state.chunks()) checkChunk(state, chunk);
   for (const route of state.routes()) checkRoute(state, route);
+  for (const plan of state.plans()) checkPlan(state, plan);
 }
 
 function checkUnitAlone(unit: UnitState): void {
@@ -48,6 +51,16 @@ function checkUnit(state: ClusterState, unit: UnitState): void {
   );
   const keeps = unit.state === 'allocated' && unit.chunkId === before.chunkId && unit.generation === before.generation;
   if (!keeps) assertUnused(state, before);
+  if (unit.state === 'reclaiming' && before.state === 'allocated') assertNotLastCopy(state, before);
+}
+
+/** I14: the chunk whose replica is cleared, if it serves, is readable elsewhere. */
+function assertNotLastCopy(state: ClusterState, unit: UnitState): void {
+  const chunk = state.chunk(unit.chunkId ?? '');
+  assert(
+    chunk?.state !== 'serving' || chunk.replicas.some((of) => isReadable(of) && of.unitId !== unit.unitId),
+    `I14: unit ${unit.unitId} may hold the last copy of ${unit.chunkId}`,
+  );
 }
 
 function checkChunk(state: ClusterState, chunk: ChunkState): void {
@@ -58,6 +71,16 @@ function checkChunk(state: ClusterState, chunk: ChunkState): void {
       other.chunkId === chunkId,
       `I9: chunk ${chunkId} (slots ${slotStart}..${slotEnd}) overlaps ${other.chunkId} (${other.slotStart}..${other.slotEnd})`,
     );
+  const before = state.chunk(chunkId);
+  assert(
+    before === undefined || (before.slotStart === slotStart && before.slotEnd === slotEnd),
+    `I9: chunk ${chunkId} has slots ${before?.slotStart}..${before?.slotEnd} for ever, never ${slotStart}..${slotEnd}`,
+  );
+  const readable = chunk.state === 'serving' ? undefined : chunk.replicas.find(isReadable);
+  assert(
+    readable === undefined,
+    `I13: chunk ${chunkId} is ${chunk.state}, its replica in ${readable?.unitId} is ${readable?.role}`,
+  );
   for (const replica of chunk.replicas) {
     if (replica.role === 'dead') continue;
     const unit = state.unit(replica.unitId);
@@ -76,6 +99,7 @@ function checkRoute(state: ClusterState, route: ChunkRoute): void {
     `I9: the route of ${route.chunkId} has slots ${route.slotStart}..${route.slotEnd}, its chunk ` +
       (chunk === undefined ? 'is unknown' : `has ${chunk.slotStart}..${chunk.slotEnd}`),
   );
+  assert(chunk.state === 'serving', `I9: the route of ${route.chunkId} leads to a chunk that is ${chunk.state}`);
   for (const replica of route.replicas)
     assert(
       chunk.replicas.some((of) => of.unitId === replica.unitId && of.generation === replica.generation),
@@ -88,9 +112,37 @@ function checkRemoved(state: ClusterState, { entity, key }: EntityRemoved): void
     const unit = state.unit(key);
     if (unit !== undefined) assertUnused(state, unit);
   }
-  if (entity === 'chunk') assert(state.route(key) === undefined, `I9: chunk ${key} goes before its route`);
+  if (entity === 'chunk') checkChunkRemoved(state, key);
   if (entity === 'namespace')
     assert([...state.everyChunkOf(key)].length === 0, `I9: namespace ${key} goes before its chunks`);
+}
+
+function checkChunkRemoved(state: ClusterState, chunkId: string): void {
+  assert(state.route(chunkId) === undefined, `I9: chunk ${chunkId} goes before its route`);
+  const chunk = state.chunk(chunkId);
+  const namespace = state.namespace(chunk?.namespace ?? '');
+  assert(
+    chunk?.state !== 'serving' || namespace?.state !== 'active',
+    `I9: chunk ${chunkId} owns slots of ${chunk?.namespace}, which is active: nothing would hold them`,
+  );
+}
+
+/** A plan that is over stays so, attempts never fall, and what has switched says how long it can be undone (I11). */
+function checkPlan(state: ClusterState, plan: PlanState): void {
+  const { planId, attempt, endedAtMs } = plan;
+  const before = state.plan(planId);
+  const isOver = plan.state === 'done' || plan.state === 'cancelled' || plan.state === 'rolledBack';
+  assert(isOver === (endedAtMs !== null), `plan ${planId} is ${plan.state} and ended at ${endedAtMs}`);
+  assert(
+    plan.state !== 'observing' || (plan.observeUntilMs !== null && plan.verified !== null),
+    `I11: plan ${planId} has switched without evidence`,
+  );
+  if (before === undefined) return;
+  assert(attempt >= before.attempt, `plan ${planId} falls from attempt ${before.attempt} to ${attempt}`);
+  assert(
+    before.endedAtMs === null || before.state === plan.state,
+    `plan ${planId} was ${before.state} and becomes ${plan.state}`,
+  );
 }
 
 /** No replica that is not dead sits in this generation of `unit`. */
@@ -101,6 +153,10 @@ function assertUnused(state: ClusterState, unit: UnitState): void {
     replica === undefined,
     `I10: unit ${unit.unitId} generation ${unit.generation} is taken from ${unit.chunkId}, whose ${replica?.role} is in it`,
   );
+}
+
+function isReadable({ role }: ChunkReplica): boolean {
+  return role === 'primary' || role === 'follower';
 }
 
 function livesIn(replica: ChunkReplica, unit: UnitState): boolean {

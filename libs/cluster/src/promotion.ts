@@ -125,8 +125,9 @@ export function replicasRevived(
 ): ClusterEvent[] {
   const promotions = new Promotions(state, new Map([[nodeId, becomes]]));
   return [...chunksOnce(state, nodeId)].flatMap((chunk) => {
+    if (chunk.state !== 'serving') return [];
     const wanted = state.namespace(chunk.namespace)?.replicas ?? 0;
-    const living = chunk.replicas.filter(({ role }) => role !== 'dead' && role !== 'retired').length;
+    const living = chunk.replicas.filter(({ role }) => role === 'primary' || role === 'follower').length;
     const revived =
       living < wanted ? chunk.replicas.map((of) => alive(state, of, { nodeId, storeId })) : chunk.replicas;
     const same = revived.every((of, i) => of === chunk.replicas[i]);

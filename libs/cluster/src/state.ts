@@ -137,6 +137,10 @@ export class ClusterState {
     for (const id of this.openPlanIds.members('open')) yield this.planMap.get(id) as PlanState;
   }
 
+  get overPlanCount(): number {
+    return this.planMap.size - this.openPlanIds.count('open');
+  }
+
   *unitsOf(nodeId: string): Iterable<UnitState> {
     for (const id of this.unitIdsByNode.members(nodeId)) yield this.unitMap.get(id) as UnitState;
   }

@@ -1,5 +1,6 @@
 import { nextEffects } from '../src/effects';
 import { ClusterScript, problemsOf, registration } from './cluster-script';
+import { PlanScript } from './plan-script';
 
 const observed = (nodeId: string, others: Record<string, unknown> = {}) => ({
   nodeId,
@@ -150,18 +151,37 @@ describe('a node that comes back', () => {
   });
 
   it('does not take back what has been replaced since, nor a unit that was cleared', () => {
-    const script = shop({}, 4);
+    const script = new PlanScript();
+    script.nodes(4, 8).namespace('shop', { chunks: 6, replicas: 3 });
     const chunk = script.state.chunksOf('shop').find(({ replicas }) => replicas.some((of) => of.nodeId === 'n1'))!;
     const given = chunk.replicas.find((of) => of.nodeId === 'n1')!;
-    const spare = ['n1', 'n2', 'n3', 'n4'].find((node) => chunk.replicas.every((of) => of.nodeId !== node))!;
+    const roleOfGiven = (): string | undefined =>
+      script.state.chunk(chunk.chunkId)?.replicas.find((of) => of.unitId === given.unitId)?.role;
     script.accept('SuspectNode', observed('n1'));
     script.accept('LoseNode', observed('n1'));
-    const free = [...script.state.freeUnitsOf(spare)][0]!;
-    script.accept('AllocateUnit', { unitId: free.unitId, generation: free.generation, chunkId: chunk.chunkId });
+    const { planId } = script.propose({ kind: 'reReplicate', chunkId: chunk.chunkId });
+    script.until(planId, 'observe');
     script.accept('ReviveNode', observed('n1'));
-    expect(script.state.chunk(chunk.chunkId)?.replicas.find((of) => of.unitId === given.unitId)?.role).toBe('dead');
-    script.accept('ReclaimUnit', { unitId: given.unitId, generation: given.generation });
-    expect(script.state.chunk(chunk.chunkId)?.replicas.map((of) => of.unitId)).not.toContain(given.unitId);
+    expect(roleOfGiven()).toBe('dead');
+    script.finish();
+    expect(roleOfGiven()).toBeUndefined();
+    expect(problemsOf(script.state)).toEqual([]);
+  });
+
+  it('has its replica again although a plan was about to replace it, and that plan is cancelled', () => {
+    const script = new PlanScript();
+    script.nodes(4, 8);
+    const [chunk] = script.namespace('shop', { chunks: 1, replicas: 3 });
+    const nodeId = chunk!.replicas[2]!.nodeId;
+    script.accept('SuspectNode', observed(nodeId));
+    script.accept('LoseNode', observed(nodeId));
+    const { planId } = script.propose({ kind: 'reReplicate', chunkId: chunk!.chunkId });
+    script.until(planId, 'copy');
+    script.accept('ReviveNode', observed(nodeId));
+    expect(script.state.chunk(chunk!.chunkId)?.replicas.find((of) => of.nodeId === nodeId)?.role).toBe('follower');
+    script.finish();
+    expect(script.plan(planId)).toMatchObject({ state: 'cancelled' });
+    expect(script.places(chunk!.chunkId)).toHaveLength(3);
     expect(problemsOf(script.state)).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import type { ChunkReplica } from '@levee/events';
+import { planEmptying, planHolding } from '../plans/plan-shape';
 import { reject } from '../rejection';
 import { stamp, type Decider } from './decider';
 
@@ -23,6 +24,14 @@ export const allocateUnit: Decider = (state, fields, context) => {
       `unit ${unitId} is in generation ${unit.generation}, not ${generation}: look again`,
     );
   if (unit.state !== 'free') return reject('UNIT_NOT_FREE', `unit ${unitId} is ${unit.state} for ${unit.chunkId}`);
+  const held = planHolding(state, chunk.namespace, chunk);
+  const plan = held ?? planEmptying(state, unit.nodeId);
+  if (plan !== undefined || chunk.state !== 'serving')
+    return reject(
+      'PLAN_CONFLICT',
+      `${plan === undefined || held !== undefined ? chunkId : `node ${unit.nodeId}`} is held by ` +
+        `${plan === undefined ? 'a plan that is ending' : `plan ${plan.planId} (${plan.kind}, ${plan.state})`}: wait until it is over`,
+    );
   const node = state.node(unit.nodeId);
   if (node?.state !== 'up')
     return reject(

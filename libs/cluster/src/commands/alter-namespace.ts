@@ -116,7 +116,7 @@ function knobsAsNow(state: ClusterState, namespace: NamespaceState): NamespaceKn
 }
 
 function capacityProblem(state: ClusterState, { name, chunkCapacityBytes }: NamespaceState): Rejection | undefined {
-  for (const chunk of state.chunksOf(name))
+  for (const chunk of state.everyChunkOf(name))
     for (const { unitId, role } of chunk.replicas) {
       const unit = state.unit(unitId);
       if (role === 'dead' || unit === undefined || unit.capacityBytes >= chunkCapacityBytes) continue;

@@ -1,13 +1,14 @@
 import type { ChunkState } from '@levee/events';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
+import { plansEnded } from '../plans/give-up-plan';
 import { reject } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 
 /**
- * `{name, number?}`: from this decision on nothing of the namespace is visible: routes and chunks are gone, its units are
- * cleared by their nodes. The master deletes the binlog; then the name may be used again, with another binlog. `number`
+ * `{name, number?}`: from this decision on nothing of the namespace is visible: routes and chunks are gone, its plans
+ * are over, its units are cleared by their nodes. The master deletes the binlog; then the name may be used again, with another binlog. `number`
  * guards against deleting a later creation of the name.
  */
 export const deleteNamespace: Decider = (state, fields, context) => {
@@ -22,6 +23,7 @@ export const deleteNamespace: Decider = (state, fields, context) => {
   if (namespace.state === 'deleting' || namespace.state === 'deleted') return [];
   return [
     { kind: 'namespace', entity: { ...namespace, state: 'deleting', ...stamp(context, 'DeletionBegun') } },
+    ...plansEnded(state, name, context),
     ...chunksGone(state, name, context),
   ];
 };

@@ -73,12 +73,13 @@ export function nodeBecomes(
   return { kind: 'node', entity: { ...node, state: next, ...stamp(context, change) } };
 }
 
-/** The chunk's replicas with those on the node dead, unless nothing is left that could be read. */
+/** The chunk's replicas with the readable ones on the node dead, unless nothing is left that could be read. */
 function withoutNode(chunk: ChunkState, nodeId: string, promotions: Promotions): readonly ChunkReplica[] {
   const replicas = promotions.improve(chunk.replicas, { anyNode: true });
   const readable = (of: ChunkReplica): boolean => of.role === 'primary' || of.role === 'follower';
   const left = replicas.some((of) => of.nodeId !== nodeId && readable(of));
-  const goes = (of: ChunkReplica): boolean => of.nodeId === nodeId && of.role !== 'dead' && (left || !readable(of));
+  // Learners and retired replicas are nobody's to read: their plans see that the node is lost.
+  const goes = (of: ChunkReplica): boolean => of.nodeId === nodeId && readable(of) && left;
   return replicas.some(goes) ? replicas.map((of) => (goes(of) ? { ...of, role: 'dead' } : of)) : replicas;
 }
 

@@ -1,6 +1,7 @@
 import type { UnitState } from '@levee/events';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
+import { planOfUnit } from '../plans/plan-shape';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
@@ -15,6 +16,13 @@ export const reclaimUnit: Decider = (state, fields, context) => {
   if ('code' in unit) return unit;
   const { unitId, generation } = unit;
   if (unit.state !== 'allocated') return [];
+  const plan = planOfUnit(state, unit);
+  if (plan !== undefined)
+    return reject(
+      'PLAN_CONFLICT',
+      `unit ${unitId} belongs to plan ${plan.planId} (${plan.kind}, ${plan.state}), which clears it when its time has come: ` +
+        `cancel the plan, or roll it back`,
+    );
   const events: ClusterEvent[] = [];
   const chunk = unit.chunkId === null ? undefined : state.chunk(unit.chunkId);
   const replica = chunk?.replicas.find((of) => of.unitId === unitId && of.generation === generation);

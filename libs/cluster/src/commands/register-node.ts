@@ -1,9 +1,10 @@
-import type { ChunkReplica, NodeState, UnitState } from '@levee/events';
+import type { ChunkReplica, ChunkState, NodeState, UnitState } from '@levee/events';
 import { assert } from '@levee/kernel';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
-import { replicasRevived } from '../promotion';
+import { isReadable } from '../plans/plan-shape';
+import { chunkChanged, replicasRevived } from '../promotion';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
@@ -175,7 +176,9 @@ function decideUnit(
   const { unitId, capacityBytes, engine } = spec;
   const known = state.unit(unitId);
   if (known === undefined) {
-    const generation = spec.generation;
+    // A unit of that name may have been taken before and removed since: no generation is ever given twice (I10). Each
+    // generation took a decision, so the number of decisions is above all of them.
+    const generation = state.node(nodeId) === undefined ? spec.generation : Math.max(spec.generation, context.seq);
     const entity = {
       unitId,
       nodeId,
@@ -228,6 +231,13 @@ function moveToNewDisk(
       `unit ${unitId} of the lost disk had ${known.capacityBytes} bytes for chunk ${chunk.chunkId}, the new one has ` +
         `${capacityBytes}: give it as much`,
     );
+  if (chunk.state !== 'serving' || !chunk.replicas.some((of) => of.unitId === unitId && isReadable(of)))
+    return droppedWithDisk(
+      state,
+      chunk,
+      { unit: known, spec: { storeId, capacityBytes, engine, generation } },
+      context,
+    );
   const next = Math.max(known.generation, generation) + 1;
   const lives = (of: ChunkReplica): boolean => of.unitId === unitId && of.role !== 'dead';
   const emptied = chunk.replicas.map((of) => (lives(of) ? { ...of, role: 'dead' as const } : of));
@@ -244,6 +254,23 @@ function moveToNewDisk(
   if (state.route(chunk.chunkId) !== undefined)
     events.push({ kind: 'route', entity: routeOf(whole, context, 'RouteChanged') });
   return events;
+}
+
+/** What nobody reads is not made anew: the plan that it belongs to sees that it is gone. */
+function droppedWithDisk(
+  state: ClusterState,
+  chunk: ChunkState,
+  { unit, spec }: { unit: UnitState; spec: Omit<UnitSpec, 'unitId'> & { storeId: string } },
+  context: DecideContext,
+): ClusterEvent[] {
+  const left = chunk.replicas.filter((of) => of.unitId !== unit.unitId);
+  const generation = Math.max(unit.generation, spec.generation);
+  const entity = { ...unit, ...spec, generation, state: 'free', chunkId: null } as const;
+  const gone: ClusterEvent[] =
+    left.length === 0 && chunk.state !== 'serving'
+      ? [{ kind: 'removed', entity: { entity: 'chunk', key: chunk.chunkId, ...stamp(context, 'ChunkRemoved') } }]
+      : chunkChanged(state, chunk, { replicas: left, name: 'ReplicaLost', context });
+  return [...gone, { kind: 'unit', entity: { ...entity, ...stamp(context, 'UnitReplaced') } }];
 }
 
 /** A replica that is not given up is in the unit. */

@@ -7,7 +7,7 @@ import { isPlanOver, type ClusterState } from '../state';
 import { chunkBecomes, namedPlan, notReady, planChanged, replicasGivenUp } from './plan-events';
 import { isRetired } from './plan-evidence';
 import { isCompound, isLost, isReadable, isReshape, isSame, isSwitched, isUp, replicasMade } from './plan-shape';
-import { planRolledBack } from './reclaim-plan';
+import { madeNow, planRolledBack } from './reclaim-plan';
 import { chunkRetired, chunkServes, withPrimary } from './switch-plan';
 
 /** `change` of a plan that was given up before its switch, until it is over. */
@@ -96,7 +96,7 @@ function replicaBack(state: ClusterState, plan: PlanState, context: DecideContex
   const returning = plan.retiring.filter((of) => isRetired(state, of) && isUp(state, of));
   if (chunk === undefined || returning.length === 0)
     return notReady(plan, 'rolled back', 'no replica that it superseded is on a node that is up');
-  const made = replicasMade(plan);
+  const made = madeNow(state, plan);
   const leads = chunk.replicas.some((of) => of.role === 'primary' && made.some((one) => isSame(one, of)));
   const replicas = chunk.replicas.map((of): ChunkReplica => {
     if (made.some((one) => isSame(one, of))) return { ...of, role: 'retired' };

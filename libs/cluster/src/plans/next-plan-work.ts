@@ -14,7 +14,7 @@ import {
 import { planLimits } from './plan-limits';
 import { isCompound, isLost, replicaInForce, replicasMade } from './plan-shape';
 import type { PlanWork, VerifyForPlan } from './plan-work';
-import { rolledBack, unreadableSource } from './reclaim-plan';
+import { madeNow, rolledBack, unreadableSource } from './reclaim-plan';
 import { needlessProblem } from './start-plan';
 import { whyNotStarted } from './why-not-started';
 
@@ -106,7 +106,7 @@ function workForObserving(state: ClusterState, plan: PlanState, nowMs: number): 
 
 function workForReclaiming(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
   const { planId } = plan;
-  const stillThere = rolledBack(plan) && replicasMade(plan).some((of) => replicaInForce(state, of) !== undefined);
+  const stillThere = rolledBack(plan) && madeNow(state, plan).length > 0;
   if (stillThere) {
     const untilMs = (plan.history.at(-1)?.atMs ?? nowMs) + planLimits.rolledBackGraceMs;
     if (nowMs < untilMs)

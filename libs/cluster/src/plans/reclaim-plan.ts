@@ -1,4 +1,4 @@
-import type { PlanState } from '@levee/events';
+import type { ChunkReplica, PlanState } from '@levee/events';
 import { assert } from '@levee/kernel';
 import type { Decider } from '../commands/decider';
 import type { DecideContext } from '../decide';
@@ -10,7 +10,7 @@ import { planFailed } from './fail-plan';
 import { namedPlan, notReady, planChanged, replicasGivenUp } from './plan-events';
 import { placesBeforeReclaim, provenBy, readDigests, sidesOf, staleDigests } from './plan-evidence';
 import { planLimits } from './plan-limits';
-import { isReadable, isUp, replicaInForce, replicasMade } from './plan-shape';
+import { isReadable, isReshape, isSame, isUp, replicaInForce, replicasMade, type NamedReplica } from './plan-shape';
 import type { PlanDigest } from './plan-work';
 
 /**
@@ -37,7 +37,7 @@ export const reclaimPlan: Decider = (state, fields, context) => {
     return [planFailed(plan, { code: 'DIGEST_MISMATCH', message, evidence: { barrierId, ...evidence } }, context)];
   }
   return [
-    ...replicasGivenUp(state, plan.retiring, context),
+    ...replicasGivenUp(state, supersededNow(state, plan), context),
     planChanged(
       plan,
       { state: 'reclaiming', step: 'reclaim' },
@@ -85,7 +85,7 @@ function agreed(
 
 /** After a rollback: readers with an older route have had their time, and the sources can be read (I14). */
 function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideContext): ClusterEvent[] | Rejection {
-  const made = replicasMade(plan).filter((of) => replicaInForce(state, of) !== undefined);
+  const made = madeNow(state, plan);
   if (made.length === 0) return [];
   const sinceMs = context.nowMs - (plan.history.at(-1)?.atMs ?? 0);
   if (sinceMs < planLimits.rolledBackGraceMs)
@@ -102,6 +102,34 @@ function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideCon
     ...replicasGivenUp(state, made, context),
     planChanged(plan, {}, { change: planRolledBack, what: 'ended', step: 'reclaim' }, context),
   ];
+}
+
+/**
+ * What the plan has made, as it is now: a replica whose disk was replaced goes on in another generation of its unit, and
+ * whatever else a chunk has that only this plan knows.
+ */
+export function madeNow(state: ClusterState, plan: PlanState): Named[] {
+  const unitIds = new Set(replicasMade(plan).map(({ unitId }) => unitId));
+  return plan.targets.flatMap(({ chunkId }) =>
+    namedIn(state, chunkId, (of) => (isReshape(plan) ? true : unitIds.has(of.unitId) && of.role !== 'dead')),
+  );
+}
+
+/** What the plan has superseded, as it is now. */
+function supersededNow(state: ClusterState, plan: PlanState): Named[] {
+  return plan.sources.flatMap((chunkId) =>
+    namedIn(
+      state,
+      chunkId,
+      (of) => isReshape(plan) || (plan.retiring.some((one) => isSame(one, of)) && !isReadable(of)),
+    ),
+  );
+}
+
+type Named = NamedReplica & { readonly nodeId: string };
+
+function namedIn(state: ClusterState, chunkId: string, which: (of: ChunkReplica) => boolean): Named[] {
+  return (state.chunk(chunkId)?.replicas ?? []).filter(which).map((of) => ({ ...of, chunkId }));
 }
 
 /** A source chunk that nobody could read now. */
