@@ -1,4 +1,4 @@
-import { decodeSessionToken, type Session } from '@levee/keyspace';
+import type { Session } from '@levee/keyspace';
 import { asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { RangeItem } from '@levee/wire';
 import { CallbackAppend, CallbackRead } from './door/door-operations';
@@ -55,9 +55,8 @@ export class KeyValue {
   session(namespace: NamespaceStore, token: string | undefined): Session {
     const session = namespace.newSession();
     if (token === undefined || token === '') return session;
-    const decoded = decodeSessionToken(token);
-    const problem = 'problem' in decoded ? decoded : session.merge(decoded);
-    if (problem) throw new StoreFailure('LVSESSION', problem.problem);
+    const problem = this.store.joinSession(session, token);
+    if (problem) throw problem;
     return session;
   }
 

@@ -66,7 +66,7 @@ export class Ranges {
       namespace: namespace.name,
       tableVersion: namespace.table?.version ?? 0,
       maxAgeMs: namespace.state.maxStalenessMs ?? -1,
-      nowMs: this.context.expiryNowMs(),
+      nowMs: Math.max(this.context.expiryNowMs(), query.session?.clockMs ?? 0),
       deadlineMs: limits.positionWaitMs,
       chunkId: route.chunkId,
       from: query.from,
@@ -80,10 +80,12 @@ export class Ranges {
       replica.target.link.scans.send(rangeCommand(request), scanAttemptMs, (failure, reply) => {
         const result = failure ? new StoreFailure('LVUNAVAILABLE', failure.message) : pageOf(reply);
         if (result instanceof StoreFailure) replica.target.link.failures++;
-        else
+        else {
+          query.session?.observeClock(request.nowMs);
           for (const { partition, nextOffset } of result.positions)
             if (partition < namespace.state.partitions)
               query.session?.observe(asPartition(partition), asOffset(nextOffset));
+        }
         resolve(result);
       });
     });

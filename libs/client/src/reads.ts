@@ -21,6 +21,8 @@ export class ReadBatch {
   readonly entries = new ReadEntriesWriter();
   readonly reads: PointRead[] = [];
   bytes = 0;
+  /** By which expiry is judged: of this process, or later where a session has seen a later time. */
+  clockMs: number;
   /** Monotonic ms. */
   sentAtMs = 0;
   /** Answered, or given up. */
@@ -32,7 +34,10 @@ export class ReadBatch {
     readonly namespace: NamespaceStore,
     readonly target: ReadTarget,
     readonly lane: 0 | 1,
-  ) {}
+    clockMs: number,
+  ) {
+    this.clockMs = clockMs;
+  }
 }
 
 /**
@@ -81,13 +86,14 @@ export class Reads {
     const lane = read.minOffset > (target.applied[read.partition] as number) ? 1 : 0;
     let batch = target.open[lane];
     if (!batch || batch.reads.length >= nodeProtocolLimits.entriesMax || batch.bytes > batchBytesMax) {
-      batch = new ReadBatch(namespace, target, lane);
+      batch = new ReadBatch(namespace, target, lane, this.context.expiryNowMs());
       target.open[lane] = batch;
       this.open.push(batch);
       this.schedule();
     }
     batch.entries.add(read.slot, read.minOffset, read.key);
     batch.reads.push(read);
+    if (read.session && read.session.clockMs > batch.clockMs) batch.clockMs = read.session.clockMs;
     batch.bytes += read.key.length + 14;
   }
 
@@ -155,7 +161,7 @@ export class Reads {
       namespace: namespace.name,
       tableVersion: namespace.table?.version ?? 0,
       maxAgeMs: namespace.state.maxStalenessMs ?? -1,
-      nowMs: this.context.expiryNowMs(),
+      nowMs: batch.clockMs,
       deadlineMs: positionWaitMs,
     };
     const client = lane === 0 ? target.link.reads : target.link.waitingReads;
@@ -184,6 +190,7 @@ export class Reads {
         read.legs--;
         if (read.settled) continue;
         if (read.hedgedTo === target) this.hedges.won();
+        read.session?.observeClock(batch.clockMs);
         this.answer(namespace, read, cursor);
       }
       for (const { partition, nextOffset } of cursor.positions())

@@ -42,6 +42,8 @@ export interface StoreLimits {
   readonly readsMax: number;
   /** Fence records a second and partition. */
   readonly fencesPerSecondMax: number;
+  /** How far the clock of another portal, as a session token tells it, may be ahead of the own one. */
+  readonly sessionClockAheadMsMax: number;
   readonly cursorsMax: number;
   readonly cursorIdleMs: number;
   /** Keys of one page that one node is asked for. */
@@ -72,6 +74,7 @@ export const storeLimits: StoreLimits = {
   chunkSoftShare: 0.9,
   readsMax: 200_000,
   fencesPerSecondMax: 200,
+  sessionClockAheadMsMax: 60_000,
   cursorsMax: 4_096,
   cursorIdleMs: 600_000,
   scanPageKeys: 1_000,

@@ -9,6 +9,7 @@ import {
   type Timers,
 } from '@levee/kernel';
 import { encodePut } from '@levee/codec';
+import { decodeSessionToken, type Session } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
 import { absentNamespace } from './absent-namespace';
@@ -85,6 +86,14 @@ export class Store {
   expiryNowMs(): number {
     this.expiryMs = Math.max(this.expiryMs, this.options.clock.nowMs());
     return this.expiryMs;
+  }
+
+  /** Adds a session token to a session, or says why it is not valid here. */
+  joinSession(session: Session, token: string): StoreFailure | undefined {
+    const decoded = decodeSessionToken(token);
+    const clockMsMax = this.expiryNowMs() + this.limits.sessionClockAheadMsMax;
+    const wrong = 'problem' in decoded ? decoded : session.merge(decoded, clockMsMax);
+    return wrong && new StoreFailure('LVSESSION', wrong.problem);
   }
 
   /** Reads one key; `read` is called back exactly once, never before this returns. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MemoryLevel } from 'memory-level';
 import { Portal, type PortalConfig } from '@levee/client';
 import { ClusterView, commandsIn, controlTopics, defaultCandidacyLimits, Master, submit } from '@levee/journal';
-import { asOffset, asPartition, silentLogger, type Logger } from '@levee/kernel';
+import { asOffset, asPartition, silentLogger, type Clock, type Logger } from '@levee/kernel';
 import { type Log, systemClock, systemRandom, systemTimers } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { DataNode } from '@levee/replication';
@@ -94,12 +94,16 @@ export class TestCluster {
     );
   }
 
-  async portal(config: Partial<PortalConfig> = {}, logger: Logger = silentLogger): Promise<Portal> {
+  async portal(
+    config: Partial<PortalConfig> = {},
+    logger: Logger = silentLogger,
+    clock: Clock = systemClock,
+  ): Promise<Portal> {
     const door = { host: '127.0.0.1', advertisedHost: '127.0.0.1', respPort: 0, heartbeatMs: 100 };
     const instance = `p${this.portals.length + 1}`;
     const portal = new Portal(
       { instance, ...door, defaultNamespace: 'default', topics, ...config },
-      { log: this.log, logger },
+      { log: this.log, logger, clock },
     );
     this.portals.push(portal);
     await portal.start();

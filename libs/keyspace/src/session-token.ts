@@ -8,6 +8,8 @@ export interface SessionToken {
   /** Topic of the binlog; offsets of another binlog (a re-created namespace) mean nothing. */
   readonly binlog: string;
   readonly partitions: number;
+  /** Latest time by which its reads judged expiry, ms since 1970; 0 = it has read nothing. */
+  readonly clockMs: number;
   /** Ascending by partition, each partition once. */
   readonly positions: readonly SessionPosition[];
 }
@@ -29,8 +31,8 @@ const version = 1;
 const crcBytes = 4;
 
 /**
- * Text for headers and URLs (base64url): version byte, namespace, binlog, partition count, then per touched partition
- * the distance from the previous one and the next offset as LEB128, then CRC-32C of all before it, little endian.
+ * Text for headers and URLs (base64url): version byte, namespace, binlog, partition count, count of positions and
+ * expiry clock (ms since 1970), then per touched partition the distance from the previous one and the next offset as LEB128, then CRC-32C of all before it, little endian.
  */
 export function encodeSessionToken(token: SessionToken): string {
   const out: number[] = [version];
@@ -38,6 +40,7 @@ export function encodeSessionToken(token: SessionToken): string {
   putText(out, token.binlog);
   putNumber(out, token.partitions);
   putNumber(out, token.positions.length);
+  putNumber(out, token.clockMs);
   let previous = -1;
   for (const { partition, nextOffset } of token.positions) {
     putNumber(out, partition - previous - 1);
@@ -67,8 +70,9 @@ export function decodeSessionToken(text: string): SessionToken | SessionTokenPro
   const binlog = input.text();
   const partitions = input.number();
   const count = input.number();
-  if (namespace === undefined || binlog === undefined || partitions === undefined || count === undefined)
-    return problem('it ends too early');
+  const clockMs = input.number();
+  if (namespace === undefined || binlog === undefined || partitions === undefined) return problem('it ends too early');
+  if (count === undefined || clockMs === undefined) return problem('it ends too early');
   if (!isAllowedPartitions(partitions)) return problem(`it names ${partitions} partitions`);
   if (count > partitions) return problem(`it names ${count} positions in ${partitions} partitions`);
   const positions: SessionPosition[] = [];
@@ -81,7 +85,7 @@ export function decodeSessionToken(text: string): SessionToken | SessionTokenPro
     if (partition >= partitions) return problem(`it names partition ${partition} of ${partitions}`);
     positions.push({ partition: asPartition(partition), nextOffset: asOffset(nextOffset) });
   }
-  return input.atEnd ? { namespace, binlog, partitions, positions } : problem('something follows its end');
+  return input.atEnd ? { namespace, binlog, partitions, clockMs, positions } : problem('something follows its end');
 }
 
 const problem = (reason: string): SessionTokenProblem => ({

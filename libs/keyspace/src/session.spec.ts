@@ -38,13 +38,30 @@ describe('a session', () => {
     );
   });
 
+  it('judges expiry by the latest time it was judged by, also at another portal, within reason', () => {
+    const session = new Session(scope);
+    session.observeClock(5_000);
+    session.observeClock(4_000);
+    expect(session.clockMs).toBe(5_000);
+    const other = new Session(scope);
+    other.observeClock(3_000);
+    expect(other.merge(decoded(session.encode()), 5_000)).toBeUndefined();
+    expect(other.clockMs).toBe(5_000);
+    const later = new Session(scope);
+    later.observeClock(Date.UTC(2030, 0, 1));
+    expect(other.merge(decoded(later.encode()), Date.UTC(2026, 0, 1))?.problem).toMatch(
+      /has seen 2030-01-01.*later than 2026-01-01.*set the clocks/,
+    );
+    expect(other.clockMs).toBe(5_000);
+  });
+
   it.each([
     ['another namespace', { ...scope, namespace: 'shop.carts' }, 'shop.carts'],
     ['an earlier log of the namespace', { ...scope, binlog: 'levee.binlog.shop.orders_2' }, 'start a new session'],
     ['another partition count', { ...scope, partitions: 16 }, '16 partitions'],
   ])('refuses the token of %s', (_what, other, problem) => {
     const session = new Session(scope);
-    expect(session.merge({ ...other, positions: [] })?.problem).toContain(problem);
+    expect(session.merge({ ...other, clockMs: 0, positions: [] })?.problem).toContain(problem);
   });
 });
 
@@ -52,6 +69,7 @@ describe('a session token', () => {
   it('stays below its longest length when every partition is at the end of numbers', () => {
     const session = new Session({ namespace: 'n'.repeat(180), binlog: 'b'.repeat(249), partitions: 1_000 });
     for (let p = 0; p < 1_000; p++) session.observe(...at(p, Number.MAX_SAFE_INTEGER));
+    session.observeClock(Number.MAX_SAFE_INTEGER);
     const text = session.encode();
     expect(text.length).toBeLessThan(sessionTokenLengthMax);
     expect(decoded(text)).toEqual(session.toToken());
@@ -90,7 +108,7 @@ describe('a session token', () => {
   });
 
   it('is not written with names that are not ASCII', () => {
-    expect(() => encodeSessionToken({ ...scope, namespace: 'ü', positions: [] })).toThrow(RangeError);
+    expect(() => encodeSessionToken({ ...scope, namespace: 'ü', clockMs: 0, positions: [] })).toThrow(RangeError);
   });
 });
 

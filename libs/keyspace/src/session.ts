@@ -15,6 +15,7 @@ export interface SessionScope {
  */
 export class Session {
   private readonly nextOffsets: Float64Array;
+  private latestClockMs = 0;
 
   constructor(readonly scope: SessionScope) {
     this.nextOffsets = new Float64Array(scope.partitions);
@@ -25,13 +26,29 @@ export class Session {
     if (nextOffset > (this.nextOffsets[partition] as number)) this.nextOffsets[partition] = nextOffset;
   }
 
+  /**
+   * Latest time by which its reads judged expiry, ms since 1970; 0 = none yet. The next read judges by this time or a
+   * later one, at whichever portal: else a key seen as expired would be there again.
+   */
+  get clockMs(): number {
+    return this.latestClockMs;
+  }
+
+  /** A read was judged by this time; it never falls. */
+  observeClock(clockMs: number): void {
+    if (clockMs > this.latestClockMs) this.latestClockMs = clockMs;
+  }
+
   /** The lowest next offset a replica must have reached in `partition`; 0 = nothing written or seen there. */
   nextOffset(partition: Partition): Offset {
     return asOffset(this.nextOffsets[partition] as number);
   }
 
-  /** Adds what another connection wrote or saw; the reason, when the token is of another log. */
-  merge(token: SessionToken): SessionTokenProblem | undefined {
+  /**
+   * Adds what another connection wrote or saw; the reason, when the token is of another log, or when its clock is
+   * above `clockMsMax`: what one portal with a wrong clock says must not make keys vanish at the others.
+   */
+  merge(token: SessionToken, clockMsMax = Infinity): SessionTokenProblem | undefined {
     const { namespace, binlog, partitions } = this.scope;
     if (token.namespace !== namespace)
       return { problem: `the session token is of namespace ${token.namespace}, this request is for ${namespace}` };
@@ -41,6 +58,13 @@ export class Session {
           `the session token is of the log ${token.binlog} (${token.partitions} partitions), ` +
           `${namespace} is on ${binlog} (${partitions}) since it was created again: start a new session`,
       };
+    if (token.clockMs > clockMsMax)
+      return {
+        problem:
+          `the session token has seen ${new Date(token.clockMs).toISOString()}, later than ` +
+          `${new Date(clockMsMax).toISOString()}: set the clocks of all portals right, or start a new session`,
+      };
+    this.observeClock(token.clockMs);
     for (const { partition, nextOffset } of token.positions) this.observe(partition, nextOffset);
     return undefined;
   }
@@ -48,6 +72,7 @@ export class Session {
   /** Forgets everything. */
   clear(): void {
     this.nextOffsets.fill(0);
+    this.latestClockMs = 0;
   }
 
   toToken(): SessionToken {
@@ -55,7 +80,7 @@ export class Session {
     this.nextOffsets.forEach((nextOffset, partition) => {
       if (nextOffset > 0) positions.push({ partition: asPartition(partition), nextOffset: asOffset(nextOffset) });
     });
-    return { ...this.scope, positions };
+    return { ...this.scope, clockMs: this.latestClockMs, positions };
   }
 
   /** See {@link encodeSessionToken}. */

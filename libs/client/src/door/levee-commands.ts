@@ -1,6 +1,6 @@
 import { viewRoutes } from '@levee/cluster';
 import { asOffset, asPartition } from '@levee/kernel';
-import { decodeSessionToken, hashOf, partitionOf, slotOf, slotRangeOf } from '@levee/keyspace';
+import { hashOf, partitionOf, slotOf, slotRangeOf } from '@levee/keyspace';
 import { acks, consistencies, type Ack } from '../operations';
 import type { StoreFailure } from '../store-errors';
 import { namespaceProblem } from './connection-commands';
@@ -73,12 +73,9 @@ export const leveeCommands: readonly DoorCommand[] = [
     flags: ['fast'],
     keys: keyPlaces.noKeys,
     summary: 'Session token and positions of this connection; with a token: adds that session to it',
-    run: ({ args, reply, session }) => {
-      if (args.length > 1) {
-        const token = decodeSessionToken(text(args, 1));
-        const problem = 'problem' in token ? token : session.merge(token);
-        if (problem) return reply.error(`LVSESSION ${problem.problem}`);
-      }
+    run: ({ context, args, reply, session }) => {
+      const problem = args.length > 1 ? context.store.joinSession(session, text(args, 1)) : undefined;
+      if (problem) return reply.error(problem.text);
       const { positions } = session.toToken();
       reply.write((w) => {
         w.map(2).text('session').text(session.encode()).text('positions').array(positions.length);
