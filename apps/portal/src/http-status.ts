@@ -15,6 +15,7 @@ const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
   LVNAMESPACE: 404,
   LVRESERVED: 403,
   LVSESSION: 400,
+  LVREQUEST: 409,
   LVCURSOR: 410,
   LVUNSUPPORTED: 501,
   LVNOTREADY: 503,

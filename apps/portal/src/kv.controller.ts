@@ -1,14 +1,15 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { KeyValue, prefixEnd, StoreFailure, type WrittenAt } from '@levee/client';
+import { KeyValue, prefixEnd, RepeatedWrites, StoreFailure, type WrittenAt } from '@levee/client';
 import { printable } from '@levee/codec';
-import { Failure, messageOf } from '@levee/kernel';
+import { asOffset, asPartition, Failure, messageOf } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyOf, queryBytes } from './raw-url';
-import { ackOf, consistencyOf, header, wholeNumber } from './request-choices';
+import { ackOf, consistencyOf, header, requestIdOf, wholeNumber } from './request-choices';
 
 const keyParam = { name: 'key', description: 'percent-encoded bytes, / as %2F' };
 const sessionHeader = { name: 'Levee-Session', required: false, description: 'token of an earlier answer' };
@@ -19,13 +20,22 @@ const consistencyHeader = {
   schema: { enum: ['eventual', 'session', 'strong'] },
 };
 
+const requestIdHeader = {
+  name: 'Levee-Request-Id',
+  required: false,
+  description: 'the same id again within 10 minutes at the same portal joins the original write',
+};
+
 export const scanLimits = { limitDefault: 1_000, limitMax: 1_000_000 } as const;
 
 /** Keys and values. Values are bytes, whatever content type they come with. */
 @ApiTags('keys')
 @Controller('v1/kv')
 export class KvController {
-  constructor(private readonly keyValue: KeyValue) {}
+  constructor(
+    private readonly keyValue: KeyValue,
+    private readonly repeated: RepeatedWrites<WrittenAt>,
+  ) {}
 
   @Get(':namespace/:key')
   @ApiOperation({ summary: 'Value of a key (HEAD: whether it is there)' })
@@ -60,6 +70,7 @@ export class KvController {
   @ApiOperation({ summary: 'Sets a key' })
   @ApiParam(keyParam)
   @ApiHeader(ackHeader)
+  @ApiHeader(requestIdHeader)
   @ApiHeader(sessionHeader)
   @ApiHeader({ name: 'Levee-Expires-At', required: false, description: 'ms since 1970' })
   @ApiBody({ schema: { type: 'string', format: 'binary' }, description: 'at most 1 MiB' })
@@ -76,14 +87,17 @@ export class KvController {
     const session = this.keyValue.session(namespace, header(request, 'levee-session'));
     const expiresAtMs = wholeNumber(header(request, 'levee-expires-at'), 'Levee-Expires-At', timeRange);
     const value = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-    const write = this.keyValue.put(namespace, key, value, { ack: ackOf(request), session, expiresAtMs });
-    await this.answerWrite(reply, session, write);
+    const ack = ackOf(request);
+    const write = (): Promise<WrittenAt> => this.keyValue.put(namespace, key, value, { ack, session, expiresAtMs });
+    const same = fingerprint(['PUT', namespace.state.binlog, key, value, `${expiresAtMs}`, `${ack}`]);
+    await this.answerWrite({ request, reply, session }, same, write);
   }
 
   @Delete(':namespace/:key')
   @ApiOperation({ summary: 'Deletes a key, whether it is there or not' })
   @ApiParam(keyParam)
   @ApiHeader(ackHeader)
+  @ApiHeader(requestIdHeader)
   @ApiHeader(sessionHeader)
   @ApiResponse({ status: 204, description: 'the deletion is written' })
   async delete(
@@ -93,8 +107,11 @@ export class KvController {
   ): Promise<void> {
     const namespace = this.keyValue.namespace(name);
     const session = this.keyValue.session(namespace, header(request, 'levee-session'));
-    const write = this.keyValue.delete(namespace, keyOf(request.originalUrl), { ack: ackOf(request), session });
-    await this.answerWrite(reply, session, write);
+    const key = keyOf(request.originalUrl);
+    const ack = ackOf(request);
+    const write = (): Promise<WrittenAt> => this.keyValue.delete(namespace, key, { ack, session });
+    const same = fingerprint(['DELETE', namespace.state.binlog, key, `${ack}`]);
+    await this.answerWrite({ request, reply, session }, same, write);
   }
 
   @Get(':namespace')
@@ -137,9 +154,16 @@ export class KvController {
       .send(Readable.from(lines(first, items, { limit, keysOnly })));
   }
 
-  private async answerWrite(reply: FastifyReply, session: Session, write: Promise<WrittenAt>): Promise<void> {
+  /** With a request id that is known, the original's outcome; `same` tells whether it is the same request. */
+  private async answerWrite(call: WriteCall, same: string, write: () => Promise<WrittenAt>): Promise<void> {
+    const { request, reply, session } = call;
+    const id = requestIdOf(request);
     try {
-      const { partition, nextOffset } = await write;
+      const { outcome, joined } =
+        id === undefined ? { outcome: write(), joined: false } : this.repeated.run(id, same, write);
+      if (joined) reply.header('levee-repeated', 'true');
+      const { partition, nextOffset } = await outcome;
+      session.observe(partition, nextOffset);
       reply.header('levee-position', `${partition}:${nextOffset}`);
       tellSession(reply, session);
       await reply.status(204).send();
@@ -147,12 +171,33 @@ export class KvController {
       if (!(error instanceof StoreFailure)) throw error;
       const { position } = error.details;
       if (typeof position === 'string') {
+        observe(session, position);
         reply.header('levee-position', position);
         tellSession(reply, session);
       }
       throw sized(error);
     }
   }
+}
+
+interface WriteCall {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly session: Session;
+}
+
+/** `partition:nextOffset` of a write that is logged. */
+function observe(session: Session, position: string): void {
+  const [partition, nextOffset] = position.split(':').map(Number);
+  if (partition !== undefined && nextOffset !== undefined)
+    session.observe(asPartition(partition), asOffset(nextOffset));
+}
+
+/** Equal for equal requests; a hash, so that what is remembered of a write is small. */
+function fingerprint(parts: readonly (string | Buffer)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${part.length} `).update(part);
+  return hash.digest('base64');
 }
 
 const timeRange = { min: 1, max: Number.MAX_SAFE_INTEGER - 1 };

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { KeyValue, Portal } from '@levee/client';
+import { KeyValue, Portal, RepeatedWrites, type WrittenAt } from '@levee/client';
 import { controlTopics, HeartbeatView } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -70,7 +70,9 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
+    const repeated = new RepeatedWrites<WrittenAt>(systemClock);
     metrics.gaugesFrom('portal', () => portal.stats());
+    metrics.gaugesFrom('repeated_writes', () => repeated.stats());
     return {
       module: PortalModule,
       imports: [ServiceModule.register({ health, metrics })],
@@ -87,6 +89,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
       ],
       providers: [
         { provide: Portal, useValue: portal },
+        { provide: RepeatedWrites, useValue: repeated },
         { provide: KeyValue, useValue: new KeyValue(portal.store) },
         { provide: Commands, useValue: commands },
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },

@@ -1,4 +1,4 @@
-import { acks, consistencies, type Ack, type Consistency } from '@levee/client';
+import { acks, consistencies, requestIdLengthMax, type Ack, type Consistency } from '@levee/client';
 import { Failure } from '@levee/kernel';
 import type { FastifyRequest } from 'fastify';
 
@@ -14,6 +14,15 @@ export function ackOf(request: FastifyRequest): Ack | undefined {
 
 export function consistencyOf(request: FastifyRequest): Consistency | undefined {
   return oneOf(header(request, 'levee-consistency'), consistencies, 'Levee-Consistency');
+}
+
+/** Names a write, so that its repetition is known as one. */
+export function requestIdOf(request: FastifyRequest): string | undefined {
+  const id = header(request, 'levee-request-id');
+  if (id === undefined || id === '') return undefined;
+  if (id.length <= requestIdLengthMax && /^[\x21-\x7e]+$/.test(id)) return id;
+  const text = `Levee-Request-Id is '${id.slice(0, 40)}', it must be 1 to ${requestIdLengthMax} visible ASCII characters`;
+  throw new Failure('BAD_REQUEST', text);
 }
 
 /** A whole number from `min` to `max`. */

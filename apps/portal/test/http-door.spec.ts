@@ -43,6 +43,25 @@ describe('keys and values', () => {
     expect((await ask('HEAD', '/v1/kv/default/a', undefined, after)).status).toBe(404);
   });
 
+  it('joins a repeated write by its request id: one record, one position', async () => {
+    const id = { 'levee-request-id': 'order-7', 'levee-ack': 'primary' };
+    const put = (value: string, headers = id) => ask('PUT', '/v1/kv/default/joined', value, headers);
+    const both = await Promise.all([put('one'), put('one')]);
+    expect(both.map(({ status }) => status)).toEqual([204, 204]);
+    const again = await put('one');
+    const positions = [...both, again].map(({ headers }) => headers['levee-position']);
+    expect(new Set(positions).size).toBe(1);
+    expect([again.headers['levee-repeated'], both[0]!.headers['levee-repeated']]).toEqual(['true', undefined]);
+    const session = { 'levee-session': String(again.headers['levee-session']) };
+    expect((await ask('GET', '/v1/kv/default/joined', undefined, session)).body.toString()).toBe('one');
+    const other = await put('two');
+    expect([other.status, other.json['code']]).toEqual([409, 'LVREQUEST']);
+    const deleted = await ask('DELETE', '/v1/kv/default/joined', undefined, id);
+    expect([deleted.status, deleted.json['code']]).toEqual([409, 'LVREQUEST']);
+    expect((await put('three', { ...id, 'levee-request-id': 'a b' })).status).toBe(400);
+    expect((await ask('GET', '/v1/kv/default/joined', undefined, session)).body.toString()).toBe('one');
+  });
+
   it.each([
     ['a slash', Buffer.from('a/b//c')],
     ['a NUL', Buffer.from([0, 1])],

@@ -7,6 +7,7 @@ export * from './chunk-loads';
 export * from './command-order';
 export * from './ordered-scan';
 export * from './ranges';
+export * from './repeated-writes';
 export * from './scan-cursors';
 export * from './slot-scan';
 export * from './key-count';

@@ -22,6 +22,7 @@ export const storeErrors = {
   LVNAMESPACE: 'There is no such namespace, or it is not active yet.',
   LVRESERVED: "Keys beginning with 00 'levee' 00 are Levee's own. Nothing happened.",
   LVSESSION: 'The session token or position is not valid here. Start a new session.',
+  LVREQUEST: 'The request id was used for another write. Nothing happened; take an id of its own for every write.',
   LVCURSOR: 'The cursor is unknown or was not used for 10 minutes: start again at 0.',
   LVUNSUPPORTED: 'Not possible here by design, or not yet; the message says why and what to use instead.',
   LVNOTREADY: 'This process has not read the control topics yet. Try again in a moment.',
