@@ -47,6 +47,7 @@ async function load(
     await target.take(bytes, piece, last);
     if (last) break;
   }
+  await target.written();
   await copy.close();
 }
 
@@ -191,6 +192,7 @@ describe('a copy of a replica', () => {
     const cut = bytes.subarray(0, bytes.length - 3);
     await expect(target.take(cut, whole, false)).rejects.toMatchObject({ code: 'COPY_BROKEN' });
     await target.take(bytes, whole, false);
+    await target.written();
     const before = target.recordsCopied;
     const big = await copy.next(1 << 20);
     await expect(target.take(big.bytes, whole, true)).rejects.toMatchObject({ code: 'UNIT_FULL' });

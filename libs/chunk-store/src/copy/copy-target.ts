@@ -51,6 +51,8 @@ export class CopyTarget {
   private readonly positions = new CopyPositions();
   private readonly breather: Breather;
   private readonly ownsBuffers: boolean;
+  /** The block taken last is written while the next one is unpacked. */
+  private writing: Promise<void> = Promise.resolve();
   private blocks = 0;
   private records = 0;
   private bytes = 0;
@@ -106,6 +108,7 @@ export class CopyTarget {
    * since a deletion behind them must be read from the log again.
    */
   async begin(piece: CopyPiece, positions: readonly CopyPosition[]): Promise<void> {
+    await this.written();
     const known = this.pieces.get(pieceName(piece));
     const { records, bytes } = this;
     const record = { piece: pieceName(piece), after: known?.after ?? null, last: false, positions, records, bytes };
@@ -119,7 +122,7 @@ export class CopyTarget {
   /**
    * Puts a block of the snapshot begun last here, in one write with its record; `last`: the piece ends with it. The
    * checksum of a value is bound to its chunk, so it is renewed, in place, where the chunk is another. One call at a
-   * time. UNIT_FULL above the capacity.
+   * time; a write that fails fails the next call. UNIT_FULL above the capacity.
    */
   async take(bytes: Buffer, piece: CopyPiece, last: boolean): Promise<void> {
     const batch = this.db.batch();
@@ -146,12 +149,20 @@ export class CopyTarget {
     const record: BlockRecord = { piece: name, after, last, positions: [], records, bytes: total };
     const key = blockKey(this.blocks);
     batch.put(key, sealRecord(key, record));
-    await batch.write();
+    await this.writing;
+    this.writing = batch.write();
+    this.writing.catch(() => undefined);
     this.count(record);
+  }
+
+  /** Resolves when every block taken is written. */
+  written(): Promise<void> {
+    return this.writing;
   }
 
   /** All pieces are here: makes the database a replica, durably. */
   async seal(): Promise<void> {
+    await this.written();
     const batch = this.db.batch();
     const { slotStart, slotEnd, partitions, chunkId } = this.identity;
     for (const partition of partitionsOf(slotStart, slotEnd, partitions)) {

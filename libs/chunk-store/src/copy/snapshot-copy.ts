@@ -22,6 +22,8 @@ export class SnapshotCopy {
   private readonly seed: number;
   private readonly breather: Breather;
   private page: readonly [Buffer, Buffer][] = [];
+  /** The page after it is read while this one is packed. */
+  private ahead: Promise<readonly [Buffer, Buffer][]>;
   private pageAt = 0;
 
   private constructor(
@@ -35,6 +37,7 @@ export class SnapshotCopy {
     this.iterator = snapshot.iterator(range.after);
     this.seed = chunkSeed(replica.identity.chunkId);
     this.breather = new Breather(clock);
+    this.ahead = this.readAhead();
   }
 
   /** The caller has checked that the replica is readable and holds the slots. */
@@ -68,9 +71,10 @@ export class SnapshotCopy {
     const block = new CopyBlockWriter(bytesMax);
     for (;;) {
       if (this.pageAt === this.page.length) {
-        this.page = await this.iterator.nextv(pageEntries);
+        this.page = await this.ahead;
         this.pageAt = 0;
         if (this.page.length === 0) return block.finish(true);
+        this.ahead = this.readAhead();
       }
       const [databaseKey, stored] = this.page[this.pageAt] as [Buffer, Buffer];
       if (!block.takes(databaseKey, stored)) return block.finish(false);
@@ -83,6 +87,13 @@ export class SnapshotCopy {
   async close(): Promise<void> {
     await this.iterator.close();
     await this.snapshot.close();
+  }
+
+  private readAhead(): Promise<readonly [Buffer, Buffer][]> {
+    const page = this.iterator.nextv(pageEntries);
+    // Whoever awaits it sees the failure; nobody does when the copy ends before.
+    page.catch(() => undefined);
+    return page;
   }
 
   private wants(databaseKey: Buffer): boolean {
