@@ -82,9 +82,9 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
   const checkpoints = all.flatMap(({ checkpoint }) => checkpoint ?? []).sort((a, b) => a.seq - b.seq);
   const base = checkpoints[0];
   if (base === undefined || checkpoints.length < all.length) return { reason: 'there is no checkpoint' };
-  const catchUp = new CatchUp(base, all, defined(checkpoints.at(-1), 'the newest checkpoint').seq);
   let journalRecords = 0;
   try {
+    const catchUp = new CatchUp(base, all, defined(checkpoints.at(-1), 'the newest checkpoint').seq);
     await readToEnd(log, topics.journal, {
       clock,
       deadlineMs: bootLimits.readDeadlineMs,

@@ -50,8 +50,14 @@ export class ProjectedTopic {
   checkpoint: Checkpoint | undefined;
   /** The last claim that was written here as a fence. */
   claim: Claim | undefined;
-  /** Records that could not be read: the journal has to be folded instead. */
-  damaged: string | undefined;
+  /** Why the last record of a key cannot be read, by key: the journal has to be folded instead. */
+  readonly unreadable = new Map<string, string>();
+
+  /** One of `unreadable` in words. */
+  get damaged(): string | undefined {
+    for (const [key, why] of this.unreadable) return `${key} ${why}`;
+    return undefined;
+  }
 
   add(record: StoredRecord): void {
     const key = record.key?.toString('utf8') ?? '';
@@ -59,9 +65,11 @@ export class ProjectedTopic {
       if (key === claimKey) this.addClaim(record);
       else if (key === checkpointKey) this.addCheckpoint(record);
       else this.addEntity(key, record);
+      this.unreadable.delete(key);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      this.damaged ??= `${key} at offset ${record.offset}: ${error.message}`;
+      this.entities.delete(key);
+      this.unreadable.set(key, `at offset ${record.offset}: ${error.message}`);
     }
   }
 

@@ -8,7 +8,14 @@ import type { ClusterView } from './cluster-view';
 import { compactedTopics, type ControlTopics } from './control-topics';
 import type { Adopted } from './journal-fold';
 import { Pause } from './pause';
-import { checkpointRecord, claimKey, entityRecord, topicOfEntity, type ProjectedEntity } from './projection-records';
+import {
+  checkpointKey,
+  checkpointRecord,
+  claimKey,
+  entityRecord,
+  topicOfEntity,
+  type ProjectedEntity,
+} from './projection-records';
 import { appendPatiently } from './append-patiently';
 
 export const projectionLimits = {
@@ -91,8 +98,12 @@ export class Projections {
   private async reconcile(): Promise<void> {
     const { topics, clock } = this.options;
     const projected = new Map<string, ProjectedEntity>();
-    for (const topic of [topics.metadata, topics.routes])
-      for (const [key, entity] of (await readProjection(this.log, topic, clock)).entities) projected.set(key, entity);
+    const unreadable: string[] = [];
+    for (const topic of compactedTopics(topics)) {
+      const read = await readProjection(this.log, topic, clock);
+      for (const [key, entity] of read.entities) projected.set(key, entity);
+      unreadable.push(...read.unreadable.keys());
+    }
     const { table, position } = this.view.journal;
     const { seq, term } = position;
     let differing = 0;
@@ -106,6 +117,9 @@ export class Projections {
     }
     for (const [key, { bytes }] of projected)
       if (bytes !== undefined && table.get(key) === undefined) rewrite(key, undefined);
+    // Claim and checkpoint are written anyway.
+    for (const key of unreadable)
+      if (key !== claimKey && key !== checkpointKey && table.get(key) === undefined) rewrite(key, undefined);
     this.rewritten = differing;
     if (differing > 0)
       this.options.logger.info({ entities: differing, seq }, 'rewriting entities of the compacted topics');
