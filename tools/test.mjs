@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
  * `npm test`: everything, including a real Kafka that it starts itself. Ends with `N passed, N failed`.
- *   --full      the repetition counts that the issues name, instead of a few (LEVEE_TEST_FULL=1 for the suites)
+ *   --full      the repetition counts that the issues name, instead of a few (LEVEE_TEST_FULL=1 for the suites); the
+ *               table of counts that ends the run is written to docs/test-full.md
  *   --interop   the clients of other languages instead; a language that is not installed is said and counted as skipped
  *   anything else is handed to jest, e.g. `npm test -- libs/log`
  * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,6 +64,35 @@ async function jest(project, jestArgs, extraEnv) {
   }
 }
 
+/** What the fault tests told of themselves (test/support/counts.ts), as a page; `undefined` when they told nothing. */
+function countsTable() {
+  let lines;
+  try {
+    lines = readFileSync(join(scratch, 'counts.ndjson'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+  const rounded = (value) => (value === undefined ? '' : String(Math.round(value)));
+  const rows = lines.map(
+    ({ scenario, repetitions, failures, figure = '', p50, p99, max }) =>
+      `| ${scenario} | ${repetitions} | ${failures} | ${figure} | ${rounded(p50)} | ${rounded(p99)} | ${rounded(max)} |`,
+  );
+  return [
+    '# Faults, counted',
+    '',
+    `\`npm run test:full\` writes this page. Seed ${seed}${full ? ', full counts' : ', few repetitions'}. A failure is an operation that failed without excuse, or`,
+    'a contradiction that a history checker or the ledger found.',
+    '',
+    '| scenario | repetitions | failures | figure | p50 | p99 | max |',
+    '|---|---|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
 async function withKafka(work) {
   if (process.env.KAFKA_BROKERS) return work(process.env.KAFKA_BROKERS);
   let kafka;
@@ -92,6 +122,11 @@ else {
     await jest('unit', ['--maxWorkers=2']);
     await withKafka((brokers) => jest('system', ['--runInBand'], { KAFKA_BROKERS: brokers }));
   }
+}
+const counts = countsTable();
+if (counts !== undefined) {
+  console.log(`\n${counts}`);
+  if (full && rest.length === 0) writeFileSync(join(root, 'docs', 'test-full.md'), counts);
 }
 rmSync(scratch, { recursive: true, force: true });
 console.log(`took ${Math.round((Date.now() - started) / 1000)} s`);

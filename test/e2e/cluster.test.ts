@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { RespClient } from '../history/resp-client';
 import { ClusterProcess } from '../support/cluster-process';
-import { failed, masterStatus, pause, reigning, underLoad, unexcused } from '../support/cluster-under-load';
+import { failed, inBlocks, masterStatus, pause, reigning, underLoad, unexcused } from '../support/cluster-under-load';
+import { failuresOf, tell } from '../support/counts';
 import { eventually } from '../support/deadline';
 import { PortalProcess } from '../support/portal-process';
 import { dice, full, seed } from '../support/seed';
@@ -69,8 +70,8 @@ describe('a cluster of real processes on real Kafka', () => {
     `kill -9 of the active master, ${counts.masterKills} times under load: no read or write fails, no command is lost or doubled`,
     async () => {
       const takeoversMs: number[] = [];
-      const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
-        for (let round = 0; round < counts.masterKills; round++) {
+      const killing = async (kills: number): Promise<void> => {
+        for (let round = 0; round < kills; round++) {
           const before = await reigning(cluster);
           const id = randomUUID();
           const asked = command(id).catch(() => undefined);
@@ -87,6 +88,16 @@ describe('a cluster of real processes on real Kafka', () => {
           expect((await command(id)).seq).toBe(outcome.seq);
           await cluster.start(before.name);
         }
+      };
+      const judgement = await inBlocks(counts.masterKills, (kills) =>
+        underLoad(cluster, { consistency: 'strong', random }, () => killing(kills)),
+      );
+      tell({
+        scenario: 'active master killed: reads and writes',
+        repetitions: counts.masterKills,
+        failures: failuresOf(judgement),
+        figure: 'ms until the next term serves',
+        values: takeoversMs,
       });
       takeoversMs.sort((a, b) => a - b);
       const at = (share: number): number => Math.round(takeoversMs[Math.floor(share * takeoversMs.length)] ?? 0);
@@ -117,6 +128,11 @@ describe('a cluster of real processes on real Kafka', () => {
           expect((await masterStatus(cluster, after.name)).role).toBe('active');
         }
       });
+      tell({
+        scenario: 'active master paused past its takeover',
+        repetitions: counts.masterPauses,
+        failures: failuresOf(judgement),
+      });
       expect(failed(judgement)).toEqual([]);
     },
     counts.masterPauses * 30_000 + 120_000,
@@ -128,14 +144,24 @@ describe('a cluster of real processes on real Kafka', () => {
   ] as const)(
     'kill -9 of each data node in turn under load with 3 replicas loses nothing, reads go on, the node comes back: %s, %i times',
     async (consistency, kills) => {
-      const judgement = await underLoad(cluster, { consistency, random, ack: 'primary' }, async () => {
-        for (let round = 0; round < kills; round++) {
+      const killing = async (repeat: number, before: number): Promise<void> => {
+        for (let round = before; round < before + repeat; round++) {
           const node = cluster.doors.nodes[round % cluster.doors.nodes.length]?.name as string;
           await pause(200 + random() * 500);
           await cluster.kill(node);
           await pause(2_000 + random() * 1_000);
           await cluster.start(node);
         }
+      };
+      const judgement = await inBlocks(kills, (repeat, before) =>
+        underLoad(cluster, { consistency, random, ack: 'primary' }, () => killing(repeat, before)),
+      );
+      tell({
+        scenario: `data node killed, ${consistency} reads, HTTP writes ack=primary`,
+        repetitions: kills,
+        failures: failuresOf(judgement) + judgement.outcomes.writes.pending,
+        figure: 'ms of the slowest read of a history',
+        values: [judgement.latencyMs.reads.max],
       });
       figures[`node killed ${consistency}`] = {
         ...judgement.latencyMs,
@@ -167,6 +193,7 @@ describe('a cluster of real processes on real Kafka', () => {
         longestGapMs: judgement.longestGapMs,
         outcomes: judgement.outcomes,
       };
+      tell({ scenario: 'data node paused', repetitions: counts.nodePauses, failures: failuresOf(judgement) });
       expect(failed(judgement)).toEqual([]);
     },
     counts.nodePauses * 15_000 + 120_000,
@@ -184,6 +211,8 @@ describe('a cluster of real processes on real Kafka', () => {
           await cluster.start(portal);
         }
       });
+      const failures = judgement.faults.length + unexcused(judgement).length;
+      tell({ scenario: `portal killed, ${consistency}`, repetitions: counts.portalKills, failures });
       expect(unexcused(judgement)).toEqual([]);
     },
     counts.portalKills * 30_000 + 120_000,
@@ -207,6 +236,11 @@ describe('a cluster of real processes on real Kafka', () => {
         await reigning(cluster);
       });
       figures['no master'] = { ...judgement.latencyMs, longestGapMs: judgement.longestGapMs };
+      tell({
+        scenario: `no master for ${counts.withoutMastersMs / 1000} s, a portal starts meanwhile`,
+        repetitions: 1,
+        failures: failuresOf(judgement),
+      });
       expect(failed(judgement)).toEqual([]);
     },
     counts.withoutMastersMs + 180_000,

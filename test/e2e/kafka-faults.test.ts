@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { RespClient } from '../history/resp-client';
 import { ClusterProcess } from '../support/cluster-process';
 import { failed, pause, underLoad } from '../support/cluster-under-load';
+import { failuresOf, tell } from '../support/counts';
 import { eventually } from '../support/deadline';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
@@ -46,6 +47,13 @@ describe('a cluster whose Kafka fails', () => {
         }
       });
       figures['broker killed'] = judgement;
+      tell({
+        scenario: 'broker that leads partitions killed, three brokers',
+        repetitions: counts.kills,
+        failures: failuresOf(judgement),
+        figure: 'ms of the slowest write',
+        values: [judgement.latencyMs.writes.max],
+      });
       expect(failed(judgement)).toEqual([]);
     },
     counts.kills * 40_000 + 120_000,
@@ -64,6 +72,11 @@ describe('a cluster whose Kafka fails', () => {
         }
       });
       figures['broker paused'] = judgement;
+      tell({
+        scenario: 'broker paused until it is deposed, then continued: strong reads',
+        repetitions: counts.pauses,
+        failures: failuresOf(judgement),
+      });
       expect(failed(judgement)).toEqual([]);
     },
     counts.pauses * 20_000 + 120_000,
@@ -84,6 +97,13 @@ describe('a cluster whose Kafka fails', () => {
         figures['ms from Kafka serving to a write and a strong read'] = Math.round(performance.now() - upMs);
       });
       figures['no Kafka'] = judgement;
+      tell({
+        scenario: `no Kafka for ${counts.downMs / 1000} s: session reads`,
+        repetitions: 1,
+        failures: judgement.faults.length + judgement.outcomes.reads.definite + judgement.outcomes.reads.indefinite,
+        figure: 'longest ms without a read',
+        values: [judgement.longestGapMs.reads],
+      });
       expect(failed(judgement, ['reads'])).toEqual([]);
       expect(judgement.longestGapMs.reads).toBeLessThan(2_000);
       const ownDeadline = /no answer within|aborted due to timeout/;

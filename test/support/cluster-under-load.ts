@@ -73,6 +73,47 @@ export async function underLoad(
   return judgement;
 }
 
+const repetitionsPerHistory = 10;
+
+/**
+ * Many repetitions as several histories, so that none grows beyond what a test can hold. `block` is told how many it
+ * repeats and how many came before. Counts add up; of the times the worst history's stand.
+ */
+export async function inBlocks(
+  repetitions: number,
+  block: (repeat: number, before: number) => Promise<Judgement>,
+): Promise<Judgement> {
+  const judgements: Judgement[] = [];
+  for (let done = 0; done < repetitions; done += repetitionsPerHistory)
+    judgements.push(await block(Math.min(repetitionsPerHistory, repetitions - done), done));
+  return judgements.reduce(worstOf);
+}
+
+function worstOf(a: Judgement, b: Judgement): Judgement {
+  const outcomes = (kind: 'reads' | 'writes'): Judgement['outcomes']['reads'] => ({
+    ok: a.outcomes[kind].ok + b.outcomes[kind].ok,
+    pending: a.outcomes[kind].pending + b.outcomes[kind].pending,
+    definite: a.outcomes[kind].definite + b.outcomes[kind].definite,
+    indefinite: a.outcomes[kind].indefinite + b.outcomes[kind].indefinite,
+  });
+  const latency = (kind: 'reads' | 'writes'): Judgement['latencyMs']['reads'] => ({
+    p50: Math.max(a.latencyMs[kind].p50, b.latencyMs[kind].p50),
+    p99: Math.max(a.latencyMs[kind].p99, b.latencyMs[kind].p99),
+    max: Math.max(a.latencyMs[kind].max, b.latencyMs[kind].max),
+  });
+  return {
+    faults: [...a.faults, ...b.faults],
+    keys: a.keys + b.keys,
+    outcomes: { reads: outcomes('reads'), writes: outcomes('writes') },
+    longestGapMs: {
+      reads: Math.max(a.longestGapMs.reads, b.longestGapMs.reads),
+      writes: Math.max(a.longestGapMs.writes, b.longestGapMs.writes),
+    },
+    latencyMs: { reads: latency('reads'), writes: latency('writes') },
+    reasons: [...a.reasons, ...b.reasons],
+  };
+}
+
 /** Failed operations of these kinds with what they said; none is an empty list. */
 export function failed(
   { outcomes, reasons }: Judgement,
