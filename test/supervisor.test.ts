@@ -31,7 +31,7 @@ function lives(pid: number): boolean {
 }
 
 const pidsOf = ({ doors }: ClusterProcess): number[] =>
-  [...doors.portals, ...doors.nodes, ...doors.masters].map((member) => member.pid as number);
+  [...doors.portals, ...doors.dispatchers, ...doors.nodes, ...doors.masters].map((member) => member.pid as number);
 
 describe('the supervisor of npm run cluster', () => {
   let dir: string;
@@ -46,10 +46,11 @@ describe('the supervisor of npm run cluster', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('starts every process with doors and a folder of its own, and stops portals, nodes, masters in this order', async () => {
-    cluster = await ClusterProcess.start(stage(dir, '--masters', '2', '--nodes', '3', '--portals', '2'));
+  it('starts every process with doors and a folder of its own, and stops portals, dispatchers, nodes, masters in this order', async () => {
+    const counts = ['--masters', '2', '--dispatchers', '1', '--nodes', '3', '--portals', '2'];
+    cluster = await ClusterProcess.start(stage(dir, ...counts));
     const pids = pidsOf(cluster);
-    expect(new Set(pids).size).toBe(7);
+    expect(new Set(pids).size).toBe(8);
     expect(cluster.doors.nodes.map((node) => node.dir)).toEqual(['n1', 'n2', 'n3'].map((name) => join(dir, name)));
     const settings = (await (await fetch(`${cluster.doors.nodes[1]?.http}/settings`)).json()) as Record<string, string>;
     expect(settings).toMatchObject({ LEVEE_NODE_ID: 'n2', LEVEE_DATA_DIR: dir, KAFKA_BROKERS: 'none:1' });
@@ -59,7 +60,7 @@ describe('the supervisor of npm run cluster', () => {
     expect(cluster.child.exitCode).toBe(0);
     const [created, ...ends] = notes(dir);
     expect(created).toBe('/v1/namespaces');
-    expect(ends.map((line) => line[0]).join('')).toBe('ppnnnmm');
+    expect(ends.map((line) => line[0]).join('')).toBe('ppdnnnmm');
     expect(pids.filter(lives)).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ export { startCluster };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const usage = `usage: npm run cluster -- [options]
-  --masters 2 --nodes 3 --portals 2   how many of each
+  --masters 2 --dispatchers 1 --nodes 3 --portals 2   how many of each
   --kafka-nodes 1|3                   brokers of the local Kafka that is started
   --brokers host:port,...             use this Kafka instead
   --dir <folder>                      data and logs (default .levee/cluster); kept
@@ -25,13 +25,14 @@ const usage = `usage: npm run cluster -- [options]
   --control                           commands on standard input, one a line, each answered by a line of JSON:
                                       kill <name> [signal] | pause <name> | resume <name> | stop <name> |
                                       start <name> | restart <name> | describe | quit
-Names: m1.. masters, n1.. data nodes, p1.. portals, k1.. brokers; several at once are joined by commas.
+Names: m1.. masters, d1.. dispatchers, n1.. data nodes, p1.. portals, k1.. brokers; several at once are joined by commas.
 `;
 
 function options() {
   const { values } = parseArgs({
     options: {
       masters: { type: 'string', default: '2' },
+      dispatchers: { type: 'string', default: '1' },
       nodes: { type: 'string', default: '3' },
       portals: { type: 'string', default: '2' },
       'kafka-nodes': { type: 'string', default: '1' },
@@ -74,6 +75,7 @@ function options() {
     cluster: {
       envOf: (member) => ownSettings[member],
       masters: count('masters', 1, 9),
+      dispatchers: count('dispatchers', 0, 9),
       nodes: count('nodes', 1, 64),
       portals: count('portals', 1, 16),
       kafkaNodes,
@@ -181,17 +183,18 @@ function obey(cluster, quit) {
   });
 }
 
-function doorsText({ portals, nodes, masters, kafka, dir }) {
+function doorsText({ portals, nodes, masters, dispatchers, kafka, dir }) {
   const [portal] = portals;
   const port = portal.resp.split(':').pop();
   const row = (what, name, pid, ...doors) =>
-    `  ${what.padEnd(8)} ${name.padEnd(4)} ${String(pid).padEnd(8)} ${doors.join('  ')}`;
+    `  ${what.padEnd(10)} ${name.padEnd(4)} ${String(pid).padEnd(8)} ${doors.join('  ')}`;
   return `${[
     'a cluster of real processes:',
-    `  ${'what'.padEnd(8)} ${'name'.padEnd(4)} ${'pid'.padEnd(8)} doors`,
+    `  ${'what'.padEnd(10)} ${'name'.padEnd(4)} ${'pid'.padEnd(8)} doors`,
     ...portals.map((p) => row('portal', p.name, p.pid, `redis://${p.resp}`, p.http)),
     ...nodes.map((n) => row('node', n.name, n.pid, `redis://${n.resp}`, n.http)),
     ...masters.map((m) => row('master', m.name, m.pid, m.http)),
+    ...dispatchers.map((d) => row('dispatcher', d.name, d.pid, d.http)),
     ...(kafka.pids.length === 0
       ? [row('kafka', '-', '-', kafka.brokers)]
       : kafka.pids.map((pid, i) => row('kafka', `k${i + 1}`, pid, kafka.brokers.split(',')[i]))),
@@ -201,7 +204,7 @@ function doorsText({ portals, nodes, masters, kafka, dir }) {
     `  redis-cli -p ${port} set hello world`,
     `  redis-cli -p ${portals.at(-1).resp.split(':').pop()} get hello`,
     `  kill -9 ${masters[0].pid}; redis-cli -p ${port} set still there`,
-    'Ctrl+C stops portals, nodes, masters and Kafka, in this order.',
+    'Ctrl+C stops portals, dispatchers, nodes, masters and Kafka, in this order.',
   ].join('\n')}\n`;
 }
 

@@ -256,6 +256,7 @@ export async function standalone(dir, env = {}) {
     LEVEE_RESP_PORT: String(resp),
     LEVEE_HTTP_PORT: '0',
     LEVEE_MASTER_PORT: '0',
+    LEVEE_DISPATCHER_PORT: '0',
     LEVEE_NODE_RESP_PORT: '0',
     LEVEE_NODE_HTTP_PORT: '0',
     ...env,

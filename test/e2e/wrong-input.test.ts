@@ -174,6 +174,7 @@ describe('wrong input', () => {
         LEVEE_DATA_DIR: join(levee.dataDir, 'never'),
         LEVEE_HTTP_PORT: '0',
         LEVEE_MASTER_PORT: '0',
+        LEVEE_DISPATCHER_PORT: '0',
         LEVEE_NODE_RESP_PORT: '0',
         LEVEE_NODE_HTTP_PORT: '0',
         LEVEE_RESP_PORT: '0',

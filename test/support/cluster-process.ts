@@ -22,6 +22,7 @@ export interface ClusterDoors {
   readonly portals: ReadonlyArray<ProcessDoors & { readonly resp: string }>;
   readonly nodes: ReadonlyArray<ProcessDoors & { readonly resp: string }>;
   readonly masters: readonly ProcessDoors[];
+  readonly dispatchers: readonly ProcessDoors[];
   readonly kafka: { readonly brokers: string; readonly pids: ReadonlyArray<number | null> };
 }
 
@@ -52,7 +53,9 @@ export class ClusterProcess {
     env: Readonly<Record<string, string>> = {},
     deadlineMs = 120_000,
   ): Promise<ClusterProcess> {
-    const command = [join(root, 'tools', 'cluster.mjs'), '--json', '--control', '--no-build', '--any-ports', ...args];
+    const fixed = ['--json', '--control', '--no-build', '--any-ports'];
+    // Nothing heals or balances by itself unless a test asks for it: what is judged is what the test does.
+    const command = [join(root, 'tools', 'cluster.mjs'), ...fixed, '--dispatchers', '0', ...args];
     const child = spawn(process.execPath, command, {
       cwd: root,
       stdio: ['pipe', 'pipe', 'pipe'],

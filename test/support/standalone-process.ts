@@ -47,6 +47,7 @@ export class StandaloneProcess {
         LEVEE_RESP_PORT: '0',
         LEVEE_HTTP_PORT: '0',
         LEVEE_MASTER_PORT: '0',
+        LEVEE_DISPATCHER_PORT: '0',
         LEVEE_NODE_RESP_PORT: '0',
         LEVEE_NODE_HTTP_PORT: '0',
         LEVEE_LOG_LEVEL: 'warn',

@@ -2,6 +2,7 @@ import type { LocalKafkaOptions } from '../kafka/local-kafka.mjs';
 
 export interface ClusterOptions {
   readonly masters?: number;
+  readonly dispatchers?: number;
   readonly nodes?: number;
   readonly portals?: number;
   readonly kafkaNodes?: 1 | 3;
@@ -39,6 +40,7 @@ export interface ClusterDoors {
   readonly portals: readonly MemberDoors[];
   readonly nodes: readonly MemberDoors[];
   readonly masters: readonly MasterDoors[];
+  readonly dispatchers: readonly MasterDoors[];
   readonly kafka: { readonly brokers: string; readonly pids: readonly (number | undefined)[]; readonly dir?: string };
 }
 

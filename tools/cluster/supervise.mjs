@@ -1,4 +1,4 @@
-// A whole cluster as real processes: Kafka, masters, data nodes, portals, each with its own folder and ports.
+// A whole cluster as real processes: Kafka, masters, dispatchers, data nodes, portals, each with its own folder and ports.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,13 +9,13 @@ import { claimPorts } from './ports.mjs';
 const startDeadlineMsDefault = 60_000;
 const askMs = 10_000;
 /** Doors of the first process of a kind; the next one's are this far away, nodes stand side by side. */
-const firstPorts = { resp: 7379, http: 7380, master: 7381, nodeResp: 7400, nodeHttp: 7500 };
+const firstPorts = { resp: 7379, http: 7380, master: 7381, dispatcher: 7382, nodeResp: 7400, nodeHttp: 7500 };
 const portStep = 10;
 
 /**
  * Starts a cluster and resolves when every process is ready and the namespace answers.
  *
- * `masters` 2, `nodes` 3, `portals` 2, `kafkaNodes` 1 or 3 (or `brokers`: an existing Kafka, left alone). `dir`: data,
+ * `masters` 2, `dispatchers` 0, `nodes` 3, `portals` 2, `kafkaNodes` 1 or 3 (or `brokers`: an existing Kafka, left alone). `dir`: data,
  * logs and `cluster.json` (default: a temporary folder, removed by `stop`). `anyPorts`: free ports instead of the
  * documented ones. `restart`: processes that die are started again. `env`: settings for all. `envOf(name)`: for one.
  * `namespace`: {name, partitions, chunks, replicas}, or false for none. `kafka`: further options of `startKafka`.
@@ -43,7 +43,7 @@ class Cluster {
   prefix;
 
   constructor(options) {
-    this.#options = { masters: 2, nodes: 3, portals: 2, kafkaNodes: 1, ...options };
+    this.#options = { masters: 2, dispatchers: 0, nodes: 3, portals: 2, kafkaNodes: 1, ...options };
     this.#deadlineMs = options.startDeadlineMs ?? startDeadlineMsDefault;
     this.#removeDir = options.dir === undefined;
     this.dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'levee-cluster-')) : resolve(options.dir);
@@ -52,6 +52,10 @@ class Cluster {
 
   get masters() {
     return this.#kind('master').map((m) => ({ name: m.name, pid: m.pid, http: m.url, dir: m.dir, log: m.logFile }));
+  }
+
+  get dispatchers() {
+    return this.#kind('dispatcher').map((m) => ({ name: m.name, pid: m.pid, http: m.url, dir: m.dir, log: m.logFile }));
   }
 
   get nodes() {
@@ -72,8 +76,8 @@ class Cluster {
   /** Everything that a client or an operator needs, as plain JSON. */
   describe() {
     const { pid } = process;
-    const { dir, prefix, portals, nodes, masters, kafka } = this;
-    return { pid, dir, prefix, portals, nodes, masters, kafka };
+    const { dir, prefix, portals, nodes, masters, dispatchers, kafka } = this;
+    return { pid, dir, prefix, portals, nodes, masters, dispatchers, kafka };
   }
 
   async start() {
@@ -130,10 +134,10 @@ class Cluster {
     this.#writeMarker();
   }
 
-  /** Portals, nodes, masters, Kafka, in this order; what does not drain is killed. Resolves with the exits by name. */
+  /** Portals, dispatchers, nodes, masters, Kafka, in this order; what does not drain is killed. Resolves with the exits by name. */
   async stop({ clean = true } = {}) {
     const exits = {};
-    for (const app of ['portal', 'data-node', 'master'])
+    for (const app of ['portal', 'dispatcher', 'data-node', 'master'])
       await Promise.all(
         this.#kind(app).map(async (member) => {
           exits[member.name] = await member.stop(clean ? undefined : 0);
@@ -146,12 +150,13 @@ class Cluster {
   }
 
   async #makeMembers() {
-    const { masters, nodes, portals, anyPorts = false, env = {}, envOf } = this.#options;
+    const { masters, dispatchers, nodes, portals, anyPorts = false, env = {}, envOf } = this.#options;
     const { restart, nodeArguments, onExit, apps } = this.#options;
     const wish = (port) => (anyPorts ? 0 : port);
     const each = (count, work) => Array.from({ length: count }, (_, i) => work(i)).flat();
     const ports = await claimPorts([
       ...each(masters, (i) => wish(firstPorts.master + i * portStep)),
+      ...each(dispatchers, (i) => wish(firstPorts.dispatcher + i * portStep)),
       ...each(nodes, (i) => [wish(firstPorts.nodeResp + i), wish(firstPorts.nodeHttp + i)]),
       ...each(portals, (i) => [wish(firstPorts.resp + i * portStep), wish(firstPorts.http + i * portStep)]),
     ]);
@@ -177,6 +182,10 @@ class Cluster {
     for (let i = 1; i <= masters; i++) {
       const port = ports.shift();
       add(`m${i}`, 'master', { LEVEE_INSTANCE: `m${i}`, LEVEE_MASTER_PORT: port }, http(port));
+    }
+    for (let i = 1; i <= dispatchers; i++) {
+      const port = ports.shift();
+      add(`d${i}`, 'dispatcher', { LEVEE_INSTANCE: `d${i}`, LEVEE_DISPATCHER_PORT: port }, http(port));
     }
     for (let i = 1; i <= nodes; i++) {
       const [resp, port] = ports.splice(0, 2);

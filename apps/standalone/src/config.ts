@@ -1,5 +1,6 @@
 import { loadSettings, logSettingNames, type Environment, type Settings } from '@levee/service-kit';
 import { dataNodeSettingNames } from '../../data-node/src/config';
+import { dispatcherSettingNames } from '../../dispatcher/src/config';
 import { masterSettingNames } from '../../master/src/config';
 import { portalSettingNames } from '../../portal/src/config';
 
@@ -18,6 +19,7 @@ const standaloneSettingNames = [
   ...ownSettingNames,
   ...logSettingNames,
   ...masterSettingNames,
+  ...dispatcherSettingNames,
   ...dataNodeSettingNames,
   ...portalSettingNames,
 ] as const;

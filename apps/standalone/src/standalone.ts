@@ -5,6 +5,8 @@ import { systemClock, systemTimers, type Log } from '@levee/log';
 import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
 import { dataNodeConfig } from '../../data-node/src/config';
 import { DataNodeModule } from '../../data-node/src/data-node.module';
+import { dispatcherConfig } from '../../dispatcher/src/config';
+import { DispatcherModule } from '../../dispatcher/src/dispatcher.module';
 import { masterConfig } from '../../master/src/config';
 import { MasterModule } from '../../master/src/master.module';
 import { portalConfig } from '../../portal/src/config';
@@ -14,7 +16,7 @@ import { welcome, type Doors } from './welcome';
 
 const limits = { namespaceDeadlineMs: 60_000, readyDeadlineMs: 120_000, readyPollMs: 10 } as const;
 
-/** Composition root of `npm start`: a master, data nodes and a portal in one process, on one log. */
+/** Composition root of `npm start`: a master, data nodes, a dispatcher and a portal in one process, on one log. */
 export async function startStandalone(env: Environment, lifecycle: Lifecycle, logger: Logger): Promise<void> {
   const settings = loadStandaloneSettings(env);
   const dataDir = resolve(settings.LEVEE_DATA_DIR);
@@ -34,16 +36,20 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
 
   const nodes = await startNodes(settings, dataDir, log, lifecycle, logger);
 
+  const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), log, logger });
+  lifecycle.onDrain('dispatcher', () => dispatcher.close());
+
   const portal = await PortalModule.start({ config: portalConfig(settings), log, logger });
   lifecycle.onDrain('portal', () => portal.close());
 
   await createDefaultNamespace(settings, log, master.master.view, logger);
-  await everythingReady([...nodes.map(({ node }) => node), portal.portal], lifecycle);
+  await everythingReady([...nodes.map(({ node }) => node), dispatcher.dispatcher, portal.portal], lifecycle);
 
   const doors: Doors = {
     resp: portal.portal.respAddress,
     http: portal.url,
     master: master.url,
+    dispatcher: dispatcher.url,
     nodes: nodes.map(({ node, url }) => ({ nodeId: node.identity.nodeId, resp: node.respAddress, http: url })),
   };
   folder.note({ ...doors });
@@ -118,6 +124,7 @@ function wantedPorts(settings: StandaloneSettings): WantedPort[] {
     { door: 'RESP', setting: 'LEVEE_RESP_PORT', host, port: settings.LEVEE_RESP_PORT },
     { door: 'HTTP', setting: 'LEVEE_HTTP_PORT', host, port: settings.LEVEE_HTTP_PORT },
     { door: 'master', setting: 'LEVEE_MASTER_PORT', host, port: settings.LEVEE_MASTER_PORT },
+    { door: 'dispatcher', setting: 'LEVEE_DISPATCHER_PORT', host, port: settings.LEVEE_DISPATCHER_PORT },
   ];
   for (let index = 0; index < settings.LEVEE_NODES; index++) {
     const node = `node n${index + 1}`;

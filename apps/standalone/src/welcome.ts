@@ -6,6 +6,8 @@ export interface Doors {
   readonly http: string;
   /** URL of the master */
   readonly master: string;
+  /** URL of the dispatcher */
+  readonly dispatcher: string;
   readonly nodes: readonly { readonly nodeId: string; readonly resp: string; readonly http: string }[];
 }
 
@@ -24,6 +26,7 @@ export function welcome({ doors, dataDir, log, namespace }: WelcomeFacts): strin
     ['RESP', doors.resp, 'any Redis client; the user name of AUTH chooses the namespace'],
     ['HTTP', doors.http, '/docs lists it; /health/ready and /metrics too'],
     ['master', doors.master, 'control plane: /v1/status'],
+    ['dispatcher', doors.dispatcher, 'heals and balances: /v1/explain'],
     ...doors.nodes.map(({ nodeId, resp, http }) => [`node ${nodeId}`, resp, http] as const),
     ['log', log, 'the only truth; everything else is rebuilt from it'],
     ['data', dataDir, ''],

@@ -1,0 +1,1 @@
+require('../../app.cjs')('LEVEE_DISPATCHER_PORT');
