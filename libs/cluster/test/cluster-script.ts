@@ -105,12 +105,19 @@ export function problemsOf(state: ClusterState): string[] {
       if (chunk.slotStart !== at) problems.push(`${chunk.chunkId} starts at ${chunk.slotStart}, not ${at}`);
       at = chunk.slotEnd;
       problems.push(...primaryProblems(state, chunk));
+    }
+    for (const chunk of state.everyChunkOf(namespace.name)) {
+      if (chunk.state !== 'serving' && state.route(chunk.chunkId) !== undefined)
+        problems.push(`${chunk.chunkId} is ${chunk.state} and has a route`);
       for (const { unitId, role, generation } of chunk.replicas) {
         const unit = state.unit(unitId);
         if (role === 'dead' && !(unit?.chunkId === chunk.chunkId && unit.generation === generation)) continue;
         const other = holders.get(unitId);
         if (other !== undefined) problems.push(`${unitId} is in ${other} and ${chunk.chunkId}`);
         holders.set(unitId, chunk.chunkId);
+        const readable = role === 'primary' || role === 'follower';
+        if (chunk.state !== 'serving' && readable)
+          problems.push(`${chunk.chunkId} is ${chunk.state} and has a ${role}`);
       }
     }
     if (at !== 1_000_000) problems.push(`${namespace.name} ends at slot ${at}`);

@@ -50,6 +50,9 @@ function workForProposed(state: ClusterState, plan: PlanState, nowMs: number): P
   if (!plan.approved) return { kind: 'wait', reason: 'approval' };
   const problem = whyNotStarted(state, plan);
   if (problem === undefined) return { kind: 'submit', command: 'StartPlan', payload: { planId } };
+  // A part whose room others have taken would wait for ever if they keep it: its plan chooses another one.
+  if (plan.parent !== null && problem.code !== 'PLAN_LIMIT')
+    return { kind: 'submit', command: 'CancelPlan', payload: { planId } };
   return { kind: 'wait', untilMs: nowMs + planLimits.lookAgainMs, reason: `${problem.code}: ${problem.message}` };
 }
 
