@@ -59,11 +59,14 @@ export class Digest {
 /** Four 32-bit words. */
 export type Hash128 = Uint32Array;
 
+// Taken once: looking a global up in every round is slow where globals are looked up by a sandbox, as under jest.
+const { imul } = Math;
+
 const rotl = (x: number, r: number): number => (x << r) | (x >>> (32 - r));
 const fmix = (x: number): number => {
   let h = x;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  h = imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
 };
 
@@ -95,22 +98,22 @@ function murmur3(data: Uint8Array, state: Hash128): void {
     ((data[i + 3] as number) << 24);
   let i = 0;
   for (; i + 16 <= length; i += 16) {
-    h1 ^= Math.imul(rotl(Math.imul(word(i), c1), 15), c2);
-    h1 = (Math.imul(rotl(h1, 19) + h2, 5) + 0x561ccd1b) | 0;
-    h2 ^= Math.imul(rotl(Math.imul(word(i + 4), c2), 16), c3);
-    h2 = (Math.imul(rotl(h2, 17) + h3, 5) + 0x0bcaa747) | 0;
-    h3 ^= Math.imul(rotl(Math.imul(word(i + 8), c3), 17), c4);
-    h3 = (Math.imul(rotl(h3, 15) + h4, 5) + 0x96cd1c35) | 0;
-    h4 ^= Math.imul(rotl(Math.imul(word(i + 12), c4), 18), c1);
-    h4 = (Math.imul(rotl(h4, 13) + h1, 5) + 0x32ac3b17) | 0;
+    h1 ^= imul(rotl(imul(word(i), c1), 15), c2);
+    h1 = (imul(rotl(h1, 19) + h2, 5) + 0x561ccd1b) | 0;
+    h2 ^= imul(rotl(imul(word(i + 4), c2), 16), c3);
+    h2 = (imul(rotl(h2, 17) + h3, 5) + 0x0bcaa747) | 0;
+    h3 ^= imul(rotl(imul(word(i + 8), c3), 17), c4);
+    h3 = (imul(rotl(h3, 15) + h4, 5) + 0x96cd1c35) | 0;
+    h4 ^= imul(rotl(imul(word(i + 12), c4), 18), c1);
+    h4 = (imul(rotl(h4, 13) + h1, 5) + 0x32ac3b17) | 0;
   }
   const tail = [0, 0, 0, 0];
   for (let at = i; at < length; at++) tail[(at - i) >> 2]! |= (data[at] as number) << (((at - i) & 3) * 8);
   const rest = length - i;
-  if (rest > 12) h4 ^= Math.imul(rotl(Math.imul(tail[3]!, c4), 18), c1);
-  if (rest > 8) h3 ^= Math.imul(rotl(Math.imul(tail[2]!, c3), 17), c4);
-  if (rest > 4) h2 ^= Math.imul(rotl(Math.imul(tail[1]!, c2), 16), c3);
-  if (rest > 0) h1 ^= Math.imul(rotl(Math.imul(tail[0]!, c1), 15), c2);
+  if (rest > 12) h4 ^= imul(rotl(imul(tail[3]!, c4), 18), c1);
+  if (rest > 8) h3 ^= imul(rotl(imul(tail[2]!, c3), 17), c4);
+  if (rest > 4) h2 ^= imul(rotl(imul(tail[1]!, c2), 16), c3);
+  if (rest > 0) h1 ^= imul(rotl(imul(tail[0]!, c1), 15), c2);
   h1 ^= length;
   h2 ^= length;
   h3 ^= length;
