@@ -2,6 +2,7 @@ export * from './heartbeat-loop';
 export * from './assignment';
 export * from './control-records';
 export * from './copy/copy-limits';
+export * from './copy/copy-sessions';
 export * from './copy/move-order';
 export * from './digest-work';
 export * from './data-node';

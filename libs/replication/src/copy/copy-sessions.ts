@@ -82,7 +82,8 @@ export class CopySessions {
       open.sequence++;
       this.counts.blocks++;
       this.counts.bytes += block.bytes.length;
-      if (this.copies.get(copyId) === open) this.watch(copyId, open);
+      if (block.last) this.end(copyId);
+      else if (this.copies.get(copyId) === open) this.watch(copyId, open);
       return block;
     } catch (error) {
       this.end(copyId);

@@ -1,0 +1,113 @@
+import type { ChunkState } from '@levee/events';
+import type { Timers } from '@levee/kernel';
+import { silentLogger } from '@levee/kernel';
+import { systemClock } from '@levee/log';
+import { copyLimits, CopySessions } from '@levee/replication';
+import {
+  copyCloseCommand,
+  copyNextCommand,
+  copyOpenCommand,
+  parseCopyFrame,
+  parseCopyOpened,
+  RespError,
+  type RespReply,
+} from '@levee/wire';
+import { SmallCluster } from './small-cluster';
+
+const ns = 'shop.orders';
+
+describe('LV.COPY', () => {
+  let cluster: SmallCluster;
+  let chunk: ChunkState;
+
+  beforeEach(async () => {
+    cluster = await SmallCluster.start();
+    await cluster.node('n1');
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 2 });
+    for (let i = 0; i < 50; i++) await cluster.append(ns, `key-${i}`, `value ${i}`);
+    chunk = [...cluster.view.state.chunksOf(ns)].sort((a, b) => a.slotStart - b.slotStart)[0]!;
+  });
+  afterEach(() => cluster.close());
+
+  const open = (change: object = {}): Promise<RespReply> => {
+    const { chunkId, slotStart, slotEnd } = chunk;
+    const request = { namespace: ns, chunkId, slotStart, slotEnd, after: Buffer.alloc(0), ...change };
+    return cluster.send('n1', copyOpenCommand(request));
+  };
+  const text = (reply: RespReply): string => (reply instanceof RespError ? reply.text : 'a reply');
+
+  it('hands out a snapshot block by block, in order, each block once', async () => {
+    const end = (await cluster.log.offsets(cluster.view.state.namespace(ns)!.binlog))[0]!.endOffset;
+    await cluster.read('n1', ns, ['key-49'], { minOffset: end });
+    const { copyId, positions } = parseCopyOpened((await open()) as Buffer);
+    expect(positions).toHaveLength(1);
+    const position = positions[0]!;
+    expect(position).toMatchObject({ partition: 0, leaderEpoch: expect.any(Number) as number });
+    expect(position.completeAtMs).toBeGreaterThan(systemClock.nowMs() - 60_000);
+    const sizes: number[] = [];
+    for (let sequence = 0; ; sequence++) {
+      const frame = parseCopyFrame(
+        (await cluster.send('n1', copyNextCommand(copyId, sequence, 200))) as Buffer,
+        sequence,
+      );
+      sizes.push(frame.block.length);
+      if (frame.last) break;
+    }
+    expect(sizes.length).toBeGreaterThan(3);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(200);
+    expect(text(await cluster.send('n1', copyNextCommand(copyId, 0, 200)))).toMatch(/^LVCOPYGONE/);
+    expect(cluster.nodes.get('n1')!.stats()['copies']).toMatchObject({ open: 0, opened: 1 });
+    expect(await cluster.send('n1', copyCloseCommand(copyId))).toBe('OK');
+    expect(text(await cluster.send('n1', copyNextCommand(copyId, sizes.length, 200)))).toMatch(/^LVCOPYGONE/);
+  });
+
+  it('refuses slots and chunks that it does not hold, and what is no request', async () => {
+    expect(text(await open({ chunkId: `${ns}#1/c09999` }))).toMatch(/^LVMOVED \d+ this node has no replica/);
+    expect(text(await open({ slotEnd: chunk.slotEnd + 1 }))).toMatch(/^LVMOVED .* has the slots 0 to/);
+    expect(text(await open({ slotStart: 7, slotEnd: 7 }))).toMatch(/^LVMOVED/);
+    expect(text(await cluster.send('n1', ['LV.COPY', 'PEEK', 'x']))).toMatch(/^ERR .*OPEN, NEXT and CLOSE/);
+    expect(text(await cluster.send('n1', ['LV.COPY', 'NEXT', 'x', '-1', '5']))).toMatch(/^ERR sequence is an integer/);
+    expect(text(await cluster.send('n1', copyNextCommand('nobody-1', 0, 5)))).toMatch(/^LVCOPYGONE/);
+  });
+
+  it(`holds ${copyLimits.openMax} snapshots open at most; one that is closed makes room`, async () => {
+    const opened: string[] = [];
+    for (let i = 0; i < copyLimits.openMax; i++) opened.push(parseCopyOpened((await open()) as Buffer).copyId);
+    expect(new Set(opened).size).toBe(copyLimits.openMax);
+    expect(text(await open())).toMatch(/^LVCOPYBUSY 4 copies are open/);
+    await cluster.send('n1', copyCloseCommand(opened[1]!));
+    expect(text(await open())).toBe('a reply');
+  });
+
+  it('closes a snapshot that nobody asks anything of any more', async () => {
+    const due = new Map<() => void, number>();
+    const timers: Timers = {
+      after: (ms, run) => {
+        due.set(run, ms);
+        return () => due.delete(run);
+      },
+    };
+    const sessions = new CopySessions({ incarnation: 'i1', clock: systemClock, timers, logger: silentLogger });
+    const hosted = cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!;
+    const { copyId } = await sessions.begin(hosted, chunk);
+    await sessions.next(copyId, 0, 100);
+    expect([...due.values()]).toEqual([copyLimits.idleMs]);
+    [...due.keys()][0]!();
+    expect(sessions.open).toBe(0);
+    await expect(sessions.next(copyId, 1, 100)).rejects.toMatchObject({ code: 'LVCOPYGONE' });
+  });
+
+  it('ends with the replica: a rebuild under it is no half snapshot', async () => {
+    const { copyId } = parseCopyOpened((await open()) as Buffer);
+    await cluster.send('n1', copyNextCommand(copyId, 0, 50));
+    cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!.rebuild('the test asks for it');
+    expect(text(await open())).toMatch(/^LVNOTREADY/);
+    let reply = '';
+    for (let sequence = 1; reply === '' || reply === 'a reply'; sequence++)
+      reply = text(await cluster.send('n1', copyNextCommand(copyId, sequence, 50)));
+    expect(reply).toMatch(/^LVCOPYGONE/);
+    await cluster.ready();
+    expect(text(await open())).toBe('a reply');
+  });
+});
