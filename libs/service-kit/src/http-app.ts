@@ -7,6 +7,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { Failure, messageOf, type Logger } from '@levee/kernel';
 import { FailureFilter } from './http-failures';
 import { nestLogger } from './logger';
+import { UnusedConnections } from './unused-connections';
 
 export interface HttpAppOptions {
   readonly module: DynamicModule | Type;
@@ -47,6 +48,11 @@ export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     abortOnError: false,
   });
   app.useGlobalFilters(new FailureFilter(options.logger, options.statusByCode));
+  const unused = new UnusedConnections(app.getHttpServer());
+  adapter.getInstance().addHook('preClose', (done) => {
+    unused.hangUp();
+    done();
+  });
   for (const strategy of options.transports ?? []) app.connectMicroservice({ strategy }, { inheritAppConfig: false });
   await options.configure?.(app);
   try {

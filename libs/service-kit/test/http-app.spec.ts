@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Controller, Get, Module } from '@nestjs/common';
 import { Failure, silentLogger } from '@levee/kernel';
 import { HealthRegistry, Lifecycle, Metrics, ServiceModule, startHttpApp, type HttpApp } from '../src';
@@ -80,6 +82,19 @@ test.each([
   const answer = await get(path);
   expect(answer.status).toBe(status);
   expect(JSON.parse(answer.text)).toEqual(body);
+});
+
+test('closing does not wait for connections on which nothing ever came, nor for idle ones', async () => {
+  const app = await startHttpApp({ module: TestModule, host: '127.0.0.1', port: 0, logger: silentLogger });
+  const sockets = [connect(app.port, '127.0.0.1'), connect(app.port, '127.0.0.1')] as const;
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  sockets[1].write('GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(sockets[1], 'data');
+  const ended = Promise.all(sockets.map((socket) => once(socket.resume(), 'close')));
+  const beganMs = performance.now();
+  await app.close();
+  await ended;
+  expect(performance.now() - beganMs).toBeLessThan(2_000);
 });
 
 test('a taken port is named with the setting that changes it', async () => {
