@@ -7,7 +7,7 @@ import { isReadable } from '../plans/plan-shape';
 import { chunkChanged, replicasRevived } from '../promotion';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
-import type { ClusterState } from '../state';
+import { draft, type ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 
 /** Units of one node: each is a database of its own. */
@@ -159,11 +159,15 @@ function decideUnits(
       );
     events.push({ kind: 'removed', entity: { entity: 'unit', key: unit.unitId, ...stamp(context, 'UnitRemoved') } });
   }
+  // A chunk may have two replicas on the node while one takes the place of the other: each unit builds on those before.
+  const candidate = draft(state);
   for (const spec of units) {
-    const decided = decideUnit(state, { spec, nodeId, storeId }, context);
+    const decided = decideUnit(candidate, { spec, nodeId, storeId }, context);
     if (decided === undefined) continue;
     if ('code' in decided) return decided;
-    events.push(...(Array.isArray(decided) ? decided : [decided]));
+    const changes = Array.isArray(decided) ? decided : [decided];
+    for (const event of changes) candidate.evolve(event);
+    events.push(...changes);
   }
   return events;
 }

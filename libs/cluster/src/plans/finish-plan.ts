@@ -6,7 +6,7 @@ import { partsOf, planCancelled } from './give-up-plan';
 import { nextRebalanceMove } from './next-rebalance-move';
 import { namedPlan, notReady, planChanged } from './plan-events';
 import { isCompound, isLost, replicasMade } from './plan-shape';
-import { madeNow, rolledBack } from './reclaim-plan';
+import { rolledBack } from './reclaim-plan';
 import { parseUnitSpecs, unitsAreAs } from './unit-specs';
 
 /**
@@ -42,7 +42,7 @@ export function waitsFor(state: ClusterState, plan: PlanState): string | undefin
     return part === undefined ? goalAhead(state, plan) : `its part ${part.planId}`;
   }
   if (plan.state !== 'reclaiming') return `its step ${plan.step}`;
-  if (rolledBack(plan) && madeNow(state, plan).length > 0) return 'readers with the route before the rollback';
+  if (plan.step === 'observe') return 'readers with the route before the rollback';
   const given = plan.change === planCancelled || rolledBack(plan) ? replicasMade(plan) : plan.retiring;
   for (const { unitId, generation, storeId, nodeId } of given) {
     const unit = state.unit(unitId);

@@ -75,7 +75,7 @@ export const rollbackPlan: Decider = (state, fields, context) => {
   if ('code' in events) return events;
   const values = {
     state: 'reclaiming',
-    step: 'reclaim',
+    step: 'observe',
     retryAtMs: null,
     failureCode: null,
     failureMessage: null,

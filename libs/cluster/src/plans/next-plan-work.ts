@@ -14,7 +14,7 @@ import {
 import { planLimits } from './plan-limits';
 import { isCompound, isLost, replicaInForce, replicasMade } from './plan-shape';
 import type { PlanWork, VerifyForPlan } from './plan-work';
-import { madeNow, rolledBack, unreadableSource } from './reclaim-plan';
+import { unreadableSource } from './reclaim-plan';
 import { needlessProblem } from './start-plan';
 import { whyNotStarted } from './why-not-started';
 
@@ -109,8 +109,7 @@ function workForObserving(state: ClusterState, plan: PlanState, nowMs: number): 
 
 function workForReclaiming(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
   const { planId } = plan;
-  const stillThere = rolledBack(plan) && madeNow(state, plan).length > 0;
-  if (stillThere) {
+  if (plan.step === 'observe') {
     const untilMs = (plan.history.at(-1)?.atMs ?? nowMs) + planLimits.rolledBackGraceMs;
     if (nowMs < untilMs)
       return { kind: 'wait', untilMs, reason: 'readers that still have the route before the rollback' };

@@ -21,7 +21,9 @@ export function isSwitched({ state, observeUntilMs }: Pick<PlanState, 'state' | 
 export function slotsHeld(plan: PlanState): SlotRange | undefined {
   const first = plan.targets[0];
   const last = plan.targets.at(-1);
-  if (first === undefined || last === undefined || plan.state === 'reclaiming' || isPlanOver(plan)) return undefined;
+  // What a rollback has left aside is still there at step observe.
+  const givenUp = plan.state === 'reclaiming' && plan.step === 'reclaim';
+  if (first === undefined || last === undefined || givenUp || isPlanOver(plan)) return undefined;
   return { slotStart: first.slotStart, slotEnd: last.slotEnd };
 }
 

@@ -25,7 +25,7 @@ export const reclaimPlan: Decider = (state, fields, context) => {
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
-  if (plan.state === 'reclaiming') return rolledBack(plan) ? targetsGivenUp(state, plan, context) : [];
+  if (plan.state === 'reclaiming') return plan.step === 'observe' ? targetsGivenUp(state, plan, context) : [];
   if (plan.state === 'failed' && plan.failureCode === 'DIGEST_MISMATCH') return [];
   if (plan.state !== 'observing') return notReady(plan, 'reclaimed');
   if (context.nowMs < (plan.observeUntilMs ?? Infinity))
@@ -86,7 +86,6 @@ function agreed(
 /** After a rollback: readers with an older route have had their time, and the sources can be read (I14). */
 function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideContext): ClusterEvent[] | Rejection {
   const made = madeNow(state, plan);
-  if (made.length === 0) return [];
   const sinceMs = context.nowMs - (plan.history.at(-1)?.atMs ?? 0);
   if (sinceMs < planLimits.rolledBackGraceMs)
     return notReady(plan, 'reclaimed', `readers have ${planLimits.rolledBackGraceMs - sinceMs} ms more`);
@@ -100,7 +99,7 @@ function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideCon
     );
   return [
     ...replicasGivenUp(state, made, context),
-    planChanged(plan, {}, { change: planRolledBack, what: 'ended', step: 'reclaim' }, context),
+    planChanged(plan, { step: 'reclaim' }, { change: planRolledBack, what: 'ended' }, context),
   ];
 }
 
