@@ -45,7 +45,12 @@ export async function kafkaJars({ peers = false, env = process.env } = {}) {
 export async function bootstrapCheckpoint({ env = process.env } = {}) {
   const jars = await kafkaJars({ env });
   const file = join(cacheFolder(env), 'kafka', `${await kafkaVersion()}.bootstrap.checkpoint`);
-  if (existsSync(file)) return file;
+  if (!existsSync(file)) await writeCheckpoint(file, jars, []);
+  return file;
+}
+
+/** `users`: as `--add-scram` takes them. */
+async function writeCheckpoint(file, jars, users) {
   const scratch = `${file}.${randomUUID()}`;
   await mkdir(scratch, { recursive: true });
   try {
@@ -62,18 +67,20 @@ export async function bootstrapCheckpoint({ env = process.env } = {}) {
       ].join('\n'),
     );
     const args = ['-Xmx128m', '-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format', '-t', kafkaUuid()];
-    await run('java', [...args, '-c', properties], formatDeadlineMs, javaMend);
+    const scram = users.flatMap((user) => ['--add-scram', user]);
+    await run('java', [...args, '-c', properties, ...scram], formatDeadlineMs, javaMend);
     await rename(join(scratch, 'data', 'bootstrap.checkpoint'), file);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  return file;
 }
 
-/** Makes `folder` look as `StorageTool format` leaves it. */
-export async function formatFolder(folder, { clusterId, nodeId, env }) {
+/** Makes `folder` look as `StorageTool format` leaves it; `users` with SCRAM as `--add-scram` takes them. */
+export async function formatFolder(folder, { clusterId, nodeId, env, users = [] }) {
   await mkdir(folder, { recursive: true });
-  await cp(await bootstrapCheckpoint({ env }), join(folder, 'bootstrap.checkpoint'));
+  const checkpoint = join(folder, 'bootstrap.checkpoint');
+  if (users.length > 0) await writeCheckpoint(checkpoint, await kafkaJars({ env }), users);
+  else await cp(await bootstrapCheckpoint({ env }), checkpoint);
   const meta = { version: 1, 'cluster.id': clusterId, 'node.id': nodeId, 'directory.id': kafkaUuid() };
   await writeFile(
     join(folder, 'meta.properties'),

@@ -13,7 +13,7 @@ const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
 const stopDeadlineMs = 15_000;
 const usage =
-  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] | status [--json] | stop';
+  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] [--secure JSON] | status [--json] | stop';
 
 async function main() {
   const { positionals, values } = parse();
@@ -34,7 +34,12 @@ async function main() {
       return 0;
     }
     case 'run':
-      return runForeground(Number(values.nodes), JSON.parse(values.settings), JSON.parse(values.behind));
+      return runForeground({
+        nodes: Number(values.nodes),
+        settings: JSON.parse(values.settings),
+        behind: JSON.parse(values.behind),
+        ...(values.secure === undefined ? {} : { secure: JSON.parse(values.secure) }),
+      });
     case 'status': {
       const running = await state();
       if (running === undefined) say({ brokers: null }, 'no local Kafka is running');
@@ -61,12 +66,13 @@ async function main() {
   }
 }
 
-async function runForeground(nodes, settings, behind) {
-  const kafka = await startKafka({ nodes, settings, behind });
+async function runForeground(options) {
+  const kafka = await startKafka(options);
   const answer = (fields) => process.stdout.write(`${JSON.stringify(fields)}\n`);
   process.on('SIGTERM', () => process.stdin.destroy());
   process.on('SIGINT', () => process.stdin.destroy());
-  answer({ brokers: kafka.brokers, ports: kafka.ports, portsBehind: kafka.portsBehind, dir: kafka.dir });
+  const { brokers, ports, portsBehind, dir, certificates } = kafka;
+  answer({ brokers, ports, portsBehind, dir, certificates });
   try {
     for await (const line of createInterface({ input: process.stdin })) {
       const [verb, nodes = ''] = line.trim().split(' ');
@@ -92,6 +98,7 @@ function parse() {
       options: {
         nodes: { type: 'string', default: '1' },
         settings: { type: 'string', default: '{}' },
+        secure: { type: 'string' },
         behind: { type: 'string', default: '{}' },
         json: { type: 'boolean', default: false },
       },

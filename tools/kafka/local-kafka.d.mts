@@ -8,6 +8,10 @@ export interface LocalKafkaOptions {
   readonly jvmOptions?: readonly string[];
   readonly advertised?: Readonly<Record<number, string>>;
   readonly behind?: Readonly<Record<string, readonly string[]>>;
+  readonly secure?: {
+    readonly users?: Readonly<Record<string, string>>;
+    readonly clientCertificates?: boolean;
+  };
   readonly detached?: boolean;
   readonly env?: NodeJS.ProcessEnv;
   readonly startDeadlineMs?: number;
@@ -17,6 +21,7 @@ export interface LocalKafka {
   /** `host:port,...` as KAFKA_BROKERS takes it. */
   readonly brokers: string;
   readonly dir: string;
+  readonly certificates?: { readonly ca: string; readonly cert?: string; readonly key?: string };
   readonly ports: readonly number[];
   readonly portsBehind: Readonly<Record<string, readonly number[]>>;
   readonly pids: readonly (number | undefined)[];

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatFolder, javaMend, kafkaJars, kafkaUuid } from './artifacts.mjs';
 import { log4jProperties, propertiesText, serverProperties } from './broker-settings.mjs';
+import { secureListener } from './secure-listener.mjs';
 
 const startDeadlineMsDefault = 60_000;
 const stopDeadlineMs = 15_000;
@@ -18,7 +19,8 @@ const stopDeadlineMs = 15_000;
  * `keep: false`). `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
  * `c2: true`: the optimising compiler, for benches. `advertised`: by node id, `host:port` told to clients, for tests
  * with a proxy in between. `behind`: further listeners by name, each with the `host:port` of every node that its
- * clients are told: a proxy's, so that one process can be cut off and no other. `detached: true`: the brokers outlive
+ * clients are told: a proxy's, so that one process can be cut off and no other. `secure`: clients
+ * speak TLS and SCRAM, see `secureListener`; `certificates` then names the PEM files. `detached: true`: the brokers outlive
  * this process (the CLI's `start`).
  *
  * Throws with what is missing (Java, Maven) or with the last lines of the broker's log.
@@ -50,6 +52,8 @@ class LocalKafka {
   #nodes = [];
   #removeDir = false;
   dir = '';
+  /** Paths of PEM files for clients: `ca`, and `cert` and `key` where brokers ask for them; with `secure` only. */
+  certificates;
 
   constructor(jars, options, detached, env) {
     this.#jars = jars;
@@ -80,7 +84,7 @@ class LocalKafka {
   }
 
   async prepare(count) {
-    const { dir, keep = dir !== undefined, settings = {}, advertised = {}, behind = {} } = this.#options;
+    const { dir, keep = dir !== undefined, settings = {}, advertised = {}, behind = {}, secure } = this.#options;
     if (dir === undefined) this.dir = await mkdtemp(join(tmpdir(), 'levee-kafka-'));
     else await mkdir((this.dir = dir), { recursive: true });
     this.#removeDir = !keep;
@@ -100,11 +104,14 @@ class LocalKafka {
       this.#nodes.push({ ...node, logFile: join(folder, 'broker.log'), process: undefined, watchdog: undefined });
     }
     const clusterId = kafkaUuid();
+    const listener = secure === undefined ? undefined : await secureListener(join(this.dir, 'secure'), secure);
+    this.certificates = listener?.files;
+    const users = listener?.users;
     for (const node of this.#nodes) {
       const data = join(node.folder, 'data');
       if (!existsSync(join(data, 'meta.properties')))
-        await formatFolder(data, { clusterId, nodeId: node.id, env: this.#env });
-      const properties = serverProperties(node, this.#nodes, data, settings);
+        await formatFolder(data, { clusterId, nodeId: node.id, env: this.#env, users });
+      const properties = serverProperties(node, this.#nodes, data, { ...listener?.settings, ...settings });
       await writeFile(join(node.folder, 'server.properties'), propertiesText(properties));
       await writeFile(join(node.folder, 'log4j2.properties'), log4jProperties(node.logFile));
     }

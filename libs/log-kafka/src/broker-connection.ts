@@ -68,10 +68,7 @@ export class BrokerConnection {
       if (this.closed) throw new Error('the log is closed');
       connection = await this.factory(this.address.host, this.address.port);
       await connection.connect();
-      const versions = await this.versionsOf(connection);
-      connection.setVersions(versions);
-      connection.setSupportAuthenticationProtocol(true);
-      await connection.authenticate();
+      await whileOpen(connection, this.introduce(connection));
       if (this.closed) throw new Error('the log was closed meanwhile');
       this.connection = connection;
       return connection;
@@ -80,6 +77,13 @@ export class BrokerConnection {
       if (cause instanceof ConnectionFailure) throw cause;
       throw new ConnectionFailure('NOT_SENT', `${this.name}: ${messageOf(cause)}`, { cause });
     }
+  }
+
+  private async introduce(connection: KafkajsConnection): Promise<void> {
+    const versions = await this.versionsOf(connection);
+    connection.setVersions(versions);
+    connection.setSupportAuthenticationProtocol(true);
+    await connection.authenticate();
   }
 
   private async versionsOf(connection: KafkajsConnection): Promise<ApiVersions> {
@@ -97,6 +101,18 @@ export class BrokerConnection {
     // An error (not a plain end) makes kafkajs reject what is under way and forget the socket.
     connection.socket?.destroy(new Error('given up'));
   }
+}
+
+/** kafkajs forgets what waits on a socket that ends while it is being set up, as after a TLS alert. */
+function whileOpen<T>({ socket }: KafkajsConnection, work: Promise<T>): Promise<T> {
+  if (socket === undefined) return work;
+  return new Promise((resolve, reject) => {
+    let reason = new Error('Closed connection');
+    const failed = (error: Error): void => void (reason = error);
+    const gone = (): void => reject(reason);
+    socket.once('error', failed).once('close', gone);
+    work.then(resolve, reject).finally(() => socket.off('error', failed).off('close', gone));
+  });
 }
 
 function rawSend(connection: KafkajsConnection, api: KafkaApi, body: Buffer, timeoutMs: number): Promise<Buffer> {

@@ -35,6 +35,7 @@ import { checkedLimits, type KafkaLogLimits } from './limits';
 import { fencingProducerId, freshProducerId } from './producer-ids';
 import { kafkaError, kafkaErrorName } from './protocol/error-codes';
 import { apis, decodeListOffsets, encodeListOffsets } from './protocol/requests';
+import { openHint } from './open-hint';
 import { TopicAdmin } from './topic-admin';
 
 export interface KafkaLogOptions {
@@ -56,6 +57,8 @@ export interface KafkaLogOptions {
 }
 
 const openMsDefault = 15_000;
+/** A broker that starts may not know its users yet: a refusal is believed after this long. */
+const refusedMs = 3_000;
 
 /** The log port on Apache Kafka 3.0 or newer. */
 export class KafkaLog implements Log {
@@ -82,7 +85,8 @@ export class KafkaLog implements Log {
     const client = createKafkajsClient({ ...options, logger, limits });
     const { connection } = client;
     const metadata = new ClusterMetadata({ connection, bootstrap, limits, clock, timers, logger });
-    const untilMs = clock.monotonicMs() + (options.openMs ?? openMsDefault);
+    const startedMs = clock.monotonicMs();
+    const openMs = options.openMs ?? openMsDefault;
     let brokerCount: number;
     for (;;) {
       try {
@@ -90,13 +94,17 @@ export class KafkaLog implements Log {
         break;
       } catch (cause) {
         const tooOld = (cause as { code?: string }).code === 'BROKER_TOO_OLD';
-        if (!tooOld && clock.monotonicMs() < untilMs) {
+        const attempt = { tls: options.ssl !== undefined, sasl: options.sasl !== undefined };
+        const hint = openHint(messageOf(cause), attempt);
+        const patienceMs = hint?.final === true ? Math.min(openMs, refusedMs) : openMs;
+        if (!tooOld && clock.monotonicMs() < startedMs + patienceMs) {
           await new Promise<void>((resolve) => timers.after(limits.retryMsMax, resolve));
           continue;
         }
         metadata.close();
         const what = `no Kafka at ${options.brokers.join(',')}: ${messageOf(cause)}`;
-        throw new LogFailure('LOG_UNAVAILABLE', `${what} (KAFKA_BROKERS; a local one: npm run kafka:start)`, { cause });
+        const mend = hint?.mend ?? 'KAFKA_BROKERS; a local one: npm run kafka:start';
+        throw new LogFailure('LOG_UNAVAILABLE', `${what} (${mend})`, { cause });
       }
     }
     const replicationFactor = options.replicationFactor ?? Math.min(3, Math.max(1, brokerCount));

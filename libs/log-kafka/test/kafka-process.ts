@@ -11,6 +11,7 @@ export class KafkaProcess {
   /** Ports of the listeners of `behind`, by their name, then by broker. */
   portsBehind: Readonly<Record<string, readonly number[]>> = {};
   dir = '';
+  certificates: { readonly ca: string; readonly cert?: string; readonly key?: string } | undefined;
   private readonly answers: AsyncIterator<string>;
   private errors = '';
   private queue: Promise<unknown> = Promise.resolve();
@@ -21,19 +22,22 @@ export class KafkaProcess {
     child.stdin.on('error', () => undefined);
   }
 
-  /** `settings`: broker properties over those of tools/kafka. `behind`: as `startKafka` takes it. */
+  /** `settings`: broker properties over those of tools/kafka. `behind`, `secure`: as `startKafka` takes them. */
   static async start(
     nodes: 1 | 3,
     settings: Readonly<Record<string, string>> = {},
     behind: Readonly<Record<string, readonly string[]>> = {},
+    secure?: { readonly users: Readonly<Record<string, string>>; readonly clientCertificates?: boolean },
   ): Promise<KafkaProcess> {
     const tool = join(__dirname, '../../../tools/kafka/kafka.mjs');
     const wishes = ['--settings', JSON.stringify(settings), '--behind', JSON.stringify(behind)];
+    if (secure !== undefined) wishes.push('--secure', JSON.stringify(secure));
     const kafka = new KafkaProcess(spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`, ...wishes]));
     const started = await kafka.answer('start', startDeadlineMs);
     kafka.brokers = String(started['brokers']).split(',');
     kafka.portsBehind = started['portsBehind'] as Record<string, number[]>;
     kafka.dir = String(started['dir']);
+    kafka.certificates = started['certificates'] as KafkaProcess['certificates'];
     return kafka;
   }
 

@@ -4,6 +4,7 @@ export * from './health';
 export * from './http-app';
 export * from './http-failures';
 export * from './lifecycle';
+export * from './kafka-security';
 export * from './load-settings';
 export * from './logger';
 export * from './metrics';

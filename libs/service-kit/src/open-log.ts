@@ -3,15 +3,13 @@ import type { Logger } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { KafkaLog } from '@levee/log-kafka';
+import { kafkaSecurity, kafkaSecurityNames } from './kafka-security';
 import type { Settings } from './settings';
 
 /** The settings that say where the log is. */
 export const logSettingNames = [
   'KAFKA_BROKERS',
-  'KAFKA_TLS',
-  'KAFKA_SASL_MECHANISM',
-  'KAFKA_SASL_USERNAME',
-  'KAFKA_SASL_PASSWORD',
+  ...kafkaSecurityNames,
   'LEVEE_DATA_DIR',
   'LEVEE_REPLICATION_FACTOR',
 ] as const;
@@ -47,29 +45,13 @@ export async function openLog(
     return { log, isEmbedded: true };
   }
   const { LEVEE_REPLICATION_FACTOR: replicationFactor } = settings;
-  const sasl = saslOf(settings);
   const log = await KafkaLog.open({
     brokers: settings.KAFKA_BROKERS,
     clientId,
     logger,
     ...(openMs === undefined ? {} : { openMs }),
-    ...(settings.KAFKA_TLS ? { ssl: true } : {}),
-    ...(sasl === undefined ? {} : { sasl }),
+    ...kafkaSecurity(settings),
     ...(replicationFactor === undefined ? {} : { replicationFactor }),
   });
   return { log, isEmbedded: false };
-}
-
-function saslOf(settings: LogSettings) {
-  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = settings;
-  if (mechanism === undefined) return undefined;
-  const login = { username: username ?? '', password: password ?? '' };
-  switch (mechanism) {
-    case 'plain':
-      return { mechanism, ...login } as const;
-    case 'scram-sha-256':
-      return { mechanism, ...login } as const;
-    case 'scram-sha-512':
-      return { mechanism, ...login } as const;
-  }
 }

@@ -140,6 +140,24 @@ export const settingsTable = {
     ['master', 'standalone'],
     'silence after which a suspect node is given up: its replicas are dead until it returns',
   ),
+  LEVEE_PLAN_STALL: setting(
+    duration(),
+    '60s',
+    ['master', 'standalone'],
+    'a plan whose replicas make no progress for so long has failed, and is tried again',
+  ),
+  LEVEE_PLAN_OBSERVE: setting(
+    duration(),
+    '10m',
+    ['master', 'standalone'],
+    'time after a switch during which a plan can be rolled back, where its proposal names none',
+  ),
+  LEVEE_BARRIER_INTERVAL: setting(
+    duration(),
+    '5s',
+    ['master', 'standalone'],
+    'time between two barriers of a binlog partition that is written to',
+  ),
   LEVEE_DISPATCH_INTERVAL: setting(
     duration(),
     '5s',
@@ -169,24 +187,6 @@ export const settingsTable = {
     '2000',
     ['dispatcher', 'standalone'],
     'requests per second below which a node is never hot, however uneven the load is',
-  ),
-  LEVEE_PLAN_STALL: setting(
-    duration(),
-    '60s',
-    ['master', 'standalone'],
-    'a plan whose replicas make no progress for so long has failed, and is tried again',
-  ),
-  LEVEE_PLAN_OBSERVE: setting(
-    duration(),
-    '10m',
-    ['master', 'standalone'],
-    'time after a switch during which a plan can be rolled back, where its proposal names none',
-  ),
-  LEVEE_BARRIER_INTERVAL: setting(
-    duration(),
-    '5s',
-    ['master', 'standalone'],
-    'time between two barriers of a binlog partition that is written to',
   ),
   LEVEE_RECLAIM_INTERVAL: setting(
     duration(),
@@ -230,6 +230,13 @@ export const settingsTable = {
     'Kafka that holds the log; not set: the embedded log',
   ),
   KAFKA_TLS: setting(flag(), 'false', [...everyServer, 'cli'], 'talk to Kafka over TLS'),
+  KAFKA_TLS_CA: optional(
+    text('a PEM file'),
+    [...everyServer, 'cli'],
+    "certificate authority of Kafka's certificates; default those that Node trusts",
+  ),
+  KAFKA_TLS_CERT: optional(text('a PEM file'), [...everyServer, 'cli'], 'client certificate for Kafka'),
+  KAFKA_TLS_KEY: optional(text('a PEM file'), [...everyServer, 'cli'], 'private key of the client certificate'),
   KAFKA_SASL_MECHANISM: optional(
     oneOf(['plain', 'scram-sha-256', 'scram-sha-512']),
     [...everyServer, 'cli'],
@@ -237,6 +244,11 @@ export const settingsTable = {
   ),
   KAFKA_SASL_USERNAME: optional(text('a user name'), [...everyServer, 'cli'], 'SASL user for Kafka'),
   KAFKA_SASL_PASSWORD: optional(text('a password'), [...everyServer, 'cli'], 'SASL password for Kafka', true),
+  KAFKA_SASL_PASSWORD_FILE: optional(
+    text('a file'),
+    [...everyServer, 'cli'],
+    'file that holds the SASL password for Kafka, in place of KAFKA_SASL_PASSWORD',
+  ),
 } as const;
 
 export type SettingName = keyof typeof settingsTable;

@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Redis from 'ioredis';
+import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
+import { within } from '../support/deadline';
+import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
+
+const levee = join(__dirname, '../../dist/apps/cli/src/main.js');
+const quick = { LEVEE_NODES: '1', LEVEE_PARTITIONS: '2', LEVEE_CHUNKS: '2' };
+
+/** Kafka speaks TLS only, wants a client certificate, and knows its users by SCRAM. */
+describe('a Kafka with TLS and SCRAM', () => {
+  let kafka: KafkaProcess;
+  let dir: string;
+  let secure: Record<string, string>;
+  let tlsOnly: Record<string, string>;
+  let runs = 0;
+
+  beforeAll(async () => {
+    dir = scratchFolder('secure');
+    kafka = await KafkaProcess.start(1, {}, {}, { users: { levee: 'right' }, clientCertificates: true });
+    const { ca = '', cert = '', key = '' } = kafka.certificates ?? {};
+    const passwordFile = join(dir, 'password');
+    writeFileSync(passwordFile, 'right\n', { mode: 0o600 });
+    tlsOnly = {
+      ...quick,
+      KAFKA_BROKERS: kafka.brokers.join(','),
+      KAFKA_TLS: 'true',
+      KAFKA_TLS_CA: ca,
+      KAFKA_TLS_CERT: cert,
+      KAFKA_TLS_KEY: key,
+    };
+    secure = {
+      ...tlsOnly,
+      KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      KAFKA_SASL_USERNAME: 'levee',
+      KAFKA_SASL_PASSWORD_FILE: passwordFile,
+    };
+  }, 180_000);
+
+  afterAll(async () => {
+    await kafka?.stop();
+  }, 60_000);
+
+  it.each(['scram-sha-512', 'scram-sha-256'])(
+    'standalone writes and reads over %s and TLS, and finds it again after a restart',
+    async (mechanism) => {
+      const env = { ...secure, KAFKA_SASL_MECHANISM: mechanism, LEVEE_TOPIC_PREFIX: mechanism };
+      const folder = join(dir, mechanism);
+      for (const round of [1, 2]) {
+        const standalone = await StandaloneProcess.start(folder, env, 60_000);
+        const client = new Redis({ port: standalone.respPort, lazyConnect: true });
+        await client.connect();
+        if (round === 1) await client.set('k', mechanism);
+        expect(await client.get('k')).toBe(mechanism);
+        client.disconnect();
+        expect(await standalone.end()).toBe(0);
+      }
+    },
+    180_000,
+  );
+
+  it('the command line reads the log with the same settings', async () => {
+    const ran = await run(levee, ['log', 'topics', '--brokers', kafka.brokers.join(',')], secure);
+    expect(ran.text).toContain('scram-sha-512.journal');
+    expect(ran.code).toBe(0);
+  }, 60_000);
+
+  /** what is wrong | how the settings differ (null: unset) | what the one line says */
+  it.each<[string, () => Record<string, string | undefined>, RegExp]>([
+    [
+      'a wrong password',
+      () => ({ KAFKA_SASL_PASSWORD_FILE: undefined, KAFKA_SASL_PASSWORD: 'wrong' }),
+      /authentication failed.*check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD/is,
+    ],
+    ['an unknown user', () => ({ KAFKA_SASL_USERNAME: 'nobody' }), /check KAFKA_SASL_USERNAME/],
+    [
+      'another certificate authority',
+      () => ({ KAFKA_TLS_CA: kafka.certificates?.cert }),
+      /signed by nobody we trust: set KAFKA_TLS_CA/,
+    ],
+    ['no certificate authority', () => ({ KAFKA_TLS_CA: undefined }), /signed by nobody we trust: set KAFKA_TLS_CA/],
+    [
+      'no client certificate',
+      () => ({ KAFKA_TLS_CERT: undefined, KAFKA_TLS_KEY: undefined }),
+      /wants a client certificate that it trusts: set KAFKA_TLS_CERT and KAFKA_TLS_KEY/,
+    ],
+    [
+      'plain text to the TLS port',
+      () => ({ KAFKA_TLS: undefined, KAFKA_TLS_CA: undefined, KAFKA_TLS_CERT: undefined, KAFKA_TLS_KEY: undefined }),
+      /if the port speaks TLS, set KAFKA_TLS=true/,
+    ],
+    [
+      'no user where one is wanted',
+      () => ({
+        KAFKA_SASL_MECHANISM: undefined,
+        KAFKA_SASL_USERNAME: undefined,
+        KAFKA_SASL_PASSWORD_FILE: undefined,
+      }),
+      /if it wants a user, set KAFKA_SASL_MECHANISM/,
+    ],
+  ])(
+    '%s: one clear line that names the mend, exit code 1, no hang',
+    async (_what, differs, line) => {
+      const env = Object.entries({ ...secure, ...differs() }).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      );
+      const standalone = StandaloneProcess.spawn(join(dir, `refused-${runs++}`), Object.fromEntries(env));
+      const code = await within('it gives up', 40_000, exitOf(standalone));
+      expect({ code, printed: standalone.printed() }).toEqual({
+        code: 1,
+        printed: expect.stringMatching(line) as unknown,
+      });
+      expect(standalone.printed()).toContain('no Kafka at');
+      expect(standalone.printed()).not.toContain('"right"');
+    },
+    60_000,
+  );
+});
+
+function exitOf({ child }: StandaloneProcess): Promise<number | null> {
+  if (child.exitCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+}
+
+function run(
+  main: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<{ readonly code: number | null; readonly text: string }> {
+  const settings = Object.entries(env).filter(([name]) => name.startsWith('KAFKA_'));
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], {
+      env: { PATH: process.env.PATH, ...Object.fromEntries(settings) },
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    child.once('close', (code) => resolve({ code, text }));
+  });
+}
