@@ -35,6 +35,7 @@ import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
 import { RecordOutbox } from './record-outbox';
 import { Registration } from './registration';
+import { untilAlone } from './rivals';
 import { ReplicaHost } from './replica-host';
 import type { ServingContext } from './serving-context';
 import { UnitReclaims } from './unit-reclaims';
@@ -259,7 +260,9 @@ export class DataNode {
     const work = { disk, host, nodeId, clock: commandTime, timers, newId, logger };
     this.reclaims = new UnitReclaims(log, this.config.topics, this.view, work);
     this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
-    // [safety] Only what the control topics, read to their end, give to this disk is opened and served.
+    const alone = { ...shared, topics: this.config.topics, at: this.respAddress };
+    await untilAlone(this.view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
+    // [safety] Only what the control topics, read to their end, give to this disk is served.
     await this.view.readToEnd(nodeLimits.waitMsMax);
     if (this.closed) return;
     this.context = this.servingContext(host, clusterId);
@@ -270,8 +273,7 @@ export class DataNode {
     this.watchLogClock();
     const httpAddress = await this.httpAddress;
     if (this.closed) return;
-    const { domain } = this.config;
-    const facts = { identity, domain, respAddress: this.respAddress, httpAddress, featureLevel };
+    const facts = { identity, domain: this.config.domain, respAddress: this.respAddress, httpAddress, featureLevel };
     this.registration = new Registration(log, this.config.topics, this.view, disk, {
       facts,
       clock: commandTime,
@@ -321,10 +323,10 @@ export class DataNode {
   private adopt(disk: NodeDisk, host: ReplicaHost): void {
     this.versions.clear();
     const { nodeId } = this.config;
-    host.adopt(assignmentsOf(this.view.state, nodeId, disk.storeId));
+    this.registration?.check();
+    host.adopt(this.registration?.deposed === true ? [] : assignmentsOf(this.view.state, nodeId, disk.storeId));
     this.reclaims?.check();
     this.moves?.check();
-    this.registration?.check();
   }
 
   private heartbeat(): Heartbeat {

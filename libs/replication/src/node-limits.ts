@@ -12,6 +12,8 @@ export const nodeLimits = {
   registerRetryMaxMs: 5_000,
   /** An empty disk takes the place of a known one after hearing nothing of it for so long: seven heartbeats. */
   rivalSilenceMs: 2_100,
+  /** A disk serves again after hearing nothing of an earlier run of its process for so long: three heartbeats. */
+  twinSilenceMs: 900,
   /** Pause before a partition is tailed again after a failure. */
   feedRetryMinMs: 50,
   feedRetryMaxMs: 2_000,
@@ -48,6 +50,7 @@ export const nodeLimits = {
 } as const;
 
 assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');
+assert(nodeLimits.heartbeatMs * 2 < nodeLimits.twinSilenceMs, 'a twin is heard even if a heartbeat is late');
 assert(nodeLimits.lingerMsMax < nodeLimits.feedIdleMsMin, 'lingering does not count as staleness');
 assert(nodeLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
 

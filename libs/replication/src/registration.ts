@@ -16,6 +16,7 @@ import {
 import type { Log } from '@levee/log';
 import type { NodeIdentity } from './digest-work';
 import { nodeLimits } from './node-limits';
+import { heardOfRival } from './rivals';
 
 export interface NodeFacts {
   readonly identity: NodeIdentity;
@@ -31,6 +32,7 @@ export interface NodeFacts {
  */
 export class Registration {
   private running = false;
+  private isDeposed = false;
   private stopped = false;
   private registered = false;
   private rejection: string | undefined;
@@ -57,6 +59,11 @@ export class Registration {
     return this.rejection ?? 'not registered with a master yet';
   }
 
+  /** Another process took the name: nothing that is assigned to this node is ours any more. */
+  get deposed(): boolean {
+    return this.isDeposed;
+  }
+
   /** Looks at the state; registers when it does not say that this very process serves this very disk. */
   check(): void {
     if (this.stopped || this.running) return;
@@ -66,11 +73,13 @@ export class Registration {
       this.registered = true;
       return;
     }
-    // Another disk took the name after us: two processes would take it from each other for ever.
-    if (this.registered && known !== undefined && known.storeId !== identity.storeId) {
+    // Another disk, or a copy of ours, took the name after us: two processes would take it from each other for ever.
+    if (this.registered && known !== undefined && !isSelf(known, identity)) {
       this.registered = false;
-      this.rejection = `node ${identity.nodeId} now means disk ${known.storeId} at ${known.respAddress}, not this one`;
-      this.options.logger.error({ problem: this.rejection }, 'another disk took the name of this node');
+      this.isDeposed = true;
+      const what = known.storeId === identity.storeId ? 'a copy of this disk' : `disk ${known.storeId}`;
+      this.rejection = `node ${identity.nodeId} now means ${what} at ${known.respAddress}, not this process: stop one of them`;
+      this.options.logger.error({ problem: this.rejection }, 'another process took the name of this node');
       this.stopped = true;
       return;
     }
@@ -140,7 +149,11 @@ export class Registration {
     const { identity } = this.options.facts;
     const known = this.view.state.node(identity.nodeId);
     if (known === undefined || known.storeId === identity.storeId) return undefined;
-    const rival = await this.heardOf(known.nodeId);
+    const rival = await heardOfRival(this.log, this.topics.heartbeats, {
+      self: identity,
+      silenceMs: nodeLimits.rivalSilenceMs,
+      timers: this.options.timers,
+    });
     if (rival !== undefined)
       throw new Failure(
         'NODE_ID_TAKEN',
@@ -149,31 +162,6 @@ export class Registration {
       );
     this.options.logger.warn({ replaces: known.storeId }, 'this disk takes the place of one that nobody speaks for');
     return known.storeId;
-  }
-
-  /** Address of another process that says it is `nodeId`, heard within a few heartbeats; `undefined` = silence. */
-  private async heardOf(nodeId: string): Promise<string | undefined> {
-    const { heartbeats } = this.topics;
-    const nextOffset = (await this.log.offsets(heartbeats))[0]?.endOffset ?? asOffset(0);
-    const done = new AbortController();
-    const cancel = this.options.timers.after(nodeLimits.rivalSilenceMs, () => done.abort());
-    try {
-      const from = { nextOffset, leaderEpoch: -1 };
-      for await (const { records } of this.log.tail(heartbeats, asPartition(0), from, { signal: done.signal }))
-        for (const { value } of records) {
-          const beat = value === null ? undefined : heartbeatIn(value);
-          if (
-            beat?.kind === 'node' &&
-            beat.id === nodeId &&
-            beat.incarnation !== this.options.facts.identity.incarnation
-          )
-            return beat.address;
-        }
-      return undefined;
-    } finally {
-      cancel();
-      done.abort();
-    }
   }
 
   private pause(ms: number): Promise<void> {
@@ -187,10 +175,5 @@ export class Registration {
   }
 }
 
-function heartbeatIn(value: Buffer): Heartbeat | undefined {
-  try {
-    return decodeAs('Heartbeat', value);
-  } catch {
-    return undefined;
-  }
-}
+const isSelf = (known: NodeState, { storeId, incarnation }: NodeIdentity): boolean =>
+  known.storeId === storeId && known.incarnation === incarnation;
