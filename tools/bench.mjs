@@ -2,7 +2,8 @@
 /**
  * `npm run bench [-- part ...]`: measures against peers in the same run, asserts the figures, prints a table.
  * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), embedded (npm start), log (append and tail on Kafka), catch-up,
- * failover (masters and nodes killed under load), scale (1, 2, 4 data nodes).
+ * copy (a chunk moves while it is read), failover (masters and nodes killed under load), scale (1, 2, 4 data nodes),
+ * journal (the control plane alone: many chunks, a long journal).
  */
 import { spawnSync } from 'node:child_process';
 import { Report } from '../test/bench/report.mjs';
@@ -10,7 +11,9 @@ import { Report } from '../test/bench/report.mjs';
 const parts = {
   planner: async (report) => (await import('../test/bench/planner.bench.mjs')).planner(report),
   'catch-up': async (report) => (await import('../test/bench/catch-up.bench.mjs')).catchUp(report),
+  copy: async (report) => (await import('../test/bench/copy.bench.mjs')).copy(report),
   failover: async (report) => (await import('../test/bench/failover.bench.mjs')).failover(report),
+  journal: async (report) => (await import('../test/bench/journal.bench.mjs')).onJournal(report),
   scale: async (report) => (await import('../test/bench/scale.bench.mjs')).scale(report),
   log: async (report) => (await import('../test/bench/log-kafka.bench.mjs')).onLog(report),
   embedded: async (report) => (await import('../test/bench/doors.bench.mjs')).onEmbedded(report),
