@@ -71,7 +71,7 @@ async function act(
   const { time, trace } = cluster;
   await cluster.start();
   watchRoutes(cluster, faults);
-  await preload(cluster);
+  await preload(cluster, scenario.valueBytes ?? limits.preloadedBytes);
   const workloads = startWorkloads(cluster, seed);
   await time.sleep(limits.lullMs);
 
@@ -121,13 +121,13 @@ function befall(cluster: SimulatedCluster, point: CrashPoint, mended: () => void
   });
 }
 
-async function preload(cluster: SimulatedCluster): Promise<void> {
+async function preload(cluster: SimulatedCluster, valueBytes: number): Promise<void> {
   const store = cluster.keyValue('p1');
   const owner = store.namespace(namespace);
   for (let n = 0; n < limits.preloadedKeys; n += 20)
     await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
-        store.put(owner, Buffer.from(`old${n + i}`), Buffer.alloc(limits.preloadedBytes, n + i)),
+        store.put(owner, Buffer.from(`old${n + i}`), Buffer.alloc(valueBytes, n + i)),
       ),
     );
   for (let n = 0; n < limits.preloadedKeys; n += 10) await store.delete(owner, Buffer.from(`old${n}`));

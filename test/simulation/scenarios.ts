@@ -15,7 +15,11 @@ function rolesOf(cluster: SimulatedCluster): Map<string, Role> {
     for (const source of plan.sources)
       for (const { nodeId } of state.chunk(source)?.replicas ?? []) if (roles.has(nodeId)) roles.set(nodeId, 'source');
     for (const { replicas } of plan.targets)
-      for (const { nodeId } of replicas) if (roles.has(nodeId)) roles.set(nodeId, 'target');
+      for (const { nodeId } of replicas) {
+        const known = roles.get(nodeId);
+        if (known === 'node') roles.set(nodeId, 'target');
+        else if (known === 'source') roles.set(nodeId, 'source and target');
+      }
   }
   return roles;
 }
@@ -65,15 +69,19 @@ function nothingReclaimed(state: SimulatedCluster['view']['state']): boolean {
 const chunkCount = (cluster: SimulatedCluster, wanted: number): string | undefined =>
   chunks(cluster).length === wanted ? undefined : `there are ${chunks(cluster).length} chunks, not ${wanted}`;
 
-export const move = planScenario(
-  'move',
-  (cluster) => {
-    const chunk = chunkAt(cluster, 0);
-    const from = chunk.replicas.find(({ role }) => role === 'primary')?.nodeId;
-    return { kind: 'move', chunkId: chunk.chunkId, from };
-  },
-  (cluster) => chunkCount(cluster, 2),
-);
+/** Of a primary, with values so large that the copy takes several blocks. */
+export const move: Scenario = {
+  ...planScenario(
+    'move',
+    (cluster) => {
+      const chunk = chunkAt(cluster, 0);
+      const from = chunk.replicas.find(({ role }) => role === 'primary')?.nodeId;
+      return { kind: 'move', chunkId: chunk.chunkId, from };
+    },
+    (cluster) => chunkCount(cluster, 2),
+  ),
+  valueBytes: 20_000,
+};
 
 export const split = planScenario(
   'split',
@@ -170,5 +178,55 @@ function nodesAreReady(cluster: SimulatedCluster): boolean {
   return [...cluster.nodes.values()].every(({ part }) => part.readyProblem() === undefined);
 }
 
-export const scenarios: readonly Scenario[] = [failover, reclaim, nodeLoss];
-export const planScenarios: readonly Scenario[] = [move, split, merge];
+/** A plan that people take back once it stands in `state`: in the end everything is as it was. */
+function takenBack(name: string, plan: Scenario, how: { readonly state: string; readonly kind: string }): Scenario {
+  const { kind, state } = how;
+  let units = 0;
+  const allocated = ({ view }: SimulatedCluster): number =>
+    [...view.state.units()].filter((unit) => unit.state !== 'free').length;
+  return {
+    ...plan,
+    name,
+    begin: async (cluster) => {
+      units = allocated(cluster);
+      await plan.begin(cluster);
+      const planId = [...cluster.view.state.plans()][0]?.planId;
+      const reached = (): boolean => plan.phase(cluster).startsWith(state) || plan.over(cluster);
+      await cluster.time.until(`the plan being ${state}`, reached, 120_000, 1);
+      await cluster.command(kind, { planId });
+    },
+    judge: (cluster) => {
+      const found = [...cluster.view.state.plans()][0];
+      if (found?.state === 'done') return plan.judge?.(cluster) ?? [];
+      const left = allocated(cluster) - units;
+      return [
+        ...(left === 0 ? [] : [`${name}: ${left} units more than before are taken`]),
+        ...[chunkCount(cluster, 2)].flatMap((problem) => problem ?? []),
+      ];
+    },
+  };
+}
+
+/** Observed for so long that there is time to take it back. */
+const splitToTakeBack = planScenario(
+  'split',
+  (cluster) => ({ kind: 'split', chunkId: chunkAt(cluster, 0).chunkId, parts: 2, observeMs: 60_000 }),
+  (cluster) => chunkCount(cluster, 3),
+);
+
+export const rollback = takenBack('rollback', splitToTakeBack, { state: 'observing', kind: 'RollbackPlan' });
+export const cancel = takenBack('cancel', splitToTakeBack, { state: 'running copy', kind: 'CancelPlan' });
+
+/** The primary goes to another replica; no data moves. */
+export const promote = planScenario(
+  'promote',
+  (cluster) => {
+    const chunk = chunkAt(cluster, 0);
+    const to = chunk.replicas.find(({ role }) => role === 'follower')?.nodeId;
+    return { kind: 'promote', chunkId: chunk.chunkId, to };
+  },
+  (cluster) => chunkCount(cluster, 2),
+);
+
+export const planScenarios: readonly Scenario[] = [move, split, merge, rollback, cancel, promote];
+export const scenarios: readonly Scenario[] = [failover, reclaim, nodeLoss, ...planScenarios];

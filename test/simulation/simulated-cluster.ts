@@ -227,7 +227,7 @@ export class SimulatedCluster {
     const process = this.newProcess(name);
     const disk = this.disks.get(name) ?? new SurvivingDisk();
     this.disks.set(name, disk);
-    const { clock, timers, newId, logger } = process;
+    const { clock, timers, random, newId, logger } = process;
     const node = new DataNode(
       {
         nodeId: name,
@@ -245,6 +245,7 @@ export class SimulatedCluster {
         log: this.logOf(process),
         clock,
         timers,
+        random,
         newId,
         logger,
         network: this.network.of(process),
