@@ -142,6 +142,33 @@ describe('a cluster whose network fails', () => {
   );
 
   it(
+    'two portals whose routes are of different age, sessions hopping between them: no session reads backwards',
+    async () => {
+      const { cluster } = levee;
+      const versionAt = async (portal: number): Promise<number> => {
+        const answer = await fetch(`${cluster.doors.portals[portal]?.http}/v1/routes/default`);
+        return ((await answer.json()) as { version: number }).version;
+      };
+      const judgement = await underLoad(cluster, { consistency: 'session', random }, async () => {
+        for (let round = 0; round < rounds; round++) {
+          const end = levee.kafkaOf('p1').lose('toClient');
+          const old = await versionAt(0);
+          await cluster.kill('n2');
+          await eventually('one portal knows newer routes', async () => (await versionAt(1)) > old);
+          expect(await versionAt(0)).toBe(old);
+          await pause(faultMs);
+          end();
+          await cluster.start('n2');
+          await eventually('both know the same', async () => (await versionAt(0)) >= (await versionAt(1)), 30_000);
+        }
+      });
+      note('two portals with routes of different age (failures of p1 by kind do not count)', judgement, true);
+      expect(judgement.reasons.filter((reason) => !/LVDEFINITE|LVINDEFINITE|LVBEHIND/.test(reason))).toEqual([]);
+    },
+    rounds * 60_000 + 120_000,
+  );
+
+  it(
     'batches that lose a bit between Kafka and a portal or a node are noticed by their CRC, sent and read again',
     async () => {
       const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, async () => {
