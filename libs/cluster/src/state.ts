@@ -126,37 +126,29 @@ export class ClusterState {
   outcomes(): Iterable<CommandOutcome> {
     return this.outcomeMap.values();
   }
-
   /** Also those that are over, oldest first. */
   plans(): Iterable<PlanState> {
     return this.planMap.values();
   }
-
   /** Plans that are not over: not done, cancelled or rolledBack. */
   *openPlans(): Iterable<PlanState> {
     for (const id of this.openPlanIds.members('open')) yield this.planMap.get(id) as PlanState;
   }
-
   get overPlanCount(): number {
     return this.planMap.size - this.openPlanIds.count('open');
   }
-
   *unitsOf(nodeId: string): Iterable<UnitState> {
     for (const id of this.unitIdsByNode.members(nodeId)) yield this.unitMap.get(id) as UnitState;
   }
-
   *freeUnitsOf(nodeId: string): Iterable<UnitState> {
     for (const id of this.freeUnitIdsByNode.members(nodeId)) yield this.unitMap.get(id) as UnitState;
   }
-
   freeUnitCount(nodeId: string): number {
     return this.freeUnitIdsByNode.count(nodeId);
   }
-
   unitCount(nodeId: string): number {
     return this.unitIdsByNode.count(nodeId);
   }
-
   /** The nodes that hold `storeId`: at most one. */
   nodeOfStore(storeId: string): NodeState | undefined {
     for (const id of this.nodeIdsByStore.members(storeId)) return this.nodeMap.get(id);
