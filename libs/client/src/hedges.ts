@@ -3,8 +3,6 @@ import type { ReadBatch } from './reads';
 
 /** Unanswered batches are looked at in this rhythm. */
 const lookMs = 2;
-/** A look that comes later by so much tells of a pause of this process: what has arrived meanwhile is read first. */
-const lateMs = 10;
 
 /**
  * Notices nodes that take longer than they use to. Reads of a batch that its node has not answered within the p99 of
@@ -14,7 +12,7 @@ const lateMs = 10;
  */
 export class Hedges {
   private waiting: ReadBatch[] = [];
-  private lookAtMs = -1;
+  private looking = false;
   /** Reads that may be sent twice. */
   private budget: number;
   private counts = { sent: 0, won: 0, refused: 0, slow: 0 };
@@ -39,7 +37,7 @@ export class Hedges {
     this.budget = Math.min(hedgesAtOnceMax, this.budget + batch.reads.length * hedgeShare);
     link.asked(batch.sentAtMs);
     this.waiting.push(batch);
-    if (this.lookAtMs < 0) this.lookLater(batch.sentAtMs);
+    if (!this.looking) this.lookLater();
   }
 
   /** Call when the node has answered, whatever it said. */
@@ -73,24 +71,24 @@ export class Hedges {
     this.counts.won++;
   }
 
-  private lookLater(nowMs: number): void {
-    this.lookAtMs = nowMs + lookMs;
-    this.context.timers.after(lookMs, () => this.look());
+  /** Not in the timer itself: after a pause of this process, answers that have arrived meanwhile are read first. */
+  private lookLater(): void {
+    this.looking = true;
+    this.context.timers.after(lookMs, () => setImmediate(this.look));
   }
 
-  private look(): void {
+  private readonly look = (): void => {
     const nowMs = this.context.clock.monotonicMs();
-    const late = nowMs - this.lookAtMs > lateMs;
     const still: ReadBatch[] = [];
     for (const batch of this.waiting) {
       if (batch.over) continue;
       still.push(batch);
-      if (!late) this.lookAt(batch, nowMs - batch.sentAtMs, nowMs);
+      this.lookAt(batch, nowMs - batch.sentAtMs, nowMs);
     }
     this.waiting = still;
-    if (still.length > 0) this.lookLater(nowMs);
-    else this.lookAtMs = -1;
-  }
+    this.looking = false;
+    if (still.length > 0) this.lookLater();
+  };
 
   private lookAt(batch: ReadBatch, ageMs: number, nowMs: number): void {
     if (!batch.hedged && ageMs > this.delayMs(batch)) {

@@ -73,7 +73,8 @@ describe('a node that takes long', () => {
     await new Promise((resolve) => setTimeout(resolve, 40));
     const asked = nodes[0]!.reads;
     for (let i = 0; i < 50; i++) expect(await readOnce(store)).toBe('b');
-    expect(nodes[0]!.reads - asked).toBeLessThanOrEqual(1);
+    // Probes, in pauses that double from 100 ms: how many depends on how long 50 reads take here.
+    expect(nodes[0]!.reads - asked).toBeLessThanOrEqual(6);
     nodes[0]!.delayMs = 0;
     const endMs = systemClock.monotonicMs() + 10_000;
     while ((await readOnce(store)) !== 'a' && systemClock.monotonicMs() < endMs)
