@@ -50,7 +50,8 @@ describe('a read whose node takes long', () => {
   it('waits for its first node when the second one cannot help', async () => {
     const behind = { error: 'LVBEHIND', detail: '0:1' } as const;
     const nodes = await started(new FakeNode('n1', { value: 'a' }, 60), new FakeNode('n2', behind));
-    expect(await readOnce(storeOn(nodes))).toBe('a');
+    const store = storeOn(nodes, { attemptMs: 2_000, readMs: 5_000 });
+    expect(await readOnce(store)).toBe('a');
     expect(nodes.map(({ reads }) => reads)).toEqual([1, 1]);
   });
 
@@ -65,12 +66,18 @@ describe('a read whose node takes long', () => {
 describe('a node that takes long', () => {
   it('is asked last until one probe is quick again: the reads meanwhile are sent once', async () => {
     const nodes = await started(new FakeNode('n1', { value: 'a' }), new FakeNode('n2', { value: 'b' }));
-    const store = storeOn(nodes, { attemptMs: 1_000, readMs: 5_000 });
+    const store = storeOn(nodes, {
+      attemptMs: 4_000,
+      readMs: 9_000,
+      hedgeDelayMinMs: 100,
+      hedgeDelayFirstMs: 100,
+      hedgeDelayMaxMs: 100,
+    });
     for (let i = 0; i < 50; i++) expect(await readOnce(store)).toBe('a');
-    nodes[0]!.delayMs = 300;
+    nodes[0]!.delayMs = 2_000;
     const slow = await timed(() => readOnce(store));
-    expect([slow.result, slow.tookMs < 150]).toEqual(['b', true]);
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect([slow.result, slow.tookMs < 1_500]).toEqual(['b', true]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
     const asked = nodes[0]!.reads;
     for (let i = 0; i < 50; i++) expect(await readOnce(store)).toBe('b');
     // Probes, in pauses that double from 100 ms: how many depends on how long 50 reads take here.
