@@ -153,7 +153,7 @@ export class InstantPlans {
       });
     if (targets.length > 0) {
       for (const source of open.plan.sources)
-        this.cluster.chunk({ ...(this.cluster.state.chunk(source) as ChunkState), state: 'retired' });
+        this.cluster.chunk(superseded(this.cluster.state.chunk(source) as ChunkState));
       for (const target of targets)
         this.cluster.chunk({
           ...target,
@@ -164,7 +164,14 @@ export class InstantPlans {
     this.done.push({ proposal, atMs: nowMs, sources: open.plan.sources, targets });
     const isInstant = kind === 'promote' || kind === 'reReplicate';
     const observeMs = isInstant ? 0 : this.times.observeMs;
-    open.plan = { ...open.plan, state: 'observing', step: 'observe', observeMs, observeUntilMs: nowMs + observeMs };
+    open.plan = {
+      ...open.plan,
+      state: 'observing',
+      step: 'observe',
+      verified: '{}',
+      observeMs,
+      observeUntilMs: nowMs + observeMs,
+    };
     this.cluster.plan(open.plan);
     this.observing.push(open);
   }
@@ -252,4 +259,9 @@ export class InstantPlans {
       term: 1,
     };
   }
+}
+
+function superseded(chunk: ChunkState): ChunkState {
+  const replicas = chunk.replicas.map((of) => (of.role === 'dead' ? of : { ...of, role: 'retired' as const }));
+  return { ...chunk, state: 'retired', replicas };
 }

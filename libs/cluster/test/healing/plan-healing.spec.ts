@@ -169,12 +169,10 @@ describe('a full chunk', () => {
 
   test('of one slot moves to a bigger unit, or says why not', () => {
     const scene = new Scene({ chunks: 1, replicas: 1, nodes: 1 });
-    const chunk = scene.cluster.state.chunk(c(1));
-    if (chunk === undefined) throw new Error('no chunk');
-    scene.cluster.chunk({ ...chunk, slotEnd: 1 });
-    scene.chunkLoads([10], [1e6 * 250 * MiB]);
+    scene.cluster.addNamespace('tiny', { chunks: 1, replicas: 1, slots: [{ slotStart: 0, slotEnd: 1 }] });
+    scene.load.maps.set('tiny', { rates: Float64Array.of(0), bytes: Float64Array.of(1e6 * 250 * MiB), keys: [] });
     scene.round();
-    expect(scene.said(1)).toEqual([`fullChunk ${c(1)}: ONE_SLOT`]);
+    expect(scene.said(1)).toEqual(['fullChunk tiny#1/c00001: ONE_SLOT']);
     scene.cluster.addNodes(1, { units: 4, domains: 100, unitBytes: 1024 * MiB });
     const [proposal] = scene.round(1).proposals;
     expect(proposal?.payload).toMatchObject({ kind: 'move', from: 'n1', to: 'n2', unitId: 'n2/u000' });

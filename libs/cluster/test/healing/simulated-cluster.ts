@@ -48,8 +48,12 @@ export class SimulatedCluster {
     });
   }
 
-  addNamespace(name: string, options: { chunks: number; replicas: number } & Partial<NamespaceState>): void {
-    const { chunks, replicas } = options;
+  /** `slots`: other ranges than even ones; they need not cover everything. */
+  addNamespace(
+    name: string,
+    options: { chunks: number; replicas: number; slots?: { slotStart: number; slotEnd: number }[] },
+  ): void {
+    const { chunks, replicas, slots = evenSplit(chunks) } = options;
     const namespace: NamespaceState = {
       name,
       number: 1,
@@ -75,13 +79,13 @@ export class SimulatedCluster {
       change: 'NamespaceActivated',
       ...stamp,
       seq: ++this.seq,
-      ...options,
+      chunks,
+      replicas,
     };
     this.state.evolve({ kind: 'namespace', entity: namespace });
     const wish = { chunks, replicas, unitBytesMin: namespace.chunkCapacityBytes, requestsPerSecondPerChunk: 0 };
     const placement = placeChunks(sitesOf(this.state), wish);
     if ('code' in placement) throw new Error(placement.message);
-    const slots = evenSplit(chunks);
     placement.chunks.forEach((placed, i) => {
       const chunkId = `${name}#1/c${String(i + 1).padStart(5, '0')}`;
       const made = placed.map(({ unitId }, rank) =>

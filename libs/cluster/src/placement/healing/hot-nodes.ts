@@ -10,6 +10,8 @@ const overshootMax = 1.3;
 /** Least relief, as a share of what is too much, that is worth a plan. */
 const reliefShareMin = 0.02;
 
+/** A target that gets too much must end at least so many times its share below the node. */
+const gainMin = 0.1;
 /** So many replicas, the busiest first, are looked at for a place elsewhere. */
 const movesTriedMax = 32;
 
@@ -44,7 +46,8 @@ function relieve(round: Round, node: NodeFigures, coolest: readonly NodeFigures[
   const allowed = shareOf(survey, node) * survey.policy.hotNode.leave;
   let steps = 0;
   for (; steps < survey.policy.handOversPerNode && node.load > allowed && !round.isFull; steps++) {
-    const step = bestStep(round, { node, coolest, excess: node.load - allowed });
+    const overload = { node, coolest, excess: node.load - allowed };
+    const step = bestStep(round, { ...overload, mayHeat: false }) ?? bestStep(round, { ...overload, mayHeat: true });
     if (step === undefined) break;
     take(round, node, step, loadAtFirst);
   }
@@ -52,9 +55,9 @@ function relieve(round: Round, node: NodeFigures, coolest: readonly NodeFigures[
   return {
     code: 'NO_GAIN',
     message:
-      `${node.node.nodeId} has ${relativeLoad(survey, node).toFixed(2)} times its share of the load, and no primary or ` +
-      `replica of it would find a node that stays below ${survey.policy.hotNode.leave} times its own: a chunk may be ` +
-      `larger than any node's share, at rest, or in its only possible place`,
+      `${node.node.nodeId} has ${relativeLoad(survey, node).toFixed(2)} times its share of the load, and none of its ` +
+      `primaries or replicas has a place elsewhere that would be better off: nodes that could take one are as busy, full, ` +
+      `in a failure domain that has one, or their loads are not settled; or the chunks rest after a change`,
     facts: { load: node.load, share: shareOf(survey, node) },
   };
 }
@@ -65,9 +68,15 @@ interface Overload {
   readonly coolest: readonly NodeFigures[];
   /** Requests per second that should go. */
   readonly excess: number;
+  /**
+   * The target may get more than it should have, as long as it ends clearly below where the node ends: the highest of
+   * the loads falls with every step, so this comes to an end too.
+   */
+  readonly mayHeat: boolean;
 }
 
-function bestStep(round: Round, { node, coolest, excess }: Overload): Step | undefined {
+function bestStep(round: Round, overload: Overload): Step | undefined {
+  const { node, excess } = overload;
   const candidates: Candidate[] = [];
   for (const chunk of round.survey.state.chunksOn(node.node.nodeId)) {
     const figures = round.survey.chunkById.get(chunk.chunkId);
@@ -76,14 +85,14 @@ function bestStep(round: Round, { node, coolest, excess }: Overload): Step | und
     candidates.push({ figures, own, load: loadOf(round, own, figures) });
   }
   candidates.sort((a, b) => b.load - a.load);
-  const promotions = candidates.map((of) => promotion(round, of)).filter((step) => step !== undefined);
+  const promotions = candidates.map((of) => promotion(round, overload, of)).filter((step) => step !== undefined);
   const enough = (step: { relief: number }): boolean =>
     step.relief >= excess * reliefShareMin && step.relief <= excess * overshootMax;
   const best = promotions.sort((a, b) => b.relief - a.relief).find(enough);
   if (best !== undefined) return best;
   const movable = candidates.filter(({ load }) => enough({ relief: load }));
   for (const candidate of movable.slice(0, movesTriedMax)) {
-    const step = removal(round, node, candidate, coolest);
+    const step = removal(round, overload, candidate);
     if (step !== undefined) return step;
   }
   return undefined;
@@ -96,7 +105,7 @@ interface Candidate {
 }
 
 /** The follower that becomes primary gets the primary's reads and gives it its own. */
-function promotion(round: Round, { figures, own }: Candidate): Step | undefined {
+function promotion(round: Round, overload: Overload, { figures, own }: Candidate): Step | undefined {
   if (own.role !== 'primary') return undefined;
   const { survey } = round;
   const reads = (nodeId: string): number => survey.loads.replica(nodeId, figures.chunk.chunkId)?.readsPerSecond ?? 0;
@@ -105,20 +114,16 @@ function promotion(round: Round, { figures, own }: Candidate): Step | undefined 
     const target = survey.nodes.get(nodeId);
     if (role !== 'follower' || target?.isOpen !== true) continue;
     const relief = reads(own.nodeId) - reads(nodeId);
-    if (relief <= 0 || round.hasLeft(figures, target) || !canTake(round, target, relief)) continue;
+    if (relief <= 0 || round.hasLeft(figures, target) || !canTake(round, overload, { target, relief })) continue;
     if (best === undefined || relativeLoad(survey, target) < relativeLoad(survey, best.target))
       best = { figures, kind: 'promote', target, relief };
   }
   return best;
 }
 
-function removal(
-  round: Round,
-  from: NodeFigures,
-  { figures, load }: Candidate,
-  coolest: readonly NodeFigures[],
-): Step | undefined {
+function removal(round: Round, overload: Overload, { figures, load: relief }: Candidate): Step | undefined {
   const { survey } = round;
+  const { node: from, coolest } = overload;
   const domains = takenDomains(survey, { figures, replaced: from.node.nodeId });
   const target = coolest.find(
     (node) =>
@@ -126,17 +131,22 @@ function removal(
       !domains.has(node.node.domain) &&
       hasRoom(node, { figures, mayUseSpare: false }) &&
       !round.hasLeft(figures, node) &&
-      canTake(round, node, load),
+      canTake(round, overload, { target: node, relief }),
   );
-  return target === undefined ? undefined : { figures, kind: 'move', target, relief: load };
+  return target === undefined ? undefined : { figures, kind: 'move', target, relief };
 }
 
-/** Without coming near to being hot itself, as far as its load is known. */
-function canTake(round: Round, target: NodeFigures, load: number): boolean {
+/** Without coming near to being hot itself, or at least nearer to its share than the node will be. */
+function canTake(
+  round: Round,
+  { node, mayHeat }: Overload,
+  { target, relief }: { target: NodeFigures; relief: number },
+): boolean {
   const { survey } = round;
-  return (
-    target.load + load <= shareOf(survey, target) * survey.policy.hotNode.leave && round.unsettled(target) === undefined
-  );
+  const { leave } = survey.policy.hotNode;
+  const nodeAfter = (node.load - relief) / shareOf(survey, node);
+  const limit = mayHeat ? Math.max(leave, nodeAfter - gainMin) : leave;
+  return (target.load + relief) / shareOf(survey, target) <= limit && round.unsettled(target) === undefined;
 }
 
 function take(round: Round, node: NodeFigures, { figures, kind, target, relief }: Step, loadAtFirst: number): void {
