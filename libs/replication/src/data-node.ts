@@ -7,7 +7,7 @@ import {
   ValueBudget,
 } from '@levee/chunk-store';
 import { routeVersionOf } from '@levee/cluster';
-import type { Heartbeat, HeartbeatPosition } from '@levee/events';
+import type { Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
 import {
   asPartition,
@@ -29,6 +29,7 @@ import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
 import { DiskGauge } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
+import { positionsOf } from './heartbeat-positions';
 import { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { NodeService } from './node-service';
@@ -339,29 +340,12 @@ export class DataNode {
       address: this.respAddress,
       sentAtMs: this.clock.nowMs(),
       featureLevel,
-      positions: withPositions ? this.positions() : [],
+      positions: withPositions && this.host !== undefined ? positionsOf(this.host, this.clock) : [],
       loads: withPositions ? [...(this.host?.all ?? [])].map(loadOf) : [],
       moves: this.moves?.moves() ?? [],
       freeDiskBytes: this.diskGauge.latest?.freeBytes ?? -1,
       errors: [],
     };
-  }
-
-  private positions(): HeartbeatPosition[] {
-    const nowMs = this.clock.nowMs();
-    const nowMonotonicMs = this.clock.monotonicMs();
-    return [...(this.host?.all ?? [])].flatMap((hosted) =>
-      hosted.partitions.map((partition) => {
-        const ageMs = hosted.ageMs(partition, nowMonotonicMs);
-        return {
-          namespace: hosted.identity.namespace,
-          partition,
-          chunkId: hosted.chunkId,
-          nextOffset: hosted.nextOffset(partition),
-          atEndAtMs: Number.isFinite(ageMs) ? Math.floor(nowMs - ageMs) : 0,
-        };
-      }),
-    );
   }
 
   private watchLogClock(): void {
