@@ -1,0 +1,202 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppProcess } from '../support/app-process';
+import { ClusterProcess } from '../support/cluster-process';
+import { scratchFolder } from '../support/standalone-process';
+
+interface Replica {
+  readonly readable: boolean;
+  readonly positions: readonly { readonly nextOffset: number }[];
+}
+
+interface NodeStat {
+  readonly storeId: string;
+  readonly ready: boolean;
+  readonly problem: string | null;
+  readonly replicas: readonly Replica[];
+}
+
+const units = '12x64MiB:leveldb';
+const keys = 40;
+
+/** Disks that are not what the cluster thinks they are, on real processes and real Kafka. */
+describe('disks that are empty, exchanged, of another cluster, or wanted by two', () => {
+  const brokers = process.env.KAFKA_BROKERS ?? '';
+  const prefix = `disks${process.pid}`;
+  let dir: string;
+  let cluster: ClusterProcess;
+
+  beforeAll(async () => {
+    if (brokers === '')
+      throw new Error('KAFKA_BROKERS is not set: npm test starts a Kafka, npm run kafka:start another');
+    dir = scratchFolder('disks');
+    cluster = await ClusterProcess.start(
+      [
+        ...['--brokers', brokers, '--dir', join(dir, 'cluster'), '--masters', '1', '--portals', '1', '--replicas', '2'],
+        ...['--partitions', '2', '--chunks', '4'],
+      ],
+      { LEVEE_TOPIC_PREFIX: prefix, LEVEE_UNITS: units },
+    );
+    for (let i = 0; i < keys; i++) await put(`k${i}`, `v${i}`);
+  }, 180_000);
+
+  afterAll(async () => {
+    const said = await cluster?.end();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    expect(said).toBe('');
+  }, 240_000);
+
+  const portal = (): string => cluster.doors.portals[0]?.http ?? '';
+
+  const put = async (key: string, value: string): Promise<void> => {
+    const answer = await fetch(`${portal()}/v1/kv/default/${key}`, {
+      method: 'PUT',
+      body: value,
+      headers: { 'content-type': 'application/octet-stream' },
+      signal: AbortSignal.timeout(20_000),
+    });
+    if (answer.status !== 204) throw new Error(`PUT ${key}: ${answer.status} ${await answer.text()}`);
+  };
+
+  const everyKeyReads = async (): Promise<void> => {
+    for (let i = 0; i < keys; i++) {
+      const answer = await fetch(`${portal()}/v1/kv/default/k${i}`, {
+        headers: { 'levee-consistency': 'strong' },
+        signal: AbortSignal.timeout(20_000),
+      });
+      expect([answer.status, await answer.text()]).toEqual([200, `v${i}`]);
+    }
+  };
+
+  const digestsAgree = async (): Promise<void> => {
+    const answer = await fetch(`${portal()}/v1/namespaces/default/digests`, {
+      method: 'POST',
+      signal: AbortSignal.timeout(60_000),
+    });
+    const report = (await answer.json()) as { equal: boolean; replicas: { nodeId: string }[] };
+    expect([answer.status, report.equal]).toEqual([200, true]);
+    expect([...new Set(report.replicas.map(({ nodeId }) => nodeId))].sort()).toEqual(['n1', 'n2', 'n3']);
+  };
+
+  const doors = (name: string) => {
+    const found = cluster.doors.nodes.find((node) => node.name === name);
+    if (found === undefined) throw new Error(`no node ${name}`);
+    return found;
+  };
+
+  const stat = async (url: string): Promise<NodeStat> =>
+    (await (await fetch(`${url}/v1/node`, { signal: AbortSignal.timeout(2_000) })).json()) as NodeStat;
+
+  const folder = (name: string): string => join(dir, 'cluster', name);
+
+  const doctor = async (): Promise<{ rule: string; finding: string }[]> =>
+    ((await (await fetch(`${portal()}/v1/doctor`)).json()) as { findings: { rule: string; finding: string }[] })
+      .findings;
+
+  const startNode = (name: string, dataDir: string): Promise<AppProcess> =>
+    AppProcess.start('data-node', {
+      KAFKA_BROKERS: brokers,
+      LEVEE_TOPIC_PREFIX: prefix,
+      LEVEE_UNITS: units,
+      LEVEE_NODE_ID: name,
+      LEVEE_DATA_DIR: dataDir,
+    });
+
+  it('wiped while it is down: it comes back under its name with a new disk, is filled from the log, and agrees', async () => {
+    const before = await stat(doors('n1').http);
+    await cluster.kill('n1');
+    rmSync(folder('n1'), { recursive: true });
+    await put('k0', 'v0');
+    await cluster.start('n1');
+    const after = await stat(doors('n1').http);
+    expect(after.storeId).not.toBe(before.storeId);
+    expect(after.replicas.length).toBe(before.replicas.length);
+    expect(after.replicas.every(({ readable }) => readable)).toBe(true);
+    expect(readFileSync(doors('n1').log, 'utf8')).toContain('this disk takes the place of one that nobody speaks for');
+    await everyKeyReads();
+    await digestsAgree();
+  }, 240_000);
+
+  it('two disks exchanged: both are refused by name and serve nothing; exchanged back, everything is as before', async () => {
+    for (const name of ['n1', 'n2']) await cluster.kill(name);
+    const exchange = (): void => {
+      renameSync(folder('n1'), join(dir, 'aside'));
+      renameSync(folder('n2'), folder('n1'));
+      renameSync(join(dir, 'aside'), folder('n2'));
+    };
+    exchange();
+    for (const [name, other] of [
+      ['n1', 'n2'],
+      ['n2', 'n1'],
+    ] as const) {
+      const node = await startNode(name, join(dir, 'cluster'));
+      const refused = await node.refuses(/STORE_TAKEN/);
+      expect(refused.status).toBe(503);
+      expect(refused.text).toMatch(new RegExp(`is registered as node ${other}.*start it under that name`));
+      expect((await stat(node.url)).replicas).toEqual([]);
+      expect(node.printed).toContain('the master refused this node');
+      expect(await node.end()).toBe(0);
+    }
+    exchange();
+    for (const name of ['n1', 'n2']) await cluster.start(name);
+    await everyKeyReads();
+    await digestsAgree();
+  }, 240_000);
+
+  it("another cluster's disk: the node says whose it is, serves nothing, and leaves it as it was", async () => {
+    const other = { KAFKA_BROKERS: brokers, LEVEE_TOPIC_PREFIX: `${prefix}other`, LEVEE_UNITS: units };
+    const data = { LEVEE_DATA_DIR: join(dir, 'other'), LEVEE_NODE_ID: 'n9' };
+    const master = await AppProcess.start('master', { ...other, LEVEE_INSTANCE: 'elsewhere' });
+    const theirs = await AppProcess.start('data-node', { ...other, ...data });
+    await master.ready();
+    await theirs.ready();
+    expect(await theirs.end()).toBe(0);
+    expect(await master.end()).toBe(0);
+    const filesBefore = readdirSync(join(dir, 'other', 'n9'));
+
+    const node = await AppProcess.start('data-node', { ...other, ...data, LEVEE_TOPIC_PREFIX: prefix });
+    const refused = await node.refuses(
+      /holds data of cluster [0-9a-f-]+, this is [0-9a-f-]+: use another LEVEE_DATA_DIR/,
+    );
+    expect(refused.status).toBe(503);
+    expect((await stat(node.url)).replicas).toEqual([]);
+    expect(node.printed).toContain('this node cannot join its cluster');
+    expect((await (await fetch(`${portal()}/v1/nodes`)).text()).includes('"n9"')).toBe(false);
+    expect(await node.end()).toBe(0);
+    expect(readdirSync(join(dir, 'other', 'n9'))).toEqual(filesBefore);
+  }, 240_000);
+
+  it('two processes of one name: the second is refused with both addresses, the doctor sees both, the first serves on', async () => {
+    const second = await startNode('n3', join(dir, 'second'));
+    const refused = await second.refuses(/n3 with disk \S+ is alive at \S+, this is disk \S+ at \S+: give one of them/);
+    expect(refused.text).toContain(doors('n3').resp);
+    expect((await stat(second.url)).replicas).toEqual([]);
+    expect(second.printed).toContain('give one of them another LEVEE_NODE_ID');
+    const found = (await doctor()).find(({ rule }) => rule === 'two-processes');
+    expect(found?.finding).toMatch(/two processes say they are node n3/);
+    await everyKeyReads();
+    expect((await stat(doors('n3').http)).ready).toBe(true);
+    expect(await second.end()).toBe(0);
+  }, 240_000);
+
+  it('two processes on one disk: the second ends at once and names the folder', async () => {
+    const second = await startNode('n3', join(dir, 'cluster'));
+    expect(await second.exit()).toBe(1);
+    expect(second.printed).toContain(folder('n3'));
+    await everyKeyReads();
+  }, 240_000);
+
+  it('a copy of a disk that is in use, in another place: the second process of that disk is refused, the first serves on', async () => {
+    const copied = join(dir, 'copied');
+    mkdirSync(copied, { recursive: true });
+    cpSync(folder('n3'), join(copied, 'n3'), { recursive: true });
+    const second = await startNode('n3', copied);
+    const refused = await second.refuses(/n3.*alive at/);
+    expect(refused.text).toContain(doors('n3').resp);
+    expect((await stat(second.url)).replicas.filter(({ readable }) => readable)).toEqual([]);
+    await everyKeyReads();
+    expect((await stat(doors('n3').http)).ready).toBe(true);
+    expect(await second.end()).toBe(0);
+    await digestsAgree();
+  }, 240_000);
+});
