@@ -5,6 +5,8 @@ import { namespace, shapeDefault, SimulatedCluster } from './simulation/simulate
 import { VirtualTime } from './simulation/virtual-time';
 import { seed } from './support/seed';
 
+jest.setTimeout(180_000);
+
 describe('virtual time', () => {
   it('stands still while anything can run, then jumps to the next event, first asked first served', async () => {
     const time = new VirtualTime();

@@ -12,9 +12,9 @@ import type { Effect } from './trace';
 
 const limits = {
   /** Virtual time of a whole run. */
-  runMs: 400_000,
+  runMs: 240_000,
   /** For a scenario to be over, with whatever befell it. */
-  overMs: 240_000,
+  overMs: 120_000,
   preloadedKeys: 120,
   preloadedBytes: 200,
   /** Load before the scenario begins, and after it is over. */

@@ -10,6 +10,7 @@ function rolesOf(cluster: SimulatedCluster): Map<string, Role> {
   const active = cluster.activeMaster();
   for (const name of cluster.masters.keys()) roles.set(name, name === active ? 'master' : 'standby');
   for (const name of cluster.nodes.keys()) roles.set(name, 'node');
+  for (const name of cluster.dispatchers.keys()) roles.set(name, 'dispatcher');
   const { state } = cluster.view;
   for (const plan of state.openPlans()) {
     for (const source of plan.sources)
@@ -49,9 +50,9 @@ function planScenario(
       const plan = [...view.state.plans()][0];
       return plan === undefined ? 'before' : `${plan.state} ${plan.step}`;
     },
-    over: ({ view }) => {
-      const plans = [...view.state.plans()];
-      return plans.length > 0 && plans.every(({ state }) => over.has(state)) && nothingReclaimed(view.state);
+    over: (cluster) => {
+      const plans = [...cluster.view.state.plans()];
+      return plans.length > 0 && plans.every(({ state }) => over.has(state)) && nothingReclaimed(cluster);
     },
     roles: rolesOf,
     judge: (cluster) => {
@@ -62,7 +63,7 @@ function planScenario(
   };
 }
 
-function nothingReclaimed(state: SimulatedCluster['view']['state']): boolean {
+function nothingReclaimed({ view: { state } }: SimulatedCluster): boolean {
   return [...state.units()].every((unit) => unit.state !== 'reclaiming');
 }
 
@@ -142,7 +143,7 @@ export const reclaim: Scenario = (() => {
       const unit = [...cluster.view.state.units()].some(({ state }) => state === 'reclaiming');
       return `${stateOf(cluster) ?? 'before'}${unit ? ', units reclaiming' : ''}`;
     },
-    over: (cluster) => asked && stateOf(cluster) === 'deleted' && nothingReclaimed(cluster.view.state),
+    over: (cluster) => asked && stateOf(cluster) === 'deleted' && nothingReclaimed(cluster),
     roles: rolesOf,
   };
 })();
@@ -228,5 +229,34 @@ export const promote = planScenario(
   (cluster) => chunkCount(cluster, 2),
 );
 
-export const planScenarios: readonly Scenario[] = [move, split, merge, rollback, cancel, promote];
+/**
+ * A node is given up: the dispatcher sees it, and its replicas are made anew elsewhere. When it comes back after all, it
+ * clears what nobody wants from it any more.
+ */
+export const heal: Scenario = (() => {
+  let lost = '';
+  const whole = (cluster: SimulatedCluster): boolean =>
+    chunks(cluster).every(({ replicas }) => replicas.length === 3 && replicas.every(({ role }) => role !== 'dead')) &&
+    [...cluster.view.state.openPlans()].length === 0;
+  return {
+    name: 'heal',
+    shape: { replicas: 3, dispatchers: 2 },
+    begin: async (cluster) => {
+      lost = chunkAt(cluster, 0).replicas.find(({ role }) => role === 'primary')?.nodeId ?? 'n1';
+      cluster.kill(lost);
+      const made = (): boolean => cluster.view.state.node(lost)?.state === 'lost' && whole(cluster);
+      await cluster.time.until('new replicas in place of the lost ones', made, 120_000, 5);
+      cluster.restart(lost);
+    },
+    phase: (cluster) => {
+      const [plan] = cluster.view.state.openPlans();
+      if (plan !== undefined) return `${plan.kind} ${plan.state} ${plan.step}`;
+      return `the node is ${cluster.view.state.node(lost)?.state}`;
+    },
+    over: (cluster) => whole(cluster) && nothingReclaimed(cluster) && nodesAreReady(cluster),
+    roles: rolesOf,
+  };
+})();
+
+export const planScenarios: readonly Scenario[] = [move, split, merge, rollback, cancel, promote, heal];
 export const scenarios: readonly Scenario[] = [failover, reclaim, nodeLoss, ...planScenarios];

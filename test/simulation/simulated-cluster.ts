@@ -1,6 +1,7 @@
 import { MemoryLevel } from 'memory-level';
 import { KeyValue, Portal } from '@levee/client';
-import { livenessLimits } from '@levee/cluster';
+import { healingPolicy, livenessLimits } from '@levee/cluster';
+import { Dispatcher } from '@levee/dispatch';
 import type { CommandOutcome } from '@levee/events';
 import {
   type CandidacyLimits,
@@ -32,6 +33,7 @@ export interface ClusterShape {
   readonly masters: number;
   readonly nodes: number;
   readonly portals: number;
+  readonly dispatchers: number;
   readonly partitions: number;
   readonly chunks: number;
   readonly replicas: number;
@@ -45,6 +47,7 @@ export const shapeDefault: Omit<ClusterShape, 'seed'> = {
   masters: 2,
   nodes: 4,
   portals: 1,
+  dispatchers: 0,
   partitions: 2,
   chunks: 2,
   replicas: 2,
@@ -74,6 +77,7 @@ export class SimulatedCluster {
   readonly masters = new Map<string, Running<Master>>();
   readonly nodes = new Map<string, Running<DataNode>>();
   readonly portals = new Map<string, Running<Portal>>();
+  readonly dispatchers = new Map<string, Running<Dispatcher>>();
   /** Where the clients, the judge and people sit: nothing ever befalls it. */
   readonly outside: SimulatedProcess;
   private readonly starts = new Map<string, number>();
@@ -106,6 +110,7 @@ export class SimulatedCluster {
     for (let n = 1; n <= shape.masters; n++) this.startMaster(`m${n}`);
     for (let n = 1; n <= shape.nodes; n++) this.startNode(`n${n}`);
     for (let n = 1; n <= shape.portals; n++) this.startPortal(`p${n}`);
+    for (let n = 1; n <= shape.dispatchers; n++) this.startDispatcher(`d${n}`);
     await view.start();
     const { partitions, chunks, replicas } = shape;
     const { newId, logger: ownLogger } = this.outside;
@@ -142,7 +147,7 @@ export class SimulatedCluster {
   }
 
   processOf(name: string): SimulatedProcess | undefined {
-    return (this.masters.get(name) ?? this.nodes.get(name) ?? this.portals.get(name))?.process;
+    return this.parties.map((running) => running.get(name)?.process).find((process) => process !== undefined);
   }
 
   /** SIGKILL now; with `powerLoss` its machine goes too, and writes that were not synced may be gone. */
@@ -150,9 +155,7 @@ export class SimulatedCluster {
     this.world.say(`-- ${name} is killed${options.powerLoss === true ? ', its machine loses power' : ''}`);
     this.processOf(name)?.kill();
     if (options.powerLoss === true) this.disks.get(name)?.losePower(this.dice(`power ${name}`));
-    this.masters.delete(name);
-    this.nodes.delete(name);
-    this.portals.delete(name);
+    for (const running of this.parties) running.delete(name);
   }
 
   pause(name: string): void {
@@ -169,6 +172,7 @@ export class SimulatedCluster {
   restart(name: string): void {
     if (name.startsWith('m')) this.startMaster(name);
     else if (name.startsWith('n')) this.startNode(name);
+    else if (name.startsWith('d')) this.startDispatcher(name);
     else this.startPortal(name);
   }
 
@@ -187,11 +191,14 @@ export class SimulatedCluster {
 
   /** Ends the world: nothing of it acts any more. */
   async end(): Promise<void> {
-    for (const { process } of [...this.masters.values(), ...this.nodes.values(), ...this.portals.values()])
-      process.kill();
+    for (const running of this.parties) for (const { process } of running.values()) process.kill();
     if (this.started === undefined) return;
     await this.started.view.close();
     await this.started.log.close();
+  }
+
+  private get parties(): readonly Map<string, Running<object>>[] {
+    return [this.masters, this.nodes, this.portals, this.dispatchers];
   }
 
   private get parts(): { readonly log: EmbeddedLog; readonly view: ClusterView } {
@@ -276,6 +283,16 @@ export class SimulatedCluster {
     );
     this.portals.set(name, { process, part: portal });
     this.background(name, () => portal.start());
+  }
+
+  private startDispatcher(name: string): void {
+    const process = this.newProcess(name);
+    const { clock, timers, newId, logger } = process;
+    const config = { instance: name, topics, heartbeatMs, intervalMs: 1_000, policy: healingPolicy() };
+    const dispatcher = new Dispatcher(config, { log: this.logOf(process), clock, timers, newId, logger });
+    dispatcher.announce(`${name}:7382`);
+    this.dispatchers.set(name, { process, part: dispatcher });
+    dispatcher.start();
   }
 
   private background(name: string, work: () => Promise<void>): void {
