@@ -38,6 +38,7 @@ export class BarrierTrail {
   private readonly recent: number[] = [];
   private readonly unlisten: () => void;
   private lookedAtMs = -Infinity;
+  private closed = false;
 
   constructor(
     private readonly view: ClusterView,
@@ -51,11 +52,13 @@ export class BarrierTrail {
   }
 
   close(): void {
+    this.closed = true;
     this.unlisten();
     this.pending.clear();
   }
 
   add(barrier: WrittenBarrier): void {
+    if (this.closed) return;
     const key = `${barrier.namespace}/${barrier.partition}`;
     if (this.pending.has(key) || this.pending.size >= barrierTrailLimits.pendingMax) return;
     this.pending.set(key, barrier);

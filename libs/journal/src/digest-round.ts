@@ -16,6 +16,8 @@ export interface DigestRoundOptions {
   readonly quietMs: number;
   /** Looked at with every decision: false ends the round. */
   readonly isWanted: () => boolean;
+  /** Ends the round at once. */
+  readonly signal: AbortSignal;
 }
 
 export type DigestRoundResult =
@@ -36,7 +38,7 @@ export async function digestRound(
   work: VerifyForPlan,
   options: DigestRoundOptions,
 ): Promise<DigestRoundResult> {
-  const { barrierId, numbers, clock, timers, quietMs, isWanted } = options;
+  const { barrierId, numbers, clock, timers, quietMs, isWanted, signal } = options;
   const namespace = view.state.namespace(work.namespace);
   const { clusterId } = view;
   if (namespace?.state !== 'active' || clusterId === undefined)
@@ -45,14 +47,20 @@ export async function digestRound(
   const missing = new Map(work.expect.map((each) => [keyOf(each), each]));
   const found: PlanDigest[] = [];
   const waits = new Waits(timers);
-  const unlisten = view.onDecision(() => waits.poll());
+  const poll = (): void => waits.poll();
+  const endListening = view.onDecision(poll);
+  signal.addEventListener('abort', poll);
+  const unlisten = (): void => {
+    endListening();
+    signal.removeEventListener('abort', poll);
+  };
   const listening = await tail
     .listen(
       barrierId,
       (digest) => {
         if (!missing.delete(keyOf(digest))) return;
         found.push(planDigest(digest));
-        waits.poll();
+        poll();
       },
       quietMs,
     )
@@ -69,7 +77,7 @@ export async function digestRound(
     while (missing.size > 0) {
       const before = missing.size;
       const news = (): 'digest' | 'unwanted' | undefined => {
-        if (!isWanted() || incarnations(view, work) !== runs) return 'unwanted';
+        if (signal.aborted || !isWanted() || incarnations(view, work) !== runs) return 'unwanted';
         return missing.size < before ? 'digest' : undefined;
       };
       const what = await waits.until(news, quietMs, 'a digest').catch((error: unknown) => {

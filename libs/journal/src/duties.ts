@@ -53,6 +53,7 @@ export class Duties {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.effects.stop(), this.watch?.stop(), this.barriers.stop(), this.plans.stop()]);
+    this.barriers.stop();
+    await Promise.all([this.effects.stop(), this.watch?.stop(), this.plans.stop()]);
   }
 }

@@ -89,8 +89,8 @@ export class PlanDriver {
     this.stopping.abort();
     this.unlisten();
     this.waits.poll();
+    // What is under way does nothing more once it hears of this; an append that hangs ends with the log.
     await this.running;
-    await Promise.all(this.underWay.values());
   }
 
   /** Plans that failed again and again, or that the master cannot take further, in words. */
@@ -213,7 +213,7 @@ export class PlanDriver {
   }
 
   private async verify({ planId, attempt }: PlanState, work: VerifyForPlan): Promise<void> {
-    const answer = await this.verification.take(work, () => !this.isOver);
+    const answer = await this.verification.take(work, this.stopping.signal);
     if (answer.kind === 'again' || this.isOver) return;
     if (answer.kind === 'missing') {
       const { message } = answer;

@@ -40,8 +40,8 @@ export class PlanVerification {
     private readonly options: PlanVerificationOptions,
   ) {}
 
-  /** One round; ends early when `goesOn` turns false or the plan wants something else. Fails as `digestRound`. */
-  async take(work: VerifyForPlan, goesOn: () => boolean): Promise<PlanAnswer> {
+  /** One round; ends early when `signal` aborts or the plan wants something else. Fails as `digestRound`. */
+  async take(work: VerifyForPlan, signal: AbortSignal): Promise<PlanAnswer> {
     const { planId } = work;
     const { newId, stallMs, digests, logger } = this.options;
     const { quietMsMax, roundsMax } = planVerificationLimits;
@@ -51,7 +51,8 @@ export class PlanVerification {
       ...this.options,
       barrierId,
       quietMs: Math.min(quietMsMax, stallMs / 4) * 2 ** round.count,
-      isWanted: this.isWanted(work, goesOn),
+      isWanted: this.isWanted(work),
+      signal,
     });
     if (result.kind === 'unwanted') return { kind: 'again' };
     if (result.kind === 'complete') {
@@ -71,11 +72,11 @@ export class PlanVerification {
     for (const planId of this.rounds.keys()) if (!planIds.has(planId)) this.rounds.delete(planId);
   }
 
-  private isWanted(work: VerifyForPlan, goesOn: () => boolean): () => boolean {
+  private isWanted(work: VerifyForPlan): () => boolean {
     const { planId, attempt } = work;
     const expected = JSON.stringify(work.expect);
     return () => {
-      const plan = goesOn() ? this.view.state.plan(planId) : undefined;
+      const plan = this.view.state.plan(planId);
       if (plan === undefined) return false;
       const next = nextPlanWork(this.view.state, plan, this.options.clock.nowMs());
       return next.kind === 'verify' && next.attempt === attempt && JSON.stringify(next.expect) === expected;

@@ -196,6 +196,20 @@ describe('a master that drives plans', () => {
     await becomes(planId, 'done');
   });
 
+  it('ends at once while digests are awaited', async () => {
+    await master.close();
+    // It would wait 15 s for the first of them.
+    master = await startMaster(log, { instance: 'patient', claimAtOnce: true, planStallMs: 60_000 });
+    const of = chunk(0);
+    for (const node of nodes.values()) node.mute = true;
+    const planId = await move(of);
+    await eventually('it verifies', () => view.state.plan(planId)?.step === 'verify');
+    await eventually('digests are awaited', () => master.master.planStats()?.underWay === 1);
+    const beganAtMs = performance.now();
+    await master.close();
+    expect(performance.now() - beganAtMs).toBeLessThan(5_000);
+  });
+
   it('begins a new round of digests at once when one of the nodes has restarted', async () => {
     const of = chunk(0);
     const source = nodes.get(of.replicas[0]!.nodeId)!;
