@@ -118,9 +118,17 @@ class ControlPlane {
   }
 
   async own(kind, payload) {
-    const outcome = await this.reign.own(kind, payload);
+    const outcome = kind === 'RegisterNode' ? await this.register(payload) : await this.reign.own(kind, payload);
     if (outcome.rejectionCode !== null)
       throw new Error(`${kind}: ${outcome.rejectionCode} ${outcome.rejectionMessage}`);
+  }
+
+  /** As the node itself does, but without the way through `levee.commands`. */
+  async register(payload) {
+    const told = { kind: 'RegisterNode', payload: JSON.stringify(payload), principal: `node ${payload.nodeId}` };
+    const command = { ...told, id: randomUUID(), submittedAtMs: this.clock.nowMs() };
+    await this.reign.decide([{ command, offset: -1 }]);
+    return this.master.view.state.outcome(command.id);
   }
 
   async decide(count, outstanding) {

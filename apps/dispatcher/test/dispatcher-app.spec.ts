@@ -1,4 +1,5 @@
 import { livenessLimits } from '@levee/cluster';
+import { controlTopics, submit } from '@levee/journal';
 import { silentLogger } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { MemoryLevel } from 'memory-level';
@@ -57,8 +58,8 @@ const command = async (kind: string, payload: unknown): Promise<void> => {
   if (!answer.ok) throw new Error(`${kind}: ${answer.status} ${await answer.text()}`);
 };
 
-const register = (nodeId: string): Promise<void> =>
-  command('RegisterNode', {
+const register = async (nodeId: string): Promise<void> => {
+  const payload = {
     nodeId,
     storeId: `s-${nodeId}`,
     incarnation: 'i1',
@@ -72,7 +73,10 @@ const register = (nodeId: string): Promise<void> =>
       engine: 'memory',
       generation: 0,
     })),
-  });
+  };
+  const registration = { kind: 'RegisterNode', payload, principal: `node ${nodeId}` };
+  await master.master.view.outcome(await submit(log, controlTopics('levee'), registration), 10_000);
+};
 
 const json = async (app: App, path: string): Promise<Record<string, unknown>> =>
   (await (await fetch(`${app.url}${path}`)).json()) as Record<string, unknown>;

@@ -1,4 +1,5 @@
 import { livenessLimits } from '@levee/cluster';
+import { controlTopics, submit } from '@levee/journal';
 import { silentLogger } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { MemoryLevel } from 'memory-level';
@@ -46,6 +47,7 @@ const call = async (path: string, body?: unknown): Promise<{ status: number; bod
 
 const registration = {
   kind: 'RegisterNode',
+  principal: 'node n1',
   payload: {
     nodeId: 'n1',
     storeId: 's1',
@@ -67,12 +69,15 @@ test('it becomes ready, active, and says so', async () => {
 });
 
 test('a command over HTTP goes through the log and is answered with its outcome', async () => {
-  const answer = await call('/v1/commands', registration);
-  expect(answer).toMatchObject({ status: 200, body: { kind: 'RegisterNode', rejectionCode: null } });
+  await app.master.view.outcome(await submit(log, controlTopics(defaults.topicPrefix), registration), 5_000);
+  const answer = await call('/v1/commands', { kind: 'EndMaintenance', payload: { nodeId: 'n1' } });
+  expect(answer).toMatchObject({ status: 200, body: { rejectionCode: null } });
   expect((await call(`/v1/commands/${String(answer.body['commandId'])}`)).body).toEqual(answer.body);
   expect((await call('/v1/nodes')).body).toMatchObject({ nodes: [{ node: { nodeId: 'n1' }, units: { free: 1 } }] });
   expect((await call('/v1/nodes/n1/units')).body).toMatchObject({ units: [{ unitId: 'n1/u00', state: 'free' }] });
 });
+
+const nodesCommand = { kind: registration.kind, payload: registration.payload };
 
 test.each([
   ['a malformed command', '/v1/commands', { payload: 1 }, 400, 'BAD_REQUEST'],
@@ -84,6 +89,7 @@ test.each([
     422,
     'NOT_ENOUGH_DOMAINS',
   ],
+  ["a node's own command", '/v1/commands', nodesCommand, 403, 'FORBIDDEN'],
   ["the master's own command", '/v1/commands', { kind: 'ActivateNamespace', payload: {} }, 403, 'FORBIDDEN'],
   ['an unknown namespace', '/v1/namespaces/nobody', undefined, 404, 'NAMESPACE_UNKNOWN'],
   ['an unknown node', '/v1/nodes/n9/units', undefined, 404, 'NODE_UNKNOWN'],

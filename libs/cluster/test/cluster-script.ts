@@ -25,7 +25,7 @@ export class ClusterScript {
       id: options.id ?? `cmd-${++this.commands}`,
       kind,
       payload: text,
-      principal: options.principal ?? 'user/test',
+      principal: options.principal ?? speakerOf(kind, text),
       submittedAtMs: options.submittedAtMs ?? this.nowMs,
     };
     const verdict = decide(this.state, command, { nowMs: this.nowMs, seq: this.journal.length + 1, term: 1 });
@@ -65,6 +65,17 @@ export class ClusterScript {
     this.accept('ActivateNamespace', { name, number: this.state.namespace(name)?.number });
     return this.state.chunksOf(name);
   }
+}
+
+const nodesOfCommands = new Map([
+  ['RegisterNode', /"nodeId":"([^"]+)"/],
+  ['FinishReclaim', /"unitId":"([^"/]+)/],
+]);
+
+/** Who may give a command of that kind: some only the node that they are about. */
+function speakerOf(kind: string, payload: string): string {
+  const nodeId = nodesOfCommands.get(kind)?.exec(payload)?.[1];
+  return nodeId === undefined ? 'user/test' : `node ${nodeId}`;
 }
 
 export const MiB = 2 ** 20;

@@ -17,6 +17,18 @@ describe('RegisterNode', () => {
     expect(script.state.unit('n1/u00')).toMatchObject({ generation: 0, chunkId: null, storeId: 'store-n1' });
   });
 
+  it('is believed from that node alone', () => {
+    const script = new ClusterScript();
+    for (const principal of ['node n2', 'user/test', 'node n1x', 'master m1'])
+      expect(script.submit('RegisterNode', registration('n1'), { principal }).rejection).toMatchObject({
+        code: 'FORBIDDEN',
+        message: `'${principal}' is not node n1, which alone speaks for its disk and units`,
+      });
+    expect(script.state.node('n1')).toBeUndefined();
+    script.node('n1');
+    expect(script.state.node('n1')?.state).toBe('up');
+  });
+
   it('repeated by the same incarnation changes nothing', () => {
     const script = new ClusterScript().nodes(1, 3);
     expect(script.node('n1', { unitCount: 3 })).toEqual([]);

@@ -51,6 +51,21 @@ describe('AllocateUnit', () => {
 });
 
 describe('ReclaimUnit and FinishReclaim', () => {
+  it('FinishReclaim is believed from the node of the unit alone', () => {
+    const { script, chunkId } = shopOnThree();
+    script.accept('AllocateUnit', { unitId: 'n4/u00', generation: 0, chunkId });
+    const unit = { unitId: 'n4/u00', generation: 1 };
+    script.accept('ReclaimUnit', unit);
+    for (const principal of ['node n1', 'user/test', 'http 10.0.0.1', 'master m1'])
+      expect(script.submit('FinishReclaim', unit, { principal }).rejection).toEqual({
+        code: 'FORBIDDEN',
+        message: `'${principal}' is not node n4, which alone speaks for unit n4/u00`,
+      });
+    expect(script.state.unit('n4/u00')?.state).toBe('reclaiming');
+    script.accept('FinishReclaim', unit);
+    expect(script.state.unit('n4/u00')?.state).toBe('free');
+  });
+
   it('clear exactly one generation, after which the unit is free for any namespace', () => {
     const { script, chunkId } = shopOnThree();
     script.accept('AllocateUnit', { unitId: 'n4/u00', generation: 0, chunkId });

@@ -93,7 +93,7 @@ export async function openView(log: Log, of: ControlTopics = topics): Promise<Cl
 export async function run(
   log: Log,
   view: ClusterView,
-  command: { kind: string; payload: unknown; id?: string },
+  command: { kind: string; payload: unknown; principal?: string; id?: string },
   of: ControlTopics = topics,
 ): Promise<CommandOutcome> {
   const id = await submit(log, of, { principal: 'test', ...command });
@@ -102,6 +102,7 @@ export async function run(
 
 export const nodeRegistration = (nodeId: string, units = 8) => ({
   kind: 'RegisterNode',
+  principal: `node ${nodeId}`,
   payload: {
     nodeId,
     storeId: `store-${nodeId}`,

@@ -70,7 +70,7 @@ export class ScriptedNode {
   /** Another run of the same node; digests under way are lost. */
   async restart(): Promise<void> {
     this.registration.payload.incarnation = randomUUID();
-    await submit(this.log, topics, { principal: 'test', ...this.registration });
+    await submit(this.log, topics, this.registration);
   }
 
   private get incarnation(): string {

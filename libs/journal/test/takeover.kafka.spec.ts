@@ -46,7 +46,7 @@ test('on Kafka a namespace is created, and commands are decided exactly once ove
   for (let round = 1; round <= 3; round++) {
     const burst = Array.from({ length: 30 }, () => randomUUID());
     ids.push(...burst);
-    const writing = burst.map((id) => submit(log, topics, { ...nodeRegistration('n1'), principal: 'test', id }));
+    const writing = burst.map((id) => submit(log, topics, { ...nodeRegistration('n1'), id }));
     const instance = `m${round}`;
     const next = keep(
       await startMaster(keep(await openKafka(instance)), { instance, topics, limits, claimAtOnce: true }),

@@ -81,7 +81,7 @@ test('of many commands over several takeovers each is decided exactly once, in o
   for (let round = 0; round < 4; round++) {
     const burst = Array.from({ length: 50 }, () => randomUUID());
     ids.push(...burst);
-    const writing = burst.map((id) => submit(log, topics, { ...nodeRegistration('n1'), principal: 'test', id }));
+    const writing = burst.map((id) => submit(log, topics, { ...nodeRegistration('n1'), id }));
     const next = await startMaster(log, { instance: `m${round + 1}`, claimAtOnce: true });
     await Promise.all(writing);
     await current.close();
@@ -257,7 +257,9 @@ test('a projection that stopped half way is caught up from the journal by its re
   // A master that dies between the entities and their checkpoint.
   const writing = await takeOver(log, topics, { view, instance: 'm2', nowMs: Date.now() });
   const reign = new Reign(log, writing, { ...world, topics, view, instance: 'm2' });
-  await reign.own('RegisterNode', nodeRegistration('late').payload);
+  const { payload, ...facts } = nodeRegistration('late');
+  const command = { ...facts, id: randomUUID(), payload: JSON.stringify(payload), submittedAtMs: Date.now() };
+  await reign.decide([{ command, offset: -1 }]);
   const late = encode('NodeState', view.state.node('late')!);
   await writing.writer.append(topics.metadata, partition, [{ key: Buffer.from('node/late'), value: late }]);
   reign.end('killed');

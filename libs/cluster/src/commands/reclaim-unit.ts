@@ -6,6 +6,7 @@ import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
+import { foreignVoice } from './node-voice';
 
 /**
  * `{unitId, generation}`: takes the unit from its replica, which must be a learner, retired or dead (I14: what readers
@@ -45,11 +46,13 @@ export const reclaimUnit: Decider = (state, fields, context) => {
   return events;
 };
 
-/** `{unitId, generation}`: the node has cleared that generation; the unit is free for any namespace. */
+/** `{unitId, generation}`: the node, nobody else, has cleared that generation; the unit is free for any namespace. */
 export const finishReclaim: Decider = (state, fields, context) => {
   const unit = namedUnit(state, fields);
   if ('code' in unit) return unit;
   const { unitId } = unit;
+  const foreign = foreignVoice(unit.nodeId, `unit ${unitId}`, context);
+  if (foreign !== undefined) return foreign;
   if (unit.state === 'free') return [];
   if (unit.state !== 'reclaiming')
     return reject('UNIT_IN_USE', `unit ${unitId} is allocated to ${unit.chunkId}: reclaim it first`);

@@ -9,6 +9,7 @@ import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import { draft, type ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
+import { foreignVoice } from './node-voice';
 
 /** Units of one node: each is a database of its own. */
 export const unitsPerNodeMax = 1_024;
@@ -43,17 +44,20 @@ interface Registration {
  * is a new disk, welcome only once no replica lives on the old one, or when `replaces` names the old one: the node says
  * so after it has heard nothing of it for a while. Then each replica moves to the same unit of the new disk, in the next
  * generation: empty, and not readable before the log has filled it. Units may grow; they shrink, change engine or go only
- * while free.
+ * while free. Only the node itself may say all that.
  */
 export const registerNode: Decider = (state, fields, context) => {
   const registration = readRegistration(fields);
   if (fields.problem !== undefined) return fields.problem;
+  const { nodeId } = registration;
+  const foreign = foreignVoice(nodeId, 'its disk and units', context);
+  if (foreign !== undefined) return foreign;
   const storeProblem = checkStore(state, registration);
   if (storeProblem !== undefined) return storeProblem;
   const units = decideUnits(state, registration, context);
   if ('code' in units) return units;
   return [
-    ...nodeEvents(state.node(registration.nodeId), registration, context),
+    ...nodeEvents(state.node(nodeId), registration, context),
     ...revivedBy(state, registration, context),
     ...units,
   ];

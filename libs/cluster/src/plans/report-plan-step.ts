@@ -1,5 +1,6 @@
 import type { PlanReplica, PlanState } from '@levee/events';
 import type { CommandContext, Decider } from '../commands/decider';
+import { foreignVoice } from '../commands/node-voice';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
@@ -36,7 +37,7 @@ export const reportPlanStep: Decider = (state, fields, context) => {
   if (stale !== undefined) return stale;
   const replica = replicaReported(state, plan, report);
   if ('code' in replica) return replica;
-  const foreign = foreignProblem(replica, context);
+  const foreign = foreignVoice(replica.nodeId, `unit ${replica.unitId}`, context);
   if (foreign !== undefined) return foreign;
   if (report.failure !== undefined) return stopped(plan, replica, { report, failure: report.failure }, context);
   if (stepRank[replica.step] > stepRank[report.step]) return [];
@@ -92,11 +93,6 @@ function replicaReported(state: ClusterState, plan: PlanState, report: Report): 
     'STALE_INCARNATION',
     `node ${replica.nodeId} runs as ${node?.incarnation}, not as ${incarnation}: look again`,
   );
-}
-
-function foreignProblem({ nodeId, unitId }: MadeReplica, { principal }: CommandContext): Rejection | undefined {
-  if (principal === `node ${nodeId}`) return undefined;
-  return reject('FORBIDDEN', `${principal} is not node ${nodeId}, which alone speaks for unit ${unitId}`);
 }
 
 function stopped(
