@@ -26,7 +26,7 @@ export interface NodeFigures {
   readonly units: number;
   /** Capacity of its smallest unit. */
   readonly unitBytesMin: number;
-  /** Units in use, and those that open plans will take; without those of superseded replicas. */
+  /** Units in use, and those that open plans will take; without those of superseded replicas, or being cleared. */
   used: number;
   primaries: number;
   /** Reads and writes per second of all its replicas. */
@@ -115,32 +115,32 @@ export const shareOf = (of: Survey, node: NodeFigures): number => of.loadPerUnit
 
 /** One pass over the units instead of one look for each: there are a few hundred thousand of them. */
 function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map<string, NodeFigures> {
-  const unitsOn = new Map<string, { count: number; unitBytesMin: number; free: number[] }>();
-  for (const { nodeId } of state.nodes()) unitsOn.set(nodeId, { count: 0, unitBytesMin: Infinity, free: [] });
+  const unitsOn = new Map<string, { count: number; allocated: number; unitBytesMin: number; free: number[] }>();
+  for (const { nodeId } of state.nodes())
+    unitsOn.set(nodeId, { count: 0, allocated: 0, unitBytesMin: Infinity, free: [] });
   for (const unit of state.units()) {
     const on = unitsOn.get(unit.nodeId);
     if (on === undefined) continue;
     on.count++;
     on.unitBytesMin = Math.min(on.unitBytesMin, unit.capacityBytes);
     if (unit.state === 'free') on.free.push(unit.capacityBytes);
+    else if (unit.state === 'allocated') on.allocated++;
   }
   const nodes = new Map<string, NodeFigures>();
   for (const node of state.nodes()) {
     const { nodeId } = node;
-    const {
-      count: units,
-      unitBytesMin,
-      free: freeUnits,
-    } = unitsOn.get(nodeId) ?? { count: 0, unitBytesMin: 0, free: [] };
+    const on = unitsOn.get(nodeId);
+    const [units, unitBytesMin, freeUnits] = [on?.count ?? 0, on?.unitBytesMin ?? 0, on?.free ?? []];
     freeUnits.sort((a, b) => a - b);
     // Which of them the open plans will take is not known: the smallest, which leaves the rest as it may be.
-    freeUnits.splice(0, Math.min(traces.expected.get(nodeId) ?? 0, freeUnits.length));
+    const expected = Math.min(traces.expected.get(nodeId) ?? 0, freeUnits.length);
+    freeUnits.splice(0, expected);
     const freeDisk = loads.freeDiskBytes(nodeId) ?? Infinity;
     nodes.set(nodeId, {
       node,
       units,
       unitBytesMin,
-      used: units - freeUnits.length,
+      used: (on?.allocated ?? 0) + expected,
       primaries: 0,
       load: 0,
       freeUnits,
