@@ -81,7 +81,7 @@ async function nodes(report, cluster, load) {
   const readP99 = percentile(reads, 0.99);
   report.add({
     work: `kill -9 of a data node, ${gapsMs.length} times: reads within ${windowMs / 1000} s after it`,
-    measured: `p99 ${readP99.toFixed(0)} ms, max ${Math.max(...reads).toFixed(0)} ms`,
+    measured: `p99 ${readP99.toFixed(0)} ms, max ${percentile(reads, 1).toFixed(0)} ms`,
     reach: 'p99 1 s',
     ok: readP99 < 1_000,
   });
