@@ -72,6 +72,8 @@ describe('people and plans', () => {
     [{ kind: 'reReplicate', chunkId: 'shop#1/c00001' }, 'PLAN_NOT_NEEDED: shop#1/c00001 has 3 of 3 replicas'],
     [{ kind: 'drain', nodeId: 'n9' }, "NODE_UNKNOWN: there is no node 'n9'"],
     [{ kind: 'format', nodeId: 'n1', units: '8 big ones' }, "BAD_COMMAND: units is '8 big ones'"],
+    [{ kind: 'format', nodeId: 'n1', units: '1000x1MiB,25x1MiB' }, 'at most 1024 units of 1MiB to 4TiB'],
+    [{ kind: 'format', nodeId: 'n1', units: '4x512KiB:memory' }, 'at most 1024 units of 1MiB to 4TiB'],
     [{ kind: 'resize', namespace: 'shop', chunks: 2 }, 'PLAN_NOT_NEEDED'],
     [{ kind: 'rebalance', namespace: 'carts' }, 'NAMESPACE_UNKNOWN'],
     [{ kind: 'rebalance', parent: 'p1', trigger: 'parent' }, 'PLAN_UNKNOWN'],
@@ -178,6 +180,22 @@ describe('plans made of parts', () => {
     expect(['n1', 'n2', 'n3', 'n4'].map((id) => count(id, ['primary', 'follower']))).toEqual([9, 9, 9, 9]);
     expect(['n1', 'n2', 'n3', 'n4'].map((id) => count(id, ['primary']))).toEqual([3, 3, 3, 3]);
     expect(problemsOf(script.state)).toEqual([]);
+  });
+
+  it('rebalance makes no more moves than the shares need: what is under way counts as done', () => {
+    const script = new PlanScript();
+    script.nodes(3, 24);
+    script.namespace('shop', { chunks: 6, replicas: 3, partitions: 4 });
+    script.node('n4', { unitCount: 24 });
+    script.node('n5', { unitCount: 24 });
+    const { planId } = script.propose({ kind: 'rebalance', observeMs: 0 });
+    script.finish(20_000);
+    const shares = ['n1', 'n2', 'n3', 'n4', 'n5'].map(
+      (id) => script.state.chunksOf('shop').filter(({ replicas }) => replicas.some((of) => of.nodeId === id)).length,
+    );
+    expect(shares.sort()).toEqual([3, 3, 4, 4, 4]);
+    const parts = viewPlan(script.state, planId)?.parts ?? [];
+    expect(parts.filter(({ kind }) => kind === 'move')).toHaveLength(6);
   });
 });
 

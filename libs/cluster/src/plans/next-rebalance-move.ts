@@ -1,6 +1,6 @@
 import type { ChunkState, NodeState } from '@levee/events';
 import type { ClusterState } from '../state';
-import { isReadable, nodesEmptied, planHolding } from './plan-shape';
+import { isReadable, isReshape, nodesEmptied, planHolding } from './plan-shape';
 
 interface Load {
   readonly node: NodeState;
@@ -26,21 +26,35 @@ export function nextRebalanceMove(
   return replicaMove(state, chunks, loads) ?? primaryMove(state, chunks, loads);
 }
 
-/** Nodes that may take something; replicas that are about to come count, those about to go do not. */
+/** Nodes that may take something, loaded as they will be when the plans that are open are done. */
 function loadsOf(state: ClusterState, chunks: readonly ChunkState[]): Load[] {
   const closed = nodesEmptied(state);
   const loads = new Map<string, Load>();
   for (const node of state.nodes())
     if (node.state === 'up' && !closed.has(node.nodeId) && state.unitCount(node.nodeId) > 0)
       loads.set(node.nodeId, { node, units: state.unitCount(node.nodeId), replicas: 0, primaries: 0 });
+  const { leaving, leading } = changesUnderWay(state);
   for (const { replicas } of chunks)
-    for (const { nodeId, role } of replicas) {
+    for (const { nodeId, role, unitId } of replicas) {
       const load = loads.get(nodeId);
-      if (load === undefined || role === 'dead' || role === 'retired') continue;
+      if (load === undefined || role === 'dead' || role === 'retired' || leaving.has(unitId)) continue;
       load.replicas++;
-      if (role === 'primary') load.primaries++;
+      if (role === 'primary' || leading.has(unitId)) load.primaries++;
     }
   return [...loads.values()].sort((a, b) => (a.node.nodeId < b.node.nodeId ? -1 : 1));
+}
+
+/** Units whose replica an open plan takes away, and units whose learner it makes the primary. */
+function changesUnderWay(state: ClusterState): { readonly leaving: Set<string>; readonly leading: Set<string> } {
+  const [leaving, leading] = [new Set<string>(), new Set<string>()];
+  for (const plan of state.openPlans()) {
+    const { retiring, targets, state: is } = plan;
+    if (isReshape(plan) || (is !== 'running' && is !== 'failed')) continue;
+    for (const { unitId } of retiring) leaving.add(unitId);
+    for (const { unitId, role } of targets.flatMap(({ replicas }) => replicas))
+      if (role === 'primary') leading.add(unitId);
+  }
+  return { leaving, leading };
 }
 
 function replicaMove(
