@@ -56,6 +56,7 @@ export const shapeDefault: Omit<ClusterShape, 'seed'> = {
 };
 
 const heartbeatMs = 300;
+const diskBytes = 64 * 2 ** 30;
 const masterLimits: CandidacyLimits = { ...defaultCandidacyLimits, heartbeatMs };
 
 /** A process and what runs in it. */
@@ -256,6 +257,7 @@ export class SimulatedCluster {
         newId,
         logger,
         network: this.network.of(process),
+        diskSpace: () => Promise.resolve({ freeBytes: diskBytes, totalBytes: 2 * diskBytes }),
         openDisk: (options) => disk.open(process, options, this.dice(`disk ${name}`)),
       },
     );

@@ -2,6 +2,7 @@ import type { NodeDisk, UnitDiskOptions } from '@levee/chunk-store';
 import type { ControlTopics } from '@levee/journal';
 import type { Clock, Logger, NewId, Random, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import type { DiskSpace } from './disk-gauge';
 import type { Network } from '@levee/wire';
 
 export interface DataNodeConfig {
@@ -33,6 +34,8 @@ export interface DataNodeWorld {
   readonly random?: Random;
   readonly newId?: NewId;
   readonly network?: Network;
+  /** Of the file system that holds the folder; asked of the system by default. */
+  readonly diskSpace?: (folder: string) => Promise<DiskSpace>;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;
 }
 

@@ -27,7 +27,7 @@ import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-no
 import { MoveReports } from './copy/move-reports';
 import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
-import { DiskGauge } from './disk-gauge';
+import { DiskGauge, spaceOf } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
 import { positionsOf } from './heartbeat-positions';
 import { LogClock } from './log-clock';
@@ -101,7 +101,7 @@ export class DataNode {
     const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
     const doors = world.network === undefined ? shared : { ...shared, network: world.network };
-    this.diskGauge = new DiskGauge(config.folder, shared);
+    this.diskGauge = new DiskGauge(config.folder, { ...shared, diskSpace: world.diskSpace ?? spaceOf });
     this.server = new RespServer<undefined>(new NodeService(this), doors);
   }
 

@@ -9,6 +9,12 @@ export interface DiskSpace {
   readonly totalBytes: number;
 }
 
+/** Of the file system that holds `folder`. */
+export async function spaceOf(folder: string): Promise<DiskSpace> {
+  const { bavail, blocks, bsize } = await statfs(folder);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
 /** How full the file system of the node's folder is, measured anew every ten seconds. */
 export class DiskGauge {
   /** `undefined` before the first measurement, and when that is not possible. */
@@ -18,7 +24,11 @@ export class DiskGauge {
 
   constructor(
     private readonly folder: string,
-    private readonly options: { readonly timers: Timers; readonly logger: Logger },
+    private readonly options: {
+      readonly timers: Timers;
+      readonly logger: Logger;
+      readonly diskSpace: (folder: string) => Promise<DiskSpace>;
+    },
   ) {}
 
   start(): void {
@@ -34,8 +44,7 @@ export class DiskGauge {
 
   private async measure(): Promise<void> {
     try {
-      const { bavail, blocks, bsize } = await statfs(this.folder);
-      this.latest = { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+      this.latest = await this.options.diskSpace(this.folder);
     } catch (error) {
       this.latest = undefined;
       this.options.logger.warn({ error: messageOf(error), folder: this.folder }, 'the disk could not be measured');
