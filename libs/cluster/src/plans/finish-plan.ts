@@ -24,15 +24,19 @@ export const finishPlan: Decider = (state, fields, context) => {
   if (plan.kind === 'format' && plan.step === 'parts')
     return [planChanged(plan, { step: 'reformat' }, { change: 'PlanEmptied', what: 'ended', step: 'parts' }, context)];
   const ended = { step: 'none', endedAtMs: context.nowMs } as const;
-  const step = plan.step;
+  const evidence = { cleared: givenUp(plan).map(({ unitId, generation }) => `${unitId}@${generation}`) };
+  const moment = { what: 'ended', step: plan.step, ...(isCompound(plan) ? {} : { evidence }) } as const;
   if (plan.change === planCancelled)
-    return [
-      planChanged(plan, { ...ended, state: 'cancelled' }, { change: planCancelled, what: 'ended', step }, context),
-    ];
+    return [planChanged(plan, { ...ended, state: 'cancelled' }, { change: planCancelled, ...moment }, context)];
   const over = rolledBack(plan) ? 'rolledBack' : 'done';
   const change = over === 'done' ? 'PlanDone' : plan.change;
-  return [planChanged(plan, { ...ended, state: over }, { change, what: 'ended', step }, context)];
+  return [planChanged(plan, { ...ended, state: over }, { change, ...moment }, context)];
 };
+
+/** The replicas whose units are cleared at its end. */
+function givenUp(plan: PlanState): readonly { unitId: string; generation: number; storeId: string; nodeId: string }[] {
+  return plan.change === planCancelled || rolledBack(plan) ? replicasMade(plan) : plan.retiring;
+}
 
 /** What keeps the plan from being over, or from its next step; `undefined` = nothing. */
 export function waitsFor(state: ClusterState, plan: PlanState): string | undefined {
@@ -43,8 +47,7 @@ export function waitsFor(state: ClusterState, plan: PlanState): string | undefin
   }
   if (plan.state !== 'reclaiming') return `its step ${plan.step}`;
   if (plan.step === 'observe') return 'readers with the route before the rollback';
-  const given = plan.change === planCancelled || rolledBack(plan) ? replicasMade(plan) : plan.retiring;
-  for (const { unitId, generation, storeId, nodeId } of given) {
+  for (const { unitId, generation, storeId, nodeId } of givenUp(plan)) {
     const unit = state.unit(unitId);
     if (unit?.state !== 'reclaiming' || unit.generation !== generation || unit.storeId !== storeId) continue;
     if (!isLost(state, { nodeId, storeId })) return `unit ${unitId} to be cleared`;
