@@ -4,6 +4,7 @@ import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
 import { isReadable } from '../plans/plan-shape';
+import { unitSpecLimits } from '../plans/unit-specs';
 import { chunkChanged, replicasRevived } from '../promotion';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
@@ -11,8 +12,6 @@ import { draft, type ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 import { foreignVoice } from './node-voice';
 
-/** Units of one node: each is a database of its own. */
-export const unitsPerNodeMax = 1_024;
 const engines = ['leveldb', 'memory'] as const;
 const nodeIdPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const unitNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -74,7 +73,7 @@ function readRegistration(fields: PayloadFields): Registration {
     httpAddress: address(fields, 'httpAddress'),
     featureLevel: fields.integer('featureLevel', { min: 1, max: 1_000_000 }),
     replaces: fields.optional('replaces', (name) => fields.text(name, 64), ''),
-    units: fields.objects('units', unitsPerNodeMax, (unit) => ({
+    units: fields.objects('units', unitSpecLimits.unitsMax, (unit) => ({
       unitId: unit.text('unitId', 128),
       capacityBytes: unit.integer('capacityBytes', { min: 65_536, max: 2 ** 50, unit: 'bytes' }),
       engine: unit.choice('engine', engines),

@@ -6,7 +6,7 @@ import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { planLimits } from './plan-limits';
 import { isReadable, livingReplicas } from './plan-shape';
-import { parseUnitSpecs } from './unit-specs';
+import { parseUnitSpecs, unitSpecLimits } from './unit-specs';
 
 /** What a proposal of each kind leads to; the rest of a plan is the same for all kinds. */
 export type Purpose = Pick<PlanState, 'namespace' | 'sources' | 'targets' | 'retiring'> &
@@ -158,7 +158,7 @@ function readEmptying(kind: 'drain' | 'format', state: ClusterState, fields: Pay
   if (unitsWanted !== null && parseUnitSpecs(unitsWanted) === undefined)
     return reject(
       'BAD_COMMAND',
-      `units is '${unitsWanted}', it must be a list such as 8x1GiB:leveldb,4x256MiB:memory, each of at least 64KiB`,
+      `units is '${unitsWanted}', it must be a list such as 8x1GiB:leveldb,4x256MiB:memory, at most ${unitSpecLimits.unitsMax} units of 1MiB to 4TiB`,
     );
   return { ...nothing, nodeId, unitsWanted };
 }

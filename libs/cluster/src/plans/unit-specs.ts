@@ -6,20 +6,25 @@ export interface UnitSpecs {
   readonly engine: UnitState['engine'];
 }
 
-const entry = /^(\d{1,4})x(\d{1,6})(KiB|MiB|GiB|TiB):(leveldb|memory)$/;
+/** Of one node: each unit is a database of its own. What a node refuses to make a plan would await for ever. */
+export const unitSpecLimits = { unitsMax: 1_024, capacityBytesMin: 2 ** 20, capacityBytesMax: 2 ** 42 } as const;
+
+const entry = /^(\d{1,5})x(\d{1,9})(KiB|MiB|GiB|TiB)(?::(leveldb|memory))?$/;
 const bytesOf: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
 
-/** Units as LEVEE_UNITS writes them, `8x1GiB:leveldb,4x256MiB:memory`; `undefined` when the text is no such list. */
+/** Units as LEVEE_UNITS writes them, `8x1GiB:leveldb,4x256MiB:memory`, leveldb where nothing is said; `undefined` when the text is no such list. */
 export function parseUnitSpecs(text: string): UnitSpecs[] | undefined {
   const specs: UnitSpecs[] = [];
+  const { unitsMax, capacityBytesMin, capacityBytesMax } = unitSpecLimits;
   for (const part of text.split(',')) {
-    const [, count, size, unit, engine] = entry.exec(part.trim()) ?? [];
+    const [, count, size, unit, engine = 'leveldb'] = entry.exec(part.trim()) ?? [];
     const capacityBytes = Number(size) * (bytesOf[unit ?? ''] ?? 0);
-    if (Number(count) < 1 || !(capacityBytes >= 65_536 && capacityBytes <= 2 ** 50)) return undefined;
+    if (Number(count) < 1 || !(capacityBytes >= capacityBytesMin && capacityBytes <= capacityBytesMax))
+      return undefined;
     if (engine !== 'leveldb' && engine !== 'memory') return undefined;
     specs.push({ count: Number(count), capacityBytes, engine });
   }
-  return specs;
+  return specs.reduce((sum, { count }) => sum + count, 0) <= unitsMax ? specs : undefined;
 }
 
 /** The units are as the specs want them, in whatever order. */
