@@ -3,6 +3,7 @@ import {
   type NodeDisk,
   type ReplicaDatabase,
   type UnitDiskOptions,
+  type UnitFormat,
   type UnitSpec,
 } from '@levee/chunk-store';
 import { CrashDisk } from '@levee/crash-level';
@@ -21,6 +22,7 @@ interface Unit {
 export class SurvivingDisk {
   private storeId: string | undefined;
   private clusterId: string | undefined;
+  private format: UnitFormat | undefined;
   private readonly units = new Map<string, Unit>();
   private owner: SimulatedProcess | undefined;
 
@@ -50,22 +52,24 @@ export class SurvivingDisk {
     if (this.owner?.alive === true)
       return Promise.reject(new ChunkStoreFailure('DISK_IN_USE', `${this.owner.name} has this disk open`));
     this.owner = process;
+    const specs = this.format?.units ?? options.specs;
     for (const [place, unit] of this.units) {
       unit.db = undefined;
-      const spec = options.specs.find(({ unitId }) => place.startsWith(`${unitId}@`));
+      const spec = specs.find(({ unitId }) => place.startsWith(`${unitId}@`));
       if (spec?.engine === 'memory') this.units.delete(place);
     }
     this.storeId ??= options.newStoreId();
-    return Promise.resolve(this.mounted(process, this.storeId, options.specs, dice));
+    return Promise.resolve(this.mounted(process, this.storeId, specs, dice));
   }
 
   private mounted(
     process: SimulatedProcess,
     storeId: string,
-    specs: readonly UnitSpec[],
+    specsAtStart: readonly UnitSpec[],
     dice: () => number,
   ): NodeDisk {
     const { units } = this;
+    let specs = specsAtStart;
     const lane = new Lane(process.time, dice, writing);
     const disk = this;
     const act = (kind: string, change: () => void, content: Uint8Array | string = ''): Promise<void> =>
@@ -82,8 +86,13 @@ export class SurvivingDisk {
     };
     return {
       storeId,
-      units: specs,
+      get units() {
+        return specs;
+      },
       unitsRefused: 0,
+      get format() {
+        return disk.format;
+      },
       get clusterId() {
         return disk.clusterId;
       },
@@ -119,6 +128,21 @@ export class SurvivingDisk {
         if (units.get(place)?.db !== undefined)
           throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
         await act('unit clear', () => units.delete(place));
+      },
+      reformat: async (format, free) => {
+        const isFree = (place: string): boolean =>
+          free.some(
+            ({ unitId, generation }) =>
+              place.startsWith(`${unitId}@`) && Number(place.slice(unitId.length + 1)) <= generation,
+          );
+        const doomed = [...units.keys()].filter(isFree);
+        const open = doomed.find((place) => units.get(place)?.db !== undefined);
+        if (open !== undefined) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${open} is open: close it first`);
+        await act('disk format', () => {
+          for (const place of doomed) units.delete(place);
+          this.format = format;
+        });
+        specs = format.units;
       },
       generationOf: (unitId) =>
         Promise.resolve(

@@ -8,6 +8,7 @@ import { Failure } from '@levee/kernel';
  * UNIT_FULL: the hard limit of the unit; the replica stands still at its position.
  * UNIT_UNKNOWN, UNIT_CONFLICT: not a unit of this disk, or not this generation of it.
  * DISK_IN_USE: another process holds the folder. DISK_TOO_SMALL: not even one unit fits.
+ * FORMAT_DAMAGED: the record of the units that a plan made cannot be read.
  * DISK_FOREIGN: the folder belongs to another cluster.
  */
 export type ChunkStoreFailureCode =
@@ -19,6 +20,7 @@ export type ChunkStoreFailureCode =
   | 'UNIT_UNKNOWN'
   | 'UNIT_CONFLICT'
   | 'UNIT_SPEC_INVALID'
+  | 'FORMAT_DAMAGED'
   | 'DISK_IN_USE'
   | 'DISK_TOO_SMALL'
   | 'DISK_FOREIGN';

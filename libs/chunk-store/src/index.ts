@@ -17,5 +17,6 @@ export * from './replica-types';
 export * from './replica-scan';
 export * from './stored-value';
 export * from './unit-disk';
+export type { ClearedUnit, UnitFormat } from './unit-format';
 export * from './unit-spec';
 export * from './value-cache';

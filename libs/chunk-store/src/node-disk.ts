@@ -1,4 +1,5 @@
 import type { ReplicaDatabase } from './engine';
+import type { ClearedUnit, UnitFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
 
 /** A node's disk as the node sees it; `UnitDisk` is the real one. */
@@ -7,8 +8,10 @@ export interface NodeDisk {
   readonly storeId: string;
   /** Units on offer. */
   readonly units: readonly UnitSpec[];
-  /** How many of the configured units are not, for want of space. */
+  /** How many of the units it should have are not, for want of space. */
   readonly unitsRefused: number;
+  /** The plan that made the units what they are; `undefined` = they are as the settings say. */
+  readonly format: UnitFormat | undefined;
   /** The cluster whose data it holds; `undefined` while it has never joined one. */
   readonly clusterId: string | undefined;
   /** Remembers the cluster, durably, at the first call; DISK_FOREIGN when it belongs to another. */
@@ -19,6 +22,13 @@ export interface NodeDisk {
   closeUnit(unitId: string, generation: number): Promise<void>;
   /** Removes what exactly this generation holds; idempotent. UNIT_CONFLICT while it is open. */
   clearUnit(unitId: string, generation: number): Promise<void>;
+  /**
+   * Makes the units what a plan wants, for good: also a process that starts with other settings finds them so. `free` =
+   * every unit there was, in the generation in which the cluster calls it free: cleared up to that, never above (I10).
+   * DISK_TOO_SMALL, with nothing changed, when the new ones do not fit; UNIT_CONFLICT while one of `free` is open. Cut
+   * short anywhere it is done again, or finished by the next process that opens the disk.
+   */
+  reformat(format: UnitFormat, free: readonly ClearedUnit[]): Promise<void>;
   /** Highest generation of a unit on this disk, 0 when there is none. */
   generationOf(unitId: string): Promise<number>;
   /** UNIT_UNKNOWN when it is not on offer. */

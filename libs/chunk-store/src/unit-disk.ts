@@ -1,13 +1,16 @@
-import { mkdir, open as openFile, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { assert } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
+import { ignoreMissing, readText, writeDurably } from './durable-file';
 import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
 import type { NodeDisk } from './node-disk';
+import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
 
 export interface UnitDiskOptions {
   readonly folder: string;
+  /** What a disk has that no plan has formatted since. */
   readonly specs: readonly UnitSpec[];
   /** Makes the identity of a new disk: unique, never reused. */
   readonly newStoreId: () => string;
@@ -27,13 +30,12 @@ export class UnitDisk implements NodeDisk {
   private constructor(
     readonly folder: string,
     readonly storeId: string,
-    /** Units that fit on this disk, or hold something already. */
-    readonly units: readonly UnitSpec[],
-    /** How many of the configured units do not fit. */
-    readonly unitsRefused: number,
+    private offered: { readonly units: readonly UnitSpec[]; readonly refused: number },
+    private formatted: UnitFormat | undefined,
     private cluster: string | undefined,
     private readonly lock: ReplicaDatabase,
     private readonly budget: EngineBudget,
+    private readonly freeBytes: (folder: string) => Promise<number>,
   ) {}
 
   /** DISK_IN_USE when another process has the folder; DISK_TOO_SMALL when not one unit fits. */
@@ -45,9 +47,16 @@ export class UnitDisk implements NodeDisk {
     try {
       const storeId = (await readText(join(folder, 'storeId'))) ?? options.newStoreId();
       await writeDurably(folder, 'storeId', storeId);
-      const free = await (options.freeBytes ?? freeBytesOf)(folder);
-      const units = await unitsThatFit(options.specs, folder, free);
-      const needed = options.specs[0]?.capacityBytes ?? 0;
+      const formatted = await readFormat(folder);
+      if (formatted !== undefined && formatted.toClear.length > 0) {
+        for (const unit of formatted.toClear) await clearUpTo(folder, unit);
+        await writeFormat(folder, { ...formatted, toClear: [] });
+      }
+      const specs = formatted?.units ?? options.specs;
+      const freeBytes = options.freeBytes ?? freeBytesOf;
+      const free = await freeBytes(folder);
+      const units = await unitsThatFit(specs, folder, free);
+      const needed = specs[0]?.capacityBytes ?? 0;
       if (units.length === 0)
         throw new ChunkStoreFailure(
           'DISK_TOO_SMALL',
@@ -55,12 +64,51 @@ export class UnitDisk implements NodeDisk {
             'free some space or configure smaller units (LEVEE_UNITS)',
         );
       const cluster = await readText(join(folder, 'clusterId'));
-      const refused = options.specs.length - units.length;
-      return new UnitDisk(folder, storeId, units, refused, cluster, lock, options.budget ?? engineBudgetDefault);
+      const offered = { units, refused: specs.length - units.length };
+      const budget = options.budget ?? engineBudgetDefault;
+      return new UnitDisk(folder, storeId, offered, formatted, cluster, lock, budget, freeBytes);
     } catch (error) {
       await lock.close();
       throw error;
     }
+  }
+
+  /** Units that fit on this disk, or hold something already. */
+  get units(): readonly UnitSpec[] {
+    return this.offered.units;
+  }
+
+  /** How many of the units it should have do not fit. */
+  get unitsRefused(): number {
+    return this.offered.refused;
+  }
+
+  get format(): UnitFormat | undefined {
+    return this.formatted;
+  }
+
+  async reformat(format: UnitFormat, free: readonly ClearedUnit[]): Promise<void> {
+    const highest = new Map(free.map(({ unitId, generation }) => [unitFolder(unitId), generation]));
+    for (const place of this.open.keys()) {
+      const [, unit = '', generation = 'g0'] = place.split(sep);
+      if (Number(generation.slice(1)) <= (highest.get(unit) ?? 0))
+        throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
+    }
+    const bytes = format.units.reduce((sum, unit) => sum + (unit.engine === 'memory' ? 0 : unit.capacityBytes), 0);
+    const freeBytes = await this.freeBytes(this.folder);
+    if (bytes > freeBytes)
+      throw new ChunkStoreFailure(
+        'DISK_TOO_SMALL',
+        `${this.folder} has ${freeBytes} bytes free, the units that plan ${format.planId} wants take ${bytes}: ` +
+          'free some space, or cancel the plan and propose smaller or fewer units',
+      );
+    const { planId, units } = format;
+    // Recorded first: whatever ends the process, the next one goes on from here.
+    await writeFormat(this.folder, { planId, units, toClear: free });
+    for (const unit of free) await clearUpTo(this.folder, unit);
+    await writeFormat(this.folder, { planId, units, toClear: [] });
+    this.formatted = format;
+    this.offered = { units, refused: 0 };
   }
 
   /** The cluster whose data the folder holds; `undefined` while it has never joined one. */
@@ -142,6 +190,24 @@ function unitFolder(unitId: string): string {
   return name;
 }
 
+/** Removes every generation of a unit up to the one given, and what is left of others that were being removed. */
+async function clearUpTo(folder: string, { unitId, generation }: ClearedUnit): Promise<void> {
+  const path = join(folder, 'units', unitFolder(unitId));
+  const names = (await readdir(path).catch(ignoreMissing)) ?? [];
+  for (const name of names) {
+    const found = /^g(\d+)(\.cleared)?$/.exec(name);
+    if (found === null || Number(found[1]) > generation) continue;
+    const doomed = join(path, `g${found[1]}.cleared`);
+    if (found[2] === undefined) {
+      await rm(doomed, { recursive: true, force: true });
+      await rename(join(path, name), doomed);
+    }
+    await rm(doomed, { recursive: true, force: true });
+  }
+  // Stays while it holds a higher generation.
+  await rmdir(path).catch(() => undefined);
+}
+
 async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: number): Promise<UnitSpec[]> {
   const used = new Set(await readdir(join(folder, 'units')));
   let left = free;
@@ -155,29 +221,4 @@ async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: nu
 async function freeBytesOf(folder: string): Promise<number> {
   const found = await statfs(folder);
   return found.bavail * found.bsize;
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  const text = await readFile(path, 'utf8').catch(ignoreMissing);
-  return text === undefined || text.trim() === '' ? undefined : text.trim();
-}
-
-/** Written aside, synced, renamed: after a power loss the file is the old one or the new one. */
-async function writeDurably(folder: string, name: string, text: string): Promise<void> {
-  const aside = join(folder, `${name}.new`);
-  const file = await openFile(aside, 'w');
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, join(folder, name));
-  const directory = await openFile(folder, 'r');
-  await directory.sync().finally(() => directory.close());
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return undefined;
-  throw error;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseUnitSpecs, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
@@ -116,5 +116,86 @@ describe('a unit disk', () => {
       code: 'DISK_TOO_SMALL',
       message: expect.stringMatching(/10 bytes free.*LEVEE_UNITS/) as string,
     });
+  });
+
+  describe('formatted by a plan', () => {
+    const units = parseUnitSpecs('1x2MiB:memory,3x1MiB:leveldb', 'n1');
+    const format = { planId: 'p7', units };
+    const free = [
+      { unitId: 'n1/u01', generation: 3 },
+      { unitId: 'n1/u02', generation: 0 },
+      { unitId: 'n1/u03', generation: 2 },
+    ];
+    const used = async (disk: UnitDisk, unitId: string, generation: number): Promise<void> => {
+      await (await disk.openUnit(unitId, generation)).put(k('a'), k('1'));
+      await disk.closeUnit(unitId, generation);
+    };
+
+    it('has the units of the plan, also when it is opened with other settings', async () => {
+      const disk = await open();
+      await used(disk, 'n1/u01', 3);
+      expect(disk.format).toBeUndefined();
+      await disk.reformat(format, free);
+      expect([disk.units, disk.format, disk.unitsRefused]).toEqual([units, format, 0]);
+      expect(existsSync(join(folder, 'units/u01'))).toBe(false);
+      await used(disk, 'n1/u04', 1);
+      const again = await reopen(disk);
+      expect([again.units, again.format?.planId, again.storeId]).toEqual([units, 'p7', disk.storeId]);
+      expect(await again.generationOf('n1/u04')).toBe(1);
+    });
+
+    it('is cleared up to the generations called free, never above (I10)', async () => {
+      const disk = await open();
+      await used(disk, 'n1/u01', 2);
+      const taken = await disk.openUnit('n1/u01', 4);
+      await taken.put(k('b'), k('2'));
+      await disk.reformat(format, free);
+      expect(existsSync(join(folder, 'units/u01/g2'))).toBe(false);
+      expect(await taken.get(k('b'))).toEqual(k('2'));
+      expect(await disk.generationOf('n1/u01')).toBe(4);
+    });
+
+    it('is not touched while one of the units is open, nor when the new ones do not fit', async () => {
+      let freeBytes = 3 * 2 ** 20;
+      const disk = await open({ freeBytes: async () => freeBytes });
+      const before = disk.units;
+      await disk.openUnit('n1/u01', 3);
+      await expect(disk.reformat(format, free)).rejects.toMatchObject({ code: 'UNIT_CONFLICT' });
+      await disk.closeUnit('n1/u01', 3);
+      freeBytes--;
+      await expect(disk.reformat(format, free)).rejects.toMatchObject({
+        code: 'DISK_TOO_SMALL',
+        message: expect.stringMatching(/3145727 bytes free.*plan p7 wants take 3145728.*cancel the plan/) as string,
+      });
+      expect([disk.units, disk.format]).toEqual([before, undefined]);
+      expect(existsSync(join(folder, 'units/u01/g3'))).toBe(true);
+      const again = await reopen(disk);
+      expect(again.units).toEqual(before);
+    });
+
+    it('finishes at the next start what the end of the process cut short', async () => {
+      const disk = await open();
+      for (const generation of [1, 3, 4]) await used(disk, 'n1/u01', generation);
+      await disk.close();
+      disks.length = 0;
+      // As a process leaves it that dies between the record and the last unit.
+      await writeFile(join(folder, 'units.json'), JSON.stringify({ ...format, toClear: free }));
+      await mkdir(join(folder, 'units/u03/g2.cleared'), { recursive: true });
+      const again = await open();
+      expect(again.units).toEqual(units);
+      expect(await readdir(join(folder, 'units/u01'))).toEqual(['g4']);
+      expect(existsSync(join(folder, 'units/u03'))).toBe(false);
+      expect(JSON.parse(await readFile(join(folder, 'units.json'), 'utf8'))).toEqual({ ...format, toClear: [] });
+    });
+
+    it.each(['{', '{}', '{"planId":"p1","units":[{"unitId":"n1/u01"}],"toClear":[]}', '[]', 'null'])(
+      'refuses the record %j instead of guessing',
+      async (text) => {
+        await (await open()).close();
+        disks.length = 0;
+        await writeFile(join(folder, 'units.json'), text);
+        await expect(open()).rejects.toMatchObject({ code: 'FORMAT_DAMAGED' });
+      },
+    );
   });
 });
