@@ -31,6 +31,7 @@ import { DiskGauge, spaceOf } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
 import { positionsOf } from './heartbeat-positions';
 import { LogClock } from './log-clock';
+import { NodeFormat } from './node-format';
 import { nodeLimits } from './node-limits';
 import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
@@ -65,6 +66,7 @@ export class DataNode {
   private readonly versions = new Map<string, number>();
   private reclaims: UnitReclaims | undefined;
   private moves: MoveReports | undefined;
+  private format: NodeFormat | undefined;
   private disk: NodeDisk | undefined;
   private digests: DigestQueue | undefined;
   private host: ReplicaHost | undefined;
@@ -123,6 +125,12 @@ export class DataNode {
     const specs = parseUnitSpecs(units, nodeId);
     const budget = this.engineBudget(specs.length);
     this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, budget });
+    const { format } = this.disk;
+    if (format !== undefined && JSON.stringify(format.units) !== JSON.stringify(specs))
+      this.logger.warn(
+        { planId: format.planId, units: format.units.length, LEVEE_UNITS: units },
+        'this disk was formatted by a plan: its units are those of the plan, not those of LEVEE_UNITS',
+      );
     if (this.disk.unitsRefused > 0)
       this.logger.warn(
         { offered: this.disk.units.length, refused: this.disk.unitsRefused, folder },
@@ -172,7 +180,7 @@ export class DataNode {
       ...this.identity,
       clusterId: this.context?.clusterId ?? null,
       ready: this.readyProblem() === undefined,
-      problem: this.readyProblem() ?? null,
+      problem: this.readyProblem() ?? this.format?.problem ?? null,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
       replicas: replicas.map((hosted) => describeReplica(hosted, nowMs)),
@@ -221,6 +229,7 @@ export class DataNode {
     this.cancelClock();
     this.reclaims?.stop();
     this.moves?.stop();
+    this.format?.stop();
     this.announced('');
     this.registration?.stop();
     await this.server.close(nodeLimits.respDrainMs).catch(() => undefined);
@@ -261,6 +270,8 @@ export class DataNode {
     const work = { disk, host, nodeId, clock: commandTime, timers, newId, logger };
     this.reclaims = new UnitReclaims(log, this.config.topics, this.view, work);
     this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
+    const onUnits = (): void => this.registration?.unitsChanged();
+    this.format = new NodeFormat(this.view, disk, { nodeId, host, timers, logger, onUnits });
     const alone = { ...shared, topics: this.config.topics, at: this.respAddress };
     await untilAlone(this.view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
     // [safety] Only what the control topics, read to their end, give to this disk is served.
@@ -328,6 +339,7 @@ export class DataNode {
     host.adopt(this.registration?.deposed === true ? [] : assignmentsOf(this.view.state, nodeId, disk.storeId));
     this.reclaims?.check();
     this.moves?.check();
+    this.format?.check();
   }
 
   private heartbeat(): Heartbeat {

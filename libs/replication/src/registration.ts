@@ -1,18 +1,7 @@
 import type { NodeDisk } from '@levee/chunk-store';
-import { decodeAs } from '@levee/codec';
-import type { Heartbeat, NodeState } from '@levee/events';
+import type { NodeState } from '@levee/events';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
-import {
-  asOffset,
-  asPartition,
-  type Clock,
-  Failure,
-  failureCode,
-  type Logger,
-  messageOf,
-  type NewId,
-  type Timers,
-} from '@levee/kernel';
+import { type Clock, Failure, failureCode, type Logger, messageOf, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { NodeIdentity } from './digest-work';
 import { nodeLimits } from './node-limits';
@@ -35,6 +24,9 @@ export class Registration {
   private isDeposed = false;
   private stopped = false;
   private registered = false;
+  /** How often the units have changed, and how often when they were last registered. */
+  private unitsVersion = 0;
+  private unitsRegistered = 0;
   private rejection: string | undefined;
   private cancelPause: () => void = () => undefined;
 
@@ -87,6 +79,12 @@ export class Registration {
     void this.run().finally(() => (this.running = false));
   }
 
+  /** The disk has other units than before. */
+  unitsChanged(): void {
+    this.unitsVersion++;
+    this.check();
+  }
+
   stop(): void {
     this.stopped = true;
     this.cancelPause();
@@ -95,6 +93,7 @@ export class Registration {
   private isOurs(known: NodeState | undefined): boolean {
     const { identity, respAddress, httpAddress } = this.options.facts;
     return (
+      this.unitsVersion === this.unitsRegistered &&
       known !== undefined &&
       known.storeId === identity.storeId &&
       known.incarnation === identity.incarnation &&
@@ -120,6 +119,7 @@ export class Registration {
 
   private async registerOnce(): Promise<boolean> {
     const { identity, ...addresses } = this.options.facts;
+    const { unitsVersion } = this;
     const units = await Promise.all(
       this.disk.units.map(async (unit) => ({ ...unit, generation: await this.disk.generationOf(unit.unitId) })),
     );
@@ -132,6 +132,7 @@ export class Registration {
     const outcome = await this.view.outcome(id, nodeLimits.registerDeadlineMs);
     if (outcome.rejectionCode === null) {
       this.registered = true;
+      this.unitsRegistered = unitsVersion;
       this.rejection = undefined;
       this.options.logger.info({ ...addresses, units: units.length }, 'registered');
       return true;
