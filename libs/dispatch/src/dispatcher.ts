@@ -203,6 +203,8 @@ export class Dispatcher {
   private round(): void {
     // What was heard long ago, or not heard, is no ground to act on.
     if (this.readyProblem() !== undefined || this.heartbeats.atEndMonotonicMs === undefined) return;
+    // A state that lacks what was proposed a moment ago would have it proposed again, with another chunk.
+    if (this.underWay.size > 0) return;
     const { clock } = this.world;
     const { state } = this.view;
     this.rates.keepOnly((nodeId) => state.node(nodeId) !== undefined);

@@ -52,7 +52,11 @@ export class InstantPlans {
     if (taken || sources.some((chunk) => chunk?.state !== 'serving')) return this.refuse(proposal, 'a chunk is taken');
     const made = this.allocate(proposal, sources as ChunkState[]);
     if (made === undefined) return;
-    const plan = this.planOf(proposal, ids, made.targets, nowMs);
+    const moved = (sources as ChunkState[]).flatMap((chunk) => {
+      const learner = made.learners.get(chunk.chunkId);
+      return learner === undefined ? [] : [{ ...chunk, replicas: [learner] }];
+    });
+    const plan = this.planOf(proposal, ids, [...made.targets, ...moved], nowMs);
     this.cluster.plan(plan);
     const switchAtMs = nowMs + (payload.kind === 'promote' ? 0 : this.times.copyMs);
     this.open.push({ plan, proposal, switchAtMs, ...made });
@@ -238,7 +242,14 @@ export class InstantPlans {
           evidence: '',
         })),
       })),
-      retiring: [],
+      retiring: sources.flatMap((chunkId) =>
+        (this.cluster.state.chunk(chunkId)?.replicas ?? []).flatMap((of) => {
+          const { nodeId, storeId, unitId, generation, role } = of;
+          const stays = payload.kind === 'promote' || payload.kind === 'reReplicate';
+          const leaves = !stays && (payload.kind !== 'move' || nodeId === payload.from) && of.role !== 'learner';
+          return leaves && role !== 'retired' ? [{ chunkId, nodeId, storeId, unitId, generation, role }] : [];
+        }),
+      ),
       verified: null,
       observeMs: 0,
       observeUntilMs: null,

@@ -279,6 +279,15 @@ test('an empty new node gets its share, primaries too, and no more', () => {
   expect(primaries.length).toBeLessThanOrEqual(5);
 });
 
+test('what fills an empty node does not count twice while it is on its way', () => {
+  const scene = new Scene({ nodes: 3, chunks: 4, units: 24 });
+  scene.cluster.addNodes(1, { units: 24, domains: 100 });
+  for (let round = 0; round < 60; round++) scene.carryOut(scene.round(0.25));
+  // 12 replicas on 4 nodes are 3 each; nine tenths of that are 2, also while source and target both hold one.
+  expect(24 - scene.cluster.state.freeUnitCount('n4')).toBe(2);
+  expect(scene.plans.done).toHaveLength(2);
+});
+
 describe('cold neighbours', () => {
   test('are merged down to what the namespace asks for, after a long while', () => {
     const scene = new Scene({ chunks: 8, nodes: 4 });

@@ -19,6 +19,8 @@ export interface PlanTraces {
   readonly leftAtMs: ReadonlyMap<string, number>;
   /** By node: replicas that open plans will bring to it and that have no unit yet. */
   readonly expected: ReadonlyMap<string, number>;
+  /** By node: replicas that stay only until open plans, whose new ones have their units or their node, switch. */
+  readonly leaving: ReadonlyMap<string, number>;
   /** Plans by these rules that are open and have not switched. */
   readonly openByRules: number;
   /** Nodes that people drain or format, or have drained; they get nothing. */
@@ -43,6 +45,7 @@ export function tracesOf(state: ClusterState): PlanTraces {
     movedAtMs: new Map<string, number>(),
     leftAtMs: new Map<string, number>(),
     expected: new Map<string, number>(),
+    leaving: new Map<string, number>(),
     openByRules: 0,
     reservedNodes: new Map<string, PlanState>(),
     busyNamespaces: new Map<string, PlanState>(),
@@ -68,6 +71,8 @@ export function tracesOf(state: ClusterState): PlanTraces {
     if (plan.policyVersion > 0) traces.openByRules++;
     for (const nodeId of nodeIds) traces.loading.set(nodeId, (traces.loading.get(nodeId) ?? 0) + 1);
     const hasUnits = plan.targets.some(({ replicas }) => replicas.length > 0);
+    for (const { nodeId, role } of hasUnits || plan.toNodeId !== null ? plan.retiring : [])
+      if (role !== 'dead') traces.leaving.set(nodeId, (traces.leaving.get(nodeId) ?? 0) + 1);
     const to = hasUnits || plan.kind === 'promote' ? null : plan.toNodeId;
     if (to !== null) traces.expected.set(to, (traces.expected.get(to) ?? 0) + 1);
   }

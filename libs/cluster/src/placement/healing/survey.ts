@@ -140,7 +140,7 @@ function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map
       node,
       units,
       unitBytesMin,
-      used: (on?.allocated ?? 0) + expected,
+      used: (on?.allocated ?? 0) + expected - (traces.leaving.get(nodeId) ?? 0),
       primaries: 0,
       load: 0,
       freeUnits,
