@@ -36,6 +36,7 @@ export interface Plan {
     readonly step: string;
     readonly what: string;
     readonly atMs: number;
+    readonly seq: number;
     readonly evidence: string;
   }>;
 }
