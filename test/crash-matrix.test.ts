@@ -5,7 +5,7 @@ import { scenarios } from './simulation/scenarios';
 import { dice, full, seed } from './support/seed';
 
 /** `npm test` draws points of each scenario for so long, and some at least; `npm run test:full` takes them all. */
-const drawing = { forMs: 6_000, leastPoints: 2 } as const;
+const drawing = { forMs: 4_000, leastPoints: 2 } as const;
 const runMsMax = 30_000;
 /** Points of all scenarios together, at the least. */
 const pointsMin = 300;
