@@ -1,0 +1,299 @@
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import Redis from 'ioredis';
+import { AppProcess } from '../support/app-process';
+import { ClusterProcess } from '../support/cluster-process';
+import { failed, underLoad } from '../support/cluster-under-load';
+import { ColdKeys } from '../support/cold-keys';
+import { failuresOf, tell } from '../support/counts';
+import { Ledger } from '../support/ledger';
+import { levee } from '../support/levee-command';
+import { PlanDoor, type Plan, type Replica, type Route } from '../support/plan-door';
+import { RouteWatcher } from '../support/route-news';
+import { dice } from '../support/seed';
+import { scratchFolder } from '../support/standalone-process';
+import { becomesWhole } from '../support/whole-cluster';
+
+const units = '24x64MiB:leveldb';
+const replicas = 3;
+const observeMs = 500;
+const planDeadlineMs = 120_000;
+/** A decision is at every portal within this time; so are nine of ten on a machine that the test itself keeps busy. */
+const routeNewsMs = 500;
+/** File systems stamp by the clock's last tick, which can be so long ago. */
+const fileClockMs = 10;
+
+interface Prediction {
+  readonly outcome: string;
+  readonly replicasMade: number;
+  readonly decisions: number;
+  readonly chunksAfter: readonly { readonly slotStart: number; readonly slotEnd: number }[];
+  readonly nodesAfter: readonly { readonly nodeId: string; readonly replicas: number; readonly unitsFree: number }[];
+}
+
+interface Decision {
+  readonly timestampMs: number;
+  readonly seq: number;
+  readonly decidedAtMs: number;
+  readonly commandKind: string;
+  /** Ids of the plans it changed. */
+  readonly planIds: readonly string[];
+}
+
+/** Another number of chunks, a node less, a node more, while clients read, write and delete all the time. */
+describe('an elastic cluster', () => {
+  const brokers = process.env.KAFKA_BROKERS ?? '';
+  const topicPrefix = `elastic${process.pid}`;
+  const random = dice();
+  const figures: Record<string, unknown> = {};
+  let dir: string;
+  let cluster: ClusterProcess;
+  let door: PlanDoor;
+  let cold: ColdKeys;
+  let added: AppProcess | undefined;
+  const watchers: RouteWatcher[] = [];
+
+  beforeAll(async () => {
+    if (brokers === '')
+      throw new Error('KAFKA_BROKERS is not set: npm test starts a Kafka, npm run kafka:start another');
+    dir = scratchFolder('elastic');
+    cluster = await ClusterProcess.start(
+      [
+        ...['--brokers', brokers, '--dir', join(dir, 'cluster'), '--nodes', '4'],
+        ...['--partitions', '4', '--chunks', '3', '--replicas', `${replicas}`],
+      ],
+      { LEVEE_TOPIC_PREFIX: topicPrefix, LEVEE_UNITS: units, LEVEE_BARRIER_INTERVAL: '500ms' },
+    );
+    door = new PlanDoor(cluster);
+    cold = await ColdKeys.write(portOf(0), { prefix: 'cold', count: 1_200, valueBytes: 1_000 });
+    for (const { http } of cluster.doors.portals) watchers.push(new RouteWatcher(http));
+  }, 180_000);
+
+  afterAll(async () => {
+    for (const watcher of watchers) await watcher.close();
+    await added?.end();
+    const said = await cluster?.end();
+    process.stdout.write(`elastic: ${JSON.stringify(figures)}\n`);
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    expect(said).toBe('');
+  }, 120_000);
+
+  const portOf = (portal: number): number => cluster.respPorts[portal] as number;
+  const url = (): string => cluster.doors.portals[0]?.http ?? '';
+  const ranges = (chunks: readonly { readonly slotStart: number; readonly slotEnd: number }[]): number[][] =>
+    chunks.map(({ slotStart, slotEnd }) => [slotStart, slotEnd]);
+  const evenly = (chunks: number): number[][] =>
+    Array.from({ length: chunks }, (_, i) => [0, 1].map((end) => Math.floor(((i + end) * 1_000_000) / chunks)));
+  const replicasOn = (routes: readonly Route[], nodeId: string): number =>
+    routes.flatMap((route) => route.replicas).filter((replica) => replica.nodeId === nodeId).length;
+
+  const decisions = async (): Promise<Decision[]> => {
+    const answer = await fetch(`${url()}/v1/log/${topicPrefix}.journal/0`, { signal: AbortSignal.timeout(20_000) });
+    const lines = (await answer.text()).trim().split('\n');
+    return lines
+      .map((line) => JSON.parse(line) as { record: string; timestampMs: number; value: JournalValue })
+      .filter(({ record }) => record === 'Decision')
+      .map(({ timestampMs, value: { seq, decidedAtMs, command, events } }) => ({
+        timestampMs,
+        seq,
+        decidedAtMs,
+        commandKind: command?.kind ?? '',
+        planIds: events.flatMap(({ record, value }) => (record === 'PlanState' ? [value.planId ?? ''] : [])),
+      }));
+  };
+
+  /** How far the journal and the topic of commands go. */
+  const ends = async (): Promise<number[]> => {
+    const { topics } = await door.get<{ topics: { name: string; offsets: { endOffset: number }[] }[] }>(
+      '/v1/log/topics',
+    );
+    return ['journal', 'commands', 'plans', 'routes'].map(
+      (name) => topics.find((topic) => topic.name === `${topicPrefix}.${name}`)?.offsets[0]?.endOffset ?? -1,
+    );
+  };
+
+  /** What the plan would do; asking for it leaves everything as it is. */
+  const dryRun = async (payload: object): Promise<Prediction> => {
+    const before = await ends();
+    const { prediction } = await door.post<{ prediction: Prediction }>('/v1/plans?dryRun=1', payload);
+    expect(await ends()).toEqual(before);
+    expect(prediction.outcome).toBe('done');
+    return prediction;
+  };
+
+  /** Replicas that a plan and its parts made. */
+  const replicasMade = async (planId: string): Promise<number> => {
+    const { plan, parts } = await door.get<{ plan: Plan; parts: Plan[] }>(`/v1/plans/${planId}`);
+    return [plan, ...parts].flatMap(({ targets }) => targets.flatMap((target) => target.replicas)).length;
+  };
+
+  /** Predicts it, does it, and compares. */
+  const foretold = async (payload: object): Promise<Plan> => {
+    const predicted = await dryRun(payload);
+    const plan = await door.carryOut(payload, planDeadlineMs);
+    const routes = await door.routes();
+    expect(await replicasMade(plan.planId)).toBe(predicted.replicasMade);
+    for (const range of ranges(predicted.chunksAfter)) expect(ranges(routes)).toContainEqual(range);
+    for (const { nodeId, replicas: expected } of predicted.nodesAfter)
+      expect([nodeId, replicasOn(routes, nodeId)]).toEqual([nodeId, expected]);
+    return plan;
+  };
+
+  /** Clients of every kind work while `change` runs; then nothing has failed, nothing is lost and all replicas agree. */
+  const unnoticed = async (name: string, change: () => Promise<void>): Promise<void> => {
+    const ledger = new Ledger(`ledger ${name} `, 2);
+    const client = new Redis(portOf(1), '127.0.0.1', { maxRetriesPerRequest: 0 });
+    const stop = { now: false };
+    const writing = ledger.write(client, stop).then(() => stop.now);
+    const begunMs = Date.now();
+    try {
+      const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
+        await change();
+        figures[`${name}, s`] = (Date.now() - begunMs) / 1000;
+      });
+      stop.now = true;
+      expect(await writing).toBe(true);
+      expect(failed(judgement)).toEqual([]);
+      expect(await ledger.contradictions(client)).toEqual([]);
+      expect(await cold.wrong(portOf(0))).toEqual([]);
+      figures[`${name}, longest pause of writes, ms`] = Math.round(judgement.longestGapMs.writes);
+      tell({ scenario: `elastic: ${name}`, repetitions: 1, failures: failuresOf(judgement) });
+    } finally {
+      stop.now = true;
+      client.disconnect();
+    }
+    await becomesWhole(cluster, door, { replicas });
+  };
+
+  it('goes from 3 chunks to 12 and to 6 as foretold, and nobody notices', async () => {
+    await unnoticed('resize', async () => {
+      await foretold({ kind: 'resize', namespace: 'default', chunks: 12, observeMs });
+      expect(ranges(await door.routes())).toEqual(evenly(12));
+      await foretold({ kind: 'resize', namespace: 'default', chunks: 6, observeMs });
+      expect(ranges(await door.routes())).toEqual(evenly(6));
+    });
+  }, 300_000);
+
+  it('shows a move step by step as it happens, each with its time, its decision and its evidence', async () => {
+    let moved: Plan | undefined;
+    let watched = '';
+    await unnoticed('move', async () => {
+      const [route] = (await door.routes()) as [Route];
+      const from = route.replicas[0]?.nodeId as string;
+      const to = ['n1', 'n2', 'n3', 'n4'].find((nodeId) => replicasOn([route], nodeId) === 0) as string;
+      const asked = ['move', '--chunk', route.chunkId, '--from', from, '--to', to, '--observe', `${observeMs}ms`];
+      const { code, stdout, stderr } = await levee(url(), ['plan', 'propose', ...asked, '--watch'], planDeadlineMs);
+      expect([code, stderr]).toEqual([0, '']);
+      watched = stdout;
+      moved = await door.plan(/^p\d+/.exec(stdout)?.[0] as string);
+    });
+    const told = [...watched.matchAll(/^ {2}(\d)\. .*? +done +(\S+Z) {2}decision (\d+) {2}(\S.*)$/gm)].map(
+      ([, number, at, seq, evidence]) => ({
+        number: Number(number),
+        atMs: Date.parse(at ?? ''),
+        seq: Number(seq),
+        evidence,
+      }),
+    );
+    const steps = new Map(told.map((step) => [step.number, step]));
+    expect([...steps.keys()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    // What was told is what the journal says, decision by decision.
+    const journal = new Map((await decisions()).map((decision) => [decision.seq, decision]));
+    let lastMs = 0;
+    for (const { number, atMs, seq, evidence } of steps.values()) {
+      expect([number, journal.get(seq)?.decidedAtMs]).toEqual([number, atMs]);
+      expect(journal.get(seq)?.planIds).toContain(moved?.planId);
+      expect([number, evidence]).toEqual([number, expect.stringMatching(/^\{/)]);
+      expect(atMs).toBeGreaterThanOrEqual(lastMs);
+      lastMs = atMs;
+    }
+    const kinds = [3, 5, 8, 9].map((number) => journal.get(steps.get(number)?.seq ?? 0)?.commandKind);
+    expect(kinds).toEqual(['ProposePlan', 'StartPlan', 'SwitchPlan', 'FinishPlan']);
+    // Lines came as it went on, not at the end: the copy was under way before it was done.
+    expect(watched).toMatch(/^ {2}6\. .* running/m);
+  }, 180_000);
+
+  it('empties a node that is drained', async () => {
+    await unnoticed('drain', async () => {
+      await foretold({ kind: 'drain', nodeId: 'n4', observeMs });
+      expect((await door.units('n4')).filter(({ state }) => state !== 'free')).toEqual([]);
+    });
+  }, 300_000);
+
+  it('gives a node that was added its share', async () => {
+    added = await AppProcess.start('data-node', {
+      KAFKA_BROKERS: brokers,
+      LEVEE_TOPIC_PREFIX: topicPrefix,
+      LEVEE_NODE_ID: 'n5',
+      LEVEE_DATA_DIR: join(dir, 'n5'),
+      LEVEE_UNITS: units,
+    });
+    await added.ready();
+    await unnoticed('rebalance', async () => {
+      await foretold({ kind: 'rebalance', namespace: 'default', observeMs });
+      const routes = await door.routes();
+      const counts = ['n1', 'n2', 'n3', 'n4', 'n5'].map((nodeId) => replicasOn(routes, nodeId));
+      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    });
+  }, 300_000);
+
+  it('has copied nothing before the journal said so', async () => {
+    const journal = new Map((await decisions()).map((decision) => [decision.seq, decision]));
+    const { plans } = await door.get<{ plans: Plan[] }>('/v1/plans?state=all');
+    const routed = new Set((await door.routes()).flatMap((route) => route.replicas.map(unitOf)));
+    let compared = 0;
+    for (const { history, targets } of plans)
+      for (const replica of targets.flatMap((target) => target.replicas)) {
+        const folder = folderOf(replica);
+        if (!routed.has(unitOf(replica)) || folder === undefined) continue;
+        const began = history.findLast(({ step, what }) => step === 'allocate' && what === 'began');
+        const { timestampMs = Infinity, commandKind } = journal.get(began?.seq ?? 0) ?? {};
+        expect(commandKind).toBe('StartPlan');
+        expect(statSync(folder).birthtimeMs).toBeGreaterThanOrEqual(timestampMs - fileClockMs);
+        compared++;
+      }
+    expect(compared).toBe(routed.size);
+  });
+
+  it(`has told both portals of every change of a route, of nine in ten within ${routeNewsMs} ms`, async () => {
+    const journal = new Map((await decisions()).map((decision) => [decision.seq, decision]));
+    const tookMs: number[] = [];
+    const [first, second] = watchers as [RouteWatcher, RouteWatcher];
+    expect([first.failure, second.failure]).toEqual([undefined, undefined]);
+    const begin = Math.max(first.news[0]?.seq ?? 0, second.news[0]?.seq ?? 0);
+    const told = (watcher: RouteWatcher): number[] => watcher.news.map(({ seq }) => seq).filter((seq) => seq > begin);
+    expect(told(second)).toEqual(told(first));
+    for (const { seq, atMs } of [...first.news, ...second.news])
+      if (seq > begin) tookMs.push(atMs - (journal.get(seq)?.decidedAtMs ?? 0));
+    tookMs.sort((a, b) => a - b);
+    expect(tookMs.length).toBeGreaterThan(20);
+    const at = (share: number): number => tookMs[Math.min(tookMs.length - 1, Math.floor(tookMs.length * share))] ?? NaN;
+    figures['decision to both portals, ms'] = { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+    tell({
+      scenario: 'elastic: a route change reaches a portal',
+      repetitions: tookMs.length,
+      failures: 0,
+      figure: 'ms from the decision',
+      values: tookMs,
+    });
+    expect(at(0.9)).toBeLessThan(routeNewsMs);
+  });
+
+  const unitOf = ({ unitId, generation }: Replica): string => `${unitId}@${generation}`;
+
+  /** Where a replica's unit has its data; the folder is made when the first of it is written. */
+  const folderOf = ({ nodeId, unitId, generation }: Replica): string | undefined => {
+    const home = cluster.doors.nodes.find(({ name }) => name === nodeId)?.dir ?? join(dir, 'n5');
+    const path = join('units', unitId.split('/').at(-1) as string, `g${generation}`);
+    return [home, join(home, nodeId)]
+      .map((base) => join(base, path))
+      .find((each) => statSync(each, { throwIfNoEntry: false }));
+  };
+});
+
+interface JournalValue {
+  readonly seq: number;
+  readonly decidedAtMs: number;
+  readonly command: { readonly kind: string } | null;
+  readonly events: readonly { readonly record: string; readonly value: { readonly planId?: string } }[];
+}
