@@ -66,6 +66,7 @@ describe('an elastic cluster', () => {
     );
     door = new PlanDoor(cluster);
     cold = await ColdKeys.write(portOf(0), { prefix: 'cold', count: 1_200, valueBytes: 1_000 });
+    await cold.deleteSome(portOf(0));
     for (const { http } of cluster.doors.portals) watchers.push(new RouteWatcher(http));
   }, 180_000);
 

@@ -11,19 +11,31 @@ export class ColdKeys {
     private readonly prefix: string,
     private readonly count: number,
     private readonly valueBytes: number,
+    private readonly namespace: string,
   ) {}
 
-  /** Writes `count` values of `valueBytes` through a portal's RESP port and deletes every third. */
+  private deleted = false;
+
+  /** Writes `count` values of `valueBytes` through a portal's RESP port. */
   static async write(
     port: number,
-    { prefix, count, valueBytes }: { readonly prefix: string; readonly count: number; readonly valueBytes: number },
+    {
+      prefix,
+      count,
+      valueBytes,
+      namespace = 'default',
+    }: { readonly prefix: string; readonly count: number; readonly valueBytes: number; readonly namespace?: string },
   ): Promise<ColdKeys> {
-    const cold = new ColdKeys(prefix, count, valueBytes);
-    await cold.with(port, async (redis) => {
-      await cold.each(async (i) => void (await redis.set(cold.key(i), cold.value(i))));
-      await cold.each(async (i) => void (cold.isDeleted(i) && (await redis.del(cold.key(i)))));
-    });
+    const cold = new ColdKeys(prefix, count, valueBytes, namespace);
+    await cold.with(port, (redis) => cold.each(async (i) => void (await redis.set(cold.key(i), cold.value(i)))));
     return cold;
+  }
+
+  /** Deletes every third. */
+  async deleteSome(port: number): Promise<this> {
+    await this.with(port, (redis) => this.each(async (i) => void (i % 3 === 0 && (await redis.del(this.key(i))))));
+    this.deleted = true;
+    return this;
   }
 
   /** The keys that are not as they were left, as texts, read strongly through a portal's RESP port. */
@@ -42,7 +54,7 @@ export class ColdKeys {
   }
 
   private isDeleted(i: number): boolean {
-    return i % 3 === 0;
+    return this.deleted && i % 3 === 0;
   }
 
   private key(i: number): string {
@@ -61,6 +73,7 @@ export class ColdKeys {
   private async with(port: number, work: (redis: Redis) => Promise<void>): Promise<void> {
     const redis = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 0, retryStrategy: () => null });
     try {
+      await redis.call('LV.USE', this.namespace);
       await redis.call('LV.CONSISTENCY', 'strong');
       await work(redis);
     } finally {
