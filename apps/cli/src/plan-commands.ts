@@ -1,3 +1,4 @@
+import { planKinds } from '@levee/cluster';
 import { type Command, InvalidArgumentError } from 'commander';
 import { durationMs, wholeNumber } from './arguments';
 import { usageFailure } from './exit';
@@ -7,19 +8,6 @@ import { watchPlan } from './plan-watch';
 import type { PortalClient } from './portal-client';
 import type { Tools, ToolsOf } from './program';
 import { rowsOf } from './rows';
-
-export const planKinds = [
-  'move',
-  'reReplicate',
-  'promote',
-  'split',
-  'merge',
-  'shift',
-  'resize',
-  'drain',
-  'format',
-  'rebalance',
-] as const;
 
 /** What a plan may be told; the master says which of these its kind takes. */
 interface ProposalOptions {

@@ -12,9 +12,17 @@ import { isCompound, planEmptying, planHolding, slotsHeld } from './plan-shape';
 import { readPurpose, type Purpose } from './read-proposal';
 
 export const planKinds = [
-  ...['move', 'reReplicate', 'promote', 'split', 'merge'],
-  ...['shift', 'resize', 'drain', 'format', 'rebalance'],
-] as unknown as readonly [PlanState['kind'], ...PlanState['kind'][]];
+  'move',
+  'reReplicate',
+  'promote',
+  'split',
+  'merge',
+  'shift',
+  'resize',
+  'drain',
+  'format',
+  'rebalance',
+] as const satisfies readonly PlanState['kind'][];
 
 /** Why a plan is proposed. */
 export const planTriggers = [
