@@ -7,6 +7,7 @@ export * from './copy/copy-position';
 export * from './copy/copy-target';
 export * from './copy/snapshot-copy';
 export * from './engine';
+export * from './engine-memory';
 export * from './key-state';
 export * from './node-disk';
 export * from './prepared-batch';

@@ -3,6 +3,7 @@ import { join, sep } from 'node:path';
 import { assert } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { ignoreMissing, readText, writeDurably } from './durable-file';
+import type { EngineMemory } from './engine-memory';
 import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
 import type { NodeDisk } from './node-disk';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
@@ -14,7 +15,10 @@ export interface UnitDiskOptions {
   readonly specs: readonly UnitSpec[];
   /** Makes the identity of a new disk: unique, never reused. */
   readonly newStoreId: () => string;
+  /** Of every database alike... */
   readonly budget?: EngineBudget;
+  /** ...or divided among them. */
+  readonly memory?: EngineMemory | undefined;
   /** Free bytes of the file system; real by default. */
   readonly freeBytes?: (folder: string) => Promise<number>;
 }
@@ -26,6 +30,7 @@ export interface UnitDiskOptions {
  */
 export class UnitDisk implements NodeDisk {
   private readonly open = new Map<string, ReplicaDatabase>();
+  private readonly budgets = new Map<string, EngineBudget>();
 
   private constructor(
     readonly folder: string,
@@ -34,7 +39,7 @@ export class UnitDisk implements NodeDisk {
     private formatted: UnitFormat | undefined,
     private cluster: string | undefined,
     private readonly lock: ReplicaDatabase,
-    private readonly budget: EngineBudget,
+    private readonly memory: Pick<UnitDiskOptions, 'budget' | 'memory'>,
     private readonly freeBytes: (folder: string) => Promise<number>,
   ) {}
 
@@ -65,8 +70,7 @@ export class UnitDisk implements NodeDisk {
         );
       const cluster = await readText(join(folder, 'clusterId'));
       const offered = { units, refused: specs.length - units.length };
-      const budget = options.budget ?? engineBudgetDefault;
-      return new UnitDisk(folder, storeId, offered, formatted, cluster, lock, budget, freeBytes);
+      return new UnitDisk(folder, storeId, offered, formatted, cluster, lock, options, freeBytes);
     } catch (error) {
       await lock.close();
       throw error;
@@ -133,7 +137,7 @@ export class UnitDisk implements NodeDisk {
     const spec = this.spec(unitId);
     const place = this.place(unitId, generation);
     if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open already`);
-    const db = spec.engine === 'memory' ? await openMemory() : await openLevelDb(join(this.folder, place), this.budget);
+    const db = spec.engine === 'memory' ? await openMemory() : await this.openOnDisk(place);
     this.open.set(place, db);
     return db;
   }
@@ -144,6 +148,7 @@ export class UnitDisk implements NodeDisk {
     const db = this.open.get(place);
     this.open.delete(place);
     if (db !== undefined && db.status !== 'closed') await db.close();
+    this.giveBack(place);
   }
 
   /** Removes what exactly this generation holds; idempotent. UNIT_CONFLICT while it is open. */
@@ -175,6 +180,25 @@ export class UnitDisk implements NodeDisk {
     for (const db of this.open.values()) if (db.status !== 'closed') await db.close();
     this.open.clear();
     await this.lock.close();
+  }
+
+  private async openOnDisk(place: string): Promise<ReplicaDatabase> {
+    const { budget = engineBudgetDefault, memory } = this.memory;
+    const onDisk = this.units.filter(({ engine }) => engine !== 'memory').length;
+    const own = memory?.take(onDisk - this.budgets.size);
+    if (own !== undefined) this.budgets.set(place, own);
+    try {
+      return await openLevelDb(join(this.folder, place), own ?? budget);
+    } catch (error) {
+      this.giveBack(place);
+      throw error;
+    }
+  }
+
+  private giveBack(place: string): void {
+    const own = this.budgets.get(place);
+    if (own !== undefined) this.memory.memory?.giveBack(own);
+    this.budgets.delete(place);
   }
 
   private place(unitId: string, generation: number): string {

@@ -7,9 +7,16 @@ import type { LiveValue } from './key-state';
  */
 export class ValueBudget {
   private addedBytes = 0;
+  /** Added in the generation before, of which the caches keep what was asked for since. */
+  private olderBytes = 0;
   private age = 0;
 
-  constructor(private readonly bytesMax: number) {}
+  constructor(readonly bytesMax: number) {}
+
+  /** What the caches hold, at most. */
+  get usedBytes(): number {
+    return this.olderBytes + this.addedBytes;
+  }
 
   get generation(): number {
     return this.age;
@@ -18,6 +25,7 @@ export class ValueBudget {
   add(bytes: number): void {
     this.addedBytes += bytes;
     if (this.addedBytes * 2 <= this.bytesMax) return;
+    this.olderBytes = this.addedBytes;
     this.addedBytes = 0;
     this.age++;
   }
