@@ -18,6 +18,9 @@ export interface DataNodeAppConfig {
   readonly topicPrefix: string;
   readonly memoryBudgetBytes: number;
   readonly heartbeatMs: number;
+  /** 0 = no limit. */
+  readonly copyBytesPerSecond: number;
+  readonly digestBytesPerSecond: number;
 }
 
 export const dataNodeSettingNames = [
@@ -33,6 +36,8 @@ export const dataNodeSettingNames = [
   'LEVEE_TOPIC_PREFIX',
   'LEVEE_MEMORY_BUDGET',
   'LEVEE_HEARTBEAT',
+  'LEVEE_COPY_BYTES_PER_SECOND',
+  'LEVEE_DIGEST_BYTES_PER_SECOND',
 ] as const;
 
 export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[number]>): DataNodeAppConfig {
@@ -50,6 +55,8 @@ export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[
     topicPrefix: settings.LEVEE_TOPIC_PREFIX,
     memoryBudgetBytes: settings.LEVEE_MEMORY_BUDGET,
     heartbeatMs: settings.LEVEE_HEARTBEAT,
+    copyBytesPerSecond: settings.LEVEE_COPY_BYTES_PER_SECOND ?? 0,
+    digestBytesPerSecond: settings.LEVEE_DIGEST_BYTES_PER_SECOND ?? 0,
   });
 }
 

@@ -1,7 +1,7 @@
 import type { AbstractIterator, AbstractSnapshot } from 'abstract-level';
-import { type Clock, Digest, hash128, type Partition } from '@levee/kernel';
+import { Digest, hash128, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
-import { Breather } from './breather';
+import { Breather, type Pace } from './breather';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import type { ReplicaDatabase } from './engine';
 import type { Replica } from './replica';
@@ -45,15 +45,15 @@ export class ReplicaSnapshot {
    * Sum modulo 2^128 of the hashes of (key, raw value) of the partition's keys not expired at `barrierMs`; unreadable
    * records count as they stand. Background work: gives way every 2 ms. Throws REPLICA_DAMAGED on a bad checksum.
    */
-  async digest(partition: Partition, barrierMs: number, clock: Clock, signal?: AbortSignal): Promise<PartitionDigest> {
+  async digest(partition: Partition, barrierMs: number, pace: Pace, signal?: AbortSignal): Promise<PartitionDigest> {
     const { hashAlgorithm, partitions } = this.replica.identity;
     const onlyOne = this.replica.partitions.length === 1;
     const digest = new Digest();
     const hash = new Uint32Array(4);
-    const breather = new Breather(clock);
+    const breather = new Breather(pace);
     let keys = 0;
     for await (const [databaseKey, stored] of this.entries(signal)) {
-      if (breather.tired()) await breather.breathe();
+      if (breather.tired(1, databaseKey.length + stored.length)) await breather.breathe();
       const key = databaseKey.subarray(dataPrefixBytes);
       if (!onlyOne && partitionOf(hashOf(key, hashAlgorithm), partitions) !== partition) continue;
       const value = this.replica.readStored(databaseKey, stored);
@@ -61,6 +61,7 @@ export class ReplicaSnapshot {
       digest.add(hash128([key, value.raw], hash));
       keys++;
     }
+    breather.end();
     return { digest: digest.toHex(), keys };
   }
 
@@ -115,11 +116,11 @@ export const expiredKeptMs = 3_600_000;
 export async function sweepExpired(
   replica: Replica,
   logNowMs: number,
-  clock: Clock,
+  pace: Pace,
   signal?: AbortSignal,
 ): Promise<SweepResult> {
   const snapshot = ReplicaSnapshot.take(replica);
-  const breather = new Breather(clock);
+  const breather = new Breather(pace);
   let liveKeys = 0;
   let liveBytes = 0;
   let removed = 0;
@@ -138,7 +139,7 @@ export async function sweepExpired(
     });
   try {
     for await (const [key, stored] of snapshot.entries(signal)) {
-      if (breather.tired()) await breather.breathe();
+      if (breather.tired(1, key.length + stored.length)) await breather.breathe();
       const value = replica.readStored(key, stored);
       if (value.expiresAtMs !== 0) expiring++;
       if (value.expiredAt(logNowMs - expiredKeptMs)) {
@@ -154,6 +155,7 @@ export async function sweepExpired(
     }
     if (doomed.length > 0) await remove(doomed);
   } finally {
+    breather.end();
     await snapshot.close();
   }
   return { liveKeys, liveBytes, removed, expiring: expiring - removed };

@@ -1,3 +1,4 @@
+import { Breather, type Pace } from './breather';
 import type { KeyState } from './key-state';
 import type { Replica } from './replica';
 import { dataKey, dataPrefixBytes } from './stored-value';
@@ -42,7 +43,10 @@ export async function scanReplica(
   range: ScanRange,
   limits: ScanLimits,
   nowMs: number,
+  pace?: Pace,
 ): Promise<ScanPage> {
+  const breather = pace && new Breather(pace);
+  let lookedAtBytes = 0;
   const bytesMax = limits.bytesMax ?? scanLimits.bytesMaxDefault;
   const visitsMax = limits.visitsMax ?? scanLimits.visitsMaxDefault;
   const limit = Math.min(limits.limit, scanLimits.entriesMax);
@@ -60,14 +64,19 @@ export async function scanReplica(
         const key = databaseKey.subarray(dataPrefixBytes);
         const state = replica.interpret(databaseKey, stored, nowMs);
         visits++;
+        lookedAtBytes += databaseKey.length + stored.length;
         if (state !== undefined) {
           entries.push({ key, state });
           bytes += key.length + (state.readable ? state.value.length : 0) + 32;
         }
         if (entries.length >= limit || bytes >= bytesMax || visits >= visitsMax) return { entries, resumeAt: key };
       }
+      if (breather?.tired(found.length, lookedAtBytes) === true) await breather.breathe();
+      lookedAtBytes = 0;
     }
   } finally {
+    breather?.tired(0, lookedAtBytes);
+    breather?.end();
     await iterator.close();
   }
 }

@@ -24,6 +24,8 @@ export interface DataNodeConfig {
   readonly topics: ControlTopics;
   /** Most bytes a second that copies put into the units of this node; 0 = no limit (the default). */
   readonly copyBytesPerSecond?: number | undefined;
+  /** Most bytes a second that digests and sweeps of this node read; 0 = no limit (the default). */
+  readonly digestBytesPerSecond?: number | undefined;
 }
 
 export interface DataNodeWorld {

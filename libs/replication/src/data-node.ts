@@ -1,11 +1,4 @@
-import {
-  type EngineBudget,
-  type NodeDisk,
-  parseUnitSpecs,
-  UnitDisk,
-  type UnitDiskOptions,
-  ValueBudget,
-} from '@levee/chunk-store';
+import { type NodeDisk, parseUnitSpecs, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
 import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
@@ -30,9 +23,11 @@ import { DigestQueue, type NodeIdentity } from './digest-work';
 import { DiskGauge, spaceOf } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
 import { positionsOf } from './heartbeat-positions';
+import { IoScheduler } from './io/io-scheduler';
 import { LogClock } from './log-clock';
 import { NodeFormat } from './node-format';
 import { nodeLimits } from './node-limits';
+import { NodeMemory } from './node-memory';
 import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
 import { RecordOutbox } from './record-outbox';
@@ -65,6 +60,7 @@ export class DataNode {
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
   private reclaims: UnitReclaims | undefined;
+  private memory: NodeMemory | undefined;
   private moves: MoveReports | undefined;
   private format: NodeFormat | undefined;
   private disk: NodeDisk | undefined;
@@ -123,8 +119,9 @@ export class DataNode {
   async start(): Promise<void> {
     const { folder, units, nodeId, respPort, host } = this.config;
     const specs = parseUnitSpecs(units, nodeId);
-    const budget = this.engineBudget(specs.length);
-    this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, budget });
+    this.memory = new NodeMemory(this.config.memoryBudgetBytes, specs);
+    const memory = this.memory.engines;
+    this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, memory });
     const { format } = this.disk;
     if (format !== undefined && JSON.stringify(format.units) !== JSON.stringify(specs))
       this.logger.warn(
@@ -143,7 +140,7 @@ export class DataNode {
       throw error;
     }
     this.diskGauge.start();
-    this.joining = this.join(this.disk).catch((error: unknown) => {
+    this.joining = this.join(this.disk, this.memory).catch((error: unknown) => {
       if (this.closed) return;
       this.problem = messageOf(error);
       this.logger.error({ error }, 'this node cannot join its cluster');
@@ -213,6 +210,8 @@ export class DataNode {
       feeds: { ...this.host?.feedCounts() },
       quarantine: { ...this.quarantine.stats },
       digests: { ...this.digests?.counts },
+      memory: { ...this.memory?.stats(replicas, this.disk?.units ?? []) },
+      io: { ...this.host?.io.stats() },
       heartbeats: { ...this.heartbeats.counts },
       copies: { open: this.host?.copies.open ?? 0, ...this.host?.copies.counts },
       resp: { ...this.server.stats() },
@@ -243,7 +242,7 @@ export class DataNode {
     await this.disk?.close();
   }
 
-  private async join(disk: NodeDisk): Promise<void> {
+  private async join(disk: NodeDisk, memory: NodeMemory): Promise<void> {
     this.problem = 'reading the control topics';
     await this.view.start();
     this.problem = 'waiting for a master to claim the cluster';
@@ -253,14 +252,15 @@ export class DataNode {
     await this.heartbeats.send();
     await this.readLogClock();
     const { clock, timers, logger, log, logClock, identity, quarantine } = this;
-    this.digests = new DigestQueue(identity, this.digestsOut, { clock, logger });
+    const { copyBytesPerSecond, digestBytesPerSecond } = this.config;
+    const io = new IoScheduler({ clock, timers, digestBytesPerSecond });
+    this.digests = new DigestQueue(identity, this.digestsOut, { clock, logger, pace: io.pace('digest') });
     const { digests } = this;
-    const budget = this.engineBudget(disk.units.length);
-    const values = new ValueBudget(Math.floor(this.config.memoryBudgetBytes / 2));
+    const { values, engines } = memory;
+    const budget = engines.largest;
     const shared = { clock, timers, logger, log, logClock, identity };
     const { network, random } = this;
-    const { copyBytesPerSecond } = this.config;
-    const copying = { network, random, copyBytesPerSecond };
+    const copying = { network, random, copyBytesPerSecond, io };
     const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
     const { nodeId } = identity;
@@ -385,12 +385,5 @@ export class DataNode {
     } finally {
       stop.abort();
     }
-  }
-
-  /** Half of the memory: every database costs a block cache and two write buffers, for 16 units in use. */
-  private engineBudget(units: number): EngineBudget {
-    const share = Math.floor(this.config.memoryBudgetBytes / 2 / (3 * Math.max(1, Math.min(units, 16))));
-    const bytes = Math.min(4 << 20, Math.max(256 << 10, share));
-    return { writeBufferBytes: bytes, blockCacheBytes: bytes };
   }
 }

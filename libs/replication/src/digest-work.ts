@@ -1,4 +1,4 @@
-import { type Replica, ReplicaSnapshot } from '@levee/chunk-store';
+import { type Pace, type Replica, ReplicaSnapshot } from '@levee/chunk-store';
 import { encode } from '@levee/codec';
 import { type Clock, failureCode, type Logger, messageOf, type Offset, type Partition } from '@levee/kernel';
 import type { HostedReplica } from './hosted-replica';
@@ -31,7 +31,7 @@ export class DigestQueue {
   constructor(
     private readonly identity: NodeIdentity,
     private readonly outbox: RecordOutbox,
-    private readonly options: { readonly clock: Clock; readonly logger: Logger },
+    private readonly options: { readonly clock: Clock; readonly logger: Logger; readonly pace?: Pace },
   ) {}
 
   /** To be called between two writes of the replica. */
@@ -70,9 +70,9 @@ export class DigestQueue {
   }
 
   private async compute(work: DigestWork, snapshot: ReplicaSnapshot): Promise<void> {
-    const { clock } = this.options;
+    const { clock, pace = clock } = this.options;
     const { signal } = this.stopping;
-    const { digest, keys } = await snapshot.digest(work.partition, work.timeMs, clock, signal);
+    const { digest, keys } = await snapshot.digest(work.partition, work.timeMs, pace, signal);
     if (signal.aborted) return;
     const { namespace, chunkId, unitId, generation } = work.replica.identity;
     const key = `${chunkId}/${work.partition}/${work.offset}/${this.identity.nodeId}`;

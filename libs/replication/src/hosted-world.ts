@@ -6,6 +6,7 @@ import type { CopySessions } from './copy/copy-sessions';
 import type { RemoteWorld } from './copy/piece-stream';
 import type { DigestWork } from './digest-work';
 import type { HostedReplica } from './hosted-replica';
+import type { IoScheduler } from './io/io-scheduler';
 import type { LogClock } from './log-clock';
 import type { PartitionFeed } from './partition-feed';
 import type { WaitBudget } from './position-waits';
@@ -22,6 +23,8 @@ export interface HostedWorld {
   readonly logClock: LogClock;
   readonly budget: EngineBudget;
   readonly values: ValueBudget;
+  /** Turns of everything that can wait. */
+  readonly io: IoScheduler;
   readonly waits: WaitBudget;
   readonly rebuilds: Turnstile;
   readonly digests: { add(work: DigestWork): void };

@@ -41,7 +41,7 @@ async function answerPage(
   try {
     const { from, to, limit, bytesMax, nowMs, keysOnly } = request;
     const range = { ...(from.length > 0 ? { from } : {}), ...(to.length > 0 ? { to } : {}) };
-    const page = await scanReplica(hosted.replica, range, { limit, bytesMax }, nowMs);
+    const page = await scanReplica(hosted.replica, range, { limit, bytesMax }, nowMs, context.host.io.pace('scan'));
     const items = page.entries.map(({ key, state }): RangeItem => {
       if (state.readable) {
         const { offset, expiresAtMs, value } = state;

@@ -17,6 +17,7 @@ import { CopySessions } from './copy/copy-sessions';
 import type { DigestQueue, NodeIdentity } from './digest-work';
 import { HostedReplica } from './hosted-replica';
 import type { HostedWorld } from './hosted-world';
+import { IoScheduler } from './io/io-scheduler';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { type BadReason, PartitionFeed } from './partition-feed';
@@ -40,6 +41,8 @@ export interface ReplicaHostOptions {
   readonly quarantine: RecordOutbox;
   readonly network?: Network | undefined;
   readonly random?: Random | undefined;
+  /** Shared with other background work of the node; its own by default. */
+  readonly io?: IoScheduler | undefined;
   /** Most bytes a second that copies put into this node's units; 0 = no limit (the default). */
   readonly copyBytesPerSecond?: number | undefined;
 }
@@ -87,6 +90,7 @@ export class ReplicaHost {
   private readonly feeds = new Map<string, PartitionFeed>();
   private readonly world: HostedWorld;
   readonly copies: CopySessions;
+  readonly io: IoScheduler;
   private readonly retentions: Retentions;
   private readonly waits = new WaitBudget(() => this.pace.hurry());
   private readonly pace: ApplyPace;
@@ -98,10 +102,13 @@ export class ReplicaHost {
   constructor(private readonly options: ReplicaHostOptions) {
     this.pace = new ApplyPace(options.clock, options.timers, () => this.waits.inUse > 0);
     const { clock, timers, logger, log, identity, clusterId, network, random } = options;
-    this.copies = new CopySessions({ incarnation: identity.incarnation, clock, timers, logger });
+    this.io = options.io ?? new IoScheduler({ clock, timers });
+    const copyPace = this.io.pace('copy');
+    this.copies = new CopySessions({ incarnation: identity.incarnation, clock: copyPace, timers, logger });
     this.retentions = new Retentions(log, clock);
     this.world = {
       ...options,
+      io: this.io,
       copies: this.copies,
       copyRate: new ByteRate(options.copyBytesPerSecond ?? 0, clock, timers),
       remote: { clusterId, clock, timers, logger, network, random },
@@ -174,6 +181,7 @@ export class ReplicaHost {
   async close(): Promise<void> {
     this.stopped = true;
     this.cancelSweep();
+    this.io.close();
     this.copies.close();
     for (const feed of this.feeds.values()) feed.close();
     await Promise.all([...this.hosted.values()].map((each) => each.close()));
@@ -281,7 +289,7 @@ export class ReplicaHost {
 
   /** Counts live keys and removes long expired ones, one replica after another, only where something happened. */
   async sweepAll(): Promise<void> {
-    const { clock, logClock, logger } = this.options;
+    const { logClock, logger } = this.options;
     for (const hosted of [...this.hosted.values()]) {
       const logNowMs = logClock.nowMs();
       if (this.stopped || logNowMs === undefined) return;
@@ -292,7 +300,7 @@ export class ReplicaHost {
       try {
         const { space } = hosted.replica;
         const { appliedBytes } = space;
-        const swept = await sweepExpired(hosted.replica, logNowMs, clock);
+        const swept = await sweepExpired(hosted.replica, logNowMs, this.io.pace('sweep'));
         space.swept(swept.liveBytes, appliedBytes);
         hosted.liveKeys = swept.liveKeys;
         hosted.liveBytes = swept.liveBytes;

@@ -127,6 +127,16 @@ export const settingsTable = {
     ['data-node', 'standalone'],
     'caches, write buffers and network buffers of one data node',
   ),
+  LEVEE_COPY_BYTES_PER_SECOND: optional(
+    byteSize(),
+    ['data-node', 'standalone'],
+    'most bytes a second that copies put into the units of one data node; default no limit',
+  ),
+  LEVEE_DIGEST_BYTES_PER_SECOND: optional(
+    byteSize(),
+    ['data-node', 'standalone'],
+    'most bytes a second that digests and sweeps of one data node read; default no limit',
+  ),
   LEVEE_HEARTBEAT: setting(duration(), '300ms', everyServer, 'time between two heartbeats'),
   LEVEE_MASTER_SILENCE: setting(
     duration(),

@@ -1,7 +1,7 @@
 import { crc32cNative } from '@levee/codec';
-import { assert, type Clock } from '@levee/kernel';
+import { assert } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
-import { Breather } from '../breather';
+import { Breather, type Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
 import { copiesAtOnce, type ReplicaDatabase } from '../engine';
 import { PartitionLog } from '../partition-log';
@@ -13,7 +13,7 @@ import { type CopyPosition, CopyPositions } from './copy-position';
 import { blockKey, type BlockRecord, copyStateKey, readBlocks, readCopyState, sealRecord } from './copy-record';
 
 export interface CopyTargetOptions {
-  readonly clock: Clock;
+  readonly clock: Pace;
   /** Most bytes that the unit takes; 0 = no limit. */
   readonly capacityBytes: number;
 }

@@ -1,7 +1,6 @@
 import { crc32cNative } from '@levee/codec';
-import type { Clock } from '@levee/kernel';
 import { hashOf, partitionsOf, slotOf } from '@levee/keyspace';
-import { Breather } from '../breather';
+import { Breather, type Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
 import type { Replica } from '../replica';
 import { type ReplicaIterator, ReplicaSnapshot } from '../replica-digest';
@@ -32,16 +31,16 @@ export class SnapshotCopy {
     private readonly range: CopyRange,
     /** Inside the snapshot, for each partition that the slots touch. */
     readonly positions: readonly CopyPosition[],
-    clock: Clock,
+    pace: Pace,
   ) {
     this.iterator = snapshot.iterator(range.after);
     this.seed = chunkSeed(replica.identity.chunkId);
-    this.breather = new Breather(clock);
+    this.breather = new Breather(pace);
     this.ahead = this.readAhead();
   }
 
   /** The caller has checked that the replica is readable and holds the slots. */
-  static async open(replica: Replica, range: CopyRange, clock: Clock): Promise<SnapshotCopy> {
+  static async open(replica: Replica, range: CopyRange, pace: Pace): Promise<SnapshotCopy> {
     const snapshot = await ReplicaSnapshot.takeWithPositions(replica);
     try {
       const touched = partitionsOf(range.slotStart, range.slotEnd, replica.identity.partitions);
@@ -50,7 +49,7 @@ export class SnapshotCopy {
         const { nextOffset, leaderEpoch, completeAtMs } = await snapshot.position(partition);
         positions.push({ partition, nextOffset, leaderEpoch, completeAtMs });
       }
-      return new SnapshotCopy(replica, snapshot, range, positions, clock);
+      return new SnapshotCopy(replica, snapshot, range, positions, pace);
     } catch (error) {
       await snapshot.close();
       throw error;
@@ -73,13 +72,16 @@ export class SnapshotCopy {
       if (this.pageAt === this.page.length) {
         this.page = await this.ahead;
         this.pageAt = 0;
-        if (this.page.length === 0) return block.finish(true);
+        if (this.page.length === 0) {
+          this.breather.end();
+          return block.finish(true);
+        }
         this.ahead = this.readAhead();
       }
       const [databaseKey, stored] = this.page[this.pageAt] as [Buffer, Buffer];
       if (!block.takes(databaseKey, stored)) return block.finish(false);
       this.pageAt++;
-      if (this.breather.tired()) await this.breather.breathe();
+      if (this.breather.tired(1, databaseKey.length + stored.length)) await this.breather.breathe();
       if (this.wants(databaseKey)) this.check(block, databaseKey, block.add(databaseKey, stored));
     }
   }

@@ -1,5 +1,5 @@
-import { type CopyBlock, type CopyPosition, type CopyRange, SnapshotCopy } from '@levee/chunk-store';
-import { type Clock, Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { type CopyBlock, type CopyPosition, type CopyRange, type Pace, SnapshotCopy } from '@levee/chunk-store';
+import { Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { HostedReplica } from '../hosted-replica';
 import { copyLimits } from './copy-limits';
 
@@ -20,7 +20,8 @@ interface OpenCopy {
 export interface CopySessionsOptions {
   /** Ids of copies begin with it, so that those of an earlier run are not mistaken for these. */
   readonly incarnation: string;
-  readonly clock: Clock;
+  /** Of reading snapshots. */
+  readonly clock: Pace;
   readonly timers: Timers;
   readonly logger: Logger;
 }

@@ -178,7 +178,7 @@ export class ReplicaCopy {
 
   /** What is here may be of another attempt, or lack a block: then it begins anew. */
   private async targetIn(db: ReplicaDatabase): Promise<CopyTarget> {
-    const { clock } = this.world;
+    const clock = this.world.io.pace('copy');
     const { capacityBytes } = this.options.assignment();
     const target = await CopyTarget.open(db, this.options.identity, { clock, capacityBytes });
     this.estimates = new Map();
