@@ -64,7 +64,7 @@ describe('a read', () => {
     const store = storeOn(nodes);
     const started = systemClock.monotonicMs();
     for (let i = 0; i < 20; i++) expect(await readOnce(store)).toBe('b');
-    expect(systemClock.monotonicMs() - started).toBeLessThan(400);
+    expect(systemClock.monotonicMs() - started).toBeLessThan(2_000);
     expect(nodes[0]!.reads).toBeLessThan(7);
   });
 
