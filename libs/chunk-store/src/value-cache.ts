@@ -10,6 +10,8 @@ export class ValueBudget {
   /** Added in the generation before, of which the caches keep what was asked for since. */
   private olderBytes = 0;
   private age = 0;
+  private joined = 0;
+  private readonly caches = new Map<number, WeakRef<ValueCache>>();
 
   constructor(readonly bytesMax: number) {}
 
@@ -22,12 +24,23 @@ export class ValueBudget {
     return this.age;
   }
 
+  /** To be called before the value is kept: it may belong to the next generation. */
   add(bytes: number): void {
     this.addedBytes += bytes;
     if (this.addedBytes * 2 <= this.bytesMax) return;
-    this.olderBytes = this.addedBytes;
-    this.addedBytes = 0;
+    this.olderBytes = this.addedBytes - bytes;
+    this.addedBytes = bytes;
     this.age++;
+    // Those too of which nothing is asked any more; replicas that are gone took theirs with them.
+    for (const [at, held] of this.caches) {
+      const cache = held.deref();
+      if (cache === undefined) this.caches.delete(at);
+      else cache.turnIfOld();
+    }
+  }
+
+  join(cache: ValueCache): void {
+    this.caches.set(++this.joined, new WeakRef(cache));
   }
 }
 
@@ -45,6 +58,7 @@ export class ValueCache {
 
   constructor(private readonly budget: ValueBudget) {
     this.generation = budget.generation;
+    budget.join(this);
   }
 
   get size(): number {
@@ -53,7 +67,7 @@ export class ValueCache {
 
   /** `name` is the key as latin1 text. */
   get(name: string): LiveValue | undefined {
-    if (this.generation !== this.budget.generation) this.turn();
+    this.turnIfOld();
     const found = this.young.get(name);
     if (found !== undefined) {
       this.counts.hits++;
@@ -80,9 +94,14 @@ export class ValueCache {
   }
 
   private keep(name: string, value: LiveValue): void {
-    if (this.generation !== this.budget.generation) this.turn();
-    this.young.set(name, value);
     this.budget.add(name.length + value.value.length + entryBytes);
+    this.turnIfOld();
+    this.young.set(name, value);
+  }
+
+  /** Lets go of what is too old by now. */
+  turnIfOld(): void {
+    if (this.generation !== this.budget.generation) this.turn();
   }
 
   private turn(): void {

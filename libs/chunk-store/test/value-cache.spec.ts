@@ -27,8 +27,20 @@ describe('a cache of hot values', () => {
     const [idle, busy] = [new ValueCache(budget), new ValueCache(budget)];
     idle.set('a', value(100));
     for (let i = 0; i < 1_000; i++) busy.set(`b${i}`, value(100));
+    // Without being asked anything: what nobody reads any more must not be held for ever.
+    expect(idle.size).toBe(0);
     expect(idle.get('a')).toBeUndefined();
     expect(busy.get('b999')).toBeDefined();
+  });
+
+  it('holds no more than the budget in all caches together, to the byte', () => {
+    const budget = new ValueBudget(100_000);
+    const caches = Array.from({ length: 5 }, () => new ValueCache(budget));
+    for (let i = 0; i < 3_000; i++) {
+      caches[i % 5]?.set(`${10_000 + i}`, value(1 + ((i * 37) % 3_000)));
+      expect(budget.usedBytes).toBeLessThanOrEqual(100_000);
+    }
+    expect(caches.reduce((sum, cache) => sum + cache.size, 0)).toBeGreaterThan(10);
   });
 
   it('forgets a deleted key in whatever generation it is, and does not take huge values', () => {
