@@ -78,7 +78,7 @@ export class StandaloneProcess {
   async serving(deadlineMs = 40_000): Promise<void> {
     const file = join(this.dataDir, 'doors.json');
     this.doors = await eventually(
-      `the standalone serves\n${this.printed()}`,
+      'the standalone serves',
       () => {
         if (this.child.exitCode !== null) throw new Error(`it ended with ${this.child.exitCode}\n${this.printed()}`);
         if (!existsSync(file)) return undefined;
@@ -86,7 +86,9 @@ export class StandaloneProcess {
         return doors.pid === this.child.pid ? doors : undefined;
       },
       deadlineMs,
-    );
+    ).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}\nit had printed:\n${this.printed()}`, { cause: error });
+    });
   }
 
   printed(): string {
