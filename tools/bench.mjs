@@ -2,7 +2,8 @@
 /**
  * `npm run bench [-- part ...]`: measures against peers in the same run, asserts the figures, prints a table.
  * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), embedded (npm start), log (append and tail on Kafka), catch-up,
- * copy (a chunk moves while it is read), io (point reads beside scans, copies and digests), failover (masters and nodes killed under load), scale (1, 2, 4 data nodes),
+ * copy (a chunk moves while it is read), elastic (copy, and what clients notice of moves, splits and merges),
+ * io (point reads beside scans, copies and digests), failover (masters and nodes killed under load), scale (1, 2, 4 data nodes),
  * journal (the control plane alone: many chunks, a long journal).
  */
 import { spawnSync } from 'node:child_process';
@@ -30,6 +31,7 @@ if (unknown.length > 0) {
 }
 if (spawnSync(process.execPath, ['tools/start.cjs'], { stdio: 'inherit' }).status !== 0) process.exit(1);
 const report = new Report();
+// What another part repeats is left out when all are run.
 for (const [name, run] of Object.entries(parts))
   if (wanted.length === 0 ? name !== 'copy' : wanted.includes(name)) await run(report);
 process.exit(report.print() ? 0 : 1);
