@@ -262,10 +262,13 @@ describe('an elastic cluster', () => {
     const [first, second] = watchers as [RouteWatcher, RouteWatcher];
     expect([first.failure, second.failure]).toEqual([undefined, undefined]);
     const begin = Math.max(first.news[0]?.seq ?? 0, second.news[0]?.seq ?? 0);
-    const told = (watcher: RouteWatcher): number[] => watcher.news.map(({ seq }) => seq).filter((seq) => seq > begin);
-    expect(told(second)).toEqual(told(first));
-    for (const { seq, atMs } of [...first.news, ...second.news])
-      if (seq > begin) tookMs.push(atMs - (journal.get(seq)?.decidedAtMs ?? 0));
+    const told = new Set([...first.news, ...second.news].map(({ seq }) => seq).filter((seq) => seq > begin));
+    // A portal that is busy tells two changes as one, under the number of the later.
+    for (const seq of told)
+      for (const { news } of watchers) {
+        const { atMs } = news.find((one) => one.seq >= seq) ?? { atMs: Infinity };
+        tookMs.push(atMs - (journal.get(seq)?.decidedAtMs ?? 0));
+      }
     tookMs.sort((a, b) => a - b);
     expect(tookMs.length).toBeGreaterThan(20);
     const at = (share: number): number => tookMs[Math.min(tookMs.length - 1, Math.floor(tookMs.length * share))] ?? NaN;
