@@ -33,7 +33,12 @@ describe('chunks with other slots', () => {
       ([, b, c, d]) => ({ kind: 'merge', chunkIds: [d, b, c] }),
       ['0..250000', '250000..1000000'],
     ],
-    ['shift of a boundary', 2, (ids) => ({ kind: 'shift', chunkIds: ids, at: 300_001 }), ['0..300001', '300001..1000000']],
+    [
+      'shift of a boundary',
+      2,
+      (ids) => ({ kind: 'shift', chunkIds: ids, at: 300_001 }),
+      ['0..300001', '300001..1000000'],
+    ],
   ])('%s', (_what, chunks, proposal, expected) => {
     const script = shop(chunks);
     const before = slots(script);
@@ -60,7 +65,9 @@ describe('chunks with other slots', () => {
     script.until(planId, 'observe');
     for (const { replicas } of script.state.chunksOf('shop'))
       expect(replicas.map(({ nodeId }) => nodeId).sort()).toEqual(['n1', 'n2', 'n3']);
-    const primaries = script.state.chunksOf('shop').map(({ replicas }) => replicas.find(({ role }) => role === 'primary'));
+    const primaries = script.state
+      .chunksOf('shop')
+      .map(({ replicas }) => replicas.find(({ role }) => role === 'primary'));
     expect(new Set(primaries.map((of) => of?.nodeId)).size).toBe(3);
   });
 
