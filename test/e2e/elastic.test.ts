@@ -238,6 +238,24 @@ describe('an elastic cluster', () => {
     });
   }, 300_000);
 
+  it('gives a node in use other units, and what it held goes on elsewhere', async () => {
+    await unnoticed('format', async () => {
+      const [first] = (await door.routes()) as [Route];
+      const nodeId = first.replicas.find((replica) => replica.nodeId !== 'n5')?.nodeId as string;
+      const held = replicasOn(await door.routes(), nodeId);
+      expect(held).toBeGreaterThan(0);
+      const asked = ['node', 'format', nodeId, '--units', '10x64MiB:leveldb,3x32MiB:memory'];
+      const manner = ['--observe', `${observeMs}ms`, '--watch'];
+      const { code, stderr } = await levee(url(), [...asked, ...manner], planDeadlineMs);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(replicasOn(await door.routes(), nodeId)).toBe(0);
+      const made = (await door.units(nodeId)).map((unit) => `${unit.engine} ${unit.capacityBytes} ${unit.state}`);
+      expect(made.filter((unit) => unit === `leveldb ${64 * 2 ** 20} free`)).toHaveLength(10);
+      expect(made.filter((unit) => unit === `memory ${32 * 2 ** 20} free`)).toHaveLength(3);
+      expect(made).toHaveLength(13);
+    });
+  }, 300_000);
+
   it('has copied nothing before the journal said so', async () => {
     const journal = new Map((await decisions()).map((decision) => [decision.seq, decision]));
     const { plans } = await door.get<{ plans: Plan[] }>('/v1/plans?state=all');

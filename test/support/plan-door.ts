@@ -19,6 +19,7 @@ export interface Unit {
   readonly unitId: string;
   readonly state: string;
   readonly engine: string;
+  readonly capacityBytes: number;
   readonly generation: number;
   readonly chunkId: string | null;
 }
