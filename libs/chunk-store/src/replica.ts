@@ -53,7 +53,7 @@ export class Replica {
   private failed: unknown;
   private closed = false;
   private readonly cache: ValueCache | undefined;
-  private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
+  private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, dataWrites: 0, reads: 0 };
 
   private constructor(
     readonly db: ReplicaDatabase,
@@ -199,6 +199,7 @@ export class Replica {
     this.space.applied(bytes);
     return this.enqueue(async () => {
       await writer.write();
+      if (bytes > 0) this.counts.dataWrites++;
       await this.space.measureIfDue();
       this.forget(batch, span);
       this.advance(place, next);
@@ -263,7 +264,7 @@ export class Replica {
    */
   exclusively(write: () => Promise<void>): Promise<void> {
     this.throwIfUnusable();
-    return this.enqueue(write);
+    return this.enqueue(() => write().finally(() => this.counts.dataWrites++));
   }
 
   /** Right between two writes, with every completeness time written that is known: what a copy is made of. */

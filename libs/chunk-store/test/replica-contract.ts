@@ -265,9 +265,13 @@ export function replicaContract(
       const scripts = [0, 1, 2].map((partition) => new PartitionScript(partition, 4).appendOwn(...writes));
       await Promise.all(scripts.map((each) => each.applyTo(replica, each.records.length, 7)));
       const snapshot = ReplicaSnapshot.take(replica);
+      const barriersMs = new Map(scripts.map(({ partition }) => [asPartition(partition), nowMs]));
+      const inOneScan = await snapshot.digests(barriersMs, systemClock);
       for (const { partition, records } of scripts) {
         expect(replica.nextOffset(partition)).toBe(records.length);
-        const { keys } = await snapshot.digest(asPartition(partition), nowMs, systemClock);
+        const alone = await snapshot.digest(asPartition(partition), nowMs, systemClock);
+        expect(inOneScan.get(asPartition(partition))).toEqual(alone);
+        const { keys } = alone;
         expect(keys).toBe(records.filter(({ key }) => slotOf(hashOf(key!, 'murmur2'), 4) >= 100).length);
       }
       await snapshot.close();

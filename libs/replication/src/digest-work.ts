@@ -1,4 +1,4 @@
-import { type Pace, type Replica, ReplicaSnapshot } from '@levee/chunk-store';
+import { type Pace, type PartitionDigest, type Replica, ReplicaSnapshot } from '@levee/chunk-store';
 import { encode } from '@levee/codec';
 import { type Clock, failureCode, type Logger, messageOf, type Offset, type Partition } from '@levee/kernel';
 import type { HostedReplica } from './hosted-replica';
@@ -21,12 +21,21 @@ export interface NodeIdentity {
   readonly incarnation: string;
 }
 
+/** Digests of several partitions of one replica, between whose barriers nothing was written to it: one scan for all. */
+interface Scan {
+  readonly replica: Replica;
+  readonly snapshot: ReplicaSnapshot;
+  /** Of the replica when the snapshot was taken. */
+  readonly dataWrites: number;
+  readonly works: DigestWork[];
+}
+
 /** Digests at barriers: the snapshot is taken at once, the scan waits its turn and gives way to everything else. */
 export class DigestQueue {
-  private readonly waiting: { readonly work: DigestWork; readonly snapshot: ReplicaSnapshot }[] = [];
+  private readonly waiting: Scan[] = [];
   private running = false;
   private readonly stopping = new AbortController();
-  readonly counts = { computed: 0, dropped: 0, failed: 0 };
+  readonly counts = { computed: 0, scans: 0, dropped: 0, failed: 0 };
 
   constructor(
     private readonly identity: NodeIdentity,
@@ -44,7 +53,14 @@ export class DigestQueue {
       );
       return;
     }
-    this.waiting.push({ work, snapshot: ReplicaSnapshot.take(work.replica) });
+    const { replica, partition } = work;
+    const { dataWrites } = replica.stats;
+    const same = this.waiting.find((scan) => scan.replica === replica && scan.dataWrites === dataWrites);
+    if (same !== undefined && same.works.every((other) => other.partition !== partition)) {
+      same.works.push(work);
+      return;
+    }
+    this.waiting.push({ replica, snapshot: ReplicaSnapshot.take(replica), dataWrites, works: [work] });
     if (!this.running) void this.run();
   }
 
@@ -55,25 +71,35 @@ export class DigestQueue {
   private async run(): Promise<void> {
     this.running = true;
     for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
-      const { work, snapshot } = next;
       try {
-        if (!this.stopping.signal.aborted) await this.compute(work, snapshot);
+        if (!this.stopping.signal.aborted) await this.compute(next);
       } catch (error) {
-        this.counts.failed++;
-        this.options.logger.warn({ error: messageOf(error), chunkId: work.hosted.chunkId }, 'a digest failed');
-        if (failureCode(error) === 'REPLICA_DAMAGED') work.hosted.damaged(error);
+        const { chunkId } = next.replica.identity;
+        this.counts.failed += next.works.length;
+        this.options.logger.warn({ error: messageOf(error), chunkId }, 'a digest failed');
+        if (failureCode(error) === 'REPLICA_DAMAGED') next.works[0]?.hosted.damaged(error);
       } finally {
-        await snapshot.close().catch(() => undefined);
+        await next.snapshot.close().catch(() => undefined);
       }
     }
     this.running = false;
   }
 
-  private async compute(work: DigestWork, snapshot: ReplicaSnapshot): Promise<void> {
+  private async compute({ works, snapshot }: Scan): Promise<void> {
     const { clock, pace = clock } = this.options;
     const { signal } = this.stopping;
-    const { digest, keys } = await snapshot.digest(work.partition, work.timeMs, pace, signal);
+    const barriersMs = new Map(works.map(({ partition, timeMs }) => [partition, timeMs]));
+    this.counts.scans++;
+    const digests = await snapshot.digests(barriersMs, pace, signal);
     if (signal.aborted) return;
+    for (const work of works) {
+      const found = digests.get(work.partition);
+      if (found !== undefined) this.publish(work, found);
+    }
+  }
+
+  private publish(work: DigestWork, { digest, keys }: PartitionDigest): void {
+    const { clock } = this.options;
     const { namespace, chunkId, unitId, generation } = work.replica.identity;
     const key = `${chunkId}/${work.partition}/${work.offset}/${this.identity.nodeId}`;
     const value = encode('ReplicaDigest', {
