@@ -25,7 +25,7 @@ interface Stat {
 /** What others do to our topics: transactions left open, topics deleted, recreated, cut. Real processes, real Kafka. */
 describe('a log that others touch', () => {
   const brokers = process.env.KAFKA_BROKERS ?? '';
-  const prefix = `foreign${process.pid}`;
+  const prefix = `foreignlogs${process.pid}`;
   let dir: string;
   let cluster: ClusterProcess;
   let admin: Admin;

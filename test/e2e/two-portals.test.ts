@@ -3,7 +3,7 @@ import { PortalProcess } from '../support/portal-process';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
-const env = { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `portals${process.pid}` };
+const env = { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `twoportals${process.pid}` };
 
 describe('two portals of one cluster on real Kafka', () => {
   let levee: StandaloneProcess;
