@@ -2,7 +2,7 @@ import type { PlanState } from '@levee/events';
 import type { Decider } from '../commands/decider';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
-import { attemptBounds, namedPlan, notReady, planChanged, staleAttempt } from './plan-events';
+import { attemptBounds, namedPlan, notReady, planChanged } from './plan-events';
 import { planLimits } from './plan-limits';
 import { isSwitched, isCompound } from './plan-shape';
 
@@ -14,12 +14,8 @@ export const failPlan: Decider = (state, fields, context) => {
   const attempt = fields.integer('attempt', attemptBounds);
   const code = fields.text('code', 64);
   const message = fields.text('message', 2_000);
-  const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
+  const plan = namedPlan(state, fields, attempt);
   if ('code' in plan) return plan;
-  const stale = staleAttempt(plan, attempt);
-  if (stale !== undefined) return stale;
   if (plan.state === 'failed') return [];
   if (plan.state !== 'running' && !isSwitched(plan)) return notReady(plan, 'stopped');
   if (isCompound(plan)) return notReady(plan, 'stopped', 'its parts fail, each for itself');

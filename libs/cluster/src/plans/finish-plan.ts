@@ -15,8 +15,6 @@ import { parseUnitSpecs, unitsAreAs } from './unit-specs';
  */
 export const finishPlan: Decider = (state, fields, context) => {
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.endedAtMs !== null) return [];
   const waits = waitsFor(state, plan);

@@ -19,8 +19,6 @@ export const planCancelled = 'PlanCancelled';
  */
 export const cancelPlan: Decider = (state, fields, context) => {
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.state === 'cancelled' || (plan.state === 'reclaiming' && plan.change === planCancelled)) return [];
   if (!isCancellable(plan)) return notReady(plan, 'cancelled');
@@ -66,8 +64,6 @@ export function plansEnded(state: ClusterState, namespace: string, context: Deci
  */
 export const rollbackPlan: Decider = (state, fields, context) => {
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.state === 'rolledBack' || (plan.state === 'reclaiming' && plan.change === planRolledBack)) return [];
   if (!isSwitched(plan)) return notReady(plan, 'rolled back', switchedOrNot(plan));
@@ -123,14 +119,13 @@ function piecesBack(state: ClusterState, plan: PlanState, context: DecideContext
 }
 
 function rolesBefore(state: ClusterState, plan: PlanState, chunk: ChunkState): ChunkReplica[] {
-  const returned = chunk.replicas.map((of): ChunkReplica => {
+  return chunk.replicas.map((of): ChunkReplica => {
     const was = plan.retiring.find((one) => isSame(one, of));
     if (was === undefined || was.role === 'dead') return { ...of, role: 'dead' };
     // Readable replicas of a node that was given up meanwhile are as dead as if they had been so then.
     if (isReadable({ role: was.role }) && isLost(state, of)) return { ...of, role: 'dead' };
     return { ...of, role: was.role };
   });
-  return returned;
 }
 
 /**
@@ -139,8 +134,6 @@ function rolesBefore(state: ClusterState, plan: PlanState, chunk: ChunkState): C
  */
 export const retryPlan: Decider = (state, fields, context) => {
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.attempt > 1 && plan.state !== 'failed' && !isPlanOver(plan)) return [];
   if (plan.state !== 'failed') return notReady(plan, 'tried again', 'it did not stop');
@@ -157,8 +150,6 @@ export const retryPlan: Decider = (state, fields, context) => {
 /** `{planId}`: a plan that waits for people may begin. */
 export const approvePlan: Decider = (state, fields, context) => {
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.approved && !isPlanOver(plan)) return [];
   if (plan.state !== 'proposed') return notReady(plan, 'approved');

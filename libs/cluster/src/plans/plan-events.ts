@@ -39,12 +39,19 @@ export function planChanged(
   return { kind: 'plan', entity: { ...plan, ...values, history, ...stamp(context, change) } };
 }
 
-/** The plan that the payload names. */
-export function namedPlan(state: ClusterState, fields: PayloadFields): PlanState | Rejection {
+/**
+ * The plan that the payload names, or why the payload is refused: to be called once its other fields were read. With
+ * `attempt`, a payload that speaks of another attempt than the one under way is refused too.
+ */
+export function namedPlan(state: ClusterState, fields: PayloadFields, attempt?: number): PlanState | Rejection {
   const planId = fields.text('planId', 64);
+  fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const plan = state.plan(planId);
-  return plan ?? reject('PLAN_UNKNOWN', `there is no plan '${planId}': it never was, or was over more than a day ago`);
+  if (plan === undefined)
+    return reject('PLAN_UNKNOWN', `there is no plan '${planId}': it never was, or was over more than a day ago`);
+  if (attempt === undefined || attempt === plan.attempt) return plan;
+  return reject('STALE_ATTEMPT', `plan ${planId} is in attempt ${plan.attempt}, not ${attempt}: look again`);
 }
 
 /** What people and the master can do with a plan, by its state. */
@@ -68,12 +75,6 @@ export function notReady(plan: PlanState, asked: string, why = ''): Rejection {
     `plan ${planId} (${kind}) is ${state}${step === 'none' ? '' : ` at step ${step}`} and cannot be ${asked}` +
       `${why === '' ? '' : `: ${why}`}; possible now: ${possible}`,
   );
-}
-
-/** The payload speaks of another attempt than the one under way. */
-export function staleAttempt(plan: PlanState, attempt: number): Rejection | undefined {
-  if (attempt === plan.attempt) return undefined;
-  return reject('STALE_ATTEMPT', `plan ${plan.planId} is in attempt ${plan.attempt}, not ${attempt}: look again`);
 }
 
 export const attemptBounds = { min: 1, max: 2 ** 31 - 1 } as const;

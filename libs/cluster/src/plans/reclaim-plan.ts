@@ -22,8 +22,6 @@ export const reclaimPlan: Decider = (state, fields, context) => {
   const barrierId = fields.optional('barrierId', (name) => fields.text(name, 128), null);
   const digests = readDigests(fields);
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.state === 'reclaiming') return plan.step === 'observe' ? targetsGivenUp(state, plan, context) : [];
   if (plan.state === 'failed' && plan.failureCode === 'DIGEST_MISMATCH') return [];

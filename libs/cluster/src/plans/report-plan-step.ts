@@ -6,7 +6,7 @@ import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { planFailed } from './fail-plan';
-import { attemptBounds, namedPlan, notReady, planChanged, staleAttempt } from './plan-events';
+import { attemptBounds, namedPlan, notReady, planChanged } from './plan-events';
 import { replicaInForce, replicasMade, type MadeReplica } from './plan-shape';
 import { evidenceIn } from './propose-plan';
 
@@ -29,12 +29,8 @@ interface Report extends Pick<
 export const reportPlanStep: Decider = (state, fields, context) => {
   const attempt = fields.integer('attempt', attemptBounds);
   const report = readReport(fields);
-  const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
+  const plan = namedPlan(state, fields, attempt);
   if ('code' in plan) return plan;
-  const stale = staleAttempt(plan, attempt);
-  if (stale !== undefined) return stale;
   const replica = replicaReported(state, plan, report);
   if ('code' in replica) return replica;
   const foreign = foreignVoice(replica.nodeId, `unit ${replica.unitId}`, context);

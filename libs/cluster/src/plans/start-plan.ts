@@ -18,8 +18,6 @@ import { goneReplicas, lacksNone, promotionProblem } from './read-proposal';
  */
 export const startPlan: Decider = (state, fields, context) => {
   const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
   if ('code' in plan) return plan;
   if (plan.state === 'running' || (plan.kind === 'promote' && plan.state === 'done')) return [];
   if (plan.state !== 'proposed') return notReady(plan, 'started');

@@ -2,7 +2,7 @@ import type { Decider } from '../commands/decider';
 import { reject } from '../rejection';
 import { compareDigests } from './compare-digests';
 import { planFailed } from './fail-plan';
-import { attemptBounds, namedPlan, notReady, planChanged, staleAttempt } from './plan-events';
+import { attemptBounds, namedPlan, notReady, planChanged } from './plan-events';
 import {
   placesBeforeSwitch,
   provenBy,
@@ -22,12 +22,8 @@ export const verifyPlan: Decider = (state, fields, context) => {
   const attempt = fields.integer('attempt', attemptBounds);
   const barrierId = fields.text('barrierId', 128);
   const digests = readDigests(fields);
-  const plan = namedPlan(state, fields);
-  fields.refuseOthers('BAD_COMMAND', 'field');
-  if (fields.problem !== undefined) return fields.problem;
+  const plan = namedPlan(state, fields, attempt);
   if ('code' in plan) return plan;
-  const stale = staleAttempt(plan, attempt);
-  if (stale !== undefined) return stale;
   if (plan.state === 'failed' && plan.failureCode === 'DIGEST_MISMATCH') return [];
   if (plan.state !== 'running' || (plan.step !== 'verify' && plan.step !== 'switch')) return notReady(plan, 'verified');
   if (verifiedIn(plan)?.barrierId === barrierId) return [];
