@@ -1,5 +1,4 @@
 import type { Portal } from '@levee/client';
-import type { HeartbeatView } from '@levee/journal';
 import { Failure, messageOf } from '@levee/kernel';
 import { explainSubject, type Explanation } from '@levee/cluster';
 
@@ -20,10 +19,7 @@ const dispatcherDeadlineMs = 2_000;
 
 /** `levee explain`: recorded decisions from the state, and what the dispatcher made of it in its last rounds. */
 export class Explanations {
-  constructor(
-    private readonly portal: Portal,
-    private readonly heartbeats: HeartbeatView,
-  ) {}
+  constructor(private readonly portal: Portal) {}
 
   async of(subject: string): Promise<ExplainAnswer> {
     const explanation = explainSubject(this.portal.view.state, subject);
@@ -37,7 +33,7 @@ export class Explanations {
   }
 
   private async reasons(subject: string): Promise<readonly DispatcherReason[]> {
-    const address = [...this.heartbeats.all('dispatcher')].at(-1)?.beat.address;
+    const address = [...this.portal.heard.all('dispatcher')].at(-1)?.beat.address;
     if (address === undefined) throw new Failure('UNAVAILABLE', 'no dispatcher was heard of since this portal started');
     const url = `http://${address}/v1/explain?subject=${encodeURIComponent(subject)}`;
     const response = await fetch(url, { signal: AbortSignal.timeout(dispatcherDeadlineMs) });

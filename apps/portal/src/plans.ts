@@ -1,6 +1,5 @@
 import type { Portal } from '@levee/client';
 import { isPlanOver, simulatePlan, viewPlan, viewPlans, type PlanView, type SimulatedPlan } from '@levee/cluster';
-import type { HeartbeatView } from '@levee/journal';
 import type { PlanState } from '@levee/events';
 import { Failure, failureCode, type Clock } from '@levee/kernel';
 import type { Commands } from './commands';
@@ -39,7 +38,6 @@ export class Plans {
   constructor(
     private readonly portal: Portal,
     private readonly commands: Commands,
-    private readonly heartbeats: HeartbeatView,
     private readonly progress: PlanProgress,
     private readonly clock: Clock,
   ) {}
@@ -70,7 +68,7 @@ export class Plans {
   /** By what the replicas hold now, as their nodes said last; 0 for what no node has spoken of yet. */
   private bytesToCopy({ plan, prediction }: SimulatedPlan): number {
     const stored = new Map<string, number>();
-    for (const { loads } of this.heartbeats.all('node'))
+    for (const { loads } of this.portal.heard.all('node'))
       for (const { chunkId, storedBytes } of loads)
         stored.set(chunkId, Math.max(storedBytes, stored.get(chunkId) ?? 0));
     const sum = (chunkIds: readonly string[]): number =>

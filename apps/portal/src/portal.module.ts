@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { KeyValue, Portal, RepeatedWrites, type WrittenAt } from '@levee/client';
-import { controlTopics, HeartbeatView } from '@levee/journal';
+import { controlTopics } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HealthRegistry, LogClient, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
@@ -39,7 +39,6 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
   constructor(
     private readonly portal: Portal,
     private readonly doctor: Doctor,
-    private readonly heartbeats: HeartbeatView,
   ) {}
 
   /** Opens both doors; the cluster is read in the background. */
@@ -65,8 +64,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const portal = new Portal({ ...own, topics }, world);
     const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
     const commands = new Commands(client, portal);
-    const heartbeats = new HeartbeatView(log, topics, world);
-    const progress = new PlanProgress(heartbeats, systemClock);
+    const progress = new PlanProgress(portal.heard, systemClock);
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
@@ -95,9 +93,8 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: LogReader, useValue: new LogReader(log) },
-        { provide: HeartbeatView, useValue: heartbeats },
-        { provide: Plans, useValue: new Plans(portal, commands, heartbeats, progress, systemClock) },
-        { provide: Explanations, useValue: new Explanations(portal, heartbeats) },
+        { provide: Plans, useValue: new Plans(portal, commands, progress, systemClock) },
+        { provide: Explanations, useValue: new Explanations(portal) },
       ],
       exports: [Portal],
     };
@@ -105,13 +102,11 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.portal.start();
-    this.heartbeats.start();
     this.doctor.start();
   }
 
   async onModuleDestroy(): Promise<void> {
     this.doctor.close();
-    await this.heartbeats.close();
     await this.portal.close();
   }
 }
