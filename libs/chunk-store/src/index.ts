@@ -21,3 +21,4 @@ export * from './unit-disk';
 export type { ClearedUnit, UnitFormat } from './unit-format';
 export * from './unit-spec';
 export * from './value-cache';
+export * from './write-trail';

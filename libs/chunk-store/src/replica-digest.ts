@@ -15,6 +15,21 @@ export interface PartitionDigest {
   readonly keys: number;
 }
 
+/** Where a partition is digested. */
+export interface DigestBarrier {
+  /** ms since 1970: what has expired by then does not count. */
+  readonly timeMs: number;
+  /** Where the snapshot that is scanned is a later one. */
+  readonly earlier?: EarlierState | undefined;
+}
+
+export interface EarlierState {
+  /** Taken at the barrier. */
+  readonly snapshot: ReplicaSnapshot;
+  /** Keys of the partition that may have been written since, as latin1. */
+  readonly written: ReadonlySet<string>;
+}
+
 /** A frozen view of a replica. Close it: it keeps old table files alive. */
 export class ReplicaSnapshot {
   private constructor(
@@ -46,19 +61,19 @@ export class ReplicaSnapshot {
    * records count as they stand. Background work: gives way every 2 ms. Throws REPLICA_DAMAGED on a bad checksum.
    */
   async digest(partition: Partition, barrierMs: number, pace: Pace, signal?: AbortSignal): Promise<PartitionDigest> {
-    const digests = await this.digests(new Map([[partition, barrierMs]]), pace, signal);
+    const digests = await this.digests(new Map([[partition, { timeMs: barrierMs }]]), pace, signal);
     return defined(digests.get(partition), 'the digest of the partition asked for');
   }
 
-  /** As `digest`, of several partitions in one scan: by partition, the time of its barrier in ms since 1970. */
+  /** As `digest`, of several partitions in one scan, each at its own barrier. */
   async digests(
-    barriersMs: ReadonlyMap<Partition, number>,
+    barriers: ReadonlyMap<Partition, DigestBarrier>,
     pace: Pace,
     signal?: AbortSignal,
   ): Promise<Map<Partition, PartitionDigest>> {
     const { hashAlgorithm, partitions } = this.replica.identity;
     const only = this.replica.partitions.length === 1 ? this.replica.partitions[0] : undefined;
-    const sums = new Map([...barriersMs].map(([partition, barrierMs]) => [partition, new PartitionSum(barrierMs)]));
+    const sums = new Map([...barriers].map(([partition, { timeMs }]) => [partition, new PartitionSum(timeMs)]));
     const breather = new Breather(pace);
     for await (const [databaseKey, stored] of this.entries(signal)) {
       if (breather.tired(1, databaseKey.length + stored.length)) await breather.breathe();
@@ -66,8 +81,30 @@ export class ReplicaSnapshot {
       const sum = sums.get(only ?? partitionOf(hashOf(key, hashAlgorithm), partitions));
       sum?.add(key, this.replica.readStored(databaseKey, stored));
     }
+    for (const [partition, { earlier }] of barriers)
+      if (earlier !== undefined) await this.takeBack(earlier, sums.get(partition) as PartitionSum, breather);
     breather.end();
     return new Map([...sums].map(([partition, sum]) => [partition, sum.total]));
+  }
+
+  /** Of each key written since the barrier, what it held then counts, not what it holds here. */
+  private async takeBack({ snapshot, written }: EarlierState, sum: PartitionSum, breather: Breather): Promise<void> {
+    const names = [...written];
+    for (let from = 0; from < names.length; from += takenBackAtOnce) {
+      const keys = names.slice(from, from + takenBackAtOnce).map((name) => dataKey(Buffer.from(name, 'latin1')));
+      const [here, then] = await Promise.all([this.stored(keys), snapshot.stored(keys)]);
+      keys.forEach((databaseKey, i) => {
+        const key = databaseKey.subarray(dataPrefixBytes);
+        const [now, before] = [here[i], then[i]];
+        if (now !== undefined) sum.subtract(key, this.replica.readStored(databaseKey, now));
+        if (before !== undefined) sum.add(key, this.replica.readStored(databaseKey, before));
+      });
+      if (breather.tired(keys.length)) await breather.breathe();
+    }
+  }
+
+  private stored(databaseKeys: Buffer[]): Promise<(Buffer | undefined)[]> {
+    return this.replica.db.getMany(databaseKeys, { snapshot: this.snapshot });
   }
 
   /** Raw database entries by ascending key, in pages, for copies and digests. */
@@ -111,6 +148,12 @@ class PartitionSum {
     this.keys++;
   }
 
+  subtract(key: Buffer, value: StoredValue): void {
+    if (value.expiredAt(this.barrierMs)) return;
+    this.digest.subtract(hash128([key, value.raw], this.hash));
+    this.keys--;
+  }
+
   get total(): PartitionDigest {
     return { digest: this.digest.toHex(), keys: this.keys };
   }
@@ -118,6 +161,7 @@ class PartitionSum {
 
 /** LevelDB hands over at most this many bytes at a time. */
 const readAheadBytes = 256 * 1024;
+const takenBackAtOnce = 256;
 
 export type ReplicaIterator = AbstractIterator<ReplicaDatabase, Buffer, Buffer>;
 

@@ -31,8 +31,6 @@ export interface ReplicaStats {
   readonly recordsApplied: number;
   readonly bytesApplied: number;
   readonly writes: number;
-  /** Writes of data that are done: while it stays the same, so does what the replica holds. */
-  readonly dataWrites: number;
   readonly reads: number;
   readonly cacheHits: number;
 }

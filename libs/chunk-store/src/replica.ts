@@ -4,7 +4,7 @@ import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { copyProblem } from './copy/copy-record';
 import { copiesAtOnce, type ReplicaDatabase } from './engine';
-import { type BatchWriter, PartitionLog } from './partition-log';
+import { type BatchWriter, PartitionLog, type PartitionPlace } from './partition-log';
 import { freshPosition, type Mark } from './position-record';
 import type { PreparedBatch } from './prepared-batch';
 import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from './replica-identity';
@@ -12,6 +12,7 @@ import { reclassify } from './classify-put';
 import type { KeyState } from './key-state';
 import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from './replica-types';
 import { UnitSpace } from './unit-space';
+import { WriteTrails } from './write-trail';
 import { type ValueBudget, ValueCache } from './value-cache';
 import {
   chunkSeed,
@@ -24,16 +25,6 @@ import {
   writeStored,
 } from './stored-value';
 
-interface PartitionPlace {
-  readonly log: PartitionLog;
-  /** Read by everybody: as of the last finished write. */
-  current: Mark;
-  unreadableBelow: number;
-  /** Runs ahead of the persisted position by batches that hold nothing of this chunk. */
-  stagedNext: number;
-  lastPersistMs: number;
-}
-
 const chainBytesDefault = 6 << 20;
 /** A completeness time is written at most this often when nothing else is. */
 const completeAtPersistMs = 10_000;
@@ -45,6 +36,8 @@ const idleAdvanceMax = 50_000;
  * it never interprets what it can keep. One writer (the apply loop), any number of readers.
  */
 export class Replica {
+  /** Of what is written, for digests that are made later than their barriers. */
+  readonly trails = new WriteTrails();
   private readonly places = new Map<number, PartitionPlace>();
   private readonly seed: number;
   private readonly reusesBuffers: boolean;
@@ -53,7 +46,7 @@ export class Replica {
   private failed: unknown;
   private closed = false;
   private readonly cache: ValueCache | undefined;
-  private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, dataWrites: 0, reads: 0 };
+  private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
 
   private constructor(
     readonly db: ReplicaDatabase,
@@ -199,9 +192,8 @@ export class Replica {
     this.space.applied(bytes);
     return this.enqueue(async () => {
       await writer.write();
-      if (bytes > 0) this.counts.dataWrites++;
       await this.space.measureIfDue();
-      this.forget(batch, span);
+      this.written(batch, span);
       this.advance(place, next);
       place.lastPersistMs = next.completeAtMs;
       afterWrite?.();
@@ -264,7 +256,10 @@ export class Replica {
    */
   exclusively(write: () => Promise<void>): Promise<void> {
     this.throwIfUnusable();
-    return this.enqueue(() => write().finally(() => this.counts.dataWrites++));
+    return this.enqueue(() => {
+      this.trails.end();
+      return write();
+    });
   }
 
   /** Right between two writes, with every completeness time written that is known: what a copy is made of. */
@@ -306,13 +301,15 @@ export class Replica {
   }
 
   /** Drops cached values that a finished write replaced, before its position counts. Until then the old ones are true. */
-  private forget({ records, kinds, slots }: PreparedBatch, { from, to }: BatchSpan): void {
-    const { cache } = this;
-    if (cache === undefined || cache.size === 0) return;
+  private written({ batch: { partition }, records, kinds, slots }: PreparedBatch, { from, to }: BatchSpan): void {
+    const { cache, trails } = this;
+    const cached = cache !== undefined && cache.size > 0;
+    if (!cached && trails.size === 0) return;
     for (let i = from; i < to; i++) {
       if (kinds[i] === recordKind.none || !this.holdsSlot(slots[i] as number)) continue;
       const key = records[i]?.key as Buffer;
-      cache.delete(key.toString('latin1'));
+      if (cached) cache.delete(key.toString('latin1'));
+      trails.note(partition, key);
     }
   }
 

@@ -254,7 +254,7 @@ export class DataNode {
     const { clock, timers, logger, log, logClock, identity, quarantine } = this;
     const { copyBytesPerSecond, digestBytesPerSecond } = this.config;
     const io = new IoScheduler({ clock, timers, digestBytesPerSecond });
-    this.digests = new DigestQueue(identity, this.digestsOut, { clock, logger, pace: io.pace('digest') });
+    this.digests = new DigestQueue(identity, this.digestsOut, { clock, timers, logger, pace: io.pace('digest') });
     const { digests } = this;
     const { values, engines } = memory;
     const budget = engines.largest;

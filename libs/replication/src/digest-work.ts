@@ -1,6 +1,16 @@
-import { type Pace, type PartitionDigest, type Replica, ReplicaSnapshot } from '@levee/chunk-store';
+import { type DigestBarrier, type Pace, type PartitionDigest, type Replica, ReplicaSnapshot } from '@levee/chunk-store';
 import { encode } from '@levee/codec';
-import { type Clock, failureCode, type Logger, messageOf, type Offset, type Partition } from '@levee/kernel';
+import {
+  assert,
+  type Clock,
+  defined,
+  failureCode,
+  type Logger,
+  messageOf,
+  type Offset,
+  type Partition,
+  type Timers,
+} from '@levee/kernel';
 import type { HostedReplica } from './hosted-replica';
 import { nodeLimits } from './node-limits';
 import type { RecordOutbox } from './record-outbox';
@@ -21,18 +31,63 @@ export interface NodeIdentity {
   readonly incarnation: string;
 }
 
-/** Digests of several partitions of one replica, between whose barriers nothing was written to it: one scan for all. */
-interface Scan {
-  readonly replica: Replica;
-  readonly snapshot: ReplicaSnapshot;
-  /** Of the replica when the snapshot was taken. */
-  readonly dataWrites: number;
-  readonly works: DigestWork[];
+/**
+ * Barriers of one replica that are digested in one scan: of the snapshot at the last of them, corrected for what was
+ * written between each of the others and that one. Keys of all partitions lie mixed in a replica, so a scan for each
+ * would read everything once for each.
+ */
+class Gathering {
+  readonly works = new Map<Partition, DigestWork>();
+  private readonly snapshots = new Map<Partition, ReplicaSnapshot>();
+  private readonly trail;
+  private newest: ReplicaSnapshot | undefined;
+
+  constructor(readonly replica: Replica) {
+    this.trail = replica.trails.begin();
+  }
+
+  takes({ replica, partition }: DigestWork): boolean {
+    return this.replica === replica && this.trail.goesOn && !this.works.has(partition);
+  }
+
+  /** Between two writes. */
+  add(work: DigestWork): void {
+    assert(this.takes(work), 'I11: a digest is of the state at its own barrier');
+    this.newest = ReplicaSnapshot.take(this.replica);
+    this.works.set(work.partition, work);
+    this.snapshots.set(work.partition, this.newest);
+  }
+
+  get isWhole(): boolean {
+    return this.works.size === this.replica.partitions.length || !this.trail.goesOn;
+  }
+
+  /** Nothing joins any more. */
+  end(): void {
+    this.replica.trails.forget(this.trail);
+  }
+
+  digests(pace: Pace, signal: AbortSignal): Promise<ReadonlyMap<Partition, PartitionDigest>> {
+    const scanned = defined(this.newest, 'a gathering has a barrier');
+    const barriers = new Map<Partition, DigestBarrier>();
+    for (const [partition, { timeMs }] of this.works) {
+      const snapshot = this.snapshots.get(partition) as ReplicaSnapshot;
+      const earlier = snapshot === scanned ? undefined : { snapshot, written: this.trail.of(partition) };
+      barriers.set(partition, { timeMs, earlier });
+    }
+    return scanned.digests(barriers, pace, signal);
+  }
+
+  async close(): Promise<void> {
+    for (const snapshot of this.snapshots.values()) await snapshot.close().catch(() => undefined);
+  }
 }
 
 /** Digests at barriers: the snapshot is taken at once, the scan waits its turn and gives way to everything else. */
 export class DigestQueue {
-  private readonly waiting: Scan[] = [];
+  /** Still joined by barriers of further partitions; the value stops waiting for them. */
+  private readonly gatherings = new Map<Gathering, () => void>();
+  private readonly ready: Gathering[] = [];
   private running = false;
   private readonly stopping = new AbortController();
   readonly counts = { computed: 0, scans: 0, dropped: 0, failed: 0 };
@@ -40,59 +95,75 @@ export class DigestQueue {
   constructor(
     private readonly identity: NodeIdentity,
     private readonly outbox: RecordOutbox,
-    private readonly options: { readonly clock: Clock; readonly logger: Logger; readonly pace?: Pace },
+    private readonly options: {
+      readonly clock: Clock;
+      readonly timers: Timers;
+      readonly logger: Logger;
+      readonly pace?: Pace;
+    },
   ) {}
 
   /** To be called between two writes of the replica. */
   add(work: DigestWork): void {
-    if (this.waiting.length >= nodeLimits.digestsWaitingMax || this.stopping.signal.aborted) {
-      this.counts.dropped++;
-      this.options.logger.warn(
-        { chunkId: work.hosted.chunkId, offset: work.offset },
-        'too many digests wait: one is left out',
-      );
-      return;
+    if (this.stopping.signal.aborted) return void this.counts.dropped++;
+    let gathering = [...this.gatherings.keys()].find((each) => each.takes(work));
+    if (gathering === undefined) {
+      if (this.gatherings.size + this.ready.length >= nodeLimits.digestsWaitingMax) return this.drop(work);
+      gathering = new Gathering(work.replica);
     }
-    const { replica, partition } = work;
-    const { dataWrites } = replica.stats;
-    const same = this.waiting.find((scan) => scan.replica === replica && scan.dataWrites === dataWrites);
-    if (same !== undefined && same.works.every((other) => other.partition !== partition)) {
-      same.works.push(work);
-      return;
-    }
-    this.waiting.push({ replica, snapshot: ReplicaSnapshot.take(replica), dataWrites, works: [work] });
-    if (!this.running) void this.run();
+    gathering.add(work);
+    this.gatherings.get(gathering)?.();
+    const ended = gathering;
+    this.gatherings.set(
+      ended,
+      this.options.timers.after(nodeLimits.digestGatherMs, () => this.end(ended)),
+    );
+    if (gathering.isWhole) this.end(gathering);
   }
 
   close(): void {
     this.stopping.abort();
+    for (const gathering of [...this.gatherings.keys()]) this.end(gathering);
+  }
+
+  private drop({ hosted: { chunkId }, offset }: DigestWork): void {
+    this.counts.dropped++;
+    this.options.logger.warn({ chunkId, offset }, 'too many digests wait: one is left out');
+  }
+
+  private end(gathering: Gathering): void {
+    this.gatherings.get(gathering)?.();
+    if (!this.gatherings.delete(gathering)) return;
+    gathering.end();
+    this.ready.push(gathering);
+    if (!this.running) void this.run();
   }
 
   private async run(): Promise<void> {
     this.running = true;
-    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
+    for (let next = this.ready.shift(); next !== undefined; next = this.ready.shift()) {
       try {
         if (!this.stopping.signal.aborted) await this.compute(next);
       } catch (error) {
         const { chunkId } = next.replica.identity;
-        this.counts.failed += next.works.length;
+        this.counts.failed += next.works.size;
         this.options.logger.warn({ error: messageOf(error), chunkId }, 'a digest failed');
-        if (failureCode(error) === 'REPLICA_DAMAGED') next.works[0]?.hosted.damaged(error);
+        const [work] = next.works.values();
+        if (failureCode(error) === 'REPLICA_DAMAGED') work?.hosted.damaged(error);
       } finally {
-        await next.snapshot.close().catch(() => undefined);
+        await next.close();
       }
     }
     this.running = false;
   }
 
-  private async compute({ works, snapshot }: Scan): Promise<void> {
+  private async compute(gathering: Gathering): Promise<void> {
     const { clock, pace = clock } = this.options;
     const { signal } = this.stopping;
-    const barriersMs = new Map(works.map(({ partition, timeMs }) => [partition, timeMs]));
     this.counts.scans++;
-    const digests = await snapshot.digests(barriersMs, pace, signal);
+    const digests = await gathering.digests(pace, signal);
     if (signal.aborted) return;
-    for (const work of works) {
+    for (const work of gathering.works.values()) {
       const found = digests.get(work.partition);
       if (found !== undefined) this.publish(work, found);
     }

@@ -37,8 +37,10 @@ export const nodeLimits = {
   waitsMax: 100_000,
   /** Longest a caller may make the node wait, whatever it asks for. */
   waitMsMax: 60_000,
-  /** Digests waiting for their turn; each holds a snapshot open. */
+  /** Scans for digests that wait for their turn; each holds a snapshot of each of its partitions open. */
   digestsWaitingMax: 256,
+  /** So long the next partition's barrier is waited for, so that one scan does for all. */
+  digestGatherMs: 250,
   /** DBSIZE is as old as the last sweep: at least this long, longer where a sweep takes long. */
   sweepMs: 5_000,
   /** A sweep may take at most one part in this many of the time. */

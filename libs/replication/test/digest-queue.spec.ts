@@ -1,8 +1,8 @@
-import { openMemory, prepareBatch, Replica, ReplicaSnapshot } from '@levee/chunk-store';
+import { expiredKeptMs, openMemory, prepareBatch, Replica, ReplicaSnapshot, sweepExpired } from '@levee/chunk-store';
 import { decodeAs, encodePut } from '@levee/codec';
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
-import { type LogBatch, type StoredRecord, systemClock } from '@levee/log';
+import { type LogBatch, type StoredRecord, systemClock, systemTimers } from '@levee/log';
 import { DigestQueue, type HostedReplica, type RecordOutbox } from '@levee/replication';
 import { until } from './small-cluster';
 
@@ -38,7 +38,11 @@ describe('digests at the barriers of several partitions', () => {
       },
     } as unknown as RecordOutbox;
     const node = { nodeId: 'n1', storeId: 's', incarnation: 'i' };
-    queue = new DigestQueue(node, outbox, { clock: systemClock, logger: silentLogger });
+    queue = new DigestQueue(node, outbox, {
+      clock: systemClock,
+      timers: systemTimers,
+      logger: silentLogger,
+    });
     for (let i = 0; i < 200; i++) await write(`key-${i}`, `value-${i}`);
   });
 
@@ -47,7 +51,7 @@ describe('digests at the barriers of several partitions', () => {
     await replica.close();
   });
 
-  async function write(key: string, value: string): Promise<void> {
+  async function write(key: string, value: string | null, expiresAtMs: number | null = null): Promise<void> {
     const bytes = Buffer.from(key);
     const partition = asPartition(partitionOf(hashOf(bytes, 'murmur2'), partitions));
     const offset = asOffset(next.get(partition) ?? 0);
@@ -56,7 +60,7 @@ describe('digests at the barriers of several partitions', () => {
       offset,
       timestampMs: nowMs,
       key: bytes,
-      value: encodePut(bytes, Buffer.from(value), null),
+      value: value === null ? null : encodePut(bytes, Buffer.from(value), expiresAtMs),
       headers: [],
     };
     const batch: LogBatch = {
@@ -85,24 +89,55 @@ describe('digests at the barriers of several partitions', () => {
     return digest;
   }
 
-  it('share one scan where nothing was written between the barriers', async () => {
+  it('share one scan', async () => {
     const digests = await Promise.all([0, 1, 2, 3].map(expected));
     for (const partition of [0, 1, 2, 3]) barrier(partition);
     await until('all digests', () => published.size === 4);
     expect([0, 1, 2, 3].map((partition) => published.get(partition))).toEqual(digests);
-    // The first begins at once; whoever comes meanwhile goes together.
-    expect(queue.counts).toMatchObject({ computed: 4, scans: 2 });
+    expect(queue.counts).toMatchObject({ computed: 4, scans: 1 });
   });
 
-  it('are each of the state at its own barrier where something was written between them', async () => {
+  it('are each of the state at its own barrier, whatever is written between them and behind the last', async () => {
     const digests: string[] = [];
-    for (const partition of [0, 1, 2, 3]) {
-      digests.push(await expected(partition));
+    for (const partition of [3, 1, 0, 2]) {
+      digests[partition] = await expected(partition);
       barrier(partition);
       for (let i = 0; i < 40; i++) await write(`key-${i}`, `after barrier ${partition}`);
+      for (let i = 40 + partition; i < 80; i += 4) await write(`key-${i}`, null);
+      for (let i = 0; i < 10; i++) await write(`new-${partition}-${i}`, 'x');
     }
     await until('all digests', () => published.size === 4);
     expect([0, 1, 2, 3].map((partition) => published.get(partition))).toEqual(digests);
-    expect(queue.counts).toMatchObject({ computed: 4, scans: 4 });
+    expect(queue.counts).toMatchObject({ computed: 4, scans: 1 });
+  });
+
+  it('do not wait for partitions whose barriers never come', async () => {
+    const digest = await expected(2);
+    barrier(2);
+    await write('key-1', 'later');
+    await until('the digest', () => published.size === 1);
+    expect(published.get(2)).toBe(digest);
+  });
+
+  it('asked for again before the first ones are made are those of the second barrier', async () => {
+    barrier(1);
+    for (let i = 0; i < 40; i++) await write(`key-${i}`, 'between');
+    const digest = await expected(1);
+    barrier(1);
+    await until('both digests', () => queue.counts.computed === 2);
+    expect(published.get(1)).toBe(digest);
+  });
+
+  it('are not changed by a sweep that removes, between two barriers, what had not expired at the first', async () => {
+    for (let i = 0; i < 40; i++) await write(`brief-${i}`, 'x', nowMs + 1);
+    const digests = await Promise.all([0, 1].map(expected));
+    barrier(0);
+    expect(await sweepExpired(replica, nowMs + 1 + expiredKeptMs, systemClock)).toMatchObject({ removed: 40 });
+    const swept = await expected(1);
+    barrier(1);
+    await until('both digests', () => published.size === 2);
+    expect(swept).not.toBe(digests[1]);
+    expect([0, 1].map((partition) => published.get(partition))).toEqual([digests[0], swept]);
+    expect(queue.counts).toMatchObject({ scans: 2 });
   });
 });
