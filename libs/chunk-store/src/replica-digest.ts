@@ -30,7 +30,7 @@ export interface EarlierState {
   readonly written: ReadonlySet<string>;
 }
 
-/** A frozen view of a replica. Close it: it keeps old table files alive. */
+/** A frozen view of a replica. Close it when its pages are: it keeps old table files alive. */
 export class ReplicaSnapshot {
   private constructor(
     private readonly replica: Replica,
@@ -75,12 +75,13 @@ export class ReplicaSnapshot {
     const only = this.replica.partitions.length === 1 ? this.replica.partitions[0] : undefined;
     const sums = new Map([...barriers].map(([partition, { timeMs }]) => [partition, new PartitionSum(timeMs)]));
     const breather = new Breather(pace);
-    for await (const [databaseKey, stored] of this.entries(signal)) {
-      if (breather.tired(1, databaseKey.length + stored.length)) await breather.breathe();
-      const key = databaseKey.subarray(dataPrefixBytes);
-      const sum = sums.get(only ?? partitionOf(hashOf(key, hashAlgorithm), partitions));
-      sum?.add(key, this.replica.readStored(databaseKey, stored));
-    }
+    for await (const page of this.pages(signal))
+      for (const [databaseKey, stored] of page) {
+        if (breather.tired(1, databaseKey.length + stored.length)) await breather.breathe();
+        const key = databaseKey.subarray(dataPrefixBytes);
+        const sum = sums.get(only ?? partitionOf(hashOf(key, hashAlgorithm), partitions));
+        sum?.add(key, this.replica.readStored(databaseKey, stored));
+      }
     for (const [partition, { earlier }] of barriers)
       if (earlier !== undefined) await this.takeBack(earlier, sums.get(partition) as PartitionSum, breather);
     breather.end();
@@ -107,22 +108,25 @@ export class ReplicaSnapshot {
     return this.replica.db.getMany(databaseKeys, { snapshot: this.snapshot });
   }
 
-  /** Raw database entries by ascending key, in pages, for copies and digests. */
-  async *entries(signal?: AbortSignal, after?: Uint8Array): AsyncGenerator<[Buffer, Buffer]> {
+  /** Raw database entries behind the user key `after`, by ascending key; a page is read while the one before it is used. */
+  async *pages(signal?: AbortSignal, after?: Uint8Array): AsyncGenerator<readonly [Buffer, Buffer][]> {
     const iterator = this.iterator(after);
     try {
+      let ahead = iterator.nextv(pageEntries);
       for (;;) {
-        const page = await iterator.nextv(256);
+        const page = await ahead;
         if (page.length === 0 || signal?.aborted === true) return;
-        yield* page;
+        ahead = iterator.nextv(pageEntries);
+        // Whoever awaits it sees the failure; nobody does when the reader ends before.
+        ahead.catch(() => undefined);
+        yield page;
       }
     } finally {
       await iterator.close();
     }
   }
 
-  /** Raw database entries behind the user key `after`, by ascending key. Close it before the snapshot. */
-  iterator(after?: Uint8Array): ReplicaIterator {
+  private iterator(after?: Uint8Array): AbstractIterator<ReplicaDatabase, Buffer, Buffer> {
     const low = dataKey(after ?? new Uint8Array(0));
     const lt = upperBound(dataKey(new Uint8Array(0)));
     const options = { snapshot: this.snapshot, lt, fillCache: false, highWaterMarkBytes: readAheadBytes };
@@ -162,8 +166,7 @@ class PartitionSum {
 /** LevelDB hands over at most this many bytes at a time. */
 const readAheadBytes = 256 * 1024;
 const takenBackAtOnce = 256;
-
-export type ReplicaIterator = AbstractIterator<ReplicaDatabase, Buffer, Buffer>;
+const pageEntries = 1_024;
 
 export interface SweepResult {
   /** Keys not expired at the sweep's time. */
@@ -206,21 +209,22 @@ export async function sweepExpired(
       await batch.write();
     });
   try {
-    for await (const [key, stored] of snapshot.entries(signal)) {
-      if (breather.tired(1, key.length + stored.length)) await breather.breathe();
-      const value = replica.readStored(key, stored);
-      if (value.expiresAtMs !== 0) expiring++;
-      if (value.expiredAt(logNowMs - expiredKeptMs)) {
-        doomed.push(key);
-        if (doomed.length >= 256) {
-          await remove(doomed);
-          doomed = [];
+    for await (const page of snapshot.pages(signal))
+      for (const [key, stored] of page) {
+        if (breather.tired(1, key.length + stored.length)) await breather.breathe();
+        const value = replica.readStored(key, stored);
+        if (value.expiresAtMs !== 0) expiring++;
+        if (value.expiredAt(logNowMs - expiredKeptMs)) {
+          doomed.push(key);
+          if (doomed.length >= 256) {
+            await remove(doomed);
+            doomed = [];
+          }
+        } else if (!value.expiredAt(logNowMs)) {
+          liveKeys++;
+          liveBytes += key.length + stored.length;
         }
-      } else if (!value.expiredAt(logNowMs)) {
-        liveKeys++;
-        liveBytes += key.length + stored.length;
       }
-    }
     if (doomed.length > 0) await remove(doomed);
   } finally {
     breather.end();

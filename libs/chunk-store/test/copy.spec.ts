@@ -13,7 +13,7 @@ import {
   scanReplica,
   SnapshotCopy,
 } from '@levee/chunk-store';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asPartition, failureCode } from '@levee/kernel';
@@ -21,7 +21,8 @@ import { systemClock } from '@levee/log';
 import { apply, identity, nowMs, PartitionScript, put, read, type Write } from './fixtures';
 
 const whole: CopyPiece = { chunkId: identity.chunkId, slotStart: 0, slotEnd: 1_000_000 };
-const options = { clock: systemClock, capacityBytes: 0 };
+/** Every block ends with a milestone. */
+const options = { clock: systemClock, capacityBytes: 0, milestoneBytes: 0 };
 const moved: ReplicaIdentity = { ...identity, unitId: 'n2/u07', generation: 3 };
 const left: ReplicaIdentity = { ...identity, chunkId: 'shop.orders#1/c00008', slotEnd: 400_000 };
 const right: ReplicaIdentity = { ...identity, chunkId: 'shop.orders#1/c00009', slotStart: 400_000 };
@@ -200,7 +201,31 @@ describe('a copy of a replica', () => {
     await copy.close();
   });
 
-  it('on a disk that loses a block of its write-ahead log, the loss is seen when it is opened', async () => {
+  it('what was copied since the last milestone is copied again by the next process', async () => {
+    await filled(300);
+    const db = await openMemory();
+    const rarely = { ...options, milestoneBytes: 2_000 };
+    const target = await CopyTarget.open(db, moved, rarely);
+    const copy = await SnapshotCopy.open(source, whole, systemClock);
+    await target.begin(whole, copy.positions);
+    for (let block = 0; target.recordsCopied < 120; block++) {
+      const { bytes, last } = await copy.next(300);
+      await target.take(bytes, whole, last);
+    }
+    await target.written();
+    await copy.close();
+    const again = await CopyTarget.open(db, moved, rarely);
+    expect(again.recordsCopied).toBeGreaterThan(0);
+    expect(again.recordsCopied).toBeLessThan(target.recordsCopied);
+    await load(again, source, whole);
+    expect(again.recordsCopied).toBe(150);
+    await again.seal();
+    const replica = await Replica.open(db, moved);
+    expect(await digest(replica)).toBe(await digest(source));
+    await replica.close();
+  });
+
+  it('a milestone that is lost is seen when it is opened', async () => {
     await filled(300);
     const folder = await mkdtemp(join(tmpdir(), 'levee-copy-'));
     const db = await openLevelDb(folder);
@@ -209,13 +234,45 @@ describe('a copy of a replica', () => {
     await target.seal();
     await (await Replica.open(db, moved)).close();
     const damaged = await openLevelDb(folder);
-    for await (const key of damaged.keys({ gte: Buffer.from('!c/b/'), lt: Buffer.from('!c/c') }))
+    for await (const key of damaged.keys({ gte: Buffer.from('!c/m/'), lt: Buffer.from('!c/n') }))
       if (key.readUInt32BE(key.length - 4) === 2) await damaged.del(key);
     await expect(Replica.open(damaged, moved)).rejects.toMatchObject({
       code: 'REPLICA_DAMAGED',
-      message: expect.stringContaining('blocks of its copy') as string,
+      message: expect.stringContaining('milestones of its copy') as string,
     });
     await damaged.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('on a disk that loses its whole write-ahead log at any moment, nothing that counts as copied is lost', async () => {
+    await filled(400);
+    const folder = await mkdtemp(join(tmpdir(), 'levee-copy-'));
+    const rarely = { ...options, milestoneBytes: 400 };
+    /** As a process that is killed leaves it, on a disk that lost the log. */
+    const killed = async (db: ReplicaDatabase): Promise<ReplicaDatabase> => {
+      await db.close();
+      for (const name of await readdir(folder)) if (name.endsWith('.log')) await truncate(join(folder, name));
+      return openLevelDb(folder);
+    };
+    let db = await openLevelDb(folder);
+    const counted: number[] = [];
+    for (const blocksMax of [4, 9, 0, 7, 12]) {
+      const target = await CopyTarget.open(db, moved, rarely);
+      await load(target, source, whole, { blocksMax });
+      db = await killed(db);
+      counted.push((await CopyTarget.open(db, moved, rarely)).recordsCopied);
+    }
+    expect(counted).toEqual([...counted].sort((a, b) => a - b));
+    expect(counted.at(-1)).toBeGreaterThan(counted[0] as number);
+    const target = await CopyTarget.open(db, moved, rarely);
+    await load(target, source, whole);
+    await target.seal();
+    db = await killed(db);
+    // Sealed or not: what is there is whole, or goes on to be.
+    if ((await copyStageOf(db)) === 'loading') await (await CopyTarget.open(db, moved, rarely)).seal();
+    const replica = await Replica.open(db, moved);
+    expect(await digest(replica)).toBe(await digest(source));
+    await replica.close();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -234,7 +291,9 @@ describe('a copy of a replica', () => {
       fc.asyncProperty(
         fc.array(write, { minLength: 1, maxLength: 30 }),
         fc.array(round, { maxLength: 6 }),
-        async (begin, rounds) => {
+        fc.constantFrom(0, 200, 1_000_000),
+        async (begin, rounds, milestoneBytes) => {
+          const options = { clock: systemClock, capacityBytes: 0, milestoneBytes };
           const log = new PartitionScript().append(...begin);
           const from = await Replica.open(await openMemory(), identity);
           await log.applyTo(from);

@@ -5,22 +5,24 @@ import type { CopyPosition } from './copy-position';
 
 /**
  * What a copy leaves in the unit itself, so that no half one is ever taken for whole, whatever ended the process or
- * the power: `!c/state` says loading or sealed, and each block lands in one write with its own `!c/b/<number>`. A
- * database that lost a block from the middle of its write-ahead log lacks that key (the databases do lose such).
+ * the power: `!c/state` says loading or sealed, and `!c/m/<number>` are its milestones, each written when all entries
+ * up to it are in tables. For a database may lose a part from the middle of its write-ahead log without a word; what a
+ * copy counts as done does not lie there. What came behind the last milestone is copied again.
  */
 export interface CopyState {
   readonly kind: 'loading' | 'sealed';
-  /** Blocks that must be there, 0 while loading. */
-  readonly blocks: number;
+  /** Milestones that must be there, 0 while loading. */
+  readonly milestones: number;
 }
 
-export interface BlockRecord {
+export interface Milestone {
   /** `pieceName`. */
   readonly piece: string;
-  /** Hexadecimal; the last key of the block, or of the one before it when it is empty; null = none yet. */
+  /** Hexadecimal; the last key of the piece that is here; null = none yet. */
   readonly after: string | null;
+  /** The piece is whole. */
   readonly last: boolean;
-  /** Where the source stands in the snapshot that begins here; empty in a block of entries. */
+  /** Where the source stands in the snapshot that begins here; else empty. */
   readonly positions: readonly CopyPosition[];
   /** Of the whole copy up to here. */
   readonly records: number;
@@ -28,17 +30,17 @@ export interface BlockRecord {
 }
 
 export const copyStateKey = Buffer.from('!c/state');
-const blockPrefix = Buffer.from('!c/b/');
+const milestonePrefix = Buffer.from('!c/m/');
 
-export function blockKey(number: number): Buffer {
-  const key = Buffer.alloc(blockPrefix.length + 4);
-  key.set(blockPrefix);
-  key.writeUInt32BE(number, blockPrefix.length);
+export function milestoneKey(number: number): Buffer {
+  const key = Buffer.alloc(milestonePrefix.length + 4);
+  key.set(milestonePrefix);
+  key.writeUInt32BE(number, milestonePrefix.length);
   return key;
 }
 
 /** JSON behind its CRC-32C, which covers the key too. */
-export function sealRecord(key: Buffer, record: CopyState | BlockRecord): Buffer {
+export function sealRecord(key: Buffer, record: CopyState | Milestone): Buffer {
   const text = Buffer.from(JSON.stringify(record));
   const crc = Buffer.alloc(4);
   crc.writeUInt32BE(crc32cNative(text, crc32cNative(key)));
@@ -58,12 +60,12 @@ export async function readCopyState(db: ReplicaDatabase): Promise<CopyState | 'u
   return (openRecord(copyStateKey, stored) as CopyState | undefined) ?? 'unreadable';
 }
 
-/** Blocks in order; `undefined` when one is missing or damaged. */
-export async function readBlocks(db: ReplicaDatabase): Promise<BlockRecord[] | undefined> {
-  const found: BlockRecord[] = [];
-  for await (const [key, value] of db.iterator({ gte: blockPrefix, lt: upperBound(blockPrefix) })) {
-    const record = openRecord(key, value) as BlockRecord | undefined;
-    if (record === undefined || !key.equals(blockKey(found.length))) return undefined;
+/** In order; `undefined` when one is missing or damaged. */
+export async function readMilestones(db: ReplicaDatabase): Promise<Milestone[] | undefined> {
+  const found: Milestone[] = [];
+  for await (const [key, value] of db.iterator({ gte: milestonePrefix, lt: upperBound(milestonePrefix) })) {
+    const record = openRecord(key, value) as Milestone | undefined;
+    if (record === undefined || !key.equals(milestoneKey(found.length))) return undefined;
     found.push(record);
   }
   return found;
@@ -75,7 +77,8 @@ export async function copyProblem(db: ReplicaDatabase): Promise<string | undefin
   if (state === undefined) return undefined;
   if (state === 'unreadable') return 'the record of its copy is damaged';
   if (state.kind === 'loading') return 'its copy never ended';
-  const blocks = await readBlocks(db);
-  if (blocks?.length === state.blocks) return undefined;
-  return `of the ${state.blocks} blocks of its copy ${blocks === undefined ? 'one' : state.blocks - blocks.length} are lost`;
+  const found = await readMilestones(db);
+  if (found?.length === state.milestones) return undefined;
+  const lost = found === undefined ? 'one' : state.milestones - found.length;
+  return `of the ${state.milestones} milestones of its copy ${lost} are lost`;
 }

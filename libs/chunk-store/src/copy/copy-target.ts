@@ -3,20 +3,32 @@ import { assert } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 import { Breather, type Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
-import { copiesAtOnce, type ReplicaDatabase } from '../engine';
+import { copiesAtOnce, intoTables, type ReplicaDatabase } from '../engine';
 import { PartitionLog } from '../partition-log';
 import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from '../replica-identity';
 import { chunkSeed, dataPrefixBytes, storedOverheadBytes, writeWord } from '../stored-value';
 import { CopyEntries } from './copy-block';
 import { type CopyPiece, pieceName } from './copy-piece';
 import { type CopyPosition, CopyPositions } from './copy-position';
-import { blockKey, type BlockRecord, copyStateKey, readBlocks, readCopyState, sealRecord } from './copy-record';
+import {
+  type CopyState,
+  copyStateKey,
+  type Milestone,
+  milestoneKey,
+  readCopyState,
+  readMilestones,
+  sealRecord,
+} from './copy-record';
 
 export interface CopyTargetOptions {
   readonly clock: Pace;
   /** Most bytes that the unit takes; 0 = no limit. */
   readonly capacityBytes: number;
+  /** A milestone after so many bytes; 32 MiB by default. */
+  readonly milestoneBytes?: number;
 }
+
+const milestoneBytesDefault = 32 << 20;
 
 interface PieceProgress {
   /** Hexadecimal. */
@@ -38,13 +50,17 @@ export async function copyStageOf(db: ReplicaDatabase): Promise<'empty' | 'loadi
 export async function copiedInto(
   db: ReplicaDatabase,
 ): Promise<{ readonly recordsCopied: number; readonly bytesCopied: number }> {
-  const last = (await readBlocks(db))?.at(-1);
+  const last = (await readMilestones(db))?.at(-1);
   return { recordsCopied: last?.records ?? 0, bytesCopied: last?.bytes ?? 0 };
 }
 
 /**
  * The target's side of a copy: takes blocks into an empty database, one write each, and makes it a replica with
- * `seal`. Before that nothing can open it as one. After a crash `open` goes on behind the last block that is there.
+ * `seal`. Before that nothing can open it as one. After a crash `open` goes on behind the last milestone.
+ *
+ * Entries come by ascending key, so LevelDB's memtables make tables that do not overlap, and none is ever compacted. A
+ * record among them whose key sorts elsewhere would make every table overlap all others: three times the CPU time of
+ * the whole copy. So milestones are rare, and go into tables of their own.
  */
 export class CopyTarget {
   private readonly pieces = new Map<string, PieceProgress>();
@@ -53,9 +69,11 @@ export class CopyTarget {
   private readonly ownsBuffers: boolean;
   /** The block taken last is written while the next one is unpacked. */
   private writing: Promise<void> = Promise.resolve();
-  private blocks = 0;
+  private milestones = 0;
   private records = 0;
   private bytes = 0;
+  private readonly milestoneBytes: number;
+  private bytesAtMilestone = 0;
 
   private constructor(
     private readonly db: ReplicaDatabase,
@@ -64,6 +82,7 @@ export class CopyTarget {
   ) {
     this.breather = new Breather(options.clock);
     this.ownsBuffers = !copiesAtOnce(db);
+    this.milestoneBytes = options.milestoneBytes ?? milestoneBytesDefault;
   }
 
   /** REPLICA_MISMATCH when another replica is here; REPLICA_DAMAGED when what is here cannot be gone on with. */
@@ -72,7 +91,7 @@ export class CopyTarget {
     if ((await copyStageOf(db)) === 'empty') {
       const batch = db.batch();
       batch.put(identityKey, encodeIdentity(identity));
-      batch.put(copyStateKey, sealRecord(copyStateKey, { kind: 'loading', blocks: 0 }));
+      batch.put(copyStateKey, sealRecord(copyStateKey, { kind: 'loading', milestones: 0 } satisfies CopyState));
       await batch.write({ sync: true } as object);
     } else await target.resume();
     return target;
@@ -108,21 +127,14 @@ export class CopyTarget {
    * since a deletion behind them must be read from the log again.
    */
   async begin(piece: CopyPiece, positions: readonly CopyPosition[]): Promise<void> {
-    await this.written();
-    const known = this.pieces.get(pieceName(piece));
-    const { records, bytes } = this;
-    const record = { piece: pieceName(piece), after: known?.after ?? null, last: false, positions, records, bytes };
-    const batch = this.db.batch();
-    const key = blockKey(this.blocks);
-    batch.put(key, sealRecord(key, record));
-    await batch.write({ sync: true } as object);
-    this.count(record);
+    await this.mark(pieceName(piece), positions);
+    this.positions.add(positions);
   }
 
   /**
-   * Puts a block of the snapshot begun last here, in one write with its record; `last`: the piece ends with it. The
-   * checksum of a value is bound to its chunk, so it is renewed, in place, where the chunk is another. One call at a
-   * time; a write that fails fails the next call. UNIT_FULL above the capacity.
+   * Puts a block of the snapshot begun last here; `last`: the piece ends with it. The checksum of a value is bound to
+   * its chunk, so it is renewed, in place, where the chunk is another. One call at a time; a write that fails fails the
+   * next call. UNIT_FULL above the capacity.
    */
   async take(bytes: Buffer, piece: CopyPiece, last: boolean): Promise<void> {
     const batch = this.db.batch();
@@ -146,18 +158,24 @@ export class CopyTarget {
     this.checkRoom(total + records * (dataPrefixBytes + storedOverheadBytes));
     const before = this.pieces.get(name)?.after ?? null;
     const after = lastKey === undefined ? before : lastKey.toString('hex', dataPrefixBytes);
-    const record: BlockRecord = { piece: name, after, last, positions: [], records, bytes: total };
-    const key = blockKey(this.blocks);
-    batch.put(key, sealRecord(key, record));
     await this.writing;
     this.writing = batch.write();
     this.writing.catch(() => undefined);
-    this.count(record);
+    this.records = records;
+    this.bytes = total;
+    this.pieces.set(name, { after, done: last });
+    if (last || total - this.bytesAtMilestone >= this.milestoneBytes) await this.mark(name, []);
   }
 
   /** Resolves when every block taken is written. */
   written(): Promise<void> {
     return this.writing;
+  }
+
+  /** Nothing more comes for now: whoever opens the database next goes on right here. */
+  async rest(): Promise<void> {
+    const begun = [...this.pieces].find(([, { done }]) => !done);
+    if (begun !== undefined) await this.mark(begun[0], []);
   }
 
   /** All pieces are here: makes the database a replica, durably. */
@@ -170,7 +188,10 @@ export class CopyTarget {
       assert(position !== undefined, `I13: no piece of ${chunkId} tells where it stands in partition ${partition}`);
       PartitionLog.create(batch, partition, position);
     }
-    batch.put(copyStateKey, sealRecord(copyStateKey, { kind: 'sealed', blocks: this.blocks }));
+    batch.put(
+      copyStateKey,
+      sealRecord(copyStateKey, { kind: 'sealed', milestones: this.milestones } satisfies CopyState),
+    );
     await batch.write({ sync: true } as object);
   }
 
@@ -180,21 +201,35 @@ export class CopyTarget {
     if (stored !== undefined && problem !== undefined)
       throw new ChunkStoreFailure('REPLICA_MISMATCH', `I10: the database is not ${this.identity.chunkId}: ${problem}`);
     const state = await readCopyState(this.db);
-    const blocks = state === 'unreadable' || problem !== undefined ? undefined : await readBlocks(this.db);
-    if (blocks === undefined)
+    const found = state === 'unreadable' || problem !== undefined ? undefined : await readMilestones(this.db);
+    if (found === undefined)
       throw new ChunkStoreFailure(
         'REPLICA_DAMAGED',
-        `a copy of ${this.identity.chunkId} cannot go on: a block is lost`,
+        `a copy of ${this.identity.chunkId} cannot go on: a milestone is lost`,
       );
-    for (const record of blocks) this.count(record);
+    for (const { piece, after, last, positions, records, bytes } of found) {
+      this.pieces.set(piece, { after, done: last });
+      this.positions.add(positions);
+      [this.records, this.bytes] = [records, bytes];
+    }
+    this.milestones = found.length;
+    this.bytesAtMilestone = this.bytes;
   }
 
-  private count({ piece, after, last, positions, records, bytes }: BlockRecord): void {
-    this.blocks++;
-    this.records = records;
-    this.bytes = bytes;
-    this.positions.add(positions);
-    this.pieces.set(piece, { after, done: last });
+  /** Everything that is here stays, whatever befalls the process or the power. */
+  private async mark(piece: string, positions: readonly CopyPosition[]): Promise<void> {
+    await this.written();
+    await intoTables(this.db);
+    const { records, bytes } = this;
+    const { after, done: last } = this.pieces.get(piece) ?? { after: null, done: false };
+    const milestone: Milestone = { piece, after, last, positions, records, bytes };
+    const key = milestoneKey(this.milestones);
+    const batch = this.db.batch();
+    batch.put(key, sealRecord(key, milestone));
+    await batch.write({ sync: true } as object);
+    await intoTables(this.db);
+    this.milestones++;
+    this.bytesAtMilestone = bytes;
   }
 
   private checkRoom(stored: number): void {

@@ -3,7 +3,7 @@ import { hashOf, partitionsOf, slotOf } from '@levee/keyspace';
 import { Breather, type Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
 import type { Replica } from '../replica';
-import { type ReplicaIterator, ReplicaSnapshot } from '../replica-digest';
+import { ReplicaSnapshot } from '../replica-digest';
 import { chunkSeed, dataPrefixBytes } from '../stored-value';
 import { type CopyBlock, CopyBlockWriter } from './copy-block';
 import type { CopyPosition } from './copy-position';
@@ -17,12 +17,10 @@ export interface CopyRange {
 
 /** The source's side of a copy: a frozen view of some slots of a replica, handed out in blocks by ascending key. */
 export class SnapshotCopy {
-  private readonly iterator: ReplicaIterator;
+  private readonly pages: AsyncGenerator<readonly [Buffer, Buffer][]>;
   private readonly seed: number;
   private readonly breather: Breather;
   private page: readonly [Buffer, Buffer][] = [];
-  /** The page after it is read while this one is packed. */
-  private ahead: Promise<readonly [Buffer, Buffer][]>;
   private pageAt = 0;
 
   private constructor(
@@ -33,10 +31,9 @@ export class SnapshotCopy {
     readonly positions: readonly CopyPosition[],
     pace: Pace,
   ) {
-    this.iterator = snapshot.iterator(range.after);
+    this.pages = snapshot.pages(undefined, range.after);
     this.seed = chunkSeed(replica.identity.chunkId);
     this.breather = new Breather(pace);
-    this.ahead = this.readAhead();
   }
 
   /** The caller has checked that the replica is readable and holds the slots. */
@@ -70,13 +67,13 @@ export class SnapshotCopy {
     const block = new CopyBlockWriter(bytesMax);
     for (;;) {
       if (this.pageAt === this.page.length) {
-        this.page = await this.ahead;
-        this.pageAt = 0;
-        if (this.page.length === 0) {
+        const next = await this.pages.next();
+        if (next.done === true) {
           this.breather.end();
           return block.finish(true);
         }
-        this.ahead = this.readAhead();
+        this.page = next.value;
+        this.pageAt = 0;
       }
       const [databaseKey, stored] = this.page[this.pageAt] as [Buffer, Buffer];
       if (!block.takes(databaseKey, stored)) return block.finish(false);
@@ -87,15 +84,8 @@ export class SnapshotCopy {
   }
 
   async close(): Promise<void> {
-    await this.iterator.close();
+    await this.pages.return(undefined);
     await this.snapshot.close();
-  }
-
-  private readAhead(): Promise<readonly [Buffer, Buffer][]> {
-    const page = this.iterator.nextv(pageEntries);
-    // Whoever awaits it sees the failure; nobody does when the copy ends before.
-    page.catch(() => undefined);
-    return page;
   }
 
   private wants(databaseKey: Buffer): boolean {
@@ -116,5 +106,3 @@ export class SnapshotCopy {
     );
   }
 }
-
-const pageEntries = 2_048;

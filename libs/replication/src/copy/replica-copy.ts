@@ -80,6 +80,7 @@ export class ReplicaCopy {
     for (let attempt = 0; ; attempt++) {
       const order = this.options.assignment().move;
       if (signal.aborted || order === undefined) {
+        await target.rest();
         await this.world.disk.closeUnit(unitId, generation);
         return undefined;
       }
