@@ -14,6 +14,8 @@ interface OpenCopy {
   readonly copy: SnapshotCopy;
   sequence: number;
   busy: boolean;
+  /** The next block, made while the one before is on its way. */
+  ahead: Promise<CopyBlock> | undefined;
   cancelIdle: () => void;
 }
 
@@ -61,7 +63,7 @@ export class CopySessions {
     try {
       const copy = await SnapshotCopy.open(hosted.replica, range, this.options.clock);
       const copyId = `${this.options.incarnation}-${++this.last}`;
-      const open: OpenCopy = { hosted, copy, sequence: 0, busy: false, cancelIdle: () => undefined };
+      const open: OpenCopy = { hosted, copy, sequence: 0, busy: false, ahead: undefined, cancelIdle: () => undefined };
       this.copies.set(copyId, open);
       this.counts.opened++;
       this.watch(copyId, open);
@@ -79,12 +81,17 @@ export class CopySessions {
     open.busy = true;
     open.cancelIdle();
     try {
-      const block = await open.copy.next(bytesMax);
+      const block = await (open.ahead ?? open.copy.next(bytesMax));
       open.sequence++;
       this.counts.blocks++;
       this.counts.bytes += block.bytes.length;
       if (block.last) this.end(copyId);
-      else if (this.copies.get(copyId) === open) this.watch(copyId, open);
+      else if (this.copies.get(copyId) === open) {
+        open.ahead = open.copy.next(bytesMax);
+        // Whoever asks for it sees the failure; nobody does when the copy ends before.
+        open.ahead.catch(() => undefined);
+        this.watch(copyId, open);
+      }
       return block;
     } catch (error) {
       this.end(copyId);
