@@ -89,6 +89,7 @@ export class NodeService implements RespService<undefined> {
     const request = parseReadCommand(args);
     const namespace = context.state.namespace(request.namespace);
     if (namespace === undefined) return reply.error(unknownNamespace(request.namespace));
+    context.host.io.served();
     new ReadAnswer(context, request, namespace, reply).start();
   }
 

@@ -12,18 +12,24 @@ export interface IoRule {
   readonly weight: number;
   /** While the event loop is busy with reads and writes: ms of rest for each ms that these take. */
   readonly rest: number;
+  /** While clients are served: ms of rest for each ms that its own slices take. */
+  readonly yields: number;
 }
 
 export const ioRules: Readonly<Record<IoClass, IoRule>> = {
-  scan: { weight: 8, rest: 0 },
-  copy: { weight: 4, rest: 0.5 },
-  digest: { weight: 2, rest: 2 },
-  sweep: { weight: 1, rest: 2 },
+  scan: { weight: 8, rest: 0, yields: 0 },
+  copy: { weight: 4, rest: 0.5, yields: 0.25 },
+  digest: { weight: 2, rest: 2, yields: 1 },
+  sweep: { weight: 1, rest: 2, yields: 3 },
 };
 
 export const ioLimits = {
   /** A round of the event loop that takes no longer is calm; longer than the slice of background work in it. */
   calmMs: 10,
+  /** Clients count as being served for so long after each request. */
+  servedMs: 100,
+  /** A slice that took longer was waiting for the disk, or for a processor that others had. */
+  sliceMsMax: 4,
   /** Background work gets a turn this often, however busy the loop is: a copy that stands still fails its plan. */
   restMsMax: 50,
 } as const;

@@ -100,6 +100,33 @@ describe('the scheduler of a node', () => {
     expect(io.stats()).toMatchObject({ copyGranted: 2, copyRestedMs: 70, copyWaiting: 1, scanGranted: 0 });
   });
 
+  it('leaves a part of the time free while clients are served, and not when they are gone', async () => {
+    const { loop, io } = build();
+    /** What 20 slices of 2 ms each take in all. */
+    const digestMs = async (served: boolean): Promise<number> => {
+      const beganMs = loop.at;
+      let slices = 20;
+      void (async () => {
+        for (; slices > 0; slices--) {
+          await io.giveWay('digest');
+          loop.at += 2;
+        }
+      })();
+      while (slices > 0) {
+        if (served) io.served();
+        const before = slices;
+        await loop.round();
+        if (slices === before) loop.at += 1;
+      }
+      return loop.at - beganMs;
+    };
+    expect(await digestMs(false)).toBeLessThan(45);
+    expect(await digestMs(true)).toBeGreaterThan(75);
+    expect(io.stats()['digestRestedMs']).toBeGreaterThanOrEqual(35);
+    loop.at += ioLimits.servedMs;
+    expect(await digestMs(false)).toBeLessThan(45);
+  });
+
   it('does not make a scan wait for a copy that rests', async () => {
     const { loop, ran, work } = build();
     void work('copy', 1);

@@ -1,7 +1,7 @@
 import type { Pace } from '@levee/chunk-store';
 import type { Clock, Timers } from '@levee/kernel';
 import { ByteRate } from '../copy/byte-rate';
-import { type IoClass, ioClasses, ioRules, restMs, Turns } from './io-rule';
+import { type IoClass, ioClasses, ioLimits, ioRules, restMs, Turns } from './io-rule';
 
 export interface IoSchedulerOptions {
   readonly clock: Clock;
@@ -20,7 +20,8 @@ interface IoCounts {
 
 /**
  * One for all background work of a node: at most one slice of it runs in a round of the event loop, whichever class's
- * turn it is, and while rounds are long because of reads and writes it rests.
+ * turn it is, and while rounds are long because of reads and writes it rests. While clients are served it leaves a part
+ * of the time free anyway: their requests pass through other processes too, which want the same processors.
  */
 export class IoScheduler {
   private readonly queues: Record<IoClass, (() => void)[]> = { scan: [], copy: [], digest: [], sweep: [] };
@@ -33,6 +34,11 @@ export class IoScheduler {
   /** Ends the rest that somebody takes now. */
   private cutRest: (() => void) | undefined;
   private busyMs = 0;
+  private servedAtMs = -Infinity;
+  /** The slice under way. */
+  private slice: { readonly ioClass: IoClass; readonly atMs: number } | undefined;
+  /** Rest that is owed for slices while clients were served, in ms. */
+  private readonly owedMs: Record<IoClass, number> = { scan: 0, copy: 0, digest: 0, sweep: 0 };
 
   constructor(private readonly options: IoSchedulerOptions) {
     const { clock, timers, digestBytesPerSecond = 0 } = options;
@@ -52,9 +58,15 @@ export class IoScheduler {
     };
   }
 
+  /** A client asked for something. */
+  served(): void {
+    this.servedAtMs = this.options.clock.monotonicMs();
+  }
+
   /** Between two slices: resolves when the next may begin. `bytes` = what the last one read. */
   async giveWay(ioClass: IoClass, bytes = 0): Promise<void> {
     this.counts[ioClass].bytes += bytes;
+    this.owe(ioClass);
     const { signal } = this.closing;
     if (ioClass === 'digest' || ioClass === 'sweep') await this.digestRate.pass(bytes, signal);
     if (signal.aborted) return new Promise((resolve) => this.nextRound(resolve));
@@ -99,7 +111,7 @@ export class IoScheduler {
     this.busyMs = this.options.clock.monotonicMs() - askedAtMs;
     const chosen = this.turns.next((ioClass) => this.queues[ioClass].length > 0);
     if (chosen === undefined) return void (this.armed = false);
-    const ms = restMs(chosen, this.busyMs);
+    const ms = Math.max(restMs(chosen, this.busyMs), this.due(chosen));
     const goOn = this.queues[chosen].shift() as () => void;
     if (ms === 0) return this.grant(chosen, goOn);
     this.counts[chosen].restedMs += ms;
@@ -119,9 +131,26 @@ export class IoScheduler {
     };
   }
 
+  private owe(ioClass: IoClass): void {
+    const { slice } = this;
+    if (slice?.ioClass !== ioClass) return;
+    this.slice = undefined;
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.servedAtMs >= ioLimits.servedMs) this.owedMs[ioClass] = 0;
+    else this.owedMs[ioClass] += Math.min(nowMs - slice.atMs, ioLimits.sliceMsMax) * ioRules[ioClass].yields;
+  }
+
+  /** Timers know whole milliseconds: what is owed is gathered until there is one. */
+  private due(ioClass: IoClass): number {
+    const ms = Math.floor(this.owedMs[ioClass]);
+    this.owedMs[ioClass] -= ms;
+    return ms;
+  }
+
   private grant(ioClass: IoClass, goOn: () => void): void {
     this.counts[ioClass].granted++;
     this.armed = false;
+    this.slice = { ioClass, atMs: this.options.clock.monotonicMs() };
     goOn();
     if (ioClasses.some((each) => this.queues[each].length > 0)) this.arm();
   }
