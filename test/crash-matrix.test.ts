@@ -4,8 +4,8 @@ import type { Scenario } from './simulation/scenario';
 import { scenarios } from './simulation/scenarios';
 import { dice, full, seed } from './support/seed';
 
-/** `npm test` draws points of each scenario for so long, and some at least; `npm run test:full` takes them all. */
-const drawing = { forMs: 4_000, leastPoints: 2 } as const;
+/** `npm test` draws points for so long in all, and some of each scenario at least; `npm run test:full` takes them all. */
+const drawing = { forMs: 40_000 / scenarios.length, leastPoints: 2 } as const;
 const runMsMax = 30_000;
 /** Points of all scenarios together, at the least. */
 const pointsMin = 300;

@@ -1,6 +1,7 @@
 import { crashRun } from './simulation/crash-run';
+import { failover, nodeLoss } from './simulation/failure-scenarios';
 import { judgeCluster } from './simulation/last-judgement';
-import { failover, nodeLoss, scenarios } from './simulation/scenarios';
+import { scenarios } from './simulation/scenarios';
 import { namespace, shapeDefault, SimulatedCluster } from './simulation/simulated-cluster';
 import { VirtualTime } from './simulation/virtual-time';
 import { seed } from './support/seed';

@@ -169,7 +169,7 @@ export class SimulatedCluster {
     this.processOf(name)?.resume();
   }
 
-  /** Starts a process that was killed, on what its disk holds. */
+  /** Starts a process: one that was killed on what its disk holds, a new one on an empty disk. */
   restart(name: string): void {
     if (name.startsWith('m')) this.startMaster(name);
     else if (name.startsWith('n')) this.startNode(name);
