@@ -1,6 +1,6 @@
 import { checkWhole } from '@levee/cluster';
 import type { ChunkRoute } from '@levee/events';
-import { ClusterView, collectDigests, submit } from '@levee/journal';
+import { bootFold, collectDigests, submit } from '@levee/journal';
 import { RouteTable } from '@levee/keyspace';
 import { LogFold } from './log-fold';
 import { namespace, type SimulatedCluster, topics } from './simulated-cluster';
@@ -64,27 +64,26 @@ export async function judgeCluster(cluster: SimulatedCluster): Promise<string[]>
   return faults;
 }
 
-function unitsLeftBehind({ view: { state } }: SimulatedCluster): string[] {
+/** Taken for nobody, or databases of generations that are nobody's any more (I10). */
+function unitsLeftBehind({ view: { state }, disks }: SimulatedCluster): string[] {
   const held = new Set(
     [...state.chunks()].flatMap(({ replicas }) => replicas.map(({ unitId, generation }) => `${unitId}@${generation}`)),
   );
-  return [...state.units()].flatMap(({ unitId, state: is, generation, chunkId }) => {
+  const taken = [...state.units()].flatMap(({ unitId, state: is, generation, chunkId }) => {
     if (is === 'free' || held.has(`${unitId}@${generation}`)) return [];
-    return [`unit ${unitId} generation ${generation} is ${is} for ${chunkId}, which has no replica in it`];
+    return [`I10: unit ${unitId} generation ${generation} is ${is} for ${chunkId}, which has no replica in it`];
   });
+  const kept = [...disks].flatMap(([name, { generations }]) =>
+    generations.flatMap((place) => (held.has(place) ? [] : `I10: the disk of ${name} still has ${place}`)),
+  );
+  return [...taken, ...kept];
 }
 
-/** A process that boots now, from the compacted topics, must see what the journal says. */
-async function judgeProjections(cluster: SimulatedCluster): Promise<string[]> {
-  const { view, log, outside, time } = cluster;
-  const fresh = new ClusterView(log, topics, outside);
-  await fresh.start();
-  try {
-    await time.until('a fresh view being level', () => fresh.seq >= view.seq, 10_000);
-    const [booted, folded] = [fresh, view].map((of) => of.journal.table.digest);
-    if (fresh.seq !== view.seq || booted === folded) return [];
-    return [`I8: booted from the compacted topics the state is ${booted}, folded from the journal ${folded}`];
-  } finally {
-    await fresh.close();
-  }
+/** What a process that boots now reads in the compacted topics must be what the journal says. */
+async function judgeProjections({ view, log, outside: { clock, logger } }: SimulatedCluster): Promise<string[]> {
+  const { fold, report } = await bootFold(log, topics, { clock, logger });
+  if (report.source === 'journal') return [`I8: nobody could boot from the compacted topics: ${report.reason}`];
+  const [booted, folded] = [fold, view.journal].map(({ table }) => table.digest);
+  if (fold.position.seq !== view.seq || booted === folded) return [];
+  return [`I8: booted from the compacted topics the state is ${booted}, folded from the journal ${folded}`];
 }
