@@ -31,7 +31,7 @@ function pointIn(text: string): CrashPoint {
 
 /** The whole story of a point that went wrong. */
 async function problemOf(scenario: Scenario, point: CrashPoint): Promise<string | undefined> {
-  const report = await crashRun(scenario, { seed, point });
+  const report = await crashRun(scenario, { seed, points: [point] });
   if (report.faults.length === 0) return undefined;
   const repeat = `LEVEE_TEST_SEED=${seed} LEVEE_TEST_POINT='${written(point)}' npx jest test/crash-matrix`;
   const last = report.said.split('\n').slice(wanted === undefined ? -40 : -2_000);
@@ -57,7 +57,7 @@ describe('whatever befalls a process at whatever step, the cluster ends whole (I
           expect(await problemOf(scenario, pointIn(wanted))).toBeUndefined();
           return;
         }
-        const quiet = await crashRun(scenario, { seed });
+        const quiet = await crashRun(scenario, { seed, keepEffects: true });
         expect(quiet.faults).toEqual([]);
         const matrix = crashPointsOf(scenario.name, quiet.effects, seed);
         points.set(scenario.name, matrix.length);

@@ -77,7 +77,7 @@ describe('the simulated cluster', () => {
   );
 
   it('a crash at one effect gives the same trace each time too', async () => {
-    const quiet = await crashRun(failover, { seed });
+    const quiet = await crashRun(failover, { seed, keepEffects: true });
     const effect = quiet.effects.find(({ kind, role }) => role === 'standby' && kind === 'append levee.journal');
     expect(effect).toBeDefined();
     const point = {
@@ -89,7 +89,10 @@ describe('the simulated cluster', () => {
       awayMs: 1_500,
       says: 'the claimant dies right after its claim',
     } as const;
-    const runs = [await crashRun(failover, { seed, point }), await crashRun(failover, { seed, point })];
+    const runs = [
+      await crashRun(failover, { seed, points: [point] }),
+      await crashRun(failover, { seed, points: [point] }),
+    ];
     expect(runs.map(({ faults }) => faults)).toEqual([[], []]);
     expect(runs[0]?.hash).toBe(runs[1]?.hash);
     expect(runs[0]?.hash).not.toBe(quiet.hash);
@@ -175,7 +178,7 @@ describe('the simulated cluster', () => {
   });
 
   it('node loss: what was unsynced goes with the power, and comes again from the log', async () => {
-    const quiet = await crashRun(nodeLoss, { seed });
+    const quiet = await crashRun(nodeLoss, { seed, keepEffects: true });
     const effect = quiet.effects.filter(({ kind, role }) => kind === 'unit write' && role === 'node').at(-1);
     const point = {
       scenario: nodeLoss.name,
@@ -186,7 +189,7 @@ describe('the simulated cluster', () => {
       awayMs: 3_000,
       says: 'a machine loses its power right after a write',
     } as const;
-    const run = await crashRun(nodeLoss, { seed, point });
+    const run = await crashRun(nodeLoss, { seed, points: [point] });
     expect(run.faults).toEqual([]);
     expect(run.said).toContain('its machine loses power');
   });

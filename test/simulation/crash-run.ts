@@ -3,10 +3,11 @@ import { judge } from '../history/judgement';
 import type { History } from '../history/operation';
 import { Workload } from '../history/workload';
 import { dice } from '../support/seed';
+import { failuresWithoutExcuse } from './absences';
 import type { CrashPoint } from './crash-points';
 import { judgeCluster, watchRoutes } from './last-judgement';
 import type { Scenario } from './scenario';
-import { SimulatedClient } from './simulated-client';
+import { type ClientChoice, SimulatedClient } from './simulated-client';
 import { namespace, shapeDefault, SimulatedCluster } from './simulated-cluster';
 import type { Effect } from './trace';
 
@@ -26,7 +27,7 @@ export interface RunReport {
   readonly faults: readonly string[];
   /** Equal for two runs of one seed and one point. */
   readonly hash: string;
-  /** Between the beginning of the scenario and its end, when asked for; with what each process was then. */
+  /** With what each process was then, when asked for: from the beginning of the scenario, or from the first fault. */
   readonly effects: readonly Effect[];
   readonly operations: number;
   readonly virtualMs: number;
@@ -35,23 +36,30 @@ export interface RunReport {
   readonly said: string;
 }
 
-/** One scenario under load, from the first process to the last judgement, with at most one thing that befalls it. */
-export async function crashRun(
-  scenario: Scenario,
-  options: { readonly seed: number; readonly point?: CrashPoint },
-): Promise<RunReport> {
-  const { seed, point } = options;
-  const cluster = new SimulatedCluster({ ...shapeDefault, ...scenario.shape, seed });
+export interface RunOptions {
+  readonly seed: number;
+  /** What befalls; nothing when left out. */
+  readonly points?: readonly CrashPoint[];
+  /** Keeps the effects, for points to be taken from them. */
+  readonly keepEffects?: boolean;
+}
+
+/** One scenario under load, from the first process to the last judgement, with what befalls it. */
+export async function crashRun(scenario: Scenario, options: RunOptions): Promise<RunReport> {
+  const cluster = new SimulatedCluster({ ...shapeDefault, ...scenario.shape, seed: options.seed });
   const faults: string[] = [];
   let histories: History[] = [];
   try {
-    histories = await cluster.time.run(() => act(cluster, scenario, { seed, point, faults }), limits.runMs);
+    histories = await cluster.time.run(() => act(cluster, scenario, { ...options, faults }), limits.runMs);
   } catch (error) {
     faults.push(String((error as Error).stack ?? error));
   }
   const { trace, time, world } = cluster;
   await time.run(() => cluster.end(), limits.runMs + 60_000).catch((error: unknown) => faults.push(String(error)));
-  for (const history of histories) faults.push(...judge(history).faults);
+  for (const history of histories) {
+    faults.push(...judge(history).faults);
+    faults.push(...failuresWithoutExcuse(history, cluster.absences, cluster.shape.replicas));
+  }
   return {
     faults,
     hash: trace.hash(),
@@ -66,7 +74,7 @@ export async function crashRun(
 async function act(
   cluster: SimulatedCluster,
   scenario: Scenario,
-  { seed, point, faults }: { seed: number; point: CrashPoint | undefined; faults: string[] },
+  { seed, points = [], keepEffects = false, faults }: RunOptions & { readonly faults: string[] },
 ): Promise<History[]> {
   const { time, trace } = cluster;
   await cluster.start();
@@ -75,31 +83,33 @@ async function act(
   const workloads = startWorkloads(cluster, seed);
   await time.sleep(limits.lullMs);
 
-  let struck = point === undefined;
-  let mended = point === undefined;
+  let away = 0;
+  const pending = new Set(points);
   trace.describe = (process) => ({
     phase: scenario.phase(cluster),
     role: scenario.roles(cluster).get(process) ?? 'other',
   });
-  trace.keep = point === undefined;
-  if (point !== undefined)
-    trace.fault = {
-      effect: point.effect,
-      when: point.when,
-      strike: () => {
-        struck = true;
-        befall(cluster, point, () => (mended = true));
-      },
-    };
+  trace.keep = keepEffects && points.length === 0;
+  trace.faults = points.map((point) => ({
+    ...point,
+    strike: () => {
+      pending.delete(point);
+      trace.keep = keepEffects;
+      away++;
+      befall(cluster, point, () => away--);
+    },
+  }));
   await scenario.begin(cluster);
-  const over = (): boolean => mended && scenario.over(cluster);
+  const over = (): boolean => away === 0 && pending.size === 0 && scenario.over(cluster);
   await time
     .until(`${scenario.name} being over (it is ${scenario.phase(cluster)})`, over, limits.overMs, 20)
     .catch((error: unknown) => {
-      throw new Error(`${String(error)}; now ${scenario.phase(cluster)}; ${plansOf(cluster)}`, { cause: error });
+      const never = [...pending].map(({ effect }) => `effect ${effect} was never reached; `).join('');
+      throw new Error(`${never}${String(error)}; now ${scenario.phase(cluster)}; ${plansOf(cluster)}`, {
+        cause: error,
+      });
     });
   trace.keep = false;
-  if (!struck) faults.push(`effect ${point?.effect} was never reached: the run is not the one of the enumeration`);
   await cluster.ready();
   await time.sleep(limits.lullMs);
   const histories = await Promise.all(workloads.map((workload) => workload.stop()));
@@ -136,8 +146,9 @@ async function preload(cluster: SimulatedCluster, valueBytes: number): Promise<v
 function startWorkloads(cluster: SimulatedCluster, seed: number): Workload[] {
   const { time } = cluster;
   const shared = { time: { nowMs: () => time.nowMs, pause: (ms: number) => time.sleep(ms) }, pauseMs: 60, keys: 4 };
-  const client = (name: string, choice: { consistency: 'strong' | 'session'; ack: 'logged' | 'primary' | 'all' }) =>
-    new SimulatedClient(name, () => cluster.keyValue('p1'), { namespace, ...choice });
+  let clients = 0;
+  const client = (name: string, choice: Pick<ClientChoice, 'consistency' | 'ack'>): SimulatedClient =>
+    new SimulatedClient(name, cluster, { namespace, portal: `p${1 + (clients++ % cluster.shape.portals)}`, ...choice });
   const recorder = (): HistoryRecorder => {
     let told = 0;
     // No two moments of a history are the same.

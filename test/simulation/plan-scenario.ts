@@ -5,13 +5,14 @@ import { namespace, type SimulatedCluster } from './simulated-cluster';
 
 const over = new Set<PlanState['state']>(['done', 'cancelled', 'rolledBack']);
 
-/** Masters and data nodes; what a node is depends on the plans that are open. */
+/** Of every process; what a node is depends on the plans that are open. */
 export function rolesOf(cluster: SimulatedCluster): Map<string, Role> {
   const roles = new Map<string, Role>();
   const active = cluster.activeMaster();
   for (const name of cluster.masters.keys()) roles.set(name, name === active ? 'master' : 'standby');
   for (const name of cluster.nodes.keys()) roles.set(name, 'node');
   for (const name of cluster.dispatchers.keys()) roles.set(name, 'dispatcher');
+  for (const name of cluster.portals.keys()) roles.set(name, 'portal');
   const { state } = cluster.view;
   for (const plan of state.openPlans()) {
     if (plan.nodeId !== null && roles.has(plan.nodeId)) roles.set(plan.nodeId, 'source');

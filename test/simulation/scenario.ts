@@ -1,7 +1,7 @@
 import type { ClusterShape, SimulatedCluster } from './simulated-cluster';
 
 /** What a process is to a scenario: the same word in every run, whatever its name. */
-export type Role = 'source' | 'target' | 'source and target' | 'master' | 'standby' | 'dispatcher' | 'node';
+export type Role = 'source' | 'target' | 'source and target' | 'master' | 'standby' | 'dispatcher' | 'portal' | 'node';
 
 /** Something that a cluster goes through, with load, while one thing befalls it. */
 export interface Scenario {

@@ -17,6 +17,7 @@ import { asOffset, asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { DataNode } from '@levee/replication';
 import { dice } from '../support/seed';
+import type { Absence } from './absences';
 import { ProcessLog } from './process-log';
 import { SimulatedNetwork } from './simulated-network';
 import { SimulatedProcess } from './simulated-process';
@@ -46,7 +47,7 @@ export interface ClusterShape {
 export const shapeDefault: Omit<ClusterShape, 'seed'> = {
   masters: 2,
   nodes: 4,
-  portals: 1,
+  portals: 2,
   dispatchers: 0,
   partitions: 2,
   chunks: 2,
@@ -79,6 +80,7 @@ export class SimulatedCluster {
   readonly nodes = new Map<string, Running<DataNode>>();
   readonly portals = new Map<string, Running<Portal>>();
   readonly dispatchers = new Map<string, Running<Dispatcher>>();
+  readonly absences: Absence[] = [];
   /** Where the clients, the judge and people sit: nothing ever befalls it. */
   readonly outside: SimulatedProcess;
   private readonly starts = new Map<string, number>();
@@ -157,16 +159,19 @@ export class SimulatedCluster {
     this.processOf(name)?.kill();
     if (options.powerLoss === true) this.disks.get(name)?.losePower(this.dice(`power ${name}`));
     for (const running of this.parties) running.delete(name);
+    this.absences.push({ process: name, fromMs: this.time.nowMs, untilMs: Infinity });
   }
 
   pause(name: string): void {
     this.world.say(`-- ${name} is paused`);
     this.processOf(name)?.pause();
+    this.absences.push({ process: name, fromMs: this.time.nowMs, untilMs: Infinity });
   }
 
   resume(name: string): void {
     this.world.say(`-- ${name} goes on`);
     this.processOf(name)?.resume();
+    this.returns(name);
   }
 
   /** Starts a process: one that was killed on what its disk holds, a new one on an empty disk. */
@@ -175,6 +180,7 @@ export class SimulatedCluster {
     else if (name.startsWith('n')) this.startNode(name);
     else if (name.startsWith('d')) this.startDispatcher(name);
     else this.startPortal(name);
+    this.returns(name);
   }
 
   /** Submits a command as a person does, and waits for its outcome. */
@@ -295,6 +301,11 @@ export class SimulatedCluster {
     dispatcher.announce(`${name}:7382`);
     this.dispatchers.set(name, { process, part: dispatcher });
     dispatcher.start();
+  }
+
+  private returns(name: string): void {
+    for (const absence of this.absences)
+      if (absence.process === name) absence.untilMs = Math.min(absence.untilMs, this.time.nowMs);
   }
 
   private background(name: string, work: () => Promise<void>): void {

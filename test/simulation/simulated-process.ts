@@ -16,7 +16,7 @@ export class SimulatedProcess {
   readonly newId: NewId;
   private fate: 'running' | 'paused' | 'dead' = 'running';
   private backlog: (() => void)[] = [];
-  private readonly endings: (() => void)[] = [];
+  private readonly endings = new Set<() => void>();
 
   constructor(
     readonly name: string,
@@ -72,12 +72,15 @@ export class SimulatedProcess {
     if (this.fate === 'dead') return;
     this.fate = 'dead';
     this.backlog = [];
-    for (const ending of this.endings.splice(0)) ending();
+    const endings = [...this.endings];
+    this.endings.clear();
+    for (const ending of endings) ending();
   }
 
-  /** Called when the process is killed: what the rest of the world then notices. */
-  onDeath(ending: () => void): void {
-    this.endings.push(ending);
+  /** Called when the process is killed: what the rest of the world then notices. Returns how to take it back. */
+  onDeath(ending: () => void): () => void {
+    this.endings.add(ending);
+    return () => void this.endings.delete(ending);
   }
 }
 

@@ -30,7 +30,7 @@ export class Trace {
   readonly effects: Effect[] = [];
   private readonly sum = createHash('sha256');
   private count = 0;
-  fault: Fault | undefined;
+  faults: readonly Fault[] = [];
   /** Told of every effect, for tests. */
   watch: ((effect: { readonly process: string; readonly kind: string }) => void) | undefined;
   /** Keeps the effects, for the enumeration of crash points. */
@@ -39,7 +39,7 @@ export class Trace {
 
   constructor(private readonly nowMs: () => number) {}
 
-  /** Performs an effect, unless the fault of this run ends its process first. */
+  /** Performs an effect, unless a fault of this run ends its process first. */
   effect(
     of: { readonly process: string; readonly kind: string; readonly content?: Uint8Array | string },
     perform: () => void,
@@ -49,11 +49,13 @@ export class Trace {
     this.sum.update(`${this.nowMs()} ${process} ${kind} `).update(content);
     if (this.keep) this.effects.push({ number, atMs: this.nowMs(), process, kind, ...this.describe(process) });
     this.watch?.(of);
-    const { fault } = this;
-    if (fault?.effect !== number) return perform();
-    if (fault.when === 'before') fault.strike();
+    this.strike(number, 'before');
     perform();
-    if (fault.when === 'after') fault.strike();
+    this.strike(number, 'after');
+  }
+
+  private strike(effect: number, when: Fault['when']): void {
+    for (const fault of this.faults) if (fault.effect === effect && fault.when === when) fault.strike();
   }
 
   get length(): number {
