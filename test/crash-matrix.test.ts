@@ -1,48 +1,60 @@
-import { type Action, type CrashPoint, crashPointsOf } from './simulation/crash-points';
+import { type CrashPoint, crashPointsOf, pointsIn, written } from './simulation/crash-points';
 import { crashRun } from './simulation/crash-run';
+import { doublePointsOf } from './simulation/double-points';
 import type { Scenario } from './simulation/scenario';
 import { scenarios } from './simulation/scenarios';
+import { tell } from './support/counts';
+import { shuffled } from './support/crash-points';
 import { dice, full, seed } from './support/seed';
 
 /** `npm test` draws points for so long in all, and some of each scenario at least; `npm run test:full` takes them all. */
-const drawing = { forMs: 40_000 / scenarios.length, leastPoints: 2 } as const;
+const drawing = { forMs: 40_000 / scenarios.length, shareOfDoubles: 0.3, leastPoints: 2 } as const;
+/** Points of each scenario to which a second one is drawn, with full counts. */
+const firstsOfDoubles = 20;
 const runMsMax = 30_000;
 /** Points of all scenarios together, at the least. */
 const pointsMin = 300;
 
-/** `LEVEE_TEST_POINT='<as printed>' npx jest test/crash-matrix` repeats one point of the matrix. */
+/** `LEVEE_TEST_POINT='<as printed>' npx jest test/crash-matrix` repeats one point of the matrix, single or double. */
 const wanted = process.env['LEVEE_TEST_POINT'];
 
-const written = ({ scenario, effect, when, victim, action, awayMs }: CrashPoint): string =>
-  [scenario, effect, when, victim, action, awayMs].join(':');
-
-function pointIn(text: string): CrashPoint {
-  const [scenario = '', effect, when, victim = '', action, awayMs] = text.split(':');
-  return {
-    scenario,
-    effect: Number(effect),
-    when: when === 'before' ? 'before' : 'after',
-    victim,
-    action: action as Action,
-    awayMs: Number(awayMs),
-    says: text,
-  };
-}
-
-/** The whole story of a point that went wrong. */
-async function problemOf(scenario: Scenario, point: CrashPoint): Promise<string | undefined> {
-  const report = await crashRun(scenario, { seed, points: [point] });
+/** The whole story of what befell one run, when that went wrong. */
+async function problemOf(scenario: Scenario, points: readonly CrashPoint[]): Promise<string | undefined> {
+  const report = await crashRun(scenario, { seed, points });
   if (report.faults.length === 0) return undefined;
-  const repeat = `LEVEE_TEST_SEED=${seed} LEVEE_TEST_POINT='${written(point)}' npx jest test/crash-matrix`;
+  const repeat = `LEVEE_TEST_SEED=${seed} LEVEE_TEST_POINT='${written(points)}' npx jest test/crash-matrix`;
   const last = report.said.split('\n').slice(wanted === undefined ? -40 : -2_000);
-  return [point.says, repeat, ...report.faults, ...last].join('\n');
+  return [...points.map(({ says }) => says), repeat, ...report.faults, ...last].join('\n');
 }
 
-/** In an order that the seed decides: another run begins with other points. */
-function shuffled(points: readonly CrashPoint[]): CrashPoint[] {
-  const throwDice = dice(seed);
-  const keyed = points.map((point) => ({ point, key: throwDice() }));
-  return keyed.sort((a, b) => a.key - b.key).map(({ point }) => point);
+type Points = AsyncIterable<readonly CrashPoint[]> | Iterable<readonly CrashPoint[]>;
+
+interface Trial {
+  readonly count: number;
+  /** The stories of those that went wrong. */
+  readonly problems: readonly string[];
+  readonly seconds: number;
+}
+
+/** Tries what is drawn: all of it with full counts, else for so long. */
+async function tried(scenario: Scenario, drawn: Points, forMs: number): Promise<Trial> {
+  const begunMs = performance.now();
+  const problems: string[] = [];
+  let count = 0;
+  for await (const points of drawn) {
+    if (!full && count >= drawing.leastPoints && performance.now() - begunMs > forMs) break;
+    count++;
+    const problem = await problemOf(scenario, points);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return { count, problems, seconds: (performance.now() - begunMs) / 1_000 };
+}
+
+async function* doubles(scenario: Scenario, firsts: readonly CrashPoint[]): AsyncGenerator<readonly CrashPoint[]> {
+  for (const first of firsts.slice(0, firstsOfDoubles)) {
+    const { effects } = await crashRun(scenario, { seed, points: [first], keepEffects: true });
+    yield* doublePointsOf(first, effects, seed);
+  }
 }
 
 describe('whatever befalls a process at whatever step, the cluster ends whole (I1 to I18)', () => {
@@ -54,23 +66,28 @@ describe('whatever befalls a process at whatever step, the cluster ends whole (I
       async () => {
         if (wanted !== undefined) {
           if (!wanted.startsWith(`${scenario.name}:`)) return;
-          expect(await problemOf(scenario, pointIn(wanted))).toBeUndefined();
+          expect(await problemOf(scenario, pointsIn(wanted))).toBeUndefined();
           return;
         }
         const quiet = await crashRun(scenario, { seed, keepEffects: true });
         expect(quiet.faults).toEqual([]);
         const matrix = crashPointsOf(scenario.name, quiet.effects, seed);
         points.set(scenario.name, matrix.length);
-        const problems: string[] = [];
-        const begunMs = performance.now();
-        let tried = 0;
-        for (const point of shuffled(matrix)) {
-          if (!full && tried >= drawing.leastPoints && performance.now() - begunMs > drawing.forMs) break;
-          tried++;
-          const problem = await problemOf(scenario, point);
-          if (problem !== undefined) problems.push(problem);
-        }
-        expect(problems.join('\n\n')).toBe('');
+        const { forMs, shareOfDoubles } = drawing;
+        // In an order that the seed decides: another run begins with other points.
+        const singles = shuffled(matrix, dice(seed)).map((point) => [point]);
+        const single = await tried(scenario, singles, forMs * (1 - shareOfDoubles));
+        const firsts = shuffled(matrix, dice(seed + 1));
+        const double = await tried(scenario, doubles(scenario, firsts), forMs * shareOfDoubles);
+        for (const [name, { count, problems, seconds }] of Object.entries({ single, double }))
+          tell({
+            scenario: `crash matrix: ${scenario.name}, ${name} points`,
+            repetitions: count,
+            failures: problems.length,
+            figure: 's for all of them',
+            values: [seconds],
+          });
+        expect([...single.problems, ...double.problems].join('\n\n')).toBe('');
       },
       full ? 3_600_000 : runMsMax * 4,
     );

@@ -18,6 +18,29 @@ export interface CrashPoint {
   readonly says: string;
 }
 
+/** As LEVEE_TEST_POINT has it: what befalls one run. */
+export const written = (points: readonly CrashPoint[]): string =>
+  points
+    .map(({ scenario, effect, when, victim, action, awayMs: away }) =>
+      [scenario, effect, when, victim, action, away].join(':'),
+    )
+    .join('+');
+
+export function pointsIn(text: string): CrashPoint[] {
+  return text.split('+').map((says) => {
+    const [scenario = '', effect, when, victim = '', action, away] = says.split(':');
+    return {
+      scenario,
+      effect: Number(effect),
+      when: when === 'before' ? 'before' : 'after',
+      victim,
+      action: action as Action,
+      awayMs: Number(away),
+      says,
+    };
+  });
+}
+
 /** Heartbeats are soft state: a crash between two of them is a crash at the effect before or after. */
 const soft = new Set(['append levee.heartbeats']);
 
