@@ -6,6 +6,7 @@ import { dice } from '../support/seed';
 import { failuresWithoutExcuse } from './absences';
 import type { CrashPoint } from './crash-points';
 import { judgeCluster, watchRoutes } from './last-judgement';
+import type { PlantedBug } from './planted-bug';
 import type { Scenario } from './scenario';
 import { type ClientChoice, SimulatedClient } from './simulated-client';
 import { namespace, shapeDefault, SimulatedCluster } from './simulated-cluster';
@@ -14,7 +15,6 @@ import type { Effect } from './trace';
 const limits = {
   /** Virtual time of a whole run. */
   runMs: 240_000,
-  /** For a scenario to be over, with whatever befell it. */
   overMs: 120_000,
   preloadedKeys: 120,
   preloadedBytes: 200,
@@ -42,11 +42,14 @@ export interface RunOptions {
   readonly points?: readonly CrashPoint[];
   /** Keeps the effects, for points to be taken from them. */
   readonly keepEffects?: boolean;
+  readonly bug?: PlantedBug;
+  /** Virtual time for the scenario to be over, with whatever befell it. */
+  readonly overMs?: number;
 }
 
 /** One scenario under load, from the first process to the last judgement, with what befalls it. */
 export async function crashRun(scenario: Scenario, options: RunOptions): Promise<RunReport> {
-  const cluster = new SimulatedCluster({ ...shapeDefault, ...scenario.shape, seed: options.seed });
+  const cluster = new SimulatedCluster({ ...shapeDefault, ...scenario.shape, seed: options.seed }, options.bug);
   const faults: string[] = [];
   let histories: History[] = [];
   try {
@@ -74,7 +77,13 @@ export async function crashRun(scenario: Scenario, options: RunOptions): Promise
 async function act(
   cluster: SimulatedCluster,
   scenario: Scenario,
-  { seed, points = [], keepEffects = false, faults }: RunOptions & { readonly faults: string[] },
+  {
+    seed,
+    points = [],
+    keepEffects = false,
+    overMs = limits.overMs,
+    faults,
+  }: RunOptions & { readonly faults: string[] },
 ): Promise<History[]> {
   const { time, trace } = cluster;
   await cluster.start();
@@ -102,7 +111,7 @@ async function act(
   await scenario.begin(cluster);
   const over = (): boolean => away === 0 && pending.size === 0 && scenario.over(cluster);
   await time
-    .until(`${scenario.name} being over (it is ${scenario.phase(cluster)})`, over, limits.overMs, 20)
+    .until(`${scenario.name} being over (it is ${scenario.phase(cluster)})`, over, overMs, 20)
     .catch((error: unknown) => {
       const never = [...pending].map(({ effect }) => `effect ${effect} was never reached; `).join('');
       throw new Error(`${never}${String(error)}; now ${scenario.phase(cluster)}; ${plansOf(cluster)}`, {

@@ -46,12 +46,15 @@ export class SimulatedClient implements KeyClient {
     return new Promise((resolve) => resolve(void this.door()));
   }
 
-  get(key: string): Promise<string | null> {
-    return this.run('get', async ({ store, namespace, session }) => {
+  async get(key: string): Promise<string | null> {
+    const portal = this.door().process.name;
+    const found = await this.run('get', async ({ store, namespace, session }) => {
       const { consistency } = this.choice;
       const entry = await store.get(namespace, Buffer.from(key), { consistency, session });
       return entry?.value.toString('utf8') ?? null;
     });
+    const { answered } = this.cluster.bug;
+    return answered === undefined ? found : answered(portal, key, found);
   }
 
   async set(key: string, value: string): Promise<void> {

@@ -18,6 +18,7 @@ import { EmbeddedLog } from '@levee/log-embedded';
 import { DataNode } from '@levee/replication';
 import { dice } from '../support/seed';
 import type { Absence } from './absences';
+import { buggyLog, type PlantedBug } from './planted-bug';
 import { ProcessLog } from './process-log';
 import { SimulatedNetwork } from './simulated-network';
 import { SimulatedProcess } from './simulated-process';
@@ -86,7 +87,10 @@ export class SimulatedCluster {
   private readonly starts = new Map<string, number>();
   private started: { readonly log: EmbeddedLog; readonly view: ClusterView } | undefined;
 
-  constructor(readonly shape: ClusterShape) {
+  constructor(
+    readonly shape: ClusterShape,
+    readonly bug: PlantedBug = {},
+  ) {
     this.network = new SimulatedNetwork(this.dice('network'));
     this.outside = this.newProcess('outside');
   }
@@ -227,6 +231,7 @@ export class SimulatedCluster {
       instance: name,
       address: () => `${name}:7381`,
       claimAtOnce: false,
+      ...(this.bug.decide === undefined ? {} : { decide: this.bug.decide }),
       limits: masterLimits,
       liveness: livenessLimits({ heartbeatMs, lostAfterMs: this.shape.lostAfterMs }),
     });
@@ -239,7 +244,7 @@ export class SimulatedCluster {
 
   private startNode(name: string): void {
     const process = this.newProcess(name);
-    const disk = this.disks.get(name) ?? new SurvivingDisk();
+    const disk = this.disks.get(name) ?? new SurvivingDisk(this.bug);
     this.disks.set(name, disk);
     const { clock, timers, random, newId, logger } = process;
     const node = new DataNode(
@@ -319,7 +324,9 @@ export class SimulatedCluster {
   }
 
   private logOf(process: SimulatedProcess): ProcessLog {
-    return new ProcessLog(this.log, process, this.dice(`log ${process.name} ${this.starts.get(process.name)}`));
+    const { name } = process;
+    const log = buggyLog(this.log, name, this.bug);
+    return new ProcessLog(log, process, this.dice(`log ${name} ${this.starts.get(name)}`));
   }
 
   /** Dice of their own for everything that has a name: a throw more here changes nothing there. */

@@ -8,6 +8,7 @@ import {
 } from '@levee/chunk-store';
 import { CrashDisk } from '@levee/crash-level';
 import { type Delay, Lane } from './lane';
+import type { PlantedBug } from './planted-bug';
 import type { SimulatedProcess } from './simulated-process';
 
 const writing: Delay = { minMs: 0.05, maxMs: 0.4 };
@@ -25,6 +26,8 @@ export class SurvivingDisk {
   private format: UnitFormat | undefined;
   private readonly units = new Map<string, Unit>();
   private owner: SimulatedProcess | undefined;
+
+  constructor(private readonly bug: PlantedBug = {}) {}
 
   /** `n1/u03@2`: what was made and not cleared. */
   get generations(): string[] {
@@ -127,7 +130,7 @@ export class SurvivingDisk {
         const place = `${unitId}@${generation}`;
         if (units.get(place)?.db !== undefined)
           throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
-        await act('unit clear', () => units.delete(place));
+        await act('unit clear', () => void (this.bug.keeps?.(process.name, place) !== true && units.delete(place)));
       },
       reformat: async (format, free) => {
         const isFree = (place: string): boolean =>
