@@ -107,21 +107,31 @@ export class VirtualTime implements Timers {
 
   private takeOver(): () => void {
     const real = forbidden.map(({ of, name }) => Reflect.get(of, name) as unknown);
-    for (const { of, name, instead } of forbidden)
-      Reflect.set(of, name, () => {
-        throw (this.failure ??= new Error(`${name} in virtual time: take ${instead} in the constructor`));
-      });
-    const turn = (action: (...args: unknown[]) => void, ...args: unknown[]): object => {
-      this.turns.push(() => action(...args));
-      return {};
+    onStage = {
+      take: (turn) => this.turns.push(turn),
+      refuse: (what) => (this.failure ??= new Error(what)),
     };
+    forbidden.forEach(({ of, name }, index) => Reflect.set(of, name, refusals[index]));
     Reflect.set(globalThis, 'setImmediate', turn);
     return () => {
+      onStage = undefined;
       Reflect.set(globalThis, 'setImmediate', this.realTurn);
       forbidden.forEach(({ of, name }, index) => Reflect.set(of, name, real[index]));
     };
   }
 }
+
+/** The world that runs. What stands in for globals knows no other: the test runner keeps every value they ever had. */
+let onStage: { readonly take: (turn: () => void) => void; readonly refuse: (what: string) => unknown } | undefined;
+
+const turn = (action: (...args: unknown[]) => void, ...args: unknown[]): object => {
+  onStage?.take(() => action(...args));
+  return {};
+};
+
+const refusals = forbidden.map(({ name, instead }) => () => {
+  throw onStage?.refuse(`${name} in virtual time: take ${instead} in the constructor`);
+});
 
 const before = (a: Event, b: Event): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.number < b.number);
 
