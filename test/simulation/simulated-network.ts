@@ -79,10 +79,11 @@ export class SimulatedNetwork {
     const arrive = (): void => {
       const listening = this.listening.get(`${host}:${port}`);
       if (listening === undefined || !listening.process.alive) return client.answer(() => client.refuse());
+      // Whose caller hung up before the connection was made is never told of it.
+      if (!process.alive) return;
       const server = this.stream(listening.process, process.name, true);
       client.join(server);
       server.join(client);
-      if (!process.alive) return;
       listening.streams.add(server);
       server.whenClosed = () => {
         listening.streams.delete(server);
