@@ -22,7 +22,7 @@ export function doublePointsOf(first: CrashPoint, effects: readonly Effect[], se
   const backAtMs = (effects[0]?.atMs ?? 0) + first.awayMs;
   const atMs = new Map(effects.map((effect) => [effect.number, effect.atMs]));
   const isWhileAway = ({ effect }: CrashPoint): boolean => (atMs.get(effect) ?? 0) < backAtMs;
-  const others = seconds.filter(({ victim, action }) => victim !== first.victim && action !== 'power');
+  const others = seconds.filter(({ victim }) => victim !== first.victim);
   const atOnce = draw(others, secondsEach.atOnce).map((second): CrashPoint => {
     const { effect, when } = first;
     return { ...second, effect, when, says: `at once ${second.victim}: ${second.action}` };
