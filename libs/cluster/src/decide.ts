@@ -1,7 +1,7 @@
 import type { Command, CommandOutcome } from '@levee/events';
 import { commandDeciders, type CommandKind } from './commands';
 import type { ClusterEvent } from './event';
-import { PayloadFields } from './payload';
+import { PayloadFields, payloadLengthMax } from './payload';
 import { forgottenPlans } from './plans/forgotten-plans';
 import { reject, type Rejection } from './rejection';
 import type { ClusterState } from './state';
@@ -32,8 +32,6 @@ export interface Verdict {
 export const commandLifetimeMs = 24 * 3_600_000;
 /** A submitter's clock may be this far ahead. Outcomes are kept longer by as much, so that none is forgotten early. */
 export const commandClockAheadMsMax = 3_600_000;
-/** Characters of a command's payload. */
-export const payloadLengthMax = 524_288;
 /** Expired outcomes dropped by one decision: more than one, so that they never pile up. */
 const outcomesForgottenMax = 4;
 

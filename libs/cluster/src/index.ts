@@ -20,6 +20,7 @@ export * from './placement/place-chunks';
 export * from './placement/sites';
 export * from './producer-settings';
 export * from './view';
+export { digestEvidence, type DigestEvidence } from './plans/digest-evidence';
 export * from './plans/next-plan-work';
 export * from './plans/next-rebalance-move';
 export * from './plans/plan-limits';

@@ -1,6 +1,9 @@
 import { messageOf } from '@levee/kernel';
 import { reject, type Rejection, type RejectionCode } from './rejection';
 
+/** Characters of a command's payload. */
+export const payloadLengthMax = 524_288;
+
 /** Bounds of an integer field, inclusive. */
 export interface IntegerBounds {
   readonly min: number;

@@ -1,4 +1,5 @@
-import { commandClockAheadMsMax, commandLifetimeMs, decide, payloadLengthMax } from '../src/decide';
+import { commandClockAheadMsMax, commandLifetimeMs, decide } from '../src/decide';
+import { payloadLengthMax } from '../src/payload';
 import { ClusterState } from '../src/state';
 import { ClusterScript } from './cluster-script';
 

@@ -1,4 +1,4 @@
-import { nextPlanWork, simulatePlan, viewPlan } from '../src';
+import { digestEvidence, nextPlanWork, simulatePlan, viewPlan } from '../src';
 import { picture, problemsOf } from './cluster-script';
 import { PlanScript } from './plan-script';
 
@@ -95,7 +95,7 @@ describe('what stops a plan', () => {
       incarnation: `run-1-${of.nodeId}`,
       ...{ barrierOffset: 9, keys: 1, digest: String(i).padStart(32, '0') },
     }));
-    script.accept('VerifyPlan', { planId, attempt: 1, barrierId: 'b', digests });
+    script.accept('VerifyPlan', { planId, attempt: 1, barrierId: 'b', ...digestEvidence(digests) });
     expect(script.plan(planId)).toMatchObject({ state: 'failed', failureCode: 'DIGEST_MISMATCH', failures: 1 });
     expect(script.places(script.a).filter((place) => place.startsWith('learner'))).toHaveLength(1);
     script.finish();

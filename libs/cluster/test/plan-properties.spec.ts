@@ -1,6 +1,6 @@
 import type { PlanState } from '@levee/events';
 import fc from 'fast-check';
-import { nextPlanWork } from '../src';
+import { digestEvidence, nextPlanWork } from '../src';
 import { replicasMade } from '../src/plans/plan-shape';
 import { problemsOf, registration } from './cluster-script';
 import { PlanScript } from './plan-script';
@@ -96,7 +96,7 @@ const mastersCommand: fc.Arbitrary<Act> = fc
     const payloads: Record<string, object> = {
       StartPlan: { planId },
       SwitchPlan: { planId, attempt, barrierId: 'barrier-0' },
-      ReclaimPlan: { planId, barrierId: a % 2 === 0 ? null : 'barrier-0', digests: [] },
+      ReclaimPlan: { planId, barrierId: a % 2 === 0 ? null : 'barrier-0', barriers: [], digests: [] },
       FinishPlan: { planId },
       FailPlan: { planId, attempt, code: 'STALLED', message: 'no progress' },
     };
@@ -111,13 +111,16 @@ const badEvidence: fc.Arbitrary<Act> = fc.record({ a: dice, wrong: fc.nat(2) }).
   const digests = work.expect.map((of, i) => ({
     ...of,
     incarnation: wrong === 1 ? 'another-run' : (script.state.node(of.nodeId)?.incarnation ?? ''),
-    barrierOffset: wrong === 2 ? i : 7,
+    barrierOffset: 7,
     digest: String(i % 2).padStart(32, '0'),
     keys: 1,
   }));
+  const told = digestEvidence(digests);
+  const other = { partition: told.barriers[0]?.partition, offset: 8 };
+  const evidence = wrong === 2 ? { ...told, barriers: [...told.barriers, other] } : told;
   const { planId, attempt } = work;
-  if (work.purpose === 'switch') submit(script, 'VerifyPlan', { planId, attempt, barrierId: 'bad', digests });
-  else submit(script, 'ReclaimPlan', { planId, barrierId: 'bad', digests });
+  if (work.purpose === 'switch') submit(script, 'VerifyPlan', { planId, attempt, barrierId: 'bad', ...evidence });
+  else submit(script, 'ReclaimPlan', { planId, barrierId: 'bad', ...evidence });
 });
 
 const report: fc.Arbitrary<Act> = fc

@@ -1,4 +1,4 @@
-import { nextPlanWork, type PlanWork, type VerifyForPlan } from '@levee/cluster';
+import { digestEvidence, nextPlanWork, type PlanWork, type VerifyForPlan } from '@levee/cluster';
 import type { PlanState } from '@levee/events';
 import { assert, failureCode, messageOf, unreachable } from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
@@ -220,9 +220,10 @@ export class PlanDriver {
       return this.give(planId, 'FailPlan', { planId, attempt, code: 'DIGESTS_MISSING', message });
     }
     this.counts.verified++;
-    const { barrierId, digests } = answer;
-    if (work.purpose === 'switch') await this.give(planId, 'VerifyPlan', { planId, attempt, barrierId, digests });
-    else await this.give(planId, 'ReclaimPlan', { planId, barrierId, digests });
+    const { barrierId } = answer;
+    const evidence = { barrierId, ...digestEvidence(answer.digests) };
+    if (work.purpose === 'switch') await this.give(planId, 'VerifyPlan', { planId, attempt, ...evidence });
+    else await this.give(planId, 'ReclaimPlan', { planId, ...evidence });
   }
 }
 

@@ -2,6 +2,7 @@ import type { ChunkState, PlanReplica, PlanState, PlanTarget, UnitState } from '
 import { UnitChoice, type UnitWish } from '../placement/choose-units';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
+import { planLimits } from './plan-limits';
 import { isReadable, isReshape, isUp, livingReplicas, nodesEmptied, sourceChunks } from './plan-shape';
 
 /**
@@ -46,6 +47,9 @@ function choosePieces(state: ClusterState, plan: PlanState, choice: UnitChoice):
   if (sources.length < plan.sources.length || sources.some((of) => of.state !== 'serving')) return noChunk(plan);
   const wanted = state.namespace(plan.namespace ?? '')?.replicas ?? 1;
   const living = Math.max(1, ...sources.map((chunk) => livingReplicas(state, chunk).length));
+  const replicas = Math.min(wanted, living);
+  const tooMany = comparisonProblem(plan, replicas);
+  if (tooMany !== undefined) return tooMany;
   const primaries = new PrimaryCounts(state, sources);
   const targets: PlanTarget[] = [];
   for (const target of plan.targets) {
@@ -62,7 +66,7 @@ function choosePieces(state: ClusterState, plan: PlanState, choice: UnitChoice):
       nodesPreferred: nodesOf(state, from, target),
       domainsTaken,
     };
-    while (units.length < Math.min(wanted, living)) {
+    while (units.length < replicas) {
       const unit = choice.take(wish);
       if ('code' in unit) return unit;
       units.push(unit);
@@ -71,6 +75,17 @@ function choosePieces(state: ClusterState, plan: PlanState, choice: UnitChoice):
     targets.push({ ...target, replicas: primaries.lead(units) });
   }
   return targets;
+}
+
+/** More than one command could carry: said when it is proposed, not once everything is copied. */
+function comparisonProblem({ sources, targets }: PlanState, replicas: number): Rejection | undefined {
+  const compared = sources.length + targets.length * replicas;
+  if (compared <= planLimits.comparedReplicasMax) return undefined;
+  return reject(
+    'TOO_LARGE',
+    `${targets.length} new chunks of ${replicas} replicas in the place of ${sources.length} are ${compared} replicas to ` +
+      `compare, the limit is ${planLimits.comparedReplicasMax}: name fewer chunks, or make fewer at once`,
+  );
 }
 
 function wishFor(state: ClusterState, chunk: ChunkState): Pick<UnitWish, 'purpose' | 'unitBytesMin'> {

@@ -1,5 +1,6 @@
 import { Digest } from '@levee/kernel';
 import { reject, type Rejection } from '../rejection';
+import { firstDifference } from './digest-evidence';
 import type { PlanDigest } from './plan-work';
 
 /** Two sets of replicas that hold the same slots: by chunk, which replicas (by unit) stand for it. */
@@ -36,30 +37,23 @@ interface Sum {
 
 /**
  * Per partition: all replicas of a chunk agree at one barrier, and the sum of the chunks before is the sum of those
- * after. Without `before` (nothing of it is left) the replicas of each chunk after must agree. Refused when a digest is
- * missing or lies at another barrier than the others of its partition.
+ * after. Without `before` (nothing of it is left) the replicas of each chunk after must agree. Replicas that differ show
+ * enough alone; else it is refused when a digest is missing.
  */
 export function compareDigests(
   digests: readonly PlanDigest[],
   { before, after }: DigestSides,
 ): DigestsEqual | DigestsDiffer | Rejection {
-  const offsets = new Map<number, number>();
-  for (const { partition, barrierOffset } of digests) {
-    const known = offsets.get(partition) ?? barrierOffset;
-    if (known !== barrierOffset)
-      return reject(
-        'STALE_EVIDENCE',
-        `digests of partition ${partition} are of barriers ${known} and ${barrierOffset}: compare at one`,
-      );
-    offsets.set(partition, barrierOffset);
-  }
+  const differing = firstDifference(digests);
+  if (differing !== undefined) return replicasDiffer(differing);
   const byPlace = new Map(digests.map((digest) => [placeOf(digest), digest]));
   const sums = { before: new Map<number, Sum>(), after: new Map<number, Sum>() };
   for (const which of ['before', 'after'] as const)
     for (const side of which === 'before' ? before : after) {
-      const differ = addSide(side, byPlace, sums[which]);
-      if (differ !== undefined) return differ;
+      const problem = addSide(side, byPlace, sums[which]);
+      if (problem !== undefined) return problem;
     }
+  const offsets = new Map(digests.map(({ partition, barrierOffset }) => [partition, barrierOffset]));
   let keys = 0;
   for (const [partition, sum] of sums.after) {
     keys += sum.keys;
@@ -74,32 +68,30 @@ function addSide(
   { chunkId, unitIds, partitions }: DigestSide,
   byPlace: ReadonlyMap<string, PlanDigest>,
   sums: Map<number, Sum>,
-): DigestsDiffer | Rejection | undefined {
+): Rejection | undefined {
   for (const partition of partitions) {
-    let first: PlanDigest | undefined;
+    let one: PlanDigest | undefined;
     for (const unitId of unitIds) {
-      const digest = byPlace.get(placeOf({ unitId, partition }));
-      if (digest === undefined)
+      one = byPlace.get(placeOf({ unitId, partition }));
+      if (one === undefined)
         return reject('BAD_COMMAND', `the digest of ${chunkId} partition ${partition} in unit ${unitId} is missing`);
-      first ??= digest;
-      if (digest.digest === first.digest && digest.keys === first.keys) continue;
-      const { unitId: other, digest: was, keys } = first;
-      const is = { unitId, digest: digest.digest, keys: digest.keys };
-      return differs(partition, {
-        chunkId,
-        was: { unitId: other, digest: was, keys },
-        is,
-        barrier: digest.barrierOffset,
-      });
     }
-    if (first === undefined)
+    if (one === undefined)
       return reject('BAD_COMMAND', `no replica of ${chunkId} was asked for its digest of partition ${partition}`);
     const sum = sums.get(partition) ?? { digest: new Digest(), keys: 0 };
-    sum.digest.merge(Digest.fromHex(first.digest));
-    sum.keys += first.keys;
+    sum.digest.merge(Digest.fromHex(one.digest));
+    sum.keys += one.keys;
     sums.set(partition, sum);
   }
   return undefined;
+}
+
+function replicasDiffer(digests: readonly PlanDigest[]): DigestsDiffer {
+  const [first] = digests as [PlanDigest];
+  const other = digests.find(({ digest, keys }) => digest !== first.digest || keys !== first.keys) ?? first;
+  const { chunkId, partition, barrierOffset: barrier } = first;
+  const of = ({ unitId, digest, keys }: PlanDigest): object => ({ unitId, digest, keys });
+  return differs(partition, { chunkId, was: of(first), is: of(other), barrier });
 }
 
 function differs(partition: number, evidence: object): DigestsDiffer {

@@ -1,6 +1,7 @@
 import type { PlanState } from '@levee/events';
 import type { CommandKind } from '../commands';
 import type { ClusterState } from '../state';
+import { digestEvidence } from './digest-evidence';
 import { nextPlanWork } from './next-plan-work';
 import { isCompound, isUp, replicaInForce, replicasMade } from './plan-shape';
 import type { ExpectedDigest, PlanDigest, VerifyForPlan } from './plan-work';
@@ -87,10 +88,10 @@ export class HonestWorld {
 
   private verify({ purpose, planId, attempt, expect }: VerifyForPlan): boolean {
     const barrierId = `barrier-${++this.barriers}`;
-    const digests = expect.map((of) => this.digest(of));
+    const evidence = digestEvidence(expect.map((of) => this.digest(of)));
     return purpose === 'switch'
-      ? this.options.submit('VerifyPlan', { planId, attempt, barrierId, digests }, 'master')
-      : this.options.submit('ReclaimPlan', { planId, barrierId, digests }, 'master');
+      ? this.options.submit('VerifyPlan', { planId, attempt, barrierId, ...evidence }, 'master')
+      : this.options.submit('ReclaimPlan', { planId, barrierId, ...evidence }, 'master');
   }
 
   private digest(of: ExpectedDigest): PlanDigest {

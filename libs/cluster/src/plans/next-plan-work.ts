@@ -101,7 +101,11 @@ function workForObserving(state: ClusterState, plan: PlanState, nowMs: number): 
   if (nowMs < untilMs) return { kind: 'wait', untilMs, reason: 'the end of the time in which it can be rolled back' };
   const places = placesBeforeReclaim(state, plan);
   if (places === undefined)
-    return { kind: 'submit', command: 'ReclaimPlan', payload: { planId: plan.planId, barrierId: null, digests: [] } };
+    return {
+      kind: 'submit',
+      command: 'ReclaimPlan',
+      payload: { planId: plan.planId, barrierId: null, barriers: [], digests: [] },
+    };
   return 'waitsFor' in places
     ? { kind: 'wait', reason: places.waitsFor }
     : verification(state, plan, { purpose: 'reclaim', places });
@@ -115,7 +119,7 @@ function workForReclaiming(state: ClusterState, plan: PlanState, nowMs: number):
       return { kind: 'wait', untilMs, reason: 'readers that still have the route before the rollback' };
     const unreadable = unreadableSource(state, plan);
     if (unreadable !== undefined) return { kind: 'wait', reason: `a replica of ${unreadable} that can be read` };
-    return { kind: 'submit', command: 'ReclaimPlan', payload: { planId, barrierId: null, digests: [] } };
+    return { kind: 'submit', command: 'ReclaimPlan', payload: { planId, barrierId: null, barriers: [], digests: [] } };
   }
   const waits = waitsFor(state, plan);
   if (waits !== undefined) return { kind: 'wait', reason: waits };

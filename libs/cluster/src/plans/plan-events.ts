@@ -6,8 +6,8 @@ import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
-import { planLimits } from './plan-limits';
 import { isSame, type NamedReplica } from './plan-shape';
+import { boundedHistory, shownEvidence } from './shown-evidence';
 
 export interface PlanChange {
   /** Past-tense name, kept in the entity. */
@@ -33,9 +33,9 @@ export function planChanged(
     what,
     atMs: context.nowMs,
     seq: context.seq,
-    evidence: evidence === undefined ? '' : JSON.stringify(evidence),
+    evidence: evidence === undefined ? '' : shownEvidence(evidence),
   };
-  const history = [...plan.history, moment].slice(-planLimits.historyMax);
+  const history = boundedHistory([...plan.history, moment]);
   return { kind: 'plan', entity: { ...plan, ...values, history, ...stamp(context, change) } };
 }
 

@@ -1,10 +1,8 @@
 import type { ChunkReplica, ChunkState, PlanState } from '@levee/events';
 import { partitionsOf } from '@levee/keyspace';
-import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import type { DigestSide, DigestSides } from './compare-digests';
-import { planLimits } from './plan-limits';
 import {
   isLost,
   isReadable,
@@ -147,28 +145,6 @@ function partitionsOfChunk(state: ClusterState, plan: PlanState, chunkId: string
   const namespace = state.namespace(plan.namespace ?? '');
   if (chunk === undefined || namespace === undefined) return [];
   return partitionsOf(chunk.slotStart, chunk.slotEnd, namespace.partitions);
-}
-
-/** Reads `digests`. */
-export function readDigests(fields: PayloadFields): PlanDigest[] {
-  const count = (of: PayloadFields, name: string): number => of.integer(name, { min: 0, max: Number.MAX_SAFE_INTEGER });
-  return fields.objects('digests', planLimits.digestsMax, (of) => {
-    const digest = of.text('digest', 32);
-    if (of.problem === undefined && !/^[0-9a-f]{32}$/.test(digest))
-      of.refuse(reject('BAD_COMMAND', `digest '${digest}' must be 32 hexadecimal digits`));
-    return {
-      chunkId: of.text('chunkId', 512),
-      partition: count(of, 'partition'),
-      barrierOffset: count(of, 'barrierOffset'),
-      digest,
-      keys: count(of, 'keys'),
-      nodeId: of.text('nodeId', 63),
-      storeId: of.text('storeId', 64),
-      incarnation: of.text('incarnation', 64),
-      unitId: of.text('unitId', 128),
-      generation: of.integer('generation', { min: 1, max: 2 ** 31 - 1 }),
-    };
-  });
 }
 
 /** I11: the digests tell of replicas that are in force, from the runs that are. `undefined` = they do. */

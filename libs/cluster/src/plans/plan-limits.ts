@@ -1,4 +1,7 @@
 import { assert } from '@levee/kernel';
+import { partitionsMax } from '@levee/keyspace';
+import { replicasMax } from '../commands/knobs';
+import { payloadLengthMax } from '../payload';
 
 /** Bounds of plans. Milliseconds where they say Ms. */
 export const planLimits = {
@@ -39,10 +42,33 @@ export const planLimits = {
   lookAgainMs: 1_000,
   /** Characters of the evidence that a proposal or a report carries, as JSON. */
   evidenceLengthMax: 16_384,
-  /** Digests that one verdict compares. */
-  digestsMax: 8_192,
+  /** Characters of the evidence of one moment, and of what a node reported of one replica... */
+  shownLengthMax: 4_096,
+  /** ...and of all moments together: what is older is in the decisions only. */
+  historyLengthMax: 131_072,
+  /** Replicas that one plan compares before its switch: those it makes, and one of each chunk it is made from. */
+  comparedReplicasMax: 256,
+  comparedPartitionsMax: partitionsMax,
+  /** Digests of chunks in partitions that one plan compares; a cut inside a partition adds one on its side. */
+  comparedSumsMax: 2_128,
 } as const;
+
+/** Most characters of one entry of a comparison as JSON, with names as long as may be. */
+const compared = { barrier: 46, sum: 90, replica: 400, chunk: 240 } as const;
 
 assert(planLimits.retryMinMs < planLimits.retryMaxMs, 'the pause before a retry grows');
 assert(planLimits.piecesMax <= planLimits.partPiecesMax, 'a part of a resize does what a split can');
 assert(planLimits.overMax < planLimits.openMax * 4, 'what is over takes less room than what is under way');
+assert(planLimits.comparedSumsMax >= 2 * (partitionsMax + planLimits.partPiecesMax), 'any chunks can be compared');
+assert(
+  planLimits.comparedReplicasMax >= planLimits.piecesMax * replicasMax + 1,
+  'every split and merge can be compared',
+);
+assert(
+  planLimits.comparedPartitionsMax * compared.barrier +
+    planLimits.comparedSumsMax * compared.sum +
+    planLimits.comparedReplicasMax * compared.replica +
+    2 * planLimits.partPiecesMax * compared.chunk <
+    payloadLengthMax * 0.9,
+  'what a plan compares fits one command',
+);

@@ -6,15 +6,16 @@ import type { ClusterEvent } from '../event';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { compareDigests, type DigestsDiffer } from './compare-digests';
+import { readDigests } from './digest-evidence';
 import { planFailed } from './fail-plan';
 import { namedPlan, notReady, planChanged, replicasGivenUp } from './plan-events';
-import { placesBeforeReclaim, provenBy, readDigests, sidesOf, staleDigests } from './plan-evidence';
+import { placesBeforeReclaim, provenBy, sidesOf, staleDigests } from './plan-evidence';
 import { planLimits } from './plan-limits';
 import { isReadable, isReshape, isSame, isUp, replicaInForce, replicasMade, type NamedReplica } from './plan-shape';
 import type { PlanDigest } from './plan-work';
 
 /**
- * `{planId, barrierId, digests}`: the master's own, once the time to observe is over. A second comparison agrees, or
+ * `{planId, barrierId, barriers, digests}` (see `DigestEvidence`): the master's own, once the time to observe is over. A second comparison agrees, or
  * (barrierId null) nothing of what was superseded is left to compare with; every target can be read (I14). Then what was
  * superseded goes, and its nodes clear exactly those generations. After a rollback it is what the plan had made that goes.
  */

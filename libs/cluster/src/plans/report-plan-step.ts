@@ -9,6 +9,7 @@ import { planFailed } from './fail-plan';
 import { attemptBounds, namedPlan, notReady, planChanged } from './plan-events';
 import { replicaInForce, replicasMade, type MadeReplica } from './plan-shape';
 import { evidenceIn } from './propose-plan';
+import { shownText } from './shown-evidence';
 
 const stepRank: Readonly<Record<PlanReplica['step'], number>> = { copy: 0, catchUp: 1, ready: 2 };
 const afterStep = { copy: 'catchUp', catchUp: 'ready' } as const;
@@ -55,7 +56,7 @@ function readReport(fields: PayloadFields): Report {
     failure,
     recordsCopied: count('recordsCopied'),
     bytesCopied: count('bytesCopied'),
-    evidence: evidenceIn(fields),
+    evidence: shownText(evidenceIn(fields)),
   };
 }
 

@@ -1,21 +1,13 @@
 import type { Decider } from '../commands/decider';
 import { reject } from '../rejection';
 import { compareDigests } from './compare-digests';
+import { readDigests } from './digest-evidence';
 import { planFailed } from './fail-plan';
 import { attemptBounds, namedPlan, notReady, planChanged } from './plan-events';
-import {
-  placesBeforeSwitch,
-  provenBy,
-  readDigests,
-  sidesOf,
-  staleDigests,
-  verifiedIn,
-  type Verified,
-} from './plan-evidence';
+import { placesBeforeSwitch, provenBy, sidesOf, staleDigests, verifiedIn, type Verified } from './plan-evidence';
 
 /**
- * `{planId, attempt, barrierId, digests: [{chunkId, partition, barrierOffset, digest, keys, nodeId, storeId, incarnation,
- * unitId, generation}]}`: the master's own. This decision compares: per partition the sources and the targets hold the
+ * `{planId, attempt, barrierId, barriers, digests}` (see `DigestEvidence`): the master's own. This decision compares: per partition the sources and the targets hold the
  * same, and all replicas of one chunk agree. Unequal, the plan stops and both sides stay. Equal, the switch may follow.
  */
 export const verifyPlan: Decider = (state, fields, context) => {

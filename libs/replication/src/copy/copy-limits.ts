@@ -20,6 +20,8 @@ export const copyLimits = {
   /** Reports, and a look at how far behind the ends the loaded replicas are. */
   reportMs: 100,
   reportRetryMs: 1_000,
+  /** Positions that a report names, of the first partitions: with all of a thousand it would be refused. */
+  positionsTold: 32,
 } as const;
 
 assert(copyLimits.requestMs < copyLimits.idleMs, 'a snapshot outlives a slow answer');

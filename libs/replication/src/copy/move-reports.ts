@@ -136,7 +136,11 @@ export class MoveReports {
     const { identity, clock, newId, logger, timers } = this.options;
     const { unitId, generation } = hosted.identity;
     const { recordsCopied, bytesCopied, from } = hosted.copy.progress;
-    const positions = hosted.partitions.map((partition) => ({ partition, nextOffset: hosted.nextOffset(partition) }));
+    const { partitions } = hosted;
+    const positions = partitions
+      .slice(0, copyLimits.positionsTold)
+      .map((partition) => ({ partition, nextOffset: hosted.nextOffset(partition) }));
+    const lagRecords = this.lags.get(hosted) ?? -1;
     const payload = {
       planId: order.planId,
       attempt: order.attempt,
@@ -148,7 +152,7 @@ export class MoveReports {
       ...(failure === undefined ? {} : { failure }),
       recordsCopied,
       bytesCopied,
-      evidence: { from, restarts: hosted.copy.restarts, lagRecords: this.lags.get(hosted) ?? -1, positions },
+      evidence: { from, restarts: hosted.copy.restarts, lagRecords, partitions: partitions.length, positions },
     };
     const command = { kind: 'ReportPlanStep', payload, principal: `node ${identity.nodeId}` };
     try {
