@@ -198,6 +198,20 @@ describe('a hot chunk', () => {
     expect(scene.said(2)).toContain(`hotChunk split ${c(2)}`);
   });
 
+  test('is none because of one high figure: what follows from it must have been found all the time', () => {
+    const scene = new Scene();
+    const loads = (perSecond: number) => scene.chunkLoads([9_000, perSecond, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000]);
+    loads(hot);
+    expect(scene.said()).toContain(`hotChunk ${c(2)}: TOO_YOUNG`);
+    // Far above where a finding ends, below where one begins.
+    loads(9_000);
+    for (let minute = 0; minute < 10; minute++)
+      expect(scene.said(1).filter((line) => line.startsWith('hotChunk'))).toEqual([]);
+    loads(hot);
+    scene.round();
+    expect(scene.said(2)).toContain(`hotChunk split ${c(2)}`);
+  });
+
   test('is left alone while its cut is observed, and is not cut for ever because of one key', () => {
     const scene = new Scene().chunkLoads(
       [5_000, 10, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000],

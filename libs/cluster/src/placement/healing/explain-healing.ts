@@ -80,7 +80,7 @@ function judgeNode(survey: Survey, node: NodeFigures): Judgement[] {
 
 function withAges(judgements: Judgement[], { nowMs }: Survey, findings: FindingTimes, subject: string): Judgement[] {
   return judgements.map(({ trigger, message, facts }) => {
-    const sinceMs = findings.get(`${trigger}/${subject}`);
+    const sinceMs = findings.get(`${trigger}/${subject}`)?.sinceMs;
     if (sinceMs === undefined) return { trigger, message, facts };
     return {
       trigger,

@@ -47,7 +47,7 @@ const rules: Readonly<Record<Trigger, (round: Round) => void>> = {
  * what would make another rule undo it (`checkHealingPolicy`). O(units + replicas) and what is proposed.
  */
 export function planHealing(input: HealingInput): HealingRound {
-  const findings = new Findings(input.findings, input.nowMs);
+  const findings = new Findings(input.findings, input.nowMs, input.policy.ageMs);
   const round = new Round(survey(input), findings);
   for (const trigger of triggers) rules[trigger](round);
   return {
