@@ -16,6 +16,7 @@ export interface SimulationSize {
   readonly namespaces: number;
   readonly chunksPerNamespace: number;
   readonly hotChunks: number;
+  readonly roundMs: number;
 }
 
 export interface Phase {
@@ -29,10 +30,13 @@ export interface Phase {
   readonly excess: number;
   /** Requests per second that promotions and moves of hot nodes took away. */
   readonly relieved: number;
+  /** Replicas that were copied from node to node. */
+  readonly moved: number;
 }
 
-const roundMs = 30_000;
 const replicas = 3;
+/** No two looks at a load are the same: each differs by up to so much. */
+const noiseUsual = 0.05;
 
 /** A cluster, its load and the planner in virtual time, with everything that happened counted. */
 export class HealingSimulation {
@@ -62,7 +66,7 @@ export class HealingSimulation {
       this.cluster.addNamespace(name, { chunks: size.chunksPerNamespace, replicas });
       this.namespaces.push(name);
     }
-    this.load = new SimulatedLoad(this.cluster.state, 0.05);
+    this.load = new SimulatedLoad(this.cluster.state, noiseUsual);
     this.plans = new InstantPlans(this.cluster, { copyMs: 60_000, observeMs: 600_000 });
   }
 
@@ -92,7 +96,7 @@ export class HealingSimulation {
     this.slowestRoundMs = 0;
     let [rounds, quiet] = [0, 0];
     // A finding of cold neighbours needs ten minutes, a chunk rests ten: longer quiet means that it is over.
-    for (; quiet * roundMs < 1_500_000; rounds++) {
+    for (; quiet * this.size.roundMs < 1_500_000; rounds++) {
       if (this.nowMs - startedMs > minutesMax * 60_000)
         throw new Error(`not calm within ${minutesMax} minutes: ${JSON.stringify(this.kinds(doneBefore))}`);
       quiet = this.round() || this.plans.openCount > 0 ? 0 : quiet + 1;
@@ -109,14 +113,33 @@ export class HealingSimulation {
       byKind: this.kinds(doneBefore),
       slowestRoundMs: Math.round(this.slowestRoundMs),
       hottest: [hottestAtFirst, this.balance().hottest],
-      excess: atFirst.excess,
-      relieved,
+      excess: Math.round(atFirst.excess),
+      relieved: Math.round(relieved),
+      moved: done.filter(({ proposal: { payload } }) => payload.kind === 'move' || payload.kind === 'reReplicate')
+        .length,
     };
+  }
+
+  /** Rounds under the load as it is, with its dice or without; returns how many plans were proposed. */
+  rest(minutes: number, { noise = noiseUsual } = {}): number {
+    const before = this.plans.done.length + this.plans.openCount;
+    this.load.noise = noise;
+    for (const endMs = this.nowMs + minutes * 60_000; this.nowMs < endMs;) this.round();
+    this.load.noise = noiseUsual;
+    return this.plans.done.length + this.plans.openCount - before;
+  }
+
+  /** The hot places wander: so many new ones every few minutes, the old ones are as the rest. */
+  wander(of: { hot: number; hotPerSecond: number; times: number; everyMinutes: number }): void {
+    for (let i = 0; i < of.times; i++) {
+      this.spread({ mean: 200, hot: of.hot, hotPerSecond: of.hotPerSecond });
+      this.rest(of.everyMinutes);
+    }
   }
 
   /** True when something was proposed. */
   round(): boolean {
-    this.nowMs += roundMs;
+    this.nowMs += this.size.roundMs;
     this.load.round++;
     this.plans.advance(this.nowMs);
     const startedMs = this.wallMs();
@@ -176,6 +199,39 @@ export class HealingSimulation {
       if (slot !== 1_000_000) wrongs.push(`${name} ends at slot ${slot}`);
     }
     return wrongs;
+  }
+
+  /** Replicas and primaries on the nodes that are up: fewest, most, mean. */
+  counts(): Readonly<Record<'replicas' | 'primaries', readonly [number, number, number]>> {
+    const on = new Map(this.livingNodes.map((nodeId) => [nodeId, { replicas: 0, primaries: 0 }]));
+    for (const { state, replicas } of this.cluster.state.chunks())
+      for (const { nodeId, role } of state === 'serving' ? replicas : []) {
+        const of = on.get(nodeId);
+        if (of === undefined || (role !== 'primary' && role !== 'follower')) continue;
+        of.replicas++;
+        if (role === 'primary') of.primaries++;
+      }
+    const range = (which: 'replicas' | 'primaries'): readonly [number, number, number] => {
+      const all = [...on.values()].map((of) => of[which]);
+      return [Math.min(...all), Math.max(...all), all.reduce((a, b) => a + b, 0) / all.length];
+    };
+    return { replicas: range('replicas'), primaries: range('primaries') };
+  }
+
+  /** Replicas and leads that balance took from a node and gave it again within so long. */
+  returns(withinMs: number): string[] {
+    const leftAtMs = new Map<string, number>();
+    const found: string[] = [];
+    for (const { proposal, atMs } of this.plans.done) {
+      const { kind, chunkId, to, evidence } = proposal.payload;
+      const from = evidence['from'];
+      if (kind !== 'move' && kind !== 'promote') continue;
+      const left = leftAtMs.get(`${kind} ${chunkId} ${to}`);
+      if (left !== undefined && atMs - left < withinMs)
+        found.push(`${kind} of ${chunkId} to ${to} after ${atMs - left} ms`);
+      leftAtMs.set(`${kind} ${chunkId} ${String(from)}`, atMs);
+    }
+    return found;
   }
 
   /** Replicas that came back to a node they had left by a move, and slots that were merged again after a split. */

@@ -34,6 +34,8 @@ export class InstantPlans {
   readonly refused: string[] = [];
   private readonly open: Open[] = [];
   private readonly observing: Open[] = [];
+  /** Chunks of plans that are not over. */
+  private readonly held = new Set<string>();
 
   constructor(
     private readonly cluster: SimulatedCluster,
@@ -48,8 +50,8 @@ export class InstantPlans {
     const { payload } = proposal;
     const ids = payload.chunkIds ?? [payload.chunkId as string];
     const sources = ids.map((id) => this.cluster.state.chunk(id));
-    const taken = [...this.cluster.state.openPlans()].some((plan) => plan.sources.some((id) => ids.includes(id)));
-    if (taken || sources.some((chunk) => chunk?.state !== 'serving')) return this.refuse(proposal, 'a chunk is taken');
+    if (ids.some((id) => this.held.has(id)) || sources.some((chunk) => chunk?.state !== 'serving'))
+      return this.refuse(proposal, 'a chunk is taken');
     const made = this.allocate(proposal, sources as ChunkState[]);
     if (made === undefined) return;
     const moved = (sources as ChunkState[]).flatMap((chunk) => {
@@ -60,6 +62,7 @@ export class InstantPlans {
     this.cluster.plan(plan);
     const switchAtMs = nowMs + (payload.kind === 'promote' ? 0 : this.times.copyMs);
     this.open.push({ plan, proposal, switchAtMs, ...made });
+    for (const id of ids) this.held.add(id);
   }
 
   /** Switches what is copied, reclaims what was observed. */
@@ -195,6 +198,7 @@ export class InstantPlans {
         this.cluster.removeChunk(source);
       }
     for (const unitId of units) this.cluster.free(unitId);
+    for (const id of open.plan.sources) this.held.delete(id);
     this.cluster.plan({ ...open.plan, state: 'done', step: 'none', endedAtMs: nowMs });
   }
 

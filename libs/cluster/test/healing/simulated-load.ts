@@ -1,3 +1,4 @@
+import type { ChunkState } from '@levee/events';
 import type { ClusterState } from '../../src/state';
 import type { LoadView, ReplicaRates } from '../../src/placement/healing';
 
@@ -12,6 +13,11 @@ export interface LoadMap {
   readonly keys: readonly { readonly slot: number; readonly perSecond: number }[];
 }
 
+interface Figures {
+  readonly perSecond: number;
+  readonly bytes: number;
+}
+
 const writeShare = 0.2;
 const primaryReadShare = 0.7;
 
@@ -20,17 +26,21 @@ export class SimulatedLoad implements LoadView {
   readonly maps = new Map<string, LoadMap>();
   /** Another number gives other dice. */
   round = 0;
+  /** By chunk, whose slots never change; all of them for one map. */
+  private readonly known = new WeakMap<LoadMap, Map<string, Figures>>();
+  /** The chunk asked for last: its replicas are asked for one after the other. */
+  private last: { readonly seq: number; readonly chunk: ChunkState } | undefined;
 
   constructor(
     private readonly state: ClusterState,
-    private readonly noise: number,
+    public noise: number,
   ) {}
 
   replica(nodeId: string, chunkId: string): ReplicaRates | undefined {
-    const chunk = this.state.chunk(chunkId);
+    const chunk = this.chunk(chunkId);
     const own = chunk?.replicas.find((of) => of.nodeId === nodeId);
     if (chunk === undefined || own === undefined) return undefined;
-    const { perSecond, bytes } = this.of(chunk);
+    const { perSecond, bytes } = this.knownOf(chunk);
     let followers = 0;
     for (const { role } of chunk.replicas) if (role === 'follower') followers++;
     const reads = perSecond * (1 - writeShare);
@@ -49,7 +59,25 @@ export class SimulatedLoad implements LoadView {
     return undefined;
   }
 
-  of(chunk: { namespace: string; slotStart: number; slotEnd: number }): { perSecond: number; bytes: number } {
+  private chunk(chunkId: string): ChunkState | undefined {
+    const { seq } = this.state;
+    if (this.last?.seq === seq && this.last.chunk.chunkId === chunkId) return this.last.chunk;
+    const chunk = this.state.chunk(chunkId);
+    this.last = chunk && { seq, chunk };
+    return chunk;
+  }
+
+  private knownOf(chunk: ChunkState): Figures {
+    const map = this.maps.get(chunk.namespace);
+    if (map === undefined) return { perSecond: 0, bytes: 0 };
+    let byChunk = this.known.get(map);
+    if (byChunk === undefined) this.known.set(map, (byChunk = new Map()));
+    let figures = byChunk.get(chunk.chunkId);
+    if (figures === undefined) byChunk.set(chunk.chunkId, (figures = this.of(chunk)));
+    return figures;
+  }
+
+  of(chunk: { namespace: string; slotStart: number; slotEnd: number }): Figures {
     const map = this.maps.get(chunk.namespace);
     if (map === undefined) return { perSecond: 0, bytes: 0 };
     let [perSecond, bytes] = [0, 0];

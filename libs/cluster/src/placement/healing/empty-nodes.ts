@@ -1,7 +1,7 @@
 import type { ChunkReplica } from '@levee/events';
 import { hasRoom, relativeUse, isDomainFree, takeUnits } from './room';
 import type { Refusal, Round } from './round';
-import { shareOf, type ChunkFigures, type NodeFigures } from './survey';
+import { shareOf, type ChunkFigures, type NodeFigures, type Survey } from './survey';
 
 const trigger = 'emptyNode';
 
@@ -13,18 +13,53 @@ export function healEmptyNodes(round: Round): void {
   const { survey, findings } = round;
   const { enterBelow, fillTo } = survey.policy.emptyNode;
   const threshold = { enter: 1 - enterBelow, leave: 1 - fillTo };
+  let donors: Donors | undefined;
   for (const node of survey.open) {
     const { nodeId } = node.node;
     const wanted = Math.floor(survey.meanUse * fillTo * node.units);
     if (node.used >= wanted) continue;
     const sinceMs = findings.above({ trigger, of: nodeId }, 1 - relativeUse(survey, node), threshold);
     if (sinceMs === undefined) continue;
-    const refusal = round.early(trigger, sinceMs) ?? fill(round, node, wanted);
+    const refusal =
+      round.early(trigger, sinceMs) ?? fill(round, node, { wanted, donors: (donors ??= new Donors(survey)) });
     if (refusal !== undefined) round.refuse(trigger, { nodeId }, refusal);
   }
 }
 
-function fill(round: Round, node: NodeFigures, wanted: number): Refusal | undefined {
+/** The nodes that are up, the fullest first; sorted once a round, since there are a thousand nodes and as many gifts. */
+class Donors {
+  private readonly nodes: NodeFigures[];
+
+  constructor(private readonly survey: Survey) {
+    this.nodes = [...survey.nodes.values()].filter(({ node }) => node.state === 'up');
+    this.nodes.sort((a, b) => (this.isFuller(a, b) ? -1 : 1));
+  }
+
+  /** Nodes with more than their share, the fullest first. */
+  *fullest(count: number): Iterable<NodeFigures> {
+    for (const node of this.nodes.slice(0, count)) if (relativeUse(this.survey, node) > 1) yield node;
+  }
+
+  /** It has given one: others may be fuller now. */
+  gave(node: NodeFigures): void {
+    let at = this.nodes.indexOf(node);
+    for (let next = this.nodes[at + 1]; next !== undefined && this.isFuller(next, node); next = this.nodes[at + 1]) {
+      this.nodes[at++] = next;
+      this.nodes[at] = node;
+    }
+  }
+
+  private isFuller(a: NodeFigures, b: NodeFigures): boolean {
+    const [one, other] = [relativeUse(this.survey, a), relativeUse(this.survey, b)];
+    return one > other || (one === other && a.node.nodeId < b.node.nodeId);
+  }
+}
+
+function fill(
+  round: Round,
+  node: NodeFigures,
+  { wanted, donors }: { readonly wanted: number; readonly donors: Donors },
+): Refusal | undefined {
   const { survey } = round;
   const { openPlansPerNodeMax } = survey.policy;
   const facts = { used: node.used, wanted, units: node.units, meanUse: survey.meanUse };
@@ -32,9 +67,10 @@ function fill(round: Round, node: NodeFigures, wanted: number): Refusal | undefi
     return { code: 'PLAN_OPEN', message: `${node.loading} plans load ${node.node.nodeId} already`, facts };
   let filled = 0;
   while (node.used < wanted && node.loading < openPlansPerNodeMax && !round.isFull) {
-    const gift = findGift(round, node);
+    const gift = findGift(round, node, donors);
     if (gift === undefined) break;
     take(round, node, gift, facts);
+    donors.gave(gift.from);
     filled++;
   }
   if (filled > 0) return undefined;
@@ -49,14 +85,9 @@ interface Gift {
   readonly role: ChunkReplica['role'];
 }
 
-function findGift(round: Round, to: NodeFigures): Gift | undefined {
-  const { survey } = round;
-  const donors = [...survey.nodes.values()].filter(
-    (node) => node.node.state === 'up' && node !== to && relativeUse(survey, node) > 1,
-  );
-  donors.sort((a, b) => relativeUse(survey, b) - relativeUse(survey, a) || (a.node.nodeId < b.node.nodeId ? -1 : 1));
-  for (const from of donors.slice(0, donorsMax)) {
-    const gift = giftFrom(round, from, to);
+function findGift(round: Round, to: NodeFigures, donors: Donors): Gift | undefined {
+  for (const from of donors.fullest(donorsMax)) {
+    const gift = from === to ? undefined : giftFrom(round, from, to);
     if (gift !== undefined) return gift;
   }
   return undefined;

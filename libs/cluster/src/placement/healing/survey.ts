@@ -76,6 +76,7 @@ export function survey(input: SurveyInput): Survey {
   const traces = tracesOf(state);
   const nodes = nodesIn(input, traces);
   const chunks: ChunkFigures[] = [];
+  const chunkById = new Map<string, ChunkFigures>();
   let [replicas, primaries] = [0, 0];
   for (const chunk of state.chunks()) {
     for (const { nodeId, role } of chunk.replicas) {
@@ -87,6 +88,7 @@ export function survey(input: SurveyInput): Survey {
     if (chunk.state !== 'serving' || namespace?.state !== 'active') continue;
     const figures = chunkFigures(input, nodes, { chunk, namespace });
     chunks.push(figures);
+    chunkById.set(chunk.chunkId, figures);
     replicas += figures.living.length;
     for (const { role } of figures.living) if (role === 'primary') primaries++;
   }
@@ -102,7 +104,7 @@ export function survey(input: SurveyInput): Survey {
     nodes,
     open: up.filter(({ isOpen }) => isOpen),
     chunks,
-    chunkById: new Map(chunks.map((figures) => [figures.chunk.chunkId, figures])),
+    chunkById,
     loadPerUnit: units === 0 ? 0 : sum(({ load }) => load) / units,
     meanUse: units === 0 ? 0 : sum(({ used }) => used) / units,
     primaryShare: replicas === 0 ? 0 : primaries / replicas,
