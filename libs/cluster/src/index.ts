@@ -5,6 +5,7 @@ export { maintenanceLimits } from './commands/node-maintenance';
 export * from './liveness/liveness';
 export * from './liveness/liveness-limits';
 export * from './liveness/storm';
+export * from './liveness/followers-behind';
 export * from './decide';
 export * from './effects';
 export * from './event';

@@ -1,6 +1,7 @@
 import type { ChunkReplica, ChunkState, NodeState } from '@levee/events';
 import type { DecideContext } from './decide';
 import type { ClusterEvent } from './event';
+import type { FollowerBehind } from './liveness/followers-behind';
 import type { ClusterState } from './state';
 import { routeOf } from './route-of';
 
@@ -13,12 +14,17 @@ const stateRank: Readonly<Record<NodeState['state'], number>> = { up: 0, mainten
  */
 export class Promotions {
   private counts: Map<string, number> | undefined;
+  /** Records that a follower lacks, by chunk and node. */
+  private readonly behind = new Map<string, number>();
 
-  /** `nodeStates`: states that this decision is about to give, since `state` does not know them yet. */
+  /** `nodeStates`: states that this decision is about to give, which `state` does not know yet; `behind`: who lags. */
   constructor(
     private readonly state: ClusterState,
     private readonly nodeStates: ReadonlyMap<string, NodeState['state']> = new Map(),
-  ) {}
+    behind: readonly FollowerBehind[] = [],
+  ) {
+    for (const { chunkId, nodeId, records } of behind) this.behind.set(`${chunkId} ${nodeId}`, records);
+  }
 
   stateOf(nodeId: string): NodeState['state'] | undefined {
     return this.nodeStates.get(nodeId) ?? this.state.node(nodeId)?.state;
@@ -30,13 +36,16 @@ export class Promotions {
 
   /**
    * The replicas with another primary when the present one is on a node that is not up (or dead) and a follower on an
-   * `up` node can take over, of several the one whose node has the fewest primaries. With `anyNode` a follower on a
-   * node that is not up will do, if that is better still. The same array when nothing changes.
+   * `up` node can take over, of several the one that lags least, then the one whose node has the fewest primaries. With
+   * `anyNode` a follower on a node that is not up will do, if that is better still. The same array when nothing changes.
    */
-  improve(replicas: readonly ChunkReplica[], options: { readonly anyNode?: boolean } = {}): readonly ChunkReplica[] {
+  improve(
+    replicas: readonly ChunkReplica[],
+    options: { readonly anyNode?: boolean; readonly chunkId?: string } = {},
+  ): readonly ChunkReplica[] {
     const primary = replicas.find(({ role }) => role === 'primary');
     if (primary !== undefined && this.isUp(primary.nodeId)) return replicas;
-    const successor = this.successor(replicas, options.anyNode === true);
+    const successor = this.successor(replicas, options);
     if (successor === undefined) return replicas;
     if (primary !== undefined && this.rank(successor) >= this.rank(primary)) return replicas;
     if (primary !== undefined) this.count(primary.nodeId, -1);
@@ -47,13 +56,18 @@ export class Promotions {
     });
   }
 
-  private successor(replicas: readonly ChunkReplica[], anyNode: boolean): ChunkReplica | undefined {
-    const worst = anyNode ? stateRank.suspect : stateRank.up;
+  private successor(
+    replicas: readonly ChunkReplica[],
+    { anyNode, chunkId = '' }: { readonly anyNode?: boolean; readonly chunkId?: string },
+  ): ChunkReplica | undefined {
+    const lacks = ({ nodeId }: ChunkReplica): number => this.behind.get(`${chunkId} ${nodeId}`) ?? 0;
+    const worst = anyNode === true ? stateRank.suspect : stateRank.up;
     return replicas
       .filter((of) => of.role === 'follower' && this.rank(of) <= worst)
       .sort(
         (a, b) =>
           this.rank(a) - this.rank(b) ||
+          lacks(a) - lacks(b) ||
           this.primariesOn(a.nodeId) - this.primariesOn(b.nodeId) ||
           (a.nodeId < b.nodeId ? -1 : 1),
       )[0];
@@ -105,12 +119,12 @@ export function chunkChanged(
 /** Primaries on the node move to followers on nodes that are up, where there are any. */
 export function primariesMoved(
   state: ClusterState,
-  { nodeId, becomes }: { nodeId: string; becomes: NodeState['state'] },
+  { nodeId, becomes, behind }: { nodeId: string; becomes: NodeState['state']; behind?: readonly FollowerBehind[] },
   context: DecideContext,
 ): ClusterEvent[] {
-  const promotions = new Promotions(state, new Map([[nodeId, becomes]]));
+  const promotions = new Promotions(state, new Map([[nodeId, becomes]]), behind);
   return [...chunksOnce(state, nodeId)].flatMap((chunk) =>
-    chunkChanged(state, chunk, { replicas: promotions.improve(chunk.replicas), name: 'PrimaryMoved', context }),
+    chunkChanged(state, chunk, { replicas: promotions.improve(chunk.replicas, chunk), name: 'PrimaryMoved', context }),
   );
 }
 

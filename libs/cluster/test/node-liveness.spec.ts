@@ -49,6 +49,20 @@ describe('SuspectNode', () => {
     expect(problemsOf(script.state)).toEqual([]);
   });
 
+  it('gives the lead to a follower that is not behind, of those that are to the one that lacks least', () => {
+    const script = shop({}, 3);
+    const led = script.state.chunksOf('shop').filter((chunk) => primaryOf(chunk)?.nodeId === 'n1');
+    const [one, other] = led.map(({ chunkId }) => chunkId) as [string, string];
+    const behind = [
+      { chunkId: one, nodeId: 'n2', records: 5_000 },
+      { chunkId: other, nodeId: 'n2', records: 2_000 },
+      { chunkId: other, nodeId: 'n3', records: 9_000 },
+    ];
+    script.accept('SuspectNode', observed('n1', { behind }));
+    expect([one, other].map((chunkId) => primaryOf(script.state.chunk(chunkId)!)?.nodeId)).toEqual(['n3', 'n2']);
+    expect(problemsOf(script.state)).toEqual([]);
+  });
+
   it('again changes nothing', () => {
     const script = shop();
     script.accept('SuspectNode', observed('n1'));
@@ -69,6 +83,11 @@ describe('SuspectNode', () => {
     ['of nobody', { nodeId: 'n9', incarnation: 'x' }, 'NODE_UNKNOWN: there is no node n9'],
     ['without its evidence', { observers: undefined }, 'BAD_COMMAND: SuspectNode.observers is missing'],
     ['with wrong evidence', { silentMs: -1 }, 'BAD_COMMAND: SuspectNode.silentMs is -1'],
+    [
+      'with a follower behind by nothing',
+      { behind: [{ chunkId: 'c', nodeId: 'n2', records: 0 }] },
+      'behind[0].records',
+    ],
     ['with a report that says nothing', { reports: [{}] }, 'BAD_COMMAND: SuspectNode.reports[0].by is missing'],
   ])('%s is refused', (_what, wrong, answer) => {
     expect(shop().answer('SuspectNode', observed('n1', wrong))).toContain(answer);

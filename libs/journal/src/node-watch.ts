@@ -1,9 +1,16 @@
 import { decodeAs } from '@levee/codec';
-import { Liveness, type LivenessFinding, type LivenessLimits } from '@levee/cluster';
+import {
+  followersBehind,
+  Liveness,
+  type FollowerBehind,
+  type LivenessFinding,
+  type LivenessLimits,
+} from '@levee/cluster';
 import { asPartition, Failure, failureCode, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
 import type { Log, LogBatch } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
+import type { HeartbeatView } from './heartbeat-view';
 import { MaintenanceEnds } from './maintenance-ends';
 import { Pause } from './pause';
 import type { Reign } from './reign';
@@ -11,6 +18,8 @@ import type { Reign } from './reign';
 export interface NodeWatchOptions {
   readonly reign: Pick<Reign, 'own' | 'isOver'>;
   readonly topics: ControlTopics;
+  /** For the positions of followers. */
+  readonly heartbeats: Pick<HeartbeatView, 'latest'>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -131,8 +140,16 @@ export class NodeWatch {
   private act(nowMs: number): void {
     const { findings, storm } = this.liveness.findings(this.view.state.nodes(), nowMs);
     this.sound(storm);
-    for (const { kind, payload } of findings) this.submit(kind, payload, nowMs);
+    for (const { kind, payload } of findings)
+      this.submit(kind, { ...payload, ...this.lags(kind, payload.nodeId) }, nowMs);
     for (const nodeId of this.ends.due()) this.submit('EndMaintenance', { nodeId }, nowMs);
+  }
+
+  /** Who leads next may depend on how far the followers are. */
+  private lags(kind: LivenessFinding['kind'], nodeId: string): { readonly behind?: readonly FollowerBehind[] } {
+    if (kind === 'ReviveNode') return {};
+    const { heartbeats } = this.options;
+    return { behind: followersBehind(this.view.state, nodeId, (id) => heartbeats.latest('node', id)?.positions ?? []) };
   }
 
   private sound(storm: ReturnType<Liveness['findings']>['storm']): void {

@@ -1,5 +1,6 @@
 import type { NodeState } from '@levee/events';
 import type { PayloadFields } from '../payload';
+import { followersBehindLimits, type FollowerBehind } from '../liveness/followers-behind';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 
@@ -21,6 +22,16 @@ export interface LivenessReport {
   readonly count: number;
   /** How long before the decision the report was read. */
   readonly agoMs: number;
+}
+
+/** Reads `behind`, before `readObserved`: followers that should not lead while others can. */
+export function readBehind(fields: PayloadFields): readonly FollowerBehind[] {
+  const read = (of: PayloadFields): FollowerBehind => ({
+    chunkId: of.text('chunkId', 512),
+    nodeId: of.text('nodeId', 63),
+    records: of.integer('records', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+  });
+  return fields.optional('behind', (name) => fields.objects(name, followersBehindLimits.entriesMax, read), []);
 }
 
 const silentMsMax = 10 * 365 * 86_400_000;

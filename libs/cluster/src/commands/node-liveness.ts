@@ -6,20 +6,22 @@ import { chunkChanged, chunksOnce, primariesMoved, Promotions, replicasRevived }
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
-import { readObserved } from './evidence';
+import { readBehind, readObserved } from './evidence';
 
 /**
- * `{nodeId, incarnation, silentMs, observers, reports}`: the master's own. Readers prefer other nodes from now on, and
- * in the same decision followers on nodes that are up take over its primaries. No data moves, and nothing is given up.
+ * `{nodeId, incarnation, silentMs, observers, reports, behind?}`: the master's own. Readers prefer other nodes from now
+ * on, and in the same decision followers on nodes that are up take over its primaries: one that is not among those
+ * `behind` where there is one. No data moves, and nothing is given up.
  */
 export const suspectNode: Decider = (state, fields, context) => {
+  const behind = readBehind(fields);
   const node = readObserved(state, fields);
   if ('code' in node) return node;
   if (node.state === 'suspect' || node.state === 'lost') return [];
   if (node.state === 'maintenance') return silentWithLeave(node);
   return [
     nodeBecomes(node, 'suspect', { change: 'NodeSuspected', context }),
-    ...primariesMoved(state, { nodeId: node.nodeId, becomes: 'suspect' }, context),
+    ...primariesMoved(state, { nodeId: node.nodeId, becomes: 'suspect', behind }, context),
   ];
 };
 
@@ -29,6 +31,7 @@ export const suspectNode: Decider = (state, fields, context) => {
  * that the observer may be the one cut off [safety].
  */
 export const loseNode: Decider = (state, fields, context) => {
+  const behind = readBehind(fields);
   const node = readObserved(state, fields);
   if ('code' in node) return node;
   if (node.state === 'lost') return [];
@@ -37,12 +40,14 @@ export const loseNode: Decider = (state, fields, context) => {
     return reject('NODE_NOT_SUSPECT', `node ${node.nodeId} is up: it must be suspect before it can be given up`);
   const storm = stormIn(state);
   if (storm !== undefined) return storm;
-  const promotions = new Promotions(state, new Map([[node.nodeId, 'lost']]));
+  const promotions = new Promotions(state, new Map([[node.nodeId, 'lost']]), behind);
   return [
     nodeBecomes(node, 'lost', { change: 'NodeLost', context }),
     ...[...chunksOnce(state, node.nodeId)].flatMap((chunk) => {
       const automatic = state.namespace(chunk.namespace)?.failoverStrategy !== 'manual';
-      const replicas = automatic ? withoutNode(chunk, node.nodeId, promotions) : promotions.improve(chunk.replicas);
+      const replicas = automatic
+        ? withoutNode(chunk, node.nodeId, promotions)
+        : promotions.improve(chunk.replicas, chunk);
       return chunkChanged(state, chunk, { replicas, name: automatic ? 'ReplicaLost' : 'PrimaryMoved', context });
     }),
   ];
@@ -75,7 +80,7 @@ export function nodeBecomes(
 
 /** The chunk's replicas with the readable ones on the node dead, unless nothing is left that could be read. */
 function withoutNode(chunk: ChunkState, nodeId: string, promotions: Promotions): readonly ChunkReplica[] {
-  const replicas = promotions.improve(chunk.replicas, { anyNode: true });
+  const replicas = promotions.improve(chunk.replicas, { anyNode: true, chunkId: chunk.chunkId });
   const readable = (of: ChunkReplica): boolean => of.role === 'primary' || of.role === 'follower';
   const left = replicas.some((of) => of.nodeId !== nodeId && readable(of));
   // Learners and retired replicas are nobody's to read: their plans see that the node is lost.
