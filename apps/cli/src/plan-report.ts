@@ -6,6 +6,7 @@ export interface PlanReport {
   readonly steps: readonly StepRow[];
   readonly progress: readonly ProgressRow[];
   readonly parts: readonly PlanRow[];
+  readonly waits?: { readonly reason: string; readonly sinceMs: number; readonly isAlarm: boolean } | null;
   /** Of a dry run alone. */
   readonly prediction?: Row;
 }
@@ -63,11 +64,15 @@ function subject({ sources, namespace, nodeId }: PlanRow): string {
 
 /** A plan in lines for people: what it is, its steps, how far it is. */
 export function planLines(report: PlanReport): string[] {
-  const { plan, steps, progress, parts, prediction } = report;
+  const { plan, steps, progress, parts, waits, prediction } = report;
   const lines = [
     `${plan.planId}  ${plan.kind} ${subject(plan)}  ${plan.state}  attempt ${plan.attempt}  (${plan.trigger})`,
   ];
   if (plan.failureCode !== null) lines.push(`  stopped: ${plan.failureCode}: ${plan.failureMessage ?? ''}`);
+  if (waits !== undefined && waits !== null)
+    lines.push(
+      `  waits for ${waits.reason}, since ${new Date(waits.sinceMs).toISOString()}${waits.isAlarm ? ': too long' : ''}`,
+    );
   for (const step of steps) lines.push(stepLine(step));
   for (const each of progress) lines.push(progressLine(each));
   for (const part of parts)

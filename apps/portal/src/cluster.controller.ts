@@ -9,9 +9,11 @@ import {
   viewNodes,
   viewRoutes,
   viewUnits,
+  waitAlarms,
 } from '@levee/cluster';
 import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
+import { systemClock } from '@levee/log';
 import type { FastifyRequest } from 'fastify';
 import { Commands } from './commands';
 import { Doctor } from './doctor';
@@ -42,6 +44,8 @@ export class ClusterController {
       seq: view.seq,
       master: view.claim?.instance ?? null,
       counts: state.counts,
+      /** Plans that wait for others for too long: `levee plan show` has more. */
+      alarms: waitAlarms(state, systemClock.nowMs()),
       nodes: viewNodes(state).map(({ node, units, replicas }) => ({
         nodeId: node.nodeId,
         state: node.state,

@@ -1,6 +1,7 @@
 import type { Portal } from '@levee/client';
 import { Failure, messageOf } from '@levee/kernel';
 import { explainSubject, type Explanation } from '@levee/cluster';
+import { systemClock } from '@levee/log';
 
 /** What the dispatcher thinks of a subject; filled from its own HTTP door. */
 export interface DispatcherReason {
@@ -22,7 +23,7 @@ export class Explanations {
   constructor(private readonly portal: Portal) {}
 
   async of(subject: string): Promise<ExplainAnswer> {
-    const explanation = explainSubject(this.portal.view.state, subject);
+    const explanation = explainSubject(this.portal.view.state, subject, systemClock.nowMs());
     if (explanation === undefined)
       throw new Failure('NOT_FOUND', `'${subject.slice(0, 200)}' is no chunk, plan or node that is remembered`);
     try {

@@ -1,5 +1,14 @@
 import type { Portal } from '@levee/client';
-import { isPlanOver, simulatePlan, viewPlan, viewPlans, type PlanView, type SimulatedPlan } from '@levee/cluster';
+import {
+  isPlanOver,
+  planWait,
+  simulatePlan,
+  viewPlan,
+  viewPlans,
+  type PlanView,
+  type PlanWait,
+  type SimulatedPlan,
+} from '@levee/cluster';
 import type { PlanState } from '@levee/events';
 import { Failure, failureCode, type Clock } from '@levee/kernel';
 import type { Commands } from './commands';
@@ -8,6 +17,8 @@ import type { PlanProgress, ReplicaProgress } from './plan-progress';
 /** A plan as people and `levee plan` see it. */
 export interface PlanReport extends PlanView {
   readonly progress: readonly ReplicaProgress[];
+  /** Whom or what it waits for; null = it goes on, time has to pass, or it is over. */
+  readonly waits: PlanWait | null;
 }
 
 /** A plan that was only thought through. */
@@ -51,7 +62,8 @@ export class Plans {
   report(planId: string): PlanReport {
     const view = viewPlan(this.portal.view.state, planId);
     if (view === undefined) throw new Failure('PLAN_UNKNOWN', `there is no plan '${planId.slice(0, 80)}'`);
-    return { ...view, progress: this.progress.of(planId) };
+    const waits = planWait(this.portal.view.state, view.plan, this.clock.nowMs()) ?? null;
+    return { ...view, progress: this.progress.of(planId), waits };
   }
 
   /** What the proposal would do to the state as this portal knows it. Nothing is written anywhere. */
@@ -62,7 +74,7 @@ export class Plans {
     const bytes = this.bytesToCopy(verdict);
     const copyMs = Math.round((bytes / planReportLimits.copyBytesPerSecond) * 1_000);
     const expectedMs = copyMs + (prediction.replicasMade > 0 ? plan.observeMs : 0);
-    return { ...verdict, prediction: { ...prediction, bytes, expectedMs }, progress: [] };
+    return { ...verdict, prediction: { ...prediction, bytes, expectedMs }, progress: [], waits: null };
   }
 
   /** By what the replicas hold now, as their nodes said last; 0 for what no node has spoken of yet. */

@@ -1,4 +1,5 @@
 import type { ChunkState, NodeState, PlanState } from '@levee/events';
+import { planWait, waitText } from './plans/plan-waits';
 import type { ClusterState } from './state';
 
 /** A link of the chain from how something is to what it rests on. */
@@ -26,9 +27,9 @@ export const explanationLinksMax = 200;
  * Why the chunk, plan or node of that id is as it is: from recorded decisions alone. `undefined` when the state does
  * not know it; plans are remembered for a day after they ended.
  */
-export function explainSubject(state: ClusterState, subject: string): Explanation | undefined {
+export function explainSubject(state: ClusterState, subject: string, nowMs: number): Explanation | undefined {
   const plan = state.plan(subject);
-  if (plan !== undefined) return { subject, now: planNow(plan), chain: last(planLinks(plan)) };
+  if (plan !== undefined) return { subject, now: planNow(state, plan, nowMs), chain: last(planLinks(plan)) };
   const chunk = state.chunk(subject);
   const about = [...state.plans()].filter((each) => concerns(each, subject));
   if (chunk !== undefined) return { subject, now: chunkNow(chunk), chain: last(linksOf(about, chunk)) };
@@ -66,9 +67,10 @@ function planLinks(plan: PlanState): ExplanationLink[] {
   });
 }
 
-function planNow(plan: PlanState): string {
+function planNow(state: ClusterState, plan: PlanState, nowMs: number): string {
+  const wait = planWait(state, plan, nowMs);
   const stopped = plan.failureCode === null ? '' : `, stopped by ${plan.failureCode}: ${plan.failureMessage ?? ''}`;
-  const waits = plan.state === 'proposed' && !plan.approved ? ', waits for approval' : '';
+  const waits = wait === undefined ? '' : `, ${waitText(wait, nowMs)}`;
   return `${plan.kind} is ${plan.state}, step ${plan.step}, attempt ${plan.attempt}${waits}${stopped}`;
 }
 

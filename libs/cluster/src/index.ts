@@ -29,5 +29,6 @@ export { planKinds, planTriggers } from './plans/propose-plan';
 export * from './plans/simulate-plan';
 export * from './plans/unit-specs';
 export * from './plans/view-plans';
+export * from './plans/plan-waits';
 export * from './plans/plan-work';
 export { checkWhole } from './invariants';

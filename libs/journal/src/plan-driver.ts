@@ -1,4 +1,4 @@
-import { digestEvidence, nextPlanWork, type PlanWork, type VerifyForPlan } from '@levee/cluster';
+import { digestEvidence, nextPlanWork, waitAlarms, type PlanWork, type VerifyForPlan } from '@levee/cluster';
 import type { PlanState } from '@levee/events';
 import { assert, failureCode, messageOf, unreachable } from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
@@ -93,14 +93,18 @@ export class PlanDriver {
     await this.running;
   }
 
-  /** Plans that failed again and again, or that the master cannot take further, in words. */
+  /** Plans that failed again and again, that wait for others, or that the master cannot take further, in words. */
   get problem(): string | undefined {
-    return this.patience.problem(this.view.state.openPlans());
+    return this.patience.problem(this.view.state.openPlans(), this.waitingTooLong());
   }
 
   stats(): PlanDriverStats {
-    const alarms = this.patience.alarms(this.view.state.openPlans()).length;
+    const alarms = this.patience.alarms(this.view.state.openPlans(), this.waitingTooLong()).length;
     return { ...this.counts, underWay: this.underWay.size, alarms };
+  }
+
+  private waitingTooLong(): string[] {
+    return waitAlarms(this.view.state, this.options.clock.nowMs());
   }
 
   private get isOver(): boolean {

@@ -65,9 +65,9 @@ export class PlanPatience {
       for (const planId of map.keys()) if (!planIds.has(planId)) map.delete(planId);
   }
 
-  /** One line per plan that needs a look. */
-  alarms(open: Iterable<PlanState>): string[] {
-    const lines: string[] = [];
+  /** One line per plan that needs a look: `waits` are those that wait for others for too long. */
+  alarms(open: Iterable<PlanState>, waits: readonly string[] = []): string[] {
+    const lines: string[] = [...waits];
     for (const { planId, kind, state, failures, failureCode, failureMessage } of open) {
       const trouble = this.troubles.get(planId);
       if (state === 'failed' && failures >= planLimits.failuresAlarm)
@@ -79,8 +79,8 @@ export class PlanPatience {
   }
 
   /** The alarms in one line; `undefined` = none. */
-  problem(open: Iterable<PlanState>): string | undefined {
-    const lines = this.alarms(open);
+  problem(open: Iterable<PlanState>, waits: readonly string[] = []): string | undefined {
+    const lines = this.alarms(open, waits);
     if (lines.length === 0) return undefined;
     const more = lines.length - planPatienceLimits.namedMax;
     const named = lines.slice(0, planPatienceLimits.namedMax).join('; ');

@@ -48,7 +48,9 @@ export function waitsFor(state: ClusterState, plan: PlanState): string | undefin
   for (const { unitId, generation, storeId, nodeId } of givenUp(plan)) {
     const unit = state.unit(unitId);
     if (unit?.state !== 'reclaiming' || unit.generation !== generation || unit.storeId !== storeId) continue;
-    if (!isLost(state, { nodeId, storeId })) return `unit ${unitId} to be cleared`;
+    // Its node clears it when it returns; nobody waits for a node that was given up.
+    if (!isLost(state, { nodeId, storeId }))
+      return `node ${nodeId}, which is ${state.node(nodeId)?.state ?? 'unknown'}, to clear unit ${unitId}`;
   }
   return undefined;
 }
@@ -81,7 +83,7 @@ function unitInUse(state: ClusterState, { nodeId }: PlanState): string | undefin
     if (unit.state === 'free') continue;
     // What a lost node has to clear it clears when it returns.
     if (unit.state === 'reclaiming' && (node === undefined || node.state === 'lost')) continue;
-    return `unit ${unit.unitId}, ${unit.state} for ${unit.chunkId}`;
+    return `unit ${unit.unitId}, ${unit.state} for ${unit.chunkId}, on node ${nodeId}, which is ${node?.state ?? 'unknown'}`;
   }
   return undefined;
 }

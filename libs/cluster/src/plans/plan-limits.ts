@@ -36,6 +36,8 @@ export const planLimits = {
   retryMaxMs: 300_000,
   /** From so many identical failures in a row on it is an alarm. */
   failuresAlarm: 3,
+  /** A plan that waits for others so long, and not for people or its turn, is an alarm. */
+  waitAlarmMs: 300_000,
   /** After a rollback readers with an older route have so long before the replicas are cleared. */
   rolledBackGraceMs: 5_000,
   /** How soon a plan that could not begin is looked at again, when nothing changes meanwhile. */

@@ -1,0 +1,61 @@
+import type { PlanState } from '@levee/events';
+import type { ClusterState } from '../state';
+import { nextPlanWork } from './next-plan-work';
+import { planLimits } from './plan-limits';
+import { isCompound } from './plan-shape';
+
+/** What a plan waits for: others have to act before it can go on. */
+export interface PlanWait {
+  readonly planId: string;
+  readonly kind: PlanState['kind'];
+  /** Whom or what, in words. */
+  readonly reason: string;
+  /** When anything last happened to the plan or its parts, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly sinceMs: number;
+  /** For longer than `waitAlarmMs`, though neither people nor plans that go on keep it waiting. */
+  readonly isAlarm: boolean;
+}
+
+/** `undefined`: the master has something to do for it, or time has to pass, or it is over. */
+export function planWait(state: ClusterState, plan: PlanState, nowMs: number): PlanWait | undefined {
+  const work = nextPlanWork(state, plan, nowMs);
+  const lookAgain = plan.state === 'proposed' || isCompound(plan);
+  if (plan.endedAtMs !== null || work.kind !== 'wait' || (work.untilMs !== undefined && !lookAgain)) return undefined;
+  const { planId, kind } = plan;
+  const sinceMs = lastMoment(state, plan);
+  const isAlarm = nowMs - sinceMs >= planLimits.waitAlarmMs && !isPatient(state, plan, work.reason);
+  return { planId, kind, reason: work.reason, sinceMs, isAlarm };
+}
+
+/** One line for each plan that waits for too long, the longest first. */
+export function waitAlarms(state: ClusterState, nowMs: number): string[] {
+  return [...state.openPlans()]
+    .filter((plan) => nowMs - lastMoment(state, plan) >= planLimits.waitAlarmMs)
+    .flatMap((plan) => planWait(state, plan, nowMs) ?? [])
+    .filter(({ isAlarm }) => isAlarm)
+    .sort((a, b) => a.sinceMs - b.sinceMs)
+    .map((wait) => `plan ${wait.planId} (${wait.kind}) ${waitText(wait, nowMs)}`);
+}
+
+/** In words, after the plan's name. */
+export function waitText({ reason, sinceMs }: PlanWait, nowMs: number): string {
+  return `waits since ${Math.round((nowMs - sinceMs) / 1_000)} s for ${reason}`;
+}
+
+/** It may wait for long: people approve it, its turn comes, or replicas are loaded, which has a stall of its own. */
+function isPatient(state: ClusterState, plan: PlanState, reason: string): boolean {
+  if (plan.state === 'proposed') return !plan.approved || reason.startsWith('PLAN_LIMIT');
+  if (plan.state === 'running' && (plan.step === 'copy' || plan.step === 'catchUp')) return true;
+  if (plan.state === 'failed') return true;
+  // A part that does not get on has an alarm of its own.
+  return isCompound(plan) && [...state.openPlans()].some(({ parent }) => parent === plan.planId);
+}
+
+function lastMoment(state: ClusterState, plan: PlanState): number {
+  let lastMs = plan.history.at(-1)?.atMs ?? plan.createdAtMs;
+  if (isCompound(plan))
+    for (const part of state.plans())
+      if (part.parent === plan.planId) lastMs = Math.max(lastMs, part.history.at(-1)?.atMs ?? 0);
+  // The end of the time to observe is no moment of the history.
+  return plan.state === 'observing' ? Math.max(lastMs, plan.observeUntilMs ?? 0) : lastMs;
+}
