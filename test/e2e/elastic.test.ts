@@ -218,6 +218,8 @@ describe('an elastic cluster', () => {
     await unnoticed('drain', async () => {
       await foretold({ kind: 'drain', nodeId: 'n4', observeMs });
       expect((await door.units('n4')).filter(({ state }) => state !== 'free')).toEqual([]);
+      const { nodes } = await door.get<{ nodes: { nodeId: string; cordoned: boolean }[] }>('/v1/nodes');
+      expect(nodes.filter(({ cordoned }) => cordoned).map(({ nodeId }) => nodeId)).toEqual(['n4']);
     });
   }, 300_000);
 
@@ -230,6 +232,7 @@ describe('an elastic cluster', () => {
       LEVEE_UNITS: units,
     });
     await added.ready();
+    expect((await levee(url(), ['node', 'uncordon', 'n4'], planDeadlineMs)).code).toBe(0);
     await unnoticed('rebalance', async () => {
       await foretold({ kind: 'rebalance', namespace: 'default', observeMs });
       const routes = await door.routes();

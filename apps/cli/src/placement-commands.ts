@@ -24,10 +24,16 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       const { output, portal } = toolsOf(command);
       const rows = rowsOf(await portal.json({ path: '/v1/nodes' }), 'nodes');
       if (output.format !== 'text') return output.value(rows);
-      const counted = rows.map((row) => ({ ...row, units: counts(row['units']), replicas: counts(row['replicas']) }));
+      const counted = rows.map((row) => ({
+        ...row,
+        cordoned: row['cordoned'] === true ? 'yes' : null,
+        units: counts(row['units']),
+        replicas: counts(row['replicas']),
+      }));
       await output.table(counted, [
         'nodeId',
         'state',
+        'cordoned',
         'maintenanceUntil',
         'domain',
         'respAddress',
@@ -63,6 +69,8 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       if (output.format !== 'text') return output.value(reply);
       await output.table([reply], ['nodeId', 'state', 'maintenanceUntil', 'domain', 'respAddress', 'httpAddress']);
     });
+
+  addCordon(node, toolsOf);
 
   program
     .command('routes [namespace]')
@@ -113,6 +121,24 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       const { output, portal } = toolsOf(command);
       await output.value(await portal.json({ path: '/v1/status' }));
     });
+}
+
+function addCordon(node: Command, toolsOf: ToolsOf): void {
+  const verbs = {
+    cordon: { method: 'POST', about: 'keep new replicas away from a node; what it has stays and serves' },
+    uncordon: { method: 'DELETE', about: 'let a node take replicas again, after a cordon or a drain' },
+  } as const;
+  for (const [verb, { method, about }] of Object.entries(verbs))
+    node
+      .command(`${verb} <node>`)
+      .description(about)
+      .action(async (nodeId: string, _options: Row, command: Command) => {
+        const { output, portal } = toolsOf(command);
+        const reply = (await portal.json({ method, path: `/v1/nodes/${encodeURIComponent(nodeId)}/cordon` })) as Row;
+        if (output.format !== 'text') return output.value(reply);
+        const shown = { ...reply, cordoned: reply['cordoned'] === true ? 'yes' : null };
+        await output.table([shown], ['nodeId', 'state', 'cordoned', 'domain', 'respAddress', 'httpAddress']);
+      });
 }
 
 /** `{free: 24, allocated: 8}` as `24 free, 8 allocated`. */

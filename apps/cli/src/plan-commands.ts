@@ -124,14 +124,16 @@ export function addPlanShortcuts(program: Command, toolsOf: ToolsOf): void {
     propose(toolsOf(command), { kind: 'resize', namespace, chunks: options.chunks, ...mannerOf(options) }, options),
   );
   withManner(
-    group('node').command('drain <node>').description('move every replica off a node; it stays a member'),
+    group('node')
+      .command('drain <node>')
+      .description('move every replica off a node, and cordon it: it stays a member, empty until levee node uncordon'),
   ).action(async (nodeId: string, options: ProposalOptions, command: Command) =>
     propose(toolsOf(command), { kind: 'drain', nodeId, ...mannerOf(options) }, options),
   );
   withManner(
     group('node')
       .command('format <node>')
-      .description('drain a node, clear it, and give it new units')
+      .description('empty a node, clear it, and give it new units; then it takes replicas again, unless it is cordoned')
       .requiredOption('--units <specs>', 'such as 8x1GiB:leveldb,4x256MiB:memory'),
   ).action(async (nodeId: string, options: ProposalOptions, command: Command) =>
     propose(toolsOf(command), { kind: 'format', nodeId, units: options.units, ...mannerOf(options) }, options),

@@ -194,6 +194,9 @@ export class FakePortal {
         };
       case 'DELETE /v1/nodes/n1/maintenance':
         return { status: 200, body: { nodeId: 'n1', state: 'suspect' } };
+      case 'POST /v1/nodes/n1/cordon':
+      case 'DELETE /v1/nodes/n1/cordon':
+        return { status: 200, body: { nodeId: 'n1', state: 'up', cordoned: method === 'POST', domain: 'rack-a' } };
       case 'GET /v1/nodes':
         return {
           status: 200,
@@ -202,6 +205,7 @@ export class FakePortal {
               {
                 nodeId: 'n1',
                 state: 'up',
+                cordoned: true,
                 maintenanceUntil: null,
                 domain: 'rack-a',
                 respAddress: '127.0.0.1:7400',

@@ -55,7 +55,7 @@ const registration = {
     domain: 'd1',
     respAddress: '127.0.0.1:7400',
     httpAddress: '127.0.0.1:7500',
-    featureLevel: 1,
+    featureLevel: 2,
     units: [{ unitId: 'n1/u00', capacityBytes: 1 << 20, engine: 'memory', generation: 0 }],
   },
 };

@@ -49,6 +49,7 @@ export class ClusterController {
       nodes: viewNodes(state).map(({ node, units, replicas }) => ({
         nodeId: node.nodeId,
         state: node.state,
+        cordoned: node.cordoned,
         maintenanceUntil: this.doctor.maintenanceUntil(node.nodeId),
         units,
         replicas,
@@ -136,6 +137,21 @@ export class ClusterController {
   @ApiOperation({ summary: 'Ends a maintenance: the node is suspect until it is heard' })
   async endMaintenance(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
     await this.commands.run({ kind: 'EndMaintenance', payload: { nodeId }, principal: `http ${request.ip}` });
+    return this.node(nodeId);
+  }
+
+  @Post('nodes/:nodeId/cordon')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Keeps new replicas away from a node, until the cordon is deleted' })
+  async cordon(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
+    await this.commands.run({ kind: 'CordonNode', payload: { nodeId }, principal: `http ${request.ip}` });
+    return this.node(nodeId);
+  }
+
+  @Delete('nodes/:nodeId/cordon')
+  @ApiOperation({ summary: 'Lets a node take replicas again, after a cordon or a drain' })
+  async uncordon(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
+    await this.commands.run({ kind: 'UncordonNode', payload: { nodeId }, principal: `http ${request.ip}` });
     return this.node(nodeId);
   }
 

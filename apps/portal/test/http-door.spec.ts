@@ -250,6 +250,15 @@ describe('the cluster', () => {
     expect((await ask('DELETE', '/v1/nodes/n9/maintenance')).status).toBe(404);
   });
 
+  it('cordons a node, and lets it take replicas again', async () => {
+    for (const method of ['POST', 'DELETE'])
+      expect(await ask(method, '/v1/nodes/n1/cordon')).toMatchObject({
+        status: 200,
+        json: { nodeId: 'n1', cordoned: method === 'POST' },
+      });
+    expect((await ask('POST', '/v1/nodes/n9/cordon')).status).toBe(404);
+  });
+
   it('shows the log, decoded', async () => {
     const { topics } = (await ask('GET', '/v1/log/topics')).json as { topics: { name: string }[] };
     expect(topics.map(({ name }) => name)).toEqual(expect.arrayContaining(['levee.journal', 'levee.binlog.default']));

@@ -37,7 +37,7 @@ export interface PortalWorld {
 }
 
 /** Records of every version up to this one are read. */
-const featureLevel = 1;
+const featureLevel = 2;
 const drainMs = 3_000;
 
 /** A portal without Nest: the cluster as the journal tells it, the smart client on it, and the RESP door. */

@@ -41,7 +41,8 @@ export const nodeEntity = (nodeId: string, but: Partial<NodeState> = {}): NodeSt
   respAddress: '127.0.0.1:1',
   httpAddress: '',
   registeredAtMs: 1,
-  featureLevel: 1,
+  featureLevel: 2,
+  cordoned: false,
   ...but,
 });
 

@@ -86,7 +86,8 @@ function nodeNow(state: ClusterState, node: NodeState): string {
     units++;
     if (unit.state !== 'free') used++;
   }
-  return `${node.state} in domain ${node.domain}, ${used} of ${units} units in use`;
+  const cordoned = node.cordoned ? ', cordoned: it gets no new replicas' : '';
+  return `${node.state} in domain ${node.domain}, ${used} of ${units} units in use${cordoned}`;
 }
 
 function last(links: readonly ExplanationLink[]): readonly ExplanationLink[] {

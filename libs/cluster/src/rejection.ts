@@ -29,6 +29,8 @@ export const rejectionCodes = {
   NODE_NOT_SUSPECT: 'the node is up: it cannot be given up at once',
   NODE_IN_MAINTENANCE: 'the node is silent with leave',
   NODE_IS_LOST: 'the node was given up',
+  NODE_CORDONED: 'people keep new replicas away from the node',
+  NODE_TOO_OLD: 'a node could not read what would be recorded',
   STALE_INCARNATION: 'the node runs as another process than the one observed',
   STORM_BRAKE: 'too many nodes are silent at once to give any of them up',
   STORE_TAKEN: 'that disk belongs to another node',

@@ -1,8 +1,9 @@
 import { type RecordName, type RecordTypes, schemaVersions } from '@levee/events';
 import { RecordRegistry } from './record-registry';
+import { upcasts } from './upcasts';
 
 /** The shipped versions. */
-export const records = new RecordRegistry(schemaVersions);
+export const records = new RecordRegistry(schemaVersions, upcasts);
 
 /** A record, told apart by `name`. */
 export type Decoded = {
@@ -11,10 +12,11 @@ export type Decoded = {
 
 /**
  * Single-object encoding of Avro: `C3 01`, CRC-64-AVRO of the schema (8 bytes little-endian), body.
+ * `version`: an older one than the newest, for what that can say too.
  * A value outside its type, or a word outside its `values`, is our own mistake: InvariantViolation.
  */
-export function encode<Name extends RecordName>(name: Name, value: RecordTypes[Name]): Buffer {
-  return records.encode(name, value);
+export function encode<Name extends RecordName>(name: Name, value: RecordTypes[Name], version?: number): Buffer {
+  return records.encode(name, value, version);
 }
 
 /**

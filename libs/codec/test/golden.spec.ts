@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode, encode, fingerprint, fingerprintHex } from '@levee/codec';
-import { type RecordName, schemaVersions } from '@levee/events';
+import { type RecordName, type RecordTypes, schemaVersions } from '@levee/events';
 import { samples } from './samples';
 
 /** `GOLDEN=write npx jest libs/codec/test/golden.spec.ts` writes the files anew: commit only what you understand. */
@@ -55,9 +55,22 @@ describe('what is on disk and on the wire stays readable for ever', () => {
       const decoded = decode(Buffer.from(hex, 'hex'));
       expect({ name: decoded.name, version: decoded.version, record: plain(decoded.record) }).toEqual({
         name,
-        version: 1,
+        version: schemaVersions.filter((each) => each.name === name).length,
         record,
       });
     }
+  });
+
+  it('what older versions wrote is read as the newest says it', () => {
+    const nodeV1 =
+      'c3015fd688fd799bf088046e314830623961366635322d376335352d346237612d386630652d35663866346630653961303148306239613666' +
+      '35322d376335352d346237612d386630652d3566386634663065396130310c7261636b2d611c3132372e302e302e313a373430301c3132372e' +
+      '302e302e313a373530300475700280f086c2ee651c4e6f6465526567697374657265640e04';
+    const { version, record } = decode(Buffer.from(nodeV1, 'hex'));
+    const [newest] = samples.NodeState;
+    expect({ version, record: plain(record) }).toEqual({ version: 1, record: { ...newest, cordoned: false } });
+    expect(encode('NodeState', { ...(newest as RecordTypes['NodeState']), cordoned: false }, 1).toString('hex')).toBe(
+      nodeV1,
+    );
   });
 });

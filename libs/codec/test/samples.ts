@@ -210,6 +210,7 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       state: 'up',
       featureLevel: 1,
       registeredAtMs: atMs,
+      cordoned: true,
       change: 'NodeRegistered',
       ...trailer,
     },

@@ -42,7 +42,7 @@ export const dispatcherLimits = {
   keysMax: 10_000,
 } as const;
 
-const featureLevel = 1;
+const featureLevel = 2;
 
 /** Why the dispatcher thinks what it thinks about something; every list is oldest first. */
 export interface DispatcherAnswer {

@@ -286,7 +286,7 @@ export class Candidacy {
       incarnation: this.incarnation,
       address: address(),
       sentAtMs: clock.nowMs(),
-      featureLevel: featureLevel ?? 1,
+      featureLevel: featureLevel ?? 2,
       positions: [],
       loads: [],
       moves: [],

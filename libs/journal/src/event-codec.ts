@@ -6,7 +6,12 @@ import { Failure } from '@levee/kernel';
 /** The record that stands for `event` in `Decision.events` and, unless it removes something, in a compacted topic. */
 export function encodeEvent(event: ClusterEvent): Buffer {
   const name = recordOfKind[event.kind];
-  return encode(name, event.entity as RecordTypes[typeof name]);
+  return encode(name, event.entity as RecordTypes[typeof name], versionOf(event));
+}
+
+/** While nothing is said that only the newest version can say, processes that were not upgraded yet can read it. */
+function versionOf(event: ClusterEvent): number | undefined {
+  return event.kind === 'node' && !event.entity.cordoned ? 1 : undefined;
 }
 
 /** Fails with WRONG_RECORD when the bytes hold a record that is no entity, and as `decode` does. */

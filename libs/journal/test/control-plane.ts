@@ -110,7 +110,7 @@ export const nodeRegistration = (nodeId: string, units = 8) => ({
     domain: nodeId,
     respAddress: '127.0.0.1:7400',
     httpAddress: '127.0.0.1:7500',
-    featureLevel: 1,
+    featureLevel: 2,
     units: Array.from({ length: units }, (_, i) => ({
       unitId: `${nodeId}/u${String(i).padStart(2, '0')}`,
       capacityBytes: 256 * 1024 * 1024,

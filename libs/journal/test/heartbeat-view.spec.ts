@@ -15,7 +15,7 @@ const beat = (of: Partial<Heartbeat>): Heartbeat => ({
   incarnation,
   address: '127.0.0.1:7400',
   sentAtMs: world.clock.nowMs(),
-  featureLevel: 1,
+  featureLevel: 2,
   positions: [],
   loads: [],
   moves: [],

@@ -47,7 +47,7 @@ class BeatingNode {
       incarnation: this.registration.payload.incarnation,
       address: '127.0.0.1:7400',
       sentAtMs: world.clock.nowMs(),
-      featureLevel: 1,
+      featureLevel: 2,
       positions: [],
       loads: [],
       moves: [],

@@ -209,7 +209,7 @@ export class ScriptedNode {
       incarnation: this.incarnation,
       address: '127.0.0.1:7400',
       sentAtMs: world.clock.nowMs(),
-      featureLevel: 1,
+      featureLevel: 2,
       positions,
       loads: [],
       moves,

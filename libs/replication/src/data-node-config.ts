@@ -42,4 +42,4 @@ export interface DataNodeWorld {
 }
 
 /** Records of every version up to this one are read. */
-export const featureLevel = 1;
+export const featureLevel = 2;

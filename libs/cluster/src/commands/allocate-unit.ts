@@ -38,6 +38,8 @@ export const allocateUnit: Decider = (state, fields, context) => {
       'NODE_UNKNOWN',
       `unit ${unitId} is on node ${unit.nodeId}, which is ${node?.state ?? 'unknown'}, not up`,
     );
+  if (node.cordoned)
+    return reject('NODE_CORDONED', `unit ${unitId} is on node ${node.nodeId}, which is cordoned: uncordon it first`);
   const capacityBytes = state.namespace(chunk.namespace)?.chunkCapacityBytes ?? 0;
   if (unit.capacityBytes < capacityBytes)
     return reject(

@@ -3,6 +3,7 @@ import { alterNamespace, confirmHistoryWindow } from './alter-namespace';
 import { deleteNamespace, finishDeletion } from './delete-namespace';
 import { loseNode, reviveNode, suspectNode } from './node-liveness';
 import { endMaintenance, maintainNode } from './node-maintenance';
+import { cordonNode, uncordonNode } from './cordon-node';
 import { activateNamespace, failNamespace } from './namespace-lifecycle';
 import { createNamespace } from './create-namespace';
 import type { Decider } from './decider';
@@ -36,6 +37,8 @@ export const commandDeciders = {
   ReviveNode: reviveNode,
   MaintainNode: maintainNode,
   EndMaintenance: endMaintenance,
+  CordonNode: cordonNode,
+  UncordonNode: uncordonNode,
   RequestBarrier: requestBarrier,
   AllocateUnit: allocateUnit,
   ReclaimUnit: reclaimUnit,

@@ -1,6 +1,7 @@
 import type { NamespaceState } from '@levee/events';
 import { allowedPartitions, isAllowedPartitions } from '@levee/keyspace';
 import type { PayloadFields } from '../payload';
+import { nodesClosed } from '../plans/plan-shape';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 
@@ -160,8 +161,9 @@ function smallestUnitBytes(state: ClusterState): number | undefined {
 }
 
 function domainsUp(state: ClusterState): number {
+  const closed = nodesClosed(state);
   const domains = new Set<string>();
-  for (const node of state.nodes()) if (node.state === 'up') domains.add(node.domain);
+  for (const node of state.nodes()) if (node.state === 'up' && !closed.has(node.nodeId)) domains.add(node.domain);
   return domains.size;
 }
 

@@ -135,7 +135,8 @@ function nodeEvents(known: NodeState | undefined, registration: Registration, co
   const change =
     known === undefined ? 'NodeRegistered' : known.storeId === facts.storeId ? 'NodeReturned' : 'NodeReplaced';
   const registeredAtMs = known?.registeredAtMs ?? context.nowMs;
-  return [{ kind: 'node', entity: { ...facts, state, registeredAtMs, ...stamp(context, change) } }];
+  const cordoned = known?.cordoned ?? false;
+  return [{ kind: 'node', entity: { ...facts, state, registeredAtMs, cordoned, ...stamp(context, change) } }];
 }
 
 /** A disk that was away has its replicas again; a node in maintenance gets no primaries. */

@@ -29,7 +29,7 @@ export class UnitChoice {
   private readonly takenOn = new Map<string, number>();
   private readonly open: readonly NodeState[];
 
-  /** `closed`: nodes that take nothing new, such as those being drained. */
+  /** `closed`: nodes that take nothing new: cordoned, or being emptied. */
   constructor(
     private readonly state: ClusterState,
     private readonly closed: ReadonlySet<string>,
@@ -113,6 +113,8 @@ export class UnitChoice {
   private nodeProblem(nodeId: string, wish: UnitWish): Rejection | undefined {
     const node = this.state.node(nodeId);
     if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+    if (node.cordoned)
+      return reject('NODE_CORDONED', `node ${nodeId} is cordoned: uncordon it, or name another node, or none`);
     if (this.closed.has(nodeId))
       return reject('PLAN_CONFLICT', `node ${nodeId} is being emptied by a plan: name another node, or none`);
     if (node.state !== 'up')

@@ -1,4 +1,5 @@
 import type { UnitState } from '@levee/events';
+import { nodesClosed } from '../plans/plan-shape';
 import type { ClusterState } from '../state';
 
 /** A node as placement sees it. */
@@ -11,14 +12,15 @@ export interface Site {
   readonly freeUnits: readonly Pick<UnitState, 'unitId' | 'capacityBytes' | 'engine'>[];
 }
 
-/** The nodes that may take replicas now: those that are up, by id. */
+/** The nodes that may take replicas now: those that are up, and not kept empty, by id. */
 export function sitesOf(state: ClusterState): Site[] {
   const primaries = new Map<string, number>();
   for (const chunk of state.chunks())
     for (const { role, nodeId } of chunk.replicas)
       if (role === 'primary') primaries.set(nodeId, (primaries.get(nodeId) ?? 0) + 1);
+  const closed = nodesClosed(state);
   return [...state.nodes()]
-    .filter((node) => node.state === 'up')
+    .filter((node) => node.state === 'up' && !closed.has(node.nodeId))
     .map(({ nodeId, domain }) => ({
       nodeId,
       domain,

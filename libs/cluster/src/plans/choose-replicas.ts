@@ -3,14 +3,14 @@ import { UnitChoice, type UnitWish } from '../placement/choose-units';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { planLimits } from './plan-limits';
-import { isReadable, isReshape, isUp, livingReplicas, nodesEmptied, sourceChunks } from './plan-shape';
+import { isReadable, isReshape, isUp, livingReplicas, nodesClosed, sourceChunks } from './plan-shape';
 
 /**
  * The targets of a plan with the replicas it will make, in units that are free now; or why that is impossible. Nothing
  * is taken yet. Each replica names its unit in the generation that it will have.
  */
 export function chooseReplicas(state: ClusterState, plan: PlanState): PlanTarget[] | Rejection {
-  const choice = new UnitChoice(state, nodesEmptied(state));
+  const choice = new UnitChoice(state, nodesClosed(state));
   return isReshape(plan) ? choosePieces(state, plan, choice) : chooseOne(state, plan, choice);
 }
 

@@ -1,6 +1,6 @@
 import type { ChunkState, NodeState } from '@levee/events';
 import type { ClusterState } from '../state';
-import { isReadable, isReshape, nodesEmptied, planHolding } from './plan-shape';
+import { isReadable, isReshape, nodesClosed, planHolding } from './plan-shape';
 
 interface Load {
   readonly node: NodeState;
@@ -28,7 +28,7 @@ export function nextRebalanceMove(
 
 /** Nodes that may take something, loaded as they will be when the plans that are open are done. */
 function loadsOf(state: ClusterState, chunks: readonly ChunkState[]): Load[] {
-  const closed = nodesEmptied(state);
+  const closed = nodesClosed(state);
   const loads = new Map<string, Load>();
   for (const node of state.nodes())
     if (node.state === 'up' && !closed.has(node.nodeId) && state.unitCount(node.nodeId) > 0)

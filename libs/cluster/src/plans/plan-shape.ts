@@ -55,9 +55,16 @@ export function planEmptying(state: ClusterState, nodeId: string): PlanState | u
 }
 
 /** Nodes that a drain or format empties. */
-export function nodesEmptied(state: ClusterState): ReadonlySet<string> {
+function nodesEmptied(state: ClusterState): ReadonlySet<string> {
   const nodeIds = new Set<string>();
   for (const plan of state.openPlans()) if (plan.nodeId !== null && isCompound(plan)) nodeIds.add(plan.nodeId);
+  return nodeIds;
+}
+
+/** Nodes that no new replica comes to: cordoned ones, and those that a drain or format empties. */
+export function nodesClosed(state: ClusterState): ReadonlySet<string> {
+  const nodeIds = new Set(nodesEmptied(state));
+  for (const { nodeId, cordoned } of state.nodes()) if (cordoned) nodeIds.add(nodeId);
   return nodeIds;
 }
 

@@ -1,5 +1,6 @@
 import type { NamespaceState, PlanState } from '@levee/events';
 import { historyWindowChanged } from '../commands/alter-namespace';
+import { cordonProblem } from '../commands/cordon-node';
 import { stamp, type CommandContext, type Decider } from '../commands/decider';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
@@ -183,6 +184,7 @@ function compoundRival(state: ClusterState, plan: PlanState): PlanState | undefi
 
 /** Units and domains as they are now would not do: better said at once than waited for. */
 function impossible(state: ClusterState, plan: PlanState): Rejection | undefined {
+  if (plan.kind === 'drain') return cordonProblem(state);
   if (isCompound(plan) || plan.kind === 'promote') return undefined;
   const targets = chooseReplicas(state, plan);
   return 'code' in targets ? targets : undefined;

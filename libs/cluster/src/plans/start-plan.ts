@@ -1,6 +1,7 @@
 import type { ChunkReplica, ChunkState, PlanState, PlanTarget, UnitState } from '@levee/events';
 import { defined } from '@levee/kernel';
-import { stamp, type Decider } from '../commands/decider';
+import { cordoned } from '../commands/cordon-node';
+import { stamp, type CommandContext, type Decider } from '../commands/decider';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import { reject, type Rejection } from '../rejection';
@@ -22,13 +23,19 @@ export const startPlan: Decider = (state, fields, context) => {
   if (plan.state === 'running' || (plan.kind === 'promote' && plan.state === 'done')) return [];
   if (plan.state !== 'proposed') return notReady(plan, 'started');
   if (!plan.approved) return notReady(plan, 'started', 'it waits for approval');
-  if (isCompound(plan)) return [begun(plan, { step: 'parts' }, {}, context)];
+  if (isCompound(plan)) return [...drainBegun(state, plan, context), begun(plan, { step: 'parts' }, {}, context)];
   const problem = startProblem(state, plan);
   if (problem !== undefined) return problem;
   if (plan.kind === 'promote') return promoted(state, plan, context);
   const targets = chooseReplicas(state, plan);
   return 'code' in targets ? targets : allocated(state, plan, targets, context);
 };
+
+/** A node that is drained stays empty for as long as people want, also when the plan is given up or forgotten. */
+function drainBegun(state: ClusterState, { kind, nodeId }: PlanState, context: CommandContext): ClusterEvent[] {
+  const node = kind === 'drain' ? state.node(nodeId ?? '') : undefined;
+  return node === undefined ? [] : cordoned(node, true, context);
+}
 
 /** Why the plan cannot begin now, units aside; `undefined` = it can. */
 export function startProblem(state: ClusterState, plan: PlanState): Rejection | undefined {

@@ -333,40 +333,23 @@ test('the same findings in the same state get the same keys, in whatever order d
   expect(new Set(first.proposals.map(({ key }) => key)).size).toBe(first.proposals.length);
 });
 
-test('nothing is put on a node that people drain, or that has been drained', () => {
+test('nothing is put on a node that is cordoned, and the others are not judged by its emptiness', () => {
   const scene = new Scene({ nodes: 4, chunks: 24, units: 40 });
   scene.cluster.addNodes(1, { units: 40, domains: 100 });
-  const template = new InstantPlans(scene.cluster, { copyMs: 0, observeMs: 0 });
-  template.begin(
-    {
-      key: 'x',
-      subject: {},
-      payload: {
-        kind: 'promote',
-        chunkId: c(1),
-        to: scene.cluster.state.chunk(c(1))?.replicas[1]?.nodeId ?? '',
-        trigger: 'hotNode',
-        evidence: {},
-        policyVersion: 1,
-      },
-    },
-    scene.nowMs,
-  );
-  const [plan] = [...scene.cluster.state.openPlans()] as [PlanState];
-  scene.cluster.plan({
-    ...plan,
-    kind: 'drain',
-    nodeId: 'n5',
-    sources: [],
-    targets: [],
-    state: 'done',
-    step: 'none',
-    endedAtMs: scene.nowMs,
-  });
+  const { state } = scene.cluster;
+  const cordon = (cordoned: boolean): void => {
+    const node = state.node('n5');
+    if (node === undefined) throw new Error('no node');
+    state.evolve({ kind: 'node', entity: { ...node, cordoned, change: 'x', seq: ++scene.cluster.seq } });
+  };
+  // Each of the others has its share of a load that would be 1.25 times too much if the fifth counted.
+  scene.chunkLoads(Array.from({ length: 24 }, () => 2_000));
+  cordon(true);
   for (let minute = 0; minute < 10; minute++) expect(scene.said(1)).toEqual([]);
-  const node = scene.cluster.state.node('n5');
-  if (node === undefined) throw new Error('no node');
-  scene.cluster.state.evolve({ kind: 'node', entity: { ...node, change: 'NodeReturned', seq: ++scene.cluster.seq } });
+  const { meanUse, loadPerUnit, nodes } = scene.round().survey;
+  expect(meanUse).toBe((24 * 3) / (4 * 40));
+  expect(loadPerUnit * 4 * 40).toBeCloseTo([...nodes.values()].reduce((sum, { load }) => sum + load, 0));
+  cordon(false);
   scene.round(1);
   expect(scene.said(1).filter((line) => line.includes('to n5'))).not.toEqual([]);
 });

@@ -773,6 +773,51 @@ export const schemaVersions: readonly SchemaVersion[] = [
     },
   },
   {
+    name: 'NodeState',
+    version: 2,
+    schema: {
+      type: 'record',
+      name: 'NodeState',
+      namespace: 'levee',
+      doc: 'A data node, under the key node/<nodeId>.',
+      fields: [
+        { name: 'nodeId', type: 'string', doc: 'Name of the node, unique in the cluster.' },
+        { name: 'storeId', type: 'string', doc: 'Identity of its disk: a UUID minted when the folder was first used.' },
+        { name: 'incarnation', type: 'string', doc: 'UUID of its current run.' },
+        { name: 'domain', type: 'string', doc: 'Failure domain: replicas of a chunk go to different ones.' },
+        { name: 'respAddress', type: 'string', doc: 'host:port of its RESP door.' },
+        { name: 'httpAddress', type: 'string', doc: 'host:port of its HTTP door.' },
+        {
+          name: 'state',
+          type: { type: 'string', values: ['up', 'suspect', 'lost', 'maintenance'] },
+          doc: 'up: serves. suspect: silent for a short while, avoided. lost: given up, its replicas are dead. maintenance: silent with leave.',
+        },
+        { name: 'featureLevel', type: 'int', doc: 'Highest feature level whose records it reads: from 1.' },
+        {
+          name: 'registeredAtMs',
+          type: 'long',
+          doc: 'When it registered first, in milliseconds since 1970-01-01T00:00:00Z.',
+        },
+        {
+          name: 'cordoned',
+          type: 'boolean',
+          doc: 'Whether people keep new replicas away from it: by a drain or a cordon, until an uncordon.',
+        },
+        {
+          name: 'change',
+          type: 'string',
+          doc: 'Past-tense name of what last happened to this entity, for people and filters: NodeRegistered, NodeSuspected, NodeReturned.',
+        },
+        { name: 'seq', type: 'long', doc: 'Number of the decision that wrote this value: gapless from 1.' },
+        {
+          name: 'term',
+          type: 'int',
+          doc: "Number of the master's reign that took that decision: from 1, strictly increasing.",
+        },
+      ],
+    },
+  },
+  {
     name: 'PlanState',
     version: 1,
     schema: {

@@ -379,6 +379,34 @@ export interface NamespaceState {
 }
 
 /** A data node, under the key node/<nodeId>. */
+export interface NodeStateV1 {
+  /** Name of the node, unique in the cluster. */
+  readonly nodeId: string;
+  /** Identity of its disk: a UUID minted when the folder was first used. */
+  readonly storeId: string;
+  /** UUID of its current run. */
+  readonly incarnation: string;
+  /** Failure domain: replicas of a chunk go to different ones. */
+  readonly domain: string;
+  /** host:port of its RESP door. */
+  readonly respAddress: string;
+  /** host:port of its HTTP door. */
+  readonly httpAddress: string;
+  /** up: serves. suspect: silent for a short while, avoided. lost: given up, its replicas are dead. maintenance: silent with leave. */
+  readonly state: 'up' | 'suspect' | 'lost' | 'maintenance';
+  /** Highest feature level whose records it reads: from 1. */
+  readonly featureLevel: number;
+  /** When it registered first, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly registeredAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NodeRegistered, NodeSuspected, NodeReturned. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A data node, under the key node/<nodeId>. */
 export interface NodeState {
   /** Name of the node, unique in the cluster. */
   readonly nodeId: string;
@@ -398,6 +426,8 @@ export interface NodeState {
   readonly featureLevel: number;
   /** When it registered first, in milliseconds since 1970-01-01T00:00:00Z. */
   readonly registeredAtMs: number;
+  /** Whether people keep new replicas away from it: by a drain or a cordon, until an uncordon. */
+  readonly cordoned: boolean;
   /** Past-tense name of what last happened to this entity, for people and filters: NodeRegistered, NodeSuspected, NodeReturned. */
   readonly change: string;
   /** Number of the decision that wrote this value: gapless from 1. */

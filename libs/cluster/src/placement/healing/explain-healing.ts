@@ -1,3 +1,4 @@
+import type { PlanState } from '@levee/events';
 import type { FindingTimes } from './findings';
 import type { Trigger } from './healing-policy';
 import { hotChunkThreshold } from './hot-chunks';
@@ -56,10 +57,7 @@ function judgeChunk({ policy, traces }: Survey, figures: ChunkFigures): Judgemen
 function judgeNode(survey: Survey, node: NodeFigures): Judgement[] {
   const { policy, traces } = survey;
   const [load, use] = [relativeLoad(survey, node), relativeUse(survey, node)];
-  const reserved = traces.reservedNodes.get(node.node.nodeId);
-  const closed =
-    reserved === undefined ? '' : `; gets nothing: ${reserved.kind} ${reserved.planId} is ${reserved.state}`;
-  const open = node.isOpen || reserved !== undefined ? '' : '; gets nothing: it is not up, or its disk is nearly full';
+  const closed = whyClosed(node, traces.reservedNodes.get(node.node.nodeId));
   return [
     {
       trigger: 'hotNode',
@@ -72,10 +70,18 @@ function judgeNode(survey: Survey, node: NodeFigures): Judgement[] {
       trigger: 'emptyNode',
       message:
         `${node.used} of ${node.units} units in use, ${use.toFixed(2)} times the mean; empty below ` +
-        `${policy.emptyNode.enterBelow} times; ${node.spare} stay free for healing${closed}${open}`,
+        `${policy.emptyNode.enterBelow} times; ${node.spare} stay free for healing${closed}`,
       facts: { used: node.used, units: node.units, relative: use, spare: node.spare, free: node.freeUnits.length },
     },
   ];
+}
+
+function whyClosed({ node, isOpen }: NodeFigures, reserved: PlanState | undefined): string {
+  if (isOpen) return '';
+  if (reserved !== undefined) return `; gets nothing: ${reserved.kind} ${reserved.planId} is ${reserved.state}`;
+  return node.cordoned
+    ? `; gets nothing: it is cordoned (levee node uncordon ${node.nodeId})`
+    : '; gets nothing: it is not up, or its disk is nearly full';
 }
 
 function withAges(judgements: Judgement[], { nowMs }: Survey, findings: FindingTimes, subject: string): Judgement[] {

@@ -23,14 +23,12 @@ export interface PlanTraces {
   readonly leaving: ReadonlyMap<string, number>;
   /** Plans by these rules that are open and have not switched. */
   readonly openByRules: number;
-  /** Nodes that people drain or format, or have drained; they get nothing. */
+  /** Nodes that a drain or format empties; they get nothing. */
   readonly reservedNodes: ReadonlyMap<string, PlanState>;
   /** Namespaces that a resize or rebalance is busy with; the empty name: all of them. */
   readonly busyNamespaces: ReadonlyMap<string, PlanState>;
 }
 
-/** Changes with which a run of a node begins. */
-const registrations: ReadonlySet<string> = new Set(['NodeRegistered', 'NodeReturned', 'NodeReplaced']);
 const overStates: ReadonlySet<PlanState['state']> = new Set(['done', 'cancelled', 'rolledBack']);
 const switchedStates: ReadonlySet<PlanState['state']> = new Set(['observing', 'reclaiming', 'done']);
 
@@ -52,7 +50,7 @@ export function tracesOf(state: ClusterState): PlanTraces {
   };
   for (const plan of state.plans()) {
     const isOver = overStates.has(plan.state);
-    traceCompound(traces, state, plan, isOver);
+    if (!isOver) traceCompound(traces, plan);
     const chunkIds = [...plan.sources, ...plan.targets.map(({ chunkId }) => chunkId)];
     const nodeIds = nodesOf(plan);
     if (!isOver) for (const chunkId of chunkIds) traces.openOn.set(chunkId, plan);
@@ -116,19 +114,10 @@ interface Compounds {
   readonly busyNamespaces: Map<string, PlanState>;
 }
 
-function traceCompound(traces: Compounds, state: ClusterState, plan: PlanState, isOver: boolean): void {
+function traceCompound(traces: Compounds, plan: PlanState): void {
   const { kind, nodeId, namespace } = plan;
-  if ((kind === 'drain' || kind === 'format') && nodeId !== null) {
-    // A node that was drained stays empty until it has registered anew, or the plan is forgotten.
-    const isDrained = kind === 'drain' && plan.state === 'done' && !cameBack(state, plan, nodeId);
-    if (!isOver || isDrained) traces.reservedNodes.set(nodeId, plan);
-  }
-  if ((kind === 'resize' || kind === 'rebalance') && !isOver) traces.busyNamespaces.set(namespace ?? '', plan);
-}
-
-function cameBack(state: ClusterState, plan: PlanState, nodeId: string): boolean {
-  const node = state.node(nodeId);
-  return node !== undefined && node.seq > plan.seq && registrations.has(node.change);
+  if ((kind === 'drain' || kind === 'format') && nodeId !== null) traces.reservedNodes.set(nodeId, plan);
+  if (kind === 'resize' || kind === 'rebalance') traces.busyNamespaces.set(namespace ?? '', plan);
 }
 
 function latest(times: Map<string, number>, key: string, atMs: number): void {

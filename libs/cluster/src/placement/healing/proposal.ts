@@ -55,7 +55,7 @@ export type ReasonCode =
   | 'ENOUGH_PLANS'
   /** Much of the cluster is silent at once: nothing is moved meanwhile. */
   | 'STORM'
-  /** A person drains, formats or resizes here, or drained it not long ago. */
+  /** A person resizes or rebalances here. */
   | 'PEOPLE_AT_WORK';
 
 export interface WhyNot {

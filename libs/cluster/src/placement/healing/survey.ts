@@ -37,7 +37,7 @@ export interface NodeFigures {
   readonly spare: number;
   /** Plans that copy to or from it. */
   loading: number;
-  /** It may get replicas: it is up, nobody drains it, its disk has room. */
+  /** It may get replicas: it is up, not kept empty by people, its disk has room. */
   readonly isOpen: boolean;
 }
 
@@ -53,9 +53,9 @@ export interface Survey {
   readonly open: readonly NodeFigures[];
   readonly chunks: readonly ChunkFigures[];
   readonly chunkById: ReadonlyMap<string, ChunkFigures>;
-  /** Mean over the units in use of nodes that are up. */
+  /** Load of the nodes that are up, for each unit of those that people do not keep empty. */
   readonly loadPerUnit: number;
-  /** Share of all units of nodes that are up which are in use. */
+  /** Units in use, as a share of the units of nodes that are up and not kept empty. */
   readonly meanUse: number;
   /** Share of primaries among the replicas. */
   readonly primaryShare: number;
@@ -94,7 +94,9 @@ export function survey(input: SurveyInput): Survey {
   }
   const up = [...nodes.values()].filter(({ node }) => node.state === 'up');
   const sum = (of: (node: NodeFigures) => number): number => up.reduce((total, node) => total + of(node), 0);
-  const units = sum((node) => node.units);
+  // What people keep empty has no share: the others carry it all, and are neither hot nor full for that.
+  const kept = (of: NodeState): boolean => of.cordoned || traces.reservedNodes.has(of.nodeId);
+  const units = sum((node) => (kept(node.node) ? 0 : node.units));
   return {
     state,
     loads,
@@ -148,7 +150,11 @@ function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map
       freeUnits,
       spare: Math.max(policy.spareUnitsMin, Math.floor(units * policy.spareShare)),
       loading: traces.loading.get(nodeId) ?? 0,
-      isOpen: node.state === 'up' && !traces.reservedNodes.has(nodeId) && freeDisk >= policy.freeDiskBytesMin,
+      isOpen:
+        node.state === 'up' &&
+        !node.cordoned &&
+        !traces.reservedNodes.has(nodeId) &&
+        freeDisk >= policy.freeDiskBytesMin,
     });
   }
   return nodes;

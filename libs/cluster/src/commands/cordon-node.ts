@@ -1,0 +1,48 @@
+import type { NodeState } from '@levee/events';
+import type { ClusterEvent } from '../event';
+import { reject, type Rejection } from '../rejection';
+import type { ClusterState } from '../state';
+import { stamp, type CommandContext, type Decider } from './decider';
+
+/** Nodes of a lower level cannot read that a node is cordoned. */
+export const cordonFeatureLevel = 2;
+
+/**
+ * `{nodeId}`: no new replica comes to the node, by whatever rule, until UncordonNode. What it has stays and serves; it
+ * remains cordoned through restarts, silence and another disk.
+ */
+export const cordonNode: Decider = (state, fields, context) => {
+  const nodeId = fields.text('nodeId', 63);
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (fields.problem !== undefined) return fields.problem;
+  const node = state.node(nodeId);
+  if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+  return cordonProblem(state) ?? cordoned(node, true, context);
+};
+
+/** `{nodeId}`: the node takes replicas again, once no drain or format under way empties it. */
+export const uncordonNode: Decider = (state, fields, context) => {
+  const nodeId = fields.text('nodeId', 63);
+  fields.refuseOthers('BAD_COMMAND', 'field');
+  if (fields.problem !== undefined) return fields.problem;
+  const node = state.node(nodeId);
+  return node === undefined ? reject('NODE_UNKNOWN', `there is no node ${nodeId}`) : cordoned(node, false, context);
+};
+
+/** Nothing when the node is so already. */
+export function cordoned(node: NodeState, is: boolean, context: CommandContext): ClusterEvent[] {
+  if (node.cordoned === is) return [];
+  const change = is ? 'NodeCordoned' : 'NodeUncordoned';
+  return [{ kind: 'node', entity: { ...node, cordoned: is, ...stamp(context, change) } }];
+}
+
+/** Why no node can be cordoned yet; `undefined` = any can. */
+export function cordonProblem(state: ClusterState): Rejection | undefined {
+  for (const { nodeId, featureLevel } of state.nodes())
+    if (featureLevel < cordonFeatureLevel)
+      return reject(
+        'NODE_TOO_OLD',
+        `node ${nodeId} reads records of feature level ${featureLevel}, a cordon needs ${cordonFeatureLevel}: upgrade it first`,
+      );
+  return undefined;
+}

@@ -1,0 +1,7 @@
+import type { NodeState, NodeStateV1 } from '@levee/events';
+import type { Upcast } from './record-registry';
+
+/** From every version of a record to the next one. */
+export const upcasts: readonly Upcast[] = [
+  { name: 'NodeState', toVersion: 2, upcast: (older: NodeStateV1): NodeState => ({ ...older, cordoned: false }) },
+];
