@@ -5,19 +5,24 @@ import { ColdKeys } from '../support/cold-keys';
 import { failuresOf, tell } from '../support/counts';
 import { crashPoints, plannedSteps, saysPoint, shuffled, type CrashPoint, type Victim } from '../support/crash-points';
 import { eventually } from '../support/deadline';
+import { formatPoints, FormatStrike, saysFormatPoint } from '../support/format-strikes';
 import { PlanDoor, type Plan, type Route } from '../support/plan-door';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 import { becomesWhole } from '../support/whole-cluster';
 
-const drawn = 3;
+const drawn = { plans: 2, formats: 1 };
 const replicas = 3;
 const nodeIds = ['n1', 'n2', 'n3', 'n4'];
 const endMs = 90_000;
 const overStates = ['done', 'cancelled', 'rolledBack'];
 
 const all = crashPoints(dice());
-const points = full ? all : shuffled(all, dice(seed + 1)).slice(0, drawn);
+const points = full ? all : shuffled(all, dice(seed + 1)).slice(0, drawn.plans);
+const allFormats = formatPoints(dice(seed + 3));
+const formats = full ? allFormats : shuffled(allFormats, dice(seed + 4)).slice(0, drawn.formats);
+/** Of the formats, so that each is to another number of units than the last one. */
+const unitsLeast = 12;
 
 /** Processes die or freeze while plans are under way; the others end what was begun, or take it back. */
 describe('whatever dies in the middle of a plan', () => {
@@ -58,10 +63,12 @@ describe('whatever dies in the middle of a plan', () => {
   }, 180_000);
 
   afterAll(async () => {
-    process.stdout.write(`plan crashes: ${points.length} points, struck ${[...new Set(struck)].sort().join(', ')}\n`);
+    process.stdout.write(
+      `plan crashes: ${points.length + formats.length} points, struck ${[...new Set(struck)].sort().join(', ')}\n`,
+    );
     tell({
       scenario: 'plans: kill -9 or pause of source, target, master, dispatcher',
-      repetitions: points.length,
+      repetitions: points.length + formats.length,
       failures,
       figure: 'ms until all was whole again',
       values: tookMs,
@@ -191,22 +198,41 @@ describe('whatever dies in the middle of a plan', () => {
       (node) => node.nodeId === nodeId,
     )?.state;
 
+  /** Nothing that clients do fails while it happens, and afterwards everything is whole. */
+  async function unnoticed(happening: () => Promise<void>): Promise<void> {
+    const begunMs = Date.now();
+    const judgement = await underLoad(cluster, { consistency: 'strong', random }, happening);
+    failures += failuresOf(judgement);
+    await becomesWhole(cluster, door, { replicas, deadlineMs: endMs });
+    tookMs.push(Date.now() - begunMs);
+    expect(failed(judgement)).toEqual([]);
+    expect(await cold.wrong(portOf())).toEqual([]);
+    const reigns = await Promise.all(cluster.doors.masters.map(({ name }) => masterStatus(cluster, name)));
+    expect(reigns.filter(({ role }) => role === 'active')).toHaveLength(1);
+  }
+
   it.each(points.map((point) => [saysPoint(point), point] as const))(
     '%s',
-    async (_says, point) => {
-      const begunMs = Date.now();
-      const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
+    (_says, point) =>
+      unnoticed(async () => {
         if (point.kind === 'failover') await hitFailover(point);
         else if (point.kind === 'heal') await hitHealing(point);
         else await hitPlan(point, await propose(point.kind));
+      }),
+    endMs * 4,
+  );
+
+  it.each(formats.map((point, i) => [saysFormatPoint(point), point, unitsLeast + i] as const))(
+    '%s',
+    async (_says, point, units) => {
+      const nodeId = primaryOf(one(await door.routes()));
+      const strike = new FormatStrike(cluster, door, { nodeId, units });
+      await unnoticed(async () => {
+        const { planId, struck: where } = await strike.at(point);
+        struck.push(`format ${where}`);
+        await door.becomes(planId, ['done'], endMs);
+        expect(await strike.wrong(planId)).toEqual([]);
       });
-      failures += failuresOf(judgement);
-      await becomesWhole(cluster, door, { replicas, deadlineMs: endMs });
-      tookMs.push(Date.now() - begunMs);
-      expect(failed(judgement)).toEqual([]);
-      expect(await cold.wrong(portOf())).toEqual([]);
-      const reigns = await Promise.all(cluster.doors.masters.map(({ name }) => masterStatus(cluster, name)));
-      expect(reigns.filter(({ role }) => role === 'active')).toHaveLength(1);
     },
     endMs * 4,
   );

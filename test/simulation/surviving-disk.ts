@@ -1,5 +1,6 @@
 import {
   ChunkStoreFailure,
+  type ClearedUnit,
   type NodeDisk,
   type ReplicaDatabase,
   type UnitDiskOptions,
@@ -23,7 +24,8 @@ interface Unit {
 export class SurvivingDisk {
   private storeId: string | undefined;
   private clusterId: string | undefined;
-  private format: UnitFormat | undefined;
+  /** As the folder of a real one keeps it: what a plan wants, and what is still to be cleared for it. */
+  private recorded: { readonly format: UnitFormat; readonly toClear: readonly ClearedUnit[] } | undefined;
   private readonly units = new Map<string, Unit>();
   private owner: SimulatedProcess | undefined;
 
@@ -51,37 +53,39 @@ export class SurvivingDisk {
   }
 
   /** The disk as a process opens it. DISK_IN_USE while another living one has it. */
-  open(process: SimulatedProcess, options: UnitDiskOptions, dice: () => number): Promise<NodeDisk> {
-    if (this.owner?.alive === true)
-      return Promise.reject(new ChunkStoreFailure('DISK_IN_USE', `${this.owner.name} has this disk open`));
+  async open(process: SimulatedProcess, options: UnitDiskOptions, dice: () => number): Promise<NodeDisk> {
+    if (this.owner?.alive === true) throw new ChunkStoreFailure('DISK_IN_USE', `${this.owner.name} has this disk open`);
     this.owner = process;
-    const specs = this.format?.units ?? options.specs;
-    for (const [place, unit] of this.units) {
-      unit.db = undefined;
+    for (const unit of this.units.values()) unit.db = undefined;
+    const act = actsOf(process, dice);
+    if (this.recorded !== undefined && this.recorded.toClear.length > 0) await this.carve(this.recorded, act);
+    const specs = this.recorded?.format.units ?? options.specs;
+    for (const place of this.units.keys()) {
       const spec = specs.find(({ unitId }) => place.startsWith(`${unitId}@`));
       if (spec?.engine === 'memory') this.units.delete(place);
     }
     this.storeId ??= options.newStoreId();
-    return Promise.resolve(this.mounted(process, this.storeId, specs, dice));
+    return this.mounted(process, this.storeId, specs, act);
   }
 
-  private mounted(
-    process: SimulatedProcess,
-    storeId: string,
-    specsAtStart: readonly UnitSpec[],
-    dice: () => number,
-  ): NodeDisk {
+  /** Clears what a format leaves nothing of, one unit after another, as the real one does. */
+  private async carve(
+    { format, toClear }: { readonly format: UnitFormat; readonly toClear: readonly ClearedUnit[] },
+    act: Act,
+  ): Promise<void> {
+    await act('disk format', () => (this.recorded = { format, toClear }));
+    for (const unit of toClear)
+      await act('unit clear', () => {
+        for (const place of this.units.keys()) if (isUpTo(place, unit)) this.units.delete(place);
+      });
+    await act('disk formatted', () => (this.recorded = { format, toClear: [] }));
+  }
+
+  private mounted(process: SimulatedProcess, storeId: string, specsAtStart: readonly UnitSpec[], act: Act): NodeDisk {
     const { units } = this;
     let specs = specsAtStart;
-    const lane = new Lane(process.time, dice, writing);
+    let formatted = this.recorded?.format;
     const disk = this;
-    const act = (kind: string, change: () => void, content: Uint8Array | string = ''): Promise<void> =>
-      new Promise((resolve) =>
-        process.act(kind, content, () => {
-          change();
-          lane.send(() => process.deliver(resolve));
-        }),
-      );
     const spec = (unitId: string): UnitSpec => {
       const found = specs.find((unit) => unit.unitId === unitId);
       if (found === undefined) throw new ChunkStoreFailure('UNIT_UNKNOWN', `${unitId} is no unit of this disk`);
@@ -94,7 +98,7 @@ export class SurvivingDisk {
       },
       unitsRefused: 0,
       get format() {
-        return disk.format;
+        return formatted;
       },
       get clusterId() {
         return disk.clusterId;
@@ -133,18 +137,10 @@ export class SurvivingDisk {
         await act('unit clear', () => void (this.bug.keeps?.(process.name, place) !== true && units.delete(place)));
       },
       reformat: async (format, free) => {
-        const isFree = (place: string): boolean =>
-          free.some(
-            ({ unitId, generation }) =>
-              place.startsWith(`${unitId}@`) && Number(place.slice(unitId.length + 1)) <= generation,
-          );
-        const doomed = [...units.keys()].filter(isFree);
-        const open = doomed.find((place) => units.get(place)?.db !== undefined);
-        if (open !== undefined) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${open} is open: close it first`);
-        await act('disk format', () => {
-          for (const place of doomed) units.delete(place);
-          this.format = format;
-        });
+        const open = [...units].find(([place, { db }]) => db !== undefined && free.some((unit) => isUpTo(place, unit)));
+        if (open !== undefined) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${open[0]} is open: close it first`);
+        await this.carve({ format, toClear: free }, act);
+        formatted = format;
         specs = format.units;
       },
       generationOf: (unitId) =>
@@ -163,4 +159,23 @@ export class SurvivingDisk {
       },
     };
   }
+}
+
+/** Changes the disk, unless the process is dead by then; resolves when the process may know. */
+type Act = (kind: string, change: () => void, content?: Uint8Array | string) => Promise<void>;
+
+function actsOf(process: SimulatedProcess, dice: () => number): Act {
+  const lane = new Lane(process.time, dice, writing);
+  return (kind, change, content = '') =>
+    new Promise((resolve) =>
+      process.act(kind, content, () => {
+        change();
+        lane.send(() => process.deliver(resolve));
+      }),
+    );
+}
+
+/** `n1/u03@2` is of that unit and not above the generation. */
+function isUpTo(place: string, { unitId, generation }: ClearedUnit): boolean {
+  return place.startsWith(`${unitId}@`) && Number(place.slice(unitId.length + 1)) <= generation;
 }
