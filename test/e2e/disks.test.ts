@@ -2,10 +2,13 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from
 import { join } from 'node:path';
 import { AppProcess } from '../support/app-process';
 import { ClusterProcess } from '../support/cluster-process';
+import { eventually } from '../support/deadline';
 import { scratchFolder } from '../support/standalone-process';
 
 interface Replica {
+  readonly state: string;
   readonly readable: boolean;
+  readonly problem: string | null;
   readonly positions: readonly { readonly nextOffset: number }[];
 }
 
@@ -93,14 +96,18 @@ describe('disks that are empty, exchanged, of another cluster, or wanted by two'
     ((await (await fetch(`${portal()}/v1/doctor`)).json()) as { findings: { rule: string; finding: string }[] })
       .findings;
 
-  const startNode = (name: string, dataDir: string): Promise<AppProcess> =>
-    AppProcess.start('data-node', {
-      KAFKA_BROKERS: brokers,
-      LEVEE_TOPIC_PREFIX: prefix,
-      LEVEE_UNITS: units,
-      LEVEE_NODE_ID: name,
-      LEVEE_DATA_DIR: dataDir,
-    });
+  const startNode = (name: string, dataDir: string, options: { fileBlocksMax?: number } = {}): Promise<AppProcess> =>
+    AppProcess.start(
+      'data-node',
+      {
+        KAFKA_BROKERS: brokers,
+        LEVEE_TOPIC_PREFIX: prefix,
+        LEVEE_UNITS: units,
+        LEVEE_NODE_ID: name,
+        LEVEE_DATA_DIR: dataDir,
+      },
+      options,
+    );
 
   it('wiped while it is down: it comes back under its name with a new disk, is filled from the log, and agrees', async () => {
     const before = await stat(doors('n1').http);
@@ -197,6 +204,30 @@ describe('disks that are empty, exchanged, of another cluster, or wanted by two'
     await everyKeyReads();
     expect((await stat(doors('n3').http)).ready).toBe(true);
     expect(await second.end()).toBe(0);
+    await digestsAgree();
+  }, 240_000);
+
+  it('a disk that takes no more: its replicas stand still as full, the others serve, with room it catches up', async () => {
+    await cluster.stop('n3');
+    const node = await startNode('n3', join(dir, 'cluster'), { fileBlocksMax: 256 });
+    await node.ready();
+    const before = await stat(node.url);
+    const value = 'x'.repeat(50_000);
+    for (let i = 0; i < 40; i++) await put(`large${i}`, value);
+    const full = await eventually('every replica is full', async () => {
+      const found = await stat(node.url);
+      return found.replicas.every(({ state }) => state === 'full') ? found : undefined;
+    });
+    expect(full.replicas).toHaveLength(before.replicas.length);
+    for (const { problem } of full.replicas) expect(problem).toMatch(/the disk is full: .*File too large/);
+    expect(node.printed).toContain('a replica stands still until its disk has room');
+    expect(node.printed).not.toContain('rebuilding a replica');
+    expect((await doctor()).some(({ rule }) => rule === 'replica-full')).toBe(true);
+    await everyKeyReads();
+    await put('k0', 'v0');
+    expect(await node.end()).toBe(0);
+    await cluster.start('n3');
+    await everyKeyReads();
     await digestsAgree();
   }, 240_000);
 });

@@ -143,6 +143,7 @@ export class SurvivingDisk {
         formatted = format;
         specs = format.units;
       },
+      hasRoom: () => Promise.resolve(true),
       generationOf: (unitId) =>
         Promise.resolve(
           Math.max(

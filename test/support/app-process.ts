@@ -35,9 +35,17 @@ export class AppProcess {
     child.once('exit', () => running.delete(child));
   }
 
-  static async start(app: keyof typeof httpPortOf, env: Readonly<Record<string, string>>): Promise<AppProcess> {
+  /** `fileBlocksMax`: no file may grow beyond so many blocks of `ulimit -f`, as on a disk that is full. */
+  static async start(
+    app: keyof typeof httpPortOf,
+    env: Readonly<Record<string, string>>,
+    { fileBlocksMax }: { readonly fileBlocksMax?: number } = {},
+  ): Promise<AppProcess> {
     const httpPort = String(await freePort());
-    const child = spawn(process.execPath, [join(root, 'dist/apps', app, 'src/main.js')], {
+    const main = [process.execPath, join(root, 'dist/apps', app, 'src/main.js')] as const;
+    const limited = ['sh', '-c', `ulimit -f ${fileBlocksMax} && exec "$0" "$@"`, ...main] as const;
+    const [command, ...args] = fileBlocksMax === undefined ? main : limited;
+    const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

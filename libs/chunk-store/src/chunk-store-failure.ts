@@ -8,6 +8,7 @@ import { Failure } from '@levee/kernel';
  * UNIT_FULL: the hard limit of the unit; the replica stands still at its position.
  * UNIT_UNKNOWN, UNIT_CONFLICT: not a unit of this disk, or not this generation of it.
  * DISK_IN_USE: another process holds the folder. DISK_TOO_SMALL: not even one unit fits.
+ * DISK_FULL, DISK_REFUSES: a write was refused for want of space, or of files, memory or leave; what is there is whole.
  * FORMAT_DAMAGED: the record of the units that a plan made cannot be read.
  * DISK_FOREIGN: the folder belongs to another cluster.
  */
@@ -23,6 +24,8 @@ export type ChunkStoreFailureCode =
   | 'FORMAT_DAMAGED'
   | 'DISK_IN_USE'
   | 'DISK_TOO_SMALL'
+  | 'DISK_FULL'
+  | 'DISK_REFUSES'
   | 'DISK_FOREIGN';
 
 export class ChunkStoreFailure extends Failure<ChunkStoreFailureCode> {

@@ -3,6 +3,7 @@ import { ClassicLevel } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import { messageOf } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
+import { diskRefusal } from './disk-refusal';
 
 /** A replica's database: keys and values are bytes. */
 export type ReplicaDatabase = AbstractLevel<string | Buffer | Uint8Array, Buffer, Buffer>;
@@ -18,7 +19,10 @@ export interface EngineBudget {
 /** Small, because a node opens dozens of databases: cache + 2 write buffers each. */
 export const engineBudgetDefault: EngineBudget = { writeBufferBytes: 2 << 20, blockCacheBytes: 2 << 20 };
 
-/** Opens the LevelDB database of `folder`, creating it when it is missing. A damaged one fails with REPLICA_DAMAGED. */
+/**
+ * Opens the LevelDB database of `folder`, creating it when it is missing. A damaged one fails with REPLICA_DAMAGED, one
+ * that cannot be written for now with DISK_FULL or DISK_REFUSES.
+ */
 export async function openLevelDb(
   folder: string,
   budget: EngineBudget = engineBudgetDefault,
@@ -35,6 +39,8 @@ export async function openLevelDb(
   } catch (cause) {
     if (codeOf(causeOf(cause)) === 'LEVEL_LOCKED')
       throw new ChunkStoreFailure('DISK_IN_USE', `${folder} is open in another process`, { cause });
+    const refusal = diskRefusal(cause);
+    if (refusal !== undefined) throw refusal;
     throw new ChunkStoreFailure('REPLICA_DAMAGED', `cannot open ${folder}: ${messageOf(causeOf(cause))}`, { cause });
   }
   // ClassicLevel is an AbstractLevel; only the types of hooks that nobody here uses keep the compiler from seeing it.

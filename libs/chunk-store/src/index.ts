@@ -6,6 +6,7 @@ export * from './copy/copy-piece';
 export * from './copy/copy-position';
 export * from './copy/copy-target';
 export * from './copy/snapshot-copy';
+export * from './disk-refusal';
 export * from './engine';
 export * from './engine-memory';
 export * from './key-state';

@@ -31,6 +31,8 @@ export interface NodeDisk {
   reformat(format: UnitFormat, free: readonly ClearedUnit[]): Promise<void>;
   /** Highest generation of a unit on this disk, 0 when there is none. */
   generationOf(unitId: string): Promise<number>;
+  /** The disk has room for a database to be opened, which writes its log anew, and to be written again. */
+  hasRoom(): Promise<boolean>;
   /** UNIT_UNKNOWN when it is not on offer. */
   spec(unitId: string): UnitSpec;
   close(): Promise<void>;

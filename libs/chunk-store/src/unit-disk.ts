@@ -170,6 +170,12 @@ export class UnitDisk implements NodeDisk {
     return Math.max(0, ...names.map((name) => Number(/^g(\d+)$/.exec(name)?.[1] ?? 0)));
   }
 
+  async hasRoom(): Promise<boolean> {
+    const { budget = engineBudgetDefault, memory } = this.memory;
+    const { writeBufferBytes } = memory?.largest ?? budget;
+    return (await this.freeBytes(this.folder)) >= writeBufferBytes * roomInBuffers;
+  }
+
   spec(unitId: string): UnitSpec {
     const spec = this.units.find((unit) => unit.unitId === unitId);
     if (spec === undefined) throw new ChunkStoreFailure('UNIT_UNKNOWN', `${unitId} is no unit of ${this.folder}`);
@@ -206,6 +212,9 @@ export class UnitDisk implements NodeDisk {
     return join('units', unitFolder(unitId), `g${generation}`);
   }
 }
+
+/** Two that a log may hold when it is written anew, and two to go on with. */
+const roomInBuffers = 4;
 
 /** `n1/u03` -> `u03`. */
 function unitFolder(unitId: string): string {

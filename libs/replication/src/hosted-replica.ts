@@ -1,4 +1,4 @@
-import { ChunkStoreFailure, Replica, type ReplicaIdentity } from '@levee/chunk-store';
+import { ChunkStoreFailure, diskRefusal, type Replica, type ReplicaIdentity } from '@levee/chunk-store';
 import { assert, defined, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 import { type Assignment, isReadableRole, isServingRole } from './assignment';
@@ -10,6 +10,7 @@ import { ReplicaCopy } from './copy/replica-copy';
 import { HostedPlaces } from './hosted-places';
 import type { HostedWorld } from './hosted-world';
 import { nodeLimits } from './node-limits';
+import { openReplica } from './open-replica';
 import type { FeedMember } from './partition-feed';
 import { addCounts, nothingCounted, type ReplicaCounts } from './replica-load';
 
@@ -30,6 +31,8 @@ export class HostedReplica implements FeedMember {
   /** It holds a part of a copy, and no plan says how to go on. */
   private waitsForPlan = false;
   private complete = false;
+  /** The disk took no more, whatever room the unit has. */
+  private refused = false;
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
   private rebuildsDone = 0;
@@ -75,9 +78,9 @@ export class HostedReplica implements FeedMember {
     return this.current === undefined ? this.counted : addCounts(this.counted, this.current.stats);
   }
 
-  /** Above the hard limit of its unit: it stands still at its position until there is room. */
+  /** Above the hard limit of its unit, or on a full disk: it stands still at its position until there is room. */
   get full(): boolean {
-    return this.current?.space.full ?? false;
+    return this.refused || (this.current?.space.full ?? false);
   }
 
   get storedBytes(): number {
@@ -173,7 +176,7 @@ export class HostedReplica implements FeedMember {
     if (atEndMs !== undefined) place.atEndMs = atEndMs;
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
-    if (atEndMs === undefined) this.checkCompleteness(partition);
+    if (atEndMs === undefined) this.isOverdue(partition);
   }
 
   mustRebuild(reason: string): void {
@@ -183,10 +186,12 @@ export class HostedReplica implements FeedMember {
   failed(error: unknown): void {
     if (this.isClosed) return;
     this.world.logger.error({ error, chunkId: this.chunkId, unitId: this.assignment.unitId }, 'a replica failed');
-    const code = failureCode(error);
+    const refusal = diskRefusal(error);
+    const code = failureCode(refusal ?? error);
     if (code === 'REPLICA_DAMAGED') return this.rebuild(messageOf(error));
-    this.problem = messageOf(error);
+    this.problem = messageOf(refusal ?? error);
     this.detach();
+    if (refusal !== undefined) return this.standStill();
     if (code === 'UNIT_FULL') {
       // It stands still at its position and says so; what it holds can still be read by who accepts its age.
       this.retry(async () => {
@@ -197,10 +202,24 @@ export class HostedReplica implements FeedMember {
     }
     this.complete = false;
     this.state = 'opening';
-    this.retry(async () => {
-      await this.closeDatabase();
-      await this.openNow();
-    });
+    this.retry(() => this.reopen());
+  }
+
+  /** While its database is open it can still be read; opened anew on a disk without room it could not. */
+  private standStill(): void {
+    const { chunkId, problem } = this;
+    if (!this.refused) this.world.logger.error({ chunkId, problem }, 'a replica stands still until its disk has room');
+    this.refused = true;
+    this.retry(() => this.world.rebuilds.pass(() => this.reopen()));
+  }
+
+  private async reopen(): Promise<void> {
+    if (this.isClosed) return;
+    if (!(await this.world.disk.hasRoom())) return this.standStill();
+    this.complete = false;
+    this.state = 'opening';
+    await this.closeDatabase();
+    await this.openNow();
   }
 
   trouble(partition: Partition, problem: string | undefined): void {
@@ -273,38 +292,20 @@ export class HostedReplica implements FeedMember {
 
   private async openNow(): Promise<void> {
     if (this.isClosed || this.current !== undefined) return;
-    const { disk, budget, logClock } = this.world;
-    const { unitId, generation, capacityBytes, role } = this.assignment;
+    const { unitId, generation, role } = this.assignment;
     await this.world.retentions.learn(this.identity.binlog);
     this.state = role === 'learner' ? 'loading' : 'opening';
-    const db = role === 'learner' ? await this.copy.open() : await disk.openUnit(unitId, generation);
+    const db = role === 'learner' ? await this.copy.open() : await this.world.disk.openUnit(unitId, generation);
     this.waitsForPlan = db === undefined;
     if (db === undefined) {
       this.problem = 'a part is copied; its plan does not go on';
       return this.goOnWaiting();
     }
-    try {
-      this.current = await Replica.open(db, this.identity, {
-        chainBytes: budget.writeBufferBytes * 3,
-        capacityBytes,
-        values: this.world.values,
-      });
-    } catch (error) {
-      await disk.closeUnit(unitId, generation);
-      throw error;
-    }
-    for (const partition of this.partitions) {
-      const problem = this.current.rewindProblem(partition);
-      if (problem !== undefined)
-        this.world.logger.warn({ chunkId: this.chunkId, partition, problem }, 'a replica was rewound');
-      if (this.current.nextOffset(partition) === 0) this.current.noteComplete(partition, logClock.bestMs());
-    }
+    this.current = await openReplica(this.world, db, this);
     if (this.isClosed) return;
-    for (const partition of this.partitions) {
-      const overdue = this.overdue(partition);
-      if (overdue !== undefined) return this.rebuild(overdue);
-    }
+    for (const partition of this.partitions) if (this.isOverdue(partition)) return;
     this.state = 'following';
+    this.refused = false;
     this.problem = undefined;
     this.attach();
     await this.readEnds();
@@ -342,15 +343,13 @@ export class HostedReplica implements FeedMember {
       this.places.reachedBy(replica);
   }
 
-  private checkCompleteness(partition: Partition): void {
-    const reason = this.overdue(partition);
-    if (reason !== undefined) this.rebuild(reason);
-  }
-
-  private overdue(partition: Partition): string | undefined {
+  /** Too old to be complete: then it is built anew. */
+  private isOverdue(partition: Partition): boolean {
     const deleteRetentionMs = this.world.retentions.of(this.identity.binlog);
     const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
-    return overdueReason(partition, this.replica.position(partition), times);
+    const reason = overdueReason(partition, this.replica.position(partition), times);
+    if (reason !== undefined) this.rebuild(reason);
+    return reason !== undefined;
   }
 
   private get isClosed(): boolean {
@@ -375,10 +374,13 @@ export class HostedReplica implements FeedMember {
   private later(step: () => Promise<void>): void {
     this.work = this.work.then(step).catch((error: unknown) => {
       if (this.isClosed) return;
-      this.problem = messageOf(error);
-      const code = failureCode(error);
+      const refusal = diskRefusal(error);
+      this.problem = messageOf(refusal ?? error);
+      const code = failureCode(refusal ?? error);
       if (code === 'REPLICA_DAMAGED') return this.rebuild(this.problem);
       if (code !== undefined && this.assignment.move !== undefined) this.moveFailure = { code, message: this.problem };
+      // What is being rebuilt may be damaged: it must not be opened again before it is cleared.
+      if (refusal !== undefined && this.state !== 'rebuilding') return this.standStill();
       if (error instanceof ChunkStoreFailure && code !== 'DISK_IN_USE') {
         this.state = 'stuck';
         const { chunkId } = this;

@@ -5,12 +5,12 @@ import { MemoryLevel } from 'memory-level';
 import { openLevelDb } from '@levee/chunk-store';
 import { encodePut } from '@levee/codec';
 import { ClusterView, commandsIn, controlTopics, defaultCandidacyLimits, Master, submit } from '@levee/journal';
-import { asOffset, type Clock, type Logger, type Offset, silentLogger } from '@levee/kernel';
+import { asOffset, type Logger, type Offset, silentLogger } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { asPartition } from '@levee/kernel';
 import { type Log, systemClock, systemRandom, systemTimers } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import { DataNode, type DataNodeConfig } from '@levee/replication';
+import { DataNode, type DataNodeConfig, type DataNodeWorld } from '@levee/replication';
 import {
   nodeCommands,
   readCommand,
@@ -71,11 +71,12 @@ export class SmallCluster {
 
   async node(
     nodeId: string,
-    options: Partial<DataNodeConfig> & { log?: Log; clock?: Clock } = {},
+    options: Partial<DataNodeConfig> & Pick<Partial<DataNodeWorld>, 'log' | 'clock' | 'openDisk'> = {},
     logger: Logger = silentLogger,
   ): Promise<DataNode> {
-    const { log = this.log, clock = systemClock, ...config } = options;
-    const node = new DataNode({ ...this.config(nodeId), ...config }, { log, logger, clock });
+    const { log = this.log, clock = systemClock, openDisk, ...config } = options;
+    const world = { log, logger, clock, ...(openDisk === undefined ? {} : { openDisk }) };
+    const node = new DataNode({ ...this.config(nodeId), ...config }, world);
     await node.start();
     node.announce('127.0.0.1:1');
     this.nodes.set(nodeId, node);
