@@ -14,7 +14,7 @@ import {
   type Timers,
 } from '@levee/kernel';
 import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
-import { type Network, RespServer } from '@levee/wire';
+import { type Network, type NetworkBudget, RespServer } from '@levee/wire';
 import { assignmentsOf } from './assignment';
 import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
 import { MoveReports } from './copy/move-reports';
@@ -27,7 +27,7 @@ import { IoScheduler } from './io/io-scheduler';
 import { LogClock } from './log-clock';
 import { NodeFormat } from './node-format';
 import { nodeLimits } from './node-limits';
-import { NodeMemory } from './node-memory';
+import { networkBudget, NodeMemory, respLimitsOf } from './node-memory';
 import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
 import { RecordOutbox } from './record-outbox';
@@ -60,6 +60,7 @@ export class DataNode {
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
   private reclaims: UnitReclaims | undefined;
+  private readonly buffers: NetworkBudget;
   private memory: NodeMemory | undefined;
   private moves: MoveReports | undefined;
   private format: NodeFormat | undefined;
@@ -100,7 +101,9 @@ export class DataNode {
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
     const doors = world.network === undefined ? shared : { ...shared, network: world.network };
     this.diskGauge = new DiskGauge(config.folder, { ...shared, diskSpace: world.diskSpace ?? spaceOf });
-    this.server = new RespServer<undefined>(new NodeService(this), doors);
+    const budget = networkBudget(config.memoryBudgetBytes, this.timers);
+    this.buffers = budget;
+    this.server = new RespServer<undefined>(new NodeService(this), { ...doors, limits: respLimitsOf(budget), budget });
   }
 
   get identity(): NodeIdentity {
@@ -119,7 +122,7 @@ export class DataNode {
   async start(): Promise<void> {
     const { folder, units, nodeId, respPort, host } = this.config;
     const specs = parseUnitSpecs(units, nodeId);
-    this.memory = new NodeMemory(this.config.memoryBudgetBytes, specs);
+    this.memory = new NodeMemory(this.config.memoryBudgetBytes, specs, this.buffers);
     const memory = this.memory.engines;
     this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, memory });
     const { format } = this.disk;
@@ -256,11 +259,11 @@ export class DataNode {
     const io = new IoScheduler({ clock, timers, digestBytesPerSecond });
     this.digests = new DigestQueue(identity, this.digestsOut, { clock, timers, logger, pace: io.pace('digest') });
     const { digests } = this;
-    const { values, engines } = memory;
+    const { values, engines, network: buffers } = memory;
     const budget = engines.largest;
     const shared = { clock, timers, logger, log, logClock, identity };
     const { network, random } = this;
-    const copying = { network, random, copyBytesPerSecond, io };
+    const copying = { network, random, copyBytesPerSecond, io, buffers };
     const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
     const { nodeId } = identity;
@@ -313,6 +316,7 @@ export class DataNode {
       identity: this.identity,
       clusterId,
       host,
+      buffers: this.buffers,
       clock: this.clock,
       timers: this.timers,
       logger: this.logger,

@@ -49,6 +49,8 @@ export const nodeLimits = {
   rebuildsMax: 2,
   rebuildBackoffMs: 1_000,
   respDrainMs: 2_000,
+  /** A page or a block waits so long for room in the network budget; less than who asked waits for the answer. */
+  roomWaitMs: 2_000,
 } as const;
 
 assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');

@@ -1,8 +1,24 @@
 import { EngineMemory, type UnitSpec, ValueBudget } from '@levee/chunk-store';
+import type { Timers } from '@levee/kernel';
+import { NetworkBudget, nodeProtocolLimits, requestLimits, type RespServerLimits } from '@levee/wire';
 import type { HostedReplica } from './hosted-replica';
+import { nodeLimits } from './node-limits';
 
-/** Parts of a node's memory budget; the rest is for what is on its way between sockets, the log and the units. */
-const shares = { engines: 0.4, values: 0.4 } as const;
+/** Parts of a node's memory budget; the rest is for what is on its way between the log and the units. */
+const shares = { engines: 0.4, values: 0.4, network: 0.15 } as const;
+/** However small the budget is: what one reader asks for at most, and another beside it. */
+const networkBytesMin = 2 * nodeProtocolLimits.replyBytesMax;
+
+/** The part for requests, replies and blocks of copies that are on their way. */
+export function networkBudget(budgetBytes: number, timers: Timers): NetworkBudget {
+  const bytes = Math.max(networkBytesMin, Math.floor(budgetBytes * shares.network));
+  return new NetworkBudget(bytes, nodeLimits.roomWaitMs, timers);
+}
+
+/** What one client, and all incomplete requests, may take of it. */
+export function respLimitsOf({ bytesMax }: NetworkBudget): Partial<RespServerLimits> {
+  return { outputBytesMax: bytesMax * 2, inputBytesMax: Math.max(bytesMax, requestLimits.requestBytesMax) };
+}
 
 /** One budget for what a node keeps in memory on purpose. What units of the `memory` engine hold comes on top. */
 export class NodeMemory {
@@ -12,6 +28,7 @@ export class NodeMemory {
   constructor(
     private readonly budgetBytes: number,
     units: readonly UnitSpec[],
+    readonly network: NetworkBudget,
   ) {
     this.values = new ValueBudget(Math.floor(budgetBytes * shares.values));
     const onDisk = units.filter(({ engine }) => engine !== 'memory').length;
@@ -38,6 +55,11 @@ export class NodeMemory {
       valueBudgetBytes: this.values.bytesMax,
       valueUsedBytes: this.values.usedBytes,
       valueHitRatio: reads === 0 ? 0 : hits / reads,
+      networkBudgetBytes: this.network.bytesMax,
+      networkUsedBytes: this.network.usedBytes,
+      networkPeakBytes: this.network.peakBytes,
+      networkWaits: this.network.counts.waited,
+      networkRefusals: this.network.counts.refused,
       memoryUnitsBytes,
     };
   }

@@ -17,6 +17,7 @@ import { answerCopy } from './copy/copy-request';
 import type { NodeIdentity } from './digest-work';
 import { answerRange } from './range-request';
 import { ReadAnswer } from './read-request';
+import { whenThereIsRoom } from './room';
 import type { ServingContext } from './serving-context';
 
 export interface NodeDoor {
@@ -39,8 +40,8 @@ export class NodeService implements RespService<undefined> {
     this.commands = new Map<string, Command>([
       [nodeCommands.read, (args, reply) => this.read(args, reply)],
       [nodeCommands.await, (args, reply) => this.await(args, reply)],
-      [nodeCommands.range, (args, reply) => this.range(args, reply)],
-      [nodeCommands.copy, (args, reply) => this.copy(args, reply)],
+      [nodeCommands.range, (...all) => this.range(...all)],
+      [nodeCommands.copy, (...all) => this.copy(...all)],
       [nodeCommands.hello, (args, reply) => this.hello(args, reply)],
       [nodeCommands.stat, (_, reply) => reply.text(JSON.stringify(door.describe()))],
       [nodeCommands.get, (args, reply) => this.get(args, reply)],
@@ -98,14 +99,23 @@ export class NodeService implements RespService<undefined> {
     if (context !== undefined) answerAwait(context, parseAwaitCommand(args), reply);
   }
 
-  private range(args: readonly Buffer[], reply: ReplySlot): void {
+  private range(args: readonly Buffer[], reply: ReplySlot, connection: RespConnection<undefined>): void {
     const context = this.ready(reply);
-    if (context !== undefined) answerRange(context, parseRangeCommand(args), reply);
+    if (context === undefined) return;
+    const request = parseRangeCommand(args);
+    whenThereIsRoom(context.buffers, { reply, connection, bytes: request.bytesMax, else: 'LVNOTREADY' }, () =>
+      answerRange(context, request, reply),
+    );
   }
 
-  private copy(args: readonly Buffer[], reply: ReplySlot): void {
+  private copy(args: readonly Buffer[], reply: ReplySlot, connection: RespConnection<undefined>): void {
     const context = this.ready(reply);
-    if (context !== undefined) answerCopy(context, parseCopyCommand(args), reply);
+    if (context === undefined) return;
+    const request = parseCopyCommand(args);
+    if (request.what !== 'next') return answerCopy(context, request, reply);
+    whenThereIsRoom(context.buffers, { reply, connection, bytes: request.bytesMax, else: 'LVCOPYBUSY' }, () =>
+      answerCopy(context, request, reply),
+    );
   }
 
   /** For people: eventual, by key. */

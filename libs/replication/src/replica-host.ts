@@ -10,7 +10,7 @@ import {
 import type { Clock, Logger, Partition, Random, Timers } from '@levee/kernel';
 import { failureCode, messageOf } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
-import type { Network } from '@levee/wire';
+import type { Network, NetworkBudget } from '@levee/wire';
 import { type Assignment, isServingRole } from './assignment';
 import { ByteRate } from './copy/byte-rate';
 import { CopySessions } from './copy/copy-sessions';
@@ -41,6 +41,8 @@ export interface ReplicaHostOptions {
   readonly quarantine: RecordOutbox;
   readonly network?: Network | undefined;
   readonly random?: Random | undefined;
+  /** Room for what is on its way from others; without it nothing is counted. */
+  readonly buffers?: NetworkBudget | undefined;
   /** Shared with other background work of the node; its own by default. */
   readonly io?: IoScheduler | undefined;
   /** Most bytes a second that copies put into this node's units; 0 = no limit (the default). */
@@ -101,7 +103,7 @@ export class ReplicaHost {
 
   constructor(private readonly options: ReplicaHostOptions) {
     this.pace = new ApplyPace(options.clock, options.timers, () => this.waits.inUse > 0);
-    const { clock, timers, logger, log, identity, clusterId, network, random } = options;
+    const { clock, timers, logger, log, identity, clusterId, network, random, buffers } = options;
     this.io = options.io ?? new IoScheduler({ clock, timers });
     const copyPace = this.io.pace('copy');
     this.copies = new CopySessions({ incarnation: identity.incarnation, clock: copyPace, timers, logger });
@@ -111,7 +113,7 @@ export class ReplicaHost {
       io: this.io,
       copies: this.copies,
       copyRate: new ByteRate(options.copyBytesPerSecond ?? 0, clock, timers),
-      remote: { clusterId, clock, timers, logger, network, random },
+      remote: { clusterId, clock, timers, logger, network, random, buffers },
       hostedIn: (key) => this.hosted.get(key),
       retentions: this.retentions,
       waits: this.waits,

@@ -1,5 +1,6 @@
 import type { ClusterState } from '@levee/cluster';
 import type { Clock, Logger, Timers } from '@levee/kernel';
+import type { NetworkBudget } from '@levee/wire';
 import type { NodeIdentity } from './digest-work';
 import type { ReplicaHost } from './replica-host';
 
@@ -8,6 +9,8 @@ export interface ServingContext {
   readonly identity: NodeIdentity;
   readonly clusterId: string;
   readonly host: ReplicaHost;
+  /** Room for what is on its way to others. */
+  readonly buffers: NetworkBudget;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;

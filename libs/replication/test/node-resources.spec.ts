@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { encodeCommand, parseRangeReply, rangeCommand } from '@levee/wire';
 import { SmallCluster, until } from './small-cluster';
 
 const ns = 'shop.orders';
@@ -53,5 +55,45 @@ describe('resources of a node', () => {
     await cluster.command('RequestBarrier', barrier);
     await until('digests having read all of it', () => io()['digestBytes']! > keys.length * 8_000, 20_000);
     expect(io()).toMatchObject({ copyBytes: 0, sweepWaiting: 0, digestWaiting: 0 });
+  }, 60_000);
+
+  it('makes no more pages than the network budget has room for, and slow readers pay for it, not the others', async () => {
+    const node = await cluster.node('n1', { units: '6x8MiB:leveldb', memoryBudgetBytes: 4 * MiB });
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1 });
+    let end = 0;
+    for (let i = 0; i < 400; i++)
+      end = Number((await cluster.append(ns, `key-${i}`, `${i} ${'x'.repeat(8_000)}`)).offset) + 1;
+    await cluster.read('n1', ns, ['key-0'], { minOffset: end });
+    const [chunk] = cluster.view.state.chunksOf(ns);
+    const empty = Buffer.alloc(0);
+    const page = rangeCommand({
+      ...{ namespace: ns, tableVersion: 0, maxAgeMs: -1, nowMs: 1, deadlineMs: 0, chunkId: chunk!.chunkId },
+      ...{ from: empty, to: empty, limit: 10_000, bytesMax: MiB, keysOnly: false, positions: [] },
+    });
+    const slow = Array.from({ length: 12 }, () => {
+      const socket = connect(node.respPort, '127.0.0.1').pause();
+      for (let i = 0; i < 30; i++) for (const piece of encodeCommand(page)) socket.write(piece);
+      return socket;
+    });
+    const memory = (): Figures => node.stats()['memory'] as Figures;
+    try {
+      const { networkBudgetBytes = 0 } = memory();
+      await until(
+        'the slow readers holding half of the room',
+        () => memory()['networkUsedBytes']! > networkBudgetBytes / 2,
+      );
+      for (let i = 0; i < 40; i++) {
+        const reply = await cluster.send('n1', page);
+        expect(parseRangeReply(reply as Buffer).items.length).toBeGreaterThan(100);
+        expect((await cluster.read('n1', ns, [`key-${i}`]))[0]).toMatch(new RegExp(`^${i} x+$`));
+      }
+      // All the room, while nobody is known to be slow, and then a page for each of them that had none.
+      expect(memory()['networkPeakBytes']).toBeLessThan(networkBudgetBytes + slow.length * 1.2 * MiB);
+      expect(node.stats()['resp']).toMatchObject({ closedCrowded: 0, closedSlow: 0 });
+    } finally {
+      for (const socket of slow) socket.destroy();
+    }
+    await until('nothing being on its way', () => memory()['networkUsedBytes'] === 0);
   }, 60_000);
 });

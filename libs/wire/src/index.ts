@@ -2,6 +2,7 @@ export * from './await-frames';
 export * from './copy-frames';
 export * from './frame';
 export * from './network';
+export * from './network-budget';
 export * from './node-protocol';
 export * from './range-frames';
 export * from './read-frames';

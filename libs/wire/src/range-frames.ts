@@ -87,7 +87,7 @@ export function parseRangeCommand(args: readonly Buffer[]): RangeRequest {
 }
 
 export function encodeRangeReply(reply: RangeReply): Buffer {
-  const frame = new FrameWriter(1024);
+  const frame = new FrameWriter(replyBytes(reply));
   frame.u32(Math.min(0xffff_ffff, Math.max(0, Math.floor(reply.ageMs))));
   frame.u64(reply.tableVersion);
   frame.u32(reply.items.length);
@@ -107,6 +107,13 @@ export function encodeRangeReply(reply: RangeReply): Buffer {
   writePositions(frame, reply.positions);
   if (reply.nextKey !== undefined) frame.bytes(reply.nextKey);
   return frame.finish();
+}
+
+/** At least, unless errors are long: a page that grows by doubling leaves three times itself behind. */
+function replyBytes({ items, positions, nextKey }: RangeReply): number {
+  let bytes = 24 + positions.length * 12 + (nextKey?.length ?? 0);
+  for (const { key, value, error = '' } of items) bytes += 23 + key.length + value.length + error.length;
+  return bytes;
 }
 
 export function parseRangeReply(bulk: Buffer): RangeReply {

@@ -1,9 +1,12 @@
 import { assert } from '@levee/kernel';
+import type { NetworkBudget } from './network-budget';
 import { oneLine, ReplyWriter, type RespProtocol } from './reply-writer';
 
 /** Where a slot tells that it is complete, so that the replies before and after it can be written. */
 export interface SlotOwner {
   slotDone(bytes: number): void;
+  /** Counts what is held now. */
+  tell(): void;
 }
 
 const waiting = 0;
@@ -21,6 +24,7 @@ export class ReplySlot {
   private buffer: Buffer | undefined;
   private start = 0;
   private end = 0;
+  private promised: { readonly budget: NetworkBudget; readonly bytes: number } | undefined;
 
   constructor(
     private readonly owner: SlotOwner,
@@ -30,6 +34,11 @@ export class ReplySlot {
 
   get done(): boolean {
     return this.state !== waiting;
+  }
+
+  /** Bytes that `budget` has set aside for this reply: given back once it is complete, and counted as queued. */
+  promise(budget: NetworkBudget, bytes: number): void {
+    this.promised = { budget, bytes };
   }
 
   ok(): void {
@@ -63,7 +72,7 @@ export class ReplySlot {
     this.buffer = buffer;
     this.start = start;
     this.end = end;
-    this.owner.slotDone(end - start);
+    this.told(end - start);
   }
 
   text(text: string): void {
@@ -82,7 +91,7 @@ export class ReplySlot {
     this.complete(encoded);
     this.buffer = bytes;
     this.end = bytes.length;
-    this.owner.slotDone(bytes.length);
+    this.told(bytes.length);
   }
 
   /** Payload bytes held, as told to the owner. */
@@ -123,7 +132,15 @@ export class ReplySlot {
   private lineOf(line: string): void {
     this.complete(textual);
     this.line = line;
-    this.owner.slotDone(line.length);
+    this.told(line.length);
+  }
+
+  private told(bytes: number): void {
+    this.owner.slotDone(bytes);
+    if (this.promised === undefined) return;
+    // Counted as queued before it is given back: else the room would be given away twice.
+    this.owner.tell();
+    this.promised.budget.giveBack(this.promised.bytes);
   }
 
   private complete(state: number): void {

@@ -11,6 +11,10 @@ export interface ConnectionHost<C> {
   /** The connection has replies to write at the end of this tick. */
   markDirty(connection: RespConnection<C>): void;
   bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void;
+  /** Bytes that the connection holds, either way, since it was told last. */
+  heldChanged(deltaBytes: number): void;
+  /** The connections together hold more than they should. */
+  readonly crowded: boolean;
   slowClient(connection: RespConnection<C>, pendingBytes: number): void;
   monotonicMs(): number;
 }
@@ -31,6 +35,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Bytes of replies that are complete but not yet handed to the socket. */
   private heldBytes = 0;
   private bufferedBytes = 0;
+  /** What the host was told that it holds. */
+  private toldBytes = 0;
   private ending = false;
   private stalled = false;
   /** The client sent its last byte; it may still read. */
@@ -45,7 +51,10 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.lastActiveMs = host.monotonicMs();
     this.parser = new RequestParser((args) => this.request(args), host.limits);
     socket.on('data', (chunk: Buffer) => this.received(chunk));
-    socket.on('drain', () => this.resumeReading());
+    socket.on('drain', () => {
+      this.tell();
+      this.resumeReading();
+    });
     socket.on('end', () => {
       this.inputEnded = true;
       host.markDirty(this);
@@ -64,6 +73,11 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Reply bytes waiting in this process for the client to take them. */
   get pendingBytes(): number {
     return this.heldBytes + this.socket.writableLength;
+  }
+
+  /** It has not taken what it was sent. */
+  get takesSlowly(): boolean {
+    return this.pendingBytes > this.host.limits.crowdedPauseBytes;
   }
 
   get bufferedInputBytes(): number {
@@ -93,6 +107,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.host.bufferedChanged(this, -this.bufferedBytes);
     this.bufferedBytes = 0;
     this.socket.destroy();
+    this.host.heldChanged(-this.toldBytes);
+    this.toldBytes = 0;
   }
 
   slotDone(bytes: number): void {
@@ -110,6 +126,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
     let bytesMax = 0;
     while (end < slots.length && (slots[end] as ReplySlot).done) bytesMax += (slots[end++] as ReplySlot).bytesMax;
     if (end > firstSlot) this.writeSlots(end, bytesMax);
+    this.tell();
+    // It may be the one that the crowd is closed for.
+    if (this.closed) return;
     if (this.pendingBytes > this.host.limits.outputBytesMax) return this.host.slowClient(this, this.pendingBytes);
     this.resumeReading();
     if ((this.ending || (this.inputEnded && !this.stalled)) && this.outstanding === 0) this.hangUp();
@@ -119,6 +138,16 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private hangUp(): void {
     this.hungUpAtMs ??= this.host.monotonicMs();
     this.socket.end();
+  }
+
+  /** Lets the host know what this connection holds now: once a tick, not once a command. */
+  tell(): void {
+    if (this.closed) return;
+    const heldBytes = this.pendingBytes + this.bufferedBytes;
+    if (heldBytes === this.toldBytes) return;
+    const deltaBytes = heldBytes - this.toldBytes;
+    this.toldBytes = heldBytes;
+    this.host.heldChanged(deltaBytes);
   }
 
   private writeSlots(end: number, bytesMax: number): void {
@@ -156,7 +185,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
     }
     const before = this.bufferedBytes;
     this.bufferedBytes = this.parser.bufferedBytes;
-    if (this.bufferedBytes !== before) this.host.bufferedChanged(this, this.bufferedBytes - before);
+    if (this.bufferedBytes === before) return;
+    this.host.bufferedChanged(this, this.bufferedBytes - before);
+    this.tell();
   }
 
   /** False: the parser waits, because too much is under way. */
@@ -176,8 +207,13 @@ export class RespConnection<C = unknown> implements SlotOwner {
   }
 
   private overloaded(): boolean {
-    const { pipelineMax, outputPauseBytes } = this.host.limits;
-    return this.outstanding >= pipelineMax || this.pendingBytes > outputPauseBytes;
+    const { pipelineMax, outputPauseBytes, crowdedPauseBytes } = this.host.limits;
+    if (this.outstanding >= pipelineMax) return true;
+    const { pendingBytes } = this;
+    if (pendingBytes > outputPauseBytes) return true;
+    if (pendingBytes <= crowdedPauseBytes) return false;
+    this.tell();
+    return this.host.crowded;
   }
 
   private resumeReading(): void {

@@ -7,8 +7,12 @@ export interface RespServerLimits extends RequestLimits {
   readonly pipelineMax: number;
   /** Reply bytes of one connection from which on it is not read further. */
   readonly outputPauseBytes: number;
+  /** The same, where it is less, while the connections together hold more than their budget. */
+  readonly crowdedPauseBytes: number;
   /** Reply bytes of one connection from which on it is closed. */
   readonly outputBytesMax: number;
+  /** Bytes queued for all connections together, either way, where the server has no budget that it shares. */
+  readonly queuedBytesMax: number;
   /** Bytes of incomplete commands of all connections together; the connection that crosses it is closed. */
   readonly inputBytesMax: number;
   /** A connection without any traffic is closed after this long; 0 = never. */
@@ -22,7 +26,9 @@ export const respServerLimits: RespServerLimits = {
   connectionsMax: 10_000,
   pipelineMax: 4_096,
   outputPauseBytes: 1024 * 1024,
+  crowdedPauseBytes: 64 * 1024,
   outputBytesMax: 128 * 1024 * 1024,
+  queuedBytesMax: 512 * 1024 * 1024,
   inputBytesMax: 512 * 1024 * 1024,
   idleMs: 0,
   slowClientMs: 60_000,

@@ -116,6 +116,51 @@ describe('RespServer', () => {
     expect(server.stats().closedSlow).toBe(1);
   });
 
+  it('stops reading those that take no replies once all hold too much, and serves the others on', async () => {
+    const MiB = 1024 * 1024;
+    const { server, port } = await serve({ queuedBytesMax: 8 * MiB, outputPauseBytes: 4 * MiB });
+    const slow = Array.from({ length: 8 }, () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      cleanups.push(() => void socket.destroy());
+      socket.pause();
+      // One after the other, so that each is asked for only when the last one was read.
+      socket.write(`BIG ${MiB}\r\n`.repeat(20));
+      return socket;
+    });
+    const client = new RespClient({ host: '127.0.0.1', port });
+    cleanups.push(() => client.close());
+    while (server.stats().queuedBytes <= 8 * MiB) await client.request(['ECHO', 'a'], 5_000);
+    for (let i = 0; i < 50; i++) expect(String(await client.request(['ECHO', `${i}`], 5_000))).toBe(`${i}`);
+    // The limit, and what each of them had begun when it was reached.
+    expect(server.stats().queuedBytes).toBeLessThan(8 * MiB + slow.length * 2 * MiB);
+    expect(server.stats().closedCrowded).toBe(0);
+    const taken = slow.map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          let bytes = 0;
+          socket.on('data', (chunk) => (bytes += chunk.length) >= 20 * MiB && resolve());
+          socket.resume();
+        }),
+    );
+    await Promise.all(taken);
+    while (server.stats().queuedBytes > 0) await client.request(['ECHO', 'a'], 5_000);
+  }, 60_000);
+
+  it('closes who holds most when all together hold twice what they may', async () => {
+    const lines: LogFields[] = [];
+    const logger = { ...silentLogger, warn: (fields: LogFields) => void lines.push(fields) };
+    const { server, port } = await serve({ queuedBytesMax: 4 * 1024 * 1024 }, logger);
+    for (let i = 0; i < 6; i++) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      cleanups.push(() => void socket.destroy());
+      socket.pause();
+      socket.write('BIG 8000000\r\n');
+    }
+    while (server.stats().closedCrowded === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(lines[0]).toMatchObject({ pendingBytes: expect.any(Number) as number });
+    expect(server.stats().queuedBytes).toBeLessThan(16_000_000);
+  });
+
   it('drains: replies under way are written, then the connection ends', async () => {
     const { server, port } = await serve();
     const answer = talk(port, 'HOLD\r\n');

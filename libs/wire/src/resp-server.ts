@@ -1,6 +1,7 @@
 import { Failure, messageOf, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
 import type { ByteStream, Network, NetworkListener } from './network';
+import { NetworkBudget } from './network-budget';
 import type { ReplySlot } from './reply-slot';
 import { RespConnection, type ConnectionHost } from './resp-connection';
 import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
@@ -21,6 +22,8 @@ export interface RespServerOptions {
   readonly clock?: Clock;
   readonly timers?: Timers;
   readonly network?: Network;
+  /** What all connections hold is counted here; one of its own by default. */
+  readonly budget?: NetworkBudget;
 }
 
 export interface RespServerStats {
@@ -29,12 +32,18 @@ export interface RespServerStats {
   readonly refusedConnections: number;
   readonly closedSlow: number;
   readonly closedIdle: number;
+  /** Closed because the connections together held twice what they may. */
+  readonly closedCrowded: number;
   readonly inputBytes: number;
+  /** Held in both directions. */
+  readonly queuedBytes: number;
 }
 
 /** A RESP server: any number of connections, one write per connection and tick. */
 export class RespServer<C> implements ConnectionHost<C> {
   readonly limits: RespServerLimits;
+  private readonly budget: NetworkBudget;
+  private queuedBytes = 0;
   private readonly network: Network;
   private listener: NetworkListener | undefined;
   private readonly logger: Logger;
@@ -45,7 +54,7 @@ export class RespServer<C> implements ConnectionHost<C> {
   private nextId = 1;
   private inputBytes = 0;
   private cancelSweep: () => void = () => undefined;
-  private counts = { commands: 0, refusedConnections: 0, closedSlow: 0, closedIdle: 0 };
+  private counts = { commands: 0, refusedConnections: 0, closedSlow: 0, closedIdle: 0, closedCrowded: 0 };
   private closing = false;
   private whenEmpty: (() => void) | undefined;
 
@@ -59,6 +68,8 @@ export class RespServer<C> implements ConnectionHost<C> {
     this.clock = options.clock ?? systemClock;
     this.timers = options.timers ?? systemTimers;
     this.network = options.network ?? systemNetwork;
+    this.budget =
+      options.budget ?? new NetworkBudget(this.limits.queuedBytesMax, this.limits.slowClientMs, this.timers);
   }
 
   /** Resolves with the port (port 0 = any free one); rejects with PORT_IN_USE or LISTEN_FAILED. */
@@ -90,7 +101,12 @@ export class RespServer<C> implements ConnectionHost<C> {
   }
 
   stats(): RespServerStats {
-    return { ...this.counts, connections: this.connections.size, inputBytes: this.inputBytes };
+    return {
+      ...this.counts,
+      connections: this.connections.size,
+      inputBytes: this.inputBytes,
+      queuedBytes: this.queuedBytes,
+    };
   }
 
   /** Every open connection, for CLIENT LIST and INFO. */
@@ -124,6 +140,16 @@ export class RespServer<C> implements ConnectionHost<C> {
     connection.destroy();
   }
 
+  get crowded(): boolean {
+    return this.budget.crowded;
+  }
+
+  heldChanged(deltaBytes: number): void {
+    this.queuedBytes += deltaBytes;
+    this.budget.count(deltaBytes);
+    if (deltaBytes > 0 && this.queuedBytes > this.budget.bytesMax * crowdMax) this.closeLargest();
+  }
+
   slowClient(connection: RespConnection<C>, pendingBytes: number): void {
     this.counts.closedSlow++;
     this.logger.warn(
@@ -135,6 +161,20 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   monotonicMs(): number {
     return this.clock.monotonicMs();
+  }
+
+  /** Who holds most takes its replies slowest; alone it is no crowd. */
+  private closeLargest(): void {
+    let largest: RespConnection<C> | undefined;
+    for (const each of this.connections)
+      if (largest === undefined || each.pendingBytes > largest.pendingBytes) largest = each;
+    if (largest === undefined || largest.pendingBytes + this.budget.bytesMax > this.queuedBytes) return;
+    this.counts.closedCrowded++;
+    this.logger.warn(
+      { client: largest.remoteAddress, pendingBytes: largest.pendingBytes, queuedBytes: this.queuedBytes },
+      'the connections together hold too many replies: closing the one that holds most',
+    );
+    largest.destroy();
   }
 
   private readonly flush = (): void => {
@@ -180,6 +220,7 @@ export class RespServer<C> implements ConnectionHost<C> {
     const now = this.clock.monotonicMs();
     const { idleMs, slowClientMs } = this.limits;
     for (const connection of this.connections) {
+      connection.tell();
       const silentMs = now - connection.lastActiveMs;
       if (now - (connection.hungUpAtMs ?? now) > lingerMs) connection.destroy();
       else if (silentMs > slowClientMs && connection.pendingBytes > 0)
@@ -192,6 +233,8 @@ export class RespServer<C> implements ConnectionHost<C> {
   }
 }
 
+/** Times the budget that connections may hold before one is closed: those that are read no more finish first. */
+const crowdMax = 2;
 const sweepMs = 1_000;
 /** How long a client may take to close after this side has. */
 const lingerMs = 2_000;

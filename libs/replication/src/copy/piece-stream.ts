@@ -5,6 +5,7 @@ import {
   copyNextCommand,
   copyOpenCommand,
   type Network,
+  type NetworkBudget,
   nodeCommands,
   parseCopyFrame,
   parseCopyOpened,
@@ -50,11 +51,12 @@ export interface RemoteWorld {
   readonly logger: Logger;
   readonly random?: Random | undefined;
   readonly network?: Network | undefined;
+  readonly buffers?: NetworkBudget | undefined;
 }
 
 /** From another node: its LV.COPY, over a connection of its own that is sure to be with that very disk. */
 export async function openRemotePiece(
-  { clusterId, clock, timers, logger, random, network }: RemoteWorld,
+  { clusterId, clock, timers, logger, random, network, buffers }: RemoteWorld,
   { source, namespace, piece }: { source: SourceReplica; namespace: string; piece: PieceOrder },
   after: Buffer | undefined,
 ): Promise<PieceStream> {
@@ -77,6 +79,13 @@ export async function openRemotePiece(
     if (Buffer.isBuffer(reply)) return reply;
     throw new Failure('BAD_FRAME', `${source.respAddress} answered ${String(args[1])} with no block`);
   };
+  // One block that is written, one that is ahead.
+  const aheadBytes = 2 * copyLimits.blockBytes;
+  await buffers?.take(aheadBytes);
+  const close = (): void => {
+    client.close();
+    buffers?.giveBack(aheadBytes);
+  };
   const { chunkId, slotStart, slotEnd } = piece;
   const open = { namespace, chunkId, slotStart, slotEnd, after: after ?? Buffer.alloc(0) };
   try {
@@ -95,11 +104,11 @@ export async function openRemotePiece(
       },
       close: () => {
         // A goodbye that is lost costs an idle snapshot until its time is up.
-        client.send(copyCloseCommand(copyId), copyLimits.requestMs, () => client.close());
+        client.send(copyCloseCommand(copyId), copyLimits.requestMs, close);
       },
     };
   } catch (error) {
-    client.close();
+    close();
     throw error;
   }
 }

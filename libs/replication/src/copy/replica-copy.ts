@@ -106,7 +106,8 @@ export class ReplicaCopy {
         if (error === undefined) continue;
       }
       // The replica that keeps failing us may heal; one that is busy will have time: only silence is none.
-      if (failureCode(error) === 'LVCOPYBUSY') fruitlessSinceMs = this.world.clock.monotonicMs();
+      if (failureCode(error) === 'LVCOPYBUSY' || failureCode(error) === 'NO_ROOM')
+        fruitlessSinceMs = this.world.clock.monotonicMs();
       const fruitlessMs = this.world.clock.monotonicMs() - fruitlessSinceMs;
       if (fruitlessMs > copyLimits.sourcelessMs)
         return this.fromLog(error === undefined ? 'no source is left' : messageOf(error));
