@@ -4,9 +4,10 @@
  * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), embedded (npm start), log (append and tail on Kafka), catch-up,
  * copy (a chunk moves while it is read), elastic (copy, and what clients notice of moves, splits and merges),
  * io (point reads beside scans, copies and digests), failover (masters and nodes killed under load), scale (1, 2, 4 data nodes),
- * journal (the control plane alone: many chunks, a long journal).
+ * journal (the control plane alone: many chunks, a long journal), soak (memory of data nodes; `--minutes 30`, default 3).
  */
 import { spawnSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
 import { Report } from '../test/bench/report.mjs';
 
 const parts = {
@@ -16,6 +17,7 @@ const parts = {
   io: async (report) => (await import('../test/bench/io.bench.mjs')).io(report),
   elastic: async (report) => (await import('../test/bench/elastic.bench.mjs')).elastic(report),
   failover: async (report) => (await import('../test/bench/failover.bench.mjs')).failover(report),
+  soak: async (report) => (await import('../test/bench/soak.bench.mjs')).soak(report, { minutes }),
   journal: async (report) => (await import('../test/bench/journal.bench.mjs')).onJournal(report),
   scale: async (report) => (await import('../test/bench/scale.bench.mjs')).scale(report),
   log: async (report) => (await import('../test/bench/log-kafka.bench.mjs')).onLog(report),
@@ -23,7 +25,11 @@ const parts = {
   doors: async (report) => (await import('../test/bench/doors.bench.mjs')).onKafka(report),
 };
 
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { minutes: { type: 'string', default: '3' } },
+});
+const minutes = Number(values.minutes);
 const unknown = wanted.filter((part) => !(part in parts));
 if (unknown.length > 0) {
   console.error(`no such part: ${unknown.join(', ')}; there are: ${Object.keys(parts).join(', ')}`);
