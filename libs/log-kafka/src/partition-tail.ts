@@ -5,6 +5,7 @@ import {
   type LogFailureCode,
   logLimits,
   type LogPosition,
+  type StoredRecord,
   type TailOptions,
 } from '@levee/log';
 import type { FetchAnswer } from './protocol/fetch';
@@ -225,7 +226,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     } catch (error) {
       waiter.reject(error);
     }
-    return chunk.scanned.bytes.length;
+    return this.handledBytes;
   }
 
   /** A reader that waits, and for whom nothing is left, hears of the failure now. */
@@ -237,16 +238,22 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     waiter.reject(failure);
   }
 
-  private handOver({ firstOffset, scanned, aborted, endOffset, withheldTo }: Chunk): LogBatch {
+  /**
+   * One batch of everything that waits, up to {@link gatheredBytes}: a reader that lingers so that records gather (each
+   * answer of a fast broker may hold a single one) gets them together, and one that fell behind catches up in few steps.
+   */
+  private handOver(chunk: Chunk): LogBatch {
     this.answered = true;
     this.deliveredMs = this.host.nowMs();
-    this.handledBytes = scanned.bytes.length;
+    this.handledBytes = chunk.scanned.bytes.length;
     const { topic, partition } = this;
-    const { nextOffset } = scanned;
-    const leaderEpoch = scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch;
     try {
-      const records = decodeRecords(scanned, firstOffset, aborted);
-      const batch = { topic, partition, firstOffset, nextOffset, leaderEpoch, endOffset, records };
+      const records = decoded(chunk);
+      const last = this.gather(chunk, records);
+      const { endOffset, withheldTo, scanned } = last;
+      const leaderEpoch = scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch;
+      const { firstOffset } = chunk;
+      const batch = { topic, partition, firstOffset, nextOffset: scanned.nextOffset, leaderEpoch, endOffset, records };
       return withheldTo === undefined ? batch : { ...batch, withheldTo };
     } catch (cause) {
       const code = failureCode(cause) === 'RECORD_CORRUPT' ? 'RECORD_CORRUPT' : undefined;
@@ -256,12 +263,38 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     }
   }
 
+  /** Adds the records of the chunks behind `chunk`; the last one whose records are there. */
+  private gather(chunk: Chunk, records: StoredRecord[]): Chunk {
+    let last = chunk;
+    for (let next = this.chunks[0]; next !== undefined; next = this.chunks[0]) {
+      const bytes = next.scanned.bytes.length;
+      if (this.handledBytes + bytes > gatheredBytes) break;
+      try {
+        for (const record of decoded(next)) records.push(record);
+      } catch {
+        // The reader gets what is before it, and then hears of it.
+        break;
+      }
+      this.chunks.shift();
+      this.handledBytes += bytes;
+      last = next;
+    }
+    return last;
+  }
+
   /** The reader has come back, so it is done with the batch it got before. */
   private releaseHandled(): void {
     this.heldBytes -= this.handledBytes;
     this.host.buffered.bytes -= this.handledBytes;
     this.handledBytes = 0;
   }
+}
+
+/** Less than a millisecond of decoding. */
+const gatheredBytes = 64 * 1024;
+
+function decoded({ scanned, firstOffset, aborted }: Chunk): StoredRecord[] {
+  return decodeRecords(scanned, firstOffset, aborted);
 }
 
 const finished: IteratorResult<LogBatch> = Object.freeze({ done: true, value: undefined });
