@@ -5,6 +5,7 @@ import type { Log } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
 import { decide } from '@levee/cluster';
 import { JournalFold, Reign, submit, takeOver, type Candidacy } from '../src';
+import { encodeEvent } from '../src/event-codec';
 import { readToEnd } from '../src/read-topic';
 import { checkpointKey } from '../src/projection-records';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world, type TestMaster } from './control-plane';
@@ -260,7 +261,7 @@ test('a projection that stopped half way is caught up from the journal by its re
   const { payload, ...facts } = nodeRegistration('late');
   const command = { ...facts, id: randomUUID(), payload: JSON.stringify(payload), submittedAtMs: Date.now() };
   await reign.decide([{ command, offset: -1 }]);
-  const late = encode('NodeState', view.state.node('late')!);
+  const late = encodeEvent({ kind: 'node', entity: view.state.node('late')! });
   await writing.writer.append(topics.metadata, partition, [{ key: Buffer.from('node/late'), value: late }]);
   reign.end('killed');
 
