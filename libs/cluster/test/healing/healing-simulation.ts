@@ -52,7 +52,7 @@ export class HealingSimulation {
   constructor(
     readonly size: SimulationSize,
     private readonly dice: () => number,
-    private readonly wallMs: () => number,
+    private readonly cpuMs: () => number,
   ) {
     this.policy = {
       ...healingPolicy(),
@@ -142,7 +142,7 @@ export class HealingSimulation {
     this.nowMs += this.size.roundMs;
     this.load.round++;
     this.plans.advance(this.nowMs);
-    const startedMs = this.wallMs();
+    const startedMs = this.cpuMs();
     const { state } = this.cluster;
     const round = planHealing({
       state,
@@ -151,7 +151,7 @@ export class HealingSimulation {
       nowMs: this.nowMs,
       findings: this.findings,
     });
-    this.slowestRoundMs = Math.max(this.slowestRoundMs, this.wallMs() - startedMs);
+    this.slowestRoundMs = Math.max(this.slowestRoundMs, this.cpuMs() - startedMs);
     this.findings = round.findings;
     for (const proposal of round.proposals) this.plans.begin(proposal, this.nowMs);
     return round.proposals.length > 0;
