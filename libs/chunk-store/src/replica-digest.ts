@@ -166,7 +166,8 @@ class PartitionSum {
 /** LevelDB hands over at most this many bytes at a time. */
 const readAheadBytes = 256 * 1024;
 const takenBackAtOnce = 256;
-const pageEntries = 1_024;
+/** Handing a page over is one piece of work for the event loop: half a millisecond. */
+const pageEntries = 256;
 
 export interface SweepResult {
   /** Keys not expired at the sweep's time. */
