@@ -52,16 +52,16 @@ export function tracesOf(state: ClusterState): PlanTraces {
     const isOver = overStates.has(plan.state);
     if (!isOver) traceCompound(traces, plan);
     const chunkIds = [...plan.sources, ...plan.targets.map(({ chunkId }) => chunkId)];
-    const nodeIds = nodesOf(plan);
+    const from = balancedFrom(plan);
+    const nodeIds = nodesOf(plan, from);
     if (!isOver) for (const chunkId of chunkIds) traces.openOn.set(chunkId, plan);
     if (isCut(plan)) for (const { chunkId } of plan.targets) traces.cutBy.set(chunkId, plan);
     const switchedAtMs = switchTime(plan);
     if (switchedAtMs !== undefined && switchedStates.has(plan.state)) {
       for (const chunkId of chunkIds) latest(traces.changedAtMs, chunkId, switchedAtMs);
       for (const nodeId of nodeIds) latest(traces.movedAtMs, nodeId, switchedAtMs);
-      const { from } = plan.policyVersion > 0 ? evidenceOf(plan) : {};
-      for (const chunkId of typeof from === 'string' ? plan.sources : [])
-        latest(traces.leftAtMs, `${chunkId} ${String(from)}`, switchedAtMs);
+      for (const chunkId of from === undefined ? [] : plan.sources)
+        latest(traces.leftAtMs, `${chunkId} ${from}`, switchedAtMs);
     }
     if (isOver && plan.state !== 'done')
       for (const chunkId of plan.sources) latest(traces.undoneAtMs, chunkId, plan.endedAtMs ?? plan.createdAtMs);
@@ -90,14 +90,19 @@ export function evidenceOf(plan: PlanState): Readonly<Record<string, unknown>> {
 }
 
 /** Nodes whose load a plan changes. */
-export function nodesOf(plan: PlanState): ReadonlySet<string> {
+function nodesOf(plan: PlanState, from: string | undefined): ReadonlySet<string> {
   const nodes = new Set<string>();
   for (const { replicas } of plan.targets) for (const { nodeId } of replicas) nodes.add(nodeId);
   for (const { nodeId } of plan.retiring) nodes.add(nodeId);
   if (plan.toNodeId !== null) nodes.add(plan.toNodeId);
-  const { from } = plan.policyVersion > 0 ? evidenceOf(plan) : {};
-  if (typeof from === 'string') nodes.add(from);
+  if (from !== undefined) nodes.add(from);
   return nodes;
+}
+
+/** The node that a plan by these rules takes a replica, or the lead, from. */
+function balancedFrom(plan: PlanState): string | undefined {
+  const { from } = plan.policyVersion > 0 ? evidenceOf(plan) : {};
+  return typeof from === 'string' ? from : undefined;
 }
 
 /** When it took effect, by the master's clock; `undefined`: it has not. */
@@ -121,5 +126,6 @@ function traceCompound(traces: Compounds, plan: PlanState): void {
 }
 
 function latest(times: Map<string, number>, key: string, atMs: number): void {
-  times.set(key, Math.max(times.get(key) ?? -Infinity, atMs));
+  const known = times.get(key);
+  if (known === undefined || known < atMs) times.set(key, atMs);
 }

@@ -126,7 +126,7 @@ function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map
     const on = unitsOn.get(unit.nodeId);
     if (on === undefined) continue;
     on.count++;
-    on.unitBytesMin = Math.min(on.unitBytesMin, unit.capacityBytes);
+    if (unit.capacityBytes < on.unitBytesMin) on.unitBytesMin = unit.capacityBytes;
     if (unit.state === 'free') on.free.push(unit.capacityBytes);
     else if (unit.state === 'allocated') on.allocated++;
   }
@@ -179,9 +179,9 @@ function chunkFigures(
     if (rates === undefined) continue;
     on.load += rates.readsPerSecond + rates.writesPerSecond;
     isMeasured = true;
-    storedBytes = Math.max(storedBytes, rates.storedBytes);
+    if (rates.storedBytes > storedBytes) storedBytes = rates.storedBytes;
     reads += rates.readsPerSecond;
-    writes = Math.max(writes, rates.writesPerSecond);
+    if (rates.writesPerSecond > writes) writes = rates.writesPerSecond;
   }
   return { chunk, namespace, living, storedBytes, requestsPerSecond: reads + writes, capacityBytes, isMeasured };
 }
