@@ -19,7 +19,7 @@ export interface IoRule {
 export const ioRules: Readonly<Record<IoClass, IoRule>> = {
   scan: { weight: 8, rest: 0, yields: 0 },
   copy: { weight: 4, rest: 0.5, yields: 0.25 },
-  digest: { weight: 2, rest: 2, yields: 1 },
+  digest: { weight: 2, rest: 2, yields: 2 },
   sweep: { weight: 1, rest: 2, yields: 3 },
 };
 
