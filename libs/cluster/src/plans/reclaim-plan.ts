@@ -15,9 +15,10 @@ import { isReadable, isReshape, isSame, isUp, replicaInForce, replicasMade, type
 import type { PlanDigest } from './plan-work';
 
 /**
- * `{planId, barrierId, barriers, digests}` (see `DigestEvidence`): the master's own, once the time to observe is over. A second comparison agrees, or
- * (barrierId null) nothing of what was superseded is left to compare with; every target can be read (I14). Then what was
- * superseded goes, and its nodes clear exactly those generations. After a rollback it is what the plan had made that goes.
+ * `{planId, barrierId, barriers, digests}` (see `DigestEvidence`): the master's own, once the time to observe is over. A
+ * second comparison agrees, or (barrierId null) nothing of what was superseded is left to compare with; every target can
+ * be read (I14). Then what was superseded goes, and its nodes clear exactly those generations. After a rollback it is
+ * what the plan had made that goes.
  */
 export const reclaimPlan: Decider = (state, fields, context) => {
   const barrierId = fields.optional('barrierId', (name) => fields.text(name, 128), null);

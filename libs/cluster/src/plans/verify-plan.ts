@@ -7,8 +7,9 @@ import { attemptBounds, namedPlan, notReady, planChanged } from './plan-events';
 import { placesBeforeSwitch, provenBy, sidesOf, staleDigests, verifiedIn, type Verified } from './plan-evidence';
 
 /**
- * `{planId, attempt, barrierId, barriers, digests}` (see `DigestEvidence`): the master's own. This decision compares: per partition the sources and the targets hold the
- * same, and all replicas of one chunk agree. Unequal, the plan stops and both sides stay. Equal, the switch may follow.
+ * `{planId, attempt, barrierId, barriers, digests}` (see `DigestEvidence`): the master's own. This decision compares: per
+ * partition the sources and the targets hold the same, and all replicas of one chunk agree. Unequal, the plan stops and
+ * both sides stay. Equal, the switch may follow.
  */
 export const verifyPlan: Decider = (state, fields, context) => {
   const attempt = fields.integer('attempt', attemptBounds);
