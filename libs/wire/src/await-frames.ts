@@ -44,7 +44,7 @@ export function awaitCommand(request: AwaitRequest): readonly (string | Buffer)[
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
 export function parseAwaitCommand(args: readonly Buffer[]): AwaitRequest {
   argumentCount(args, 5);
-  const reader = new FrameReader(args[4] as Buffer);
+  const reader = FrameReader.open(args[4] as Buffer);
   const count = entryCount(reader);
   const entries: AwaitEntry[] = [];
   for (let i = 0; i < count; i++) {
@@ -77,7 +77,7 @@ export function encodeAwaitReply(reply: AwaitReply): Buffer {
 }
 
 export function parseAwaitReply(bulk: Buffer): AwaitReply {
-  const reader = new FrameReader(bulk);
+  const reader = FrameReader.open(bulk);
   const tableVersion = reader.u64();
   const count = entryCount(reader);
   const outcomes: AwaitOutcome[] = [];

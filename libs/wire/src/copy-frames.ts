@@ -1,4 +1,3 @@
-import { crc32cNative } from '@levee/codec';
 import { FrameFailure, FrameReader, FrameWriter } from './frame';
 import { argText, argumentCount, decimalArg } from './node-arguments';
 import { nodeCommands, nodeProtocolLimits } from './node-protocol';
@@ -101,7 +100,7 @@ export function encodeCopyOpened({ copyId, positions, bytesEstimate }: CopyOpene
 }
 
 export function parseCopyOpened(bulk: Buffer): CopyOpened {
-  const reader = new FrameReader(bulk);
+  const reader = FrameReader.open(bulk);
   const copyId = reader.text16();
   const bytesEstimate = reader.u64();
   const count = reader.u32();
@@ -114,27 +113,20 @@ export function parseCopyOpened(bulk: Buffer): CopyOpened {
   return { copyId, positions, bytesEstimate };
 }
 
-/** `crc u32 | sequence u32 | last u8`, then the block. */
-export const copyFrameHeaderBytes = 9;
+/** `sequence u32 | last u8`, then the block. */
+export const copyFrameHeaderBytes = 5;
 
-/** The checksum covers everything behind it. */
 export function encodeCopyFrame({ sequence, last, block }: CopyFrame): Buffer {
   const frame = new FrameWriter(copyFrameHeaderBytes + block.length);
-  frame.u32(0);
   frame.u32(sequence);
   frame.u8(last ? 1 : 0);
   frame.bytes(block);
-  const bytes = frame.finish();
-  bytes.writeUInt32LE(crc32cNative(bytes.subarray(4)), 0);
-  return bytes;
+  return frame.finish();
 }
 
-/** Throws FrameFailure when the checksum fails, or it is not the block asked for. The block is a view. */
+/** Throws FrameFailure when it was damaged, or is not the block asked for. The block is a view. */
 export function parseCopyFrame(bulk: Buffer, sequence: number): CopyFrame {
-  const reader = new FrameReader(bulk);
-  const crc = reader.u32();
-  if (crc32cNative(bulk.subarray(4)) !== crc)
-    throw new FrameFailure(`block ${sequence} of a copy fails its checksum: it was damaged on its way`);
+  const reader = FrameReader.open(bulk);
   const found = reader.u32();
   if (found !== sequence) throw new FrameFailure(`block ${found} of a copy came in place of ${sequence}`);
   const last = reader.u8() === 1;

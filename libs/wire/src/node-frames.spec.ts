@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { awaitCommand, encodeAwaitReply, parseAwaitCommand, parseAwaitReply, type AwaitOutcome } from './await-frames';
-import { FrameFailure } from './frame';
+import { FrameFailure, FrameWriter } from './frame';
 import { parseEntryError } from './node-protocol';
 import { encodeRangeReply, parseRangeCommand, parseRangeReply, rangeCommand, type RangeItem } from './range-frames';
 import { parseReadCommand, readCommand, ReadEntriesWriter, ReadReply, ReadReplyWriter, readTags } from './read-frames';
@@ -8,6 +8,12 @@ import { parseReadCommand, readCommand, ReadEntriesWriter, ReadReply, ReadReplyW
 const bytes = fc.uint8Array({ maxLength: 50 }).map((array) => Buffer.from(array));
 const long = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const position = fc.record({ partition: fc.nat(1023), nextOffset: long });
+/** A frame that a hostile or broken sender sealed well. */
+function sealedFrame(body: Buffer): Buffer {
+  const frame = new FrameWriter();
+  frame.bytes(body);
+  return frame.finish();
+}
 const received = (args: readonly (string | Buffer)[]): Buffer[] => args.map((arg) => Buffer.from(arg as string));
 
 describe('LV.READ', () => {
@@ -134,10 +140,10 @@ describe('hostile frames', () => {
       fc.array(word, { maxLength: 30 }).map((words) => Buffer.from(Uint32Array.from(words).buffer)),
     );
     fc.assert(
-      fc.property(frame, (bytesGiven) => {
+      fc.property(frame, fc.boolean(), (given, sealed) => {
         const started = performance.now();
         try {
-          parse(bytesGiven);
+          parse(sealed ? sealedFrame(given) : given);
         } catch (error) {
           expect(error).toBeInstanceOf(FrameFailure);
         }
@@ -145,6 +151,27 @@ describe('hostile frames', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('a frame with any bit flipped is refused, whatever it says', () => {
+    const reads = new ReadEntriesWriter();
+    reads.add(7, 8, Buffer.from('key'));
+    const replies = new ReadReplyWriter();
+    replies.value(3, null, Buffer.from('value'));
+    const whole: readonly (readonly [Buffer, (frame: Buffer) => unknown])[] = [
+      [reads.finish(), (frame) => parseReadCommand(received(['LV.READ', 'a', '1', '1', '1', '1', frame]))],
+      [replies.finish(1, 2, [{ partition: 1, nextOffset: 4 }]), (frame) => new ReadReply(frame)],
+      [encodeAwaitReply({ tableVersion: 1, outcomes: [{ kind: 'applied' }] }), parseAwaitReply],
+      [encodeRangeReply({ ageMs: 1, tableVersion: 2, items: [], positions: [], nextKey: undefined }), parseRangeReply],
+    ];
+    for (const [frame, parse] of whole) {
+      expect(() => parse(frame)).not.toThrow();
+      for (let bit = 0; bit < frame.length * 8; bit++) {
+        const damaged = Buffer.from(frame);
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
+        expect(() => parse(damaged)).toThrow('fails its checksum');
+      }
+    }
   });
 
   it('reads the code of an entry error', () => {

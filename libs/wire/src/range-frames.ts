@@ -67,7 +67,7 @@ export function parseRangeCommand(args: readonly Buffer[]): RangeRequest {
   argumentCount(args, 13);
   const flags = argText(args, 11);
   if (flags !== '' && flags !== 'k') throw new FrameFailure(`flags are '' or 'k', not '${flags.slice(0, 16)}'`);
-  const reader = new FrameReader(args[12] as Buffer);
+  const reader = FrameReader.open(args[12] as Buffer);
   const positions = readPositions(reader, reader.u32());
   reader.end();
   return {
@@ -117,7 +117,7 @@ function replyBytes({ items, positions, nextKey }: RangeReply): number {
 }
 
 export function parseRangeReply(bulk: Buffer): RangeReply {
-  const reader = new FrameReader(bulk);
+  const reader = FrameReader.open(bulk);
   const ageMs = reader.u32();
   const tableVersion = reader.u64();
   const count = reader.u32();

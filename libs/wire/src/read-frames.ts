@@ -71,8 +71,11 @@ export class ReadEntries {
   private reader: FrameReader;
   private left: number;
 
-  constructor(readonly buffer: Buffer) {
-    const check = new FrameReader(buffer);
+  readonly buffer: Buffer;
+
+  constructor(frame: Buffer) {
+    const check = FrameReader.open(frame);
+    this.buffer = check.buffer;
     this.count = check.u32();
     if (this.count > nodeProtocolLimits.entriesMax)
       throw new FrameFailure(`${this.count} entries, at most ${nodeProtocolLimits.entriesMax} in one command`);
@@ -82,7 +85,7 @@ export class ReadEntries {
       check.skip(check.u16());
     }
     check.end();
-    this.reader = new FrameReader(buffer);
+    this.reader = new FrameReader(this.buffer);
     this.reader.skip(4);
     this.left = this.count;
   }
@@ -176,7 +179,7 @@ export class ReadReplyWriter {
 
 const emptyHeader = new Uint8Array(20);
 
-/** Cursor over a LV.READ reply. The constructor reads the header; `next` throws FrameFailure on a damaged frame. */
+/** Cursor over a LV.READ reply. The constructor reads the header; it and `next` throw FrameFailure on a damaged frame. */
 export class ReadReply {
   readonly ageMs: number;
   readonly tableVersion: number;
@@ -194,7 +197,7 @@ export class ReadReply {
   private left: number;
 
   constructor(readonly buffer: Buffer) {
-    this.reader = new FrameReader(buffer);
+    this.reader = FrameReader.open(buffer);
     this.ageMs = this.reader.u32();
     this.tableVersion = this.reader.u64();
     this.count = this.reader.u32();
