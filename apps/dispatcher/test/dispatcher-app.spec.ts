@@ -125,10 +125,11 @@ test('an empty new node is found, its share is proposed once by two dispatchers,
   expect(plan['reasons']).toEqual([expect.objectContaining({ code: 'PROPOSED', trigger: 'emptyNode' })]);
   for (const app of [first, second]) {
     const node = await json(app, '/v1/explain?subject=n4');
-    expect(JSON.stringify(node['reasons'])).toMatch(/emptyNode PLAN_OPEN: 4 plans load n4 already/);
     expect(JSON.stringify(node['reasons'])).toMatch(
-      /of 16 units in use, \d\.\d\d times the mean; empty below 0.5 times/,
+      /4 of 16 units in use, \d\.\d\d times the mean; empty below 0.5 times/,
     );
+    // To the one whose own finding was not yet old enough when the plans came, the node is empty no more.
+    if (app === first) expect(JSON.stringify(node['reasons'])).toMatch(/emptyNode PLAN_OPEN: 4 plans load n4 already/);
   }
   const chunkId = view.state.chunksOf('shop')[0]?.chunkId ?? '';
   const chunk = await json(first, `/v1/explain?chunk=${encodeURIComponent(chunkId)}`);
