@@ -40,6 +40,7 @@ describe('virtual time', () => {
   it.each([
     ['setTimeout', (): unknown => setTimeout(() => undefined, 1)],
     ['now', (): unknown => Date.now()],
+    ['performance.now', (): unknown => performance.now()],
     ['random', (): unknown => Math.random()],
   ])('fails a run that asks the real world: %s', async (name, ask) => {
     const time = new VirtualTime();
@@ -52,6 +53,12 @@ describe('virtual time', () => {
       1_000,
     );
     await expect(asking).rejects.toThrow(`${name} in virtual time`);
+  });
+
+  it('leaves the clock alone that all suites of a worker share', async () => {
+    const shared = performance;
+    const asked = await new VirtualTime().run(() => Promise.resolve(shared.now()), 1_000);
+    expect(performance.now()).toBeGreaterThanOrEqual(asked);
   });
 
   it('fails when nothing is left to happen, or when the script takes too long', async () => {
