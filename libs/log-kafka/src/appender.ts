@@ -4,7 +4,7 @@ import { BrokerConnection, ConnectionFailure } from './broker-connection';
 import { missingTopic, type ClusterMetadata } from './cluster-metadata';
 import type { ConnectionFactory } from './kafkajs-client';
 import type { KafkaLogLimits } from './limits';
-import { type AppendCall, PartitionAppends, type ProducerIdentity } from './partition-appends';
+import { PartitionAppends, type ProducerIdentity } from './partition-appends';
 import { produceVerdict } from './produce-verdict';
 import { kafkaErrorName } from './protocol/error-codes';
 import { decodeProduce, encodeProduce, type ProduceAnswer } from './protocol/produce';
@@ -139,6 +139,8 @@ export class Appender {
         lane.ready.push(appends);
         continue;
       }
+      // What would be sent after its deadline has a definite end now instead of an unknown one later.
+      this.release(appends.expire(clock.monotonicMs(), () => this.expiry(appends)));
       if (!appends.hasWork || appends.identity === undefined) {
         this.proceed(appends); // what stood here was given up meanwhile
         continue;
@@ -347,13 +349,13 @@ export class Appender {
         if (!appends.hasWork) continue;
         const expired = appends.frozen !== undefined && appends.frozen.deadlineMs <= nowMs && appends.state !== 'sent';
         if (expired) this.abandon(appends, 'no broker took it within the deadline');
-        this.release(appends.expire(nowMs, (call) => this.expiry(appends, call)));
+        this.release(appends.expire(nowMs, () => this.expiry(appends)));
         if (appends.hasWork && !this.sweeping) this.sweepLater();
       }
     });
   }
 
-  private expiry({ topic, partition }: PartitionAppends, _call: AppendCall): LogFailure {
+  private expiry({ topic, partition }: PartitionAppends): LogFailure {
     const what = `not written: its turn did not come within ${this.parts.limits.appendDeadlineMs} ms`;
     return failure('LOG_UNAVAILABLE', topic, partition, what);
   }

@@ -114,12 +114,12 @@ export class PartitionAppends {
   }
 
   /** Ends what waits and is past its deadline; certainly unsent. Returns the bytes released. */
-  expire(nowMs: number, failure: (call: AppendCall) => LogFailure): number {
+  expire(nowMs: number, failure: () => LogFailure): number {
     let expired = 0;
     while (expired < this.waiting.length && (this.waiting[expired] as AppendCall).deadlineMs <= nowMs) expired++;
     if (expired === 0) return 0;
     const calls = this.waiting.splice(0, expired);
-    for (const call of calls) call.reject(failure(call));
+    for (const call of calls) call.reject(failure());
     return bytesOf(calls);
   }
 

@@ -1,7 +1,7 @@
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
 import { type Log, LogFailure } from '@levee/log';
 import { KafkaLog, type KafkaLogLimits } from '@levee/log-kafka';
-import { KafkaProxy, produceKey } from './kafka-proxy';
+import { initProducerIdKey, KafkaProxy, produceKey } from './kafka-proxy';
 
 const p0 = asPartition(0);
 const start = { nextOffset: asOffset(0), leaderEpoch: -1 };
@@ -34,12 +34,15 @@ describe('outcomes of appends to Kafka that come late or never', () => {
 
   it('I3: no answer until the deadline is OUTCOME_UNKNOWN for what was sent, definite for what still waited', async () => {
     const release = proxy.hold(produceKey);
+    // What waits is younger than what was sent; without a new identity it cannot be sent in the time between.
+    const releaseIdentities = proxy.hold(initProducerIdKey);
     const sent = outcome(log.append(topic, p0, one('sent')));
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await proxy.holding(produceKey);
     const waiting = [1, 2, 3].map((n) => outcome(log.append(topic, p0, one(`waiting ${n}`))));
     expect(await sent).toBe('OUTCOME_UNKNOWN');
     expect(await Promise.all(waiting)).toEqual(['LOG_UNAVAILABLE', 'LOG_UNAVAILABLE', 'LOG_UNAVAILABLE']);
     release();
+    releaseIdentities();
     expect(await outcome(log.append(topic, p0, one('after')))).toBe('stored');
     const values = await valuesOf(log, topic);
     expect(values.filter((value) => value.startsWith('waiting'))).toEqual([]);
@@ -110,7 +113,7 @@ describe('outcomes of appends to Kafka that come late or never', () => {
     await another.append(topic, p0, one('warm'));
     const release = proxy.hold(produceKey);
     const sent = outcome(another.append(topic, p0, one('sent')));
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await proxy.holding(produceKey);
     const waiting = outcome(another.append(topic, p0, one('waiting')));
     await another.close();
     expect([await sent, await waiting]).toEqual(['OUTCOME_UNKNOWN', 'LOG_UNAVAILABLE']);

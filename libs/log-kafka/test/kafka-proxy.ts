@@ -1,9 +1,11 @@
 import { Socket } from 'node:net';
 import { KafkaFrames } from '../../../test/faults/kafka-batches';
 import { type Link, type Tap, TcpProxy } from '../../../test/faults/tcp-proxy';
+import { eventually } from '../../../test/support/deadline';
 
 export const produceKey = 0;
 export const fetchKey = 1;
+export const initProducerIdKey = 22;
 
 /**
  * Stands between a client and all brokers of a cluster, and knows which request each answer belongs to. Use
@@ -43,6 +45,11 @@ export class KafkaProxy {
       this.held.delete(apiKey);
       for (const go of waiting) go();
     };
+  }
+
+  /** A request of this kind has come and is held. */
+  async holding(apiKey: number): Promise<void> {
+    await eventually(`a request of kind ${apiKey} is held`, () => (this.held.get(apiKey)?.length ?? 0) > 0);
   }
 
   /** No connection works until the returned function is called. */
