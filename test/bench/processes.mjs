@@ -52,7 +52,7 @@ export const app = (name, env) =>
     ...env,
   });
 
-export async function eventually(what, condition, deadlineMs = 60_000) {
+export async function eventually(what, condition, deadlineMs = 60_000, everyMs = 20) {
   const until = Date.now() + deadlineMs;
   for (;;) {
     try {
@@ -62,7 +62,7 @@ export async function eventually(what, condition, deadlineMs = 60_000) {
       // Not yet.
     }
     if (Date.now() > until) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
 

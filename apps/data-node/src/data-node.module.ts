@@ -1,4 +1,5 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { ReaderThread } from '@levee/chunk-store';
 import { controlTopics } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
@@ -12,6 +13,8 @@ export interface DataNodeParts {
   /** Belongs to the caller, who closes it after the app. */
   readonly log: Log;
   readonly logger: Logger;
+  /** As the log, and one for all nodes of a process; without it their event loop reads for copies and digests. */
+  readonly readerThread?: ReaderThread;
 }
 
 /** Composition root of a data node. */
@@ -35,9 +38,9 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
   }
 
   static register(parts: DataNodeParts): DynamicModule {
-    const { config, log, logger } = parts;
+    const { config, log, logger, readerThread } = parts;
     const { topicPrefix, httpPort: _httpPort, ...own } = config;
-    const world = { log, logger, clock: systemClock, timers: systemTimers };
+    const world = { log, logger, clock: systemClock, timers: systemTimers, readerThread };
     const node = new DataNode({ ...own, topics: controlTopics(topicPrefix) }, world);
     const health = new HealthRegistry();
     health.add('node', () => node.readyProblem());

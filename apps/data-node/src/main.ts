@@ -1,3 +1,5 @@
+import { ReaderThread } from '@levee/chunk-store';
+import { systemClock, systemTimers } from '@levee/log';
 import { openLog, runProcess } from '@levee/service-kit';
 import { loadDataNodeConfig } from './config';
 import { DataNodeModule } from './data-node.module';
@@ -8,7 +10,9 @@ runProcess({
     const { config, logSettings } = loadDataNodeConfig(process.env);
     const { log } = await openLog(logSettings, { logger, clientId: config.nodeId });
     lifecycle.onDrain('log', () => log.close());
-    const app = await DataNodeModule.start({ config, log, logger });
+    const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
+    lifecycle.onDrain('reader thread', () => readerThread.close());
+    const app = await DataNodeModule.start({ config, log, logger, readerThread });
     lifecycle.onDrain('data node', () => app.close());
     logger.info({ url: app.url, resp: app.node.respAddress, log: log.description }, 'the data node listens');
   },

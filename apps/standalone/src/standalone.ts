@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, ensureNamespace, submit } from '@levee/journal';
 import { Failure, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
@@ -63,6 +64,8 @@ async function startNodes(
   lifecycle: Lifecycle,
   logger: Logger,
 ): Promise<Awaited<ReturnType<typeof DataNodeModule.start>>[]> {
+  const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
+  lifecycle.onDrain('reader thread', () => readerThread.close());
   const nodes = [];
   for (let index = 0; index < settings.LEVEE_NODES; index++) {
     const nodeId = `n${index + 1}`;
@@ -72,7 +75,7 @@ async function startNodes(
       respPort: portOf(settings.LEVEE_NODE_RESP_PORT, index),
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
     };
-    const app = await DataNodeModule.start({ config, log, logger });
+    const app = await DataNodeModule.start({ config, log, logger, readerThread });
     lifecycle.onDrain(`node ${nodeId}`, () => app.close());
     nodes.push(app);
   }

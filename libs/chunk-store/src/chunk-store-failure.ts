@@ -5,6 +5,7 @@ import { Failure } from '@levee/kernel';
  * REPLICA_MISMATCH: the database belongs to another chunk, unit generation or cluster: never read or clear it.
  * COPY_BROKEN: a block of a copy is not what a source sends: ask for it again.
  * REPLICA_CLOSED: closed, or a write failed before; open it again.
+ * READER_GONE: the reader thread ended under what was read; begin again.
  * UNIT_FULL: the hard limit of the unit; the replica stands still at its position.
  * UNIT_UNKNOWN, UNIT_CONFLICT: not a unit of this disk, or not this generation of it.
  * DISK_IN_USE: another process holds the folder. DISK_TOO_SMALL: not even one unit fits.
@@ -16,6 +17,7 @@ export type ChunkStoreFailureCode =
   | 'REPLICA_DAMAGED'
   | 'REPLICA_MISMATCH'
   | 'REPLICA_CLOSED'
+  | 'READER_GONE'
   | 'COPY_BROKEN'
   | 'UNIT_FULL'
   | 'UNIT_UNKNOWN'

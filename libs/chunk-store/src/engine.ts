@@ -1,5 +1,5 @@
 import type { AbstractLevel } from 'abstract-level';
-import { ClassicLevel } from 'classic-level';
+import { ClassicLevel, type OpenOptions } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import { messageOf } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
@@ -27,12 +27,37 @@ export async function openLevelDb(
   folder: string,
   budget: EngineBudget = engineBudgetDefault,
 ): Promise<ReplicaDatabase> {
-  const db = new ClassicLevel<Buffer, Buffer>(folder, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
+  return openClassic(folder, {
+    multithreading: true,
     writeBufferSize: budget.writeBufferBytes,
     cacheSize: budget.blockCacheBytes,
     maxOpenFiles: 128,
+  });
+}
+
+/**
+ * Opens what this process has open already, in another of its threads; that must be closed before the first is. Both
+ * see the same state at every moment.
+ */
+export function openLevelDbAgain(location: string): Promise<ReplicaDatabase> {
+  return openClassic(location, { multithreading: true, createIfMissing: false, cacheSize: 0 });
+}
+
+/** A database of no content, open as long as this process holds the folder: its lock ends with the process, whatever ends it. */
+export function openFolderLock(folder: string): Promise<ReplicaDatabase> {
+  return openClassic(folder, { writeBufferSize: 64 * 1024, cacheSize: 0 });
+}
+
+/** By which another thread finds the database; `undefined` when none can. */
+export function locationOf(db: ReplicaDatabase): string | undefined {
+  return db instanceof ClassicLevel ? db.location : undefined;
+}
+
+async function openClassic(folder: string, options: OpenOptions): Promise<ReplicaDatabase> {
+  const db = new ClassicLevel<Buffer, Buffer>(folder, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    ...options,
   });
   try {
     await db.open();

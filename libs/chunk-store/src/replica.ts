@@ -1,5 +1,4 @@
-import type { AbstractSnapshot } from 'abstract-level';
-import { assert, asOffset, defined, type Partition } from '@levee/kernel';
+import { assert, asOffset, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { copyProblem } from './copy/copy-record';
@@ -36,6 +35,8 @@ const idleAdvanceMax = 50_000;
  * it never interprets what it can keep. One writer (the apply loop), any number of readers.
  */
 export class Replica {
+  /** Handing a page over is one piece of work for the event loop that serves clients: half a millisecond. */
+  readonly pageEntries = 256;
   /** Of what is written, for digests that are made later than their barriers. */
   readonly trails = new WriteTrails();
   private readonly places = new Map<number, PartitionPlace>();
@@ -262,18 +263,18 @@ export class Replica {
     });
   }
 
-  /** Right between two writes, with every completeness time written that is known: what a copy is made of. */
-  async freeze(): Promise<AbstractSnapshot> {
+  /** Writes every completeness time that is known: for a snapshot that others go on from. */
+  writeCompleteness(): Promise<void> {
     this.throwIfUnusable();
     const writer = this.db.batch();
     for (const { log, current } of this.places.values())
       log.stageCompleteAt(writer, Math.max(current.completeAtMs, log.stagedPosition.completeAtMs));
-    let snapshot: AbstractSnapshot | undefined;
-    await this.enqueue(async () => {
-      await writer.write();
-      snapshot = this.db.snapshot();
-    });
-    return defined(snapshot, 'a snapshot after its write');
+    return this.enqueue(() => writer.write());
+  }
+
+  /** Resolves when every write handed in before is done, and noted in the trails. */
+  settled(): Promise<void> {
+    return this.queue;
   }
 
   /** Writes positions that moved without records, waits for writes under way and closes the database. */

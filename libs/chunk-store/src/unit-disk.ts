@@ -4,7 +4,14 @@ import { assert } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { ignoreMissing, readText, writeDurably } from './durable-file';
 import type { EngineMemory } from './engine-memory';
-import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
+import {
+  type EngineBudget,
+  engineBudgetDefault,
+  openFolderLock,
+  openLevelDb,
+  openMemory,
+  type ReplicaDatabase,
+} from './engine';
 import type { NodeDisk } from './node-disk';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
@@ -47,8 +54,7 @@ export class UnitDisk implements NodeDisk {
   static async open(options: UnitDiskOptions): Promise<UnitDisk> {
     const { folder } = options;
     await mkdir(join(folder, 'units'), { recursive: true });
-    // LevelDB's own lock ends with its process, whatever ends it; a pid file would not.
-    const lock = await openLevelDb(join(folder, 'lock'), { writeBufferBytes: 64 * 1024, blockCacheBytes: 0 });
+    const lock = await openFolderLock(join(folder, 'lock'));
     try {
       const storeId = (await readText(join(folder, 'storeId'))) ?? options.newStoreId();
       await writeDurably(folder, 'storeId', storeId);

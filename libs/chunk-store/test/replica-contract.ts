@@ -5,6 +5,7 @@ import {
   Replica,
   type ReplicaDatabase,
   ReplicaSnapshot,
+  SnapshotDigest,
   scanReplica,
   sweepExpired,
   type ValueBudget,
@@ -265,8 +266,9 @@ export function replicaContract(
       const scripts = [0, 1, 2].map((partition) => new PartitionScript(partition, 4).appendOwn(...writes));
       await Promise.all(scripts.map((each) => each.applyTo(replica, each.records.length, 7)));
       const snapshot = ReplicaSnapshot.take(replica);
-      const barriers = new Map(scripts.map(({ partition }) => [asPartition(partition), { timeMs: nowMs }]));
-      const inOneScan = await snapshot.digests(barriers, systemClock);
+      const digests = new SnapshotDigest(snapshot, systemClock);
+      await digests.scan(new Map(scripts.map(({ partition }) => [asPartition(partition), nowMs])));
+      const inOneScan = digests.totals();
       for (const { partition, records } of scripts) {
         expect(replica.nextOffset(partition)).toBe(records.length);
         const alone = await snapshot.digest(asPartition(partition), nowMs, systemClock);

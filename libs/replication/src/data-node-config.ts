@@ -1,4 +1,4 @@
-import type { NodeDisk, UnitDiskOptions } from '@levee/chunk-store';
+import type { NodeDisk, ReaderThread, UnitDiskOptions } from '@levee/chunk-store';
 import type { ControlTopics } from '@levee/journal';
 import type { Clock, Logger, NewId, Random, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -36,6 +36,8 @@ export interface DataNodeWorld {
   readonly random?: Random;
   readonly newId?: NewId;
   readonly network?: Network;
+  /** Reads for copies and digests, for all nodes of a process; the node's own event loop by default. */
+  readonly readerThread?: ReaderThread | undefined;
   /** Of the file system that holds the folder; asked of the system by default. */
   readonly diskSpace?: (folder: string) => Promise<DiskSpace>;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;

@@ -1,4 +1,4 @@
-import { type NodeDisk, parseUnitSpecs, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+import { type NodeDisk, parseUnitSpecs, type ReaderThread, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
 import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
@@ -24,6 +24,7 @@ import { DiskGauge, spaceOf } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
 import { positionsOf } from './heartbeat-positions';
 import { IoScheduler } from './io/io-scheduler';
+import { snapshotReader } from './io/snapshot-reader';
 import { LogClock } from './log-clock';
 import { NodeFormat } from './node-format';
 import { nodeLimits } from './node-limits';
@@ -50,6 +51,7 @@ export class DataNode {
   private readonly openDisk: (options: UnitDiskOptions) => Promise<NodeDisk>;
   private readonly network: Network | undefined;
   private readonly random: Random | undefined;
+  private readonly thread: ReaderThread | undefined;
   private readonly log: Log;
   private readonly view: ClusterView;
   private readonly logClock: LogClock;
@@ -91,6 +93,7 @@ export class DataNode {
     this.openDisk = world.openDisk ?? UnitDisk.open;
     this.network = world.network;
     this.random = world.random;
+    this.thread = world.readerThread;
     this.incarnation = this.newId();
     const shared = { clock: this.clock, timers: this.timers, logger: this.logger };
     this.logClock = new LogClock(this.clock);
@@ -215,6 +218,7 @@ export class DataNode {
       digests: { ...this.digests?.counts },
       memory: { ...this.memory?.stats(replicas, this.disk?.units ?? []) },
       io: { ...this.host?.io.stats() },
+      readerThread: { ...this.thread?.counts },
       heartbeats: { ...this.heartbeats.counts },
       copies: { open: this.host?.copies.open ?? 0, ...this.host?.copies.counts },
       resp: { ...this.server.stats() },
@@ -257,13 +261,14 @@ export class DataNode {
     const { clock, timers, logger, log, logClock, identity, quarantine } = this;
     const { copyBytesPerSecond, digestBytesPerSecond } = this.config;
     const io = new IoScheduler({ clock, timers, digestBytesPerSecond });
-    this.digests = new DigestQueue(identity, this.digestsOut, { clock, timers, logger, pace: io.pace('digest') });
+    const reader = snapshotReader(io, this.thread);
+    this.digests = new DigestQueue(identity, this.digestsOut, { clock, timers, logger, reader });
     const { digests } = this;
     const { values, engines, network: buffers } = memory;
     const budget = engines.largest;
     const shared = { clock, timers, logger, log, logClock, identity };
     const { network, random } = this;
-    const copying = { network, random, copyBytesPerSecond, io, buffers };
+    const copying = { network, random, copyBytesPerSecond, io, reader, buffers };
     const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
     const { nodeId } = identity;

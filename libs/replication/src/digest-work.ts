@@ -1,4 +1,11 @@
-import { type DigestBarrier, type Pace, type PartitionDigest, type Replica, ReplicaSnapshot } from '@levee/chunk-store';
+import {
+  dataKey,
+  type DigestSource,
+  type PartitionDigest,
+  type Replica,
+  ReplicaSnapshot,
+  type SnapshotReader,
+} from '@levee/chunk-store';
 import { encode } from '@levee/codec';
 import {
   assert,
@@ -32,8 +39,8 @@ export interface NodeIdentity {
 }
 
 /**
- * Barriers of one replica that are digested in one scan: of the snapshot at the last of them, corrected for what was
- * written between each of the others and that one. Keys of all partitions lie mixed in a replica, so a scan for each
+ * Barriers of one replica that are digested in one scan of a snapshot taken behind the last of them, corrected for what
+ * was written between each barrier and that one. Keys of all partitions lie mixed in a replica, so a scan for each
  * would read everything once for each.
  */
 class Gathering {
@@ -41,6 +48,7 @@ class Gathering {
   private readonly snapshots = new Map<Partition, ReplicaSnapshot>();
   private readonly trail;
   private newest: ReplicaSnapshot | undefined;
+  private source: Promise<DigestSource> | undefined;
 
   constructor(readonly replica: Replica) {
     this.trail = replica.trails.begin();
@@ -63,25 +71,48 @@ class Gathering {
   }
 
   /** Nothing joins any more. */
-  end(): void {
-    this.replica.trails.forget(this.trail);
+  end(reader: SnapshotReader): void {
+    this.source = this.sourceOf(reader);
+    this.source.catch(() => undefined);
   }
 
-  digests(pace: Pace, signal: AbortSignal): Promise<ReadonlyMap<Partition, PartitionDigest>> {
-    const scanned = defined(this.newest, 'a gathering has a barrier');
-    const barriers = new Map<Partition, DigestBarrier>();
-    for (const [partition, { timeMs }] of this.works) {
-      const snapshot = this.snapshots.get(partition) as ReplicaSnapshot;
-      const earlier = snapshot === scanned ? undefined : { snapshot, written: this.trail.of(partition) };
-      barriers.set(partition, { timeMs, earlier });
+  async digests(signal: AbortSignal): Promise<ReadonlyMap<Partition, PartitionDigest>> {
+    const source = await defined(this.source, 'a gathering that is scanned has ended');
+    await source.scan(new Map([...this.works].map(([partition, { timeMs }]) => [partition, timeMs])), signal);
+    for (const [partition, snapshot] of this.snapshots) {
+      const names = [...this.trail.of(partition)];
+      for (let from = 0; from < names.length && !signal.aborted; from += takenBackAtOnce) {
+        const keys = names.slice(from, from + takenBackAtOnce).map((name) => dataKey(Buffer.from(name, 'latin1')));
+        await source.takeBack(partition, keys, await snapshot.stored(keys));
+      }
     }
-    return scanned.digests(barriers, pace, signal);
+    return source.totals();
   }
 
   async close(): Promise<void> {
+    this.replica.trails.forget(this.trail);
+    const source = await this.source?.catch(() => undefined);
+    await source?.close().catch(() => undefined);
     for (const snapshot of this.snapshots.values()) await snapshot.close().catch(() => undefined);
   }
+
+  /** A snapshot of now, if everything is known that was written since the barriers; else that of the last barrier. */
+  private async sourceOf(reader: SnapshotReader): Promise<DigestSource> {
+    const newest = defined(this.newest, 'a gathering has a barrier');
+    try {
+      const source = await reader.digest(this.replica).catch(() => undefined);
+      // What the snapshot may hold has been noted when every write before this one is done.
+      await this.replica.settled();
+      if (source !== undefined && this.trail.goesOn) return source;
+      await source?.close();
+      return reader.digestIn(newest);
+    } finally {
+      this.replica.trails.forget(this.trail);
+    }
+  }
 }
+
+const takenBackAtOnce = 256;
 
 /** Digests at barriers: the snapshot is taken at once, the scan waits its turn and gives way to everything else. */
 export class DigestQueue {
@@ -99,7 +130,7 @@ export class DigestQueue {
       readonly clock: Clock;
       readonly timers: Timers;
       readonly logger: Logger;
-      readonly pace?: Pace;
+      readonly reader: SnapshotReader;
     },
   ) {}
 
@@ -134,7 +165,7 @@ export class DigestQueue {
   private end(gathering: Gathering): void {
     this.gatherings.get(gathering)?.();
     if (!this.gatherings.delete(gathering)) return;
-    gathering.end();
+    gathering.end(this.options.reader);
     this.ready.push(gathering);
     if (!this.running) void this.run();
   }
@@ -145,6 +176,7 @@ export class DigestQueue {
       try {
         if (!this.stopping.signal.aborted) await this.compute(next);
       } catch (error) {
+        if (this.stopping.signal.aborted) continue;
         const { chunkId } = next.replica.identity;
         this.counts.failed += next.works.size;
         this.options.logger.warn({ error: messageOf(error), chunkId }, 'a digest failed');
@@ -158,10 +190,9 @@ export class DigestQueue {
   }
 
   private async compute(gathering: Gathering): Promise<void> {
-    const { clock, pace = clock } = this.options;
     const { signal } = this.stopping;
     this.counts.scans++;
-    const digests = await gathering.digests(pace, signal);
+    const digests = await gathering.digests(signal);
     if (signal.aborted) return;
     for (const work of gathering.works.values()) {
       const found = digests.get(work.partition);

@@ -2,9 +2,10 @@ import { ApplyPace } from './apply-pace';
 import { encode } from '@levee/codec';
 import {
   type EngineBudget,
-  type ReplicaIdentity,
-  sweepExpired,
   type NodeDisk,
+  type ReplicaIdentity,
+  type SnapshotReader,
+  sweepExpired,
   type ValueBudget,
 } from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Random, Timers } from '@levee/kernel';
@@ -18,6 +19,7 @@ import type { DigestQueue, NodeIdentity } from './digest-work';
 import { HostedReplica } from './hosted-replica';
 import type { HostedWorld } from './hosted-world';
 import { IoScheduler } from './io/io-scheduler';
+import { snapshotReader } from './io/snapshot-reader';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { type BadReason, PartitionFeed } from './partition-feed';
@@ -45,6 +47,8 @@ export interface ReplicaHostOptions {
   readonly buffers?: NetworkBudget | undefined;
   /** Shared with other background work of the node; its own by default. */
   readonly io?: IoScheduler | undefined;
+  /** Of what copies are made; by default one that reads in turns with all else. */
+  readonly reader?: SnapshotReader | undefined;
   /** Most bytes a second that copies put into this node's units; 0 = no limit (the default). */
   readonly copyBytesPerSecond?: number | undefined;
 }
@@ -105,8 +109,8 @@ export class ReplicaHost {
     this.pace = new ApplyPace(options.clock, options.timers, () => this.waits.inUse > 0);
     const { clock, timers, logger, log, identity, clusterId, network, random, buffers } = options;
     this.io = options.io ?? new IoScheduler({ clock, timers });
-    const copyPace = this.io.pace('copy');
-    this.copies = new CopySessions({ incarnation: identity.incarnation, clock: copyPace, timers, logger });
+    const reader = options.reader ?? snapshotReader(this.io, undefined);
+    this.copies = new CopySessions({ incarnation: identity.incarnation, reader, timers, logger });
     this.retentions = new Retentions(log, clock);
     this.world = {
       ...options,

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { engineBudgetDefault, parseUnitSpecs, scanReplica, UnitDisk, ValueBudget } from '@levee/chunk-store';
+import {
+  engineBudgetDefault,
+  LoopReader,
+  parseUnitSpecs,
+  scanReplica,
+  UnitDisk,
+  ValueBudget,
+} from '@levee/chunk-store';
 import type { ChunkReplica, ChunkState } from '@levee/events';
 import { type Logger, silentLogger } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
@@ -51,7 +58,8 @@ export class BareHost {
         return super.bestMs() + logTimeAheadMs();
       }
     }
-    const digests = new DigestQueue(identity, new RecordOutbox(log, topics.digests, shared), shared);
+    const reader = new LoopReader({ copy: systemClock, digest: systemClock });
+    const digests = new DigestQueue(identity, new RecordOutbox(log, topics.digests, shared), { ...shared, reader });
     const host = new ReplicaHost({
       ...shared,
       ...rest,

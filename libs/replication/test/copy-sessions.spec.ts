@@ -1,3 +1,4 @@
+import { LoopReader } from '@levee/chunk-store';
 import type { ChunkState } from '@levee/events';
 import type { Timers } from '@levee/kernel';
 import { silentLogger } from '@levee/kernel';
@@ -88,7 +89,8 @@ describe('LV.COPY', () => {
         return () => due.delete(run);
       },
     };
-    const sessions = new CopySessions({ incarnation: 'i1', clock: systemClock, timers, logger: silentLogger });
+    const reader = new LoopReader({ copy: systemClock, digest: systemClock });
+    const sessions = new CopySessions({ incarnation: 'i1', reader, timers, logger: silentLogger });
     const hosted = cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!;
     const { copyId } = await sessions.begin(hosted, chunk);
     await sessions.next(copyId, 0, 100);

@@ -1,4 +1,18 @@
-import { expiredKeptMs, openMemory, prepareBatch, Replica, ReplicaSnapshot, sweepExpired } from '@levee/chunk-store';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  expiredKeptMs,
+  LoopReader,
+  openLevelDb,
+  openMemory,
+  prepareBatch,
+  ReaderThread,
+  Replica,
+  ReplicaSnapshot,
+  sweepExpired,
+  ThreadReader,
+} from '@levee/chunk-store';
 import { decodeAs, encodePut } from '@levee/codec';
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
@@ -21,16 +35,26 @@ const identity = {
 } as const;
 const nowMs = 1_000_000;
 
-describe('digests at the barriers of several partitions', () => {
+const execArgv = ['--require', join(__dirname, '..', '..', '..', 'test', 'support', 'ts-thread.cjs')];
+const paces = { copy: systemClock, digest: systemClock };
+
+describe.each([
+  ['in the event loop', false],
+  ['in a thread', true],
+])('digests at the barriers of several partitions, %s', (_, inThread) => {
+  let folder: string;
+  const thread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger: silentLogger, execArgv });
   let replica: Replica;
   let queue: DigestQueue;
   let published: Map<number, string>;
   const next = new Map<number, number>();
 
+  afterAll(() => thread.close());
   beforeEach(async () => {
     next.clear();
     published = new Map();
-    replica = await Replica.open(await openMemory(), identity);
+    folder = await mkdtemp(join(tmpdir(), 'levee-digests-'));
+    replica = await Replica.open(inThread ? await openLevelDb(folder) : await openMemory(), identity);
     const outbox = {
       add: ({ value }: { value: Buffer }) => {
         const { partition, digest } = decodeAs('ReplicaDigest', value);
@@ -42,6 +66,7 @@ describe('digests at the barriers of several partitions', () => {
       clock: systemClock,
       timers: systemTimers,
       logger: silentLogger,
+      reader: inThread ? new ThreadReader(thread, paces) : new LoopReader(paces),
     });
     for (let i = 0; i < 200; i++) await write(`key-${i}`, `value-${i}`);
   });
@@ -49,6 +74,7 @@ describe('digests at the barriers of several partitions', () => {
   afterEach(async () => {
     queue.close();
     await replica.close();
+    await rm(folder, { recursive: true });
   });
 
   async function write(key: string, value: string | null, expiresAtMs: number | null = null): Promise<void> {

@@ -19,7 +19,8 @@ export class CopyBlockWriter {
   entries = 0;
 
   constructor(private readonly bytesMax: number) {
-    this.slab = Buffer.allocUnsafe(bytesMax);
+    // Never a part of a shared pool: a block may go to another thread with its buffer.
+    this.slab = Buffer.allocUnsafeSlow(bytesMax);
   }
 
   /** Whether an entry still fits; the first always does. */
@@ -31,7 +32,7 @@ export class CopyBlockWriter {
   add(databaseKey: Buffer, stored: Buffer): number {
     const size = entryHeaderBytes + databaseKey.length + stored.length;
     if (this.at + size > this.slab.length) {
-      const larger = Buffer.allocUnsafe(this.at + size);
+      const larger = Buffer.allocUnsafeSlow(this.at + size);
       larger.set(this.slab.subarray(0, this.at));
       this.slab = larger;
     }

@@ -2,8 +2,9 @@ import { crc32cNative } from '@levee/codec';
 import { hashOf, partitionsOf, slotOf } from '@levee/keyspace';
 import { Breather, type Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
-import type { Replica } from '../replica';
-import { ReplicaSnapshot } from '../replica-digest';
+import { ReplicaSnapshot } from '../snapshot/replica-snapshot';
+import type { ReplicaView } from '../snapshot/replica-view';
+import type { CopySource } from '../snapshot/snapshot-reader';
 import { chunkSeed, dataPrefixBytes } from '../stored-value';
 import { type CopyBlock, CopyBlockWriter } from './copy-block';
 import type { CopyPosition } from './copy-position';
@@ -15,8 +16,8 @@ export interface CopyRange {
   readonly after?: Uint8Array | undefined;
 }
 
-/** The source's side of a copy: a frozen view of some slots of a replica, handed out in blocks by ascending key. */
-export class SnapshotCopy {
+/** The source's side of a copy. */
+export class SnapshotCopy implements CopySource {
   private readonly pages: AsyncGenerator<readonly [Buffer, Buffer][]>;
   private readonly seed: number;
   private readonly breather: Breather;
@@ -24,45 +25,34 @@ export class SnapshotCopy {
   private pageAt = 0;
 
   private constructor(
-    private readonly replica: Replica,
+    private readonly view: ReplicaView,
     private readonly snapshot: ReplicaSnapshot,
     private readonly range: CopyRange,
-    /** Inside the snapshot, for each partition that the slots touch. */
     readonly positions: readonly CopyPosition[],
     pace: Pace,
   ) {
     this.pages = snapshot.pages(undefined, range.after);
-    this.seed = chunkSeed(replica.identity.chunkId);
+    this.seed = chunkSeed(view.identity.chunkId);
     this.breather = new Breather(pace);
   }
 
-  /** The caller has checked that the replica is readable and holds the slots. */
-  static async open(replica: Replica, range: CopyRange, pace: Pace): Promise<SnapshotCopy> {
-    const snapshot = await ReplicaSnapshot.takeWithPositions(replica);
+  /** Of what the replica holds now. Its completeness times were written just before, or the copy looks older. */
+  static async open(view: ReplicaView, range: CopyRange, pace: Pace): Promise<SnapshotCopy> {
+    const snapshot = ReplicaSnapshot.take(view);
     try {
-      const touched = partitionsOf(range.slotStart, range.slotEnd, replica.identity.partitions);
+      const touched = partitionsOf(range.slotStart, range.slotEnd, view.identity.partitions);
       const positions: CopyPosition[] = [];
       for (const partition of touched) {
         const { nextOffset, leaderEpoch, completeAtMs } = await snapshot.position(partition);
         positions.push({ partition, nextOffset, leaderEpoch, completeAtMs });
       }
-      return new SnapshotCopy(replica, snapshot, range, positions, pace);
+      return new SnapshotCopy(view, snapshot, range, positions, pace);
     } catch (error) {
       await snapshot.close();
       throw error;
     }
   }
 
-  /** Bytes that are to come, roughly: the share of the slots in what the database takes. */
-  get bytesEstimate(): number {
-    const { slotStart, slotEnd } = this.replica.identity;
-    return Math.floor((this.replica.sizeBytes * (this.range.slotEnd - this.range.slotStart)) / (slotEnd - slotStart));
-  }
-
-  /**
-   * Up to about `bytesMax` bytes; one entry always fits. Every checksum is proven before an entry leaves: throws
-   * REPLICA_DAMAGED. One call at a time.
-   */
   async next(bytesMax: number): Promise<CopyBlock> {
     const block = new CopyBlockWriter(bytesMax);
     for (;;) {
@@ -89,7 +79,7 @@ export class SnapshotCopy {
   }
 
   private wants(databaseKey: Buffer): boolean {
-    const { slotStart, slotEnd, hashAlgorithm, partitions } = this.replica.identity;
+    const { slotStart, slotEnd, hashAlgorithm, partitions } = this.view.identity;
     const { range } = this;
     if (range.slotStart <= slotStart && range.slotEnd >= slotEnd) return true;
     const slot = slotOf(hashOf(databaseKey.subarray(dataPrefixBytes), hashAlgorithm), partitions);
@@ -101,7 +91,7 @@ export class SnapshotCopy {
     if (end >= start && crc32cNative(bytes.subarray(start, end), this.seed) === bytes.readUInt32BE(end)) return;
     throw new ChunkStoreFailure(
       'REPLICA_DAMAGED',
-      `${this.replica.identity.chunkId}: the value of key ` +
+      `${this.view.identity.chunkId}: the value of key ` +
         `${databaseKey.subarray(dataPrefixBytes).toString('hex').slice(0, 64)} fails its checksum while it is copied`,
     );
   }

@@ -1,4 +1,11 @@
-import { type CopyBlock, type CopyPosition, type CopyRange, type Pace, SnapshotCopy } from '@levee/chunk-store';
+import {
+  type CopyBlock,
+  copyBytesEstimate,
+  type CopyPosition,
+  type CopyRange,
+  type CopySource,
+  type SnapshotReader,
+} from '@levee/chunk-store';
 import { Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { HostedReplica } from '../hosted-replica';
 import { copyLimits } from './copy-limits';
@@ -11,7 +18,7 @@ export interface CopySession {
 
 interface OpenCopy {
   readonly hosted: HostedReplica;
-  readonly copy: SnapshotCopy;
+  readonly copy: CopySource;
   sequence: number;
   busy: boolean;
   /** The next block, made while the one before is on its way. */
@@ -22,8 +29,7 @@ interface OpenCopy {
 export interface CopySessionsOptions {
   /** Ids of copies begin with it, so that those of an earlier run are not mistaken for these. */
   readonly incarnation: string;
-  /** Of reading snapshots. */
-  readonly clock: Pace;
+  readonly reader: SnapshotReader;
   readonly timers: Timers;
   readonly logger: Logger;
 }
@@ -61,13 +67,14 @@ export class CopySessions {
     }
     this.opening++;
     try {
-      const copy = await SnapshotCopy.open(hosted.replica, range, this.options.clock);
+      const { replica } = hosted;
+      const copy = await this.options.reader.copy(replica, range);
       const copyId = `${this.options.incarnation}-${++this.last}`;
       const open: OpenCopy = { hosted, copy, sequence: 0, busy: false, ahead: undefined, cancelIdle: () => undefined };
       this.copies.set(copyId, open);
       this.counts.opened++;
       this.watch(copyId, open);
-      return { copyId, positions: copy.positions, bytesEstimate: copy.bytesEstimate };
+      return { copyId, positions: copy.positions, bytesEstimate: copyBytesEstimate(replica, range) };
     } finally {
       this.opening--;
     }

@@ -1,0 +1,55 @@
+import type { CopyRange } from '../copy/snapshot-copy';
+import type { ReplicaIdentity } from '../replica-identity';
+
+/** Begins a reading under a number that no other ever had. */
+export type OpenRequest = {
+  readonly reading: number;
+  readonly location: string;
+  readonly identity: ReplicaIdentity;
+} & ({ readonly kind: 'copy'; readonly range: CopyRange } | { readonly kind: 'digest' });
+
+/** Between a process and its reader thread. A reading is a snapshot with what is done to it. */
+export type ReaderRequest =
+  | OpenRequest
+  | { readonly kind: 'next'; readonly reading: number; readonly bytesMax: number }
+  | { readonly kind: 'scan'; readonly reading: number; readonly barriers: readonly (readonly [number, number])[] }
+  | {
+      readonly kind: 'takeBack';
+      readonly reading: number;
+      readonly partition: number;
+      readonly databaseKeys: readonly Uint8Array[];
+      readonly then: readonly (Uint8Array | undefined)[];
+    }
+  | { readonly kind: 'totals'; readonly reading: number }
+  /** Also of a reading whose last request is not answered yet: that one fails. */
+  | { readonly kind: 'close'; readonly reading: number }
+  /** Closes everything that is open in this database, and the database. */
+  | { readonly kind: 'release'; readonly location: string };
+
+export type ToReader =
+  | { readonly to: 'ask'; readonly id: number; readonly request: ReaderRequest }
+  /** The next slice of that reading may begin. */
+  | { readonly to: 'goOn'; readonly reading: number };
+
+export type FromReader =
+  | { readonly to: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly to: 'failure'; readonly id: number; readonly code: string | undefined; readonly message: string }
+  /** A slice is over, of so many bytes. */
+  | { readonly to: 'slice'; readonly reading: number; readonly bytes: number };
+
+export interface ReadBlock {
+  readonly bytes: Uint8Array;
+  readonly entries: number;
+  readonly last: boolean;
+}
+
+export const readerLimits = {
+  /** A scan in the thread asks its process for leave after so many bytes, and reads one slice ahead of the answer. */
+  sliceBytes: 1 << 20,
+  /** A thread that owes an answer and is silent for so long is given up; a slice takes some milliseconds. */
+  silentMs: 30_000,
+  heapMiB: 128,
+  youngGenerationMiB: 16,
+  /** Linux: as `nice`. On processors that are all busy, who serves clients goes first. */
+  niceness: 5,
+} as const;

@@ -1,0 +1,32 @@
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { parentPort } from 'node:worker_threads';
+import { assert, failureCode, messageOf } from '@levee/kernel';
+import { readerLimits, type FromReader, type ToReader } from './reader-messages';
+import { Readings } from './readings';
+
+/** Entry of the reader thread. */
+assert(parentPort !== null, 'this file is run as a thread');
+const port = parentPort;
+
+try {
+  // Linux gives each thread a priority of its own.
+  setPriority(Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0]), readerLimits.niceness);
+} catch {
+  // Elsewhere it competes as an equal.
+}
+
+const readings = new Readings((reading, bytes) => send({ to: 'slice', reading, bytes }));
+
+port.on('message', (message: ToReader) => {
+  if (message.to === 'goOn') return readings.goOn(message.reading);
+  const { id, request } = message;
+  readings.answer(request).then(
+    ({ value, transfer }) => port.postMessage({ to: 'answer', id, value } satisfies FromReader, transfer),
+    (error: unknown) => send({ to: 'failure', id, code: failureCode(error), message: messageOf(error) }),
+  );
+});
+
+function send(message: FromReader): void {
+  port.postMessage(message);
+}
