@@ -133,7 +133,7 @@ describe('hostile frames', () => {
     ['await reply', parseAwaitReply],
     ['range reply', parseRangeReply],
   ];
-  it.each(parsers)('%s: only FrameFailure, within 50 ms', (_name, parse) => {
+  it.each(parsers)('%s: only FrameFailure, within 50 ms of the processor', (_name, parse) => {
     const word = fc.constantFrom(0, 1, 2, 3, 0xff, 0xffff_ffff);
     const frame = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array)),
@@ -141,13 +141,13 @@ describe('hostile frames', () => {
     );
     fc.assert(
       fc.property(frame, fc.boolean(), (given, sealed) => {
-        const started = performance.now();
+        const started = process.cpuUsage();
         try {
           parse(sealed ? sealedFrame(given) : given);
         } catch (error) {
           expect(error).toBeInstanceOf(FrameFailure);
         }
-        expect(performance.now() - started).toBeLessThan(50);
+        expect(process.cpuUsage(started).user / 1_000).toBeLessThan(50);
       }),
       { numRuns: 1000 },
     );
