@@ -166,7 +166,7 @@ export class Reads {
     };
     const client = lane === 0 ? target.link.reads : target.link.waitingReads;
     this.hedges.sent(batch);
-    client.send(readCommand(header, batch.entries.finish()), attemptMs, (failure, reply) => {
+    client.send(readCommand(header, batch.entries), attemptMs, (failure, reply) => {
       if (failure) {
         this.hedges.failed(batch);
         return this.failedAll(batch, failure.message);

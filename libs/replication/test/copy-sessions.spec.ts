@@ -67,8 +67,9 @@ describe('LV.COPY', () => {
     expect(text(await open({ chunkId: `${ns}#1/c09999` }))).toMatch(/^LVMOVED \d+ this node has no replica/);
     expect(text(await open({ slotEnd: chunk.slotEnd + 1 }))).toMatch(/^LVMOVED .* has the slots 0 to/);
     expect(text(await open({ slotStart: 7, slotEnd: 7 }))).toMatch(/^LVMOVED/);
-    expect(text(await cluster.send('n1', ['LV.COPY', 'PEEK', 'x']))).toMatch(/^ERR .*OPEN, NEXT and CLOSE/);
-    expect(text(await cluster.send('n1', ['LV.COPY', 'NEXT', 'x', '-1', '5']))).toMatch(/^ERR sequence is an integer/);
+    expect(text(await cluster.send('n1', ['LV.COPY', 'CLOSE', 'x']))).toMatch(/^ERR 'LV.COPY' takes one frame/);
+    expect(text(await cluster.send('n1', ['LV.COPY', 'CLOSE']))).toMatch(/^ERR .* fails its checksum/);
+    expect(text(await cluster.send('n1', copyNextCommand('x', 0, 0)))).toMatch(/^ERR bytesMax is at least 1/);
     expect(text(await cluster.send('n1', copyNextCommand('nobody-1', 0, 5)))).toMatch(/^LVCOPYGONE/);
   });
 

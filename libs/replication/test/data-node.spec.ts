@@ -137,6 +137,15 @@ describe('a data node', () => {
     expect(await cluster.send('n1', ['ping'])).toBe('PONG');
   });
 
+  it('a request that was damaged on its way is refused, whatever it asks for', async () => {
+    await cluster.node('n1');
+    await cluster.ready();
+    for (const name of [nodeCommands.read, nodeCommands.await, nodeCommands.range, nodeCommands.copy])
+      expect(await cluster.send('n1', [name, 'bent bytes'])).toMatchObject({
+        text: expect.stringMatching(/^ERR .* fails its checksum: it was damaged on its way/) as string,
+      });
+  });
+
   it('goes on from its position after a restart, and is readable only at the end read after that', async () => {
     await filled('n1');
     await readAll('n1');

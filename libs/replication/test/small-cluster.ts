@@ -176,7 +176,7 @@ export class SmallCluster {
       entries.add(options.slot ?? this.place(namespace, key).slot, options.minOffset ?? 0, Buffer.from(key));
     const { maxAgeMs = -1, nowMs = systemClock.nowMs(), deadlineMs = 2_000 } = options;
     const request = { namespace, tableVersion: 0, maxAgeMs, nowMs, deadlineMs };
-    const reply = await this.send(nodeId, readCommand(request, entries.finish()));
+    const reply = await this.send(nodeId, readCommand(request, entries));
     if (reply instanceof RespError) return [reply.text];
     const found = new ReadReply(reply as Buffer);
     const texts: string[] = [];

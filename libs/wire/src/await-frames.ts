@@ -1,6 +1,6 @@
 import { FrameFailure, FrameReader, FrameWriter } from './frame';
-import { argText, argumentCount, decimalArg } from './node-arguments';
-import { nodeCommands, nodeProtocolLimits } from './node-protocol';
+import { nodeCommands } from './node-protocol';
+import { entryCount, openRequest } from './request-frame';
 
 export interface AwaitEntry {
   readonly chunkId: string;
@@ -30,21 +30,25 @@ export interface AwaitReply {
 export const applied: AwaitOutcome = Object.freeze({ kind: 'applied' });
 
 export function awaitCommand(request: AwaitRequest): readonly (string | Buffer)[] {
-  const frame = new FrameWriter(4 + request.entries.length * 48);
+  const frame = new FrameWriter(64 + request.entries.length * 48);
+  frame.u64(request.tableVersion);
+  frame.u64(request.deadlineMs);
+  frame.text16(request.namespace);
   frame.u32(request.entries.length);
   for (const entry of request.entries) {
     frame.u32(entry.partition);
     frame.u64(entry.nextOffset);
     frame.text16(entry.chunkId);
   }
-  const { namespace, tableVersion, deadlineMs } = request;
-  return [nodeCommands.await, namespace, `${tableVersion}`, `${deadlineMs}`, frame.finish()];
+  return [nodeCommands.await, frame.finish()];
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
 export function parseAwaitCommand(args: readonly Buffer[]): AwaitRequest {
-  argumentCount(args, 5);
-  const reader = FrameReader.open(args[4] as Buffer);
+  const reader = openRequest(args);
+  const tableVersion = reader.u64();
+  const deadlineMs = reader.u64();
+  const namespace = reader.text16();
   const count = entryCount(reader);
   const entries: AwaitEntry[] = [];
   for (let i = 0; i < count; i++) {
@@ -53,12 +57,7 @@ export function parseAwaitCommand(args: readonly Buffer[]): AwaitRequest {
     entries.push({ partition, nextOffset, chunkId: reader.text16() });
   }
   reader.end();
-  return {
-    namespace: argText(args, 1),
-    tableVersion: decimalArg(args, 2, 'tableVersion'),
-    deadlineMs: decimalArg(args, 3, 'deadlineMs'),
-    entries,
-  };
+  return { namespace, tableVersion, deadlineMs, entries };
 }
 
 /** Outcomes in the order of the request's entries. */
@@ -90,11 +89,4 @@ export function parseAwaitReply(bulk: Buffer): AwaitReply {
   }
   reader.end();
   return { tableVersion, outcomes };
-}
-
-function entryCount(reader: FrameReader): number {
-  const count = reader.u32();
-  if (count > nodeProtocolLimits.entriesMax)
-    throw new FrameFailure(`${count} entries, at most ${nodeProtocolLimits.entriesMax} in one command`);
-  return count;
 }

@@ -1,6 +1,6 @@
 import { FrameFailure, FrameReader, FrameWriter } from './frame';
-import { argText, argumentCount, decimalArg } from './node-arguments';
 import { nodeCommands, nodeProtocolLimits } from './node-protocol';
+import { amount, openRequest } from './request-frame';
 
 /** LV.COPY OPEN: a snapshot of the slots `[slotStart, slotEnd)` of a chunk, by ascending key. */
 export interface CopyOpenRequest {
@@ -45,43 +45,67 @@ export type CopyRequest =
   | { readonly what: 'next'; readonly copyId: string; readonly sequence: number; readonly bytesMax: number }
   | { readonly what: 'close'; readonly copyId: string };
 
+const copyTags = { open: 0, next: 1, close: 2 } as const;
+
 export function copyOpenCommand(request: CopyOpenRequest): readonly (string | Buffer)[] {
   const { namespace, chunkId, slotStart, slotEnd, after } = request;
-  return [nodeCommands.copy, 'OPEN', namespace, chunkId, `${slotStart}`, `${slotEnd}`, after];
+  const frame = new FrameWriter(160 + after.length);
+  frame.u8(copyTags.open);
+  frame.text16(namespace);
+  frame.text16(chunkId);
+  frame.u32(slotStart);
+  frame.u32(slotEnd);
+  frame.bytes32(after);
+  return [nodeCommands.copy, frame.finish()];
 }
 
-export function copyNextCommand(copyId: string, sequence: number, bytesMax: number): readonly string[] {
-  return [nodeCommands.copy, 'NEXT', copyId, `${sequence}`, `${bytesMax}`];
+export function copyNextCommand(copyId: string, sequence: number, bytesMax: number): readonly (string | Buffer)[] {
+  const frame = new FrameWriter();
+  frame.u8(copyTags.next);
+  frame.text16(copyId);
+  frame.u32(sequence);
+  frame.u64(bytesMax);
+  return [nodeCommands.copy, frame.finish()];
 }
 
-export function copyCloseCommand(copyId: string): readonly string[] {
-  return [nodeCommands.copy, 'CLOSE', copyId];
+export function copyCloseCommand(copyId: string): readonly (string | Buffer)[] {
+  const frame = new FrameWriter();
+  frame.u8(copyTags.close);
+  frame.text16(copyId);
+  return [nodeCommands.copy, frame.finish()];
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
 export function parseCopyCommand(args: readonly Buffer[]): CopyRequest {
-  const what = argText(args, 1).toUpperCase();
-  switch (what) {
-    case 'OPEN':
-      argumentCount(args, 7);
+  const reader = openRequest(args);
+  const request = copyRequest(reader);
+  reader.end();
+  return request;
+}
+
+function copyRequest(reader: FrameReader): CopyRequest {
+  const tag = reader.u8();
+  switch (tag) {
+    case copyTags.open:
       return {
         what: 'open',
-        namespace: argText(args, 2),
-        chunkId: argText(args, 3),
-        slotStart: decimalArg(args, 4, 'slotStart'),
-        slotEnd: decimalArg(args, 5, 'slotEnd', 1),
-        after: args[6] as Buffer,
+        namespace: reader.text16(),
+        chunkId: reader.text16(),
+        slotStart: reader.u32(),
+        slotEnd: reader.u32(),
+        after: reader.bytes32(),
       };
-    case 'NEXT': {
-      argumentCount(args, 5);
-      const bytesMax = Math.min(decimalArg(args, 4, 'bytesMax', 1), nodeProtocolLimits.replyBytesMax);
-      return { what: 'next', copyId: argText(args, 2), sequence: decimalArg(args, 3, 'sequence'), bytesMax };
-    }
-    case 'CLOSE':
-      argumentCount(args, 3);
-      return { what: 'close', copyId: argText(args, 2) };
+    case copyTags.next:
+      return {
+        what: 'next',
+        copyId: reader.text16(),
+        sequence: reader.u32(),
+        bytesMax: amount(reader, 'bytesMax', nodeProtocolLimits.replyBytesMax),
+      };
+    case copyTags.close:
+      return { what: 'close', copyId: reader.text16() };
     default:
-      throw new FrameFailure(`${nodeCommands.copy} knows OPEN, NEXT and CLOSE, not '${what.slice(0, 16)}'`);
+      throw new FrameFailure(`no such tag in a copy request: ${tag}`);
   }
 }
 

@@ -62,6 +62,12 @@ export class FrameWriter {
     this.bytes(encoded);
   }
 
+  /** Any bytes behind their u32 length. */
+  bytes32(source: Uint8Array): void {
+    this.u32(source.length);
+    this.bytes(source);
+  }
+
   /** Overwrites a word written before. */
   setU32(at: number, n: number): void {
     const b = this.buffer;
@@ -149,6 +155,11 @@ export class FrameReader {
 
   text16(): string {
     return this.bytes(this.u16()).toString('utf8');
+  }
+
+  /** A view, not a copy. */
+  bytes32(): Buffer {
+    return this.bytes(this.u32());
   }
 
   skip(length: number): void {

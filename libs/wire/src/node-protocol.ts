@@ -1,20 +1,21 @@
 /**
- * What portals and SDKs say to data nodes: RESP commands whose bulky argument and reply are ONE binary bulk, because
- * a RESP array of thousands of small bulks costs more to parse than the reads themselves. This table is the only
- * definition; both sides use the writers and readers of this folder.
+ * What portals and SDKs say to data nodes: RESP commands whose argument and reply are ONE binary frame each, because
+ * a RESP array of thousands of small bulks costs more to parse than the reads themselves, and because everything that
+ * an answer depends on is then under one checksum. This table is the only definition; both sides use the writers and
+ * readers of this folder.
  *
- * Commands (numbers as decimal text; ms are durations unless they end in `AtMs`/`nowMs`):
+ * Commands (ms are durations unless they end in `AtMs`/`nowMs`):
  *
  *   LV.HELLO clusterId nodeId storeId                         -> JSON NodeHello | -LVWRONGNODE … | -LVWRONGCLUSTER …
  *            (empty arguments are not checked; the first command of a portal's connection)
- *   LV.READ  ns tableVersion maxAgeMs nowMs deadlineMs <readEntries>                              -> <readReply>
- *   LV.AWAIT ns tableVersion deadlineMs <awaitEntries>                                            -> <awaitReply>
- *   LV.RANGE ns tableVersion maxAgeMs nowMs deadlineMs chunkId from to limit bytesMax flags <positions> -> <rangeReply>
- *            (from inclusive, to exclusive, empty = open; flags: letters, `k` = keys without values)
- *   LV.COPY OPEN ns chunkId slotStart slotEnd after                                               -> <copyOpened>
+ *            (whatever is damaged in it fits nobody, so it needs no checksum)
+ *   LV.READ  <readRequest>                                     -> <readReply>
+ *   LV.AWAIT <awaitRequest>                                    -> <awaitReply>
+ *   LV.RANGE <rangeRequest>                                    -> <rangeReply>
+ *   LV.COPY  <copyOpen>                                        -> <copyOpened>
  *            (a snapshot of those slots behind the key `after`, empty = from the first; for nodes that build a replica)
- *   LV.COPY NEXT copyId sequence bytesMax                      -> <copyFrame>, by ascending key; sequence counts from 0
- *   LV.COPY CLOSE copyId                                       -> OK
+ *   LV.COPY  <copyNext>                                        -> <copyFrame>, by ascending key; sequence counts from 0
+ *   LV.COPY  <copyClose>                                       -> OK
  *   LV.STAT                                                    -> JSON
  *   LV.GET   ns key                                            -> bulk | nil (for people with redis-cli; eventual)
  *
@@ -22,12 +23,14 @@
  * evaluates its routes again. `maxAgeMs` -1: any age. `deadlineMs`: how long the node may wait for positions; it
  * answers LVBEHIND for what is still missing then. `nowMs`: the asker's clock for expiry, which never falls in a
  * session. A whole command fails as a RESP error: -LVNOTREADY (control topics not read yet), -LVNAMESPACE (unknown
- * here), -ERR (malformed).
+ * here), -ERR (malformed, or damaged on its way).
  *
- * Frames (little endian; u64 = low word, high word, at most 2^53-1):
+ * Frames (little endian; u64 = low word, high word, at most 2^53-1; text = length u16, UTF-8; each ends with the crc32c
+ * u32 of all that precedes it):
  *
- *   readEntries   count u32, then each: slot u32, minOffset u64 (0 = none), keyLength u16, key
+ *   readRequest   count u32, then each: slot u32, minOffset u64 (0 = none), keyLength u16, key
  *                 minOffset is a next offset of the slot's partition: the replica must have applied up to it
+ *                 then tableVersion u64, maxAgeMs+1 u64, nowMs u64, deadlineMs u64, namespace text
  *   readReply     ageMs u32, tableVersion u64, count u32, positionCount u32, then per entry in order one of
  *                   0 nil: nextOffset u64 that its replica had applied when it looked (a session must not read
  *                     older than the deletion it has seen)
@@ -36,18 +39,24 @@
  *                   3 again: the reply is full; ask for this key again
  *                 then positionCount times: partition u32, nextOffset u64 (applied, of the touched partitions;
  *                 the lowest over the replicas touched; a hint for the asker's next requests, no promise)
- *   awaitEntries  count u32, then each: partition u32, nextOffset u64, chunkIdLength u16, chunkId
+ *   awaitRequest  tableVersion u64, deadlineMs u64, namespace text, count u32, then each: partition u32, nextOffset u64,
+ *                 chunkId text
  *   awaitReply    tableVersion u64, count u32, then per entry: 0 applied | 1 behind: applied nextOffset u64
  *                   | 2 moved: seq u64 of the route that says so (this node does not hold the chunk)
- *   positions     count u32, then each: partition u32, nextOffset u64 (what the replica must have applied)
+ *   rangeRequest  tableVersion u64, maxAgeMs+1 u64, nowMs u64, deadlineMs u64, limit u64, bytesMax u64, keysOnly u8,
+ *                 namespace text, chunkId text, fromLength u32, from (inclusive), toLength u32, to (exclusive; both
+ *                 empty = open), count u32, then each: partition u32, nextOffset u64 (what the replica must have applied)
  *   rangeReply    ageMs u32, tableVersion u64, count u32, positionCount u32, nextKeyLength u32 (2^32-1 = range done),
  *                 then per key in byte order: 1 keyLength u16, key, offset u64, expiresAtMs u64, valueLength u32, value
  *                                           | 2 keyLength u16, key, length u16, error text (an unreadable value)
  *                 then positions as in readReply, then the next key (the first not looked at)
- *   copyOpened    copyIdLength u16, copyId, bytesEstimate u64, count u32, then each partition of the slots: partition u32,
+ *   copyOpen      0 u8, namespace text, chunkId text, slotStart u32, slotEnd u32, afterLength u32, after
+ *   copyNext      1 u8, copyId text, sequence u32, bytesMax u64
+ *   copyClose     2 u8, copyId text
+ *   copyOpened    copyId text, bytesEstimate u64, count u32, then each partition of the slots: partition u32,
  *                 nextOffset u64, leaderEpoch+1 u32, completeAtMs u64, as they are inside the snapshot
- *   copyFrame     crc32c u32 of all that follows, sequence u32, last u8, then entries until the end: keyLength u16,
- *                 storedLength u32, database key, stored value (see `stored-value.ts` in @levee/chunk-store)
+ *   copyFrame     sequence u32, last u8, then entries until the end: keyLength u16, storedLength u32, database key,
+ *                 stored value (see `stored-value.ts` in @levee/chunk-store)
  *
  * LV.COPY fails with -LVNOTREADY (the source is not readable), -LVMOVED (it does not hold the chunk), -LVCOPYBUSY (too
  * many copies are open: ask again later), -LVCOPYGONE (no such copy any more: open another behind the last key).

@@ -1,6 +1,6 @@
 import { FrameFailure, FrameReader, FrameWriter } from './frame';
-import { argText, argumentCount, decimalArg } from './node-arguments';
 import { nodeCommands, nodeProtocolLimits, type PartitionPosition } from './node-protocol';
+import { amount, openRequest } from './request-frame';
 
 export interface RangeRequest {
   readonly namespace: string;
@@ -42,48 +42,43 @@ export interface RangeReply {
 }
 
 export function rangeCommand(request: RangeRequest): readonly (string | Buffer)[] {
-  const positions = new FrameWriter(4 + request.positions.length * 12);
-  positions.u32(request.positions.length);
-  writePositions(positions, request.positions);
-  return [
-    nodeCommands.range,
-    request.namespace,
-    `${request.tableVersion}`,
-    `${request.maxAgeMs}`,
-    `${request.nowMs}`,
-    `${request.deadlineMs}`,
-    request.chunkId,
-    request.from,
-    request.to,
-    `${request.limit}`,
-    `${request.bytesMax}`,
-    request.keysOnly ? 'k' : '',
-    positions.finish(),
-  ];
+  const { from, to, positions } = request;
+  const frame = new FrameWriter(160 + from.length + to.length + positions.length * 12);
+  frame.u64(request.tableVersion);
+  frame.u64(request.maxAgeMs + 1);
+  frame.u64(request.nowMs);
+  frame.u64(request.deadlineMs);
+  frame.u64(request.limit);
+  frame.u64(request.bytesMax);
+  frame.u8(request.keysOnly ? 1 : 0);
+  frame.text16(request.namespace);
+  frame.text16(request.chunkId);
+  frame.bytes32(from);
+  frame.bytes32(to);
+  frame.u32(positions.length);
+  writePositions(frame, positions);
+  return [nodeCommands.range, frame.finish()];
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
 export function parseRangeCommand(args: readonly Buffer[]): RangeRequest {
-  argumentCount(args, 13);
-  const flags = argText(args, 11);
-  if (flags !== '' && flags !== 'k') throw new FrameFailure(`flags are '' or 'k', not '${flags.slice(0, 16)}'`);
-  const reader = FrameReader.open(args[12] as Buffer);
-  const positions = readPositions(reader, reader.u32());
-  reader.end();
-  return {
-    namespace: argText(args, 1),
-    tableVersion: decimalArg(args, 2, 'tableVersion'),
-    maxAgeMs: decimalArg(args, 3, 'maxAgeMs', -1),
-    nowMs: decimalArg(args, 4, 'nowMs'),
-    deadlineMs: decimalArg(args, 5, 'deadlineMs'),
-    chunkId: argText(args, 6),
-    from: args[7] as Buffer,
-    to: args[8] as Buffer,
-    limit: Math.min(decimalArg(args, 9, 'limit', 1), nodeProtocolLimits.rangeLimitMax),
-    bytesMax: Math.min(decimalArg(args, 10, 'bytesMax', 1), nodeProtocolLimits.replyBytesMax),
-    keysOnly: flags === 'k',
-    positions,
+  const reader = openRequest(args);
+  const request = {
+    tableVersion: reader.u64(),
+    maxAgeMs: reader.u64() - 1,
+    nowMs: reader.u64(),
+    deadlineMs: reader.u64(),
+    limit: amount(reader, 'limit', nodeProtocolLimits.rangeLimitMax),
+    bytesMax: amount(reader, 'bytesMax', nodeProtocolLimits.replyBytesMax),
+    keysOnly: reader.u8() === 1,
+    namespace: reader.text16(),
+    chunkId: reader.text16(),
+    from: reader.bytes32(),
+    to: reader.bytes32(),
+    positions: readPositions(reader, reader.u32()),
   };
+  reader.end();
+  return request;
 }
 
 export function encodeRangeReply(reply: RangeReply): Buffer {

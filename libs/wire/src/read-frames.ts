@@ -1,35 +1,38 @@
 import { FrameFailure, FrameReader, FrameWriter } from './frame';
 import { nodeCommands, nodeProtocolLimits, type PartitionPosition } from './node-protocol';
-import { argText, argumentCount, decimalArg } from './node-arguments';
+import { entryCount, openRequest } from './request-frame';
 
-/** LV.READ as the node sees it; `entries` is a cursor over the frame, already checked against its counts. */
-export interface ReadRequest {
+/** What all entries of one LV.READ have in common. */
+export interface ReadHeader {
   readonly namespace: string;
   readonly tableVersion: number;
   /** -1 = any age. */
   readonly maxAgeMs: number;
   readonly nowMs: number;
   readonly deadlineMs: number;
+}
+
+/** LV.READ as the node sees it; `entries` is a cursor over the frame, already checked against its counts. */
+export interface ReadRequest extends ReadHeader {
   readonly entries: ReadEntries;
 }
 
 /** Arguments of `RespClient.send` for one LV.READ. */
-export function readCommand(request: Omit<ReadRequest, 'entries'>, entries: Buffer): readonly (string | Buffer)[] {
-  const { namespace, tableVersion, maxAgeMs, nowMs, deadlineMs } = request;
-  return [nodeCommands.read, namespace, `${tableVersion}`, `${maxAgeMs}`, `${nowMs}`, `${deadlineMs}`, entries];
+export function readCommand(header: ReadHeader, entries: ReadEntriesWriter): readonly (string | Buffer)[] {
+  return [nodeCommands.read, entries.finish(header)];
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
 export function parseReadCommand(args: readonly Buffer[]): ReadRequest {
-  argumentCount(args, 7);
-  return {
-    namespace: argText(args, 1),
-    tableVersion: decimalArg(args, 2, 'tableVersion'),
-    maxAgeMs: decimalArg(args, 3, 'maxAgeMs', -1),
-    nowMs: decimalArg(args, 4, 'nowMs'),
-    deadlineMs: decimalArg(args, 5, 'deadlineMs'),
-    entries: new ReadEntries(args[6] as Buffer),
-  };
+  const reader = openRequest(args);
+  const entries = new ReadEntries(reader);
+  const tableVersion = reader.u64();
+  const maxAgeMs = reader.u64() - 1;
+  const nowMs = reader.u64();
+  const deadlineMs = reader.u64();
+  const namespace = reader.text16();
+  reader.end();
+  return { namespace, tableVersion, maxAgeMs, nowMs, deadlineMs, entries };
 }
 
 /** Packs the entries of one LV.READ. */
@@ -51,15 +54,22 @@ export class ReadEntriesWriter {
     this.count++;
   }
 
-  finish(): Buffer {
-    this.frame.setU32(0, this.count);
-    return this.frame.finish();
+  /** The header comes last: it is known when the last entry is. */
+  finish({ namespace, tableVersion, maxAgeMs, nowMs, deadlineMs }: ReadHeader): Buffer {
+    const { frame } = this;
+    frame.setU32(0, this.count);
+    frame.u64(tableVersion);
+    frame.u64(maxAgeMs + 1);
+    frame.u64(nowMs);
+    frame.u64(deadlineMs);
+    frame.text16(namespace);
+    return frame.finish();
   }
 }
 
 /**
  * Cursor over readEntries: `while (entries.next()) use(entries.slot, entries.minOffset, entries.key())`.
- * No object per entry. The constructor proves the frame whole, so that `next` never throws.
+ * No object per entry. The constructor proves the entries whole, so that `next` never throws.
  */
 export class ReadEntries {
   readonly count: number;
@@ -73,18 +83,15 @@ export class ReadEntries {
 
   readonly buffer: Buffer;
 
-  constructor(frame: Buffer) {
-    const check = FrameReader.open(frame);
-    this.buffer = check.buffer;
-    this.count = check.u32();
-    if (this.count > nodeProtocolLimits.entriesMax)
-      throw new FrameFailure(`${this.count} entries, at most ${nodeProtocolLimits.entriesMax} in one command`);
+  /** Leaves `frame` behind the last entry. */
+  constructor(frame: FrameReader) {
+    this.buffer = frame.buffer;
+    this.count = entryCount(frame);
     for (let i = 0; i < this.count; i++) {
-      check.skip(4);
-      check.u64();
-      check.skip(check.u16());
+      frame.skip(4);
+      frame.u64();
+      frame.skip(frame.u16());
     }
-    check.end();
     this.reader = new FrameReader(this.buffer);
     this.reader.skip(4);
     this.left = this.count;

@@ -77,7 +77,7 @@ export async function openRemotePiece(
   const ask = async (args: readonly (string | Buffer)[]): Promise<Buffer> => {
     const reply = await client.request(args, copyLimits.requestMs);
     if (Buffer.isBuffer(reply)) return reply;
-    throw new Failure('BAD_FRAME', `${source.respAddress} answered ${String(args[1])} with no block`);
+    throw new Failure('BAD_FRAME', `${source.respAddress} answered ${String(args[0])} with no block`);
   };
   // One block that is written, one that is ahead.
   const aheadBytes = 2 * copyLimits.blockBytes;
