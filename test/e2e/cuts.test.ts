@@ -68,7 +68,12 @@ describe('a cluster whose network fails', () => {
     ['mute: nothing goes out', (path) => path.lose('toServer')],
     ['slow by 100 ms', (path) => path.delay(100)],
     ['reset four times a second', resets],
-    ['frames damaged', (path) => path.damageFrames('toClient', { share: 0.02, random })],
+    ['frames damaged', (path) => path.damage('toClient', { share: 0.02, random, where: 'first byte' })],
+  ];
+  /** What TCP's checksum misses: noticed by those of requests and answers, wherever the bit is. */
+  const flips: readonly Fault[] = [
+    ['bits of requests flipped', (path) => path.damage('toServer', { share: 0.2, random, where: 'any bit' })],
+    ['bits of answers flipped', (path) => path.damage('toClient', { share: 0.2, random, where: 'any bit' })],
   ];
 
   /** The fault holds for a while, ends for a while, `rounds` times. */
@@ -89,13 +94,15 @@ describe('a cluster whose network fails', () => {
     await Promise.all(keys.map((key) => fetch(`${portal?.http}/v1/kv/default/${key}`, init)));
   };
 
-  it.each(drawn(faults, 3))(
+  it.each([...drawn(faults, 2), ...flips])(
     'portals and a node: %s; no read or write fails, no strong read is stale',
     async (what, begin) => {
       const path = levee.doorOf('n1');
+      const { damaged } = path;
       const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, () => during(path, begin));
       note(`door of n1 ${what}`, judgement);
       expect(failed(judgement)).toEqual([]);
+      if (flips.some(([name]) => name === what)) expect(path.damaged).toBeGreaterThan(damaged);
       await eventually('portals talk to the node again', async () => {
         await readEverywhere();
         return path.connections > 0;

@@ -1,4 +1,4 @@
-import { TcpProxy, type Direction, type Tap } from './tcp-proxy';
+import { TcpProxy, type Damage, type Direction, type Tap } from './tcp-proxy';
 
 /**
  * Every way between one process and what it talks to (all brokers, or one node's door): its proxies misbehave together.
@@ -53,8 +53,8 @@ export class FaultyPath {
     for (const proxy of this.proxies) proxy.reset();
   }
 
-  /** The first byte of a share (0..1) of what comes in this direction is another. */
-  damageFrames(direction: Direction, how: { readonly share: number; readonly random: () => number }): () => void {
+  /** A share (0..1) of what comes in this direction is damaged. */
+  damage(direction: Direction, how: Damage): () => void {
     return all(this.proxies.map((proxy) => proxy.corrupt(direction, how)));
   }
 

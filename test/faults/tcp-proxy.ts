@@ -15,6 +15,12 @@ export interface Link {
   reset(): void;
 }
 
+export interface Damage {
+  readonly share: number;
+  readonly random: () => number;
+  readonly where: 'first byte' | 'any bit';
+}
+
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -68,11 +74,15 @@ export class TcpProxy {
     return () => this.dropped.delete(direction);
   }
 
-  /** Changes the first byte of a share (0..1) of the chunks that go in this direction: frames no longer begin right. */
-  corrupt(direction: Direction, { share, random }: { share: number; random: () => number }): () => void {
+  /**
+   * Damages a share (0..1) of the chunks that go in this direction: their first byte, so that frames no longer begin
+   * right, or one bit anywhere.
+   */
+  corrupt(direction: Direction, { share, random, where }: Damage): () => void {
     this.corrupting.set(direction, (chunk) => {
       if (random() >= share) return false;
-      chunk[0] = (chunk[0] as number) ^ 0x80;
+      const bit = where === 'first byte' ? 7 : Math.floor(random() * chunk.length * 8);
+      chunk[bit >> 3]! ^= 1 << (bit & 7);
       return true;
     });
     return () => this.corrupting.delete(direction);

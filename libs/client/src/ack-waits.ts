@@ -1,5 +1,15 @@
 import type { Partition } from '@levee/kernel';
-import { awaitCommand, FrameFailure, nodeProtocolLimits, parseAwaitReply, type RespReply } from '@levee/wire';
+import {
+  awaitCommand,
+  type AwaitOutcome,
+  FrameFailure,
+  nodeProtocolLimits,
+  parseAwaitReply,
+  type RespClient,
+  type RespReply,
+  type Seal,
+  sealOfCommand,
+} from '@levee/wire';
 import type { EngineContext } from './engine-context';
 import type { PortalReplica } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
@@ -138,8 +148,9 @@ export class AckWaits {
     const entries = asks.map(({ group: { chunkId, partition, nextOffset } }) => ({ chunkId, partition, nextOffset }));
     const { attemptMs } = this.context.limits;
     const request = { tableVersion: this.namespace.table?.version ?? 0, deadlineMs: attemptMs / 2, entries };
-    link.acks.send(awaitCommand({ namespace: this.namespace.name, ...request }), attemptMs, (failure, reply) => {
-      const outcomes = failure ? undefined : outcomesOf(reply);
+    const command = awaitCommand({ namespace: this.namespace.name, ...request });
+    link.acks.send(command, attemptMs, (failure, reply) => {
+      const outcomes = failure ? undefined : outcomesOf(reply, sealOfCommand(command), link.acks);
       if (!outcomes) link.failures++;
       asks.forEach(({ group, replicaId }, i) => {
         group.asked.delete(replicaId);
@@ -192,12 +203,13 @@ function finish(group: Group): readonly AckWaiter[] {
   return waiters;
 }
 
-function outcomesOf(reply: RespReply): ReturnType<typeof parseAwaitReply>['outcomes'] | undefined {
+function outcomesOf(reply: RespReply, seal: Seal, client: RespClient): readonly AwaitOutcome[] | undefined {
   if (!Buffer.isBuffer(reply)) return undefined;
   try {
-    return parseAwaitReply(reply).outcomes;
+    return parseAwaitReply(reply, seal).outcomes;
   } catch (error) {
-    if (error instanceof FrameFailure) return undefined;
-    throw error;
+    if (!(error instanceof FrameFailure)) throw error;
+    client.renew(error.message);
+    return undefined;
   }
 }

@@ -5,7 +5,10 @@ import {
   parseEntryError,
   parseRangeReply,
   rangeCommand,
+  type RespClient,
   RespError,
+  type Seal,
+  sealOfCommand,
   type RangeReply,
   type RangeRequest,
   type RespReply,
@@ -77,8 +80,12 @@ export class Ranges {
       positions: wantedPositions(namespace, route, query),
     };
     return new Promise((resolve) => {
-      replica.target.link.scans.send(rangeCommand(request), scanAttemptMs, (failure, reply) => {
-        const result = failure ? new StoreFailure('LVUNAVAILABLE', failure.message) : pageOf(reply);
+      const { scans } = replica.target.link;
+      const command = rangeCommand(request);
+      scans.send(command, scanAttemptMs, (failure, reply) => {
+        const result = failure
+          ? new StoreFailure('LVUNAVAILABLE', failure.message)
+          : pageOf(reply, sealOfCommand(command), scans);
         if (result instanceof StoreFailure) replica.target.link.failures++;
         else {
           query.session?.observeClock(request.nowMs);
@@ -104,7 +111,7 @@ function wantedPositions(namespace: NamespaceStore, route: PortalRoute, query: R
   return positions;
 }
 
-function pageOf(reply: RespReply): RangeReply | StoreFailure {
+function pageOf(reply: RespReply, seal: Seal, client: RespClient): RangeReply | StoreFailure {
   if (reply instanceof RespError) {
     const error = parseEntryError(reply.text);
     if (error?.code === 'LVLIMIT') return new StoreFailure('LVLIMIT', error.detail);
@@ -113,9 +120,10 @@ function pageOf(reply: RespReply): RangeReply | StoreFailure {
   }
   if (!Buffer.isBuffer(reply)) return new StoreFailure('LVUNAVAILABLE', 'a reply of another type');
   try {
-    return parseRangeReply(reply);
+    return parseRangeReply(reply, seal);
   } catch (error) {
-    if (error instanceof FrameFailure) return new StoreFailure('LVUNAVAILABLE', error.message);
-    throw error;
+    if (!(error instanceof FrameFailure)) throw error;
+    client.renew(error.message);
+    return new StoreFailure('LVUNAVAILABLE', error.message);
   }
 }

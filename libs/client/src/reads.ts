@@ -1,11 +1,14 @@
 import {
   FrameFailure,
+  noSeal,
   parseEntryError,
   readCommand,
   ReadEntriesWriter,
   ReadReply,
   readTags,
+  type RespClient,
   RespError,
+  sealOfCommand,
   nodeProtocolLimits,
   type RespReply,
 } from '@levee/wire';
@@ -21,6 +24,7 @@ export class ReadBatch {
   readonly entries = new ReadEntriesWriter();
   readonly reads: PointRead[] = [];
   bytes = 0;
+  seal = noSeal;
   /** By which expiry is judged: of this process, or later where a session has seen a later time. */
   clockMs: number;
   /** Monotonic ms. */
@@ -166,23 +170,25 @@ export class Reads {
     };
     const client = lane === 0 ? target.link.reads : target.link.waitingReads;
     this.hedges.sent(batch);
-    client.send(readCommand(header, batch.entries), attemptMs, (failure, reply) => {
+    const command = readCommand(header, batch.entries);
+    batch.seal = sealOfCommand(command);
+    client.send(command, attemptMs, (failure, reply) => {
       if (failure) {
         this.hedges.failed(batch);
         return this.failedAll(batch, failure.message);
       }
       this.hedges.answered(batch);
-      this.answered(batch, reply);
+      this.answered(batch, reply, client);
     });
   }
 
-  private answered(batch: ReadBatch, reply: RespReply): void {
+  private answered(batch: ReadBatch, reply: RespReply, client: RespClient): void {
     if (reply instanceof RespError) return this.failedAll(batch, reply.text);
     if (!Buffer.isBuffer(reply)) return this.failedAll(batch, 'a reply of another type');
     const { namespace, target, reads } = batch;
     let answered = 0;
     try {
-      const cursor = new ReadReply(reply);
+      const cursor = new ReadReply(reply, batch.seal);
       if (cursor.count !== reads.length) throw new FrameFailure(`${cursor.count} answers to ${reads.length} reads`);
       for (; answered < reads.length; answered++) {
         cursor.next();
@@ -199,6 +205,7 @@ export class Reads {
       if (!(error instanceof FrameFailure)) throw error;
       this.context.logger.error({ node: target.link.address.nodeId, error: error.message }, 'a bad read reply');
       this.failedAll(batch, error.message, answered);
+      client.renew(error.message);
     }
   }
 

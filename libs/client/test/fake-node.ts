@@ -2,6 +2,7 @@ import type { NodeState } from '@levee/events';
 import {
   entryErrorText,
   parseReadCommand,
+  type ReadEntries,
   ReadReplyWriter,
   RespServer,
   type EntryErrorCode,
@@ -14,6 +15,7 @@ export type Behaviour =
   | { readonly value: string; readonly applied?: number }
   | { readonly error: EntryErrorCode; readonly detail: string }
   | 'nil'
+  | 'the key'
   | 'silent'
   | 'again once'
   | 'garbage'
@@ -57,22 +59,23 @@ export class FakeNode implements RespService<undefined> {
     if (this.behaviour === 'silent') return;
     if (this.behaviour === 'not ready') return reply.error('LVNOTREADY starting');
     if (this.behaviour === 'garbage') return reply.bulk(Buffer.from('garbage'));
-    const { entries } = parseReadCommand(args);
-    const writer = new ReadReplyWriter();
-    while (entries.next()) this.answer(writer, entries.minOffset);
+    const { entries, seal } = parseReadCommand(args);
+    const writer = new ReadReplyWriter(seal);
+    while (entries.next()) this.answer(writer, entries);
     if (this.behaviour === 'wrong count') writer.nil(0);
     const send = (): void => reply.bulk(writer.finish(0, 1, [{ partition: 0, nextOffset: 1 }]));
     if (this.delayMs === 0) send();
     else setTimeout(send, this.delayMs);
   }
 
-  private answer(writer: ReadReplyWriter, minOffset: number): void {
+  private answer(writer: ReadReplyWriter, entries: ReadEntries): void {
     const { behaviour } = this;
-    if (behaviour === 'again once' && this.reads === 1) writer.again();
+    if (behaviour === 'the key') writer.value(1, null, entries.key());
+    else if (behaviour === 'again once' && this.reads === 1) writer.again();
     else if (behaviour === 'again once') writer.value(1, null, Buffer.from('at last'));
     else if (typeof behaviour !== 'object') writer.nil(7);
     else if ('error' in behaviour) writer.error(entryErrorText(behaviour.error, behaviour.detail));
-    else if (minOffset > (behaviour.applied ?? Infinity))
+    else if (entries.minOffset > (behaviour.applied ?? Infinity))
       writer.error(entryErrorText('LVBEHIND', `0:${behaviour.applied}`));
     else writer.value(1, null, Buffer.from(behaviour.value));
   }

@@ -3,6 +3,7 @@ import { ClusterState } from '@levee/cluster';
 import { asOffset, silentLogger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { namespaceEntity, nodeEntity, routeEntity } from './cluster-entities';
+import { systemNetwork } from '@levee/wire';
 import type { FakeNode } from './fake-node';
 
 function stateOf(nodes: readonly FakeNode[]): ClusterState {
@@ -23,7 +24,7 @@ export async function closeStores(): Promise<void> {
 }
 
 /** A store that reads from these nodes, the first being the primary of everything. */
-export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = {}): Store {
+export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = {}, network = systemNetwork): Store {
   const limits = {
     attemptMs: 100,
     positionWaitMs: 50,
@@ -32,7 +33,7 @@ export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = 
     hedgeDelayFirstMs: 20,
     ...but,
   };
-  const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
+  const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger, network };
   const view = { state: stateOf(nodes), onDecision: () => () => undefined };
   const store = new Store({} as Log, view, { ...world, producer: 'p', limits });
   cleanups.push(...nodes.map((node) => () => node.close()), () => store.close(0));
@@ -42,10 +43,14 @@ export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = 
 /** The value of a key, `nil`, or the failure as text. */
 export function readOnce(
   store: Store,
-  { minOffset = 0, consistency = 'session' }: { minOffset?: number; consistency?: Consistency } = {},
+  {
+    minOffset = 0,
+    consistency = 'session',
+    key = 'k',
+  }: { minOffset?: number; consistency?: Consistency; key?: string } = {},
 ): Promise<string> {
   return new Promise((resolve) => {
-    const read = new CallbackRead(Buffer.from('k'), consistency, undefined, (result) => {
+    const read = new CallbackRead(Buffer.from(key), consistency, undefined, (result) => {
       if (result instanceof StoreFailure) resolve(result.text);
       else resolve(result ? result.value.toString() : 'nil');
     });

@@ -1,10 +1,17 @@
-import { applied, type AwaitOutcome, type AwaitRequest, encodeAwaitReply, type ReplySlot } from '@levee/wire';
+import {
+  applied,
+  type AwaitOutcome,
+  type AwaitRequest,
+  encodeAwaitReply,
+  type Received,
+  type ReplySlot,
+} from '@levee/wire';
 import { nodeLimits } from './node-limits';
 import { PendingPositions } from './pending-positions';
 import type { ServingContext } from './serving-context';
 
 /** Answers LV.AWAIT when every position is applied, or at the deadline with how far each replica is. */
-export function answerAwait(context: ServingContext, request: AwaitRequest, reply: ReplySlot): void {
+export function answerAwait(context: ServingContext, request: Received<AwaitRequest>, reply: ReplySlot): void {
   const { host } = context;
   let waits: PendingPositions | undefined;
   for (const { chunkId, partition, nextOffset } of request.entries) {
@@ -23,7 +30,7 @@ export function answerAwait(context: ServingContext, request: AwaitRequest, repl
       const reached = hosted.nextOffset(partition);
       return reached >= nextOffset ? applied : { kind: 'behind', nextOffset: reached };
     });
-    reply.bulk(encodeAwaitReply({ tableVersion, outcomes }));
+    reply.bulk(encodeAwaitReply({ tableVersion, outcomes }, request.seal));
   };
   if (waits === undefined) finish();
   else waits.whenOver(Math.min(request.deadlineMs, nodeLimits.waitMsMax), finish);

@@ -1,6 +1,13 @@
 import { scanReplica } from '@levee/chunk-store';
 import { failureCode, messageOf } from '@levee/kernel';
-import { encodeRangeReply, entryErrorText, type RangeItem, type RangeRequest, type ReplySlot } from '@levee/wire';
+import {
+  encodeRangeReply,
+  entryErrorText,
+  type RangeItem,
+  type RangeRequest,
+  type Received,
+  type ReplySlot,
+} from '@levee/wire';
 import type { HostedReplica } from './hosted-replica';
 import { nodeLimits } from './node-limits';
 import { PendingPositions } from './pending-positions';
@@ -10,7 +17,7 @@ import type { ServingContext } from './serving-context';
 const empty = Buffer.alloc(0);
 
 /** Answers LV.RANGE with one ordered page of a chunk, once the replica has applied the positions asked for. */
-export function answerRange(context: ServingContext, request: RangeRequest, reply: ReplySlot): void {
+export function answerRange(context: ServingContext, request: Received<RangeRequest>, reply: ReplySlot): void {
   const hosted = context.host.chunk(request.chunkId);
   if (hosted === undefined) {
     const route = context.state.route(request.chunkId);
@@ -30,7 +37,7 @@ export function answerRange(context: ServingContext, request: RangeRequest, repl
 
 async function answerPage(
   context: ServingContext,
-  request: RangeRequest,
+  request: Received<RangeRequest>,
   { hosted, reply }: { hosted: HostedReplica; reply: ReplySlot },
 ): Promise<void> {
   const refusal = refusalOf(context, request, hosted);
@@ -52,9 +59,8 @@ async function answerPage(
     });
     // The first key not looked at: nothing sorts between a key and that key followed by a zero byte.
     const nextKey = page.resumeAt === undefined ? undefined : Buffer.concat([page.resumeAt, Buffer.alloc(1)]);
-    reply.bulk(
-      encodeRangeReply({ ageMs, tableVersion: context.routeVersion(request.namespace), items, positions, nextKey }),
-    );
+    const tableVersion = context.routeVersion(request.namespace);
+    reply.bulk(encodeRangeReply({ ageMs, tableVersion, items, positions, nextKey }, request.seal));
   } catch (error) {
     if (failureCode(error) === 'REPLICA_DAMAGED') {
       hosted.damaged(error);

@@ -2,7 +2,14 @@ import type { NamespaceState } from '@levee/events';
 import { Breather } from '@levee/chunk-store';
 import { failureCode, messageOf } from '@levee/kernel';
 import { partitionOfSlot } from '@levee/keyspace';
-import { entryErrorText, type PartitionPosition, ReadReplyWriter, type ReadRequest, type ReplySlot } from '@levee/wire';
+import {
+  entryErrorText,
+  type PartitionPosition,
+  ReadReplyWriter,
+  type ReadRequest,
+  type Received,
+  type ReplySlot,
+} from '@levee/wire';
 import type { HostedReplica } from './hosted-replica';
 import { nodeLimits } from './node-limits';
 import { PendingPositions } from './pending-positions';
@@ -23,13 +30,13 @@ export class ReadAnswer {
 
   constructor(
     private readonly context: ServingContext,
-    private readonly request: ReadRequest,
+    private readonly request: Received<ReadRequest>,
     namespace: NamespaceState,
     private readonly reply: ReplySlot,
   ) {
     this.partitions = namespace.partitions;
     this.ageMsMax = ageLimit(request.maxAgeMs, namespace);
-    this.writer = new ReadReplyWriter(64 + request.entries.count * 128);
+    this.writer = new ReadReplyWriter(request.seal, 64 + request.entries.count * 128);
     this.breather = new Breather(context.clock);
   }
 

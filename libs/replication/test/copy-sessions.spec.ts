@@ -7,11 +7,13 @@ import { copyLimits, CopySessions } from '@levee/replication';
 import {
   copyCloseCommand,
   copyNextCommand,
+  type CopyOpened,
   copyOpenCommand,
   parseCopyFrame,
   parseCopyOpened,
   RespError,
   type RespReply,
+  sealOfCommand,
 } from '@levee/wire';
 import { SmallCluster } from './small-cluster';
 
@@ -31,27 +33,27 @@ describe('LV.COPY', () => {
   });
   afterEach(() => cluster.close());
 
-  const open = (change: object = {}): Promise<RespReply> => {
+  const openCommand = (change: object = {}): readonly (string | Buffer)[] => {
     const { chunkId, slotStart, slotEnd } = chunk;
-    const request = { namespace: ns, chunkId, slotStart, slotEnd, after: Buffer.alloc(0), ...change };
-    return cluster.send('n1', copyOpenCommand(request));
+    return copyOpenCommand({ namespace: ns, chunkId, slotStart, slotEnd, after: Buffer.alloc(0), ...change });
   };
+  const open = (change: object = {}): Promise<RespReply> => cluster.send('n1', openCommand(change));
+  const opened = async (): Promise<CopyOpened> =>
+    parseCopyOpened((await open()) as Buffer, sealOfCommand(openCommand()));
   const text = (reply: RespReply): string => (reply instanceof RespError ? reply.text : 'a reply');
 
   it('hands out a snapshot block by block, in order, each block once', async () => {
     const end = (await cluster.log.offsets(cluster.view.state.namespace(ns)!.binlog))[0]!.endOffset;
     await cluster.read('n1', ns, ['key-49'], { minOffset: end });
-    const { copyId, positions } = parseCopyOpened((await open()) as Buffer);
+    const { copyId, positions } = await opened();
     expect(positions).toHaveLength(1);
     const position = positions[0]!;
     expect(position).toMatchObject({ partition: 0, leaderEpoch: expect.any(Number) as number });
     expect(position.completeAtMs).toBeGreaterThan(systemClock.nowMs() - 60_000);
     const sizes: number[] = [];
     for (let sequence = 0; ; sequence++) {
-      const frame = parseCopyFrame(
-        (await cluster.send('n1', copyNextCommand(copyId, sequence, 200))) as Buffer,
-        sequence,
-      );
+      const next = copyNextCommand(copyId, sequence, 200);
+      const frame = parseCopyFrame((await cluster.send('n1', next)) as Buffer, sequence, sealOfCommand(next));
       sizes.push(frame.block.length);
       if (frame.last) break;
     }
@@ -74,11 +76,11 @@ describe('LV.COPY', () => {
   });
 
   it(`holds ${copyLimits.openMax} snapshots open at most; one that is closed makes room`, async () => {
-    const opened: string[] = [];
-    for (let i = 0; i < copyLimits.openMax; i++) opened.push(parseCopyOpened((await open()) as Buffer).copyId);
-    expect(new Set(opened).size).toBe(copyLimits.openMax);
+    const copies: string[] = [];
+    for (let i = 0; i < copyLimits.openMax; i++) copies.push((await opened()).copyId);
+    expect(new Set(copies).size).toBe(copyLimits.openMax);
     expect(text(await open())).toMatch(/^LVCOPYBUSY 4 copies are open/);
-    await cluster.send('n1', copyCloseCommand(opened[1]!));
+    await cluster.send('n1', copyCloseCommand(copies[1]!));
     expect(text(await open())).toBe('a reply');
   });
 
@@ -102,7 +104,7 @@ describe('LV.COPY', () => {
   });
 
   it('ends with the replica: a rebuild under it is no half snapshot', async () => {
-    const { copyId } = parseCopyOpened((await open()) as Buffer);
+    const { copyId } = await opened();
     await cluster.send('n1', copyNextCommand(copyId, 0, 50));
     cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!.rebuild('the test asks for it');
     expect(text(await open())).toMatch(/^LVNOTREADY/);

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { decodeAs, encode, encodePut } from '@levee/codec';
 import type { ReplicaDigest } from '@levee/events';
 import { asOffset, asPartition, reservedKeyPrefix } from '@levee/kernel';
-import { parseAwaitReply, parseRangeReply, awaitCommand, rangeCommand, nodeCommands, RespError } from '@levee/wire';
+import {
+  parseAwaitReply,
+  parseRangeReply,
+  awaitCommand,
+  rangeCommand,
+  nodeCommands,
+  RespError,
+  sealOfCommand,
+} from '@levee/wire';
 import { barrierKey } from '@levee/journal';
 import { DataNode } from '@levee/replication';
 import { BentLog } from './bent-log';
@@ -83,8 +91,9 @@ describe('a data node', () => {
     const { offset } = await cluster.append(ns, 'key-1', 'x');
     const ask = async (nextOffset: number, deadlineMs: number, chunkId = chunk.chunkId) => {
       const entries = [{ chunkId, partition, nextOffset }];
-      const reply = await cluster.send('n1', awaitCommand({ namespace: ns, tableVersion: 0, deadlineMs, entries }));
-      return parseAwaitReply(reply as Buffer).outcomes[0];
+      const command = awaitCommand({ namespace: ns, tableVersion: 0, deadlineMs, entries });
+      const reply = await cluster.send('n1', command);
+      return parseAwaitReply(reply as Buffer, sealOfCommand(command)).outcomes[0];
     };
     expect(await ask(offset + 1, 5_000)).toEqual({ kind: 'applied' });
     expect(await ask(offset + 2, 20)).toEqual({ kind: 'behind', nextOffset: offset + 1 });
@@ -107,7 +116,8 @@ describe('a data node', () => {
           chunkId: chunk.chunkId,
         };
         const rest = { from, to: Buffer.alloc(0), limit: 7, bytesMax: 1 << 20, keysOnly: false, positions: [] };
-        const page = parseRangeReply((await cluster.send('n1', rangeCommand({ ...request, ...rest }))) as Buffer);
+        const command = rangeCommand({ ...request, ...rest });
+        const page = parseRangeReply((await cluster.send('n1', command)) as Buffer, sealOfCommand(command));
         found.push(...page.items.map(({ key, value }) => `${key.toString()}=${value.toString()}`));
         if (page.nextKey === undefined) break;
         from = Buffer.from(page.nextKey);

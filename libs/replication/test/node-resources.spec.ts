@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { encodeCommand, parseRangeReply, rangeCommand } from '@levee/wire';
+import { encodeCommand, parseRangeReply, rangeCommand, sealOfCommand } from '@levee/wire';
 import { SmallCluster, until } from './small-cluster';
 
 const ns = 'shop.orders';
@@ -85,7 +85,7 @@ describe('resources of a node', () => {
       );
       for (let i = 0; i < 40; i++) {
         const reply = await cluster.send('n1', page);
-        expect(parseRangeReply(reply as Buffer).items.length).toBeGreaterThan(100);
+        expect(parseRangeReply(reply as Buffer, sealOfCommand(page)).items.length).toBeGreaterThan(100);
         expect((await cluster.read('n1', ns, [`key-${i}`]))[0]).toMatch(new RegExp(`^${i} x+$`));
       }
       // All the room, while nobody is known to be slow, and then a page for each of them that had none.

@@ -19,6 +19,7 @@ import {
   readTags,
   RespClient,
   RespError,
+  sealOfCommand,
   type RespReply,
 } from '@levee/wire';
 
@@ -176,9 +177,10 @@ export class SmallCluster {
       entries.add(options.slot ?? this.place(namespace, key).slot, options.minOffset ?? 0, Buffer.from(key));
     const { maxAgeMs = -1, nowMs = systemClock.nowMs(), deadlineMs = 2_000 } = options;
     const request = { namespace, tableVersion: 0, maxAgeMs, nowMs, deadlineMs };
-    const reply = await this.send(nodeId, readCommand(request, entries));
+    const command = readCommand(request, entries);
+    const reply = await this.send(nodeId, command);
     if (reply instanceof RespError) return [reply.text];
-    const found = new ReadReply(reply as Buffer);
+    const found = new ReadReply(reply as Buffer, sealOfCommand(command));
     const texts: string[] = [];
     while (found.next()) {
       if (found.tag === readTags.value) texts.push(found.value().toString());

@@ -1,6 +1,6 @@
-import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { FrameFailure, FrameReader, FrameWriter, noSeal, type Seal } from './frame';
 import { nodeCommands } from './node-protocol';
-import { entryCount, openRequest } from './request-frame';
+import { entryCount, openRequest, type Received } from './request-frame';
 
 export interface AwaitEntry {
   readonly chunkId: string;
@@ -44,7 +44,7 @@ export function awaitCommand(request: AwaitRequest): readonly (string | Buffer)[
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
-export function parseAwaitCommand(args: readonly Buffer[]): AwaitRequest {
+export function parseAwaitCommand(args: readonly Buffer[]): Received<AwaitRequest> {
   const reader = openRequest(args);
   const tableVersion = reader.u64();
   const deadlineMs = reader.u64();
@@ -57,11 +57,11 @@ export function parseAwaitCommand(args: readonly Buffer[]): AwaitRequest {
     entries.push({ partition, nextOffset, chunkId: reader.text16() });
   }
   reader.end();
-  return { namespace, tableVersion, deadlineMs, entries };
+  return { namespace, tableVersion, deadlineMs, entries, seal: reader.seal };
 }
 
 /** Outcomes in the order of the request's entries. */
-export function encodeAwaitReply(reply: AwaitReply): Buffer {
+export function encodeAwaitReply(reply: AwaitReply, answerTo: Seal = noSeal): Buffer {
   const frame = new FrameWriter(12 + reply.outcomes.length * 9);
   frame.u64(reply.tableVersion);
   frame.u32(reply.outcomes.length);
@@ -72,11 +72,11 @@ export function encodeAwaitReply(reply: AwaitReply): Buffer {
       frame.u64(outcome.kind === 'behind' ? outcome.nextOffset : outcome.seq);
     }
   }
-  return frame.finish();
+  return frame.finish(answerTo);
 }
 
-export function parseAwaitReply(bulk: Buffer): AwaitReply {
-  const reader = FrameReader.open(bulk);
+export function parseAwaitReply(bulk: Buffer, answerTo: Seal = noSeal): AwaitReply {
+  const reader = FrameReader.open(bulk, answerTo);
   const tableVersion = reader.u64();
   const count = entryCount(reader);
   const outcomes: AwaitOutcome[] = [];

@@ -10,6 +10,7 @@ import {
 } from '@levee/wire';
 
 const received = (args: readonly (string | Buffer)[]): Buffer[] => args.map((arg) => Buffer.from(arg));
+const seal = expect.any(Number) as number;
 
 describe('LV.COPY frames', () => {
   it('commands arrive as they were meant', () => {
@@ -20,9 +21,9 @@ describe('LV.COPY frames', () => {
       slotEnd: 9,
       after: Buffer.from([0, 255]),
     };
-    expect(parseCopyCommand(received(copyOpenCommand(open)))).toEqual({ what: 'open', ...open });
+    expect(parseCopyCommand(received(copyOpenCommand(open)))).toEqual({ what: 'open', ...open, seal });
     const next = { what: 'next', copyId: 'i-1', sequence: 7, bytesMax: 1024 };
-    expect(parseCopyCommand(received(copyNextCommand('i-1', 7, 1024)))).toEqual(next);
+    expect(parseCopyCommand(received(copyNextCommand('i-1', 7, 1024)))).toEqual({ ...next, seal });
   });
 
   it('positions keep unknown epochs and large offsets', () => {

@@ -1,6 +1,6 @@
-import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { FrameFailure, FrameReader, FrameWriter, noSeal, type Seal } from './frame';
 import { nodeCommands, nodeProtocolLimits } from './node-protocol';
-import { amount, openRequest } from './request-frame';
+import { amount, openRequest, type Received } from './request-frame';
 
 /** LV.COPY OPEN: a snapshot of the slots `[slotStart, slotEnd)` of a chunk, by ascending key. */
 export interface CopyOpenRequest {
@@ -76,11 +76,11 @@ export function copyCloseCommand(copyId: string): readonly (string | Buffer)[] {
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
-export function parseCopyCommand(args: readonly Buffer[]): CopyRequest {
+export function parseCopyCommand(args: readonly Buffer[]): Received<CopyRequest> {
   const reader = openRequest(args);
   const request = copyRequest(reader);
   reader.end();
-  return request;
+  return { ...request, seal: reader.seal };
 }
 
 function copyRequest(reader: FrameReader): CopyRequest {
@@ -109,7 +109,7 @@ function copyRequest(reader: FrameReader): CopyRequest {
   }
 }
 
-export function encodeCopyOpened({ copyId, positions, bytesEstimate }: CopyOpened): Buffer {
+export function encodeCopyOpened({ copyId, positions, bytesEstimate }: CopyOpened, answerTo: Seal = noSeal): Buffer {
   const frame = new FrameWriter(64 + positions.length * 24);
   frame.text16(copyId);
   frame.u64(bytesEstimate);
@@ -120,11 +120,11 @@ export function encodeCopyOpened({ copyId, positions, bytesEstimate }: CopyOpene
     frame.u32(leaderEpoch + 1);
     frame.u64(completeAtMs);
   }
-  return frame.finish();
+  return frame.finish(answerTo);
 }
 
-export function parseCopyOpened(bulk: Buffer): CopyOpened {
-  const reader = FrameReader.open(bulk);
+export function parseCopyOpened(bulk: Buffer, answerTo: Seal = noSeal): CopyOpened {
+  const reader = FrameReader.open(bulk, answerTo);
   const copyId = reader.text16();
   const bytesEstimate = reader.u64();
   const count = reader.u32();
@@ -140,17 +140,17 @@ export function parseCopyOpened(bulk: Buffer): CopyOpened {
 /** `sequence u32 | last u8`, then the block. */
 export const copyFrameHeaderBytes = 5;
 
-export function encodeCopyFrame({ sequence, last, block }: CopyFrame): Buffer {
+export function encodeCopyFrame({ sequence, last, block }: CopyFrame, answerTo: Seal = noSeal): Buffer {
   const frame = new FrameWriter(copyFrameHeaderBytes + block.length);
   frame.u32(sequence);
   frame.u8(last ? 1 : 0);
   frame.bytes(block);
-  return frame.finish();
+  return frame.finish(answerTo);
 }
 
 /** Throws FrameFailure when it was damaged, or is not the block asked for. The block is a view. */
-export function parseCopyFrame(bulk: Buffer, sequence: number): CopyFrame {
-  const reader = FrameReader.open(bulk);
+export function parseCopyFrame(bulk: Buffer, sequence: number, answerTo: Seal = noSeal): CopyFrame {
+  const reader = FrameReader.open(bulk, answerTo);
   const found = reader.u32();
   if (found !== sequence) throw new FrameFailure(`block ${found} of a copy came in place of ${sequence}`);
   const last = reader.u8() === 1;

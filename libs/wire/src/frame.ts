@@ -1,5 +1,5 @@
 import { crc32cNative } from '@levee/codec';
-import { Failure } from '@levee/kernel';
+import { Failure, type Unit } from '@levee/kernel';
 
 /** A binary frame does not hold what its own counts and lengths say. */
 export class FrameFailure extends Failure<'BAD_FRAME'> {
@@ -14,6 +14,19 @@ const high = 0x1_0000_0000;
 
 /** CRC-32C at the end of each frame: of as many damaged packets as a data centre sees, TCP's own checksum misses some. */
 const sealBytes = 4;
+
+/**
+ * The checksum of a request. That of its answer goes on from it, because a damaged count or length can make a node see
+ * more requests than were sent: their answers would be taken for those of the next ones.
+ */
+export type Seal = Unit<'Seal', number>;
+/** Of what answers nothing: a request. */
+export const noSeal = 0 as Seal;
+
+/** Of a frame that was sent. */
+export function sealOf(frame: Buffer): Seal {
+  return wordAt(frame, frame.length - sealBytes) as Seal;
+}
 
 /** Grows by doubling; integers are little endian, 64-bit ones are two words (low, high) of a safe integer. */
 export class FrameWriter {
@@ -82,9 +95,9 @@ export class FrameWriter {
     this.setU32(at + 4, Math.floor(n / high));
   }
 
-  /** The bytes written, sealed; the writer must not be used afterwards. */
-  finish(): Buffer {
-    this.u32(crc32cNative(this.buffer.subarray(0, this.at)));
+  /** The bytes written, sealed as the answer to a request or as one; the writer must not be used afterwards. */
+  finish(answerTo = noSeal): Buffer {
+    this.u32(crc32cNative(this.buffer.subarray(0, this.at), answerTo));
     return this.buffer.subarray(0, this.at);
   }
 
@@ -105,16 +118,19 @@ export class FrameReader {
   private at = 0;
 
   /** `buffer`: a frame without its seal. */
-  constructor(readonly buffer: Buffer) {}
+  constructor(
+    readonly buffer: Buffer,
+    readonly seal = noSeal,
+  ) {}
 
-  /** Of a frame as it came. */
-  static open(frame: Buffer): FrameReader {
+  /** Of a frame as it came: an answer to a request, or one. */
+  static open(frame: Buffer, answerTo = noSeal): FrameReader {
     const end = frame.length - sealBytes;
     if (end < 0) throw new FrameFailure(`a frame of ${frame.length} bytes ends too early`);
-    const reader = new FrameReader(frame.subarray(0, end));
-    if (crc32cNative(reader.buffer) !== wordAt(frame, end))
-      throw new FrameFailure(`a frame of ${frame.length} bytes fails its checksum: it was damaged on its way`);
-    return reader;
+    const reader = new FrameReader(frame.subarray(0, end), sealOf(frame));
+    if (crc32cNative(reader.buffer, answerTo) === reader.seal) return reader;
+    const or = answerTo === noSeal ? '' : ', or answers another request';
+    throw new FrameFailure(`a frame of ${frame.length} bytes fails its checksum: it was damaged on its way${or}`);
   }
 
   get position(): number {

@@ -10,6 +10,7 @@ export * from './reply-parser';
 export * from './reply-slot';
 export * from './reply-writer';
 export * from './request-encoder';
+export { sealOfCommand, type Received } from './request-frame';
 export * from './request-parser';
 export * from './resp-client';
 export * from './resp-connection';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { awaitCommand, encodeAwaitReply, parseAwaitCommand, parseAwaitReply, type AwaitOutcome } from './await-frames';
-import { parseCopyCommand } from './copy-frames';
-import { FrameFailure, FrameWriter } from './frame';
+import { encodeCopyFrame, encodeCopyOpened, parseCopyCommand, parseCopyFrame, parseCopyOpened } from './copy-frames';
+import { FrameFailure, FrameWriter, noSeal, type Seal } from './frame';
 import { parseEntryError } from './node-protocol';
 import { encodeRangeReply, parseRangeCommand, parseRangeReply, rangeCommand, type RangeItem } from './range-frames';
 import { parseReadCommand, readCommand, ReadEntriesWriter, ReadReply, ReadReplyWriter, readTags } from './read-frames';
@@ -15,6 +15,7 @@ function sealedFrame(body: Buffer): Buffer {
   frame.bytes(body);
   return frame.finish();
 }
+const seal = expect.any(Number) as number;
 const received = (args: readonly (string | Buffer)[]): Buffer[] => args.map((arg) => Buffer.from(arg as string));
 
 describe('LV.READ', () => {
@@ -47,7 +48,7 @@ describe('LV.READ', () => {
     );
     fc.assert(
       fc.property(fc.array(result, { maxLength: 20 }), fc.array(position, { maxLength: 5 }), (results, positions) => {
-        const writer = new ReadReplyWriter(1);
+        const writer = new ReadReplyWriter(noSeal, 1);
         for (const each of results) {
           if ('value' in each) writer.value(each.offset, each.expiresAtMs || null, each.value);
           else if ('text' in each) writer.error(each.text);
@@ -81,7 +82,7 @@ describe('LV.AWAIT', () => {
     fc.assert(
       fc.property(fc.array(entry), fc.array(outcome), (entries, outcomes) => {
         const request = { namespace: 'a', tableVersion: 3, deadlineMs: 4, entries };
-        expect(parseAwaitCommand(received(awaitCommand(request)))).toEqual(request);
+        expect(parseAwaitCommand(received(awaitCommand(request)))).toEqual({ ...request, seal });
         expect(parseAwaitReply(encodeAwaitReply({ tableVersion: 8, outcomes }))).toEqual({ tableVersion: 8, outcomes });
       }),
     );
@@ -115,7 +116,7 @@ describe('LV.RANGE', () => {
       keysOnly: true,
       positions: [{ partition: 1, nextOffset: 2 }],
     };
-    expect(parseRangeCommand(received(rangeCommand(request)))).toEqual(request);
+    expect(parseRangeCommand(received(rangeCommand(request)))).toEqual({ ...request, seal });
     for (const name of ['limit', 'bytesMax'])
       expect(() => parseRangeCommand(received(rangeCommand({ ...request, [name]: 0 })))).toThrow(
         `${name} is at least 1`,
@@ -169,6 +170,31 @@ describe('hostile frames', () => {
         damaged[bit >> 3]! ^= 1 << (bit & 7);
         expect(() => parse(damaged)).toThrow('fails its checksum');
       }
+    }
+  });
+
+  it('the answer to one request fits no other, nor a request that has none', () => {
+    const [ours, another] = [7, 8] as Seal[];
+    const replies = new ReadReplyWriter(ours);
+    replies.value(3, null, Buffer.from('value'));
+    const outcomes: AwaitOutcome[] = [{ kind: 'applied' }];
+    const whole: readonly (readonly [Buffer, (frame: Buffer, answerTo?: Seal) => unknown])[] = [
+      [replies.finish(1, 2, []), (frame, answerTo) => new ReadReply(frame, answerTo)],
+      [encodeAwaitReply({ tableVersion: 1, outcomes }, ours), parseAwaitReply],
+      [
+        encodeRangeReply({ ageMs: 1, tableVersion: 2, items: [], positions: [], nextKey: undefined }, ours),
+        parseRangeReply,
+      ],
+      [encodeCopyOpened({ copyId: 'c', positions: [], bytesEstimate: 5 }, ours), parseCopyOpened],
+      [
+        encodeCopyFrame({ sequence: 1, last: true, block: Buffer.from('b') }, ours),
+        (frame, answerTo) => parseCopyFrame(frame, 1, answerTo),
+      ],
+    ];
+    for (const [frame, parse] of whole) {
+      expect(() => parse(frame, ours)).not.toThrow();
+      expect(() => parse(frame, another)).toThrow('answers another request');
+      expect(() => parse(frame)).toThrow('fails its checksum');
     }
   });
 

@@ -26,7 +26,7 @@
  * here), -ERR (malformed, or damaged on its way).
  *
  * Frames (little endian; u64 = low word, high word, at most 2^53-1; text = length u16, UTF-8; each ends with the crc32c
- * u32 of all that precedes it):
+ * u32 of all that precedes it; that of an answer goes on from the one of its request, so that it fits no other):
  *
  *   readRequest   count u32, then each: slot u32, minOffset u64 (0 = none), keyLength u16, key
  *                 minOffset is a next offset of the slot's partition: the replica must have applied up to it

@@ -1,6 +1,6 @@
-import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { FrameFailure, FrameReader, FrameWriter, noSeal, type Seal } from './frame';
 import { nodeCommands, nodeProtocolLimits, type PartitionPosition } from './node-protocol';
-import { amount, openRequest } from './request-frame';
+import { amount, openRequest, type Received } from './request-frame';
 
 export interface RangeRequest {
   readonly namespace: string;
@@ -61,9 +61,10 @@ export function rangeCommand(request: RangeRequest): readonly (string | Buffer)[
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
-export function parseRangeCommand(args: readonly Buffer[]): RangeRequest {
+export function parseRangeCommand(args: readonly Buffer[]): Received<RangeRequest> {
   const reader = openRequest(args);
   const request = {
+    seal: reader.seal,
     tableVersion: reader.u64(),
     maxAgeMs: reader.u64() - 1,
     nowMs: reader.u64(),
@@ -81,7 +82,7 @@ export function parseRangeCommand(args: readonly Buffer[]): RangeRequest {
   return request;
 }
 
-export function encodeRangeReply(reply: RangeReply): Buffer {
+export function encodeRangeReply(reply: RangeReply, answerTo: Seal = noSeal): Buffer {
   const frame = new FrameWriter(replyBytes(reply));
   frame.u32(Math.min(0xffff_ffff, Math.max(0, Math.floor(reply.ageMs))));
   frame.u64(reply.tableVersion);
@@ -101,7 +102,7 @@ export function encodeRangeReply(reply: RangeReply): Buffer {
   }
   writePositions(frame, reply.positions);
   if (reply.nextKey !== undefined) frame.bytes(reply.nextKey);
-  return frame.finish();
+  return frame.finish(answerTo);
 }
 
 /** At least, unless errors are long: a page that grows by doubling leaves three times itself behind. */
@@ -111,8 +112,8 @@ function replyBytes({ items, positions, nextKey }: RangeReply): number {
   return bytes;
 }
 
-export function parseRangeReply(bulk: Buffer): RangeReply {
-  const reader = FrameReader.open(bulk);
+export function parseRangeReply(bulk: Buffer, answerTo: Seal = noSeal): RangeReply {
+  const reader = FrameReader.open(bulk, answerTo);
   const ageMs = reader.u32();
   const tableVersion = reader.u64();
   const count = reader.u32();

@@ -1,6 +1,6 @@
-import { FrameFailure, FrameReader, FrameWriter } from './frame';
+import { FrameFailure, FrameReader, FrameWriter, noSeal, type Seal } from './frame';
 import { nodeCommands, nodeProtocolLimits, type PartitionPosition } from './node-protocol';
-import { entryCount, openRequest } from './request-frame';
+import { entryCount, openRequest, type Received } from './request-frame';
 
 /** What all entries of one LV.READ have in common. */
 export interface ReadHeader {
@@ -23,7 +23,7 @@ export function readCommand(header: ReadHeader, entries: ReadEntriesWriter): rea
 }
 
 /** Of a received command; throws FrameFailure with a text for the `-ERR` reply. */
-export function parseReadCommand(args: readonly Buffer[]): ReadRequest {
+export function parseReadCommand(args: readonly Buffer[]): Received<ReadRequest> {
   const reader = openRequest(args);
   const entries = new ReadEntries(reader);
   const tableVersion = reader.u64();
@@ -32,7 +32,7 @@ export function parseReadCommand(args: readonly Buffer[]): ReadRequest {
   const deadlineMs = reader.u64();
   const namespace = reader.text16();
   reader.end();
-  return { namespace, tableVersion, maxAgeMs, nowMs, deadlineMs, entries };
+  return { namespace, tableVersion, maxAgeMs, nowMs, deadlineMs, entries, seal: reader.seal };
 }
 
 /** Packs the entries of one LV.READ. */
@@ -130,7 +130,10 @@ export class ReadReplyWriter {
   private readonly frame: FrameWriter;
   private count = 0;
 
-  constructor(bytesExpected = 1024) {
+  constructor(
+    private readonly answerTo: Seal = noSeal,
+    bytesExpected = 1024,
+  ) {
     this.frame = new FrameWriter(bytesExpected);
     this.frame.bytes(emptyHeader);
   }
@@ -180,7 +183,7 @@ export class ReadReplyWriter {
       frame.u32(partition);
       frame.u64(nextOffset);
     }
-    return frame.finish();
+    return frame.finish(this.answerTo);
   }
 }
 
@@ -203,8 +206,11 @@ export class ReadReply {
   private readonly reader: FrameReader;
   private left: number;
 
-  constructor(readonly buffer: Buffer) {
-    this.reader = FrameReader.open(buffer);
+  constructor(
+    readonly buffer: Buffer,
+    answerTo: Seal = noSeal,
+  ) {
+    this.reader = FrameReader.open(buffer, answerTo);
     this.ageMs = this.reader.u32();
     this.tableVersion = this.reader.u64();
     this.count = this.reader.u32();

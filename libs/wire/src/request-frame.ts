@@ -1,5 +1,16 @@
-import { FrameFailure, FrameReader } from './frame';
+import { FrameFailure, FrameReader, type Seal, sealOf } from './frame';
 import { nodeProtocolLimits } from './node-protocol';
+
+/** A request as the node has it. */
+export type Received<Request> = Request & {
+  /** Its answer is sealed with it. */
+  readonly seal: Seal;
+};
+
+/** Of a command that is sent: what its answer must be sealed with. */
+export function sealOfCommand(args: readonly (string | Buffer)[]): Seal {
+  return sealOf(args[1] as Buffer);
+}
 
 /** The one argument of a received command, whole; throws FrameFailure with a text for the `-ERR` reply. */
 export function openRequest(args: readonly Buffer[]): FrameReader {

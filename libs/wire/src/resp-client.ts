@@ -123,6 +123,11 @@ export class RespClient {
     });
   }
 
+  /** A reply does not fit its request: nor may those behind it. Gives the connection up, as if it had broken. */
+  renew(why: string): void {
+    if (this.socket) this.lose(why);
+  }
+
   /** Fails what is under way and connects no more. */
   close(): void {
     this.lose('the client was closed');

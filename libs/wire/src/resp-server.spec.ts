@@ -226,6 +226,19 @@ describe('RespClient', () => {
     await Promise.all([server.close(0), expect(waiting).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' })]);
   });
 
+  it('begins anew with a connection whose replies are not to be trusted', async () => {
+    const { port } = await serve();
+    const client = new RespClient({ host: '127.0.0.1', port }, { limits: { backoffMinMs: 1, backoffMaxMs: 1 } });
+    cleanups.push(() => client.close());
+    const waiting = client.request(['HOLD'], 5_000);
+    while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    client.renew('the test says so');
+    await expect(waiting).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    held.splice(0).forEach((slot) => slot.text('late'));
+    while (!client.usable) await new Promise((resolve) => setImmediate(resolve));
+    expect(String(await client.request(['ECHO', 'b'], 1_000))).toBe('b');
+  });
+
   it('bounds its queue', async () => {
     const { port } = await serve();
     const client = new RespClient({ host: '127.0.0.1', port }, { limits: { requestsMax: 2 } });

@@ -1,9 +1,16 @@
 import { type Failure, failureCode, messageOf } from '@levee/kernel';
-import { type CopyRequest, encodeCopyFrame, encodeCopyOpened, entryErrorText, type ReplySlot } from '@levee/wire';
+import {
+  type CopyRequest,
+  encodeCopyFrame,
+  encodeCopyOpened,
+  entryErrorText,
+  type Received,
+  type ReplySlot,
+} from '@levee/wire';
 import type { ServingContext } from '../serving-context';
 
 /** Answers LV.COPY: a snapshot of a readable replica in blocks, as fast as they are asked for. */
-export function answerCopy(context: ServingContext, request: CopyRequest, reply: ReplySlot): void {
+export function answerCopy(context: ServingContext, request: Received<CopyRequest>, reply: ReplySlot): void {
   answer(context, request, reply).catch((error: unknown) => {
     const code = failureCode(error);
     if (code === 'REPLICA_DAMAGED') reply.error(entryErrorText('LVDAMAGED', messageOf(error)));
@@ -15,7 +22,11 @@ export function answerCopy(context: ServingContext, request: CopyRequest, reply:
   });
 }
 
-async function answer({ host, state }: ServingContext, request: CopyRequest, reply: ReplySlot): Promise<void> {
+async function answer(
+  { host, state }: ServingContext,
+  request: Received<CopyRequest>,
+  reply: ReplySlot,
+): Promise<void> {
   switch (request.what) {
     case 'open': {
       const hosted = host.chunk(request.chunkId);
@@ -23,12 +34,12 @@ async function answer({ host, state }: ServingContext, request: CopyRequest, rep
         return reply.error(entryErrorText('LVMOVED', `${state.seq} this node has no replica of ${request.chunkId}`));
       const { slotStart, slotEnd, after } = request;
       const range = { slotStart, slotEnd, after: after.length === 0 ? undefined : Buffer.from(after) };
-      return reply.bulk(encodeCopyOpened(await host.copies.begin(hosted, range)));
+      return reply.bulk(encodeCopyOpened(await host.copies.begin(hosted, range), request.seal));
     }
     case 'next': {
       const { copyId, sequence, bytesMax } = request;
       const { bytes, last } = await host.copies.next(copyId, sequence, bytesMax);
-      return reply.bulk(encodeCopyFrame({ sequence, last, block: bytes }));
+      return reply.bulk(encodeCopyFrame({ sequence, last, block: bytes }, request.seal));
     }
     case 'close':
       host.copies.end(request.copyId);

@@ -11,6 +11,8 @@ import {
   parseCopyOpened,
   RespClient,
   RespError,
+  type Seal,
+  sealOfCommand,
 } from '@levee/wire';
 import type { HostedReplica } from '../hosted-replica';
 import { copyLimits } from './copy-limits';
@@ -74,9 +76,9 @@ export async function openRemotePiece(
       check: (reply) => (reply instanceof RespError ? reply.text : undefined),
     },
   });
-  const ask = async (args: readonly (string | Buffer)[]): Promise<Buffer> => {
+  const ask = async (args: readonly (string | Buffer)[]): Promise<[Buffer, Seal]> => {
     const reply = await client.request(args, copyLimits.requestMs);
-    if (Buffer.isBuffer(reply)) return reply;
+    if (Buffer.isBuffer(reply)) return [reply, sealOfCommand(args)];
     throw new Failure('BAD_FRAME', `${source.respAddress} answered ${String(args[0])} with no block`);
   };
   // One block that is written, one that is ahead.
@@ -89,17 +91,15 @@ export async function openRemotePiece(
   const { chunkId, slotStart, slotEnd } = piece;
   const open = { namespace, chunkId, slotStart, slotEnd, after: after ?? Buffer.alloc(0) };
   try {
-    const { copyId, positions, bytesEstimate } = parseCopyOpened(await ask(copyOpenCommand(open)));
+    const { copyId, positions, bytesEstimate } = parseCopyOpened(...(await ask(copyOpenCommand(open))));
     let sequence = 0;
     return {
       positions,
       bytesEstimate,
       next: async () => {
         const wanted = sequence++;
-        const { block, last } = parseCopyFrame(
-          await ask(copyNextCommand(copyId, wanted, copyLimits.blockBytes)),
-          wanted,
-        );
+        const [reply, seal] = await ask(copyNextCommand(copyId, wanted, copyLimits.blockBytes));
+        const { block, last } = parseCopyFrame(reply, wanted, seal);
         return { bytes: block, last };
       },
       close: () => {
