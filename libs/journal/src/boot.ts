@@ -3,7 +3,6 @@ import { asOffset, type Clock, defined, type Logger } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
 import { EntityTable } from './entity-table';
-import { decodeEvent } from './event-codec';
 import { JournalChain } from './journal-chain';
 import { JournalFold, putEvent } from './journal-fold';
 import { ProjectedTopic } from './projection-records';
@@ -149,12 +148,11 @@ class CatchUp {
     }
     const link = this.chain.accept(record);
     if (link.kind !== 'decision') return;
-    for (const bytes of link.decision.events) {
-      const event = decodeEvent(bytes);
+    for (const [i, event] of link.events.entries()) {
       const key = entityKey(event);
       const known = this.topics.find(({ entities }) => entities.has(key))?.entities.get(key);
       if (known !== undefined && known.seq >= link.decision.seq) continue;
-      putEvent(this.table, event, bytes);
+      putEvent(this.table, event, link.decision.events[i] as Uint8Array);
       if (event.kind === 'removed') this.events.delete(key);
       else this.events.set(key, event);
     }

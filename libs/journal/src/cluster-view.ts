@@ -186,10 +186,10 @@ export class ClusterView {
     const from = { nextOffset: this.fold.position.nextOffset, leaderEpoch: this.leaderEpoch };
     const options = { signal: this.stopping.signal, idleMs: viewLimits.idleMs };
     for await (const batch of this.log.tail(this.topics.journal, asPartition(0), from, options)) {
-      this.trouble = undefined;
       this.leaderEpoch = batch.leaderEpoch;
       this.journalEnd = batch.endOffset;
       this.take(batch);
+      this.trouble = undefined;
       if (batch.records.length >= viewLimits.recordsPerTurn) await new Promise((resolve) => setImmediate(resolve));
     }
   }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { decode } from '@levee/codec';
+import type { ClusterEvent } from '@levee/cluster';
 import type { Claim, Decision } from '@levee/events';
 import { assert, asOffset, Failure, type Offset } from '@levee/kernel';
+import { decodeEvent } from './event-codec';
 
 /** Where a reader of the journal stands: enough to go on from a checkpoint without what came before. */
 export interface ChainPosition {
@@ -26,7 +28,7 @@ export const chainStart: ChainPosition = {
 };
 
 export type Link =
-  | { readonly kind: 'decision'; readonly decision: Decision }
+  | { readonly kind: 'decision'; readonly decision: Decision; readonly events: readonly ClusterEvent[] }
   | { readonly kind: 'claim'; readonly claim: Claim }
   /** Written by a master after a later claim, or a claim that came second: it never happened. */
   | { readonly kind: 'void'; readonly record: 'Decision' | 'Claim'; readonly term: number };
@@ -71,6 +73,8 @@ export class JournalChain {
         const decision = decoded.record;
         if (decision.term < this.at.term) return this.skip('Decision', decision.term, nextOffset);
         this.check(decision);
+        // What a newer version wrote may be no record here: this reader stands still then, and decides nothing.
+        const events = decision.events.map(decodeEvent);
         this.at = {
           seq: decision.seq,
           term: decision.term,
@@ -78,7 +82,7 @@ export class JournalChain {
           commandsOffset: decision.commandOffset >= 0 ? decision.commandOffset : this.at.commandsOffset,
           nextOffset,
         };
-        return { kind: 'decision', decision };
+        return { kind: 'decision', decision, events };
       }
       default:
         throw damage(record.offset, `it holds a ${decoded.name}`);

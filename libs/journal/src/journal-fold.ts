@@ -2,7 +2,6 @@ import { ClusterState, entityKey, evolve, type ClusterEvent } from '@levee/clust
 import type { Claim, Decision } from '@levee/events';
 import { assert, asSeq, asTerm, type Offset, type Seq, type Term } from '@levee/kernel';
 import { EntityTable } from './entity-table';
-import { decodeEvent } from './event-codec';
 import { JournalChain, type ChainPosition, type Link } from './journal-chain';
 
 /** A decision in force, after the state has taken it in. */
@@ -66,15 +65,13 @@ export class JournalFold {
       this.claimInForce = link.claim;
       return link;
     }
-    return { kind: 'adopted', adopted: this.adopt(link.decision) };
+    return { kind: 'adopted', adopted: this.adopt(link.decision, link.events) };
   }
 
-  private adopt(decision: Decision): Adopted {
-    const events = decision.events.map((bytes) => {
-      const event = decodeEvent(bytes);
+  private adopt(decision: Decision, events: readonly ClusterEvent[]): Adopted {
+    events.forEach((event, i) => {
       evolve(this.state, event);
-      putEvent(this.table, event, bytes);
-      return event;
+      putEvent(this.table, event, decision.events[i] as Uint8Array);
     });
     assert(
       this.table.digest === decision.stateDigest,

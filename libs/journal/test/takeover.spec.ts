@@ -136,6 +136,36 @@ test('a decision written after a higher claim is void for every reader, whatever
   expect(view.problem).toBeUndefined();
 });
 
+test('a decision of a newer version is where an older process stands still: it is not at the end, and so never claims', async () => {
+  const master = keep(await startMaster(log, { instance: 'm1', claimAtOnce: true }));
+  await eventually(() => active(master), 'the first reign');
+  const view = keep(await openView(log));
+  await run(log, view, nodeRegistration('n1'));
+  await master.close();
+  opened.splice(opened.indexOf(master), 1);
+  const { position, digest } = view.journal;
+  const newer = encodeEvent({ kind: 'node', entity: view.state.node('n1')! });
+  newer[2]! ^= 0xff;
+  const decision = encode('Decision', {
+    seq: position.seq + 1,
+    term: position.term,
+    decidedAtMs: 1,
+    command: { id: randomUUID(), kind: 'CordonNode', payload: '{}', principal: 'newer', submittedAtMs: 1 },
+    commandOffset: position.commandsOffset + 1,
+    rejectionCode: null,
+    rejectionMessage: null,
+    events: [encodeEvent({ kind: 'node', entity: { ...view.state.node('n1')!, httpAddress: 'elsewhere:1' } }), newer],
+    stateDigest: digest,
+    previousSha256: position.previousSha256,
+  });
+  await log.append(topics.journal, partition, [{ key: null, value: decision }]);
+  await eventually(() => view.problem, 'the older process saying so');
+  await expect(view.readToEnd(1_000)).rejects.toMatchObject({ code: 'DEADLINE' });
+  expect(view.problem).toMatch(/the journal cannot be followed: .*fingerprint/);
+  expect([view.journal.position, view.journal.digest]).toEqual([position, digest]);
+  expect(view.state.node('n1')?.httpAddress).toBe('127.0.0.1:7500');
+});
+
 test('of two claims with one term the first is in force, and the second stands by', async () => {
   await openTopics();
   const view = keep(await openView(log));
