@@ -1,4 +1,4 @@
-import { digestEvidence, nextPlanWork, simulatePlan, viewPlan } from '../src';
+import { digestEvidence, explainSubject, nextPlanWork, simulatePlan, viewPlan } from '../src';
 import { picture, problemsOf } from './cluster-script';
 import { PlanScript } from './plan-script';
 
@@ -222,4 +222,39 @@ describe('a dry run', () => {
     for (const { chunkId, replicas } of simulated.prediction.chunksAfter)
       expect(script.places(chunkId)).toEqual(replicas.map((of) => of.replace(/@\d+$/, '')).sort());
   });
+
+  it('of a drain that has nowhere to go ends at once, and says why', () => {
+    const script = new PlanScript();
+    script.nodes(3);
+    script.namespace('shop', { chunks: 24, replicas: 3, partitions: 4 });
+    const proposal = { kind: 'drain', nodeId: 'n1' };
+    const simulated = simulatePlan(script.state, proposal, script.nowMs);
+    if ('code' in simulated) throw new Error(simulated.message);
+    expect(simulated.prediction.outcome).toMatch(/^running at parts, waiting for unit n1\/.*: .*failure domain/);
+    expect(simulated.prediction.decisions).toBeLessThan(10);
+    const { planId } = script.propose(proposal);
+    script.world.run(20);
+    expect(explainSubject(script.state, planId, script.nowMs)?.now).toMatch(/waits since .*: .*failure domain/);
+  });
+
+  it.each([
+    ['drain', { kind: 'drain', nodeId: 'n1' }],
+    ['resize', { kind: 'resize', namespace: 'shop', chunks: 2 }],
+  ])('of a %s names the plan that is in its way', (_kind, proposal) => {
+    const { script, held } = heldByAnotherPlan();
+    const simulated = simulatePlan(script.state, proposal, script.nowMs);
+    if ('code' in simulated) throw new Error(simulated.message);
+    expect(simulated.prediction.outcome).toContain(`plan ${held} (move, observing)`);
+  });
 });
+
+/** The only chunk of a node is observed after a move. */
+function heldByAnotherPlan(): { script: PlanScript; held: string } {
+  const script = new PlanScript();
+  script.nodes(2);
+  const [chunk] = script.namespace('shop', { chunks: 1, replicas: 1, partitions: 1 });
+  const from = chunk!.replicas[0]!.nodeId;
+  const { planId: held } = script.propose({ kind: 'move', chunkId: chunk!.chunkId, from, to: 'n2', observeMs: 60_000 });
+  script.until(held, 'observe');
+  return { script, held };
+}

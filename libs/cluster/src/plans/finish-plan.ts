@@ -5,7 +5,7 @@ import type { ClusterState } from '../state';
 import { partsOf, planCancelled } from './give-up-plan';
 import { nextRebalanceMove } from './next-rebalance-move';
 import { namedPlan, notReady, planChanged } from './plan-events';
-import { isCompound, isLost, replicasMade } from './plan-shape';
+import { isCompound, isLost, planOfUnit, replicasMade } from './plan-shape';
 import { rolledBack } from './reclaim-plan';
 import { parseUnitSpecs, unitsAreAs } from './unit-specs';
 
@@ -83,7 +83,10 @@ function unitInUse(state: ClusterState, { nodeId }: PlanState): string | undefin
     if (unit.state === 'free') continue;
     // What a lost node has to clear it clears when it returns.
     if (unit.state === 'reclaiming' && (node === undefined || node.state === 'lost')) continue;
-    return `unit ${unit.unitId}, ${unit.state} for ${unit.chunkId}, on node ${nodeId}, which is ${node?.state ?? 'unknown'}`;
+    const holder = planOfUnit(state, unit);
+    const held = holder === undefined ? '' : `, held by plan ${holder.planId} (${holder.kind}, ${holder.state})`;
+    const where = `on node ${nodeId}, which is ${node?.state ?? 'unknown'}`;
+    return `unit ${unit.unitId}, ${unit.state} for ${unit.chunkId}${held}, ${where}`;
   }
   return undefined;
 }

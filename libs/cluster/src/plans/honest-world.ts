@@ -69,11 +69,13 @@ export class HonestWorld {
     return [...this.state.openPlans()].filter((plan) => this.options.includes?.(plan) ?? true);
   }
 
+  /** When time alone brings something about; looking again is no reason to go on, or a plan that is stuck never ends. */
   private nextMs(): number | undefined {
     let nextMs: number | undefined;
     for (const plan of this.plans()) {
       const work = nextPlanWork(this.state, plan, this.options.clock.nowMs);
-      if (work.kind === 'wait' && work.untilMs !== undefined) nextMs = Math.min(nextMs ?? Infinity, work.untilMs);
+      if (work.kind === 'wait' && work.untilMs !== undefined && work.looksAgain !== true)
+        nextMs = Math.min(nextMs ?? Infinity, work.untilMs);
     }
     return nextMs;
   }

@@ -1,6 +1,7 @@
 import type { ChunkState, PlanState } from '@levee/events';
 import type { DecideContext } from '../decide';
 import { PayloadFields } from '../payload';
+import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { partsOf } from './give-up-plan';
 import { nextRebalanceMove } from './next-rebalance-move';
@@ -11,13 +12,11 @@ import { resizeParts, smallerSteps } from './resize-parts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
-/** Payloads of ProposePlan for the parts that the plan needs next and the cluster has room for; empty = none now. */
-export function nextParts(state: ClusterState, plan: PlanState, nowMs: number): Payload[] {
+/** Payloads of ProposePlan for the parts that the plan needs next and the cluster has room for; none = none now. */
+export function nextParts(state: ClusterState, plan: PlanState, nowMs: number): Parts {
   const open = partsOf(state, plan.planId);
-  const room = planLimits.runningMax - open.length;
-  if (room <= 0 || plan.step !== 'parts') return [];
-  const accepted: Payload[] = [];
-  const found: Parts = { accepted, room };
+  const found: Parts = { accepted: [], room: planLimits.runningMax - open.length, refusal: undefined };
+  if (found.room <= 0 || plan.step !== 'parts') return found;
   switch (plan.kind) {
     case 'drain':
     case 'format':
@@ -33,12 +32,14 @@ export function nextParts(state: ClusterState, plan: PlanState, nowMs: number): 
       break;
     default:
   }
-  return accepted;
+  return found;
 }
 
-interface Parts {
+export interface Parts {
   readonly accepted: Payload[];
   readonly room: number;
+  /** Why the first of those that cannot be proposed now cannot. */
+  refusal: Rejection | undefined;
 }
 
 function drainParts(state: ClusterState, plan: PlanState, { nowMs, found }: { nowMs: number; found: Parts }): void {
@@ -58,14 +59,24 @@ function resizeStep(state: ClusterState, plan: PlanState, { nowMs, found }: { no
   for (const part of resizeParts(chunks, plan.chunksWanted ?? 1)) {
     if (found.accepted.length >= found.room) return;
     const own = chunks.filter(({ chunkId }) => part.chunkIds.includes(chunkId));
-    if (isHeld(state, own)) continue;
+    const holder = holderOf(state, own);
+    if (holder !== undefined) {
+      found.refusal ??= holder;
+      continue;
+    }
     for (const step of smallerSteps(part, own))
       if (offer(state, plan, { nowMs, found, payload: partPayload(step) })) break;
   }
 }
 
-function isHeld(state: ClusterState, chunks: readonly ChunkState[]): boolean {
-  return chunks.some((chunk) => planHolding(state, chunk.namespace, chunk) !== undefined);
+function holderOf(state: ClusterState, chunks: readonly ChunkState[]): Rejection | undefined {
+  for (const chunk of chunks) {
+    const plan = planHolding(state, chunk.namespace, chunk);
+    if (plan === undefined) continue;
+    const { planId, kind, state: is } = plan;
+    return reject('PLAN_CONFLICT', `plan ${planId} (${kind}, ${is}) holds ${chunk.chunkId} until it is over`);
+  }
+  return undefined;
 }
 
 /** A split or merge where it is one, so that people read the word they know. */
@@ -89,7 +100,10 @@ function offer(
   const context: DecideContext = { nowMs, seq: state.seq + 1, term: 1 };
   const fields = PayloadFields.parse('ProposePlan', JSON.stringify(part));
   const verdict = 'code' in fields ? fields : proposePlan(state, fields, { ...context, principal: 'master' });
-  if ('code' in verdict) return false;
+  if ('code' in verdict) {
+    found.refusal ??= verdict;
+    return false;
+  }
   found.accepted.push(part);
   return true;
 }

@@ -2,6 +2,7 @@ import type { PlanState } from '@levee/events';
 import { unreachable } from '@levee/kernel';
 import type { ClusterState } from '../state';
 import { waitsFor } from './finish-plan';
+import { partsOf } from './give-up-plan';
 import { nextParts } from './next-parts';
 import {
   expectedDigests,
@@ -53,15 +54,20 @@ function workForProposed(state: ClusterState, plan: PlanState, nowMs: number): P
   // A part whose room others have taken would wait for ever if they keep it: its plan chooses another one.
   if (plan.parent !== null && problem.code !== 'PLAN_LIMIT')
     return { kind: 'submit', command: 'CancelPlan', payload: { planId } };
-  return { kind: 'wait', untilMs: nowMs + planLimits.lookAgainMs, reason: `${problem.code}: ${problem.message}` };
+  return lookAgain(`${problem.code}: ${problem.message}`, nowMs);
 }
 
 function workForParts(state: ClusterState, plan: PlanState, nowMs: number): PlanWork {
   const waits = waitsFor(state, plan);
   if (waits === undefined) return { kind: 'submit', command: 'FinishPlan', payload: { planId: plan.planId } };
-  const payloads = nextParts(state, plan, nowMs);
-  if (payloads.length > 0) return { kind: 'propose', payloads };
-  return { kind: 'wait', untilMs: nowMs + planLimits.lookAgainMs, reason: waits };
+  const { accepted, refusal } = nextParts(state, plan, nowMs);
+  if (accepted.length > 0) return { kind: 'propose', payloads: accepted };
+  const isUnderWay = partsOf(state, plan.planId).length > 0;
+  return lookAgain(refusal === undefined || isUnderWay ? waits : `${waits}: ${refusal.message}`, nowMs);
+}
+
+function lookAgain(reason: string, nowMs: number): PlanWork {
+  return { kind: 'wait', untilMs: nowMs + planLimits.lookAgainMs, looksAgain: true, reason };
 }
 
 function workForRunning(state: ClusterState, plan: PlanState): PlanWork {

@@ -19,8 +19,8 @@ export interface PlanWait {
 /** `undefined`: the master has something to do for it, or time has to pass, or it is over. */
 export function planWait(state: ClusterState, plan: PlanState, nowMs: number): PlanWait | undefined {
   const work = nextPlanWork(state, plan, nowMs);
-  const lookAgain = plan.state === 'proposed' || isCompound(plan);
-  if (plan.endedAtMs !== null || work.kind !== 'wait' || (work.untilMs !== undefined && !lookAgain)) return undefined;
+  if (plan.endedAtMs !== null || work.kind !== 'wait') return undefined;
+  if (work.untilMs !== undefined && work.looksAgain !== true) return undefined;
   const { planId, kind } = plan;
   const sinceMs = lastMoment(state, plan);
   const isAlarm = nowMs - sinceMs >= planLimits.waitAlarmMs && !isPatient(state, plan, work.reason);

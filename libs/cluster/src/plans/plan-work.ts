@@ -23,6 +23,8 @@ export interface PlanDigest extends ExpectedDigest {
 export interface WaitForPlan {
   readonly kind: 'wait';
   readonly untilMs?: number;
+  /** Time alone brings nothing: at `untilMs` it is only looked at again, in case that the state has changed unseen. */
+  readonly looksAgain?: true;
   /** What it waits for, in words. */
   readonly reason: string;
 }

@@ -3,7 +3,7 @@ import { decide } from '../decide';
 import { reject, type Rejection } from '../rejection';
 import { draft, isPlanOver, type ClusterState } from '../state';
 import { HonestWorld } from './honest-world';
-import { isCompound } from './plan-shape';
+import { planWait } from './plan-waits';
 import { viewPlan, type PlanView } from './view-plans';
 
 export interface NodeBalance {
@@ -84,7 +84,9 @@ export function simulatePlan(
   world.run(roundsMax);
   const view = viewPlan(candidate, planId);
   if (view === undefined) return reject('INTERNAL', `plan ${planId} was forgotten while it was simulated`);
-  return { ...view, prediction: prediction(state, candidate, { plan: view.plan, replicasMade: made.size, decisions }) };
+  const { plan } = view;
+  const played = { plan, replicasMade: made.size, decisions, nowMs: clock.nowMs };
+  return { ...view, prediction: prediction(state, candidate, played) };
 }
 
 function unitsMade(state: ClusterState, planId: string): string[] {
@@ -96,13 +98,13 @@ function unitsMade(state: ClusterState, planId: string): string[] {
 function prediction(
   before: ClusterState,
   after: ClusterState,
-  { plan, replicasMade, decisions }: { plan: PlanState; replicasMade: number; decisions: number },
+  { plan, replicasMade, decisions, nowMs }: { plan: PlanState; replicasMade: number; decisions: number; nowMs: number },
 ): PlanPrediction {
   const places = { before: placesIn(before), after: placesIn(after) };
   const differs = ({ chunkId }: ChunkPlaces): boolean =>
     JSON.stringify(places.before.get(chunkId)) !== JSON.stringify(places.after.get(chunkId));
   return {
-    outcome: isPlanOver(plan) ? plan.state : stuck(plan),
+    outcome: isPlanOver(plan) ? plan.state : stuck(after, plan, nowMs),
     chunksBefore: [...places.before.values()].filter(differs),
     chunksAfter: [...places.after.values()].filter(differs),
     nodesBefore: balanceOf(before),
@@ -112,10 +114,11 @@ function prediction(
   };
 }
 
-function stuck(plan: PlanState): string {
+function stuck(after: ClusterState, plan: PlanState, nowMs: number): string {
   const { state, step, failureCode, failureMessage } = plan;
+  const wait = planWait(after, plan, nowMs);
   const why = failureCode === null ? '' : `: ${failureCode} ${failureMessage ?? ''}`;
-  return `${state} at ${step}${isCompound(plan) ? ', with parts that find no room' : ''}${why}`;
+  return `${state} at ${step}${wait === undefined ? '' : `, waiting for ${wait.reason}`}${why}`;
 }
 
 function placesIn(state: ClusterState): Map<string, ChunkPlaces> {
