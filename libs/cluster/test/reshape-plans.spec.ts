@@ -119,11 +119,23 @@ describe('a resize', () => {
     const planId = `p${script.journal.length}`;
     script.finish(20_000);
     expect(script.plan(planId).state).toBe('done');
+    // Else the dispatcher would merge what was added, as soon as it is cold for long.
+    expect(script.state.namespace('shop')?.chunks).toBe(to);
     const width = 1_000_000 / to;
     expect(script.state.chunksOf('shop').map(({ slotEnd }) => slotEnd)).toEqual(
       Array.from({ length: to }, (_, i) => Math.floor((i + 1) * width)),
     );
     expect(problemsOf(script.state)).toEqual([]);
+  });
+
+  it('that is cancelled leaves what the namespace asks for', () => {
+    const script = shop(3, { units: 200, partitions: 64 });
+    const { planId } = script.propose({ kind: 'resize', namespace: 'shop', chunks: 12, observeMs: 0 });
+    script.world.round();
+    script.accept('CancelPlan', { planId });
+    script.finish();
+    expect(script.plan(planId).state).toBe('cancelled');
+    expect(script.state.namespace('shop')?.chunks).toBe(3);
   });
 
   it('goes in small steps where few units are free', () => {

@@ -12,7 +12,7 @@ export const fixedKnobs: Readonly<Record<string, string>> = {
   partitions: 'slots belong to partitions for ever, and records are there already; create another namespace and copy',
   hashAlgorithm: 'it says where every existing key lies; create another namespace and copy',
   partitionStrategy: 'it says where every existing key lies; create another namespace and copy',
-  chunks: 'chunks are split and merged by plans, not by a setting',
+  chunks: 'chunks are split and merged by plans, not by a setting: levee namespace resize',
   replicas: 'replicas are added and removed by plans, not by a setting',
   maxTtlMs: 'it has no effect yet and is refused until it has',
 };

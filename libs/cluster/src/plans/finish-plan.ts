@@ -1,6 +1,8 @@
 import type { PlanState } from '@levee/events';
 import { evenSplit } from '@levee/keyspace';
-import type { Decider } from '../commands/decider';
+import { historyWindowChanged } from '../commands/alter-namespace';
+import { stamp, type CommandContext, type Decider } from '../commands/decider';
+import type { ClusterEvent } from '../event';
 import type { ClusterState } from '../state';
 import { partsOf, planCancelled } from './give-up-plan';
 import { nextRebalanceMove } from './next-rebalance-move';
@@ -28,8 +30,18 @@ export const finishPlan: Decider = (state, fields, context) => {
     return [planChanged(plan, { ...ended, state: 'cancelled' }, { change: planCancelled, ...moment }, context)];
   const over = rolledBack(plan) ? 'rolledBack' : 'done';
   const change = over === 'done' ? 'PlanDone' : plan.change;
-  return [planChanged(plan, { ...ended, state: over }, { change, ...moment }, context)];
+  const changed = planChanged(plan, { ...ended, state: over }, { change, ...moment }, context);
+  return over === 'done' && plan.kind === 'resize' ? [...resized(state, plan, context), changed] : [changed];
 };
+
+/** A namespace asks for what it was resized to, or the dispatcher would merge new chunks away while they are cold. */
+function resized(state: ClusterState, plan: PlanState, context: CommandContext): ClusterEvent[] {
+  const entity = state.namespace(plan.namespace ?? '');
+  const chunks = isCompound(plan) ? plan.chunksWanted : null;
+  if (entity?.state !== 'active' || chunks === null || entity.chunks === chunks) return [];
+  const change = entity.change === historyWindowChanged ? historyWindowChanged : 'NamespaceResized';
+  return [{ kind: 'namespace', entity: { ...entity, chunks, ...stamp(context, change) } }];
+}
 
 /** The replicas whose units are cleared at its end. */
 function givenUp(plan: PlanState): readonly { unitId: string; generation: number; storeId: string; nodeId: string }[] {

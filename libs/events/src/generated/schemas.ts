@@ -652,7 +652,11 @@ export const schemaVersions: readonly SchemaVersion[] = [
           type: { type: 'string', values: ['hash'] },
           doc: 'How keys are spread over partitions.',
         },
-        { name: 'chunks', type: 'int', doc: 'Number of chunks it was created with.' },
+        {
+          name: 'chunks',
+          type: 'int',
+          doc: 'Number of chunks it asks for: what it was created with, or was last resized to.',
+        },
         { name: 'replicas', type: 'int', doc: 'Wanted replicas per chunk: from 1.' },
         {
           name: 'ack',

@@ -338,7 +338,7 @@ export interface NamespaceState {
   readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag';
   /** How keys are spread over partitions. */
   readonly partitionStrategy: 'hash';
-  /** Number of chunks it was created with. */
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
   readonly chunks: number;
   /** Wanted replicas per chunk: from 1. */
   readonly replicas: number;
