@@ -1,5 +1,13 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { describeNamespace, viewNamespaces, viewNodes, viewRoutes, viewUnits, type Rejection } from '@levee/cluster';
+import {
+  describeNamespace,
+  viewNamespaces,
+  viewNodes,
+  viewRoutes,
+  viewUnits,
+  type Rejection,
+  unknownNode,
+} from '@levee/cluster';
 import { Failure } from '@levee/kernel';
 import { Master } from '@levee/journal';
 
@@ -60,7 +68,7 @@ export class ClusterController {
   @Get('nodes/:nodeId/units')
   units(@Param('nodeId') nodeId: string) {
     const { state } = this.master.view;
-    if (state.node(nodeId) === undefined) throw new Failure('NODE_UNKNOWN', `no node has the id '${nodeId}'`);
+    if (state.node(nodeId) === undefined) throw new Failure('NODE_UNKNOWN', unknownNode(state, nodeId).message);
     return { units: viewUnits(state, nodeId) };
   }
 }

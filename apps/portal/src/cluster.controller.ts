@@ -4,6 +4,7 @@ import { KeyValue, Portal } from '@levee/client';
 import {
   describeNamespace,
   namespaceQuery,
+  unknownNode,
   viewKnobs,
   viewNamespaces,
   viewNodes,
@@ -11,13 +12,12 @@ import {
   viewUnits,
   waitAlarms,
 } from '@levee/cluster';
-import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
 import type { FastifyRequest } from 'fastify';
 import { Commands } from './commands';
 import { Doctor } from './doctor';
-import { found } from './found';
+import { found, refusal } from './found';
 import { keyOf } from './raw-url';
 import { jsonBody, wholeNumber } from './request-choices';
 
@@ -166,8 +166,7 @@ export class ClusterController {
   @ApiOperation({ summary: 'The storage units of a node' })
   units(@Param('nodeId') nodeId: string) {
     const { state } = this.portal.view;
-    if (state.node(nodeId) === undefined)
-      throw new Failure('NODE_UNKNOWN', `no node has the id '${nodeId.slice(0, 200)}'`);
+    if (state.node(nodeId) === undefined) throw refusal(unknownNode(state, nodeId));
     return { units: viewUnits(state, nodeId) };
   }
 
@@ -210,7 +209,7 @@ export class ClusterController {
 
   private node(nodeId: string) {
     const { node, ...rest } = viewNodes(this.portal.view.state).find((one) => one.node.nodeId === nodeId) ?? {};
-    if (node === undefined) throw new Failure('NODE_UNKNOWN', `no node has the id '${nodeId.slice(0, 200)}'`);
+    if (node === undefined) throw refusal(unknownNode(this.portal.view.state, nodeId));
     return { ...node, ...this.maintenanceOf(nodeId), ...rest };
   }
 

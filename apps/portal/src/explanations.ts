@@ -25,7 +25,11 @@ export class Explanations {
   async of(subject: string): Promise<ExplainAnswer> {
     const explanation = explainSubject(this.portal.view.state, subject, systemClock.nowMs());
     if (explanation === undefined)
-      throw new Failure('NOT_FOUND', `'${subject.slice(0, 200)}' is no chunk, plan or node that is remembered`);
+      throw new Failure(
+        'NOT_FOUND',
+        `'${subject.slice(0, 200)}' is no chunk, plan or node that is remembered: levee routes, levee plan list --all ` +
+          `and levee node list name them`,
+      );
     try {
       return { ...explanation, reasons: await this.reasons(subject), dispatcher: null };
     } catch (error) {

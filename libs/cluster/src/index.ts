@@ -12,6 +12,8 @@ export * from './event';
 export * from './explain';
 export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
 export * from './rejection';
+export { unknownNode } from './unknown-node';
+export { manualPlanKinds } from './commands/knobs';
 export { chunkIdOf } from './commands/create-namespace';
 export * from './placement/healing';
 export * from './knob-table';

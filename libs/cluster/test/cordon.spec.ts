@@ -25,8 +25,12 @@ it('a cordon lasts through restarts and another disk until it is lifted, and say
   script.accept('UncordonNode', { nodeId: 'n1' });
   script.accept('UncordonNode', { nodeId: 'n1' });
   expect(isCordoned(script, 'n1')).toBe(false);
-  expect(script.answer('CordonNode', { nodeId: 'n9' })).toBe('NODE_UNKNOWN: there is no node n9');
-  expect(script.answer('UncordonNode', { nodeId: 'n9' })).toBe('NODE_UNKNOWN: there is no node n9');
+  expect(script.answer('CordonNode', { nodeId: 'n9' })).toBe(
+    "NODE_UNKNOWN: there is no node 'n9': there are n1, n2, n3, n4",
+  );
+  expect(script.answer('UncordonNode', { nodeId: 'n9' })).toBe(
+    "NODE_UNKNOWN: there is no node 'n9': there are n1, n2, n3, n4",
+  );
 });
 
 it('no new replica comes to a cordoned node, by whatever way', () => {

@@ -1,3 +1,4 @@
+import { unknownNode } from '../unknown-node';
 import type { NodeState } from '@levee/events';
 import type { ClusterEvent } from '../event';
 import { reject, type Rejection } from '../rejection';
@@ -16,7 +17,7 @@ export const cordonNode: Decider = (state, fields, context) => {
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const node = state.node(nodeId);
-  if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+  if (node === undefined) return unknownNode(state, nodeId);
   return cordonProblem(state) ?? cordoned(node, true, context);
 };
 
@@ -26,7 +27,7 @@ export const uncordonNode: Decider = (state, fields, context) => {
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const node = state.node(nodeId);
-  return node === undefined ? reject('NODE_UNKNOWN', `there is no node ${nodeId}`) : cordoned(node, false, context);
+  return node === undefined ? unknownNode(state, nodeId) : cordoned(node, false, context);
 };
 
 /** Nothing when the node is so already. */

@@ -1,3 +1,4 @@
+import { unknownNode } from '../unknown-node';
 import { primariesMoved } from '../promotion';
 import { reject } from '../rejection';
 import { type Decider } from './decider';
@@ -15,7 +16,7 @@ export const maintainNode: Decider = (state, fields, context) => {
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const node = state.node(nodeId);
-  if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+  if (node === undefined) return unknownNode(state, nodeId);
   if (node.state === 'maintenance') return [];
   if (node.state === 'lost')
     return reject(
@@ -34,7 +35,7 @@ export const endMaintenance: Decider = (state, fields, context) => {
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const node = state.node(nodeId);
-  if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+  if (node === undefined) return unknownNode(state, nodeId);
   if (node.state !== 'maintenance') return [];
   return [nodeBecomes(node, 'suspect', { change: 'MaintenanceEnded', context })];
 };

@@ -1,3 +1,4 @@
+import { unknownNode } from '../unknown-node';
 import type { NodeState, UnitState } from '@levee/events';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
@@ -112,7 +113,7 @@ export class UnitChoice {
 
   private nodeProblem(nodeId: string, wish: UnitWish): Rejection | undefined {
     const node = this.state.node(nodeId);
-    if (node === undefined) return reject('NODE_UNKNOWN', `there is no node ${nodeId}`);
+    if (node === undefined) return unknownNode(this.state, nodeId);
     if (node.cordoned)
       return reject('NODE_CORDONED', `node ${nodeId} is cordoned: uncordon it, or name another node, or none`);
     if (this.closed.has(nodeId))

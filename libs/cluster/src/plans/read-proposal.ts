@@ -1,3 +1,4 @@
+import { unknownNode } from '../unknown-node';
 import type { ChunkState, NamespaceState, PlanRetiring, PlanState, PlanTarget } from '@levee/events';
 import { evenSplit, type SlotRange } from '@levee/keyspace';
 import { chunkIdOf } from '../commands/create-namespace';
@@ -154,7 +155,7 @@ function readEmptying(kind: 'drain' | 'format', state: ClusterState, fields: Pay
   const nodeId = fields.text('nodeId', 63);
   const unitsWanted = kind === 'format' ? fields.text('units', 1_000) : null;
   if (fields.problem !== undefined) return fields.problem;
-  if (state.node(nodeId) === undefined) return reject('NODE_UNKNOWN', `there is no node '${nodeId}'`);
+  if (state.node(nodeId) === undefined) return unknownNode(state, nodeId);
   if (unitsWanted !== null && parseUnitSpecs(unitsWanted) === undefined)
     return reject(
       'BAD_COMMAND',
