@@ -18,6 +18,8 @@ export const doctorLimits = {
   quarantineRecordsMax: 10_000,
   /** Nodes asked at the same time. */
   nodesAtOnce: 32,
+  /** Of one rule about replicas of one node; more of them are one, which says how many. */
+  likeFindingsMax: 3,
   /** Of one rule; the last one says how many more there are. */
   findingsPerRuleMax: 50,
 } as const;

@@ -132,7 +132,7 @@ export const nodeRules = {
     (_, replica) => ({
       finding: `${replica.chunkId} on ${replica.unitId} is full: ${replica.problem ?? ''}`,
       impact: 'it stands still at its position and grows old; what it holds can be read by who accepts that',
-      command: `levee plan propose split ${replica.chunkId}`,
+      command: `levee plan propose split --chunk ${replica.chunkId}`,
     }),
   ),
 
@@ -145,8 +145,16 @@ export const nodeRules = {
     }),
   ),
 
+  // While the log does not answer all are behind, which that finding says.
   'replica-behind': (facts: DoctorFacts): Found[] =>
-    facts.nodes.flatMap((node) => (node.says?.replicas ?? []).flatMap((replica) => behind(facts, node, replica))),
+    facts.logProblem !== undefined
+      ? []
+      : facts.nodes.flatMap((node) =>
+          likeIt(
+            node,
+            (node.says?.replicas ?? []).flatMap((replica) => behind(facts, node, replica)),
+          ),
+        ),
 
   'namespace-unfinished': ({ namespaces, nowMs }: DoctorFacts): Found[] =>
     namespaces
@@ -191,10 +199,20 @@ function replicaRule(
 ): (facts: DoctorFacts) => Found[] {
   return ({ nodes }) =>
     nodes.flatMap((node) =>
-      (node.says?.replicas ?? [])
-        .filter(applies)
-        .map((replica) => ({ subject: `${replica.chunkId}@${node.state.nodeId}`, ...say(node, replica) })),
+      likeIt(
+        node,
+        (node.says?.replicas ?? [])
+          .filter(applies)
+          .map((replica) => ({ subject: `${replica.chunkId}@${node.state.nodeId}`, ...say(node, replica) })),
+      ),
     );
+}
+
+/** One cause on one node has one finding: a hundred like it hide what else is wrong. */
+function likeIt({ state }: NodeFacts, found: readonly Found[]): readonly Found[] {
+  const [first] = found;
+  if (first === undefined || found.length <= doctorLimits.likeFindingsMax) return found;
+  return [{ ...first, finding: `${first.finding}; and ${found.length - 1} more on ${state.nodeId} like it` }];
 }
 
 function behind({ namespaces }: DoctorFacts, node: NodeFacts, replica: ReplicaStat): Found[] {

@@ -253,7 +253,12 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /c00001 on n1\/u00 is stuck: I14/,
     /curl http:\/\/n1:7500/,
   ],
-  ['replica-full', one({ problem: 'the unit is full at 64 MiB' }), /is full: the unit is full/, /propose split/],
+  [
+    'replica-full',
+    one({ problem: 'the unit is full at 64 MiB' }),
+    /is full: the unit is full/,
+    /propose split --chunk shop#1\/c00001$/,
+  ],
   [
     'replica-rebuilding',
     one({ state: 'rebuilding', readable: false, problem: 'LOG_TRUNCATED' }),
@@ -294,6 +299,28 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
 ];
 
 describe('the rules of the doctor', () => {
+  const behind = (count: number) => {
+    const facts = one(at({ ageMs: 20_000 }));
+    const [node] = facts.nodes as [NodeFacts];
+    const [replica] = node.says!.replicas;
+    const replicas = Array.from({ length: count }, (_, i) => ({ ...replica!, chunkId: `shop#1/c0000${i}` }));
+    return { ...healthy, nodes: [{ ...node, says: { ...node.says!, replicas } }] };
+  };
+
+  it.each([
+    [3, 3, /^shop#1\/c00000 on .* records to go$/],
+    [9, 1, /^shop#1\/c00000 on .* records to go; and 8 more on n1 like it$/],
+  ])('%i replicas of one node that are behind are %i findings', (count, findings, text) => {
+    const found = findingsOf(behind(count));
+    expect(found).toHaveLength(findings);
+    expect(found[0]?.finding).toMatch(text);
+  });
+
+  it('a log that does not answer is one finding: that the replicas are behind follows from it', () => {
+    const found = findingsOf({ ...behind(9), logProblem: 'no answer within 6000 ms' });
+    expect(found.map(({ rule }) => rule)).toEqual(['log-unreachable']);
+  });
+
   it('nothing is wrong with a healthy cluster', () => {
     expect(findingsOf(healthy)).toEqual([]);
   });
