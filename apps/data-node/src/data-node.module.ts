@@ -1,7 +1,7 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { ReaderThread } from '@levee/chunk-store';
 import { controlTopics } from '@levee/journal';
-import type { Logger } from '@levee/kernel';
+import { Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { DataNode } from '@levee/replication';
 import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
@@ -56,10 +56,17 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
   }
 
   async onModuleInit(): Promise<void> {
-    await this.node.start();
+    await this.node.start().catch(diskInUse);
   }
 
   async onModuleDestroy(): Promise<void> {
     await this.node.close();
   }
+}
+
+/** The disk does not know by which settings it was chosen. */
+function diskInUse(error: unknown): never {
+  if (failureCode(error) !== 'DISK_IN_USE') throw error;
+  const mend = 'stop that process, or give this one a LEVEE_NODE_ID or LEVEE_DATA_DIR of its own';
+  throw new Failure('DISK_IN_USE', `${messageOf(error)}: ${mend}`, { cause: error });
 }

@@ -1,6 +1,6 @@
 import { ReaderThread } from '@levee/chunk-store';
 import { systemClock, systemTimers } from '@levee/log';
-import { openLog, runProcess } from '@levee/service-kit';
+import { checkPorts, openLog, runProcess } from '@levee/service-kit';
 import { loadDataNodeConfig } from './config';
 import { DataNodeModule } from './data-node.module';
 
@@ -8,6 +8,11 @@ runProcess({
   name: 'data-node',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadDataNodeConfig(process.env);
+    const { host, respPort, httpPort } = config;
+    await checkPorts([
+      { door: 'RESP', setting: 'LEVEE_NODE_RESP_PORT', host, port: respPort },
+      { door: 'HTTP', setting: 'LEVEE_NODE_HTTP_PORT', host, port: httpPort },
+    ]);
     const { log } = await openLog(logSettings, { logger, clientId: config.nodeId });
     lifecycle.onDrain('log', () => log.close());
     const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });

@@ -65,7 +65,7 @@ describe('the data node process', () => {
     const app = await DataNodeModule.start({ config: config(), log, logger: silentLogger });
     await expect(DataNodeModule.start({ config: config(), log, logger: silentLogger })).rejects.toMatchObject({
       code: 'DISK_IN_USE',
-      message: expect.stringContaining(join(folder, 'n1')) as string,
+      message: expect.stringMatching(`${join(folder, 'n1')}.*LEVEE_NODE_ID or LEVEE_DATA_DIR`) as string,
     });
     await app.close();
   });

@@ -1,4 +1,4 @@
-import { openLog, runProcess } from '@levee/service-kit';
+import { checkPorts, openLog, runProcess } from '@levee/service-kit';
 import { loadPortalConfig } from './config';
 import { PortalModule } from './portal.module';
 
@@ -6,6 +6,11 @@ runProcess({
   name: 'portal',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadPortalConfig(process.env);
+    const { host, respPort, httpPort } = config;
+    await checkPorts([
+      { door: 'RESP', setting: 'LEVEE_RESP_PORT', host, port: respPort },
+      { door: 'HTTP', setting: 'LEVEE_HTTP_PORT', host, port: httpPort },
+    ]);
     const { log } = await openLog(logSettings, { logger, clientId: config.instance });
     lifecycle.onDrain('log', () => log.close());
     const app = await PortalModule.start({ config, log, logger });

@@ -1,4 +1,4 @@
-import { messageOf, type Logger } from '@levee/kernel';
+import { Failure, messageOf, type Logger } from '@levee/kernel';
 import { createLogger } from './logger';
 import { loadSettings, SettingsFailure, type Environment } from './load-settings';
 
@@ -82,6 +82,13 @@ export interface ProcessOptions {
 export function runProcess(options: ProcessOptions): void {
   const env = options.env ?? process.env;
   let lifecycle: Lifecycle | undefined;
+  let isStarting = true;
+  // What keeps a process from starting is in its message, which people read: a stack in the same line hides it.
+  const refuseStart = (failure: Failure, logger: Logger): void => {
+    logger.debug({ error: failure }, 'the failure with its stack');
+    if (process.stderr.isTTY) process.stderr.write(`${options.name} cannot go on: ${failure.message}\n`);
+    else logger.error({ code: failure.code }, `${options.name} cannot go on: ${failure.message}`);
+  };
   const end = async (code: number): Promise<void> => {
     const clean = lifecycle === undefined || (await lifecycle.drain());
     process.exit(clean ? code : exitCodes.failure);
@@ -89,6 +96,7 @@ export function runProcess(options: ProcessOptions): void {
   const fail = (error: unknown, logger?: Logger): void => {
     if (error instanceof SettingsFailure) process.stderr.write(`${options.name}: ${error.message}\n`);
     else if (logger === undefined) process.stderr.write(`${options.name}: ${messageOf(error)}\n`);
+    else if (isStarting && error instanceof Failure) refuseStart(error, logger);
     else logger.error({ error }, `${options.name} cannot go on: ${messageOf(error)}`);
     void end(error instanceof SettingsFailure ? exitCodes.usage : exitCodes.failure);
   };
@@ -111,5 +119,8 @@ export function runProcess(options: ProcessOptions): void {
   process.on('SIGINT', onSignal);
   process.on('uncaughtException', (error) => fail(error, logger));
   process.on('unhandledRejection', (error) => fail(error, logger));
-  options.start(running, logger).catch((error: unknown) => fail(error, logger));
+  options.start(running, logger).then(
+    () => (isStarting = false),
+    (error: unknown) => fail(error, logger),
+  );
 }
