@@ -16,7 +16,7 @@ export const nodeRules = {
             subject: 'master',
             finding: `no master was heard for ${doctorLimits.listenMs} ms`,
             impact: 'reads and writes go on; nothing can be created, changed or failed over',
-            command: 'start a master (apps/master, or npm run cluster); its /health/ready says what it waits for',
+            command: 'start a master: node tools/start.cjs master   # its /health/ready says what it waits for',
           },
         ],
 
@@ -57,9 +57,9 @@ export const nodeRules = {
       }));
   },
 
-  'node-suspect': ({ nodes }: DoctorFacts): Found[] =>
-    nodes
-      .filter(({ state }) => state.state === 'suspect')
+  'node-suspect': (facts: DoctorFacts): Found[] =>
+    facts.nodes
+      .filter(({ state }) => state.state === 'suspect' && !isTakenAway(facts, state))
       .map(({ state: { nodeId, respAddress } }) => ({
         subject: nodeId,
         finding: `node ${nodeId} at ${respAddress} is suspect: it was silent`,
@@ -67,9 +67,9 @@ export const nodeRules = {
         command: `start it again, or give it time: levee node maintenance ${nodeId} --for 20m`,
       })),
 
-  'node-lost': ({ nodes }: DoctorFacts): Found[] =>
-    nodes
-      .filter(({ state }) => state.state === 'lost')
+  'node-lost': (facts: DoctorFacts): Found[] =>
+    facts.nodes
+      .filter(({ state }) => state.state === 'lost' && !isTakenAway(facts, state))
       .map(({ state: { nodeId, respAddress } }) => ({
         subject: nodeId,
         finding: `node ${nodeId} (last at ${respAddress}) is lost: given up after a long silence`,
@@ -192,6 +192,12 @@ export const nodeRules = {
     });
   },
 };
+
+/** Drained and stopped: nobody misses it, and nothing would ever end a finding about it. */
+function isTakenAway({ namespaces }: DoctorFacts, { nodeId, cordoned }: NodeFacts['state']): boolean {
+  const holds = (of: { readonly nodeId: string }): boolean => of.nodeId === nodeId;
+  return cordoned && !namespaces.some(({ chunks }) => chunks.some(({ replicas }) => replicas.some(holds)));
+}
 
 function replicaRule(
   applies: (replica: ReplicaStat) => boolean,

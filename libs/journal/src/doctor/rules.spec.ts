@@ -316,6 +316,16 @@ describe('the rules of the doctor', () => {
     expect(found[0]?.finding).toMatch(text);
   });
 
+  it.each(['suspect', 'lost'] as const)('a node that was drained and stopped is no finding when it is %s', (is) => {
+    const away = (nodeId: string, cordoned: boolean) => ({
+      ...healthy,
+      nodes: [...healthy.nodes, nodeFacts(nodeId, { state: { ...node(nodeId, is), cordoned }, says: undefined })],
+    });
+    expect(findingsOf(away('n8', true))).toEqual([]);
+    expect(findingsOf(away('n8', false)).map(({ rule }) => rule)).toEqual([`node-${is}`]);
+    expect(findingsOf(away('n1', true)).map(({ rule }) => rule)).toContain(`node-${is}`);
+  });
+
   it('a log that does not answer is one finding: that the replicas are behind follows from it', () => {
     const found = findingsOf({ ...behind(9), logProblem: 'no answer within 6000 ms' });
     expect(found.map(({ rule }) => rule)).toEqual(['log-unreachable']);
