@@ -117,8 +117,10 @@ async function main() {
 
   const notice = (event) => {
     if (chosen.control) process.stdout.write(`${JSON.stringify(event)}\n`);
-    else if (!stopping)
-      process.stderr.write(`${event.name} ended with ${event.how}${chosen.restart ? ', starting it again' : ''}\n`);
+    else if (!stopping) {
+      const next = chosen.restart ? 'starting it again' : '--restart would start it again; by hand: docs/operating.md';
+      process.stderr.write(`${event.name} ended with ${event.how}, ${next}\n`);
+    }
   };
   if (!chosen.json) process.stderr.write('starting Kafka and the processes…\n');
   const starting = startCluster({
