@@ -12,6 +12,7 @@ import {
   viewUnits,
   waitAlarms,
 } from '@levee/cluster';
+import { doctorLimits } from '@levee/journal';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
 import type { FastifyRequest } from 'fastify';
@@ -44,8 +45,8 @@ export class ClusterController {
       seq: view.seq,
       master: view.claim?.instance ?? null,
       counts: state.counts,
-      /** Plans that wait for others for too long: `levee plan show` has more. */
-      alarms: waitAlarms(state, systemClock.nowMs()),
+      /** No master, and plans that wait for others for too long: `levee doctor` and `levee plan show` have more. */
+      alarms: [...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())],
       nodes: viewNodes(state).map(({ node, units, replicas }) => ({
         nodeId: node.nodeId,
         state: node.state,
@@ -205,6 +206,16 @@ export class ClusterController {
         usable: target.link.usable,
       })),
     };
+  }
+
+  private masterAlarm(): string[] {
+    const { heard } = this.portal;
+    const last = [...heard.all('master')].at(-1)?.beat.id;
+    const silentMs = last === undefined ? undefined : heard.silentMs('master', last);
+    if (silentMs === undefined || silentMs < doctorLimits.listenMs) return [];
+    return [
+      `no master was heard for ${Math.round(silentMs / 1_000)} s: nothing can be created, changed or failed over`,
+    ];
   }
 
   private node(nodeId: string) {

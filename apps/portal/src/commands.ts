@@ -2,7 +2,7 @@ import { lastValueFrom } from 'rxjs';
 import type { Portal } from '@levee/client';
 import type { CommandOutcome } from '@levee/events';
 import type { SubmittedCommand } from '@levee/journal';
-import { Failure, failureCode } from '@levee/kernel';
+import { Failure, failureCode, messageOf } from '@levee/kernel';
 import { commandsPattern, type LogClient } from '@levee/service-kit';
 
 const activeMs = 20_000;
@@ -17,7 +17,7 @@ export class Commands {
 
   /** A rejection is thrown as a Failure with its code. */
   async run(command: SubmittedCommand): Promise<CommandOutcome> {
-    const outcome = await lastValueFrom(this.client.send<CommandOutcome>(commandsPattern, command));
+    const outcome = await lastValueFrom(this.client.send<CommandOutcome>(commandsPattern, command)).catch(undecided);
     if (outcome.rejectionCode === null) return outcome;
     const details = { commandId: outcome.commandId, seq: outcome.seq };
     throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '', { details });
@@ -51,4 +51,11 @@ export class Commands {
     await view.until(look, activeMs, `namespace ${name} becoming active`);
     store.refreshNow();
   }
+}
+
+/** It is in the log: a master that comes later decides it, which an operator has to know before giving it again. */
+function undecided(error: unknown): never {
+  if (failureCode(error) !== 'DEADLINE') throw error;
+  const more = 'it may still be taken, ask GET /v1/commands/<id>; levee doctor says whether a master serves';
+  throw new Failure('DEADLINE', `${messageOf(error)}: ${more}`, { cause: error });
 }

@@ -1,8 +1,9 @@
-import { Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Controller, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { DigestReport } from '@levee/journal';
 import type { FastifyRequest } from 'fastify';
-import { Digests } from './digests';
+import { Digests, digestsWithinMs } from './digests';
+import { wholeNumber } from './request-choices';
 
 /** Proof that replicas agree. */
 @ApiTags('audit')
@@ -13,7 +14,13 @@ export class DigestsController {
   @Post(':name/digests')
   @HttpCode(200)
   @ApiOperation({ summary: 'Digests every replica at one barrier per partition and says whether all agree' })
-  collect(@Param('name') name: string, @Req() request: FastifyRequest): Promise<DigestReport> {
-    return this.digests.collect(name, `http ${request.ip}`);
+  @ApiQuery({ name: 'withinMs', required: false, description: 'longest wait for the slowest replica; default 25,000' })
+  collect(
+    @Param('name') name: string,
+    @Req() request: FastifyRequest,
+    @Query('withinMs') withinMs?: string,
+  ): Promise<DigestReport> {
+    const deadlineMs = wholeNumber(withinMs, 'withinMs', digestsWithinMs);
+    return this.digests.collect(name, { principal: `http ${request.ip}`, deadlineMs });
   }
 }

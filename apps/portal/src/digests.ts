@@ -3,7 +3,8 @@ import { collectDigests, controlTopics, submit, type DigestReport } from '@levee
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 
-const deadlineMs = 30_000;
+/** Below what the command line waits by default: who is missing must be said before it hangs up. */
+export const digestsWithinMs = { min: 100, default: 25_000, max: 3_600_000 } as const;
 
 /** Has every replica of a namespace digested at one barrier. */
 export class Digests {
@@ -14,7 +15,10 @@ export class Digests {
     private readonly logger: Logger,
   ) {}
 
-  collect(namespace: string, principal: string): Promise<DigestReport> {
+  collect(
+    namespace: string,
+    { principal, deadlineMs = digestsWithinMs.default }: { principal: string; deadlineMs?: number | undefined },
+  ): Promise<DigestReport> {
     const topics = controlTopics(this.topicPrefix);
     return collectDigests(this.log, topics, this.portal.view, {
       namespace,
