@@ -153,10 +153,42 @@ describe('wrong input', () => {
     ['a route version that is no number', 'GET', '/v1/routes/default?version=new', undefined, {}, 400, /version/],
     ['an unknown path', 'GET', '/v1/nothing', undefined, {}, 404, /nothing/],
     ['an unknown topic', 'GET', '/v1/log/nothing/0', undefined, {}, 404, /nothing/],
+    ['a node in capitals', 'GET', '/v1/nodes/N1/units', undefined, {}, 404, /no node 'N1': there are n1, n2, n3/],
+    ['a cordon of no node', 'POST', '/v1/nodes/n9/cordon', undefined, {}, 404, /no node 'n9': there are n1, n2, n3/],
+    ['a drain of no node', 'POST', '/v1/plans', '{"kind":"drain","nodeId":"N1"}', json, 404, /there are n1, n2, n3/],
+    ['nothing to explain', 'GET', '/v1/explain?subject=c00001', undefined, {}, 404, /c00001.*levee routes/],
+    ['a wait that is none', 'POST', '/v1/namespaces/default/digests?withinMs=0', undefined, {}, 400, /withinMs/],
   ] as const)('HTTP: %s', async (_name, method, path, body, headers, status, text) => {
     const answer = await http(method, path, body, headers);
     expect([answer.status, answer.text]).toEqual([status, expect.stringMatching(text)]);
     expect(answer.code).not.toBe('');
+  });
+
+  it('a dry run of a drain that has nowhere to go answers at once, and keeps nobody waiting', async () => {
+    const drain = http('POST', '/v1/plans?dryRun=1', '{"kind":"drain","nodeId":"n1"}', json);
+    const [dry, health] = await within('both answers', 10_000, Promise.all([drain, http('GET', '/health/live')]));
+    expect(health.status).toBe(200);
+    expect(dry.text).toMatch(/"outcome":"running at parts, waiting for unit n1\/.*failure domain/);
+  });
+
+  it.each([
+    ['portal', 'LEVEE_RESP_PORT'],
+    ['data-node', 'LEVEE_NODE_RESP_PORT'],
+  ])('a port in use: a %s says which setting changes it, in one line without a stack', (app, setting) => {
+    const run = spawnSync(process.execPath, [`dist/apps/${app}/src/main.js`], {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 20_000,
+      env: {
+        ...{ PATH: process.env.PATH, LEVEE_DATA_DIR: join(levee.dataDir, 'never') },
+        ...{ LEVEE_HTTP_PORT: '0', LEVEE_NODE_HTTP_PORT: '0', [setting]: String(levee.respPort) },
+      },
+    });
+    expect(run.status).toBe(1);
+    const said = JSON.parse(run.stderr.trim()) as { code: string; message: string };
+    expect(said.code).toBe('PORT_IN_USE');
+    expect(said.message).toContain(`port ${levee.respPort} (RESP) on 127.0.0.1 is taken: set ${setting}`);
+    expect(run.stderr).not.toContain('stack');
   });
 
   it.each([

@@ -4,6 +4,9 @@ import type { Row } from './output';
 import type { ToolsOf } from './program';
 import { rowsOf } from './rows';
 
+/** The portal says who is missing this long before we stop to listen. */
+const withinMs = { before: 2_000, least: 100, most: 3_600_000 } as const;
+
 /** `levee namespace digests`: proof that the replicas of a namespace agree, or which one does not. */
 export function addDigestCommand(namespace: Command, toolsOf: ToolsOf): void {
   namespace
@@ -12,7 +15,9 @@ export function addDigestCommand(namespace: Command, toolsOf: ToolsOf): void {
     .action(async (name: string, _options: Row, command: Command) => {
       const { output, portal } = toolsOf(command);
       const path = `/v1/namespaces/${encodeURIComponent(name)}/digests`;
-      const report = (await portal.json({ method: 'POST', path })) as Row;
+      const { before, least, most } = withinMs;
+      const query = { withinMs: Math.min(most, Math.max(least, portal.deadlineMs - before)) };
+      const report = (await portal.json({ method: 'POST', path, query })) as Row;
       if (output.format === 'text')
         await output.table(rowsOf(report, 'replicas'), [
           'chunkId',

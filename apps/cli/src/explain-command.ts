@@ -31,5 +31,8 @@ function linesOf(answer: Row): string[] {
     `${String(answer['subject'])}: ${String(answer['now'])}`,
     ...(chain.length > 0 ? ['how it came to be:', ...chain.map(line)] : []),
     ...(reasons.length > 0 ? ['what the dispatcher thinks of it:', ...reasons.map(line)] : []),
+    ...(typeof answer['dispatcher'] === 'string'
+      ? [`what the dispatcher thinks of it is not known: ${answer['dispatcher']}`]
+      : []),
   ];
 }

@@ -1,3 +1,4 @@
+import { manualPlanKinds } from '@levee/cluster';
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
 import { addDigestCommand } from './digest-command';
@@ -27,7 +28,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     namespace
       .command('alter <name>')
       .description(
-        'change settings of a namespace; none takes a limit away; what cannot change is refused with the reason',
+        'change settings of a namespace; the word none takes a limit away; what cannot change is refused with the reason',
       ),
   ).action(async (name: string, options: Row, command: Command) => {
     const { output, portal } = toolsOf(command);
@@ -106,6 +107,11 @@ function withKnobs(command: Command): Command {
     .option('--chunk-requests-per-second <count>', 'limit of one chunk at one node', orNone(wholeNumber))
     .option('--chunk-capacity <size>', 'what a chunk may hold', byteSize)
     .addOption(new Option('--failover-strategy <name>', 'who replaces lost replicas').choices(['automatic', 'manual']))
+    .option(
+      '--manual-plans <kinds>',
+      `kinds of plans, joined by commas, that wait for approval when the dispatcher proposes them: ${manualPlanKinds.join(', ')}; or none`,
+      kindsOrNone,
+    )
     .option('--expected-bytes <size>', 'what will be stored, for placement', orNone(byteSize))
     .option('--expected-requests-per-second <count>', 'what will be asked, for placement', orNone(wholeNumber))
     .option('--history-window <duration>', 'how long the binlog keeps every version of a key', durationMs)
@@ -119,6 +125,9 @@ const orNone =
   (parse: (text: string) => number) =>
   (text: string): number | typeof noLimit =>
     text === noLimit ? noLimit : parse(text);
+
+/** Which kinds there are the master says. */
+const kindsOrNone = (text: string): string[] => (text === noLimit ? [] : text.split(',').map((kind) => kind.trim()));
 
 const knobsOf = (options: Row): Row =>
   Object.fromEntries(

@@ -1,39 +1,20 @@
 import { planKinds } from '@levee/cluster';
 import { type Command, InvalidArgumentError } from 'commander';
 import { durationMs, wholeNumber } from './arguments';
-import { usageFailure } from './exit';
+import { CliFailure, usageFailure } from './exit';
 import type { Output, Row } from './output';
 import { planLines, planSummary, type PlanReport } from './plan-report';
 import { watchPlan } from './plan-watch';
 import type { PortalClient } from './portal-client';
 import type { Tools, ToolsOf } from './program';
+import { mannerOf, proposalOf, type ProposalOptions } from './proposal';
 import { rowsOf } from './rows';
-
-/** What a plan may be told; the master says which of these its kind takes. */
-interface ProposalOptions {
-  readonly chunk?: string[];
-  readonly from?: string;
-  readonly to?: string;
-  readonly unit?: string;
-  readonly engine?: string;
-  readonly at?: number[];
-  readonly parts?: number;
-  readonly namespace?: string;
-  readonly chunks?: number;
-  readonly node?: string;
-  readonly units?: string;
-  readonly observe?: number;
-  readonly maxLag?: number;
-  readonly hold?: boolean;
-  readonly dryRun?: boolean;
-  readonly watch?: boolean;
-}
 
 /** Changes of where data lives: proposed, looked at, approved, taken back. */
 export function addPlanCommands(program: Command, toolsOf: ToolsOf): void {
   const plan = program
     .command('plan')
-    .description('recorded changes of where data lives: moves, splits, merges, drains');
+    .description('recorded changes of where data lives: moves, splits, merges, resizes, drains, formats');
 
   withManner(
     plan
@@ -51,9 +32,9 @@ export function addPlanCommands(program: Command, toolsOf: ToolsOf): void {
       .option('--node <node>', 'drain, format: the node')
       .option('--units <specs>', 'format: its new units, such as 8x1GiB:leveldb,4x256MiB:memory'),
   ).action(async (kind: string, options: ProposalOptions, command: Command) => {
-    if (!planKinds.some((one) => one === kind))
-      throw usageFailure(`'${kind}' is no kind of plan: one of ${planKinds.join(', ')}`);
-    await propose(toolsOf(command), proposalOf(kind, options), options);
+    const known = planKinds.find((one) => one === kind);
+    if (known === undefined) throw usageFailure(`'${kind}' is no kind of plan: one of ${planKinds.join(', ')}`);
+    await propose(toolsOf(command), proposalOf(known, options), options);
   });
 
   plan
@@ -161,6 +142,9 @@ async function propose({ terminal, output, portal }: Tools, proposal: Row, optio
   if (options.watch === true && options.dryRun !== true)
     return watchPlan({ terminal, output, portal }, report.plan.planId);
   await print(output, report);
+  const outcome = report.prediction?.['outcome'];
+  if (options.dryRun === true && typeof outcome === 'string' && outcome !== 'done')
+    throw new CliFailure('PLAN_NOT_DONE', `it would not get to its end as things are: ${outcome}`);
 }
 
 async function reportOf(portal: PortalClient, planId: string): Promise<PlanReport> {
@@ -169,31 +153,6 @@ async function reportOf(portal: PortalClient, planId: string): Promise<PlanRepor
 
 async function print(output: Output, report: PlanReport): Promise<void> {
   await output.value(report, planLines(report).join('\n'));
-}
-
-function proposalOf(kind: string, options: ProposalOptions): Row {
-  const several = kind === 'merge' || kind === 'shift';
-  const { chunk = [], at, node, unit, from, to, engine, parts, namespace, chunks, units } = options;
-  if (!several && chunk.length > 1) throw usageFailure(`a ${kind} takes one --chunk, there are ${chunk.length}`);
-  return {
-    kind,
-    ...(several ? { chunkIds: chunk } : { chunkId: chunk[0] }),
-    from,
-    to,
-    unitId: unit,
-    engine,
-    at: kind === 'shift' ? at?.[0] : at,
-    parts,
-    namespace,
-    chunks,
-    nodeId: node,
-    units,
-    ...mannerOf(options),
-  };
-}
-
-function mannerOf({ observe, maxLag, hold }: ProposalOptions): Row {
-  return { observeMs: observe, maxLagRecords: maxLag, ...(hold === true ? { hold } : {}) };
 }
 
 function listed(text: string, before: string[] = []): string[] {

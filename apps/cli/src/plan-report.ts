@@ -65,21 +65,37 @@ function subject({ sources, namespace, nodeId }: PlanRow): string {
 /** A plan in lines for people: what it is, its steps, how far it is. */
 export function planLines(report: PlanReport): string[] {
   const { plan, steps, progress, parts, waits, prediction } = report;
-  const lines = [
-    `${plan.planId}  ${plan.kind} ${subject(plan)}  ${plan.state}  attempt ${plan.attempt}  (${plan.trigger})`,
-  ];
+  const lines = prediction === undefined ? [] : ['dry run: nothing is changed; this is what the plan would do'];
+  lines.push(headLine(plan));
   if (plan.failureCode !== null) lines.push(`  stopped: ${plan.failureCode}: ${plan.failureMessage ?? ''}`);
-  if (waits !== undefined && waits !== null)
-    lines.push(
-      `  waits for ${waits.reason}, since ${new Date(waits.sinceMs).toISOString()}${waits.isAlarm ? ': too long' : ''}`,
-    );
+  const waiting = waitLine(waits);
+  if (waiting !== undefined) lines.push(waiting);
   for (const step of steps) lines.push(stepLine(step));
   for (const each of progress) lines.push(progressLine(each));
   for (const part of parts)
     lines.push(`  part ${part.planId}  ${part.kind} ${subject(part)}  ${part.state} ${part.step}`);
-  for (const [name, value] of Object.entries(prediction ?? {}))
-    lines.push(`  ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  for (const [name, value] of Object.entries(prediction ?? {})) lines.push(...predictionLines(name, value));
   return lines;
+}
+
+export function headLine(plan: PlanRow): string {
+  return `${plan.planId}  ${plan.kind} ${subject(plan)}  ${plan.state}  attempt ${plan.attempt}  (${plan.trigger})`;
+}
+
+export function waitLine(waits: PlanReport['waits']): string | undefined {
+  if (waits === undefined || waits === null) return undefined;
+  const { reason, sinceMs, isAlarm } = waits;
+  return `  waits for ${reason}, since ${new Date(sinceMs).toISOString()}${isAlarm ? ': too long' : ''}`;
+}
+
+/** A list of rows has a line for each. */
+function predictionLines(name: string, value: unknown): string[] {
+  if (!Array.isArray(value)) return [`  ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`];
+  const fields = (row: Row): string =>
+    Object.entries(row)
+      .map(([field, of]) => `${field} ${Array.isArray(of) ? of.join(', ') : String(of)}`)
+      .join('  ');
+  return [`  ${name}:${value.length === 0 ? ' none' : ''}`, ...(value as Row[]).map((row) => `    ${fields(row)}`)];
 }
 
 export function partLine(part: PlanRow): string {

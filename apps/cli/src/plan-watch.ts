@@ -1,5 +1,14 @@
 import { CliFailure } from './exit';
-import { overStates, partLine, planLines, progressLine, stepLine, type PlanReport } from './plan-report';
+import {
+  headLine,
+  overStates,
+  partLine,
+  planLines,
+  progressLine,
+  stepLine,
+  waitLine,
+  type PlanReport,
+} from './plan-report';
 import type { Tools } from './program';
 import { write } from './terminal';
 
@@ -24,12 +33,19 @@ export async function watchPlan({ terminal, output, portal }: Tools, planId: str
       drawn = lines.length;
     } else for (const line of shown.news(last)) await output.raw(`${line}\n`);
   }
-  if (last === undefined || terminal.interrupted.aborted) return;
+  if (last === undefined) return;
+  const isOver = overStates.includes(last.plan.state);
+  // Whoever presses Ctrl-C wants to know whether the change is stopped too; a script, that it is not over.
+  if (terminal.interrupted.aborted && !isOver)
+    throw new CliFailure(
+      'PLAN_NOT_DONE',
+      `plan ${planId} goes on: levee plan watch ${planId} follows it, levee plan cancel ${planId} or rollback gives it up`,
+    );
   const { state, failureCode, failureMessage } = last.plan;
   if (state === 'done') return;
   if (state === 'failed')
     throw new CliFailure(failureCode ?? 'PLAN_FAILED', `plan ${planId} stopped: ${failureMessage ?? ''}`);
-  if (overStates.includes(state)) throw new CliFailure('PLAN_NOT_DONE', `plan ${planId} is ${state}`);
+  if (isOver) throw new CliFailure('PLAN_NOT_DONE', `plan ${planId} is ${state}`);
   throw new CliFailure(
     'UNREACHABLE',
     `the portal ended the watch of plan ${planId}, which is ${state}: watch it again`,
@@ -42,11 +58,15 @@ class Shown {
   private readonly progress = new Map<string, string>();
   private readonly parts = new Map<string, string>();
   private head = '';
+  private waiting: string | undefined;
 
   news(report: PlanReport): string[] {
-    const [head = ''] = planLines({ ...report, steps: [], progress: [], parts: [] });
+    const head = headLine(report.plan);
     const lines: string[] = head === this.head ? [] : [head];
     this.head = head;
+    const waiting = waitLine(report.waits);
+    if (waiting !== undefined && waiting !== this.waiting) lines.push(waiting);
+    this.waiting = waiting;
     for (const step of report.steps) {
       const key = `${step.number} ${step.state} ${String(step.atMs)}`;
       if (step.state === 'waiting' || this.steps.has(key)) continue;

@@ -60,11 +60,19 @@ export class PortalClient {
       throw usageFailure(`'${url}' has the scheme ${this.base.protocol}, not http: or https:`);
   }
 
+  get deadlineMs(): number {
+    return this.options.deadlineMs;
+  }
+
   /** A whole reply. */
   async send(request: PortalRequest): Promise<PortalReply> {
     const deadline = AbortSignal.timeout(this.options.deadlineMs);
     const response = await this.open(request, deadline);
-    return { status: response.statusCode ?? 0, headers: response.headers, body: await this.bodyOf(response, deadline) };
+    return {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      body: await this.bodyOf(response, deadline, request.method),
+    };
   }
 
   /** A reply that is JSON. */
@@ -115,7 +123,7 @@ export class PortalClient {
       if (!response.complete && !stopped.aborted)
         throw new CliFailure('UNREACHABLE', `${this.base.origin} ended the reply to ${request.path} in the middle`);
     } catch (error) {
-      if (!stopped.aborted) throw this.explain(error, deadline.signal);
+      if (!stopped.aborted) throw this.explain(error, deadline.signal, request.method);
     } finally {
       clearTimeout(timer);
       stopped.removeEventListener('abort', leave);
@@ -153,15 +161,19 @@ export class PortalClient {
         outgoing.end(request.body);
       });
     } catch (error) {
-      throw this.explain(error, deadline);
+      throw this.explain(error, deadline, request.method);
     }
     // 202: logged, but not yet applied everywhere asked for. What was asked for did not happen, or not yet.
     if (response.statusCode === undefined || response.statusCode === 202 || response.statusCode >= 300)
-      throw failureOf(response.statusCode ?? 0, await this.bodyOf(response, deadline));
+      throw failureOf(response.statusCode ?? 0, await this.bodyOf(response, deadline, request.method));
     return response;
   }
 
-  private async bodyOf(response: IncomingMessage, deadline: AbortSignal): Promise<Buffer> {
+  private async bodyOf(
+    response: IncomingMessage,
+    deadline: AbortSignal,
+    method: PortalRequest['method'],
+  ): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     try {
@@ -171,18 +183,19 @@ export class PortalClient {
         chunks.push(chunk);
       }
     } catch (error) {
-      throw this.explain(error, deadline);
+      throw this.explain(error, deadline, method);
     }
     return Buffer.concat(chunks);
   }
 
-  private explain(error: unknown, deadline: AbortSignal): unknown {
+  private explain(error: unknown, deadline: AbortSignal, method: PortalRequest['method'] = 'GET'): unknown {
     if (error instanceof Failure) return error;
     if (this.options.interrupted.aborted) return new CliFailure('INTERRUPTED', 'interrupted');
+    const isRead = method === 'GET' || method === 'HEAD';
     if (deadline.aborted)
       return new CliFailure(
         'DEADLINE',
-        `no answer from ${this.base.origin} within ${this.options.deadlineMs} ms (--timeout); the outcome of a write is unknown`,
+        `no answer from ${this.base.origin} within ${this.options.deadlineMs} ms (--timeout)${isRead ? '' : '; what was asked may have happened, or still happen'}`,
       );
     const reason = (error as NodeJS.ErrnoException).code ?? messageOf(error);
     return new CliFailure(
@@ -192,12 +205,16 @@ export class PortalClient {
   }
 }
 
+/** What every other door of a cluster says of a path of the portal's. */
+const notThere = /^Cannot [A-Z]+ \//;
+const isItAPortal = ': is that the HTTP door of a portal (--url, LEVEE_URL)?';
+
 function failureOf(status: number, body: Buffer): PortalFailure {
   const text = body.toString('utf8');
   try {
     const { code, message, details } = JSON.parse(text) as { code?: unknown; message?: unknown; details?: Row };
     if (typeof code === 'string' && typeof message === 'string')
-      return new PortalFailure(status, code, message, details ?? {});
+      return new PortalFailure(status, code, `${message}${notThere.test(message) ? isItAPortal : ''}`, details ?? {});
   } catch {
     // Not ours: something else answers at this address.
   }

@@ -4,7 +4,7 @@ import { durationMs } from './arguments';
 import { addDoctorCommand } from './doctor-command';
 import { addConfigCommand } from './config-command';
 import { addExplainCommand } from './explain-command';
-import { CliFailure, type ExitCode, exitCodes } from './exit';
+import { CliFailure, type ExitCode, exitCodes, usageFailure } from './exit';
 import { addKeyValueCommands } from './key-value-commands';
 import { addLogCommands } from './log-commands';
 import { addNamespaceCommands } from './namespace-commands';
@@ -42,6 +42,18 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
   }
 }
 
+/** An empty shell variable is no name; a key or a value has words of its own for that. */
+function refuseEmptyNames(command: Command): void {
+  command.registeredArguments.forEach((argument, i) => {
+    if (command.args[i] === '' && argument.name() !== 'key' && argument.name() !== 'value')
+      throw usageFailure(`<${argument.name()}> is empty: ${commandPath(command)} ${command.usage()}`);
+  });
+}
+
+function commandPath(command: Command): string {
+  return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
+}
+
 function describe(error: unknown): string {
   const code = failureCode(error);
   const message = messageOf(error).split('\n').map(oneLine).join('\n');
@@ -61,6 +73,7 @@ export function buildProgram(terminal: Terminal): Command {
     )
     .addHelpText('after', '\nExit codes: 0 ok, 1 failure, 2 wrong usage, 3 difference found or not provable.')
     .showSuggestionAfterError()
+    .hook('preAction', (_, command) => refuseEmptyNames(command))
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),

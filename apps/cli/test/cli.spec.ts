@@ -71,7 +71,20 @@ describe('when the portal is not well', () => {
     const { server, url } = await listening(() => undefined);
     const ran = await runLevee(['put', 'k', 'v', '--url', url, '--timeout', '50ms']);
     expect(ran.code).toBe(1);
-    expect(ran.stderr).toContain('within 50 ms (--timeout); the outcome of a write is unknown [DEADLINE]');
+    expect(ran.stderr).toContain(
+      'within 50 ms (--timeout); what was asked may have happened, or still happen [DEADLINE]',
+    );
+    const read = await runLevee(['status', '--url', url, '--timeout', '50ms']);
+    expect(read.stderr).toContain('within 50 ms (--timeout) [DEADLINE]');
+    await stop(server);
+  });
+
+  it('another door of the cluster answers: says so', async () => {
+    const { server, url } = await listening((_request, response) => {
+      response.writeHead(404).end('{"code":"NOT_FOUND","message":"Cannot GET /v1/status"}');
+    });
+    const ran = await runLevee(['status', '--url', url]);
+    expect(ran.stderr).toContain('is that the HTTP door of a portal');
     await stop(server);
   });
 
@@ -108,6 +121,21 @@ describe('when the portal is not well', () => {
     expect([ran.code, ran.stdout.toString()]).toEqual([1, 'a\t1\n']);
     expect(ran.stderr).toBe('levee: the route changed [LVMOVED]\n');
     await stop(server);
+  });
+});
+
+describe('following a plan', () => {
+  it('Ctrl-C leaves the plan alone, says so, and is no success', async () => {
+    const row = { plan: { planId: 'p7', state: 'running', sources: [] }, steps: [], progress: [], parts: [] };
+    const interrupted = new AbortController();
+    const { server, url } = await listening((_request, response) => {
+      response.write(`${JSON.stringify(row)}\n`);
+      setTimeout(() => interrupted.abort(), 20);
+    });
+    const ran = await runLevee(['plan', 'watch', 'p7', '--url', url], { interrupted: interrupted.signal });
+    await stop(server);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain('plan p7 goes on: levee plan watch p7 follows it');
   });
 });
 

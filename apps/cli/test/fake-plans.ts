@@ -44,6 +44,14 @@ const progress = (percent: number): object[] => [
   },
 ];
 
+/** A drain that has nowhere to go. */
+const stuck = {
+  outcome: 'running at parts, waiting for unit n9/u00: no failure domain is left',
+  chunksBefore: [{ chunkId: 'default#1/c00001', slotStart: 0, replicas: ['primary n9/u00@1', 'follower n2/u00@1'] }],
+  chunksAfter: [],
+  replicasMade: 0,
+};
+
 const report = (change: object = {}, more: object = {}): object => ({
   plan: plan(change),
   steps,
@@ -73,10 +81,11 @@ export function answerPlans(request: {
         },
       };
     case 'POST /v1/plans': {
-      const asked = JSON.parse(body.toString()) as { kind: string; chunkId?: string };
+      const asked = JSON.parse(body.toString()) as { kind: string; chunkId?: string; nodeId?: string };
       if (asked.chunkId === 'default#1/c00009')
         return { status: 409, body: { code: 'PLAN_CONFLICT', message: 'plan p42 moves default#1/c00009 already' } };
-      const dry = query === 'dryRun=1' ? { prediction: { bytes: 100_000, moves: 1, asked } } : {};
+      const prediction = asked.nodeId === 'n9' ? stuck : { bytes: 100_000, moves: 1, asked };
+      const dry = query === 'dryRun=1' ? { prediction } : {};
       return { status: 201, body: report({ kind: asked.kind, state: 'proposed', step: 'allocate' }, dry) };
     }
     case 'GET /v1/plans/p42':
@@ -99,6 +108,11 @@ export function answerPlans(request: {
           .map((each) => `${JSON.stringify(each)}\n`)
           .join(''),
       };
+    case 'GET /v1/plans/p44/watch': {
+      const waits = { reason: 'approval', sinceMs: beganMs, isAlarm: false };
+      const waiting = report({ planId: 'p44', kind: 'drain', state: 'proposed', approved: false }, { waits });
+      return { status: 200, body: `${JSON.stringify(waiting)}\n${JSON.stringify(waiting)}\n` };
+    }
     case 'GET /v1/plans/p45/watch':
       return {
         status: 200,
@@ -111,7 +125,9 @@ export function answerPlans(request: {
           subject: decodeURIComponent(query.replace('subject=', '')),
           now: 'serves slots 0..1000000 from n1, n2',
           chain: [{ atMs: beganMs, seq: 42, what: 'PlanSwitched', evidence: 'p42' }],
-          reasons: [{ atMs: beganMs, what: 'nothing to do', evidence: 'no node is 20 % above the mean' }],
+          ...(query === 'subject=n2'
+            ? { reasons: [], dispatcher: 'no dispatcher was heard of since this portal started' }
+            : { reasons: [{ atMs: beganMs, what: 'nothing to do', evidence: 'no node is 20 % above the mean' }] }),
         },
       };
     default:
