@@ -1,3 +1,4 @@
+import { doctorLimits } from '@levee/journal';
 import { assert } from '@levee/kernel';
 
 export interface StoreLimits {
@@ -71,7 +72,7 @@ export const storeLimits: StoreLimits = {
   appendBatchBytesMax: 512 * 1024,
   appendBatchRecordsMax: 4_096,
   appendsInFlightMax: 2,
-  chunkSoftShare: 0.9,
+  chunkSoftShare: doctorLimits.chunkFullShare,
   readsMax: 200_000,
   fencesPerSecondMax: 200,
   sessionClockAheadMsMax: 60_000,

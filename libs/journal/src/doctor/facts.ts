@@ -60,6 +60,8 @@ export interface NodeStat {
 }
 
 export interface ReplicaStat {
+  /** As its unit counts them; absent from nodes that do not say it. */
+  readonly storedBytes?: number | undefined;
   readonly chunkId: string;
   readonly namespace: string;
   readonly unitId: string;

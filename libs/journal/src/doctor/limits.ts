@@ -3,6 +3,8 @@ export const doctorLimits = {
   /** A replica that last stood at the end longer ago than this is behind. */
   behindAgeMs: 10_000,
   behindRecords: 10_000,
+  /** Share of chunkCapacityBytes from which portals refuse writes as LVFULL. */
+  chunkFullShare: 0.9,
   /** Free share of a disk below which it is nearly full. */
   diskFreeShare: 0.1,
   /** A foreign transaction that last wrote longer ago than this is left open. */

@@ -156,6 +156,23 @@ export const nodeRules = {
           ),
         ),
 
+  'chunk-full': ({ nodes, namespaces }: DoctorFacts): Found[] => {
+    const capacityOf = new Map(namespaces.map(({ state }) => [state.name, state.chunkCapacityBytes]));
+    const primaries = nodes.flatMap(({ says }) => (says?.replicas ?? []).filter(({ role }) => role === 'primary'));
+    return primaries.flatMap(({ chunkId, namespace, storedBytes = 0 }) => {
+      const capacityBytes = capacityOf.get(namespace);
+      if (capacityBytes === undefined || storedBytes <= capacityBytes * doctorLimits.chunkFullShare) return [];
+      return [
+        {
+          subject: chunkId,
+          finding: `${chunkId} holds ${storedBytes} bytes, more than 90 % of the ${capacityBytes} of chunkCapacityBytes`,
+          impact: 'writes to it are refused as LVFULL; reads and deletions go on',
+          command: `levee plan propose split --chunk ${chunkId}   # or: levee namespace alter ${namespace} --chunk-capacity <size>`,
+        },
+      ];
+    });
+  },
+
   'namespace-unfinished': ({ namespaces, nowMs }: DoctorFacts): Found[] =>
     namespaces
       .filter(({ state }) => state.state === 'creating' && nowMs - state.createdAtMs > doctorLimits.behindAgeMs)

@@ -285,6 +285,15 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /metrics/,
   ],
   [
+    'chunk-full',
+    {
+      ...one({ storedBytes: 901 }),
+      namespaces: [{ ...shop, state: { ...shop.state, chunkCapacityBytes: 1_000 } }],
+    },
+    /^shop#1\/c00001 holds 901 bytes, more than 90 % of the 1000/,
+    /^levee plan propose split --chunk shop#1\/c00001 /,
+  ],
+  [
     'namespace-unfinished',
     { namespaces: [{ ...shop, state: { ...shop.state, state: 'creating' } }] },
     /namespace shop is still being created/,
