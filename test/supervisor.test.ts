@@ -78,6 +78,9 @@ describe('the supervisor of npm run cluster', () => {
     await cluster.kill('m1');
     await eventually('m1 answers again', async () => (await fetch(`${before?.http}/health/ready`)).ok);
     expect(cluster.exits).toMatchObject([{ name: 'm1', how: 'SIGKILL' }]);
+    const written = JSON.parse(readFileSync(join(dir, 'cluster.json'), 'utf8')) as { masters: { pid: number }[] };
+    expect(written.masters[0]?.pid).not.toBe(before?.pid);
+    expect(lives(written.masters[0]?.pid as number)).toBe(true);
   });
 
   it('stops, starts, kills and pauses by name', async () => {

@@ -22,7 +22,7 @@ export class Member {
 
   /**
    * @param spec {name, app, dir, env, url, ports}: `url` answers /health/ready
-   * @param options {keepAlive, onExit(member, how), nodeArguments, apps}: `apps` is the folder of the built apps
+   * @param options {keepAlive, onStart(), onExit(member, how), nodeArguments, apps}: `apps` is the folder of the built apps
    */
   constructor(spec, options) {
     Object.assign(this, spec);
@@ -70,6 +70,7 @@ export class Member {
       const waitMs = Math.min(backoffMs.first * 2 ** Math.max(0, this.#restarts - 1), backoffMs.most);
       this.#backoff = setTimeout(() => this.#wanted && !this.running && this.start(), waitMs);
     };
+    this.options.onStart?.();
     child.once('error', (error) => gone(error.message));
     child.once('exit', (code, signal) => gone(signal ?? code));
   }

@@ -174,6 +174,8 @@ class Cluster {
         keepAlive: restart,
         apps,
         nodeArguments,
+        // What dies and is started again has another process id: whoever reads the marker needs that one.
+        onStart: () => this.#writeMarker(),
         onExit: (ended, how) => onExit?.(ended.name, how),
       };
       this.#members.push(new Member({ name, app, dir, env: member, url, resp }, options));
