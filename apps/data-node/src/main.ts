@@ -13,7 +13,7 @@ runProcess({
       { door: 'RESP', setting: 'LEVEE_NODE_RESP_PORT', host, port: respPort },
       { door: 'HTTP', setting: 'LEVEE_NODE_HTTP_PORT', host, port: httpPort },
     ]);
-    const { log } = await openLog(logSettings, { logger, clientId: config.nodeId });
+    const { log } = await openLog(logSettings, { logger, clientId: config.nodeId, isShared: true });
     lifecycle.onDrain('log', () => log.close());
     const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
     lifecycle.onDrain('reader thread', () => readerThread.close());

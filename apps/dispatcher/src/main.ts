@@ -6,7 +6,7 @@ runProcess({
   name: 'dispatcher',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadDispatcherConfig(process.env);
-    const { log } = await openLog(logSettings, { logger, clientId: config.instance });
+    const { log } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });
     lifecycle.onDrain('log', () => log.close());
     const app = await DispatcherModule.start({ config, log, logger });
     lifecycle.onDrain('dispatcher', () => app.close());

@@ -6,7 +6,7 @@ runProcess({
   name: 'master',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadMasterConfig(process.env);
-    const { log, isEmbedded } = await openLog(logSettings, { logger, clientId: config.instance });
+    const { log, isEmbedded } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });
     lifecycle.onDrain('log', () => log.close());
     const app = await MasterModule.start({ config, log, isEmbedded, logger });
     lifecycle.onDrain('master', () => app.close());

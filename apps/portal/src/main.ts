@@ -11,7 +11,7 @@ runProcess({
       { door: 'RESP', setting: 'LEVEE_RESP_PORT', host, port: respPort },
       { door: 'HTTP', setting: 'LEVEE_HTTP_PORT', host, port: httpPort },
     ]);
-    const { log } = await openLog(logSettings, { logger, clientId: config.instance });
+    const { log } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });
     lifecycle.onDrain('log', () => log.close());
     const app = await PortalModule.start({ config, log, logger });
     lifecycle.onDrain('portal', () => app.close());

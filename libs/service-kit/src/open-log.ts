@@ -34,6 +34,8 @@ export async function openLog(
     readonly clientId: string;
     /** Addresses of this process, shown to whoever tries to open the same folder. */
     readonly doors?: Readonly<Record<string, string>>;
+    /** One process of several, which meet in the log: warns of one that they cannot share. */
+    readonly isShared?: boolean;
     /** How long a broker is looked for, ms; default that of `KafkaLog.open`. */
     readonly openMs?: number;
   },
@@ -41,6 +43,11 @@ export async function openLog(
   const { logger, clientId, doors, openMs } = options;
   if (settings.KAFKA_BROKERS === undefined) {
     const location = join(settings.LEVEE_DATA_DIR, 'log');
+    if (options.isShared === true)
+      logger.warn(
+        { location },
+        'KAFKA_BROKERS is not set: this process has a log of its own and meets no other process',
+      );
     const log = await EmbeddedLog.open({ location, logger, ...(doors === undefined ? {} : { doors }) });
     return { log, isEmbedded: true };
   }
