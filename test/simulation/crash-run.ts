@@ -18,7 +18,6 @@ const limits = {
   overMs: 120_000,
   preloadedKeys: 120,
   preloadedBytes: 200,
-  /** Load before the scenario begins, and after it is over. */
   lullMs: 300,
 } as const;
 
@@ -45,6 +44,8 @@ export interface RunOptions {
   readonly bug?: PlantedBug;
   /** Virtual time for the scenario to be over, with whatever befell it. */
   readonly overMs?: number;
+  /** Load before the scenario begins, and after it is over. */
+  readonly lullMs?: number;
 }
 
 /** One scenario under load, from the first process to the last judgement, with what befalls it. */
@@ -82,6 +83,7 @@ async function act(
     points = [],
     keepEffects = false,
     overMs = limits.overMs,
+    lullMs = limits.lullMs,
     faults,
   }: RunOptions & { readonly faults: string[] },
 ): Promise<History[]> {
@@ -90,7 +92,7 @@ async function act(
   watchRoutes(cluster, faults);
   await preload(cluster, scenario.valueBytes ?? limits.preloadedBytes);
   const workloads = startWorkloads(cluster, seed);
-  await time.sleep(limits.lullMs);
+  await time.sleep(lullMs);
 
   let away = 0;
   const pending = new Set(points);
@@ -120,7 +122,7 @@ async function act(
     });
   trace.keep = false;
   await cluster.ready();
-  await time.sleep(limits.lullMs);
+  await time.sleep(lullMs);
   const histories = await Promise.all(workloads.map((workload) => workload.stop()));
   faults.push(...(await judgeCluster(cluster)), ...(scenario.judge?.(cluster) ?? []));
   return histories;
