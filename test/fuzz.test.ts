@@ -2,6 +2,7 @@ import { CodecFailure, decode, decodeAs, encode, encodePut, PutView, readPut } f
 import { InvariantViolation } from '@levee/kernel';
 import { RequestParser, requestLimits } from '@levee/wire';
 import fc from 'fast-check';
+import { fastestMs } from './support/fastest';
 import { full, seed } from './support/seed';
 
 const durationMs = full ? 60_000 : 6_000;
@@ -16,22 +17,14 @@ function fuzz<T>(inputs: fc.Arbitrary<T>, attack: (input: T) => void): void {
     gc();
     return process.memoryUsage().heapUsed;
   };
-  const time = (input: T): number => {
-    const began = performance.now();
-    attack(input);
-    return performance.now() - began;
-  };
   const began = performance.now();
   let heapAfterFirstThird = 0;
   let tried = 0;
   for (let batch = 0; performance.now() - began < durationMs; batch++) {
     for (const input of fc.sample(inputs, { numRuns: 200, seed: seed + batch })) {
       tried += 1;
-      if (time(input) < slowMs) continue;
-      // One slow run may be the machine's; five alone are the input's.
-      const alone = Array.from({ length: 5 }, () => time(input));
-      if (alone.every((ms) => ms >= slowMs))
-        throw new Error(`slow every time (${alone.map((ms) => ms.toFixed(0)).join(', ')} ms): ${fc.stringify(input)}`);
+      const ms = fastestMs(slowMs, () => attack(input));
+      if (ms >= slowMs) throw new Error(`slow every time, ${ms.toFixed(0)} ms: ${fc.stringify(input)}`);
     }
     if (heapAfterFirstThird === 0 && performance.now() - began > durationMs / 3) heapAfterFirstThird = heap();
   }
