@@ -11,7 +11,7 @@ let send: Send;
 beforeEach(async () => {
   cluster = await TestCluster.start(2);
   await cluster.namespace('default');
-  portal = await cluster.portal({ storeLimits: { ackMs: 400, readMs: 3_000 } });
+  portal = await cluster.portal({ storeLimits: { ackMs: 3_000, readMs: 5_000 } });
   ({ send } = cluster.connect(portal));
 });
 afterEach(() => cluster?.close());

