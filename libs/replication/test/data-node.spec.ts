@@ -62,11 +62,13 @@ describe('a data node', () => {
     await cluster.append(ns, 'k', 'v');
     await until('the value', async () => (await cluster.read('n1', ns, ['k']))[0] === 'v');
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const many = await cluster.read('n1', ns, Array<string>(8).fill('k'));
+    // At the same time, so that no new second begins in between.
+    const reading = cluster.read('n1', ns, Array<string>(8).fill('k'));
+    const getting = cluster.send('n1', [nodeCommands.get, ns, 'k']);
     const limited =
       'LVLIMIT more than 5 requests a second of chunk shop.orders#1/c00001 at one node: slow down, or raise chunkRequestsPerSecond';
-    expect(many).toEqual([...Array<string>(5).fill('v'), ...Array<string>(3).fill(limited)]);
-    expect(await cluster.send('n1', [nodeCommands.get, ns, 'k'])).toEqual(new RespError(limited));
+    expect(await reading).toEqual([...Array<string>(5).fill('v'), ...Array<string>(3).fill(limited)]);
+    expect(await getting).toEqual(new RespError(limited));
     await cluster.command('AlterNamespace', { name: ns, chunkRequestsPerSecond: null });
     await until('the limit being gone', async () =>
       (await cluster.read('n1', ns, Array<string>(8).fill('k'))).every((value) => value === 'v'),
@@ -276,11 +278,11 @@ describe('a data node', () => {
     expect(found.map(({ keys: count }) => count)).toEqual([1, 2]);
   });
 
-  it('a namespace that accepts 100 ms of staleness is never staler at rest, and is told when it would be', async () => {
+  it('a namespace that accepts a second of staleness is never staler at rest, and is told when it would be', async () => {
     const log = new BentLog(cluster.log);
     await cluster.node('n1', { log });
     await cluster.ready();
-    await cluster.namespace(ns, { partitions: 1, chunks: 1, maxStalenessMs: 100 });
+    await cluster.namespace(ns, { partitions: 1, chunks: 1, maxStalenessMs: 1_000 });
     const { offset } = await cluster.append(ns, 'k', 'v');
     expect(await cluster.read('n1', ns, ['k'], { minOffset: offset + 1 })).toEqual(['v']);
     log.onBatch = (batch) => ({ ...batch, endOffset: asOffset(batch.endOffset + 1) });
