@@ -205,10 +205,10 @@ describe('linearizability of one register', () => {
   it('judges 10,000 keys of 100 operations, with concurrency and unknown outcomes, within seconds', () => {
     const random = pseudoRandom(7);
     const histories = Array.from({ length: 10_000 }, () => simulated(100, 8, random));
-    const startedMs = performance.now();
+    const started = process.cpuUsage();
     for (const history of histories) expect(checkKey('k', history).kind).toBe('linearizable');
-    expect(performance.now() - startedMs).toBeLessThan(20_000);
-  }, 60_000);
+    expect(process.cpuUsage(started).user / 1_000).toBeLessThan(20_000);
+  }, 120_000);
 
   it('judges the largest allowed history: 300 operations of 22 clients, 8 writes of unknown outcome, all read', () => {
     const random = pseudoRandom(11);
