@@ -62,12 +62,15 @@ async function decisionsOf(
 }
 
 test('one of two candidates serves; when it goes, the other serves the next term', async () => {
-  const first = await startMaster(log, { instance: 'm1' });
-  const second = keep(await startMaster(log, { instance: 'm2' }));
-  const serving = await eventually(() => active(first) ?? active(second), 'a reign');
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  expect([first, second].filter((one) => active(one) !== undefined)).toHaveLength(1);
-  const [gone, left] = serving === first.master.candidacy ? [first, second] : [second, first];
+  // Of a silence that no pause of this process is taken for.
+  const limits = { heartbeatMs: 30, silenceMs: 800, reclaimMs: 3_600_000 };
+  const first = await startMaster(log, { instance: 'm1', limits });
+  const second = keep(await startMaster(log, { instance: 'm2', limits }));
+  await eventually(() => active(first) ?? active(second), 'a reign');
+  await new Promise((resolve) => setTimeout(resolve, limits.silenceMs * 2));
+  const serving = [first, second].filter((one) => active(one) !== undefined);
+  expect(serving).toHaveLength(1);
+  const [gone, left] = serving[0] === first ? [first, second] : [second, first];
   if (left === first) keep(first);
   const { term } = gone.master.view;
   await gone.close();
