@@ -293,6 +293,37 @@ test('an empty new node gets its share, primaries too, and no more', () => {
   expect(primaries.length).toBeLessThanOrEqual(5);
 });
 
+test('a node with few replicas and its share of the load gets more when it has clearly less, and not for single looks', () => {
+  const scene = new Scene({ nodes: 4, chunks: 24, units: 40 });
+  const { cluster } = scene;
+  cluster.addNodes(1, { units: 40, domains: 100 });
+  const primary = cluster.allocate(cluster.freeUnit('n5', 0)?.unitId ?? '', c(1), 'primary');
+  const left = cluster.state.chunk(c(1))?.replicas.find(({ role }) => role === 'primary')?.unitId ?? '';
+  cluster.changeReplicas(c(1), (all) => all.map((of) => (of.role === 'primary' ? primary : of)));
+  cluster.free(left);
+  const busy = (perSecond: number): Scene => scene.chunkLoads([perSecond, ...Array<number>(23).fill(300)]);
+  // 1.05 times its share; a follower of the others would make that 1.08.
+  busy(4_353);
+  for (let round = 0; round < 20; round++) expect(scene.said(0.5)).toEqual(['emptyNode n5: NO_GAIN']);
+  scene.load.noise = 0.05;
+  for (let round = 0; round < 200; round++) {
+    scene.load.round++;
+    expect(scene.said(0.5)).toEqual(['emptyNode n5: NO_GAIN']);
+  }
+  busy(3_500);
+  for (let round = 0; round < 40; round++) {
+    scene.load.round++;
+    scene.carryOut(scene.round(0.5));
+  }
+  expect(new Set(scene.plans.done.map(({ proposal }) => proposal.payload.trigger))).toEqual(new Set(['emptyNode']));
+  const replicas = 40 - cluster.state.freeUnitCount('n5');
+  expect(replicas).toBeGreaterThan(3);
+  for (let round = 0; round < 200; round++) {
+    scene.load.round++;
+    expect(scene.round(0.5).proposals).toEqual([]);
+  }
+});
+
 test('what fills an empty node does not count twice while it is on its way', () => {
   const scene = new Scene({ nodes: 3, chunks: 4, units: 24 });
   scene.cluster.addNodes(1, { units: 24, domains: 100 });

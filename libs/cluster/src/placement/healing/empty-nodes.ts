@@ -1,4 +1,5 @@
 import type { ChunkReplica } from '@levee/events';
+import type { Threshold } from './healing-policy';
 import { hasRoom, relativeUse, isDomainFree, takeUnits } from './room';
 import type { Refusal, Round } from './round';
 import { shareOf, type ChunkFigures, type NodeFigures, type Survey } from './survey';
@@ -8,7 +9,7 @@ const trigger = 'emptyNode';
 /** So many of the fullest nodes are asked for a replica that may go. */
 const donorsMax = 16;
 
-/** A node with far fewer replicas than the others gets its share, from the fullest nodes. */
+/** A node with far fewer replicas than the others gets its share, from the fullest nodes, until it is busy. */
 export function healEmptyNodes(round: Round): void {
   const { survey, findings } = round;
   const { enterBelow, fillTo } = survey.policy.emptyNode;
@@ -18,12 +19,38 @@ export function healEmptyNodes(round: Round): void {
     const { nodeId } = node.node;
     const wanted = Math.floor(survey.meanUse * fillTo * node.units);
     if (node.used >= wanted) continue;
-    const sinceMs = findings.above({ trigger, of: nodeId }, 1 - relativeUse(survey, node), threshold);
-    if (sinceMs === undefined) continue;
+    const empty = 1 - relativeUse(survey, node);
+    const idle = idleness(survey, node, threshold);
+    const sinceMs = findings.above({ trigger, of: nodeId }, Math.min(empty, idle), threshold);
+    if (sinceMs === undefined) {
+      if (empty >= threshold.enter) round.refuse(trigger, { nodeId }, busy(survey, node, wanted));
+      continue;
+    }
     const refusal =
       round.early(trigger, sinceMs) ?? fill(round, node, { wanted, donors: (donors ??= new Donors(survey)) });
     if (refusal !== undefined) round.refuse(trigger, { nodeId }, refusal);
   }
+}
+
+/** Load up to which a node is filled: it is not near to being hot then. */
+const loadMaxOf = (survey: Survey, node: NodeFigures): number =>
+  Math.max(shareOf(survey, node) * survey.policy.hotNode.leave, survey.policy.hotNodePerSecondMin);
+
+/**
+ * In the words of `threshold`: `enter` for a node with no more than its share of the load, `leave` for one that has all
+ * it may be filled up to. Without a stretch in between, a node with few but busy replicas would get one more whenever a
+ * single look at its load is a little lower than the others.
+ */
+function idleness(survey: Survey, node: NodeFigures, { enter, leave }: Threshold): number {
+  const room = 1 - node.load / loadMaxOf(survey, node);
+  const roomToBegin = 1 - 1 / survey.policy.hotNode.leave;
+  return leave + ((enter - leave) * room) / roomToBegin;
+}
+
+function busy(survey: Survey, node: NodeFigures, wanted: number): Refusal {
+  const { load, used } = node;
+  const message = `${node.node.nodeId} has ${used} of ${wanted} replicas that would be its share, and as much load with them as it may be filled up to`;
+  return { code: 'NO_GAIN', message, facts: { used, wanted, load, share: shareOf(survey, node) } };
 }
 
 /** The nodes that are up, the fullest first; sorted once a round, since there are a thousand nodes and as many gifts. */
@@ -98,7 +125,7 @@ function giftFrom(round: Round, from: NodeFigures, to: NodeFigures): Gift | unde
   const { survey } = round;
   const lacks = to.primaries < survey.primaryShare * (to.used + 1) ? 'primary' : 'follower';
   const usual = survey.meanUse === 0 ? 0 : survey.loadPerUnit / survey.meanUse;
-  const loadMax = shareOf(survey, to) * survey.policy.hotNode.leave;
+  const loadMax = loadMaxOf(survey, to);
   let best: { gift: Gift; rank: number } | undefined;
   for (const chunk of survey.state.chunksOn(from.node.nodeId)) {
     const figures = survey.chunkById.get(chunk.chunkId);
