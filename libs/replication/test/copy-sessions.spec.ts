@@ -2,7 +2,7 @@ import { LoopReader } from '@levee/chunk-store';
 import type { ChunkState } from '@levee/events';
 import type { Timers } from '@levee/kernel';
 import { silentLogger } from '@levee/kernel';
-import { systemClock } from '@levee/log';
+import { systemClock, systemTimers } from '@levee/log';
 import { copyLimits, CopySessions } from '@levee/replication';
 import {
   copyCloseCommand,
@@ -101,6 +101,25 @@ describe('LV.COPY', () => {
     [...due.keys()][0]!();
     expect(sessions.open).toBe(0);
     await expect(sessions.next(copyId, 1, 100)).rejects.toMatchObject({ code: 'LVCOPYGONE' });
+  });
+
+  it('makes blocks that are asked for ahead one after another, and no more of them than it should', async () => {
+    const reader = new LoopReader({ copy: systemClock, digest: systemClock });
+    const sessions = new CopySessions({ incarnation: 'i1', reader, timers: systemTimers, logger: silentLogger });
+    const hosted = cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!;
+    const [one, other] = [await sessions.begin(hosted, chunk), await sessions.begin(hosted, chunk)];
+    const asked = Array.from({ length: copyLimits.blocksAhead + 1 }, (_, n) => sessions.next(one.copyId, n, 100));
+    await expect(sessions.next(one.copyId, asked.length, 100)).rejects.toMatchObject({ code: 'LVCOPYGONE' });
+    const single: Buffer[] = [];
+    for (const n of asked.keys()) single.push((await sessions.next(other.copyId, n, 100)).bytes);
+    expect((await Promise.all(asked)).map(({ bytes }) => bytes)).toEqual(single);
+    const [next, never] = [sessions.next(one.copyId, asked.length, 100), sessions.next(one.copyId, 77, 100)];
+    await expect(never).rejects.toMatchObject({ code: 'LVCOPYGONE' });
+    expect((await next).bytes.length).toBeGreaterThan(0);
+    const behindTheLast = [0, 1, 2].map((n) => sessions.next(other.copyId, asked.length + n, 1 << 20));
+    const ends = await Promise.allSettled(behindTheLast);
+    expect(ends.map((end) => end.status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    sessions.close();
   });
 
   it('ends with the replica: a rebuild under it is no half snapshot', async () => {

@@ -8,6 +8,8 @@ export const copyLimits = {
   idleMs: 20_000,
   /** Bytes of one block; an entry that is larger travels alone. */
   blockBytes: 1 << 20,
+  /** Blocks that are on their way, or being made, while one is written: a milestone takes as long as several blocks. */
+  blocksAhead: 3,
   /** For a block, and for opening a snapshot behind the writes that wait. */
   requestMs: 8_000,
   /** Pause after every source of a piece was tried in vain, growing to the second one. */

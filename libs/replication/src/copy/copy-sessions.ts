@@ -19,10 +19,11 @@ export interface CopySession {
 interface OpenCopy {
   readonly hosted: HostedReplica;
   readonly copy: CopySource;
-  sequence: number;
-  busy: boolean;
-  /** The next block, made while the one before is on its way. */
-  ahead: Promise<CopyBlock> | undefined;
+  /** Blocks asked for, and those of them that are made. */
+  asked: number;
+  made: number;
+  /** The block asked for last. */
+  turn: Promise<unknown>;
   cancelIdle: () => void;
 }
 
@@ -70,7 +71,8 @@ export class CopySessions {
       const { replica } = hosted;
       const copy = await this.options.reader.copy(replica, range);
       const copyId = `${this.options.incarnation}-${++this.last}`;
-      const open: OpenCopy = { hosted, copy, sequence: 0, busy: false, ahead: undefined, cancelIdle: () => undefined };
+      const turn = Promise.resolve();
+      const open: OpenCopy = { hosted, copy, asked: 0, made: 0, turn, cancelIdle: () => undefined };
       this.copies.set(copyId, open);
       this.counts.opened++;
       this.watch(copyId, open);
@@ -80,37 +82,19 @@ export class CopySessions {
     }
   }
 
-  /** Block `sequence`, each once and in order. REPLICA_DAMAGED when a value fails its checksum: the source is told. */
-  async next(copyId: string, sequence: number, bytesMax: number): Promise<CopyBlock> {
+  /**
+   * Block `sequence`, each once and in order; a few may be asked for before the first is there. REPLICA_DAMAGED when a
+   * value fails its checksum: the source is told.
+   */
+  next(copyId: string, sequence: number, bytesMax: number): Promise<CopyBlock> {
     const open = this.copies.get(copyId);
-    if (open === undefined || open.busy || open.sequence !== sequence)
-      throw new Failure('LVCOPYGONE', `there is no block ${sequence} of a copy ${copyId}: open another`);
-    open.busy = true;
+    if (open === undefined || open.asked !== sequence || open.asked - open.made > copyLimits.blocksAhead)
+      return Promise.reject(gone(copyId, sequence));
+    open.asked++;
     open.cancelIdle();
-    try {
-      const block = await (open.ahead ?? open.copy.next(bytesMax));
-      open.sequence++;
-      this.counts.blocks++;
-      this.counts.bytes += block.bytes.length;
-      if (block.last) this.end(copyId);
-      else if (this.copies.get(copyId) === open) {
-        open.ahead = open.copy.next(bytesMax);
-        // Whoever asks for it sees the failure; nobody does when the copy ends before.
-        open.ahead.catch(() => undefined);
-        this.watch(copyId, open);
-      }
-      return block;
-    } catch (error) {
-      this.end(copyId);
-      if (failureCode(error) === 'REPLICA_DAMAGED') {
-        open.hosted.damaged(error);
-        throw error;
-      }
-      // Its database was closed under it: reclaimed, rebuilt, or this process ends.
-      throw new Failure('LVCOPYGONE', `the copy ${copyId} ended: ${messageOf(error)}`, { cause: error });
-    } finally {
-      open.busy = false;
-    }
+    const block = open.turn.then(() => this.make(copyId, sequence, open, bytesMax));
+    open.turn = block.catch(() => undefined);
+    return block;
   }
 
   end(copyId: string): void {
@@ -128,6 +112,27 @@ export class CopySessions {
     for (const copyId of [...this.copies.keys()]) this.end(copyId);
   }
 
+  private async make(copyId: string, sequence: number, open: OpenCopy, bytesMax: number): Promise<CopyBlock> {
+    if (this.copies.get(copyId) !== open) throw gone(copyId, sequence);
+    try {
+      const block = await open.copy.next(bytesMax);
+      open.made++;
+      this.counts.blocks++;
+      this.counts.bytes += block.bytes.length;
+      if (block.last) this.end(copyId);
+      else if (this.copies.get(copyId) === open && open.made === open.asked) this.watch(copyId, open);
+      return block;
+    } catch (error) {
+      this.end(copyId);
+      if (failureCode(error) === 'REPLICA_DAMAGED') {
+        open.hosted.damaged(error);
+        throw error;
+      }
+      // Its database was closed under it: reclaimed, rebuilt, or this process ends.
+      throw new Failure('LVCOPYGONE', `the copy ${copyId} ended: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
   private watch(copyId: string, open: OpenCopy): void {
     open.cancelIdle();
     open.cancelIdle = this.options.timers.after(copyLimits.idleMs, () => {
@@ -136,4 +141,8 @@ export class CopySessions {
       this.end(copyId);
     });
   }
+}
+
+function gone(copyId: string, sequence: number): Failure {
+  return new Failure('LVCOPYGONE', `there is no block ${sequence} of a copy ${copyId}: open another`);
 }

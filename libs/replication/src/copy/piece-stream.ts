@@ -19,11 +19,11 @@ import { copyLimits } from './copy-limits';
 import type { CopySessions } from './copy-sessions';
 import type { PieceOrder, SourceReplica } from './move-order';
 
-/** One snapshot of a piece, pulled block by block; one `next` at a time. */
+/** One snapshot of a piece, pulled block by block; one `next` at a time, which also asks for some blocks ahead. */
 export interface PieceStream {
   readonly positions: readonly CopyPosition[];
   readonly bytesEstimate: number;
-  next(): Promise<Pick<CopyBlock, 'bytes' | 'last'>>;
+  next(): Promise<Block>;
   /** Lets go of the snapshot, wherever it is. */
   close(): void;
 }
@@ -41,7 +41,7 @@ export async function openLocalPiece(
   return {
     positions,
     bytesEstimate,
-    next: () => sessions.next(copyId, sequence++, copyLimits.blockBytes),
+    next: ahead(() => sessions.next(copyId, sequence++, copyLimits.blockBytes)),
     close: () => sessions.end(copyId),
   };
 }
@@ -81,8 +81,8 @@ export async function openRemotePiece(
     if (Buffer.isBuffer(reply)) return [reply, sealOfCommand(args)];
     throw new Failure('BAD_FRAME', `${source.respAddress} answered ${String(args[0])} with no block`);
   };
-  // One block that is written, one that is ahead.
-  const aheadBytes = 2 * copyLimits.blockBytes;
+  // One block that is written, and those that are ahead.
+  const aheadBytes = (1 + copyLimits.blocksAhead) * copyLimits.blockBytes;
   await buffers?.take(aheadBytes);
   const close = (): void => {
     client.close();
@@ -96,12 +96,12 @@ export async function openRemotePiece(
     return {
       positions,
       bytesEstimate,
-      next: async () => {
+      next: ahead(async () => {
         const wanted = sequence++;
         const [reply, seal] = await ask(copyNextCommand(copyId, wanted, copyLimits.blockBytes));
         const { block, last } = parseCopyFrame(reply, wanted, seal);
         return { bytes: block, last };
-      },
+      }),
       close: () => {
         // A goodbye that is lost costs an idle snapshot until its time is up.
         client.send(copyCloseCommand(copyId), copyLimits.requestMs, close);
@@ -111,4 +111,20 @@ export async function openRemotePiece(
     close();
     throw error;
   }
+}
+
+type Block = Pick<CopyBlock, 'bytes' | 'last'>;
+
+/** Behind the last block nothing is asked for that anybody waits for. */
+function ahead(ask: () => Promise<Block>): () => Promise<Block> {
+  const asked: Promise<Block>[] = [];
+  return () => {
+    while (asked.length <= copyLimits.blocksAhead) {
+      const block = ask();
+      // Whoever takes it sees the failure; nobody does when the copy ends before.
+      block.catch(() => undefined);
+      asked.push(block);
+    }
+    return asked.shift() as Promise<Block>;
+  };
 }

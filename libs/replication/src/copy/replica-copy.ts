@@ -133,15 +133,10 @@ export class ReplicaCopy {
           : await openLocalPiece(this.world.copies, local, piece, after);
       await target.begin(piece, stream.positions);
       this.note(target, { piece, from: source.unitId, estimate: stream.bytesEstimate });
-      let ahead = quiet(stream.next());
       for (;;) {
-        const { bytes, last } = await ahead;
+        const { bytes, last } = await stream.next();
         if (signal.aborted || this.options.assignment().move === undefined) return undefined;
-        // The next block is on its way while this one is written.
-        if (!last) {
-          await this.world.copyRate.pass(bytes.length, signal);
-          ahead = quiet(stream.next());
-        }
+        await this.world.copyRate.pass(bytes.length, signal);
         try {
           await target.take(bytes, piece, last);
         } catch (error) {
@@ -222,10 +217,4 @@ class UnitTrouble extends Error {
   constructor(override readonly cause: unknown) {
     super('the unit of a copy failed');
   }
-}
-
-/** Awaited later: a failure until then is no unhandled one. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
