@@ -29,6 +29,8 @@ export class UnitChoice {
   private readonly taken = new Set<string>();
   private readonly takenOn = new Map<string, number>();
   private readonly open: readonly NodeState[];
+  /** Looked at once for all that is chosen. */
+  private readonly ordered = new Map<string, readonly UnitState[]>();
 
   /** `closed`: nodes that take nothing new: cordoned, or being emptied. */
   constructor(
@@ -87,13 +89,22 @@ export class UnitChoice {
   }
 
   private bestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
-    let best: UnitState | undefined;
-    for (const unit of this.state.freeUnitsOf(nodeId)) {
+    for (const unit of this.unitsOf(nodeId, wish.engine)) {
       if (this.taken.has(unit.unitId) || unit.capacityBytes < wish.unitBytesMin) continue;
-      if (wish.engineOnly && unit.engine !== wish.engine) continue;
-      if (best === undefined || fitsBetter(unit, best, wish.engine)) best = unit;
+      if (!wish.engineOnly || unit.engine === wish.engine) return unit;
     }
-    return best;
+    return undefined;
+  }
+
+  /** The free units of a node, the best for that engine first. */
+  private unitsOf(nodeId: string, engine: UnitState['engine']): readonly UnitState[] {
+    const key = `${engine} ${nodeId}`;
+    let units = this.ordered.get(key);
+    if (units === undefined) {
+      units = [...this.state.freeUnitsOf(nodeId)].sort((a, b) => (fitsBetter(a, b, engine) ? -1 : 1));
+      this.ordered.set(key, units);
+    }
+    return units;
   }
 
   private largestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
