@@ -2,7 +2,6 @@ import type { Portal } from '@levee/client';
 import {
   isPlanOver,
   planWait,
-  simulatePlan,
   viewPlan,
   viewPlans,
   type PlanView,
@@ -12,6 +11,7 @@ import {
 import type { PlanState } from '@levee/events';
 import { Failure, failureCode, type Clock } from '@levee/kernel';
 import type { Commands } from './commands';
+import type { DryRuns } from './dry-runs';
 import type { PlanProgress, ReplicaProgress } from './plan-progress';
 
 /** A plan as people and `levee plan` see it. */
@@ -51,6 +51,7 @@ export class Plans {
     private readonly commands: Commands,
     private readonly progress: PlanProgress,
     private readonly clock: Clock,
+    private readonly dryRuns: DryRuns,
   ) {}
 
   list(which: 'open' | 'all', namespace: string | undefined): readonly PlanState[] {
@@ -67,8 +68,8 @@ export class Plans {
   }
 
   /** What the proposal would do to the state as this portal knows it. Nothing is written anywhere. */
-  dryRun(payload: Readonly<Record<string, unknown>>): DryRun {
-    const verdict = simulatePlan(this.portal.view.state, payload, this.clock.nowMs());
+  async dryRun(payload: Readonly<Record<string, unknown>>): Promise<DryRun> {
+    const verdict = await this.dryRuns.run(this.portal.view.state, payload, this.clock.nowMs());
     if ('code' in verdict) throw new Failure(verdict.code, verdict.message);
     const { plan, prediction } = verdict;
     const bytes = this.bytesToCopy(verdict);

@@ -11,6 +11,7 @@ import type { PortalAppConfig } from './config';
 import { Digests } from './digests';
 import { DigestsController } from './digests.controller';
 import { Doctor } from './doctor';
+import { DryRuns } from './dry-runs';
 import { DoctorController } from './doctor.controller';
 import { GroupsController } from './groups.controller';
 import { Explanations } from './explanations';
@@ -93,7 +94,10 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: LogReader, useValue: new LogReader(log) },
-        { provide: Plans, useValue: new Plans(portal, commands, progress, systemClock) },
+        {
+          provide: Plans,
+          useValue: new Plans(portal, commands, progress, systemClock, new DryRuns({ timers: systemTimers })),
+        },
         { provide: Explanations, useValue: new Explanations(portal) },
       ],
       exports: [Portal],
