@@ -75,7 +75,10 @@ const proposal: fc.Arbitrary<Act> = fc
   });
 
 const order: fc.Arbitrary<Act> = fc
-  .record({ kind: fc.constantFrom('ApprovePlan', 'CancelPlan', 'RollbackPlan', 'RollbackPlan', 'RetryPlan'), a: dice })
+  .record({
+    kind: fc.constantFrom('ApprovePlan', 'CancelPlan', 'RollbackPlan', 'RollbackPlan', 'RetryPlan', 'EndObservation'),
+    a: dice,
+  })
   .map(({ kind, a }) => (script) => {
     const plan = openPlan(script, a);
     if (plan !== undefined) submit(script, kind, { planId: plan.planId });

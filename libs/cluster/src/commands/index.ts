@@ -11,6 +11,7 @@ import { initCluster } from './init-cluster';
 import { finishReclaim, reclaimUnit } from './reclaim-unit';
 import { registerNode } from './register-node';
 import { requestBarrier } from './request-barrier';
+import { endObservation } from '../plans/end-observation';
 import { failPlan } from '../plans/fail-plan';
 import { finishPlan } from '../plans/finish-plan';
 import { approvePlan, cancelPlan, retryPlan, rollbackPlan } from '../plans/give-up-plan';
@@ -48,6 +49,7 @@ export const commandDeciders = {
   CancelPlan: cancelPlan,
   RollbackPlan: rollbackPlan,
   RetryPlan: retryPlan,
+  EndObservation: endObservation,
   ReportPlanStep: reportPlanStep,
   StartPlan: startPlan,
   VerifyPlan: verifyPlan,

@@ -6,7 +6,7 @@ import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
-import { isSame, type NamedReplica } from './plan-shape';
+import { isFinishable, isSame, type NamedReplica } from './plan-shape';
 import { boundedHistory, shownEvidence } from './shown-evidence';
 
 export interface PlanChange {
@@ -69,7 +69,8 @@ const possibleIn: Readonly<Record<PlanState['state'], string>> = {
 /** PLAN_NOT_READY, with what is possible instead. */
 export function notReady(plan: PlanState, asked: string, why = ''): Rejection {
   const { planId, kind, state, step, observeUntilMs } = plan;
-  const possible = state === 'failed' && observeUntilMs !== null ? 'retry, rollback' : possibleIn[state];
+  const byState = state === 'failed' && observeUntilMs !== null ? 'retry, rollback' : possibleIn[state];
+  const possible = isFinishable(plan) ? `${byState}, finish` : byState;
   return reject(
     'PLAN_NOT_READY',
     `plan ${planId} (${kind}) is ${state}${step === 'none' ? '' : ` at step ${step}`} and cannot be ${asked}` +

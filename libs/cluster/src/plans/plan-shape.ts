@@ -17,6 +17,11 @@ export function isSwitched({ state, observeUntilMs }: Pick<PlanState, 'state' | 
   return state === 'observing' || (state === 'failed' && observeUntilMs !== null);
 }
 
+/** People can end its time to observe, or that of its parts. */
+export function isFinishable(plan: Pick<PlanState, 'kind' | 'sources' | 'state' | 'step'>): boolean {
+  return isCompound(plan) ? plan.state === 'running' && plan.step === 'parts' : plan.state === 'observing';
+}
+
 /** Where it is in force: from its proposal until what it superseded is given up. `undefined` = it holds no slots. */
 export function slotsHeld(plan: PlanState): SlotRange | undefined {
   const first = plan.targets[0];

@@ -59,7 +59,7 @@ export const proposePlan: Decider = (state, fields, context) => {
   if ('code' in purpose) return purpose;
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
-  const plan = planOf(state, { kind, terms, purpose }, context);
+  const plan = planOf(state, { kind, terms: asItsParent(state, terms), purpose }, context);
   const problem = parentProblem(state, terms) ?? conflict(state, plan) ?? impossible(state, plan);
   if (problem !== undefined) return problem;
   return [...chunksNumbered(state, purpose, context), proposed(plan, context)];
@@ -79,6 +79,12 @@ function readTerms(kind: PlanState['kind'], fields: PayloadFields, context: Comm
     policyVersion: integer('policyVersion', 1_000_000, 0, ''),
     parent: fields.optional('parent', (name) => fields.text(name, 64), null),
   };
+}
+
+/** A part is observed no longer than its plan, which people may have finished since the part was thought of. */
+function asItsParent(state: ClusterState, terms: Terms): Terms {
+  const longest = state.plan(terms.parent ?? '')?.observeMs ?? terms.observeMs;
+  return { ...terms, observeMs: Math.min(terms.observeMs, longest) };
 }
 
 /** The field `evidence`, an object or JSON text, as JSON text. */

@@ -41,7 +41,7 @@ export const reclaimPlan: Decider = (state, fields, context) => {
     planChanged(
       plan,
       { state: 'reclaiming', step: 'reclaim' },
-      { change: 'PlanReclaimed', what: 'ended', step: 'observe', evidence: verdict.evidence },
+      { change: planReclaimed, what: 'ended', step: 'observe', evidence: verdict.evidence },
       context,
     ),
   ];
@@ -54,6 +54,9 @@ export function rolledBack({ change }: Pick<PlanState, 'change'>): boolean {
 
 /** `change` of a plan whose switch was undone, until it is over. */
 export const planRolledBack = 'PlanRolledBack';
+
+/** `change` of a plan that gave up what it had superseded, until it is over. */
+export const planReclaimed = 'PlanReclaimed';
 
 interface Evidence {
   readonly barrierId: string | null;

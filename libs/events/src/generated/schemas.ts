@@ -1089,7 +1089,7 @@ export const schemaVersions: readonly SchemaVersion[] = [
                 {
                   name: 'what',
                   type: 'string',
-                  doc: 'Past-tense word: proposed, approved, began, ended, failed, cancelled, rolledBack, retried.',
+                  doc: 'Past-tense word: proposed, approved, began, ended, failed, cancelled, rolledBack, retried, finished (people ended the time to observe).',
                 },
                 {
                   name: 'atMs',

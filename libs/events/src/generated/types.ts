@@ -494,7 +494,7 @@ export interface PlanMoment {
   readonly step: string;
   /** The attempt it happened in: from 1. */
   readonly attempt: number;
-  /** Past-tense word: proposed, approved, began, ended, failed, cancelled, rolledBack, retried. */
+  /** Past-tense word: proposed, approved, began, ended, failed, cancelled, rolledBack, retried, finished (people ended the time to observe). */
   readonly what: string;
   /** When, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z. */
   readonly atMs: number;
