@@ -116,6 +116,30 @@ describe('plans under load', () => {
     expect(nodesOf(await routeOf(before.chunkId)).sort()).toEqual(nodesOf(before).sort());
   }, 120_000);
 
+  it('a move that people finish is done long before the end of its time to observe, and then stays', async () => {
+    const before = (await door.routes())[1] as Route;
+    const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
+      const [from, to] = [nodesOf(before)[0] as string, absentFrom(before)];
+      const move = { kind: 'move', chunkId: before.chunkId, from, to };
+      const planId = await door.propose({ ...move, observeMs: 3_600_000 });
+      await door.becomes(planId, ['observing']);
+      const reason = 'the graphs are flat';
+      await door.order(planId, 'finish', { reason });
+      const { history } = await door.becomes(planId, ['done']);
+      // The comparison before anything goes is made as ever, and who did without the rest of the time is known.
+      const observed = history.filter(({ step }) => step === 'observe');
+      expect(observed.map(({ what }) => what)).toEqual(['finished', 'ended']);
+      expect(JSON.parse(observed[0]?.evidence ?? '')).toMatchObject({
+        finishedBy: expect.stringMatching(/^http /),
+        reason,
+      });
+      expect(observed[1]?.evidence).toMatch(/barrierId/);
+      await expect(door.order(planId, 'rollback')).rejects.toThrow(/409 .*PLAN_NOT_READY.*what it superseded is gone/);
+      expect(nodesOf(await routeOf(before.chunkId))).toContain(to);
+    });
+    expect(failed(judgement)).toEqual([]);
+  }, 120_000);
+
   it('a plan cancelled before its switch leaves no trace', async () => {
     const before = (await door.routes())[2] as Route;
     const judgement = await underLoad(cluster, { consistency: 'session', random }, async () => {

@@ -65,8 +65,12 @@ export class PlanDoor {
     return (await this.post<Report>('/v1/plans', payload)).plan.planId;
   }
 
-  async order(planId: string, verb: 'approve' | 'cancel' | 'rollback' | 'retry'): Promise<void> {
-    await this.post(`/v1/plans/${planId}/${verb}`);
+  async order(
+    planId: string,
+    verb: 'approve' | 'cancel' | 'rollback' | 'retry' | 'finish',
+    body: object = {},
+  ): Promise<void> {
+    await this.post(`/v1/plans/${planId}/${verb}`, body);
   }
 
   report(planId: string): Promise<Report> {

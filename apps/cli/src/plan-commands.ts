@@ -84,9 +84,26 @@ export function addPlanCommands(program: Command, toolsOf: ToolsOf): void {
       .description(description)
       .action(async (planId: string, _options: Row, command: Command) => {
         const { output, portal } = toolsOf(command);
-        const path = `/v1/plans/${encodeURIComponent(planId)}/${verb}`;
-        await print(output, (await portal.json({ method: 'POST', path })) as unknown as PlanReport);
+        await print(output, await order(portal, planId, { verb }));
       });
+  plan
+    .command('finish <plan>')
+    .description('end the time to observe now: what was superseded goes, and a rollback with it')
+    .option('--reason <text>', 'kept with who it was')
+    .action(async (planId: string, { reason }: { reason?: string }, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      await print(output, await order(portal, planId, { verb: 'finish', body: { reason } }));
+    });
+}
+
+async function order(
+  portal: PortalClient,
+  planId: string,
+  { verb, body }: { readonly verb: string; readonly body?: object },
+): Promise<PlanReport> {
+  const path = `/v1/plans/${encodeURIComponent(planId)}/${verb}`;
+  const told = body === undefined ? {} : json(body);
+  return (await portal.json({ method: 'POST', path, ...told })) as unknown as PlanReport;
 }
 
 /** `namespace resize`, `node drain`, `node format`: plans by the name people look for. */
@@ -134,8 +151,7 @@ async function propose({ terminal, output, portal }: Tools, proposal: Row, optio
   const request = {
     method: 'POST',
     path: '/v1/plans',
-    body: Buffer.from(JSON.stringify(proposal)),
-    headers: { 'content-type': 'application/json' },
+    ...json(proposal),
     query: options.dryRun === true ? { dryRun: 1 } : {},
   } as const;
   const report = (await portal.json(request)) as unknown as PlanReport;
@@ -154,6 +170,11 @@ async function reportOf(portal: PortalClient, planId: string): Promise<PlanRepor
 async function print(output: Output, report: PlanReport): Promise<void> {
   await output.value(report, planLines(report).join('\n'));
 }
+
+const json = (value: object): { body: Buffer; headers: Record<string, string> } => ({
+  body: Buffer.from(JSON.stringify(value)),
+  headers: { 'content-type': 'application/json' },
+});
 
 function listed(text: string, before: string[] = []): string[] {
   return [...before, text];

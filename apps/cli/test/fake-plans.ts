@@ -97,6 +97,16 @@ export function answerPlans(request: {
         status: 409,
         body: { code: 'PLAN_NOT_READY', message: 'plan p42 is running: cancel it, a rollback needs a switch' },
       };
+    case 'POST /v1/plans/p42/finish': {
+      const { reason } = JSON.parse(body.toString()) as { reason?: string };
+      const evidence = JSON.stringify({ finishedBy: 'http 127.0.0.1', reason });
+      const step = { number: 9, name: 'observed', state: 'running', atMs: beganMs, seq: 43, evidence };
+      return { status: 200, body: report({ state: 'observing', step: 'observe' }, { steps: [step] }) };
+    }
+    case 'POST /v1/plans/p45/finish': {
+      const message = 'plan p45 (merge) is failed at step verify and cannot be finished; possible now: retry, cancel';
+      return { status: 409, body: { code: 'PLAN_NOT_READY', message } };
+    }
     case 'GET /v1/plans/p42/watch':
       return {
         status: 200,

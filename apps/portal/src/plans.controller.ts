@@ -70,28 +70,37 @@ export class PlansController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Lets a plan begin that waits for approval' })
   approve(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order(id, 'approve', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'approve', `http ${request.ip}`);
   }
 
   @Post('plans/:id/cancel')
   @HttpCode(200)
   @ApiOperation({ summary: 'Gives a plan up before its switch' })
   cancel(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order(id, 'cancel', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'cancel', `http ${request.ip}`);
   }
 
   @Post('plans/:id/rollback')
   @HttpCode(200)
   @ApiOperation({ summary: 'Takes a switch back while the plan observes' })
   rollback(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order(id, 'rollback', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'rollback', `http ${request.ip}`);
   }
 
   @Post('plans/:id/retry')
   @HttpCode(200)
   @ApiOperation({ summary: 'Tries a plan again that stopped' })
   retry(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order(id, 'retry', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'retry', `http ${request.ip}`);
+  }
+
+  @Post('plans/:id/finish')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Ends the time to observe: what was superseded goes, once both sides are compared again' })
+  @ApiBody({ required: false, schema: { type: 'object', properties: { reason: { type: 'string' } } } })
+  @ApiResponse({ status: 409, description: 'PLAN_NOT_READY: it does not observe' })
+  finish(@Param('id') id: string, @Body() body: unknown, @Req() request: FastifyRequest): Promise<PlanReport> {
+    return this.plans.order({ ...jsonBody(body), planId: id }, 'finish', `http ${request.ip}`);
   }
 
   @Get('explain')

@@ -39,7 +39,13 @@ export const planReportLimits = {
   watchesMax: 256,
 } as const;
 
-const planCommands = { approve: 'ApprovePlan', cancel: 'CancelPlan', rollback: 'RollbackPlan', retry: 'RetryPlan' };
+const planCommands = {
+  approve: 'ApprovePlan',
+  cancel: 'CancelPlan',
+  rollback: 'RollbackPlan',
+  retry: 'RetryPlan',
+  finish: 'EndObservation',
+};
 export type PlanVerb = keyof typeof planCommands;
 
 /** Plans at a portal's HTTP door. The decisions are the master's; progress comes from heartbeats. */
@@ -98,9 +104,9 @@ export class Plans {
     return this.report(`p${outcome.seq}`);
   }
 
-  async order(planId: string, verb: PlanVerb, principal: string): Promise<PlanReport> {
-    await this.commands.run({ kind: planCommands[verb], payload: { planId }, principal });
-    return this.report(planId);
+  async order(payload: { readonly planId: string }, verb: PlanVerb, principal: string): Promise<PlanReport> {
+    await this.commands.run({ kind: planCommands[verb], payload, principal });
+    return this.report(payload.planId);
   }
 
   /** The report now and after every change, until the plan is over or stopped for good, or `signal` aborts. */

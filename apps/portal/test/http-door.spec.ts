@@ -117,6 +117,8 @@ describe('refusals', () => {
     ['GET', '/v1/routes/default?version=9999999', undefined, {}, 409, 'VERSION_FROM_FUTURE'],
     ['GET', '/v1/routes/default?version=x', undefined, {}, 400, 'BAD_REQUEST'],
     ['GET', '/v1/nodes/nope/units', undefined, {}, 404, 'NODE_UNKNOWN'],
+    ['POST', '/v1/plans/p999/finish', '{"reason":"seen enough"}', {}, 404, 'PLAN_UNKNOWN'],
+    ['POST', '/v1/plans/p999/finish', '{"force":true}', {}, 400, 'BAD_COMMAND'],
     ['POST', '/v1/namespaces', '{"name":"default","partitions":8}', {}, 409, 'NAMESPACE_EXISTS'],
     ['POST', '/v1/namespaces', '{"name":"Bad Name"}', {}, 422, 'BAD_NAME'],
     ['POST', '/v1/namespaces', 'no json', {}, 400, 'BAD_REQUEST'],
