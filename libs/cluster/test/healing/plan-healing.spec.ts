@@ -213,12 +213,10 @@ describe('a hot chunk', () => {
   });
 
   test('is left alone while its cut is observed, and is not cut for ever because of one key', () => {
-    const scene = new Scene().chunkLoads(
-      [5_000, 10, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000],
-      [],
-      [{ slot: 130_000, perSecond: hot }],
-    );
-    scene.round();
+    const scene = new Scene();
+    const key = (perSecond: number): Scene =>
+      scene.chunkLoads([5_000, 10, ...Array<number>(6).fill(5_000)], [], [{ slot: 130_000, perSecond }]);
+    key(hot).round();
     const round = scene.round(2);
     scene.carryOut({ ...round, proposals: round.proposals.filter(({ payload }) => payload.trigger === 'hotChunk') });
     const codes: string[] = [];
@@ -229,6 +227,10 @@ describe('a hot chunk', () => {
     }
     expect(new Set(codes)).toEqual(new Set(['TOO_YOUNG', 'PLAN_OPEN', 'ONE_HOT_KEY']));
     expect(codes.at(-1)).toBe('ONE_HOT_KEY');
+    // Once it was seen with less, what it gets later is not what it was cut for.
+    key(1_000).round(1);
+    key(hot * 2).round(1);
+    expect(scene.said(2)).toContainEqual(expect.stringMatching(/^hotChunk (split|shift) /));
   });
 
   test('by the limit of its namespace, not only by the common one', () => {

@@ -7,7 +7,7 @@ export interface FindingTime {
   readonly counts: boolean;
 }
 
-/** Each finding by its key. */
+/** Each finding by its key, and what was true once. */
 export type FindingTimes = ReadonlyMap<string, FindingTime>;
 
 /**
@@ -39,6 +39,14 @@ export class Findings {
   /** The same for what is found or not, without a stretch in between. */
   holds(finding: { readonly trigger: Trigger; readonly of: string }): number {
     return this.keep(finding, this.before.get(keyOf(finding)));
+  }
+
+  /** Whether something is true now, or was in an earlier round: for as long as it is asked in every one. */
+  ever(what: string, isNow: boolean): boolean {
+    const known = this.before.get(what);
+    if (known === undefined && !isNow) return false;
+    this.times.set(what, known ?? { sinceMs: this.nowMs, counts: true });
+    return true;
   }
 
   private keep(finding: { readonly trigger: Trigger; readonly of: string }, known: FindingTime | undefined): number {

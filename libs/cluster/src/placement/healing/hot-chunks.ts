@@ -19,21 +19,23 @@ export function hotChunkThreshold(policy: HealingPolicy, { namespace }: ChunkFig
 /** A hot chunk gives slots to a cold neighbour when that is enough, else it is split. */
 export function healHotChunks(round: Round): void {
   const { survey, findings } = round;
-  const hot: { figures: ChunkFigures; sinceMs: number }[] = [];
+  const hot: { figures: ChunkFigures; sinceMs: number; useless: Refusal | undefined }[] = [];
   for (const figures of survey.chunks) {
     if (!figures.isMeasured) continue;
     const threshold = hotChunkThreshold(survey.policy, figures);
     const sinceMs = findings.above({ trigger, of: figures.chunk.chunkId }, figures.requestsPerSecond, threshold);
-    if (sinceMs !== undefined) hot.push({ figures, sinceMs });
+    // Asked in each round, also of those that are not hot: it remembers.
+    const useless = lastCutDidNotHelp(round, figures);
+    if (sinceMs !== undefined) hot.push({ figures, sinceMs, useless });
   }
   hot.sort((a, b) => b.figures.requestsPerSecond - a.figures.requestsPerSecond);
-  for (const { figures, sinceMs } of hot) {
-    const refusal = round.obstacle(trigger, figures, sinceMs) ?? cool(round, figures);
+  for (const { figures, sinceMs, useless } of hot) {
+    const refusal = round.obstacle(trigger, figures, sinceMs) ?? cool(round, figures, useless);
     if (refusal !== undefined) round.refuse(trigger, { chunkId: figures.chunk.chunkId }, refusal);
   }
 }
 
-function cool(round: Round, figures: ChunkFigures): Refusal | undefined {
+function cool(round: Round, figures: ChunkFigures, useless: Refusal | undefined): Refusal | undefined {
   const { survey } = round;
   const { chunk, requestsPerSecond } = figures;
   if (chunk.slotEnd - chunk.slotStart < 2)
@@ -42,7 +44,6 @@ function cool(round: Round, figures: ChunkFigures): Refusal | undefined {
       message: `${chunk.chunkId} has one slot, it cannot be cut`,
       facts: { requestsPerSecond },
     };
-  const useless = lastCutDidNotHelp(round, figures);
   if (useless !== undefined) return useless;
   const neighbour = coldNeighbour(round, figures);
   const room = takeRoomForParts(survey, { figures, parts: 2, mayUseSpare: false });
@@ -61,12 +62,20 @@ function cool(round: Round, figures: ChunkFigures): Refusal | undefined {
   return undefined;
 }
 
-/** A chunk that was cut because of its load and still has nearly all of it: cutting again would not help either. */
-function lastCutDidNotHelp({ survey }: Round, { chunk, requestsPerSecond }: ChunkFigures): Refusal | undefined {
+/**
+ * A chunk that was cut because of its load and still has nearly all of it: cutting again would not help either. Had it
+ * less at any time since it came to rest, then the cut did help, and what came later is another load.
+ */
+function lastCutDidNotHelp(round: Round, figures: ChunkFigures): Refusal | undefined {
+  const { survey, findings } = round;
+  const { chunk, requestsPerSecond } = figures;
   const plan = survey.traces.cutBy.get(chunk.chunkId);
   if (plan?.trigger !== trigger) return undefined;
   const before = evidenceOf(plan)['requestsPerSecond'];
-  if (typeof before !== 'number' || requestsPerSecond < before * survey.policy.splitHelpsShare) return undefined;
+  if (typeof before !== 'number') return undefined;
+  const hasLess = requestsPerSecond < before * survey.policy.splitHelpsShare;
+  const isAtRest = round.held(trigger, figures) === undefined;
+  if (findings.ever(`helped/${plan.planId}/${chunk.chunkId}`, hasLess && isAtRest) || hasLess) return undefined;
   return {
     code: 'ONE_HOT_KEY',
     message:

@@ -65,6 +65,9 @@ export function planHealing(input: HealingInput): HealingRound {
 
 function countByTrigger(times: FindingTimes): Record<Trigger, number> {
   const counts = Object.fromEntries(triggers.map((trigger) => [trigger, 0])) as Record<Trigger, number>;
-  for (const key of times.keys()) counts[key.slice(0, key.indexOf('/')) as Trigger]++;
+  for (const key of times.keys()) {
+    const trigger = key.slice(0, key.indexOf('/'));
+    if (trigger in counts) counts[trigger as Trigger]++;
+  }
   return counts;
 }
