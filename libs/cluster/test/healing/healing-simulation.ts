@@ -7,7 +7,7 @@ import {
 } from '../../src/placement/healing';
 import { InstantPlans } from './instant-plans';
 import { SimulatedCluster, MiB } from './simulated-cluster';
-import { SimulatedLoad, type LoadMap } from './simulated-load';
+import { SimulatedLoad, slotsAll, type LoadMap } from './simulated-load';
 
 export interface SimulationSize {
   readonly nodes: number;
@@ -82,10 +82,22 @@ export class HealingSimulation {
       this.load.maps.set(name, map);
       return map;
     });
-    for (let i = 0; i < of.hot; i++) {
-      const { rates } = maps[Math.floor(dice() * maps.length)] as LoadMap;
-      rates[Math.floor(dice() * rates.length)] = of.hotPerSecond * (1 + dice());
+    for (let hot = 0; hot < of.hot;) {
+      const which = Math.floor(dice() * maps.length);
+      const { rates } = maps[which] as LoadMap;
+      const stretch = Math.floor(dice() * rates.length);
+      const perSecond = of.hotPerSecond * (1 + dice());
+      if (!this.isWhole(namespaces[which] as string, { stretch, of: rates.length })) continue;
+      rates[stretch] = perSecond;
+      hot++;
     }
+  }
+
+  /** Slots are hashes: what a chunk does is spread over all of its slots, or it is one key's. No part of one is hot. */
+  private isWhole(namespace: string, { stretch, of }: { stretch: number; of: number }): boolean {
+    const [slotStart, slotEnd] = [(stretch * slotsAll) / of, ((stretch + 1) * slotsAll) / of];
+    const chunks = [...this.cluster.state.chunksTouching(namespace, { slotStart, slotEnd })];
+    return chunks.every((chunk) => chunk.slotStart >= slotStart && chunk.slotEnd <= slotEnd);
   }
 
   /** Rounds until nothing was proposed for a while and no plan is open. Throws when that takes too long. */
