@@ -202,6 +202,7 @@ class Door {
         return now.state === 'done' ? now : undefined;
       },
       300_000,
+      200,
     );
   }
 

@@ -44,8 +44,8 @@ export interface ReadBlock {
 }
 
 export const readerLimits = {
-  /** A scan in the thread asks its process for leave after so many bytes, and reads one slice ahead of the answer. */
-  sliceBytes: 1 << 20,
+  /** A scan in the thread asks its process for leave after so many bytes, some milliseconds of work. */
+  sliceBytes: 256 << 10,
   /** A thread that owes an answer and is silent for so long is given up; a slice takes some milliseconds. */
   silentMs: 30_000,
   heapMiB: 128,

@@ -119,12 +119,10 @@ export class Readings {
   }
 }
 
-/** A scan's slices: it reads one ahead of the leave that it has. */
+/** A scan's slices: behind each it waits for leave to go on. */
 class Slices implements Pace {
   private bytes = 0;
   private readonly waiting: (() => void)[] = [];
-  /** Slices that were over and are not yet answered. */
-  private owed = 0;
   private ended = false;
 
   constructor(private readonly over: (bytes: number) => void) {}
@@ -138,7 +136,6 @@ class Slices implements Pace {
     await new Promise<void>((resolve) => setImmediate(resolve));
     if (this.bytes < readerLimits.sliceBytes || this.ended) return;
     this.passed(0);
-    if (++this.owed <= 1) return;
     await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
@@ -148,7 +145,6 @@ class Slices implements Pace {
   }
 
   goOn(): void {
-    if (this.owed > 0) this.owed--;
     this.waiting.shift()?.();
   }
 
