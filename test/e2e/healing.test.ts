@@ -97,7 +97,7 @@ describe('a cluster that heals by itself', () => {
     const healed = await plans('deadReplica', 'default');
     expect(healed.length).toBeGreaterThan(0);
     for (const plan of healed) {
-      expect(plan).toMatchObject({ kind: 'reReplicate', proposedBy: 'dispatcher d1', policyVersion: 1 });
+      expect(plan).toMatchObject({ kind: 'reReplicate', proposedBy: 'dispatcher d1', policyVersion: 2 });
       expect(JSON.parse(plan.evidence)).toMatchObject({ replicasWanted: 3, replicasLiving: 2, to: plan.toNodeId });
     }
     // One for each replica that was lost, and no more.

@@ -114,7 +114,7 @@ test('an empty new node is found, its share is proposed once by two dispatchers,
   const plans = [...view.state.plans()];
   expect(plans).toHaveLength(4);
   for (const plan of plans) {
-    expect(plan).toMatchObject({ kind: 'move', trigger: 'emptyNode', toNodeId: 'n4', policyVersion: 1 });
+    expect(plan).toMatchObject({ kind: 'move', trigger: 'emptyNode', toNodeId: 'n4', policyVersion: 2 });
     expect(plan.proposedBy).toMatch(/^dispatcher d[12]$/);
     expect(JSON.parse(plan.evidence)).toMatchObject({ to: 'n4', toUnitsWanted: 5, toUnits: 16 });
   }

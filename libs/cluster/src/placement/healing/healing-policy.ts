@@ -54,7 +54,7 @@ export interface HealingPolicy {
 export const triggers = ['deadReplica', 'fullChunk', 'hotChunk', 'hotNode', 'emptyNode', 'coldNeighbours'] as const;
 export type Trigger = (typeof triggers)[number];
 
-export const healingPolicyVersion = 1;
+export const healingPolicyVersion = 2;
 
 /** The rules of this version. `settleMs`: how long a load must last to count; `coolDownMs`: rest of a changed chunk. */
 export function healingPolicy(
