@@ -29,8 +29,6 @@ export class UnitChoice {
   private readonly taken = new Set<string>();
   private readonly takenOn = new Map<string, number>();
   private readonly open: readonly NodeState[];
-  /** Looked at once for all that is chosen. */
-  private readonly ordered = new Map<string, readonly UnitState[]>();
 
   /** `closed`: nodes that take nothing new: cordoned, or being emptied. */
   constructor(
@@ -74,37 +72,33 @@ export class UnitChoice {
       const problem = this.nodeProblem(wish.nodeId, wish);
       if (problem !== undefined) return problem;
     }
+    const candidates = this.open.filter(
+      ({ nodeId, domain }) => (wish.nodeId === undefined || nodeId === wish.nodeId) && !wish.domainsTaken.has(domain),
+    );
+    for (const preferred of wish.nodesPreferred) {
+      const unit = candidates.some(({ nodeId }) => nodeId === preferred) ? this.bestOn(preferred, wish) : undefined;
+      if (unit !== undefined) return unit;
+    }
     let best: { readonly unit: UnitState; readonly order: readonly number[] } | undefined;
-    let largest: UnitState | undefined;
-    for (const node of this.open) {
-      if (wish.nodeId !== undefined && node.nodeId !== wish.nodeId) continue;
-      if (wish.domainsTaken.has(node.domain)) continue;
-      const unit = this.bestOn(node.nodeId, wish);
-      if (unit === undefined) largest = larger(largest, this.largestOn(node.nodeId, wish));
+    for (const { nodeId } of candidates) {
+      // With hundreds of nodes of hundreds of units, those that could not win are not looked into.
+      if (best !== undefined && !comesBefore([0, ...this.fillingOf(nodeId)], best.order)) continue;
+      const unit = this.bestOn(nodeId, wish);
       if (unit === undefined) continue;
-      const order = this.orderOf(unit, wish);
+      const order = [unit.engine === wish.engine ? 0 : 1, ...this.fillingOf(nodeId)];
       if (best === undefined || comesBefore(order, best.order)) best = { unit, order };
     }
-    return best?.unit ?? this.refusal(wish, largest);
+    return best?.unit ?? this.refusal(wish, candidates);
   }
 
   private bestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
-    for (const unit of this.unitsOf(nodeId, wish.engine)) {
+    let best: UnitState | undefined;
+    for (const unit of this.state.freeUnitsOf(nodeId)) {
       if (this.taken.has(unit.unitId) || unit.capacityBytes < wish.unitBytesMin) continue;
-      if (!wish.engineOnly || unit.engine === wish.engine) return unit;
+      if (wish.engineOnly && unit.engine !== wish.engine) continue;
+      if (best === undefined || fitsBetter(unit, best, wish.engine)) best = unit;
     }
-    return undefined;
-  }
-
-  /** The free units of a node, the best for that engine first. */
-  private unitsOf(nodeId: string, engine: UnitState['engine']): readonly UnitState[] {
-    const key = `${engine} ${nodeId}`;
-    let units = this.ordered.get(key);
-    if (units === undefined) {
-      units = [...this.state.freeUnitsOf(nodeId)].sort((a, b) => (fitsBetter(a, b, engine) ? -1 : 1));
-      this.ordered.set(key, units);
-    }
-    return units;
+    return best;
   }
 
   private largestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
@@ -115,11 +109,11 @@ export class UnitChoice {
     return largest;
   }
 
-  private orderOf({ nodeId, engine }: UnitState, wish: UnitWish): readonly number[] {
-    const preferred = wish.nodesPreferred.indexOf(nodeId);
+  /** The emptiest node first, of equally full ones that with the most free units. */
+  private fillingOf(nodeId: string): readonly [number, number] {
     const units = this.state.unitCount(nodeId);
     const free = this.state.freeUnitCount(nodeId) - (this.takenOn.get(nodeId) ?? 0);
-    return [preferred === -1 ? Infinity : preferred, engine === wish.engine ? 0 : 1, (units - free) / units, -free];
+    return [(units - free) / units, -free];
   }
 
   private nodeProblem(nodeId: string, wish: UnitWish): Rejection | undefined {
@@ -138,7 +132,10 @@ export class UnitChoice {
     );
   }
 
-  private refusal(wish: UnitWish, largest: UnitState | undefined): Rejection {
+  private refusal(wish: UnitWish, candidates: readonly NodeState[]): Rejection {
+    const largest = candidates
+      .map(({ nodeId }) => this.largestOn(nodeId, wish))
+      .reduce((one, other) => larger(one, other), undefined);
     if (largest !== undefined && largest.capacityBytes < wish.unitBytesMin) return tooSmall(wish, largest);
     const elsewhere = this.open.filter((node) => !wish.domainsTaken.has(node.domain));
     if (elsewhere.length === 0)
