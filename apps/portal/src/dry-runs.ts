@@ -12,8 +12,8 @@ export interface DryRunOrder {
 export const dryRunLimits = {
   /** Each has a thread and a copy of the cluster's state. */
   atOnceMax: 2,
-  /** A resize of a thousand chunks is some ten thousand decisions, of a millisecond or two each. */
-  deadlineMs: 60_000,
+  /** A resize of a thousand chunks is some ten thousand decisions of a millisecond. Less than `levee` waits by itself. */
+  deadlineMs: 25_000,
   heapMiB: 512,
 } as const;
 

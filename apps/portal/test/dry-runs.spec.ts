@@ -56,7 +56,7 @@ describe('dry runs', () => {
     due.at(-1)!();
     await expect(late).rejects.toMatchObject({
       code: 'TOO_LARGE',
-      message: expect.stringContaining('60000 ms') as string,
+      message: expect.stringContaining('25000 ms') as string,
     });
     expect(dryRunLimits.atOnceMax).toBe(2);
   });
