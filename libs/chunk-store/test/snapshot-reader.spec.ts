@@ -235,6 +235,29 @@ describe('a reader thread', () => {
   });
 });
 
+describe('a reader thread that was idle for long', () => {
+  it('is not given up for that when it is asked again', async () => {
+    const disk = await levelDisk();
+    const replica = await Replica.open(await disk.open(), identity);
+    let nowMs = 0;
+    let look = (): void => undefined;
+    const timers = { after: (_ms: number, action: () => void) => ((look = action), () => undefined) };
+    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
+    const thread = new ReaderThread({ clock, timers, logger: silentLogger, execArgv });
+    const { reader } = subject(thread);
+    await (await reader.digest(replica)).close();
+    look();
+    nowMs = 3_600_000;
+    const asked = reader.digest(replica);
+    look();
+    await (await asked).close();
+    expect(thread.counts).toEqual({ starts: 1, failures: 0 });
+    await replica.close();
+    await thread.close();
+    await disk.remove();
+  });
+});
+
 describe('without a thread that starts', () => {
   it('copies and digests are read in the event loop', async () => {
     const disk = await levelDisk();

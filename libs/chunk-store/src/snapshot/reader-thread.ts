@@ -57,6 +57,8 @@ export class ReaderThread {
     const worker = this.running();
     return new Promise<unknown>((resolve, reject) => {
       const id = ++this.lastId;
+      // A thread that was asked nothing owed no sign of life.
+      if (this.waiting.size === 0) this.heardMs = this.options.clock.monotonicMs();
       this.waiting.set(id, { resolve, reject });
       worker.postMessage({ to: 'ask', id, request } satisfies ToReader);
       this.watch();
