@@ -4,6 +4,7 @@ import { byteSize, durationMs, wholeNumber } from './arguments';
 import { addDigestCommand } from './digest-command';
 import { usageFailure } from './exit';
 import type { Output, Row } from './output';
+import { jsonBody } from './portal-client';
 import type { ToolsOf } from './program';
 import { rowsOf } from './rows';
 
@@ -19,7 +20,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     const created = await portal.json({
       method: 'POST',
       path: '/v1/namespaces',
-      ...json({ name, ...knobsOf(options) }),
+      ...jsonBody({ name, ...knobsOf(options) }),
     });
     await printDescription(output, created as Row);
   });
@@ -36,7 +37,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     if (Object.keys(knobs).length === 0)
       throw usageFailure('name at least one setting to change (levee namespace alter --help)');
     const path = `/v1/namespaces/${encodeURIComponent(name)}`;
-    const altered = await portal.json({ method: 'PATCH', path, ...json(knobs) });
+    const altered = await portal.json({ method: 'PATCH', path, ...jsonBody(knobs) });
     await printDescription(output, altered as Row);
   });
 
@@ -133,11 +134,6 @@ const knobsOf = (options: Row): Row =>
   Object.fromEntries(
     Object.entries(options).map(([option, value]) => [knobOf[option] ?? option, value === noLimit ? null : value]),
   );
-
-const json = (value: unknown): { body: Buffer; headers: Record<string, string> } => ({
-  body: Buffer.from(JSON.stringify(value)),
-  headers: { 'content-type': 'application/json' },
-});
 
 /** Options that name their knob without its unit, since the value has one. */
 const knobOf: Readonly<Record<string, string>> = {

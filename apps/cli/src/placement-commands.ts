@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { durationMs, keyBytes, type KeyEncoding, keyEncodings, percentEncode, wholeNumber } from './arguments';
 import { usageFailure } from './exit';
 import type { Row } from './output';
+import { jsonBody } from './portal-client';
 import type { ToolsOf } from './program';
 import { replicasByRole } from './replicas-by-role';
 import { rowsOf } from './rows';
@@ -62,9 +63,7 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       if ((options.for === undefined) === (options.end !== true))
         throw usageFailure('say either --for <duration>, such as --for 20m, or --end');
       const path = `/v1/nodes/${encodeURIComponent(nodeId)}/maintenance`;
-      const body = Buffer.from(JSON.stringify({ forMs: options.for }));
-      const headers = { 'content-type': 'application/json' };
-      const begin = { method: 'POST', path, body, headers } as const;
+      const begin = { method: 'POST', path, ...jsonBody({ forMs: options.for }) } as const;
       const reply = (await portal.json(options.end === true ? { method: 'DELETE', path } : begin)) as Row;
       if (output.format !== 'text') return output.value(reply);
       await output.table([reply], ['nodeId', 'state', 'maintenanceUntil', 'domain', 'respAddress', 'httpAddress']);

@@ -5,7 +5,7 @@ import { CliFailure, usageFailure } from './exit';
 import type { Output, Row } from './output';
 import { planLines, planSummary, type PlanReport } from './plan-report';
 import { watchPlan } from './plan-watch';
-import type { PortalClient } from './portal-client';
+import { jsonBody, type PortalClient } from './portal-client';
 import type { Tools, ToolsOf } from './program';
 import { mannerOf, proposalOf, type ProposalOptions } from './proposal';
 import { rowsOf } from './rows';
@@ -102,7 +102,7 @@ async function order(
   { verb, body }: { readonly verb: string; readonly body?: object },
 ): Promise<PlanReport> {
   const path = `/v1/plans/${encodeURIComponent(planId)}/${verb}`;
-  const told = body === undefined ? {} : json(body);
+  const told = body === undefined ? {} : jsonBody(body);
   return (await portal.json({ method: 'POST', path, ...told })) as unknown as PlanReport;
 }
 
@@ -151,7 +151,7 @@ async function propose({ terminal, output, portal }: Tools, proposal: Row, optio
   const request = {
     method: 'POST',
     path: '/v1/plans',
-    ...json(proposal),
+    ...jsonBody(proposal),
     query: options.dryRun === true ? { dryRun: 1 } : {},
   } as const;
   const report = (await portal.json(request)) as unknown as PlanReport;
@@ -170,11 +170,6 @@ async function reportOf(portal: PortalClient, planId: string): Promise<PlanRepor
 async function print(output: Output, report: PlanReport): Promise<void> {
   await output.value(report, planLines(report).join('\n'));
 }
-
-const json = (value: object): { body: Buffer; headers: Record<string, string> } => ({
-  body: Buffer.from(JSON.stringify(value)),
-  headers: { 'content-type': 'application/json' },
-});
 
 function listed(text: string, before: string[] = []): string[] {
   return [...before, text];

@@ -16,6 +16,11 @@ export interface PortalRequest {
   readonly body?: Uint8Array;
 }
 
+/** A value as the body of a request. */
+export function jsonBody(value: unknown): Required<Pick<PortalRequest, 'body' | 'headers'>> {
+  return { body: Buffer.from(JSON.stringify(value)), headers: { 'content-type': 'application/json' } };
+}
+
 export interface PortalReply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

@@ -12,6 +12,7 @@ import type { PlanState } from '@levee/events';
 import { Failure, failureCode, type Clock } from '@levee/kernel';
 import type { Commands } from './commands';
 import type { DryRuns } from './dry-runs';
+import { found } from './found';
 import type { PlanProgress, ReplicaProgress } from './plan-progress';
 
 /** A plan as people and `levee plan` see it. */
@@ -75,13 +76,12 @@ export class Plans {
 
   /** What the proposal would do to the state as this portal knows it. Nothing is written anywhere. */
   async dryRun(payload: Readonly<Record<string, unknown>>): Promise<DryRun> {
-    const verdict = await this.dryRuns.run(this.portal.view.state, payload, this.clock.nowMs());
-    if ('code' in verdict) throw new Failure(verdict.code, verdict.message);
-    const { plan, prediction } = verdict;
-    const bytes = this.bytesToCopy(verdict);
+    const simulated = found(await this.dryRuns.run(this.portal.view.state, payload, this.clock.nowMs()));
+    const { plan, prediction } = simulated;
+    const bytes = this.bytesToCopy(simulated);
     const copyMs = Math.round((bytes / planReportLimits.copyBytesPerSecond) * 1_000);
     const expectedMs = copyMs + (prediction.replicasMade > 0 ? plan.observeMs : 0);
-    return { ...verdict, prediction: { ...prediction, bytes, expectedMs }, progress: [], waits: null };
+    return { ...simulated, prediction: { ...prediction, bytes, expectedMs }, progress: [], waits: null };
   }
 
   /** By what the replicas hold now, as their nodes said last; 0 for what no node has spoken of yet. */

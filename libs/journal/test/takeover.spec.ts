@@ -4,7 +4,7 @@ import { asOffset, asPartition } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
 import { decide } from '@levee/cluster';
-import { JournalFold, Reign, submit, takeOver, type Candidacy } from '../src';
+import { type Candidacy, type ClusterView, JournalFold, Reign, submit, takeOver } from '../src';
 import { encodeEvent } from '../src/event-codec';
 import { readToEnd } from '../src/read-topic';
 import { checkpointKey } from '../src/projection-records';
@@ -110,13 +110,19 @@ test('a deposed master is refused by the log, gives up, and decides nothing more
   expect(view.state.node('n1')).toBeUndefined();
 });
 
-test('a decision written after a higher claim is void for every reader, whatever the log let in', async () => {
+/** A view of a cluster with node n1, whose only master has stopped. */
+async function afterTheFirstReign(): Promise<ClusterView> {
   const master = keep(await startMaster(log, { instance: 'm1', claimAtOnce: true }));
   await eventually(() => active(master), 'the first reign');
   const view = keep(await openView(log));
   await run(log, view, nodeRegistration('n1'));
   await master.close();
   opened.splice(opened.indexOf(master), 1);
+  return view;
+}
+
+test('a decision written after a higher claim is void for every reader, whatever the log let in', async () => {
+  const view = await afterTheFirstReign();
   const { seq, term, previousSha256, commandsOffset } = view.journal.position;
   const digest = view.journal.digest;
   const zombie = encode('Decision', {
@@ -140,12 +146,7 @@ test('a decision written after a higher claim is void for every reader, whatever
 });
 
 test('a decision of a newer version is where an older process stands still: it is not at the end, and so never claims', async () => {
-  const master = keep(await startMaster(log, { instance: 'm1', claimAtOnce: true }));
-  await eventually(() => active(master), 'the first reign');
-  const view = keep(await openView(log));
-  await run(log, view, nodeRegistration('n1'));
-  await master.close();
-  opened.splice(opened.indexOf(master), 1);
+  const view = await afterTheFirstReign();
   const { position, digest } = view.journal;
   const newer = encodeEvent({ kind: 'node', entity: view.state.node('n1')! });
   newer[2]! ^= 0xff;

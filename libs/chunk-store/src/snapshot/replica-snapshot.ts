@@ -33,9 +33,9 @@ export class ReplicaSnapshot {
   }
 
   /** As `SnapshotDigest`, of one partition. */
-  async digest(partition: Partition, barrierMs: number, pace: Pace, signal?: AbortSignal): Promise<PartitionDigest> {
+  async digest(partition: Partition, barrierMs: number, pace: Pace): Promise<PartitionDigest> {
     const digest = new SnapshotDigest(this, pace);
-    await digest.scan(new Map([[partition, barrierMs]]), signal);
+    await digest.scan(new Map([[partition, barrierMs]]));
     return defined(digest.totals().get(partition), 'the digest of the partition asked for');
   }
 

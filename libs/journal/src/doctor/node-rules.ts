@@ -165,7 +165,7 @@ export const nodeRules = {
       return [
         {
           subject: chunkId,
-          finding: `${chunkId} holds ${storedBytes} bytes, more than 90 % of the ${capacityBytes} of chunkCapacityBytes`,
+          finding: `${chunkId} holds ${storedBytes} bytes, more than ${doctorLimits.chunkFullShare * 100} % of the ${capacityBytes} of chunkCapacityBytes`,
           impact: 'writes to it are refused as LVFULL; reads and deletions go on',
           command: `levee plan propose split --chunk ${chunkId}   # or: levee namespace alter ${namespace} --chunk-capacity <size>`,
         },
