@@ -1,10 +1,11 @@
 import { type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import { type Appended, LogFailure, logLimits, type LogFailureCode, type LogRecord } from '@levee/log';
-import { BrokerConnection, ConnectionFailure } from './broker-connection';
+import { ConnectionFailure } from './broker-connection';
 import { missingTopic, type ClusterMetadata } from './cluster-metadata';
 import type { ConnectionFactory } from './kafkajs-client';
 import type { KafkaLogLimits } from './limits';
-import { PartitionAppends, type ProducerIdentity } from './partition-appends';
+import { type FrozenBatch, PartitionAppends, type ProducerIdentity } from './partition-appends';
+import { type ProduceLane, ProduceLanes, type ProduceTarget } from './produce-lanes';
 import { produceVerdict } from './produce-verdict';
 import { kafkaErrorName } from './protocol/error-codes';
 import { decodeProduce, encodeProduce, type ProduceAnswer } from './protocol/produce';
@@ -26,28 +27,26 @@ export interface AppenderParts {
   readonly fencing: boolean;
 }
 
-/** Requests of one kind to one broker, one at a time: a broker serves a connection's requests in order anyway. */
-interface Lane {
-  readonly nodeId: number;
-  connection: BrokerConnection;
-  ready: PartitionAppends[];
-  busy: boolean;
-  scheduled: boolean;
+/** A batch in a request. Its partition may have given it up before the answer comes. */
+interface Sent {
+  readonly appends: PartitionAppends;
+  readonly batch: FrozenBatch;
 }
 
 /**
  * Appends under one producer identity. Everything that is ready for a broker goes in one request, each partition with
- * one batch. Two lanes per broker: batches that failed before travel apart, so that a partition whose followers are
- * late does not hold up the others (I16).
+ * one batch.
  */
 export class Appender {
   private readonly partitions = new Map<string, Map<number, PartitionAppends>>();
-  private readonly lanes = new Map<string, Lane>();
+  private readonly lanes: ProduceLanes;
   private identity: Promise<ProducerIdentity> | undefined;
   private sweeping = false;
   private closed = false;
 
-  constructor(private readonly parts: AppenderParts) {}
+  constructor(private readonly parts: AppenderParts) {
+    this.lanes = new ProduceLanes(parts.connection, parts.limits.requestMs);
+  }
 
   append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
     const { limits, queue, clock } = this.parts;
@@ -78,21 +77,18 @@ export class Appender {
   /** Takes no more; resolves when everything is answered, at the latest `closeMs` later, as failures. */
   async close(closeMs: number): Promise<void> {
     this.closed = true;
-    const { clock, timers, limits } = this.parts;
+    const { clock, limits } = this.parts;
     const untilMs = clock.monotonicMs() + closeMs;
     while (this.all().some((appends) => appends.hasWork) && clock.monotonicMs() < untilMs)
-      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+      await this.pause(limits.retryMs);
     for (const appends of this.all()) {
-      if (appends.frozen !== undefined) {
-        if (appends.state === 'sent') appends.frozen.outcomeUnknown = true;
-        this.abandon(appends, 'the log was closed');
-      }
+      this.giveUp(appends, 'the log was closed');
       const { topic, partition } = appends;
       this.release(
         appends.failWaiting(failure('LOG_UNAVAILABLE', topic, partition, 'the log was closed: not written')),
       );
     }
-    for (const lane of this.lanes.values()) lane.connection.close();
+    this.lanes.close();
   }
 
   /** The next thing to do for this partition: get an identity, find the leader, stand in its lane. */
@@ -106,19 +102,19 @@ export class Appender {
       this.takeIdentity(appends);
       return;
     }
-    const leader = this.parts.metadata.leaderOf(appends.topic, appends.partition);
+    const leader = this.leaderOf(appends);
     if (leader === undefined) {
       this.awaitLeader(appends);
       return;
     }
-    const lane = this.laneOf(leader.nodeId, appends.attempts > 0);
+    const lane = this.lanes.of(leader, appends.failures > 0);
     appends.state = 'ready';
     lane.ready.push(appends);
     this.schedule(lane);
   }
 
   /** One request per turn of the event loop: everything that asks in this turn travels together. */
-  private schedule(lane: Lane): void {
+  private schedule(lane: ProduceLane): void {
     if (lane.busy || lane.scheduled) return;
     lane.scheduled = true;
     setImmediate(() => {
@@ -127,9 +123,9 @@ export class Appender {
     });
   }
 
-  private async flush(lane: Lane): Promise<void> {
+  private async flush(lane: ProduceLane): Promise<void> {
     const { limits, clock } = this.parts;
-    const sent: PartitionAppends[] = [];
+    const sent: Sent[] = [];
     let bytes = 0;
     const nowMs = clock.nowMs();
     const { ready } = lane;
@@ -145,9 +141,11 @@ export class Appender {
         this.proceed(appends); // what stood here was given up meanwhile
         continue;
       }
-      bytes += appends.freeze(limits.batchBytesShared, nowMs).bytes.length;
+      const batch = appends.freeze(limits.batchBytesShared, nowMs);
+      bytes += batch.bytes.length;
+      appends.attempt('handed');
       appends.state = 'sent';
-      sent.push(appends);
+      sent.push({ appends, batch });
     }
     if (sent.length === 0) return;
     lane.busy = true;
@@ -159,42 +157,43 @@ export class Appender {
     }
   }
 
-  private async exchange(lane: Lane, sent: readonly PartitionAppends[]): Promise<void> {
+  private async exchange(lane: ProduceLane, sent: readonly Sent[]): Promise<void> {
     const { limits } = this.parts;
     let answers: ProduceAnswer[];
+    let throttleMs: number;
     try {
-      const request = sent.map((appends) => ({
-        topic: appends.topic,
-        partition: appends.partition,
-        batch: (appends.frozen as NonNullable<PartitionAppends['frozen']>).bytes,
+      const request = sent.map(({ appends: { topic, partition }, batch }) => ({
+        topic,
+        partition,
+        batch: batch.bytes,
       }));
-      answers = decodeProduce(await lane.connection.send(apis.produce, encodeProduce(request, limits.produceMs)));
+      const answer = await lane.connection.send(apis.produce, encodeProduce(request, limits.produceMs));
+      ({ answers, throttleMs } = decodeProduce(answer));
     } catch (error) {
       const notSent = error instanceof ConnectionFailure && error.code !== 'NO_ANSWER';
       this.parts.logger.debug({ nodeId: lane.nodeId, reason: messageOf(error) }, 'a produce request got no answer');
-      for (const appends of sent) {
-        if (appends.frozen === undefined) continue;
-        if (!notSent) appends.frozen.outcomeUnknown = true;
-        this.retry(appends, { newLeader: true, reason: messageOf(error) });
-      }
+      for (const one of sent) this.unanswered(one, notSent ? 'proof' : 'unknown', messageOf(error));
       return;
     }
-    const open = new Map(sent.map((appends) => [`${appends.partition} ${appends.topic}`, appends]));
+    const open = new Map(sent.map((one) => [`${one.appends.partition} ${one.appends.topic}`, one]));
     for (const answer of answers) {
       const name = `${answer.partition} ${answer.topic}`;
-      const appends = open.get(name);
-      if (appends === undefined || !open.delete(name)) continue;
-      if (appends.frozen !== undefined) this.settle(appends, answer);
+      const one = open.get(name);
+      if (one === undefined || !open.delete(name)) continue;
+      if (one.appends.frozen === one.batch) this.settle(one.appends, answer);
     }
-    for (const appends of open.values()) {
-      if (appends.frozen === undefined) continue;
-      appends.frozen.outcomeUnknown = true;
-      this.retry(appends, { newLeader: true, reason: 'the answer leaves this partition out' });
-    }
+    for (const one of open.values()) this.unanswered(one, 'unknown', 'the answer leaves this partition out');
+    // KIP-219: the broker does not read this connection for so long; what it would not read must not be sent.
+    if (throttleMs > 0) await this.pause(Math.min(throttleMs, limits.throttleMsMax));
+  }
+
+  private unanswered({ appends, batch }: Sent, event: 'proof' | 'unknown', reason: string): void {
+    if (appends.frozen !== batch) return;
+    appends.attempt(event);
+    this.retry(appends, { newLeader: true, reason });
   }
 
   private settle(appends: PartitionAppends, { errorCode, baseOffset }: ProduceAnswer): void {
-    const batch = appends.frozen as NonNullable<PartitionAppends['frozen']>;
     const { topic, partition } = appends;
     const verdict = produceVerdict(errorCode, this.parts);
     const reason = kafkaErrorName(errorCode);
@@ -203,51 +202,63 @@ export class Appender {
         this.release(appends.stored(baseOffset));
         return this.proceed(appends);
       case 'perhaps':
-        batch.outcomeUnknown = true;
+        appends.attempt('unknown');
         return this.retry(appends, { newLeader: verdict.newLeader, reason });
       case 'again':
+        appends.attempt('proof');
         return this.retry(appends, { newLeader: verdict.newLeader, reason });
       case 'lost':
-        batch.outcomeUnknown = true;
-        this.abandon(appends, reason);
+        appends.attempt('unknown');
+        this.giveUp(appends, reason);
         return this.proceed(appends);
       case 'refused': {
         const refusal = failure(verdict.code, topic, partition, `${reason}: ${verdict.mend}`);
+        appends.attempt('proof');
         if (verdict.code === 'FENCED') appends.ended = refusal;
-        if (batch.outcomeUnknown) this.abandon(appends, reason);
-        else if (verdict.code === 'TOO_LARGE' && batch.calls.length > 1) appends.split();
-        else this.release(appends.fail(refusal));
+        else if (verdict.alone && appends.isShared && appends.provenAbsent) {
+          appends.split();
+          return this.proceed(appends);
+        }
+        this.giveUp(appends, reason, refusal);
         if (appends.ended !== undefined) this.release(appends.failWaiting(appends.ended));
         return this.proceed(appends);
       }
     }
   }
 
-  /** Later, with the same bytes; looks for another leader first when the error spoke of one. */
+  /**
+   * Later, with the same bytes; looks for another leader first when the error spoke of one. From the second failure on
+   * it always does: a leader that is cut off from its followers, and does not know yet that it was deposed, says only
+   * that they are late.
+   */
   private retry(appends: PartitionAppends, why: { newLeader: boolean; reason: string }): void {
-    const { limits, metadata, timers, clock } = this.parts;
+    const { limits, metadata, clock } = this.parts;
     const batch = appends.frozen;
     if (batch !== undefined && batch.deadlineMs <= clock.monotonicMs()) {
-      this.abandon(appends, why.reason);
+      this.giveUp(appends, why.reason);
       this.proceed(appends);
       return;
     }
-    const pauseMs = Math.min(limits.retryMs * 2 ** Math.min(appends.attempts, 10), limits.retryMsMax);
-    appends.attempts++;
+    const newLeader = why.newLeader || appends.failures > 0;
+    const pauseMs = Math.min(limits.retryMs * 2 ** Math.min(appends.failures, 10), limits.retryMsMax);
+    appends.failures++;
     appends.state = 'paused';
-    timers.after(pauseMs, () => {
-      if (!why.newLeader) this.proceed(appends);
+    void this.pause(pauseMs).then(() => {
+      if (!newLeader) this.proceed(appends);
       else void metadata.refresh().then(() => this.proceed(appends));
     });
   }
 
-  /** The frozen batch's time is up, or nobody can tell its outcome any more. Definite only if no attempt was (I3). */
-  private abandon(appends: PartitionAppends, reason: string): void {
-    const batch = appends.frozen;
-    if (batch === undefined) return;
+  /**
+   * Ends the frozen batch without an acknowledgement. `refusal` is its failure when every attempt was proof that nothing
+   * was stored; else its outcome stays unknown (I3), and the identity is spent: under its sequence numbers the broker
+   * would take other records for a repetition and drop them (I20).
+   */
+  private giveUp(appends: PartitionAppends, reason: string, refusal?: LogFailure): void {
+    if (appends.frozen === undefined) return;
     const { topic, partition } = appends;
-    if (!batch.outcomeUnknown) {
-      this.release(appends.fail(failure('LOG_UNAVAILABLE', topic, partition, `not written: ${reason}`)));
+    if (appends.provenAbsent) {
+      this.release(appends.fail(refusal ?? failure('LOG_UNAVAILABLE', topic, partition, `not written: ${reason}`)));
       return;
     }
     this.identity = undefined;
@@ -279,7 +290,7 @@ export class Appender {
     appends.state = 'paused';
     metadata.watch(topic);
     void metadata.refresh().then(() => {
-      if (metadata.leaderOf(topic, partition) !== undefined) return this.proceed(appends);
+      if (this.leaderOf(appends) !== undefined) return this.proceed(appends);
       const known = metadata.topic(topic);
       const count = known?.leaders.length ?? 0;
       const missing = metadata.isMissing(topic)
@@ -288,10 +299,9 @@ export class Appender {
           ? `the topic has ${count} partitions, 0 to ${count - 1}`
           : undefined;
       if (missing === undefined)
-        return this.retry(appends, { newLeader: false, reason: 'the partition has no leader' });
-      if (appends.frozen?.outcomeUnknown === true) this.abandon(appends, missing);
+        return this.retry(appends, { newLeader: false, reason: 'the partition has no leader that can be reached' });
       const absent = failure('TOPIC_MISSING', topic, partition, missing);
-      if (appends.frozen !== undefined) this.release(appends.fail(absent));
+      this.giveUp(appends, missing, absent);
       this.release(appends.failWaiting(absent));
       metadata.forget(topic);
       this.proceed(appends);
@@ -321,22 +331,11 @@ export class Appender {
     return appends;
   }
 
-  private laneOf(nodeId: number, again: boolean): Lane {
-    const name = `${nodeId} ${again}`;
-    const address = this.parts.metadata.addressOf(nodeId) ?? { host: 'unknown', port: 0 };
-    let lane = this.lanes.get(name);
-    const moved = lane !== undefined && lane.connection.address !== address;
-    if (lane === undefined || moved) {
-      const connection = new BrokerConnection(this.parts.connection, address, this.parts.limits.requestMs);
-      if (lane === undefined) {
-        lane = { nodeId, connection, ready: [], busy: false, scheduled: false };
-        this.lanes.set(name, lane);
-      } else {
-        lane.connection.close();
-        lane.connection = connection;
-      }
-    }
-    return lane;
+  private leaderOf({ topic, partition }: PartitionAppends): ProduceTarget | undefined {
+    const { metadata } = this.parts;
+    const leader = metadata.leaderOf(topic, partition);
+    const address = leader === undefined ? undefined : metadata.addressOf(leader.nodeId);
+    return leader === undefined || address === undefined ? undefined : { nodeId: leader.nodeId, address };
   }
 
   /** Looks at the deadlines now and then, while there is anything to look at. */
@@ -348,7 +347,7 @@ export class Appender {
       for (const appends of this.all()) {
         if (!appends.hasWork) continue;
         const expired = appends.frozen !== undefined && appends.frozen.deadlineMs <= nowMs && appends.state !== 'sent';
-        if (expired) this.abandon(appends, 'no broker took it within the deadline');
+        if (expired) this.giveUp(appends, 'no broker took it within the deadline');
         this.release(appends.expire(nowMs, () => this.expiry(appends)));
         if (appends.hasWork && !this.sweeping) this.sweepLater();
       }
@@ -358,6 +357,10 @@ export class Appender {
   private expiry({ topic, partition }: PartitionAppends): LogFailure {
     const what = `not written: its turn did not come within ${this.parts.limits.appendDeadlineMs} ms`;
     return failure('LOG_UNAVAILABLE', topic, partition, what);
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.parts.timers.after(ms, resolve));
   }
 
   private release(bytes: number): void {

@@ -8,6 +8,8 @@ export interface KafkaLogLimits {
   readonly requestMs: number;
   /** How long the broker may wait for its followers; shorter than `requestMs`, so that it can still answer. */
   readonly produceMs: number;
+  /** Longest pause after an answer that says that a quota was passed. */
+  readonly throttleMsMax: number;
   readonly appendDeadlineMs: number;
   readonly appendQueueBytesMax: number;
   /** Several waiting calls of a partition share a batch up to this size: below the smallest `max.message.bytes`. */
@@ -38,6 +40,7 @@ export const kafkaLogLimits: KafkaLogLimits = {
   connectMs: 1500,
   requestMs: 3000,
   produceMs: 1500,
+  throttleMsMax: 30_000,
   appendDeadlineMs: logLimits.appendDeadlineMs,
   appendQueueBytesMax: logLimits.appendQueueBytesMax,
   batchBytesShared: 512 * 1024,

@@ -24,6 +24,11 @@ function subject(): {
   return { appends, outcomes, call };
 }
 
+function stored(appends: PartitionAppends, baseOffset: number): void {
+  appends.attempt('handed');
+  appends.stored(baseOffset);
+}
+
 const sequenceOf = (bytes: Buffer): number => bytes.readInt32BE(batchAt.baseSequence);
 const failed = (code: 'LOG_UNAVAILABLE' | 'OUTCOME_UNKNOWN' | 'TOO_LARGE'): LogFailure =>
   new LogFailure(code, 'for a test');
@@ -36,7 +41,7 @@ describe('appends of one partition', () => {
     const first = appends.freeze(1000, 1);
     call('c');
     expect(appends.freeze(1000, 2)).toBe(first);
-    appends.stored(40);
+    stored(appends, 40);
     expect(outcomes).toEqual(['a@40', 'b@41']);
     const second = appends.freeze(1000, 3);
     expect([sequenceOf(first.bytes), sequenceOf(second.bytes), second.count]).toEqual([0, 2, 1]);
@@ -55,7 +60,7 @@ describe('appends of one partition', () => {
     const shared: number[] = [];
     for (let n = 0; n < 4; n++) {
       shared.push(appends.freeze(100, 1).count);
-      appends.stored(0);
+      stored(appends, 0);
     }
     expect(shared).toEqual([2, 1, 1, 1]);
   });
@@ -64,6 +69,8 @@ describe('appends of one partition', () => {
     const { appends, outcomes, call } = subject();
     call('a');
     appends.freeze(1000, 1);
+    appends.attempt('handed');
+    appends.attempt('proof');
     appends.fail(failed('TOO_LARGE'));
     call('b');
     expect(sequenceOf(appends.freeze(1000, 1).bytes)).toBe(0);
@@ -74,15 +81,32 @@ describe('appends of one partition', () => {
     const { appends, outcomes, call } = subject();
     call('a');
     appends.freeze(1000, 1);
-    appends.stored(0);
+    stored(appends, 0);
     call('b');
     appends.freeze(1000, 1);
+    appends.attempt('handed');
+    appends.attempt('unknown');
     appends.lose(failed('OUTCOME_UNKNOWN'));
     expect(appends.identity).toBeUndefined();
     appends.identity = { producerId: 10, epoch: 0 };
     call('c');
     expect(sequenceOf(appends.freeze(1000, 1).bytes)).toBe(0);
     expect(outcomes).toEqual(['a@0', 'b OUTCOME_UNKNOWN']);
+  });
+
+  it.each([
+    ['under way', ['handed']],
+    ['unanswered', ['handed', 'unknown']],
+    ['unanswered, then refused', ['handed', 'unknown', 'handed', 'proof']],
+  ] as const)('I20: the sequence numbers of a batch that is %s never carry other bytes', (_name, story) => {
+    const { appends, outcomes, call } = subject();
+    call('a');
+    call('b');
+    appends.freeze(1000, 1);
+    for (const event of story) appends.attempt(event);
+    expect(() => appends.fail(failed('TOO_LARGE'))).toThrow('I20');
+    expect(() => appends.split()).toThrow('I20');
+    expect(outcomes).toEqual([]);
   });
 
   it('a shared batch that is too large is tried again call by call, in order, with the same sequence', () => {
@@ -93,7 +117,7 @@ describe('appends of one partition', () => {
     for (const [n, name] of ['a', 'b', 'c'].entries()) {
       const batch = appends.freeze(1000, 1);
       expect([batch.count, sequenceOf(batch.bytes)]).toEqual([1, n]);
-      appends.stored(n);
+      stored(appends, n);
       expect(outcomes.at(-1)).toBe(`${name}@${n}`);
     }
     call('d');

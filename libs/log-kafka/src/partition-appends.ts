@@ -1,5 +1,6 @@
 import { asOffset, assert } from '@levee/kernel';
 import type { Appended, LogFailure, LogRecord } from '@levee/log';
+import { type AttemptEvent, type Attempts, isProvenAbsent, nextAttempts } from './batch-attempts';
 import { sequenceAfter } from './record-batch';
 import { encodeBatch } from './record-batch-encoder';
 
@@ -25,8 +26,8 @@ export interface FrozenBatch {
   readonly count: number;
   /** Of the call that waits longest, monotonic ms. */
   readonly deadlineMs: number;
-  /** Some attempt's outcome is unknown: from then on no failure of this batch is definite (I3). */
-  outcomeUnknown: boolean;
+  /** What its attempts prove together. */
+  attempts: Attempts;
 }
 
 /**
@@ -39,10 +40,11 @@ export class PartitionAppends {
   identity: ProducerIdentity | undefined;
   /** `idle`: nothing to do; `ready`: stands in a lane; `sent`: in a request; `paused`: comes back by itself. */
   state: 'idle' | 'ready' | 'sent' | 'paused' = 'idle';
-  attempts = 0;
+  /** Attempts to send the frozen batch that ended without an answer that settles it. */
+  failures = 0;
   /** Every later append fails with this: a fenced writer has lost this partition. */
   ended: LogFailure | undefined;
-  /** After the broker refused a shared batch as too large, calls go one by one for as many calls. */
+  /** After the broker refused a shared batch, calls go one by one for as many calls. */
   private alone = 0;
 
   constructor(
@@ -53,6 +55,11 @@ export class PartitionAppends {
 
   get hasWork(): boolean {
     return this.frozen !== undefined || this.waiting.length > 0;
+  }
+
+  /** The frozen batch holds more than one call. */
+  get isShared(): boolean {
+    return this.frozen !== undefined && this.frozen.calls.length > 1;
   }
 
   get waitingCalls(): number {
@@ -76,12 +83,25 @@ export class PartitionAppends {
       if (call.deadlineMs < deadlineMs) deadlineMs = call.deadlineMs;
     }
     const bytes = encodeBatch(calls, timeMs, { ...identity, baseSequence: this.nextSequence });
-    this.frozen = { calls, bytes, count, deadlineMs, outcomeUnknown: false };
+    this.frozen = { calls, bytes, count, deadlineMs, attempts: 'clean' };
     return this.frozen;
+  }
+
+  /** Whether certainly nothing of the frozen batch was or will be stored; true when there is none. */
+  get provenAbsent(): boolean {
+    return this.frozen === undefined || isProvenAbsent(this.frozen.attempts);
+  }
+
+  /** An attempt of the frozen batch begins or has ended. */
+  attempt(event: AttemptEvent): void {
+    const batch = this.frozen;
+    assert(batch !== undefined, 'I15: there is a batch to send');
+    batch.attempts = nextAttempts(batch.attempts, event);
   }
 
   /** The broker has it: answers every call with the offset of its first record. */
   stored(baseOffset: number): number {
+    this.attempt('stored');
     const batch = this.takeFrozen();
     this.nextSequence = sequenceAfter(this.nextSequence, batch.count);
     let offset = baseOffset;
@@ -92,22 +112,22 @@ export class PartitionAppends {
     return bytesOf(batch.calls);
   }
 
-  /** Nothing of it was stored, so its sequence number is still free. Returns the bytes released. */
+  /** Nothing of it was stored, so its sequence numbers are still free. Returns the bytes released. */
   fail(failure: LogFailure): number {
-    const { calls } = this.takeFrozen();
-    for (const call of calls) call.reject(failure);
-    return bytesOf(calls);
+    this.assertAbsent();
+    return this.rejectFrozen(failure);
   }
 
   /** The outcome stays unknown; the identity's sequence is spent, so a new one has to be taken. */
   lose(failure: LogFailure): number {
     this.identity = undefined;
     this.nextSequence = 0;
-    return this.fail(failure);
+    return this.rejectFrozen(failure);
   }
 
   /** Certainly nothing was stored and several calls share the batch: they try again one by one, in order. */
   split(): void {
+    this.assertAbsent();
     const { calls } = this.takeFrozen();
     this.waiting.unshift(...calls);
     this.alone = calls.length;
@@ -152,11 +172,22 @@ export class PartitionAppends {
     return calls;
   }
 
+  /** What goes on under this identity carries other bytes under the frozen batch's sequence numbers. */
+  private assertAbsent(): void {
+    assert(this.provenAbsent, 'I20: a sequence number is used again only when every attempt was proof');
+  }
+
+  private rejectFrozen(failure: LogFailure): number {
+    const { calls } = this.takeFrozen();
+    for (const call of calls) call.reject(failure);
+    return bytesOf(calls);
+  }
+
   private takeFrozen(): FrozenBatch {
     const batch = this.frozen;
     assert(batch !== undefined, 'I15: there is a batch to settle');
     this.frozen = undefined;
-    this.attempts = 0;
+    this.failures = 0;
     return batch;
   }
 }

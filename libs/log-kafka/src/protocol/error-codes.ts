@@ -43,16 +43,3 @@ export function kafkaErrorName(code: number): string {
   const name = names.get(code);
   return name === undefined ? `error ${code}` : `${name} (${code})`;
 }
-
-/** The partition has another leader, or none yet: look at the metadata again. */
-export function isLeadershipError(code: number): boolean {
-  return (
-    code === kafkaError.unknownTopicOrPartition ||
-    code === kafkaError.leaderNotAvailable ||
-    code === kafkaError.notLeaderOrFollower ||
-    code === kafkaError.replicaNotAvailable ||
-    code === kafkaError.kafkaStorageError ||
-    code === kafkaError.fencedLeaderEpoch ||
-    code === kafkaError.unknownLeaderEpoch
-  );
-}

@@ -36,10 +36,13 @@ export function encodeProduce(partitions: readonly ProducePartition[], timeoutMs
   return writer.bytes();
 }
 
-/** In the broker's order, which is not the request's. */
-export function decodeProduce(answer: Buffer): ProduceAnswer[] {
+/**
+ * `answers` in the broker's order, which is not the request's. `throttleMs`: for so long the broker does not read the
+ * connection, because the client has used more than its quota.
+ */
+export function decodeProduce(answer: Buffer): { answers: ProduceAnswer[]; throttleMs: number } {
   const reader = new ByteReader(answer);
-  return reader
+  const answers = reader
     .array((r) => {
       const topic = r.string() ?? '';
       return r.array((p) => {
@@ -52,4 +55,5 @@ export function decodeProduce(answer: Buffer): ProduceAnswer[] {
       });
     })
     .flat();
+  return { answers, throttleMs: reader.int32() };
 }
