@@ -1,4 +1,4 @@
-import { LogFailure, type LogRecord, logLimits } from '@levee/log';
+import { LogFailure, type LogHeader, type LogRecord, logLimits } from '@levee/log';
 import { entryHeadBytes, recordBytes } from './entry';
 import type { PartitionLog } from './partition-log';
 import type { WriterClaim } from './writers';
@@ -15,12 +15,14 @@ export function admit(
 ): number | LogFailure {
   if (records.length === 0) return new LogFailure('TOO_LARGE', `an append to ${partition.name} has no records`);
   let bytes = 0;
+  const { messageBytesMax, compacted } = partition.topic.rules;
   for (const record of records) {
+    if (compacted && record.key === null) return keyMissing(partition);
+    if (record.headers !== undefined && !fitsHeaders(record.headers)) return headersTooLarge(partition);
     const size = recordBytes(record);
     if (size > logLimits.recordBytesMax) return recordTooLarge(partition, size);
     bytes += size;
   }
-  const { messageBytesMax } = partition.topic.rules;
   if (bytes + entryHeadBytes > messageBytesMax)
     return new LogFailure(
       'TOO_LARGE',
@@ -42,6 +44,25 @@ export function admit(
     partition.writerEpochs.set(writer.id, writer.epoch);
   }
   return bytes;
+}
+
+/** Counts and name lengths are 16 bits in an entry. */
+const headersMax = 65_535;
+const fitsHeaders = (headers: readonly LogHeader[]): boolean =>
+  headers.length <= headersMax && headers.every(({ key }) => Buffer.byteLength(key) <= headersMax);
+
+function headersTooLarge(partition: PartitionLog): LogFailure {
+  return new LogFailure(
+    'TOO_LARGE',
+    `a record for ${partition.name} has more than ${headersMax} headers, or a header whose key is longer than that`,
+  );
+}
+
+function keyMissing(partition: PartitionLog): LogFailure {
+  return new LogFailure(
+    'TOPIC_MISCONFIGURED',
+    `a record without a key for ${partition.name}, which is compacted: give it a key, or set cleanup.policy=delete`,
+  );
 }
 
 function recordTooLarge(partition: PartitionLog, size: number): LogFailure {

@@ -79,14 +79,31 @@ function problemOf(spec: TopicSpec): string | undefined {
   if (!Number.isInteger(spec.partitions) || spec.partitions < 1 || spec.partitions > partitionsMax)
     return `${spec.partitions} partitions are asked for, possible are 1 to ${partitionsMax}`;
   for (const [name, value] of Object.entries(spec.settings)) {
-    const only = fixed[name];
-    if (only !== undefined && value !== only) return `${name} is always ${only} in the embedded log, not ${value}`;
+    const wrong = problemOfSetting(name, value);
+    if (wrong !== undefined) return wrong;
   }
-  for (const policy of (spec.settings['cleanup.policy'] ?? 'delete').split(','))
-    if (policy !== 'compact' && policy !== 'delete')
-      return `cleanup.policy is compact, delete or compact,delete, not ${policy}`;
-  for (const [name, value] of Object.entries(spec.settings))
-    if (/\.(ms|bytes|ratio)$/.test(name) && !Number.isFinite(Number(value))) return `${name} is a number, not ${value}`;
+  return undefined;
+}
+
+const policies: readonly string[] = ['compact', 'delete'];
+/** Those for which -1 means: without a limit. */
+const unlimited: readonly string[] = ['retention.ms', 'retention.bytes'];
+
+function problemOfSetting(name: string, value: string): string | undefined {
+  if (!Object.hasOwn(defaults, name))
+    return `there is no setting ${name}; there are ${Object.keys(defaults).join(', ')}`;
+  const only = fixed[name];
+  if (only !== undefined && value !== only) return `${name} is always ${only} in the embedded log, not ${value}`;
+  if (name === 'cleanup.policy' && !value.split(',').every((policy) => policies.includes(policy)))
+    return `cleanup.policy is compact, delete or compact,delete, not ${value === '' ? 'empty' : value}`;
+  const said = value.trim() === '' ? 'empty' : value;
+  if (/\.(ms|bytes)$/.test(name)) {
+    const least = unlimited.includes(name) ? -1 : 0;
+    if (!/^-?\d+$/.test(value) || Number(value) < least)
+      return `${name} is a whole number from ${least} on, not ${said}`;
+  }
+  if (name.endsWith('.ratio') && !(/^\d*\.?\d+$/.test(value) && Number(value) <= 1))
+    return `${name} is a number from 0 to 1, not ${said}`;
   return undefined;
 }
 

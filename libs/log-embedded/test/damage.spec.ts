@@ -59,7 +59,9 @@ describe('damage to what was confirmed', () => {
       disk.damage(endKey(topicNumber, 0, slot), (bytes) => bytes.fill(1, 13));
       const log = await open(disk);
       expect(await read(log)).toEqual(['a', 'b', 'c']);
-      expect(await log.append('t', p0, [{ key: null, value: Buffer.from('d') }])).toEqual({ baseOffset: 3 });
+      expect(await log.append('t', p0, [{ key: Buffer.from('k'), value: Buffer.from('d') }])).toEqual({
+        baseOffset: 3,
+      });
       await log.close();
     }
   });

@@ -143,7 +143,7 @@ describe('topics', () => {
       [{ 'message.timestamp.type': 'CreateTime' }, /topic x: message.timestamp.type is always LogAppendTime/],
       [{ 'retention.bytes': '1000' }, /topic x: retention.bytes is always -1/],
       [{ 'cleanup.policy': 'shred' }, /cleanup.policy is compact, delete or compact,delete, not shred/],
-      [{ 'retention.ms': 'soon' }, /retention.ms is a number, not soon/],
+      [{ 'retention.ms': 'soon' }, /retention.ms is a whole number from -1 on, not soon/],
     ];
     for (const [settings, message] of specs)
       await expect(log.ensureTopics([{ name: 'x', partitions: 1, settings }])).rejects.toThrow(message);

@@ -310,7 +310,7 @@ export class Appender {
 
   private refusal(topic: string, partition: number, count: number, bytes: number): LogFailure | undefined {
     const { limits, queue } = this.parts;
-    if (count === 0) throw new RangeError('an append of no records');
+    if (count === 0) return failure('TOO_LARGE', topic, partition, 'it has no records');
     if (this.closed) return failure('LOG_UNAVAILABLE', topic, partition, 'the log is closed: nothing was written');
     if (bytes > limits.callBytesMax) {
       const what = `${bytes} bytes in one append, ${limits.callBytesMax} are the most: append fewer records at once`;

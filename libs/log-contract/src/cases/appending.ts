@@ -89,6 +89,39 @@ export const appending: readonly Case[] = [
     },
   ],
   [
+    'an append of no records fails definitely, and hinders nobody',
+    async (c) => {
+      const topic = await c.topic();
+      const [before, empty, after] = [
+        c.append(topic, [record('k', 'a')]),
+        c.append(topic, []),
+        c.append(topic, [record('k', 'b')]),
+      ];
+      await c.fails(empty as Promise<unknown>, 'TOO_LARGE', topic, 'no records');
+      expect([await before, await after]).toEqual([0, 1]);
+      expect(await c.values(topic)).toEqual(['a', 'b']);
+    },
+  ],
+  [
+    'a record that the topic does not take fails its own append definitely, and no other that travels with it',
+    async (c) => {
+      const topic = await c.compactedTopic();
+      await c.append(topic, [record('k', 'warm')]);
+      const outcomes = await Promise.allSettled(
+        [0, 1, 2, 3, 4].map((n) => c.append(topic, [record(n === 2 ? null : `k${n}`, `${n}`)])),
+      );
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'fulfilled',
+      ]);
+      await c.fails(c.append(topic, [record(null, 'v')]), 'TOPIC_MISCONFIGURED', topic);
+      expect(await c.values(topic)).toEqual(['warm', '0', '1', '3', '4']);
+    },
+  ],
+  [
     'an append to a missing topic fails definitely, naming it',
     async (c) => {
       await c.fails(

@@ -90,6 +90,26 @@ export const topics: readonly Case[] = [
     },
   ],
   [
+    'a setting that there is not, or a value that is none, changes nothing',
+    async (c) => {
+      const topic = await c.topic({ 'cleanup.policy': 'delete', 'retention.ms': '3600000' });
+      await c.append(topic, [record('k', 'v')]);
+      for (const [name, value] of [
+        ['retention.msec', '1'],
+        ['retention.ms', ''],
+        ['retention.ms', ' '],
+        ['retention.ms', '1.5'],
+        ['retention.ms', '-2'],
+        ['min.cleanable.dirty.ratio', '2'],
+        ['cleanup.policy', ''],
+      ] as const)
+        await c.fails(c.log.alterTopic(topic, { [name]: value }), 'TOPIC_MISCONFIGURED', name);
+      const [described] = await c.log.describeTopics([topic]);
+      expect(described?.settings).toMatchObject({ 'retention.ms': '3600000', 'cleanup.policy': 'delete' });
+      expect(await c.values(topic)).toEqual(['v']);
+    },
+  ],
+  [
     'a deleted topic is gone, for appends, readers and questions; deleting it again is no error',
     async (c) => {
       const topic = await c.topic();
