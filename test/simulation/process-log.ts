@@ -8,6 +8,7 @@ import type {
   LogPosition,
   LogRecord,
   PartitionOffsets,
+  PassedStretch,
   TailOptions,
   TopicDescription,
   TopicSpec,
@@ -64,6 +65,10 @@ export class ProcessLog implements Log {
 
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     return this.acted('topics', topic, () => this.log.alterTopic(topic, settings));
+  }
+
+  passOver(topic: string, partition: Partition, stretch: PassedStretch): Promise<void> {
+    return this.acted('topics', topic, () => this.log.passOver(topic, partition, stretch));
   }
 
   deleteTopics(topics: readonly string[]): Promise<void> {

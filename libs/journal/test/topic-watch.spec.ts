@@ -18,7 +18,7 @@ describe("the master's look at the topics", () => {
   beforeEach(async () => {
     log = await openLog();
     said = [];
-    condition = { brokers: [], weakPartitions: [], openTransactions: [] };
+    condition = { brokers: [], weakPartitions: [], openTransactions: [], damage: [] };
     const say =
       (level: string): Logger['info'] =>
       (fields, message) =>
@@ -85,6 +85,7 @@ describe("the master's look at the topics", () => {
       brokers: [{ nodeId: 1, address: 'k1:9092', settings }],
       weakPartitions: [],
       openTransactions: [open as LogCondition['openTransactions'][number]],
+      damage: [],
     };
     for (let i = 0; i < 3; i++) expect(await watch.check()).toBe(true);
     expect(watch.stats()).toEqual({ problem: 0, advice: 2, openTransactions: 1 });
@@ -93,7 +94,7 @@ describe("the master's look at the topics", () => {
       /producer 4711 epoch 2 \(transactional id 'nightly'\) left a transaction open on levee\.binlog\.shop partition 3/,
     );
     expect(alarms()).toHaveLength(2);
-    condition = { ...condition, openTransactions: [] };
+    condition = { ...condition, openTransactions: [], damage: [] };
     await watch.check();
     expect(watch.stats().openTransactions).toBe(0);
   });

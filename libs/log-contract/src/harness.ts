@@ -12,6 +12,9 @@ export interface LogHarness {
    */
   readonly notApplicable: Partial<Record<FaultName, string>>;
 
+  /** Why `passOver` is refused here; such an adapter names no damaged stretches either. */
+  readonly cannotPassOver?: string;
+
   /** Most time one step of a case may take; default 20,000 ms. */
   readonly deadlineMs?: number;
 

@@ -3,6 +3,7 @@ import {
   asPartition,
   assert,
   type Clock,
+  failureCode,
   InvariantViolation,
   type Logger,
   messageOf,
@@ -22,6 +23,7 @@ import {
   type LogRecord,
   logLimits,
   type PartitionOffsets,
+  type PassedStretch,
   systemClock,
   systemTimers,
   type TailOptions,
@@ -29,7 +31,8 @@ import {
   type TopicSpec,
 } from '@levee/log';
 import { admit } from './admission';
-import { type Cleaning, compactPartition, expirePartition, moveStart } from './cleaner';
+import { compactPartition, moveStart } from './cleaner';
+import { damageFor } from './damage';
 import { type DatabaseWrite, type LogDatabase, put, writeSynced } from './database';
 import { EmbeddedTail, topicMissing } from './embedded-tail';
 import { openFolder, readOwner, writeOwner } from './folder';
@@ -39,11 +42,13 @@ import { embeddedLimits } from './limits';
 import { loadCounter, loadPartition, loadTopics, topicLogOf } from './load';
 import { offsetAtTime } from './offset-at';
 import type { EmbeddedLogOptions, EmbeddedLogStats } from './options';
+import { passOver } from './pass-over';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
 import { slotOf } from './slot';
 import { checkAgrees, checkSpec, describe, rulesOf } from './topic';
 import { createTopic, removeTopic, storeTopic } from './topic-store';
+import { Upkeep } from './upkeep';
 import { fencedWriterOf, takeWriter, type WriterClaim } from './writers';
 
 /** The log in one process: durable on disk without anything to install, or in memory for tests. */
@@ -57,8 +62,7 @@ export class EmbeddedLog implements Log {
   private broken: LogFailure | undefined;
   /** Changes of topics, writers and cleanings, one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
-  private cancelCleaning: () => void = () => undefined;
-  private cleaning: Promise<unknown> = Promise.resolve();
+  private readonly upkeep: Upkeep;
 
   private constructor(
     private readonly db: LogDatabase,
@@ -72,6 +76,17 @@ export class EmbeddedLog implements Log {
       epoch: () => this.epoch,
       onFailure: (failure, ended) => this.breakDown(failure, ended),
     });
+    const world = {
+      db,
+      clock,
+      timers,
+      logger,
+      topics: () => this.topics.values(),
+      generation: () => this.generation,
+      demandUsable: () => this.demandUsable(),
+      closed: () => this.closing !== undefined,
+    };
+    this.upkeep = new Upkeep(world, options.cleanEveryMs ?? embeddedLimits.cleanEveryMs);
   }
 
   /** Fails with LOG_UNAVAILABLE naming the process that has the folder open. */
@@ -84,7 +99,8 @@ export class EmbeddedLog implements Log {
     try {
       await db.open();
       await log.load();
-      log.scheduleCleaning();
+      await log.upkeep.run(() => log.upkeep.check(embeddedLimits.checkBytesAtOpen));
+      log.upkeep.schedule();
     } catch (error) {
       await db.close().catch(() => undefined);
       throw error;
@@ -104,6 +120,7 @@ export class EmbeddedLog implements Log {
       closed: () => this.closing !== undefined,
       generation: () => this.generation,
       onEnd: (tail: EmbeddedTail) => this.tails.delete(tail),
+      told: (partition: PartitionLog, error: unknown) => this.upkeep.told(partition, error),
     };
     return {
       [Symbol.asyncIterator]: (): AsyncIterator<LogBatch> => {
@@ -137,9 +154,22 @@ export class EmbeddedLog implements Log {
     return Promise.resolve(found.filter((topic) => topic !== undefined).map((topic) => describe(topic.stored)));
   }
 
-  /** One process and no transactions: what could be wrong shows as a failure. */
-  examine(): Promise<LogCondition> {
-    return Promise.resolve({ brokers: [], weakPartitions: [], openTransactions: [] });
+  /** One process, no brokers, no transactions: what can be wrong is that something confirmed cannot be read. */
+  examine(topics: readonly string[]): Promise<LogCondition> {
+    const damage = topics.flatMap((topic) => this.topics.get(topic)?.partitions.flatMap(damageFor) ?? []);
+    return Promise.resolve({ brokers: [], weakPartitions: [], openTransactions: [], damage });
+  }
+
+  passOver(topic: string, partition: Partition, stretch: PassedStretch): Promise<void> {
+    const found = this.topics.get(topic)?.partitions[partition];
+    if (found === undefined) return Promise.reject(topicMissing(topic, partition));
+    const pass = async (): Promise<void> => {
+      const appended = await passOver(this.db, found, stretch, this.epoch);
+      if (appended !== undefined) this.commits.adopt(found, appended);
+      this.logger.warn({ partition: found.name, ...stretch }, 'a stretch of the log is passed over from now on');
+    };
+    // Beside no cleaning, no change and no append.
+    return this.upkeep.run(() => this.change(() => this.commits.hold(pass)));
   }
 
   /** Replaces the named settings of a topic; what {@link ensureTopics} refused can be mended with it. */
@@ -181,7 +211,13 @@ export class EmbeddedLog implements Log {
   async offsetAt(topic: string, partition: Partition, timeMs: number): Promise<Offset> {
     const found = this.partitionsOf(topic)[partition];
     if (found === undefined) throw topicMissing(topic, partition);
-    return offsetAtTime(this.db, found, timeMs);
+    try {
+      return await offsetAtTime(this.db, found, timeMs);
+    } catch (error) {
+      if (failureCode(error) !== 'RECORD_CORRUPT') throw error;
+      // The cleaner may have replaced entries between two looks: look again while it rests.
+      return this.upkeep.run(() => offsetAtTime(this.db, found, timeMs));
+    }
   }
 
   async fencedWriter(id: string): Promise<FencedWriter> {
@@ -192,9 +228,10 @@ export class EmbeddedLog implements Log {
   /** Cleans a compacted topic now, whatever is cleanable, and resolves with the number of records dropped. */
   compact(topic: string): Promise<number> {
     const partitions = this.partitionsOf(topic);
-    return this.clean(async () => {
+    return this.upkeep.run(async () => {
       let dropped = 0;
-      for (const partition of partitions) dropped += await compactPartition(this.db, partition, this.cleaningNow(true));
+      for (const partition of partitions)
+        dropped += await compactPartition(this.db, partition, this.upkeep.cleaningNow(true));
       return dropped;
     });
   }
@@ -203,7 +240,7 @@ export class EmbeddedLog implements Log {
   deleteRecordsBefore(topic: string, partition: Partition, startOffset: Offset): Promise<Offset> {
     const found = this.partitionsOf(topic)[partition];
     if (found === undefined) return Promise.reject(topicMissing(topic, partition));
-    return this.clean(async () => {
+    return this.upkeep.run(async () => {
       await moveStart(this.db, found, startOffset);
       return asOffset(found.start);
     });
@@ -261,49 +298,6 @@ export class EmbeddedLog implements Log {
   private demandUsable(): void {
     if (this.closing !== undefined) throw closedFailure(this.description);
     if (this.broken !== undefined) throw this.broken;
-  }
-
-  /** One cleaning after the other, beside appends and reads. */
-  private clean<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.cleaning.then(() => {
-      this.demandUsable();
-      return work();
-    });
-    this.cleaning = result.catch(() => undefined);
-    return result;
-  }
-
-  private cleaningNow(forced: boolean): Cleaning {
-    const { generation } = this;
-    return {
-      nowMs: this.clock.nowMs(),
-      forced,
-      cancelled: () => this.closing !== undefined || this.generation !== generation,
-    };
-  }
-
-  private scheduleCleaning(): void {
-    const delayMs = this.options.cleanEveryMs ?? embeddedLimits.cleanEveryMs;
-    if (delayMs === 0 || this.closing !== undefined) return;
-    this.cancelCleaning = this.timers.after(delayMs, () => {
-      this.cleanAll()
-        .catch((error: unknown) =>
-          this.logger.warn({ error: messageOf(error) }, 'cleaning the log failed, it goes on later'),
-        )
-        .finally(() => this.scheduleCleaning());
-    });
-  }
-
-  private async cleanAll(): Promise<void> {
-    for (const topic of this.topics.values())
-      for (const partition of topic.partitions) {
-        if (this.closing !== undefined || this.broken !== undefined) return;
-        await this.clean(async () => {
-          const cleaning = this.cleaningNow(false);
-          await expirePartition(this.db, partition, cleaning.nowMs);
-          await compactPartition(this.db, partition, cleaning);
-        });
-      }
   }
 
   /** Reads the database and begins a new leader epoch. */
@@ -371,12 +365,12 @@ export class EmbeddedLog implements Log {
   }
 
   private async shutDown(): Promise<void> {
-    this.cancelCleaning();
+    this.upkeep.stop();
     for (const tail of [...this.tails]) tail.end();
     const late = new LogFailure('LOG_UNAVAILABLE', `${this.description} was closed before this append was written`);
     let cancelDeadline = (): void => undefined;
     const deadline = new Promise<void>((resolve) => (cancelDeadline = this.timers.after(logLimits.closeMs, resolve)));
-    await Promise.race([Promise.all([this.commits.idle(), this.changes, this.cleaning]), deadline]);
+    await Promise.race([Promise.all([this.commits.idle(), this.changes, this.upkeep.settled()]), deadline]);
     cancelDeadline();
     this.commits.failQueued(late);
     await this.db.close();

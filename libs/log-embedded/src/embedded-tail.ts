@@ -29,6 +29,8 @@ export interface TailWorld {
   /** Grows whenever the partitions were read anew from the database: positions have to be checked again. */
   readonly generation: () => number;
   readonly onEnd: (tail: EmbeddedTail) => void;
+  /** Notes damage that was read; resolves with the error that tells the whole stretch. */
+  readonly told: (partition: PartitionLog, error: unknown) => Promise<unknown>;
 }
 
 type Step = IteratorResult<LogBatch, undefined>;
@@ -77,7 +79,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
       if (this.waiting !== undefined) throw new Error('one next() of a tail at a time');
       const step = this.step();
       if (step !== undefined) return Promise.resolve(step);
-      if (this.position < this.partition.end) return this.fromDatabase();
+      if (this.position < this.partition.end) return this.fromDatabase().catch(this.fail);
       return this.wait();
     } catch (error) {
       this.end();
@@ -103,6 +105,11 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
     const waiting = this.waiting;
     this.waiting = undefined;
     waiting?.resolve(ended);
+  };
+
+  private readonly fail = (error: unknown): never => {
+    this.end();
+    throw error;
   };
 
   private finished(): boolean {
@@ -248,8 +255,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
         const lateMs = this.world.clock.monotonicMs() - askedAtMs;
         // A cleaning may have replaced entries between two looks, and a transfer may have been damaged: look again.
         if (corrupt ? ++rereads > rereadsMax : lateMs > (this.options.unavailableMs ?? Infinity)) {
-          this.end();
-          throw corrupt ? error : unavailable(this.where(), error);
+          throw corrupt ? await this.world.told(this.partition, error) : unavailable(this.where(), error);
         }
         if (!corrupt) await new Promise<void>((resolve) => this.world.timers.after(embeddedLimits.rereadMs, resolve));
         if (this.finished()) return ended;

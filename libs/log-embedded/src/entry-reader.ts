@@ -1,3 +1,4 @@
+import { failureCode } from '@levee/kernel';
 import { LogFailure, type StoredRecord } from '@levee/log';
 import { binary, type LogDatabase } from './database';
 import { decodeRecords, type EntryHead, readHead } from './entry';
@@ -19,6 +20,8 @@ export interface Stretch {
   readonly epoch: number;
   /** What the entry at `nextOffset` must take in. */
   readonly chain: number;
+  /** Of the entries that were read. */
+  readonly bytes: number;
 }
 
 /**
@@ -39,22 +42,35 @@ export async function readStretch(
   let position = range.from;
   let { chain } = range;
   let epoch = -1;
+  let lastBase = range.from;
   let bytes = 0;
-  await forEachEntry(db, partition, range, (entry) => {
+  const visit = (entry: ReadEntry): boolean => {
     const { head } = entry;
     if (chain !== undefined && head.baseOffset === position && head.chainIn !== chain)
-      throw corrupt(partition, position, `its entry takes in ${head.chainIn}, the one before gave out ${chain}`);
+      throw corrupt(
+        partition,
+        position,
+        `its entry takes in ${head.chainIn}, the one before gave out ${chain}`,
+        head.nextOffset,
+      );
     for (const record of decodeRecords(entry.bytes, head)) if (record.offset >= range.from) records.push(record);
+    lastBase = Math.max(head.baseOffset, range.from);
     position = head.nextOffset;
     chain = head.chainOut;
     epoch = head.epoch;
     bytes += entry.bytes.length;
     return bytes < range.bytesMax;
-  });
+  };
+  try {
+    await forEachEntry(db, partition, range, visit);
+  } catch (error) {
+    // What lies before the damage is read; who asks for the next stretch is told.
+    if (failureCode(error) !== 'RECORD_CORRUPT' || position === range.from) throw error;
+  }
   // Both are set together when a batch was synced; so this holds the newest entry to what was confirmed.
   if (position === partition.end && chain !== partition.chain)
-    throw corrupt(partition, position - 1, `its entry gives out ${chain}, confirmed was ${partition.chain}`);
-  return { records, nextOffset: position, epoch, chain: chain as number };
+    throw corrupt(partition, lastBase, `its entry gives out ${chain}, confirmed was ${partition.chain}`, partition.end);
+  return { records, nextOffset: position, epoch, chain: chain as number, bytes };
 }
 
 /**
@@ -136,11 +152,14 @@ function checked(partition: PartitionLog, at: number, key: Buffer, bytes: Buffer
   return { head, bytes };
 }
 
-export function corrupt(partition: PartitionLog, offset: number, why: string): LogFailure {
-  const { stored } = partition.topic;
+/** `to`, where it is known, is where reading can go on. */
+export function corrupt(partition: PartitionLog, offset: number, why: string, to?: number): LogFailure {
+  const { name: topic } = partition.topic.stored;
+  const { number } = partition;
+  const stretch = to === undefined ? `offset ${offset}` : `offset ${offset} to ${to}`;
   return new LogFailure(
     'RECORD_CORRUPT',
-    `topic ${stored.name}, partition ${partition.number}, offset ${offset}: ${why}; restore the log's folder from a copy`,
-    { details: { topic: stored.name, partition: partition.number, offset } },
+    `topic ${topic}, partition ${number}, ${stretch}: ${why}; restore the log's folder from a copy, or see levee log repair`,
+    { details: { topic, partition: number, offset, why, from: offset, ...(to === undefined ? {} : { to }) } },
   );
 }

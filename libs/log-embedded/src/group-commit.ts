@@ -102,14 +102,43 @@ export class GroupCommit {
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      if (this.queue.length > 0) this.writing = this.run();
+      if (this.queue.length > 0 && this.writing === undefined) this.writing = this.run();
     });
+  }
+
+  /** Does `work` while nothing is appended. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    while (this.writing !== undefined) await this.writing;
+    const held = work();
+    this.writing = held.then(
+      () => this.next(),
+      () => this.next(),
+    );
+    return held;
+  }
+
+  /** An entry that was written past the queue: readers near the end have it too. Only while it is held. */
+  adopt(partition: PartitionLog, entry: RecentEntry): void {
+    partition.end = entry.head.nextOffset;
+    partition.chain = entry.head.chainOut;
+    this.remember(entry);
+    this.forget();
+    partition.wake();
+  }
+
+  private next(): void {
+    this.writing = undefined;
+    if (this.queue.length > 0 && !this.scheduled) this.schedule();
   }
 
   private async run(): Promise<void> {
     // Not a loop over the queue: between two batches the callers just answered get a turn to append again.
     const writes: DatabaseWrite[] = [];
     const advances = this.takeGroup(writes);
+    if (advances.length === 0) {
+      await Promise.resolve();
+      return this.next();
+    }
     let answered = false;
     const written = writeSynced(this.db, writes);
     const cancelDeadline = this.timers.after(logLimits.appendDeadlineMs, () => {
@@ -123,8 +152,7 @@ export class GroupCommit {
       if (!answered) this.giveUp(advances, messageOf(error), Promise.resolve(), error);
     } finally {
       cancelDeadline();
-      this.writing = undefined;
-      if (this.queue.length > 0 && !this.scheduled) this.schedule();
+      this.next();
     }
   }
 
@@ -142,7 +170,8 @@ export class GroupCommit {
         later.push(partition);
         continue;
       }
-      const advance = this.advance(partition, room, writes);
+      const advance = this.tryAdvance(partition, room, writes);
+      if (advance === undefined) continue;
       for (const entry of advance.entries) room -= entry.bytes.length;
       if (partition.pending.length > 0) later.push(partition);
       else partition.queued = false;
@@ -150,6 +179,22 @@ export class GroupCommit {
     }
     this.queue = later;
     return advances;
+  }
+
+  /** Appends that no entry can be made of fail alone; they must not stop what waits after them. */
+  private tryAdvance(partition: PartitionLog, room: number, writes: DatabaseWrite[]): Advance | undefined {
+    const { endCount } = partition;
+    const written = writes.length;
+    try {
+      return this.advance(partition, room, writes);
+    } catch (error) {
+      writes.length = written;
+      partition.endCount = endCount;
+      partition.queued = false;
+      const what = `an append to ${partition.name} cannot be encoded (${messageOf(error)}): nothing was written`;
+      this.failPartition(partition, new LogFailure('LOG_UNAVAILABLE', what, { cause: error }));
+      return undefined;
+    }
   }
 
   /** Turns waiting appends of `partition` into entries of at most `room` bytes (one append always passes). */

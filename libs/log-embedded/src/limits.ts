@@ -18,6 +18,12 @@ export const embeddedLimits = {
   rereadMs: 100,
   /** What a record is taken to need where only their number is known. */
   recordBytesGuess: 128,
+  /** Read at once when the log is looked through for damage. */
+  checkBytes: 1024 * 1024,
+  /** Read on opening, before anybody is served; the rest is looked through in rounds. */
+  checkBytesAtOpen: 64 * 1024 * 1024,
+  /** Read for that in one round of upkeep. */
+  checkBytesPerRound: 8 * 1024 * 1024,
   /** How often the cleaner looks for partitions to clean. */
   cleanEveryMs: 15_000,
   /** Distinct keys one cleaning round keeps in memory; the rest is cleaned by later rounds. */

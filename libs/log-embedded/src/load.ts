@@ -95,6 +95,7 @@ export async function loadPartition(
   partition.chain = storedEnd.chain;
   partition.lastTimestampMs = storedEnd.lastTimestampMs;
 
+  partition.damage = [];
   partition.epochs = [];
   for (const [key, value] of await entriesIn(db, epochKeys(topic, number))) {
     const slot = newestSlot(value);

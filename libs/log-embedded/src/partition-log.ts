@@ -1,5 +1,6 @@
 import { assert } from '@levee/kernel';
 import type { Appended, LogRecord, StoredRecord } from '@levee/log';
+import type { Damage } from './damage';
 import { decodeRecords, type EntryHead } from './entry';
 import type { StoredTopic, TopicRules } from './topic';
 
@@ -52,6 +53,8 @@ export class PartitionLog {
   cleanBytes = 0;
   /** When the first stamped tombstones may go. */
   nextHorizonMs = Number.MAX_SAFE_INTEGER;
+  /** Confirmed stretches that are known to be gone or unreadable, ascending. */
+  damage: readonly Damage[] = [];
   /** How often the slots of the end and of the start were written. */
   endCount = 0;
   startCount = 0;

@@ -135,6 +135,17 @@ export class KafkaLog implements Log {
     return examineLog({ metadata, brokerSettings: (nodeIds) => admin.brokerSettings(nodeIds) }, topics);
   }
 
+  /** Refused: an offset that no record has cannot be made on a broker. */
+  passOver(topic: string, partition: Partition): Promise<void> {
+    return Promise.reject(
+      new LogFailure(
+        'OFFSET_OUT_OF_RANGE',
+        `topic ${topic}, partition ${partition}: Kafka's broker gives the offsets, nothing can be passed over there; ` +
+          'delete records up to an offset with kafka-delete-records.sh, or append again what was lost',
+      ),
+    );
+  }
+
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     return this.parts.admin.alter(topic, settings);
   }

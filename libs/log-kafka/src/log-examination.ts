@@ -77,6 +77,8 @@ export async function examineLog(parts: ExaminationParts, topics: readonly strin
     brokers: await brokersOf(parts, answer),
     weakPartitions,
     openTransactions: await named(parts, openTransactions, answer),
+    // A broker does not tell what it lost.
+    damage: [],
   };
 }
 

@@ -15,6 +15,7 @@ export function kafkaHarness(kafka: () => KafkaProcess): LogHarness {
     notApplicable: {
       loseRecord: "Kafka's offsets may have gaps for good reasons: a lost batch cannot be told from a compacted one",
     },
+    cannotPassOver: 'the broker gives the offsets, and does not tell what it lost',
     deadlineMs: 30_000,
     compactedSettings: {
       'segment.ms': `${segmentMs}`,

@@ -33,6 +33,15 @@ export interface Log {
    */
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void>;
 
+  /**
+   * An operator's decision to go on without a stretch of a partition that is damaged (`LogCondition.damage`) or lies
+   * above its end: from now on it is a gap like one that compaction leaves, and readers pass over it. The partition's
+   * end becomes at least `endOffset`, so that the next record gets an offset that nobody has ever seen. Durable and
+   * idempotent. Fails with OFFSET_OUT_OF_RANGE where the stretch holds readable records, and on Kafka always: offsets
+   * there are the broker's.
+   */
+  passOver(topic: string, partition: Partition, stretch: PassedStretch): Promise<void>;
+
   /** Deletes topics with their records; a missing one is no error. */
   deleteTopics(topics: readonly string[]): Promise<void>;
 
@@ -41,7 +50,9 @@ export interface Log {
    * durable and committed. Calls for one partition keep their order: when a call fails, a later call may still succeed.
    * At most `appendQueueBytesMax` wait per log; beyond that the call fails definitely with LOG_UNAVAILABLE.
    *
-   * Fails with TOO_LARGE, TOPIC_MISSING, LOG_UNAVAILABLE, FENCED: definite, nothing was or will be written.
+   * Fails with TOO_LARGE (an append of no records too), TOPIC_MISCONFIGURED (a record that the topic does not take: one
+   * without a key in a compacted topic), TOPIC_MISSING, LOG_UNAVAILABLE, FENCED: definite, nothing was or will be
+   * written, and nothing of other calls is touched by it.
    * Fails with OUTCOME_UNKNOWN: the records may or may not appear, now or later.
    */
   append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended>;
@@ -54,7 +65,8 @@ export interface Log {
    *
    * Throws OFFSET_OUT_OF_RANGE (below the start, or above the end), LOG_TRUNCATED (the log no longer holds what
    * `from.leaderEpoch` had seen below `from.nextOffset`), RECORD_CORRUPT (after re-reading), TOPIC_MISSING,
-   * LOG_UNAVAILABLE (only after `unavailableMs` of trying). Never jumps.
+   * LOG_UNAVAILABLE (only after `unavailableMs` of trying). Never jumps. The details of a RECORD_CORRUPT name the
+   * stretch that cannot be read, `from` and `to`, where the log knows it: what begins at `to` can be read.
    */
   tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch>;
 
@@ -168,6 +180,23 @@ export interface TopicDescription {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** `[fromOffset, toOffset)`. */
+export interface PassedStretch {
+  readonly fromOffset: Offset;
+  readonly toOffset: Offset;
+  readonly endOffset?: Offset;
+}
+
+/** `[fromOffset, toOffset)` was confirmed and is gone or cannot be read. */
+export interface LogDamage {
+  readonly topic: string;
+  readonly partition: Partition;
+  readonly fromOffset: Offset;
+  readonly toOffset: Offset;
+  /** In words: what is wrong with it. */
+  readonly what: string;
+}
+
 /** How the log itself is: what no topic's settings tell. */
 export interface LogCondition {
   /** Empty where there are none to speak of. */
@@ -176,6 +205,8 @@ export interface LogCondition {
   readonly weakPartitions: readonly WeakPartition[];
   /** Transactions that hold records back from readers. */
   readonly openTransactions: readonly OpenTransaction[];
+  /** Confirmed stretches that the log knows to be gone or unreadable; {@link Log.passOver} goes on without one. */
+  readonly damage: readonly LogDamage[];
 }
 
 export interface BrokerCondition {

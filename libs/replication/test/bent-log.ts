@@ -8,6 +8,7 @@ import type {
   LogPosition,
   LogRecord,
   PartitionOffsets,
+  PassedStretch,
   TailOptions,
   TopicDescription,
   TopicSpec,
@@ -36,6 +37,9 @@ export class BentLog implements Log {
   }
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     return this.log.alterTopic(topic, settings);
+  }
+  passOver(topic: string, partition: Partition, stretch: PassedStretch): Promise<void> {
+    return this.log.passOver(topic, partition, stretch);
   }
   deleteTopics(topics: readonly string[]): Promise<void> {
     return this.log.deleteTopics(topics);

@@ -80,6 +80,7 @@ const condition: LogCondition = {
   brokers: [{ nodeId: 1, address: 'k1:9092', settings: { 'transaction.max.timeout.ms': '900000' } }],
   weakPartitions: [],
   openTransactions: [],
+  damage: [],
 };
 
 const healthy: DoctorFacts = {

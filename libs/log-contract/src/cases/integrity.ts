@@ -1,4 +1,4 @@
-import { asOffset } from '@levee/kernel';
+import { asOffset, type Offset } from '@levee/kernel';
 import { type Case, numbered, p0, record } from '../contract-case';
 
 export const integrity: readonly Case[] = [
@@ -25,6 +25,79 @@ export const integrity: readonly Case[] = [
       c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
       expect(await c.values(topic, 4)).toEqual(['v4', 'v5']);
       expect(await c.append(topic, [record('k', 'v6')])).toBe(6);
+    },
+  ],
+  [
+    'a log whose records can be read tells of no damage',
+    async (c) => {
+      const topic = await c.topic({}, 2);
+      await c.append(topic, numbered(3));
+      expect((await c.log.examine([topic])).damage).toEqual([]);
+    },
+  ],
+  [
+    'a damaged record is a stretch that the failure and the examination name, and nothing else is',
+    async (c) => {
+      const corrupt = c.fault('corrupt');
+      if (corrupt === undefined || c.harness.cannotPassOver !== undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const failure = await c.fails(c.tail(topic, 3).next(), 'RECORD_CORRUPT');
+      expect(failure).toMatchObject({ details: { topic, partition: 0, from: 3, to: 4 } });
+      const { damage } = await c.log.examine([topic]);
+      expect(damage).toEqual([
+        { topic, partition: 0, fromOffset: 3, toOffset: 4, what: expect.stringMatching(/\w+/) as string },
+      ]);
+    },
+  ],
+  [
+    'a damaged stretch that is passed over is a gap: readers go on, offsets stand, again is no error',
+    async (c) => {
+      const corrupt = c.fault('corrupt');
+      if (corrupt === undefined || c.harness.cannotPassOver !== undefined) return;
+      const topic = await c.topic();
+      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
+      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const stretch = { fromOffset: asOffset(3), toOffset: asOffset(4) };
+      for (const _ of ['first', 'again']) await c.within(c.log.passOver(topic, p0, stretch), 'passing over');
+      expect((await c.read(topic)).map((r) => Number(r.offset))).toEqual([0, 1, 2, 4, 5]);
+      expect((await c.log.examine([topic])).damage).toEqual([]);
+      expect(await c.append(topic, [record('k', 'v6')])).toBe(6);
+      await c.reopen();
+      expect(await c.values(topic)).toEqual(['v0', 'v1', 'v2', 'v4', 'v5', 'v6']);
+      expect((await c.log.examine([topic])).damage).toEqual([]);
+    },
+  ],
+  [
+    'passing over what can be read is refused, and changes nothing',
+    async (c) => {
+      const topic = await c.topic();
+      for (let n = 0; n < 4; n++) await c.append(topic, [record('k', `v${n}`)]);
+      const stretch = { fromOffset: asOffset(1), toOffset: asOffset(2) };
+      await c.fails(c.log.passOver(topic, p0, stretch), 'OFFSET_OUT_OF_RANGE', topic, 'partition 0');
+      expect(await c.values(topic)).toEqual(['v0', 'v1', 'v2', 'v3']);
+    },
+  ],
+  [
+    'the end is raised above every offset that was ever seen, durably, and readers cross the gap',
+    async (c) => {
+      const topic = await c.topic();
+      const [from, to, end] = [2, 5, 9].map((n) => asOffset(n)) as [Offset, Offset, Offset];
+      await c.append(topic, numbered(2));
+      const stretch = { fromOffset: from, toOffset: to, endOffset: end };
+      if (c.harness.cannotPassOver !== undefined) {
+        await c.fails(c.log.passOver(topic, p0, stretch), 'OFFSET_OUT_OF_RANGE', topic);
+        return;
+      }
+      const tail = c.tail(topic, 0);
+      await tail.take(2);
+      for (const _ of ['first', 'again']) await c.within(c.log.passOver(topic, p0, stretch), 'raising the end');
+      expect(await c.append(topic, [record('k', 'later')])).toBe(9);
+      expect((await tail.take(1)).map((r) => [Number(r.offset), r.value?.toString()])).toEqual([[9, 'later']]);
+      await c.reopen();
+      expect(await c.offsetsOf(topic)).toEqual({ start: 0, end: 10 });
+      expect(await c.values(topic)).toEqual(['v0', 'v1', 'later']);
     },
   ],
   [
