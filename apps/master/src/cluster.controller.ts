@@ -33,6 +33,7 @@ export class ClusterController {
       counts: view.state.counts,
       boot: view.boot ?? null,
       voidRecords: view.stats().voidRecords,
+      foreignRecords: view.stats().foreignRecords,
       projectedSeq: candidacy.reign?.projections.seq ?? null,
       advice: this.master.topicAdvice,
       problems: [

@@ -1,8 +1,9 @@
 import type { Checkpoint } from '@levee/events';
-import { asOffset, type Clock, defined, type Logger } from '@levee/kernel';
+import { asOffset, type Clock, defined, Failure, type Logger } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
 import { EntityTable } from './entity-table';
+import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
 import { JournalChain } from './journal-chain';
 import { JournalFold, putEvent } from './journal-fold';
 import { ProjectedTopic } from './projection-records';
@@ -17,6 +18,13 @@ export interface BootReport {
   readonly journalRecords: number;
 }
 
+export interface Booted {
+  readonly fold: JournalFold;
+  readonly report: BootReport;
+  /** The last ones that were passed over, oldest first. */
+  readonly foreign: ForeignRecord[];
+}
+
 export const bootLimits = { readDeadlineMs: 120_000 } as const;
 
 /**
@@ -27,27 +35,38 @@ export async function bootFold(
   log: Log,
   topics: ControlTopics,
   options: { readonly clock: Clock; readonly logger: Logger },
-): Promise<{ fold: JournalFold; report: BootReport }> {
+): Promise<Booted> {
   const metadata = await readProjection(log, topics.metadata, options.clock);
   const routes = await readProjection(log, topics.routes, options.clock);
   const plans = await readProjection(log, topics.plans, options.clock);
   const attempt = await fromCheckpoint(log, topics, { all: [metadata, routes, plans], clock: options.clock });
   if ('fold' in attempt) return attempt;
-  const fresh = metadata.checkpoint === undefined && metadata.entities.size === 0;
+  const fresh = metadata.entities.size === 0;
   if (!fresh)
     options.logger.warn({ reason: attempt.reason }, 'folding the journal: the compacted topics cannot be used');
   const fold = new JournalFold();
+  const startOffset = (await log.offsets(topics.journal))[0]?.startOffset ?? 0;
+  if (startOffset > 0)
+    throw new Failure(
+      'JOURNAL_SHORT',
+      `the journal ${topics.journal} begins at offset ${startOffset}, not at 0, and no checkpoint can be used ` +
+        `(${attempt.reason}): its first decisions are gone. Restore it from a backup`,
+    );
+  const foreign: ForeignRecord[] = [];
   let journalRecords = 0;
   await readToEnd(log, topics.journal, {
     clock: options.clock,
     deadlineMs: bootLimits.readDeadlineMs,
     onBatch: (batch) => {
-      for (const record of batch.records) fold.apply(record);
+      for (const record of batch.records) {
+        const folded = fold.apply(record);
+        if (folded.kind === 'foreign') keepForeign(foreign, foreignRecord(record, folded.why));
+      }
       fold.chain.passTo(batch.nextOffset);
       journalRecords += batch.records.length;
     },
   });
-  return { fold, report: { source: 'journal', reason: fresh ? undefined : attempt.reason, journalRecords } };
+  return { fold, report: { source: 'journal', reason: fresh ? undefined : attempt.reason, journalRecords }, foreign };
 }
 
 export async function readProjection(log: Log, topic: string, clock: Clock): Promise<ProjectedTopic> {
@@ -67,7 +86,7 @@ interface Projections {
   readonly clock: Clock;
 }
 
-type Attempt = { fold: JournalFold; report: BootReport } | { reason: string };
+type Attempt = Booted | { reason: string };
 
 /**
  * The topics are written one after another, so they may stand at different decisions, and hold entities newer than
@@ -81,9 +100,12 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
   const checkpoints = all.flatMap(({ checkpoint }) => checkpoint ?? []).sort((a, b) => a.seq - b.seq);
   const base = checkpoints[0];
   if (base === undefined || checkpoints.length < all.length) return { reason: 'there is no checkpoint' };
+  const clusterId = clusterIdIn(all);
+  if (clusterId === undefined) return { reason: 'they do not name the cluster' };
   let journalRecords = 0;
   try {
-    const catchUp = new CatchUp(base, all, defined(checkpoints.at(-1), 'the newest checkpoint').seq);
+    const checkpointSeqMax = defined(checkpoints.at(-1), 'the newest checkpoint').seq;
+    const catchUp = new CatchUp(base, all, { checkpointSeqMax, clusterId });
     await readToEnd(log, topics.journal, {
       clock,
       deadlineMs: bootLimits.readDeadlineMs,
@@ -97,11 +119,18 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
     const fold = catchUp.finish();
     const claim = all[0]?.claim;
     if (claim !== undefined) fold.recall(claim);
-    return { fold, report: { source: 'checkpoint', reason: undefined, journalRecords } };
+    return { fold, report: { source: 'checkpoint', reason: undefined, journalRecords }, foreign: catchUp.foreign };
   } catch (error) {
     if (error instanceof ProjectionMismatch) return { reason: error.message };
     throw error;
   }
+}
+
+/** Claims are judged by it: without it a fold from here could differ from one of the whole journal. */
+function clusterIdIn(topics: readonly ProjectedTopic[]): string | undefined {
+  for (const { entities } of topics)
+    for (const { event } of entities.values()) if (event?.kind === 'cluster') return event.entity.clusterId;
+  return undefined;
 }
 
 class ProjectionMismatch extends Error {
@@ -110,6 +139,7 @@ class ProjectionMismatch extends Error {
 
 /** Follows the journal over raw entities until they are of one moment, then as a fold. */
 class CatchUp {
+  readonly foreign: ForeignRecord[] = [];
   private readonly table = new EntityTable();
   /** What the bytes of `table` say. */
   private readonly events = new Map<string, ClusterEvent>();
@@ -118,10 +148,11 @@ class CatchUp {
   private readonly targetSeq: number;
 
   constructor(
-    private readonly base: Checkpoint,
+    base: Checkpoint,
     private readonly topics: readonly ProjectedTopic[],
-    checkpointSeqMax: number,
+    options: { readonly checkpointSeqMax: number; readonly clusterId: string },
   ) {
+    const { checkpointSeqMax, clusterId } = options;
     let targetSeq = checkpointSeqMax;
     for (const { entities } of topics)
       for (const [key, { bytes, seq, event }] of entities) {
@@ -137,16 +168,14 @@ class CatchUp {
       previousSha256: base.previousSha256,
       commandsOffset: base.commandsOffset,
       nextOffset: asOffset(base.journalOffset),
+      clusterId,
     });
     if (this.targetSeq === base.seq) this.become(base.digest);
   }
 
   add(record: StoredRecord): void {
-    if (this.fold !== undefined) {
-      this.fold.apply(record);
-      return;
-    }
-    const link = this.chain.accept(record);
+    const link = this.fold?.apply(record) ?? this.chain.accept(record);
+    if (link.kind === 'foreign') keepForeign(this.foreign, foreignRecord(record, link.why));
     if (link.kind !== 'decision') return;
     for (const [i, event] of link.events.entries()) {
       const key = entityKey(event);

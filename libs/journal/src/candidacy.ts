@@ -245,6 +245,10 @@ export class Candidacy {
         this.waits.poll();
         if (this.stopping.signal.aborted) reign.end('stopping');
         return await reign.ended;
+      } catch (error) {
+        // A listener that threw leaves duties undone: nobody may go on deciding without them.
+        reign.end(`the reign could not begin: ${messageOf(error)}`);
+        throw error;
       } finally {
         cancelReclaim();
         stopHeartbeats();

@@ -2,9 +2,10 @@ import type { ClusterState } from '@levee/cluster';
 import type { Claim, CommandOutcome } from '@levee/events';
 import { asPartition, asSeq, asTerm, Failure, InvariantViolation, failureCode, messageOf } from '@levee/kernel';
 import type { Clock, Logger, Offset, Seq, Term, Timers } from '@levee/kernel';
-import type { Log, LogBatch } from '@levee/log';
+import type { Log, LogBatch, StoredRecord } from '@levee/log';
 import { bootFold, type BootReport } from './boot';
 import type { ControlTopics } from './control-topics';
+import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
 import { JournalFold, type Adopted } from './journal-fold';
 import { Pause } from './pause';
 import { Waits } from './waits';
@@ -25,8 +26,10 @@ export const viewLimits = {
 export class ClusterView {
   private fold = new JournalFold();
   private bootReport: BootReport | undefined;
+  private foreignSeen: ForeignRecord[] = [];
   private readonly listeners = new Set<(adopted: Adopted) => void>();
   private readonly claimListeners = new Set<(claim: Claim) => void>();
+  private readonly foreignListeners = new Set<(record: ForeignRecord) => void>();
   private readonly waits: Waits;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
@@ -52,8 +55,9 @@ export class ClusterView {
     for (;;) {
       if (this.stopping.signal.aborted) throw stopped();
       try {
-        const { fold, report } = await bootFold(this.log, this.topics, this.options);
+        const { fold, report, foreign } = await bootFold(this.log, this.topics, this.options);
         this.fold = fold;
+        this.foreignSeen = foreign;
         this.bootReport = report;
         break;
       } catch (error) {
@@ -122,6 +126,17 @@ export class ClusterView {
     return () => void this.claimListeners.delete(listener);
   }
 
+  /** The last ones of those that were passed over since this process read the journal, oldest first. */
+  get foreign(): readonly ForeignRecord[] {
+    return this.foreignSeen;
+  }
+
+  /** Called with each record that was passed over because it fits nowhere. */
+  onForeign(listener: (record: ForeignRecord) => void): () => void {
+    this.foreignListeners.add(listener);
+    return () => void this.foreignListeners.delete(listener);
+  }
+
   /** Resolves when everything appended to the journal before the call is folded. Fails with DEADLINE, STOPPING. */
   async readToEnd(deadlineMs: number): Promise<void> {
     const bounds = (await this.log.offsets(this.topics.journal))[0];
@@ -148,10 +163,10 @@ export class ClusterView {
     return this.waits.until(look, deadlineMs, what);
   }
 
-  stats(): { seq: number; term: number; journalOffset: number; entities: number; voidRecords: number } {
+  stats() {
     const { seq, term, nextOffset } = this.fold.position;
-    const voidRecords = this.fold.chain.voidRecords;
-    return { seq, term, journalOffset: nextOffset, entities: this.fold.table.size, voidRecords };
+    const { voidRecords, foreignRecords } = this.fold.chain;
+    return { seq, term, journalOffset: nextOffset, entities: this.fold.table.size, voidRecords, foreignRecords };
   }
 
   async close(): Promise<void> {
@@ -199,10 +214,19 @@ export class ClusterView {
       const folded = this.fold.apply(record);
       if (folded.kind === 'adopted') this.tell(this.listeners, folded.adopted);
       else if (folded.kind === 'claim') this.tell(this.claimListeners, folded.claim);
-      else this.options.logger.warn({ ...folded, offset: record.offset }, 'a record of a deposed master is void');
+      else if (folded.kind === 'void')
+        this.options.logger.warn({ ...folded, offset: record.offset }, 'a record of a deposed master is void');
+      else this.meet(record, folded.why);
     }
     this.fold.chain.passTo(batch.nextOffset);
     this.waits.poll();
+  }
+
+  private meet(record: StoredRecord, why: string): void {
+    const foreign = foreignRecord(record, why);
+    this.options.logger.warn({ offset: record.offset, why }, 'a foreign record of the journal is passed over');
+    keepForeign(this.foreignSeen, foreign);
+    this.tell(this.foreignListeners, foreign);
   }
 
   private tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {

@@ -14,6 +14,7 @@ import { logLimits, type LogRecord } from '@levee/log';
 import { decodeEvent, encodeEvent } from './event-codec';
 import { sha256Of } from './journal-chain';
 import { putEvent, type JournalFold } from './journal-fold';
+import { decisionLink } from './journal-link';
 
 export const decisionLimits = {
   batchCommandsMax: 256,
@@ -34,6 +35,8 @@ export interface DecisionBatch {
   readonly records: readonly LogRecord[];
   /** How many of the given commands are decided here; the rest is for the next batch. */
   readonly taken: number;
+  /** SHA-256 of the last record: it names all those before it. */
+  readonly sha256: string;
 }
 
 /** As `decide` of `@levee/cluster`; tests pass one that misbehaves. */
@@ -91,10 +94,10 @@ export function decideBatch(
     const value = encode('Decision', decision);
     previousSha256 = sha256Of(value);
     decisions.push(decision);
-    records.push({ key: null, value });
+    records.push({ key: null, value, headers: [decisionLink(decision)] });
     batchBytes += value.length;
   }
-  return { decisions, records, taken: decisions.length };
+  return { decisions, records, taken: decisions.length, sha256: previousSha256 };
 }
 
 interface EncodedEvents {

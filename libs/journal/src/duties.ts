@@ -7,6 +7,7 @@ import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import type { DigestTail } from './digest-tail';
 import { Effects } from './effects';
+import { ForeignRecords } from './foreign-records';
 import type { HeartbeatView } from './heartbeat-view';
 import { NodeWatch } from './node-watch';
 import { PlanDriver, type PlanDriverLimits } from './plan-driver';
@@ -35,6 +36,7 @@ export class Duties {
   readonly watch: NodeWatch | undefined;
   readonly barriers: BarrierRhythm;
   readonly plans: PlanDriver;
+  readonly foreign: ForeignRecords;
 
   constructor(log: Log, view: ClusterView, options: DutiesOptions) {
     const { liveness, barrierMs, plans, ...shared } = options;
@@ -42,6 +44,7 @@ export class Duties {
     this.effects = new Effects(log, view, { ...shared, numbers });
     this.watch = liveness && new NodeWatch(log, view, { ...shared, limits: liveness });
     this.barriers = new BarrierRhythm(log, view, { ...shared, numbers, everyMs: barrierMs });
+    this.foreign = new ForeignRecords(log, view, shared);
     this.plans = new PlanDriver(log, view, { ...shared, numbers, limits: plans });
   }
 
@@ -50,10 +53,11 @@ export class Duties {
     this.watch?.start();
     this.barriers.start();
     this.plans.start();
+    this.foreign.start();
   }
 
   async stop(): Promise<void> {
     this.barriers.stop();
-    await Promise.all([this.effects.stop(), this.watch?.stop(), this.plans.stop()]);
+    await Promise.all([this.effects.stop(), this.watch?.stop(), this.plans.stop(), this.foreign.stop()]);
   }
 }

@@ -1,41 +1,22 @@
 import { nextEffects, type Effect } from '@levee/cluster';
-import {
-  asPartition,
-  Failure,
-  failureCode,
-  messageOf,
-  unreachable,
-  type Clock,
-  type Logger,
-  type Timers,
-} from '@levee/kernel';
+import { Failure, failureCode, messageOf, unreachable, type Clock, type Logger, type Timers } from '@levee/kernel';
 import type { Log, TopicSpec } from '@levee/log';
-import { partitionsTouched, writeBarriers, type BarrierNumbers } from './barriers';
+import type { BarrierNumbers } from './barriers';
 import { binlogSpec, createBinlog } from './binlog';
 import type { ClusterView } from './cluster-view';
-import type { Adopted } from './journal-fold';
 import { Pause } from './pause';
 import type { Reign } from './reign';
+import { RequestedBarriers } from './requested-barriers';
 import { Waits } from './waits';
 
-export const effectLimits = { retryMs: 1_000, barriersQueueMax: 1_024 } as const;
+export const effectLimits = { retryMs: 1_000 } as const;
 
-interface RequestedBarrier {
-  readonly id: string;
-  readonly namespace: string;
-  readonly digest: boolean;
-  readonly chunks: readonly string[];
-}
-
-/**
- * Does in the world what the decisions in force ask for. What the state lists is found again by every master; a
- * barrier is asked for once, by whoever waits for it, and is not made up for after a takeover.
- */
+/** Does in the world what the decisions in force ask for. What the state lists is found again by every master. */
 export class Effects {
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private readonly waits: Waits;
-  private readonly barriers: RequestedBarrier[] = [];
+  private readonly barriers: RequestedBarriers;
   private running: Promise<void> | undefined;
   private unlisten: () => void = () => undefined;
   private trouble: string | undefined;
@@ -54,16 +35,17 @@ export class Effects {
   ) {
     this.pause = new Pause(options.timers, this.stopping.signal);
     this.waits = new Waits(options.timers);
+    this.barriers = new RequestedBarriers(log, view, options);
   }
 
   /** What cannot be done at the moment, in words. */
   get problem(): string | undefined {
-    return this.trouble;
+    return this.trouble ?? this.barriers.problem;
   }
 
   start(): void {
     this.unlisten = this.view.onDecision((adopted) => {
-      this.takeBarrier(adopted);
+      this.barriers.take(adopted);
       this.waits.poll();
     });
     this.running = this.run();
@@ -72,6 +54,7 @@ export class Effects {
   async stop(): Promise<void> {
     this.stopping.abort();
     this.unlisten();
+    this.barriers.stop();
     this.waits.poll();
     await this.running;
   }
@@ -93,7 +76,7 @@ export class Effects {
   }
 
   private somethingNew(): true | undefined {
-    const news = this.view.seq > this.looked || this.barriers.length > 0 || this.stopping.signal.aborted;
+    const news = this.view.seq > this.looked || this.stopping.signal.aborted;
     return news ? true : undefined;
   }
 
@@ -105,10 +88,6 @@ export class Effects {
         // One namespace's trouble must not hold up the others.
         failed ??= error;
       });
-    for (let barrier = this.barriers[0]; barrier !== undefined; barrier = this.barriers[0]) {
-      await this.writeBarrier(barrier);
-      this.barriers.shift();
-    }
     if (failed !== undefined) throw failed;
   }
 
@@ -148,35 +127,5 @@ export class Effects {
     });
     // Where that is an operator's right, this fails until it is done, naming the command that does it.
     await this.log.ensureTopics([spec]);
-  }
-
-  private takeBarrier({ decision }: Adopted): void {
-    if (decision.command.kind !== 'RequestBarrier' || decision.rejectionCode !== null) return;
-    // A repeated command got its recorded outcome and asks for nothing new.
-    if (decision.events.length === 0) return;
-    if (this.barriers.length >= effectLimits.barriersQueueMax) {
-      this.options.logger.warn({ commandId: decision.command.id }, 'too many barriers wait; this one is left out');
-      return;
-    }
-    const asked = JSON.parse(decision.command.payload) as Partial<RequestedBarrier> & { id: string; namespace: string };
-    const { id, namespace, digest, chunks } = asked;
-    this.barriers.push({ id, namespace, digest: digest ?? false, chunks: chunks ?? [] });
-  }
-
-  private async writeBarrier(barrier: RequestedBarrier): Promise<void> {
-    const namespace = this.view.state.namespace(barrier.namespace);
-    const clusterId = this.view.clusterId;
-    if (namespace?.state !== 'active' || clusterId === undefined) return;
-    // A chunk that has gone meanwhile has no replica that could answer.
-    const chunks = barrier.chunks.flatMap((chunkId) => this.view.state.chunk(chunkId) ?? []);
-    const all = Array.from({ length: namespace.partitions }, (_, i) => asPartition(i));
-    await writeBarriers(this.log, {
-      clusterId,
-      namespace,
-      partitions: barrier.chunks.length === 0 ? all : partitionsTouched(chunks, namespace),
-      number: this.options.numbers.next(),
-      nowMs: this.options.clock.nowMs(),
-      ...(barrier.digest ? { digest: { id: barrier.id, chunks: barrier.chunks } } : {}),
-    });
   }
 }

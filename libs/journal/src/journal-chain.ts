@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { decode } from '@levee/codec';
+import { decode, type Decoded } from '@levee/codec';
 import type { ClusterEvent } from '@levee/cluster';
 import type { Claim, Decision } from '@levee/events';
-import { assert, asOffset, Failure, type Offset } from '@levee/kernel';
+import { assert, asOffset, Failure, messageOf, type Offset } from '@levee/kernel';
+import type { StoredRecord } from '@levee/log';
 import { decodeEvent } from './event-codec';
+import { linkHeaderKey, readLink } from './journal-link';
 
 /** Where a reader of the journal stands: enough to go on from a checkpoint without what came before. */
 export interface ChainPosition {
@@ -17,6 +19,8 @@ export interface ChainPosition {
   readonly commandsOffset: number;
   /** Next offset of the journal to read. */
   readonly nextOffset: Offset;
+  /** Of the first claim in force; `undefined` while there is none. */
+  readonly clusterId: string | undefined;
 }
 
 export const chainStart: ChainPosition = {
@@ -25,24 +29,43 @@ export const chainStart: ChainPosition = {
   previousSha256: '0'.repeat(64),
   commandsOffset: -1,
   nextOffset: asOffset(0),
+  clusterId: undefined,
 };
 
+/** What a record of the journal is taken from. */
+export type JournalRecord = Pick<StoredRecord, 'offset' | 'value'> & Partial<Pick<StoredRecord, 'headers'>>;
+
 export type Link =
-  | { readonly kind: 'decision'; readonly decision: Decision; readonly events: readonly ClusterEvent[] }
+  | {
+      readonly kind: 'decision';
+      readonly decision: Decision;
+      readonly events: readonly ClusterEvent[];
+      readonly sha256: string;
+    }
   | { readonly kind: 'claim'; readonly claim: Claim }
   /** Written by a master after a later claim, or a claim that came second: it never happened. */
-  | { readonly kind: 'void'; readonly record: 'Decision' | 'Claim'; readonly term: number };
+  | { readonly kind: 'void'; readonly record: 'Decision' | 'Claim'; readonly term: number }
+  /** No master of this cluster can have written it, or wrote it here: passed over, and told to people. */
+  | { readonly kind: 'foreign'; readonly why: string };
 
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /**
- * Which records of the journal are in force. A claim is when its term is higher than every claim before it, so of two
- * with one term the first wins; a decision is when it carries the term of the claim in force. What is in force is
- * gapless and names the SHA-256 of its predecessor (I6); anything else in the journal is damage and stops the reader.
+ * Which records of the journal are in force: the one rule that every fold shares (decision record 0021). It looks at
+ * nothing but the record and the position, so two folds never differ, wherever they begin and however the log cuts its
+ * batches.
+ *
+ * - A claim is in force when its term is the highest before it + 1 and it names this cluster; of two with one term the
+ *   first wins.
+ * - A decision is in force when it carries the term of the claim in force, the next seq, and the SHA-256 of the decision
+ *   before it (I6), and decides a command behind the last one decided.
+ * - What cannot be read although its link says that it is next comes from a newer version: the reader stands still.
+ * - Everything else is void or foreign, and is passed over.
  */
 export class JournalChain {
   private at: ChainPosition;
   private voids = 0;
+  private foreigners = 0;
 
   constructor(start: ChainPosition = chainStart) {
     this.at = start;
@@ -57,41 +80,76 @@ export class JournalChain {
     return this.voids;
   }
 
-  accept(record: { readonly offset: Offset; readonly value: Buffer | null }): Link {
+  /** Records passed over because they fit nowhere. */
+  get foreignRecords(): number {
+    return this.foreigners;
+  }
+
+  accept(record: JournalRecord): Link {
     assert(record.offset >= this.at.nextOffset, `I6: journal offset ${record.offset} after ${this.at.nextOffset}`);
-    if (record.value === null) throw damage(record.offset, 'it is a tombstone');
-    const decoded = decode(record.value);
     const nextOffset = asOffset(record.offset + 1);
-    switch (decoded.name) {
-      case 'Claim': {
-        const claim = decoded.record;
-        if (claim.term <= this.at.term) return this.skip('Claim', claim.term, nextOffset);
-        this.at = { ...this.at, term: claim.term, nextOffset };
-        return { kind: 'claim', claim };
-      }
-      case 'Decision': {
-        const decision = decoded.record;
-        if (decision.term < this.at.term) return this.skip('Decision', decision.term, nextOffset);
-        this.check(decision);
-        // What a newer version wrote may be no record here: this reader stands still then, and decides nothing.
-        const events = decision.events.map(decodeEvent);
-        this.at = {
-          seq: decision.seq,
-          term: decision.term,
-          previousSha256: sha256Of(record.value),
-          commandsOffset: decision.commandOffset >= 0 ? decision.commandOffset : this.at.commandsOffset,
-          nextOffset,
-        };
-        return { kind: 'decision', decision, events };
-      }
-      default:
-        throw damage(record.offset, `it holds a ${decoded.name}`);
-    }
+    if (record.value === null) return this.pass('a tombstone', nextOffset);
+    const decoded = this.read(record, record.value);
+    if (typeof decoded === 'string') return this.pass(decoded, nextOffset);
+    if (decoded.name === 'Claim') return this.acceptClaim(decoded.record, nextOffset);
+    if (decoded.name === 'Decision') return this.acceptDecision(decoded.record, record.value, nextOffset);
+    return this.pass(`a ${decoded.name}, neither decision nor claim`, nextOffset);
   }
 
   /** Moves over offsets without records. */
   passTo(nextOffset: Offset): void {
     if (nextOffset > this.at.nextOffset) this.at = { ...this.at, nextOffset };
+  }
+
+  /** Why not, in words, when the bytes are no record. Throws when they are next and a newer version can read them. */
+  private read(record: JournalRecord, value: Buffer): Decoded | string {
+    try {
+      return decode(value);
+    } catch (error) {
+      if (this.isNext(record))
+        throw new Failure(
+          'JOURNAL_UNREADABLE',
+          `the journal's record at offset ${record.offset} is in force and cannot be read here (${messageOf(error)}): ` +
+            'start a newer version of this process',
+          { cause: error },
+        );
+      return `bytes that are no record (${messageOf(error)})`;
+    }
+  }
+
+  /** By what its writer put beside the bytes, for readers that do not know their schema. */
+  private isNext({ headers = [] }: JournalRecord): boolean {
+    const header = headers.find(({ key }) => key === linkHeaderKey);
+    const link = header && readLink(header.value);
+    if (link === undefined) return false;
+    const { term, seq, previousSha256, clusterId } = this.at;
+    if (link.kind === 'claim')
+      return link.term === term + 1 && (clusterId === undefined || link.clusterId === clusterId);
+    return link.term === term && link.seq === seq + 1 && link.previousSha256 === previousSha256;
+  }
+
+  private acceptClaim(claim: Claim, nextOffset: Offset): Link {
+    const { term, clusterId = claim.clusterId } = this.at;
+    if (claim.term <= term) return this.skip('Claim', claim.term, nextOffset);
+    if (claim.term !== term + 1)
+      return this.pass(`a claim of term ${claim.term} by ${claim.instance}, the next term is ${term + 1}`, nextOffset);
+    if (claim.clusterId !== clusterId)
+      return this.pass(`a claim of cluster ${claim.clusterId} by ${claim.instance}`, nextOffset);
+    this.at = { ...this.at, term: claim.term, clusterId, nextOffset };
+    return { kind: 'claim', claim };
+  }
+
+  private acceptDecision(decision: Decision, value: Buffer, nextOffset: Offset): Link {
+    if (decision.term < this.at.term) return this.skip('Decision', decision.term, nextOffset);
+    const misfit = this.misfit(decision);
+    if (misfit !== undefined) return this.pass(misfit, nextOffset);
+    // What a newer version wrote may be no record here: this reader stands still then, and decides nothing.
+    const events = decision.events.map(decodeEvent);
+    const sha256 = sha256Of(value);
+    const { seq, term, commandOffset } = decision;
+    const commandsOffset = commandOffset >= 0 ? commandOffset : this.at.commandsOffset;
+    this.at = { ...this.at, seq, term, previousSha256: sha256, commandsOffset, nextOffset };
+    return { kind: 'decision', decision, events, sha256 };
   }
 
   private skip(record: 'Decision' | 'Claim', term: number, nextOffset: Offset): Link {
@@ -100,20 +158,21 @@ export class JournalChain {
     return { kind: 'void', record, term };
   }
 
-  private check(decision: Decision): void {
+  private pass(why: string, nextOffset: Offset): Link {
+    this.foreigners += 1;
+    this.at = { ...this.at, nextOffset };
+    return { kind: 'foreign', why };
+  }
+
+  private misfit(decision: Decision): string | undefined {
     const { seq, term, previousSha256, commandsOffset } = this.at;
-    assert(
-      decision.term === term,
-      `I6: decision ${decision.seq} of term ${decision.term}, which nobody claimed after ${term}`,
-    );
-    assert(decision.seq === seq + 1, `I6: decision ${decision.seq} follows ${seq}`);
-    assert(decision.previousSha256 === previousSha256, `I6: decision ${decision.seq} names another predecessor`);
-    assert(
-      decision.commandOffset < 0 || decision.commandOffset > commandsOffset,
-      `I6: the command at ${decision.commandOffset} is decided again, after the one at ${commandsOffset}`,
-    );
+    const what = `decision ${decision.seq} of term ${decision.term}`;
+    if (decision.term !== term) return `${what}, which nobody claimed: the term is ${term}`;
+    if (decision.seq <= seq) return `${what} once more, decision ${seq} is in force`;
+    if (decision.seq !== seq + 1) return `${what}, where ${seq + 1} is next`;
+    if (decision.previousSha256 !== previousSha256) return `${what}, which names another predecessor`;
+    if (decision.commandOffset >= 0 && decision.commandOffset <= commandsOffset)
+      return `${what} of the command at ${decision.commandOffset}, those up to ${commandsOffset} are decided`;
+    return undefined;
   }
 }
-
-const damage = (offset: number, what: string): Failure =>
-  new Failure('JOURNAL_DAMAGED', `the journal's record at offset ${offset} is neither decision nor claim: ${what}`);

@@ -1,8 +1,8 @@
 import { ClusterState, entityKey, evolve, type ClusterEvent } from '@levee/cluster';
 import type { Claim, Decision } from '@levee/events';
-import { assert, asSeq, asTerm, type Offset, type Seq, type Term } from '@levee/kernel';
+import { assert, asSeq, asTerm, type Seq, type Term } from '@levee/kernel';
 import { EntityTable } from './entity-table';
-import { JournalChain, type ChainPosition, type Link } from './journal-chain';
+import { JournalChain, type ChainPosition, type JournalRecord, type Link } from './journal-chain';
 
 /** A decision in force, after the state has taken it in. */
 export interface Adopted {
@@ -10,12 +10,14 @@ export interface Adopted {
   readonly term: Term;
   readonly decision: Decision;
   readonly events: readonly ClusterEvent[];
+  /** Of the decision's bytes: the next one names it. */
+  readonly sha256: string;
 }
 
 export type Folded =
   | { readonly kind: 'adopted'; readonly adopted: Adopted }
   | { readonly kind: 'claim'; readonly claim: Claim }
-  | { readonly kind: 'void'; readonly record: 'Decision' | 'Claim'; readonly term: number };
+  | Extract<Link, { kind: 'void' | 'foreign' }>;
 
 /**
  * The state of the cluster as a fold of the journal: entities decoded (`state`), entities as bytes with their digest
@@ -58,17 +60,17 @@ export class JournalFold {
     return this.table.digest;
   }
 
-  apply(record: { readonly offset: Offset; readonly value: Buffer | null }): Folded {
+  apply(record: JournalRecord): Folded {
     const link: Link = this.chain.accept(record);
-    if (link.kind === 'void') return link;
+    if (link.kind === 'void' || link.kind === 'foreign') return link;
     if (link.kind === 'claim') {
       this.claimInForce = link.claim;
       return link;
     }
-    return { kind: 'adopted', adopted: this.adopt(link.decision, link.events) };
+    return { kind: 'adopted', adopted: this.adopt(link) };
   }
 
-  private adopt(decision: Decision, events: readonly ClusterEvent[]): Adopted {
+  private adopt({ decision, events, sha256 }: Extract<Link, { kind: 'decision' }>): Adopted {
     events.forEach((event, i) => {
       evolve(this.state, event);
       putEvent(this.table, event, decision.events[i] as Uint8Array);
@@ -77,7 +79,7 @@ export class JournalFold {
       this.table.digest === decision.stateDigest,
       `I8: the state after decision ${decision.seq} has digest ${this.table.digest}, its master had ${decision.stateDigest}`,
     );
-    return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events };
+    return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events, sha256 };
   }
 }
 

@@ -2,21 +2,38 @@ import { maintenanceLimits } from '@levee/cluster';
 import { decode } from '@levee/codec';
 import type { Decision } from '@levee/events';
 import { asPartition, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import type { Log, StoredRecord } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
+import { chainStart, sha256Of } from './journal-chain';
 import { Pause } from './pause';
 import { readToEnd } from './read-topic';
 
 const limits = { readMs: 60_000, retryMs: 1_000 } as const;
 
+interface End {
+  /** Of the decision that said so. */
+  readonly seq: number;
+  /** Wall clock ms. */
+  readonly untilMs: number;
+}
+
+/** A decision as it was read: in force only when a later one in force names it as its predecessor. */
+interface Read {
+  readonly previousSha256: string;
+  readonly seq: number;
+  /** Set when it began a maintenance. */
+  readonly began: { readonly nodeId: string; readonly untilMs: number } | undefined;
+}
+
 /**
  * When each maintenance ends. The state says only that a node is in one; for how long is in the decision that began it,
- * so a master that starts to reign reads the stretch of the journal in which that can stand.
+ * so a master that starts to reign reads the stretch of the journal in which that can stand. Where that stretch begins
+ * nobody knows which term is in force: what counts is what the chain of hashes leads to, backwards from where the view
+ * stands.
  */
 export class MaintenanceEnds {
-  /** Wall clock ms. */
-  private readonly untilMs = new Map<string, number>();
+  private readonly ends = new Map<string, End>();
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private complete = false;
@@ -50,7 +67,7 @@ export class MaintenanceEnds {
   due(): string[] {
     const nowMs = this.options.clock.nowMs();
     return this.maintained().filter((nodeId) => {
-      const untilMs = this.untilMs.get(nodeId);
+      const untilMs = this.ends.get(nodeId)?.untilMs;
       // Begun longer ago than any maintenance may last: its decision was not found.
       return untilMs === undefined ? this.complete : nowMs >= untilMs;
     });
@@ -58,7 +75,7 @@ export class MaintenanceEnds {
 
   /** When the maintenance of this node ends, wall clock ms; `undefined` when it is in none, or that was not read yet. */
   endOf(nodeId: string): number | undefined {
-    return this.view.state.node(nodeId)?.state === 'maintenance' ? this.untilMs.get(nodeId) : undefined;
+    return this.view.state.node(nodeId)?.state === 'maintenance' ? this.ends.get(nodeId)?.untilMs : undefined;
   }
 
   private maintained(): string[] {
@@ -66,12 +83,14 @@ export class MaintenanceEnds {
   }
 
   private take(decision: Decision): void {
-    const { kind, payload } = decision.command;
-    if (kind !== 'MaintainNode' || decision.rejectionCode !== null) return;
-    const { nodeId, forMs } = JSON.parse(payload) as { nodeId: string; forMs: number };
-    // A repetition during the maintenance was accepted and changed nothing: its one event is the outcome.
-    const began = decision.events.some((bytes) => decode(bytes).name === 'NodeState');
-    if (began) this.untilMs.set(nodeId, decision.decidedAtMs + forMs);
+    const began = beginOf(decision);
+    if (began !== undefined) this.keep(began.nodeId, { seq: decision.seq, untilMs: began.untilMs });
+  }
+
+  /** What was read of the past may come after what was decided since. */
+  private keep(nodeId: string, end: End): void {
+    const known = this.ends.get(nodeId);
+    if (known === undefined || known.seq < end.seq) this.ends.set(nodeId, end);
   }
 
   private async read(): Promise<void> {
@@ -79,19 +98,48 @@ export class MaintenanceEnds {
     const partition = asPartition(0);
     while (!this.stopping.signal.aborted)
       try {
+        let sha256 = this.view.journal.position.previousSha256;
         const from = await this.log.offsetAt(topics.journal, partition, clock.nowMs() - maintenanceLimits.forMsMax);
-        const onBatch = ({ records }: { records: readonly { readonly value: Buffer | null }[] }): void => {
-          for (const { value } of records) {
-            const decoded = value === null ? undefined : decode(value);
-            if (decoded?.name === 'Decision') this.take(decoded.record);
-          }
+        const decisions = new Map<string, Read>();
+        const onBatch = ({ records }: { records: readonly StoredRecord[] }): void => {
+          for (const record of records) gather(record, decisions);
         };
         await readToEnd(this.log, topics.journal, { clock, deadlineMs: limits.readMs, from, onBatch });
+        while (sha256 !== chainStart.previousSha256) {
+          const decision = decisions.get(sha256);
+          if (decision === undefined) break;
+          const { began, seq } = decision;
+          if (began !== undefined) this.keep(began.nodeId, { seq, untilMs: began.untilMs });
+          sha256 = decision.previousSha256;
+        }
         this.complete = true;
         return;
       } catch (error) {
         logger.warn({ error: messageOf(error) }, 'the journal could not be searched for the end of a maintenance');
         await this.pause.for(limits.retryMs);
       }
+  }
+}
+
+/** Of a decision that began a maintenance: of whom, and when it ends. */
+function beginOf(decision: Decision): Read['began'] {
+  const { kind, payload } = decision.command;
+  if (kind !== 'MaintainNode' || decision.rejectionCode !== null) return undefined;
+  // A repetition during the maintenance was accepted and changed nothing: its one event is the outcome.
+  if (!decision.events.some((bytes) => decode(bytes).name === 'NodeState')) return undefined;
+  const { nodeId, forMs } = JSON.parse(payload) as { nodeId: string; forMs: number };
+  return { nodeId, untilMs: decision.decidedAtMs + forMs };
+}
+
+/** What cannot be read is no decision in force: the view stands behind it. */
+function gather({ value }: StoredRecord, decisions: Map<string, Read>): void {
+  if (value === null) return;
+  try {
+    const decoded = decode(value);
+    if (decoded.name !== 'Decision') return;
+    const { previousSha256, seq } = decoded.record;
+    decisions.set(sha256Of(value), { previousSha256, seq, began: beginOf(decoded.record) });
+  } catch {
+    return;
   }
 }

@@ -191,8 +191,14 @@ export class Reign {
     const { baseOffset } = await appendPatiently(this.taken.writer, target, { records, pause: this.pause, logger });
     await view.readTo(asOffset(baseOffset + records.length), reignLimits.readBackMs);
     if (view.term !== this.term) throw new Failure('FENCED', `term ${view.term} was claimed after ${this.term}`);
+    // I7: a decision counts when it was taken into force, not when it stands somewhere in the journal.
     const last = batch.decisions.at(-1)?.seq;
-    assert(view.seq === last, `I7: the journal gave back decision ${view.seq}, not ${last}`);
+    if (view.seq !== last || view.journal.position.previousSha256 !== batch.sha256)
+      throw new Failure(
+        'FENCED',
+        `decision ${last} of term ${this.term}, read back at offset ${baseOffset}, did not come into force: ` +
+          `the journal stands at another decision ${view.seq}`,
+      );
     this.batches += 1;
   }
 

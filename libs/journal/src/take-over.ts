@@ -4,6 +4,7 @@ import { asOffset, asPartition, asTerm, Failure, type NewId, type Term } from '@
 import { systemNewId, type FencedWriter, type Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
+import { claimLink } from './journal-link';
 
 /** A claim that was read back as the highest: its holder may decide. */
 export interface Taken {
@@ -41,7 +42,7 @@ export async function takeOver(
       clusterId: view.clusterId ?? newId(),
       claimedAtMs: nowMs,
     };
-    const record = { key: null, value: encode('Claim', claim) };
+    const record = { key: null, value: encode('Claim', claim), headers: [claimLink(claim)] };
     const { baseOffset } = await writer.append(topics.journal, asPartition(0), [record]);
     await view.readTo(asOffset(baseOffset + 1), takeOverLimits.readDeadlineMs);
     if (view.claim?.nonce === claim.nonce) return { term: asTerm(claim.term), claim, writer };

@@ -1,5 +1,6 @@
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
+import { isJournal } from './journal-rules';
 import { doctorLimits } from './limits';
 
 type Found = Omit<Finding, 'rule'>;
@@ -147,22 +148,24 @@ export const logRules = {
     }),
 
   quarantined: ({ quarantined, namespaces }: DoctorFacts): Found[] =>
-    (quarantined ?? []).map(({ topic, reason, count, newest }) => {
-      const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name ?? topic;
-      const wrong = reason === 'wrongPartition';
-      return {
-        subject: topic,
-        finding: wrong
-          ? `${count} records of ${owner} came in partitions that are not their keys', the newest at ${newest}`
-          : `${count} records of ${owner} are in quarantine as ${reason}, the newest at ${newest}`,
-        impact: wrong
-          ? 'they are not applied: their keys look as if nothing was written'
-          : 'they cannot be read as they are',
-        command: wrong
-          ? `levee namespace describe ${owner}   # the settings for the producer`
-          : 'levee log tail levee.quarantine   # copies, with reasons',
-      };
-    }),
+    (quarantined ?? [])
+      .filter(({ topic }) => !isJournal(topic))
+      .map(({ topic, reason, count, newest }) => {
+        const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name ?? topic;
+        const wrong = reason === 'wrongPartition';
+        return {
+          subject: topic,
+          finding: wrong
+            ? `${count} records of ${owner} came in partitions that are not their keys', the newest at ${newest}`
+            : `${count} records of ${owner} are in quarantine as ${reason}, the newest at ${newest}`,
+          impact: wrong
+            ? 'they are not applied: their keys look as if nothing was written'
+            : 'they cannot be read as they are',
+          command: wrong
+            ? `levee namespace describe ${owner}   # the settings for the producer`
+            : 'levee log tail levee.quarantine   # copies, with reasons',
+        };
+      }),
 };
 
 /** `what is wrong: command` as the checks of topics say it. */

@@ -209,6 +209,12 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /1 records of shop are in quarantine as garbage/,
     /levee log tail levee\.quarantine/,
   ],
+  [
+    'foreign-in-journal',
+    { quarantined: [{ topic: 'levee.journal', reason: 'garbage', count: 2, newest: '0:9' }] },
+    /2 records in levee\.journal were written by no master of this cluster, the newest at 0:9/,
+    /kafka-acls\.sh --bootstrap-server k1:9092 --list --topic levee\.journal/,
+  ],
   ['no-master', { heard: [] }, /no master was heard for 2400 ms/, /start a master/],
   ['master-trouble', { masterProblems: ['an effect failed'] }, /the master says: an effect failed/, /levee status/],
   ['portal-not-ready', { portalProblem: 'no routes yet' }, /this portal is not ready: no routes/, /levee status/],

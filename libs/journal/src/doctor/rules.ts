@@ -1,5 +1,6 @@
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
+import { journalRules } from './journal-rules';
 import { doctorLimits } from './limits';
 import { logRules } from './log-rules';
 import { nodeRules } from './node-rules';
@@ -8,7 +9,7 @@ import { nodeRules } from './node-rules';
 export type Rule = (facts: DoctorFacts) => readonly Omit<Finding, 'rule'>[];
 
 /** Every rule by its stable name, what explains most first. */
-export const doctorRules: Readonly<Record<string, Rule>> = { ...logRules, ...nodeRules };
+export const doctorRules: Readonly<Record<string, Rule>> = { ...logRules, ...journalRules, ...nodeRules };
 
 export function findingsOf(facts: DoctorFacts): Finding[] {
   return Object.entries(doctorRules).flatMap(([rule, look]) =>

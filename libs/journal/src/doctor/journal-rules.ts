@@ -1,0 +1,20 @@
+import type { DoctorFacts } from './facts';
+import type { Finding } from './finding';
+
+/** The journal: who wrote into it, and whether it holds what it once said. */
+export const journalRules = {
+  'foreign-in-journal': ({ quarantined, brokers }: DoctorFacts): Omit<Finding, 'rule'>[] =>
+    (quarantined ?? [])
+      .filter(({ topic }) => isJournal(topic))
+      .map(({ topic, count, newest }) => ({
+        subject: topic,
+        finding: `${count} records in ${topic} were written by no master of this cluster, the newest at ${newest}`,
+        impact: 'they are passed over and change nothing; who can write there can take the cluster over',
+        command:
+          brokers === ''
+            ? 'levee log tail levee.quarantine   # copies, with reasons'
+            : `kafka-acls.sh --bootstrap-server ${brokers} --list --topic ${topic}   # leave Write to the masters alone`,
+      })),
+};
+
+export const isJournal = (topic: string): boolean => topic.endsWith('.journal') && !topic.includes('.binlog.');
