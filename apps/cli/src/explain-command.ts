@@ -1,3 +1,4 @@
+import { isoTime } from '@levee/kernel';
 import type { Command } from 'commander';
 import { usageFailure } from './exit';
 import type { Row } from './output';
@@ -23,7 +24,7 @@ function linesOf(answer: Row): string[] {
   const chain = Array.isArray(answer['chain']) ? (answer['chain'] as Row[]) : [];
   const reasons = Array.isArray(answer['reasons']) ? (answer['reasons'] as Row[]) : [];
   const line = ({ atMs, seq, what, evidence }: Row): string => {
-    const when = typeof atMs === 'number' ? new Date(atMs).toISOString() : '-';
+    const when = typeof atMs === 'number' ? isoTime(atMs) : '-';
     const shown = evidence === undefined || evidence === '' || evidence === null ? '' : `  ${cut(String(evidence))}`;
     return `  ${when}${typeof seq === 'number' ? `  decision ${seq}` : ''}  ${String(what)}${shown}`;
   };

@@ -1,4 +1,4 @@
-import { defined } from '@levee/kernel';
+import { defined, isoTime } from '@levee/kernel';
 import { Command } from 'commander';
 import { positiveNumber, wholeNumber } from './arguments';
 import { CliFailure, usageFailure } from './exit';
@@ -133,7 +133,7 @@ const span = ({ offsets }: TopicSummary): number | null =>
 
 async function printLine(output: Output, line: LogLine): Promise<void> {
   const at = `${line.partition}:${line.offset}`;
-  const time = Number.isFinite(line.timestampMs) ? new Date(line.timestampMs).toISOString() : '-';
+  const time = Number.isFinite(line.timestampMs) ? isoTime(line.timestampMs) : '-';
   const key = line.key === undefined ? `base64:${String(line.keyBase64)}` : line.key === null ? '-' : oneLine(line.key);
   await output.row(line as unknown as Row, `${at}\t${time}\t${key}\t${valueText(line)}`);
 }

@@ -3,6 +3,7 @@ export * from './clock';
 export * from './crc32c';
 export * from './digest';
 export * from './failure';
+export * from './iso-time';
 export * from './logger';
 export * from './murmur2';
 export * from './names';

@@ -55,6 +55,31 @@ describe('a session', () => {
     expect(other.clockMs).toBe(5_000);
   });
 
+  it.each([8.64e15, 8.64e15 + 1, Number.MAX_SAFE_INTEGER])(
+    'refuses a token whose clock stands at %d ms, which may be beyond dates, and does not throw',
+    (clockMs) => {
+      const session = new Session(scope);
+      const token = decoded(encodeSessionToken({ ...scope, clockMs, positions: [] }));
+      expect(session.merge(token, Date.UTC(2026, 0, 1))?.problem).toMatch(
+        clockMs > 8.64e15 ? new RegExp(`has seen ${clockMs} ms since 1970`) : /has seen \+275760-09-13/,
+      );
+      expect(session.clockMs).toBe(0);
+    },
+  );
+
+  it('never throws at a token that a stranger has made, and takes nothing of one that it refuses', () => {
+    const number = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 8.64e15 + 1, Number.MAX_SAFE_INTEGER));
+    fc.assert(
+      fc.property(number, number, number, (clockMs, clockMsMax, nextOffset) => {
+        const session = new Session(scope);
+        const positions = nextOffset === 0 ? [] : [{ partition: asPartition(1), nextOffset: asOffset(nextOffset) }];
+        const refused = session.merge(decoded(encodeSessionToken({ ...scope, clockMs, positions })), clockMsMax);
+        expect(refused === undefined).toBe(clockMs <= clockMsMax);
+        expect(session.nextOffset(asPartition(1))).toBe(refused ? 0 : nextOffset);
+      }),
+    );
+  });
+
   it.each([
     ['another namespace', { ...scope, namespace: 'shop.carts' }, 'shop.carts'],
     ['an earlier log of the namespace', { ...scope, binlog: 'levee.binlog.shop.orders_2' }, 'start a new session'],

@@ -1,4 +1,4 @@
-import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
+import { asOffset, asPartition, isoTime, type Offset, type Partition } from '@levee/kernel';
 import { encodeSessionToken, type SessionPosition, type SessionToken, type SessionTokenProblem } from './session-token';
 
 /** The log a session's offsets belong to. */
@@ -61,8 +61,8 @@ export class Session {
     if (token.clockMs > clockMsMax)
       return {
         problem:
-          `the session token has seen ${new Date(token.clockMs).toISOString()}, later than ` +
-          `${new Date(clockMsMax).toISOString()}: set the clocks of all portals right, or start a new session`,
+          `the session token has seen ${isoTime(token.clockMs)}, later than ${isoTime(clockMsMax)}: ` +
+          'set the clocks of all portals right, or start a new session',
       };
     this.observeClock(token.clockMs);
     for (const { partition, nextOffset } of token.positions) this.observe(partition, nextOffset);
