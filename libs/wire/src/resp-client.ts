@@ -5,8 +5,13 @@ import { ReplyParser, RespError, RespPush, type RespReply } from './reply-parser
 import { encodeCommand } from './request-encoder';
 import { systemNetwork } from './system-network';
 
-/** Why a request has no reply. NOT_SENT: certainly not executed. OUTCOME_UNKNOWN: perhaps executed. */
-export class RespClientFailure extends Failure<'NOT_SENT' | 'OUTCOME_UNKNOWN'> {
+export type RespClientFailureCode = 'NOT_SENT' | 'LIMIT' | 'OUTCOME_UNKNOWN';
+
+/**
+ * Why a request has no reply. NOT_SENT: certainly not executed. LIMIT: nor was it, because too much waits in this
+ * process, which says nothing of the server. OUTCOME_UNKNOWN: perhaps executed.
+ */
+export class RespClientFailure extends Failure<RespClientFailureCode> {
   override readonly name = 'RespClientFailure';
 }
 
@@ -102,7 +107,7 @@ export class RespClient {
     for (const arg of args) bytes += arg.length;
     const problem = this.refusal(bytes);
     if (problem !== undefined) {
-      process.nextTick(() => done(new RespClientFailure('NOT_SENT', problem), null));
+      process.nextTick(() => done(problem, null));
       return;
     }
     this.bytes += bytes;
@@ -135,14 +140,16 @@ export class RespClient {
     this.cancelBackoff();
   }
 
-  private refusal(bytes: number): string | undefined {
-    const { host, port } = this.address;
-    if (this.state === 'closed') return `the client for ${host}:${port} is closed`;
-    if (this.state === 'backoff') return `${host}:${port} cannot be reached`;
-    if (this.outstanding >= this.limits.requestsMax)
-      return `${this.outstanding} requests to ${host}:${port} wait, at most ${this.limits.requestsMax}`;
-    if (this.bytes + bytes > this.limits.requestBytesMax && this.outstanding > 0)
-      return `${this.bytes} bytes of requests to ${host}:${port} wait, at most ${this.limits.requestBytesMax}`;
+  private refusal(bytes: number): RespClientFailure | undefined {
+    const server = `${this.address.host}:${this.address.port}`;
+    const { requestsMax, requestBytesMax } = this.limits;
+    if (this.state === 'closed') return new RespClientFailure('NOT_SENT', `the client for ${server} is closed`);
+    if (this.state === 'backoff') return new RespClientFailure('NOT_SENT', `${server} cannot be reached`);
+    const waiting = this.outstanding;
+    if (waiting >= requestsMax)
+      return new RespClientFailure('LIMIT', `${waiting} requests to ${server} wait, at most ${requestsMax}`);
+    if (this.bytes + bytes > requestBytesMax && waiting > 0)
+      return new RespClientFailure('LIMIT', `${this.bytes} bytes to ${server} wait, at most ${requestBytesMax}`);
     return undefined;
   }
 
@@ -151,9 +158,13 @@ export class RespClient {
     const socket = this.network.connect(this.address);
     this.socket = socket;
     this.lastByteMs = this.clock.monotonicMs();
-    const parser = new ReplyParser((reply) => this.received(reply));
+    // Once given up, what still comes on it answers nobody: it must not be counted against the next connection.
+    const parser = new ReplyParser((reply) => {
+      if (this.socket === socket) this.received(reply);
+    });
     const cancelConnect = this.timers.after(this.limits.connectMs, () => this.lost(socket, 'connecting took too long'));
     socket.on('connect', () => {
+      if (this.socket !== socket) return;
       const { hello } = this.options;
       if (!hello) return this.ready(cancelConnect);
       for (const piece of encodeCommand(hello.args)) socket.write(piece);
@@ -172,6 +183,7 @@ export class RespClient {
       });
     });
     socket.on('data', (chunk: Buffer) => {
+      if (this.socket !== socket) return;
       this.lastByteMs = this.clock.monotonicMs();
       parser.push(chunk);
       if (parser.failure !== undefined) this.lost(socket, `protocol error: ${parser.failure}`);
@@ -195,12 +207,9 @@ export class RespClient {
 
   private received(reply: RespReply): void {
     if (reply instanceof RespPush) return;
-    const request = this.sent[this.sentFirst++];
-    if (request === undefined) {
-      const { socket } = this;
-      if (socket) this.lost(socket, 'a reply without a request');
-      return;
-    }
+    const request = this.sent[this.sentFirst];
+    if (request === undefined) return this.lose('a reply without a request');
+    this.sentFirst++;
     if (this.sentFirst === this.sent.length || this.sentFirst > 1024) {
       this.sent = this.sent.slice(this.sentFirst);
       this.sentFirst = 0;

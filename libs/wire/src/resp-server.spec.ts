@@ -244,7 +244,7 @@ describe('RespClient', () => {
     const client = new RespClient({ host: '127.0.0.1', port }, { limits: { requestsMax: 2 } });
     cleanups.push(() => client.close());
     const first = [client.request(['ECHO', 'a'], 1_000), client.request(['ECHO', 'a'], 1_000)];
-    await expect(client.request(['ECHO', 'a'], 1_000)).rejects.toMatchObject({ code: 'NOT_SENT' });
+    await expect(client.request(['ECHO', 'a'], 1_000)).rejects.toMatchObject({ code: 'LIMIT' });
     await Promise.all(first);
   });
 
