@@ -1,3 +1,4 @@
+import type { RespClientFailureCode } from '@levee/wire';
 import type { EngineContext } from './engine-context';
 import type { ReadBatch } from './reads';
 
@@ -51,9 +52,11 @@ export class Hedges {
   }
 
   /** Call when no answer will come. */
-  failed(batch: ReadBatch): void {
+  failed(batch: ReadBatch, code: RespClientFailureCode): void {
     batch.over = true;
-    batch.target.link.doubt(this.context.clock.monotonicMs());
+    const nowMs = this.context.clock.monotonicMs();
+    if (code === 'LIMIT') batch.target.link.slow(nowMs);
+    else batch.target.link.doubt(nowMs);
   }
 
   /** Takes a read out of the budget. */

@@ -12,6 +12,8 @@ export interface ReadTarget {
   readonly applied: Float64Array;
   /** Batches being gathered: [position known to be there, may have to wait]. */
   readonly open: [ReadBatch | undefined, ReadBatch | undefined];
+  /** Batches being gathered for sessions whose clock is ahead, by that clock and the lane. */
+  ahead: Map<number, ReadBatch> | undefined;
 }
 
 export interface PortalReplica {

@@ -25,6 +25,8 @@ export class NodeLink {
   readonly reads: RespClient;
   readonly waitingReads: RespClient;
   readonly acks: RespClient;
+  /** Acknowledgements that may take long: of a replica that lags, or of a position that somebody named. */
+  readonly longAcks: RespClient;
   readonly scans: RespClient;
   /** Failures seen since the start, for metrics. */
   failures = 0;
@@ -49,6 +51,7 @@ export class NodeLink {
     this.reads = connection();
     this.waitingReads = connection();
     this.acks = connection();
+    this.longAcks = connection();
     this.scans = connection();
   }
 
@@ -64,9 +67,17 @@ export class NodeLink {
     return fresh + (this.usable ? 0 : 1);
   }
 
+  /**
+   * A request got no reply, or a damaged one. What a node says in a reply (it is behind, stale, busy, not ready) is no
+   * failure of the link: heartbeats would call a node unreachable that answers.
+   */
+  failed(): void {
+    this.failures++;
+  }
+
   /** It did not answer: others are asked first, for a time that grows while it stays so (a frozen process connects). */
   doubt(nowMs: number): void {
-    this.failures++;
+    this.failed();
     this.avoid(nowMs, doubtMsMin);
   }
 
@@ -96,7 +107,7 @@ export class NodeLink {
   }
 
   close(): void {
-    for (const client of [this.reads, this.waitingReads, this.acks, this.scans]) client.close();
+    for (const client of [this.reads, this.waitingReads, this.acks, this.longAcks, this.scans]) client.close();
   }
 }
 

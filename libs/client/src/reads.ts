@@ -19,14 +19,12 @@ import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
 import { StoreFailure } from './store-errors';
 
-/** The reads of one node, namespace and tick. */
+/** The reads of one node, namespace and tick that are judged by one time. */
 export class ReadBatch {
   readonly entries = new ReadEntriesWriter();
   readonly reads: PointRead[] = [];
   bytes = 0;
   seal = noSeal;
-  /** By which expiry is judged: of this process, or later where a session has seen a later time. */
-  clockMs: number;
   /** Monotonic ms. */
   sentAtMs = 0;
   /** Answered, or given up. */
@@ -38,9 +36,15 @@ export class ReadBatch {
     readonly namespace: NamespaceStore,
     readonly target: ReadTarget,
     readonly lane: 0 | 1,
-    clockMs: number,
-  ) {
-    this.clockMs = clockMs;
+    /**
+     * By which expiry is judged: of this process, or that of a session which has seen a later one. Such a session's
+     * reads have a batch of their own: its clock must not make keys of others vanish.
+     */
+    readonly clockMs: number,
+  ) {}
+
+  get isFull(): boolean {
+    return this.reads.length >= nodeProtocolLimits.entriesMax || this.bytes > batchBytesMax;
   }
 }
 
@@ -80,25 +84,40 @@ export class Reads {
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
   dispatch(namespace: NamespaceStore, read: PointRead): void {
     const route = namespace.table?.at(read.slot);
-    const target = route && (this.choose(route, read, false) ?? this.choose(route, read, true));
-    if (!target) return this.later(namespace, read);
-    this.ask(namespace, target, read);
+    if (!route) return this.later(namespace, read);
+    let choice = this.choose(route, read, false);
+    if (choice < 0) choice = this.choose(route, read, true);
+    if (choice < 0) return this.later(namespace, read);
+    this.ask(namespace, take(route, choice, read), read);
   }
 
   private ask(namespace: NamespaceStore, target: ReadTarget, read: PointRead): void {
     read.legs++;
     const lane = read.minOffset > (target.applied[read.partition] as number) ? 1 : 0;
     let batch = target.open[lane];
-    if (!batch || batch.reads.length >= nodeProtocolLimits.entriesMax || batch.bytes > batchBytesMax) {
-      batch = new ReadBatch(namespace, target, lane, this.context.expiryNowMs());
-      target.open[lane] = batch;
-      this.open.push(batch);
-      this.schedule();
-    }
+    if (!batch || batch.isFull)
+      target.open[lane] = batch = this.opened(new ReadBatch(namespace, target, lane, this.context.expiryNowMs()));
+    if (read.session && read.session.clockMs > batch.clockMs)
+      batch = this.ahead(namespace, target, lane, read.session.clockMs);
     batch.entries.add(read.slot, read.minOffset, read.key);
     batch.reads.push(read);
-    if (read.session && read.session.clockMs > batch.clockMs) batch.clockMs = read.session.clockMs;
     batch.bytes += read.key.length + 14;
+  }
+
+  private opened(batch: ReadBatch): ReadBatch {
+    this.open.push(batch);
+    this.schedule();
+    return batch;
+  }
+
+  /** For a session whose clock is ahead of this process, as its token says: rare, and over once time has caught up. */
+  private ahead(namespace: NamespaceStore, target: ReadTarget, lane: 0 | 1, clockMs: number): ReadBatch {
+    const batches = (target.ahead ??= new Map<number, ReadBatch>());
+    const key = clockMs * 2 + lane;
+    let batch = batches.get(key);
+    if (!batch || batch.isFull)
+      batches.set(key, (batch = this.opened(new ReadBatch(namespace, target, lane, clockMs))));
+    return batch;
   }
 
   close(): void {
@@ -107,8 +126,11 @@ export class Reads {
     for (const { read } of this.again.splice(0)) this.fail(read, stopping);
   }
 
-  /** The next replica not tried yet, of those in doubt or of the others; eventual reads begin with any that is up. */
-  private choose(route: PortalRoute, read: PointRead, doubted: boolean): ReadTarget | undefined {
+  /**
+   * Which replica of the route is next, of those not tried yet, in doubt or not; -1 = none. Eventual reads begin with
+   * any that is up. Call {@link take} when it is asked: until then it counts as not tried.
+   */
+  private choose(route: PortalRoute, read: PointRead, doubted: boolean, except?: ReadTarget): number {
     if (read.routeSeq !== route.seq) {
       read.routeSeq = route.seq;
       read.tried = 0;
@@ -118,12 +140,10 @@ export class Reads {
     for (let n = 0; n < readable.length; n++) {
       const i = n < upCount ? (n + shift) % upCount : n;
       const { target } = readable[i] as PortalReplica;
-      if ((read.tried & (1 << i)) !== 0 || !target.link.usable) continue;
-      if (target.link.isDoubted(this.context.clock) !== doubted) continue;
-      read.tried |= 1 << i;
-      return target;
+      if ((read.tried & (1 << i)) !== 0 || target === except || !target.link.usable) continue;
+      if (target.link.isDoubted(this.context.clock) === doubted) return i;
     }
-    return undefined;
+    return -1;
   }
 
   /** Asks other nodes for what the batch's node takes long to answer: only such as are well, and within the budget. */
@@ -131,9 +151,10 @@ export class Reads {
     for (const read of reads) {
       if (read.settled || read.hedgedTo !== undefined) continue;
       const route = namespace.table?.at(read.slot);
-      const other = route && this.choose(route, read, false);
-      if (!other || other === target) continue;
+      const choice = route ? this.choose(route, read, false, target) : -1;
+      if (!route || choice < 0) continue;
       if (!this.hedges.take()) return;
+      const other = take(route, choice, read);
       read.hedgedTo = other;
       this.ask(namespace, other, read);
     }
@@ -153,7 +174,8 @@ export class Reads {
     for (const batch of batches) {
       const { target, lane } = batch;
       if (target.open[lane] === batch) target.open[lane] = undefined;
-      this.send(batch);
+      target.ahead = undefined;
+      if (batch.reads.length > 0) this.send(batch);
     }
   };
 
@@ -174,7 +196,7 @@ export class Reads {
     batch.seal = sealOfCommand(command);
     client.send(command, attemptMs, (failure, reply) => {
       if (failure) {
-        this.hedges.failed(batch);
+        this.hedges.failed(batch, failure.code);
         return this.failedAll(batch, failure.message);
       }
       this.hedges.answered(batch);
@@ -220,7 +242,9 @@ export class Reads {
       read.missing(cursor.offset);
     } else if (cursor.tag === readTags.again) {
       read.tried = 0;
-      if (read.legs === 0) this.dispatch(namespace, read);
+      if (read.legs > 0) return;
+      if (read.deadlineAtMs > this.context.clock.monotonicMs()) this.dispatch(namespace, read);
+      else this.fail(read, new StoreFailure('LVUNAVAILABLE', "the value found no room in its node's replies in time"));
     } else this.refused(namespace, read, cursor.errorText());
   }
 
@@ -299,3 +323,9 @@ export class Reads {
 }
 
 const batchBytesMax = 512 * 1024;
+
+/** The replica is asked now. */
+function take(route: PortalRoute, choice: number, read: PointRead): ReadTarget {
+  read.tried |= 1 << choice;
+  return (route.readable[choice] as PortalReplica).target;
+}

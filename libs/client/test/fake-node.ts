@@ -12,12 +12,13 @@ import {
 
 /** What a fake node answers to every key; `silent` never answers. */
 export type Behaviour =
-  | { readonly value: string; readonly applied?: number }
+  | { readonly value: string; readonly applied?: number; readonly expiresAtMs?: number }
   | { readonly error: EntryErrorCode; readonly detail: string }
   | 'nil'
   | 'the key'
   | 'silent'
   | 'again once'
+  | 'again always'
   | 'garbage'
   | 'wrong count'
   | 'not ready'
@@ -59,24 +60,25 @@ export class FakeNode implements RespService<undefined> {
     if (this.behaviour === 'silent') return;
     if (this.behaviour === 'not ready') return reply.error('LVNOTREADY starting');
     if (this.behaviour === 'garbage') return reply.bulk(Buffer.from('garbage'));
-    const { entries, seal } = parseReadCommand(args);
+    const { entries, seal, nowMs } = parseReadCommand(args);
     const writer = new ReadReplyWriter(seal);
-    while (entries.next()) this.answer(writer, entries);
+    while (entries.next()) this.answer(writer, entries, nowMs);
     if (this.behaviour === 'wrong count') writer.nil(0);
     const send = (): void => reply.bulk(writer.finish(0, 1, [{ partition: 0, nextOffset: 1 }]));
     if (this.delayMs === 0) send();
     else setTimeout(send, this.delayMs);
   }
 
-  private answer(writer: ReadReplyWriter, entries: ReadEntries): void {
+  private answer(writer: ReadReplyWriter, entries: ReadEntries, nowMs: number): void {
     const { behaviour } = this;
     if (behaviour === 'the key') writer.value(1, null, entries.key());
-    else if (behaviour === 'again once' && this.reads === 1) writer.again();
+    else if (behaviour === 'again always' || (behaviour === 'again once' && this.reads === 1)) writer.again();
     else if (behaviour === 'again once') writer.value(1, null, Buffer.from('at last'));
     else if (typeof behaviour !== 'object') writer.nil(7);
     else if ('error' in behaviour) writer.error(entryErrorText(behaviour.error, behaviour.detail));
     else if (entries.minOffset > (behaviour.applied ?? Infinity))
       writer.error(entryErrorText('LVBEHIND', `0:${behaviour.applied}`));
-    else writer.value(1, null, Buffer.from(behaviour.value));
+    else if (nowMs >= (behaviour.expiresAtMs ?? Infinity)) writer.nil(1);
+    else writer.value(1, behaviour.expiresAtMs ?? null, Buffer.from(behaviour.value));
   }
 }

@@ -39,6 +39,18 @@ describe('a read whose node takes long', () => {
     expect(counts()['hedgesRefused']).toBeGreaterThan(0);
   });
 
+  it('has its other replica left when the budget refused the hedge: that is asked as soon as its node fails', async () => {
+    const nodes = await started(new FakeNode('n1', 'silent'), new FakeNode('n2', { value: 'b' }));
+    const limits = { hedgesAtOnceMax: 0, hedgeShare: 0, attemptMs: 1_000, retryMs: 10_000, readMs: 15_000 };
+    const store = storeOn(nodes, limits);
+    const counts = (): Record<string, number> => store.stats()['reads'] as Record<string, number>;
+    const { result, tookMs } = await timed(() => readOnce(store));
+    expect(result).toBe('b');
+    expect(counts()).toMatchObject({ hedgesSent: 0, hedgesRefused: 1, retries: 1 });
+    // Not only after the pause before all replicas are tried again.
+    expect(tookMs).toBeLessThan(9_000);
+  });
+
   it('is settled once, whoever answers later', async () => {
     const nodes = await started(new FakeNode('n1', { value: 'late' }, 500), new FakeNode('n2', { value: 'b' }));
     const store = storeOn(nodes);

@@ -75,6 +75,11 @@ describe('a read', () => {
     expect((await readFrom(nodes, { minOffset: 5 })).outcome).toBe('old');
   });
 
+  it('ends at its deadline when it never fits into the reply', async () => {
+    const limits = { ...unhedged, attemptMs: 100, positionWaitMs: 50, readMs: 300 };
+    expect((await readFrom(['again always'], { limits })).outcome).toMatch(/^LVUNAVAILABLE the value found no room/);
+  });
+
   it.each<[string, Behaviour]>([
     ['LVBEHIND 0:7', { value: 'old', applied: 5 }],
     ['LVSTALE', { error: 'LVSTALE', detail: '99999' }],

@@ -1,5 +1,7 @@
 import { systemClock } from '@levee/log';
 import type { Clock } from '@levee/kernel';
+import { FakeNode } from './fake-node';
+import { closeStores, readOnce, storeOn, unhedged } from './store-on-nodes';
 import { TestCluster } from './test-cluster';
 
 jest.setTimeout(60_000);
@@ -39,4 +41,36 @@ it('a token of a portal whose clock is far ahead is refused, saying so', async (
   } finally {
     await cluster.close();
   }
+});
+
+describe('reads of one tick, of which one comes with a session whose clock is ahead', () => {
+  afterEach(closeStores);
+
+  it.each([
+    ['first', [59_000, 0, undefined]],
+    ['last', [undefined, 0, 59_000]],
+    ['between others that are ahead too', [0, 20_000, 59_000, 20_000, undefined, 59_000]],
+  ])('are each judged by the time of their own session: it comes %s', async (_what, aheadMs) => {
+    const now = systemClock.nowMs();
+    const node = await new FakeNode('n1', { value: 'v', expiresAtMs: now + 30_000 }).start();
+    const store = storeOn([node], unhedged);
+    const namespace = store.namespace('ns')!;
+    expect(await readOnce(store)).toBe('v');
+    const sessions = aheadMs.map((ms) => {
+      const session = ms === undefined ? undefined : namespace.newSession();
+      if (ms !== undefined && ms > 0) session?.observeClock(now + ms);
+      return session;
+    });
+    const answers = await Promise.all(
+      sessions.map((session) => readOnce(store, session === undefined ? {} : { session })),
+    );
+    expect(answers).toEqual(aheadMs.map((ms) => (ms === 59_000 ? 'nil' : 'v')));
+    const clocks = sessions.map((session) => session && session.clockMs - now);
+    aheadMs.forEach((ms, i) => {
+      if (ms === 0) expect(clocks[i]).toBeLessThan(20_000);
+      else expect(clocks[i]).toBe(ms);
+    });
+    // One request for those of this process's time, one for each later one.
+    expect(node.reads).toBe(1 + new Set(aheadMs.map((ms) => ms || 0)).size);
+  });
 });

@@ -1,6 +1,7 @@
 import { CallbackRead, Store, StoreFailure, type Consistency, type StoreLimits } from '@levee/client';
 import { ClusterState } from '@levee/cluster';
 import { asOffset, silentLogger } from '@levee/kernel';
+import type { Session } from '@levee/keyspace';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { namespaceEntity, nodeEntity, routeEntity } from './cluster-entities';
 import { systemNetwork } from '@levee/wire';
@@ -54,10 +55,11 @@ export function readOnce(
     minOffset = 0,
     consistency = 'session',
     key = 'k',
-  }: { minOffset?: number; consistency?: Consistency; key?: string } = {},
+    session,
+  }: { minOffset?: number; consistency?: Consistency; key?: string; session?: Session } = {},
 ): Promise<string> {
   return new Promise((resolve) => {
-    const read = new CallbackRead(Buffer.from(key), consistency, undefined, (result) => {
+    const read = new CallbackRead(Buffer.from(key), consistency, session, (result) => {
       if (result instanceof StoreFailure) resolve(result.text);
       else resolve(result ? result.value.toString() : 'nil');
     });
