@@ -92,7 +92,8 @@ export class KeyValue {
     const { from, to, limit, keysOnly = false } = choice;
     const query = { from, to, limit, keysOnly, session };
     const fences = consistency === 'strong' ? await this.fenceAll(namespace) : undefined;
-    yield* orderedScan(this.store.ranges, namespace, fences ? { ...query, fences } : query);
+    const { ranges, limits } = this.store;
+    yield* orderedScan(ranges, namespace, fences ? { ...query, fences } : query, limits.scanHeldBytesMax);
   }
 
   private write(

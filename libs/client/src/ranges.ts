@@ -5,7 +5,6 @@ import {
   parseEntryError,
   parseRangeReply,
   rangeCommand,
-  type RespClient,
   RespError,
   type Seal,
   sealOfCommand,
@@ -16,6 +15,7 @@ import {
 import type { EngineContext } from './engine-context';
 import type { PortalReplica, PortalRoute } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
+import type { NodeLink } from './node-link';
 import { StoreFailure } from './store-errors';
 
 export interface RangeQuery {
@@ -24,6 +24,8 @@ export interface RangeQuery {
   /** Exclusive; empty = to the last key. */
   readonly to: Buffer;
   readonly limit: number;
+  /** Of one page, which has at least one key all the same; default: `scanPageBytes`. */
+  readonly bytesMax?: number;
   readonly keysOnly: boolean;
   /** Positions the replica must have applied; observes what it read. */
   readonly session: Session | undefined;
@@ -75,19 +77,19 @@ export class Ranges {
       from: query.from,
       to: query.to,
       limit: Math.min(query.limit, limits.scanPageKeys),
-      bytesMax: limits.scanPageBytes,
+      bytesMax: Math.min(query.bytesMax ?? Infinity, limits.scanPageBytes),
       keysOnly: query.keysOnly,
       positions: wantedPositions(namespace, route, query),
     };
     return new Promise((resolve) => {
-      const { scans } = replica.target.link;
+      const { link } = replica.target;
       const command = rangeCommand(request);
-      scans.send(command, scanAttemptMs, (failure, reply) => {
+      link.scans.send(command, scanAttemptMs, (failure, reply) => {
+        if (failure && failure.code !== 'LIMIT') link.failed();
         const result = failure
           ? new StoreFailure('LVUNAVAILABLE', failure.message)
-          : pageOf(reply, sealOfCommand(command), scans);
-        if (result instanceof StoreFailure) replica.target.link.failures++;
-        else {
+          : pageOf(reply, sealOfCommand(command), link);
+        if (!(result instanceof StoreFailure)) {
           query.session?.observeClock(request.nowMs);
           for (const { partition, nextOffset } of result.positions)
             if (partition < namespace.state.partitions)
@@ -111,19 +113,21 @@ function wantedPositions(namespace: NamespaceStore, route: PortalRoute, query: R
   return positions;
 }
 
-function pageOf(reply: RespReply, seal: Seal, client: RespClient): RangeReply | StoreFailure {
+function pageOf(reply: RespReply, seal: Seal, link: NodeLink): RangeReply | StoreFailure {
   if (reply instanceof RespError) {
     const error = parseEntryError(reply.text);
     if (error?.code === 'LVLIMIT') return new StoreFailure('LVLIMIT', error.detail);
-    const code = error?.code === 'LVBEHIND' || error?.code === 'LVSTALE' ? error.code : 'LVUNAVAILABLE';
-    return new StoreFailure(code, reply.text);
+    if (error?.code === 'LVBEHIND') return new StoreFailure('LVBEHIND', `${error.detail} is all that is applied yet`);
+    if (error?.code === 'LVSTALE') return new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
+    return new StoreFailure('LVUNAVAILABLE', reply.text);
   }
   if (!Buffer.isBuffer(reply)) return new StoreFailure('LVUNAVAILABLE', 'a reply of another type');
   try {
     return parseRangeReply(reply, seal);
   } catch (error) {
     if (!(error instanceof FrameFailure)) throw error;
-    client.renew(error.message);
+    link.failed();
+    link.scans.renew(error.message);
     return new StoreFailure('LVUNAVAILABLE', error.message);
   }
 }

@@ -25,10 +25,15 @@ export interface StoreLimits {
   readonly slowDelays: number;
   /** Pause before all replicas are tried again. */
   readonly retryMs: number;
-  /** An append not answered by then is indefinite. */
+  /**
+   * A write has so long from the door on, whatever it waits for. Not sent to the log by then: definite; not answered by
+   * the log: indefinite; not applied where its ack asks for: pending. Fences of strong reads are tried as long.
+   */
   readonly appendMs: number;
-  /** A write not applied where its ack asks for by then is pending. */
+  /** A logged write not applied where its ack asks for by then is pending. */
   readonly ackMs: number;
+  /** LV.WAITs under way in a namespace, one for each chunk of the partition that is waited for. */
+  readonly positionWaitsMax: number;
   /** Encoded records waiting for the log, in bytes and in number: beyond it writes fail definitely. */
   readonly appendQueueBytesMax: number;
   readonly appendQueueRecordsMax: number;
@@ -50,6 +55,8 @@ export interface StoreLimits {
   /** Keys of one page that one node is asked for. */
   readonly scanPageKeys: number;
   readonly scanPageBytes: number;
+  /** Pages that one ordered scan holds, over all chunks; besides those under way. */
+  readonly scanHeldBytesMax: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -67,6 +74,7 @@ export const storeLimits: StoreLimits = {
   retryMs: 15,
   appendMs: 15_000,
   ackMs: 5_000,
+  positionWaitsMax: 20_000,
   appendQueueBytesMax: 64 * 1024 * 1024,
   appendQueueRecordsMax: 200_000,
   appendBatchBytesMax: 512 * 1024,
@@ -80,6 +88,7 @@ export const storeLimits: StoreLimits = {
   cursorIdleMs: 600_000,
   scanPageKeys: 1_000,
   scanPageBytes: 1024 * 1024,
+  scanHeldBytesMax: 16 * 1024 * 1024,
 };
 
 export function checkStoreLimits(limits: StoreLimits): void {
@@ -89,5 +98,7 @@ export function checkStoreLimits(limits: StoreLimits): void {
   assert(slowDelays > 1, 'a read is hedged before its node counts as slow');
   assert(limits.hedgeShare <= 0.2, 'hedging does not overload what is slow because of load');
   assert(limits.attemptMs * 2 < limits.readMs, 'a read survives two silent replicas');
+  assert(limits.scanHeldBytesMax >= limits.scanPageBytes, 'a scan holds at least one page');
+  assert(limits.ackMs <= limits.appendMs, 'an ack is waited for within the time of its write');
   assert(limits.appendBatchBytesMax + limits.valueBytesMax < 2 * 1024 * 1024, 'an append call fits into one batch');
 }
