@@ -1,36 +1,11 @@
-import { asOffset, asPartition, silentLogger, type Clock, type Timers } from '@levee/kernel';
+import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { LogFailure, systemRandom, type Appended, type Log, type LogFailureCode, type LogRecord } from '@levee/log';
+import { ManualTime } from '../test/manual-time';
 import { AppendBudget, Appends } from './appends';
 import { CallbackAppend } from './door/door-operations';
 import type { FenceWaiter } from './operations';
 import type { StoreFailure } from './store-errors';
 import { storeLimits, type StoreLimits } from './store-limits';
-
-/** Time that a test moves. */
-class ManualTime implements Clock, Timers {
-  private now = 1_000;
-  private due: { atMs: number; action: () => void }[] = [];
-  nowMs = (): number => this.now;
-  monotonicMs = (): number => this.now;
-
-  after(delayMs: number, action: () => void): () => void {
-    const entry = { atMs: this.now + delayMs, action };
-    this.due.push(entry);
-    return () => (this.due = this.due.filter((each) => each !== entry));
-  }
-
-  pass(ms: number): void {
-    const end = this.now + ms;
-    for (;;) {
-      const next = this.due.filter(({ atMs }) => atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
-      if (!next) break;
-      this.due = this.due.filter((each) => each !== next);
-      this.now = next.atMs;
-      next.action();
-    }
-    this.now = end;
-  }
-}
 
 interface Call {
   readonly partition: number;
@@ -65,17 +40,17 @@ function setUp(limits: Partial<StoreLimits> = {}) {
   const target = { binlog: 'b', partitions: 2, producer: 'p1' };
   const appends = new Appends(context, { append } as unknown as Log, target, budget, (done) => done.done());
   const outcomes: string[] = [];
-  const write = (key: string, partition = 0): void => {
+  const write = (key: string, partition = 0, leftMs = context.limits.appendMs): void => {
     const operation: CallbackAppend = new CallbackAppend(Buffer.from(key), null, 'logged', undefined, (failure) =>
       outcomes.push(`${key} ${failure?.code ?? `at ${operation.nextOffset}`}`),
     );
     operation.partition = asPartition(partition);
-    operation.deadlineAtMs = time.monotonicMs() + context.limits.appendMs;
+    operation.deadlineAtMs = time.monotonicMs() + leftMs;
     appends.add(operation);
   };
-  const fence = (name: string, partition = 0): void => {
+  const fence = (name: string, partition = 0, leftMs = 5_000): void => {
     const waiter: FenceWaiter = {
-      deadlineAtMs: time.monotonicMs() + 5_000,
+      deadlineAtMs: time.monotonicMs() + leftMs,
       fenced: (nextOffset) => void outcomes.push(`${name} fenced ${nextOffset}`),
       fenceFailed: (failure: StoreFailure) => void outcomes.push(`${name} ${failure.code}`),
     };
@@ -141,6 +116,74 @@ describe('Appends', () => {
     await tick();
     await tick();
     expect([outcomes.length, calls.length]).toEqual([2, 1]);
+  });
+
+  it('answers a write within its time from the door on, however long it waited for its turn', async () => {
+    const { calls, outcomes, write, time, budget } = setUp({ appendsInFlightMax: 1, appendMs: 1_000 });
+    write('a');
+    await tick();
+    time.pass(600);
+    write('b');
+    write('c');
+    time.pass(300);
+    // b and c are sent 300 ms after they came: they have 700 ms left, not 1,000 again.
+    calls[0]!.succeed(0);
+    await tick();
+    await tick();
+    expect(calls.map(({ keys }) => keys)).toEqual([['a'], ['b', 'c']]);
+    time.pass(650);
+    expect(outcomes).toEqual(['a at 1']);
+    time.pass(150);
+    expect(outcomes).toEqual(['a at 1', 'b LVINDEFINITE', 'c LVINDEFINITE']);
+    calls[1]!.succeed(1);
+    await tick();
+    expect([outcomes.length, budget]).toEqual([3, { bytes: 0, records: 0 }]);
+  });
+
+  it('judges each write of a batch by its own deadline, in whatever order they came', async () => {
+    const { calls, outcomes, write, time } = setUp({ appendsInFlightMax: 1, appendMs: 1_000 });
+    write('first');
+    await tick();
+    write('late', 0, 900);
+    write('early', 0, 300);
+    write('queued till the end', 0, 1_500);
+    time.pass(500);
+    expect(outcomes).toEqual(['early LVDEFINITE']);
+    calls[0]!.fail('LOG_UNAVAILABLE');
+    await tick();
+    await tick();
+    expect(calls[1]!.keys).toEqual(['late', 'queued till the end']);
+    time.pass(500);
+    expect(outcomes.slice(1)).toEqual(['first LVDEFINITE', 'late LVINDEFINITE']);
+    calls[1]!.succeed(7);
+    await tick();
+    expect(outcomes.slice(3)).toEqual(['queued till the end at 9']);
+  });
+
+  it('counts a write once, however long its batch is not answered and whatever is heard of it then', async () => {
+    const { appends, calls, write, time } = setUp({ appendMs: 1_000 });
+    for (const key of ['a', 'b']) write(key);
+    write('c', 1);
+    await tick();
+    time.pass(10_000);
+    expect(appends.stats()).toMatchObject({ appends: 3, indefinite: 3, definite: 0, callsUnderWay: 2 });
+    calls[0]!.fail('OUTCOME_UNKNOWN');
+    calls[1]!.fail('LOG_UNAVAILABLE');
+    await tick();
+    expect(appends.stats()).toMatchObject({ appends: 3, indefinite: 3, definite: 0, callsUnderWay: 0 });
+  });
+
+  it('gives a fence up when its own time is over, in a call under way too, and leaves the others in it', async () => {
+    const { calls, outcomes, write, fence, time } = setUp({ appendMs: 15_000 });
+    fence('r', 0, 2_000);
+    fence('s', 0, 9_000);
+    write('a');
+    await tick();
+    time.pass(2_100);
+    expect(outcomes).toEqual(['r LVUNAVAILABLE']);
+    calls[0]!.succeed(4);
+    await tick();
+    expect(outcomes.slice(1)).toEqual(['a at 5', 's fenced 5']);
   });
 
   it('refuses what does not fit into its queue', async () => {

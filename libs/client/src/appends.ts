@@ -13,16 +13,19 @@ export class AppendBudget {
 
 /** One append call under way. */
 interface Batch {
-  appends: readonly Append[];
+  readonly appends: readonly Append[];
   waiters: readonly FenceWaiter[];
   readonly bytes: number;
-  readonly deadlineAtMs: number;
+  /** The earliest of those not answered yet. */
+  deadlineAtMs: number;
 }
 
 /** What one partition has waiting. */
 class PartitionQueue {
   appends: Append[] = [];
   waiters: FenceWaiter[] = [];
+  /** Not later than the earliest of `appends`. */
+  deadlineAtMs = Infinity;
   inFlight = 0;
   dirty = false;
   fenceAtMs = -Infinity;
@@ -79,6 +82,7 @@ export class Appends {
     this.counts.appends++;
     const queue = this.queues[append.partition] as PartitionQueue;
     queue.appends.push(append);
+    queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
     this.touch(queue);
   }
 
@@ -127,7 +131,7 @@ export class Appends {
     queue.waiters = [];
     let bytes = 0;
     for (const append of appends) bytes += append.bytes;
-    const batch: Batch = { appends, waiters, bytes, deadlineAtMs: now + this.context.limits.appendMs };
+    const batch: Batch = { appends, waiters, bytes, deadlineAtMs: earliest(appends, waiters) };
     queue.inFlight++;
     this.inFlight.add(batch);
     this.counts.calls++;
@@ -148,7 +152,7 @@ export class Appends {
     for (; at < queue.appends.length; at++) {
       const append = queue.appends[at] as Append;
       if (append.deadlineAtMs <= nowMs) {
-        this.drop(append, new StoreFailure('LVDEFINITE', 'the log took no writes in time; this one was not sent'));
+        this.drop(append, this.unsent());
         continue;
       }
       if (taken.length > 0 && (taken.length >= appendBatchRecordsMax || bytes + append.bytes > appendBatchBytesMax))
@@ -188,7 +192,8 @@ export class Appends {
     for (let i = 0; i < appends.length; i++) {
       const append = appends[i] as Append;
       append.logged(asOffset(baseOffset + i + 1));
-      this.onLogged(append);
+      // Its deadline may have passed: then it was answered, and only its session learns where it is.
+      if (!append.settled) this.onLogged(append);
     }
     for (const waiter of waiters) waiter.fenced(asOffset(baseOffset + records));
   }
@@ -196,7 +201,7 @@ export class Appends {
   private failed(queue: PartitionQueue, batch: Batch, error: unknown): void {
     this.finish(queue, batch);
     const failure = appendFailure(error);
-    this.fail(batch, failure);
+    for (const append of batch.appends) this.fail(append, failure);
     const now = this.context.clock.monotonicMs();
     for (const waiter of batch.waiters) {
       if (waiter.deadlineAtMs > now && failure.code !== 'LVSTOPPING') queue.waiters.push(waiter);
@@ -213,9 +218,11 @@ export class Appends {
     if (queue.appends.length > 0 || queue.waiters.length > 0) this.touch(queue);
   }
 
-  private fail(batch: Batch, failure: StoreFailure): void {
-    this.counts[failure.code === 'LVINDEFINITE' ? 'indefinite' : 'definite'] += batch.appends.length;
-    for (const append of batch.appends) append.failed(failure);
+  /** Counts each write once, however often its batch is heard of. */
+  private fail(append: Append, failure: StoreFailure): void {
+    if (append.settled) return;
+    this.counts[failure.code === 'LVINDEFINITE' ? 'indefinite' : 'definite']++;
+    append.failed(failure);
   }
 
   private drop(append: Append, failure: StoreFailure): void {
@@ -235,29 +242,57 @@ export class Appends {
   private sweep(): void {
     this.sweepArmed = false;
     const now = this.context.clock.monotonicMs();
-    for (const batch of this.inFlight) {
-      if (batch.deadlineAtMs > now) continue;
-      this.fail(
-        batch,
-        new StoreFailure('LVINDEFINITE', `the log did not answer within ${this.context.limits.appendMs} ms`),
-      );
-      const late = new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time');
-      for (const waiter of batch.waiters) waiter.fenceFailed(late);
-      batch.waiters = [];
-    }
+    for (const batch of this.inFlight) if (batch.deadlineAtMs <= now) this.expire(batch, now);
     for (const queue of this.queues) {
-      while (queue.appends.length > 0 && (queue.appends[0] as Append).deadlineAtMs <= now)
-        this.drop(
-          queue.appends.shift() as Append,
-          new StoreFailure('LVDEFINITE', 'the log took no writes in time; this one was not sent'),
-        );
-      const late = queue.waiters.filter((waiter) => waiter.deadlineAtMs <= now);
-      if (late.length === 0) continue;
-      queue.waiters = queue.waiters.filter((waiter) => waiter.deadlineAtMs > now);
-      for (const waiter of late) waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time'));
+      if (queue.deadlineAtMs <= now) this.expireQueued(queue, now);
+      if (queue.waiters.some((waiter) => waiter.deadlineAtMs <= now)) queue.waiters = unfenced(queue.waiters, now);
     }
     if (this.inFlight.size > 0) this.armSweep();
   }
+
+  private expire(batch: Batch, nowMs: number): void {
+    const { appendMs } = this.context.limits;
+    const failure = new StoreFailure(
+      'LVINDEFINITE',
+      `the log has not answered ${appendMs} ms after the write came; it may still be written`,
+    );
+    for (const append of batch.appends) if (append.deadlineAtMs <= nowMs) this.fail(append, failure);
+    batch.waiters = unfenced(batch.waiters, nowMs);
+    batch.deadlineAtMs = earliest(batch.appends, batch.waiters);
+  }
+
+  private expireQueued(queue: PartitionQueue, nowMs: number): void {
+    const { appends } = queue;
+    queue.appends = appends.filter(({ deadlineAtMs }) => deadlineAtMs > nowMs);
+    queue.deadlineAtMs = earliest(queue.appends, []);
+    for (const append of appends) if (append.deadlineAtMs <= nowMs) this.drop(append, this.unsent());
+  }
+
+  private unsent(): StoreFailure {
+    const { appendMs } = this.context.limits;
+    return new StoreFailure(
+      'LVDEFINITE',
+      `the log took no writes for ${appendMs} ms after this one came; it was not sent`,
+    );
+  }
+}
+
+/** The first deadline of those that are not answered. */
+function earliest(appends: readonly Append[], waiters: readonly FenceWaiter[]): number {
+  let deadlineAtMs = Infinity;
+  for (const append of appends)
+    if (!append.settled && append.deadlineAtMs < deadlineAtMs) deadlineAtMs = append.deadlineAtMs;
+  for (const waiter of waiters) if (waiter.deadlineAtMs < deadlineAtMs) deadlineAtMs = waiter.deadlineAtMs;
+  return deadlineAtMs;
+}
+
+/** Fails the waiters whose time is over; the others. */
+function unfenced(waiters: readonly FenceWaiter[], nowMs: number): FenceWaiter[] {
+  const left: FenceWaiter[] = [];
+  for (const waiter of waiters)
+    if (waiter.deadlineAtMs > nowMs) left.push(waiter);
+    else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time'));
+  return left;
 }
 
 const sweepMs = 100;

@@ -37,6 +37,7 @@ export class CommandOrder {
   /** With `after`, never before that read is settled (whatever became of it). */
   write(append: Append, after?: PointRead): void {
     this.namespace.place(append);
+    this.store.startTime(append);
     const { partition } = append;
     const previous = this.writes.get(partition);
     const pending: PendingWrite = { append, handed: false, afterHanded: [] };

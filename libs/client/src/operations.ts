@@ -88,9 +88,12 @@ export abstract class Append {
   slot = 0;
   partition: Partition = asPartition(0);
   hash = 0;
+  /** Monotonic ms, for its way into the log and its ack together; runs from the door on. */
   deadlineAtMs = 0;
   /** Known once logged. */
   nextOffset: Offset = asOffset(0);
+  /** See `AckWaiter`. */
+  ackDeadlineAtMs = 0;
   settled = false;
   private followers: (() => void)[] | undefined;
 

@@ -107,10 +107,12 @@ export class Store {
     if (read.consistency !== 'eventual' && read.session)
       read.minOffset = raise(read.minOffset, read.session.nextOffset(read.partition));
     if (read.consistency !== 'strong') return this.reads.dispatch(namespace, read);
+    const deadlineAtMs = now + this.limits.appendMs;
     this.fence(namespace, read.partition, {
-      deadlineAtMs: read.deadlineAtMs,
+      deadlineAtMs,
       fenced: (nextOffset) => {
         read.minOffset = raise(read.minOffset, nextOffset);
+        read.deadlineAtMs = Math.min(deadlineAtMs, this.options.clock.monotonicMs() + this.limits.readMs);
         this.reads.dispatch(namespace, read);
       },
       fenceFailed: (failure) => {
@@ -120,9 +122,14 @@ export class Store {
     });
   }
 
+  /** The time of a write runs from now on, however long it waits before it is given to `append`. */
+  startTime(append: Append): void {
+    append.deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
+  }
+
   /** Writes one key; `append` is called back exactly once, never before this returns. */
   append(namespace: NamespaceStore, append: Append): void {
-    append.deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
+    if (append.deadlineAtMs === 0) this.startTime(append);
     namespace.place(append);
     const refusal = this.appendRefusal(namespace, append);
     const engine = this.engines.of(namespace);
@@ -144,20 +151,22 @@ export class Store {
     process.nextTick(() => waiter.fenceFailed(failure));
   }
 
-  /** As `fence`, with the time of a read to do it in. */
+  /** As `fence`, with as much time as the log has for a write. */
   fenceOf(namespace: NamespaceStore, partition: Partition): Promise<Offset> {
-    const deadlineAtMs = this.options.clock.monotonicMs() + this.limits.readMs;
+    const deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
     return new Promise((resolve, reject) =>
       this.fence(namespace, partition, { deadlineAtMs, fenced: resolve, fenceFailed: reject }),
     );
   }
 
-  /** Waits until a position is applied as `waiter.ack` asks, at most `deadlineMs`; for `logged` it is done at once. */
-  awaitApplied(namespace: NamespaceStore, waiter: AckWaiter, deadlineMs: number): void {
+  /**
+   * Waits until positions are applied as `waiter.ack` asks, at most `waitMs`; a failure that is returned says why
+   * nothing is waited for.
+   */
+  awaitApplied(namespace: NamespaceStore, waiters: readonly AckWaiter[], waitMs: number): StoreFailure | undefined {
     const engine = this.engines.of(namespace);
-    if (engine) return engine.ackWaits.add(waiter, deadlineMs);
-    const failure = new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew`);
-    process.nextTick(() => waiter.failed(failure));
+    if (engine) return engine.ackWaits.addNamed(waiters, waitMs);
+    return new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew`);
   }
 
   /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = never. */

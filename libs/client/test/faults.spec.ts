@@ -1,4 +1,5 @@
 import type { Portal } from '@levee/client';
+import { systemClock } from '@levee/log';
 import { TestCluster, until } from './test-cluster';
 
 jest.setTimeout(60_000);
@@ -11,7 +12,10 @@ let send: Send;
 beforeEach(async () => {
   cluster = await TestCluster.start(2);
   await cluster.namespace('default');
-  portal = await cluster.portal({ storeLimits: { ackMs: 3_000, readMs: 5_000 } });
+  portal = await cluster.portal({
+    storeLimits: { ackMs: 3_000, readMs: 5_000 },
+    respLimits: { halfClosedWaitMs: 300 },
+  });
   ({ send } = cluster.connect(portal));
 });
 afterEach(() => cluster?.close());
@@ -34,6 +38,28 @@ it('reads on from the other replicas when a node is gone, and acks with `all` be
   expect(await send('GET', 'after')).toBe('2');
   const [next, found] = (await send('SCAN', '0', 'COUNT', '1000')) as [string, string[]];
   expect([next, found.length]).toEqual(['0', keys.length + 1]);
+});
+
+it('acks the writes of others as fast as ever while somebody waits for positions that the log does not have', async () => {
+  const waiter = cluster.connect(portal);
+  const waits = Array.from({ length: 8 }, (_, i) =>
+    waiter.send('LV.WAIT', `${i % 4}:${Number.MAX_SAFE_INTEGER - i}`, 'all', '600000'),
+  ).map((answer) => answer.catch(() => 'hung up'));
+  const positionWaits = (): unknown => (portal.store.stats()['appends'] as Record<string, number>)['positionWaits'];
+  await until('the waits being under way', () => positionWaits() === 8);
+  await send('LV.ACK', 'all');
+  const tookMs: number[] = [];
+  for (const key of keys) {
+    const beganMs = systemClock.monotonicMs();
+    expect(await send('SET', key, key)).toBe('OK');
+    tookMs.push(systemClock.monotonicMs() - beganMs);
+  }
+  // A request that waits at a node for such a position takes 150 ms; half of the writes of one client may be unlucky
+  // on a busy machine, not behind each of them.
+  expect(tookMs.sort((a, b) => a - b)[keys.length / 2]).toBeLessThan(100);
+  waiter.client.close();
+  expect(await Promise.all(waits)).toEqual(waits.map(() => 'hung up'));
+  await until('nobody waiting for those who are gone', () => positionWaits() === 0);
 });
 
 it('says that no replica answers when all are gone, and keeps taking writes', async () => {

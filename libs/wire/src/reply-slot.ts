@@ -4,6 +4,8 @@ import { oneLine, ReplyWriter, type RespProtocol } from './reply-writer';
 
 /** Where a slot tells that it is complete, so that the replies before and after it can be written. */
 export interface SlotOwner {
+  /** Nobody reads what is written, as far as can be told. */
+  readonly gone: boolean;
   slotDone(bytes: number): void;
   /** Counts what is held now. */
   tell(): void;
@@ -34,6 +36,11 @@ export class ReplySlot {
 
   get done(): boolean {
     return this.state !== waiting;
+  }
+
+  /** Nobody will read the reply, as far as can be told; it is to be completed all the same. */
+  get abandoned(): boolean {
+    return this.owner.gone;
   }
 
   /** Bytes that `budget` has set aside for this reply: given back once it is complete, and counted as queued. */

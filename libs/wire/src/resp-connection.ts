@@ -41,6 +41,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private stalled = false;
   /** The client sent its last byte; it may still read. */
   private inputEnded = false;
+  private inputEndedAtMs = 0;
   private readonly parser: RequestParser;
 
   constructor(
@@ -57,12 +58,19 @@ export class RespConnection<C = unknown> implements SlotOwner {
     });
     socket.on('end', () => {
       this.inputEnded = true;
+      this.inputEndedAtMs = host.monotonicMs();
       host.markDirty(this);
     });
   }
 
   get remoteAddress(): string {
     return `${this.socket.remoteAddress ?? '?'}:${this.socket.remotePort ?? 0}`;
+  }
+
+  /** Closed, or half closed for so long that whoever is there can hardly be told from somebody who hung up. */
+  get gone(): boolean {
+    if (this.closed) return true;
+    return this.inputEnded && this.host.monotonicMs() - this.inputEndedAtMs > this.host.limits.halfClosedWaitMs;
   }
 
   /** Commands whose replies are not complete or not written. */

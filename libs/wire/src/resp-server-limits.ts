@@ -17,6 +17,8 @@ export interface RespServerLimits extends RequestLimits {
   readonly inputBytesMax: number;
   /** A connection without any traffic is closed after this long; 0 = never. */
   readonly idleMs: number;
+  /** A client that has sent its last byte is still there for what takes long, but not longer than this. */
+  readonly halfClosedWaitMs: number;
   /** A connection whose replies were not taken for this long is closed. */
   readonly slowClientMs: number;
 }
@@ -31,6 +33,7 @@ export const respServerLimits: RespServerLimits = {
   queuedBytesMax: 512 * 1024 * 1024,
   inputBytesMax: 512 * 1024 * 1024,
   idleMs: 0,
+  halfClosedWaitMs: 5_000,
   slowClientMs: 60_000,
 };
 

@@ -1,7 +1,8 @@
 import { viewRoutes } from '@levee/cluster';
 import { asOffset, asPartition } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf, slotRangeOf } from '@levee/keyspace';
-import { acks, consistencies, type Ack } from '../operations';
+import type { AckWaiter } from '../ack-waits';
+import { acks, consistencies } from '../operations';
 import type { StoreFailure } from '../store-errors';
 import { namespaceProblem } from './connection-commands';
 import {
@@ -155,18 +156,22 @@ function wait({ context, args, reply, namespace, session }: DataCall): void {
     session.observe(partition, nextOffset);
     reply.ok();
   };
-  for (const route of routes) {
-    const slot = Math.max(route.slotStart, slotStart);
-    const failed = (why: StoreFailure): void => {
-      failure = why;
-      finished();
-    };
-    context.store.awaitApplied(
-      namespace,
-      { slot, partition, ack: ack as Ack, nextOffset, done: finished, failed },
-      deadlineMs,
-    );
-  }
+  const failed = (why: StoreFailure): void => {
+    failure = why;
+    finished();
+  };
+  const waiters = routes.map((route): AckWaiter => ({
+    slot: Math.max(route.slotStart, slotStart),
+    partition,
+    ack,
+    nextOffset,
+    ackDeadlineAtMs: 0,
+    done: finished,
+    failed,
+    abandoned: () => reply.abandoned,
+  }));
+  const refusal = context.store.awaitApplied(namespace, waiters, deadlineMs);
+  if (refusal) reply.error(refusal.text);
 }
 
 const waitMsMax = 600_000;
