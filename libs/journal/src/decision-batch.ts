@@ -113,6 +113,9 @@ interface Deciding {
 function tryEvents(candidate: ReturnType<typeof draft>, pending: PendingCommand, deciding: Deciding): EncodedEvents {
   const { context, options } = deciding;
   const { command } = pending;
+  // Before any refusal: what is recorded under an id is what its submitter was told, and stays so.
+  const recorded = candidate.outcome(command.id);
+  if (recorded !== undefined) return { list: [], outcome: recorded };
   if (pending.offset >= 0 && masterCommandKinds.has(command.kind)) {
     const message = `${command.kind} says what the master has done: only the active master may give it`;
     return replayable(candidate, refusal(command, context, { code: 'FORBIDDEN', message }));

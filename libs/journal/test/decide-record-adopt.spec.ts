@@ -47,6 +47,19 @@ test('the second attempt under the same id changes nothing', async () => {
   expect(view.journal.digest).toBe(digest);
 });
 
+test("a command that only the master may give does not overwrite what is recorded under another's id", async () => {
+  const command = { ...nodeRegistration('n1'), id: 'c0ffee00-0000-4000-8000-000000000002' };
+  const first = await run(log, view, command);
+  const { digest } = view.journal;
+  const stranger = { kind: 'LoseNode', payload: { nodeId: 'n1' }, principal: 'stranger', id: command.id };
+  await submit(log, topics, stranger);
+  await view.until(() => (view.seq > first.seq ? true : undefined), 5_000, 'the second decision');
+  expect(view.state.outcome(command.id)).toEqual(first);
+  expect(view.journal.digest).toBe(digest);
+  // Under an id of its own it is refused as ever.
+  expect(await run(log, view, { kind: 'LoseNode', payload: {} })).toMatchObject({ rejectionCode: 'FORBIDDEN' });
+});
+
 test('a namespace becomes active once its binlog and Genesis records exist', async () => {
   for (const nodeId of ['n1', 'n2', 'n3']) await run(log, view, nodeRegistration(nodeId));
   const namespace = await ensureNamespace(view, (command) => submit(log, topics, command), {
