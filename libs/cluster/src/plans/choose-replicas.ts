@@ -45,9 +45,7 @@ function chooseOne(state: ClusterState, plan: PlanState, choice: UnitChoice): Pl
 function choosePieces(state: ClusterState, plan: PlanState, choice: UnitChoice): PlanTarget[] | Rejection {
   const sources = sourceChunks(state, plan);
   if (sources.length < plan.sources.length || sources.some((of) => of.state !== 'serving')) return noChunk(plan);
-  const wanted = state.namespace(plan.namespace ?? '')?.replicas ?? 1;
-  const living = Math.max(1, ...sources.map((chunk) => livingReplicas(state, chunk).length));
-  const replicas = Math.min(wanted, living);
+  const replicas = replicasEach(state, plan, sources);
   const tooMany = comparisonProblem(plan, replicas);
   if (tooMany !== undefined) return tooMany;
   const primaries = new PrimaryCounts(state, sources);
@@ -75,6 +73,25 @@ function choosePieces(state: ClusterState, plan: PlanState, choice: UnitChoice):
     targets.push({ ...target, replicas: primaries.lead(units) });
   }
   return targets;
+}
+
+function replicasEach(state: ClusterState, plan: PlanState, sources: readonly ChunkState[]): number {
+  const wanted = state.namespace(plan.namespace ?? '')?.replicas ?? 1;
+  const living = Math.max(1, ...sources.map((chunk) => livingReplicas(state, chunk).length));
+  return Math.min(wanted, living);
+}
+
+/**
+ * Why the new chunks must be made anew: nodes that were away when they were begun have returned, and the old ones have
+ * more living replicas by now, which the switch would give away although there is room for as many. `undefined` = they
+ * need not.
+ */
+export function replicasReturned(state: ClusterState, plan: PlanState): string | undefined {
+  if (!isReshape(plan)) return undefined;
+  const replicas = replicasEach(state, plan, sourceChunks(state, plan));
+  const fewest = Math.min(...plan.targets.map((target) => target.replicas.length));
+  if (fewest >= replicas || 'code' in chooseReplicas(state, plan)) return undefined;
+  return `${plan.sources.join(', ')} have ${replicas} living replicas now, the new chunks were begun with ${fewest}: they are made anew with as many`;
 }
 
 /** More than one command could carry: said when it is proposed, not once everything is copied. */

@@ -7,7 +7,7 @@ import type { ClusterState } from '../state';
 import { partsOf, planCancelled } from './give-up-plan';
 import { nextRebalanceMove } from './next-rebalance-move';
 import { namedPlan, notReady, planChanged } from './plan-events';
-import { isCompound, isLost, planOfUnit, replicasMade } from './plan-shape';
+import { isCompound, isLost, planOfUnit, replicaInForce, replicasMade, type NamedReplica } from './plan-shape';
 import { rolledBack } from './reclaim-plan';
 import { parseUnitSpecs, unitsAreAs } from './unit-specs';
 
@@ -24,7 +24,8 @@ export const finishPlan: Decider = (state, fields, context) => {
   if (plan.kind === 'format' && plan.step === 'parts')
     return [planChanged(plan, { step: 'reformat' }, { change: 'PlanEmptied', what: 'ended', step: 'parts' }, context)];
   const ended = { step: 'none', endedAtMs: context.nowMs } as const;
-  const evidence = { cleared: givenUp(plan).map(({ unitId, generation }) => `${unitId}@${generation}`) };
+  const cleared = givenUp(plan).filter((of) => replicaInForce(state, of) === undefined);
+  const evidence = { cleared: cleared.map(({ unitId, generation }) => `${unitId}@${generation}`) };
   const moment = { what: 'ended', step: plan.step, ...(isCompound(plan) ? {} : { evidence }) } as const;
   if (plan.change === planCancelled)
     return [planChanged(plan, { ...ended, state: 'cancelled' }, { change: planCancelled, ...moment }, context)];
@@ -44,13 +45,14 @@ function resized(state: ClusterState, plan: PlanState, context: CommandContext):
 }
 
 /** The replicas whose units are cleared at its end. */
-function givenUp(plan: PlanState): readonly { unitId: string; generation: number; storeId: string; nodeId: string }[] {
+function givenUp(plan: PlanState): readonly (NamedReplica & { readonly nodeId: string })[] {
   return plan.change === planCancelled || rolledBack(plan) ? replicasMade(plan) : plan.retiring;
 }
 
 /** What keeps the plan from being over, or from its next step; `undefined` = nothing. */
 export function waitsFor(state: ClusterState, plan: PlanState): string | undefined {
   if (isCompound(plan)) {
+    if (plan.state === 'reclaiming') return formatUnderWay(state, plan);
     if (plan.state !== 'running') return `its turn: it is ${plan.state}`;
     const [part] = partsOf(state, plan.planId);
     return part === undefined ? goalAhead(state, plan) : `its part ${part.planId}`;
@@ -65,6 +67,13 @@ export function waitsFor(state: ClusterState, plan: PlanState): string | undefin
       return `node ${nodeId}, which is ${state.node(nodeId)?.state ?? 'unknown'}, to clear unit ${unitId}`;
   }
   return undefined;
+}
+
+/** Of a format that was cancelled at its second step; `undefined` = its node clears nothing for it any more. */
+function formatUnderWay(state: ClusterState, plan: PlanState): string | undefined {
+  const node = state.node(plan.nodeId ?? '');
+  if (node === undefined || node.state === 'lost' || goalAhead(state, plan) === undefined) return undefined;
+  return `node ${node.nodeId}, which is ${node.state} and may be clearing its disk, to say which units it has`;
 }
 
 /** What a plan made of parts has not reached yet. */

@@ -26,6 +26,15 @@ export const cancelPlan: Decider = (state, fields, context) => {
   return [...parts, plan].flatMap((one) => cancelled(state, one, context));
 };
 
+/**
+ * Its node may be clearing every unit at this moment, and would clear what is put into one meanwhile: the plan keeps the
+ * node closed until the node says that it does nothing for it any more.
+ */
+function isFormatting(state: ClusterState, { step, nodeId }: PlanState): boolean {
+  const node = state.node(nodeId ?? '');
+  return step === 'reformat' && node !== undefined && node.state !== 'lost';
+}
+
 function isCancellable(plan: PlanState): boolean {
   return plan.state === 'proposed' || plan.state === 'running' || (plan.state === 'failed' && !isSwitched(plan));
 }
@@ -37,10 +46,11 @@ export function partsOf(state: ClusterState, planId: string): PlanState[] {
 
 function cancelled(state: ClusterState, plan: PlanState, context: DecideContext): ClusterEvent[] {
   const made = replicasMade(plan);
-  const over = made.length === 0;
+  const step = isFormatting(state, plan) ? 'reformat' : 'reclaim';
+  const over = made.length === 0 && step !== 'reformat';
   const values: Partial<PlanState> = over
     ? { state: 'cancelled', step: 'none', endedAtMs: context.nowMs, retryAtMs: null }
-    : { state: 'reclaiming', step: 'reclaim', retryAtMs: null };
+    : { state: 'reclaiming', step, retryAtMs: null };
   return [
     ...replicasGivenUp(state, made, context),
     planChanged(plan, values, { change: planCancelled, what: 'cancelled' }, context),
@@ -95,7 +105,7 @@ function replicaBack(state: ClusterState, plan: PlanState, context: DecideContex
   const made = madeNow(state, plan);
   const leads = chunk.replicas.some((of) => of.role === 'primary' && made.some((one) => isSame(one, of)));
   const replicas = chunk.replicas.map((of): ChunkReplica => {
-    if (made.some((one) => isSame(one, of))) return { ...of, role: 'retired' };
+    if (made.some((one) => isSame(one, of))) return of.role === 'dead' ? of : { ...of, role: 'retired' };
     if (!returning.some((one) => isSame(one, of))) return of;
     return { ...of, role: leads && isSame(of, returning[0] ?? of) ? 'primary' : 'follower' };
   });

@@ -1,4 +1,4 @@
-import type { PlanState } from '@levee/events';
+import type { NodeState, PlanState } from '@levee/events';
 import type { CommandKind } from '../commands';
 import type { ClusterState } from '../state';
 import { digestEvidence } from './digest-evidence';
@@ -107,7 +107,8 @@ export class HonestWorld {
   }
 
   private *nodes(plan: PlanState): Iterable<boolean> {
-    if (isCompound(plan) && plan.step === 'reformat') yield this.reformat(plan);
+    if (isCompound(plan) && plan.step === 'reformat')
+      yield plan.state === 'reclaiming' ? this.leaveFormat(plan) : this.reformat(plan);
     if (plan.state !== 'running') return;
     for (const of of replicasMade(plan)) {
       if (of.step === 'ready' || !isUp(this.state, of) || replicaInForce(this.state, of) === undefined) continue;
@@ -126,9 +127,22 @@ export class HonestWorld {
     const units = specs
       .flatMap(({ count, capacityBytes, engine }) => Array.from({ length: count }, () => ({ capacityBytes, engine })))
       .map((unit, i) => ({ unitId: `${node.nodeId}/u${String(i).padStart(2, '0')}`, generation: 0, ...unit }));
-    const { storeId, incarnation, domain, respAddress, httpAddress, featureLevel } = node;
-    const facts = { nodeId: node.nodeId, storeId, incarnation, domain, respAddress, httpAddress, featureLevel };
-    return this.options.submit('RegisterNode', { ...facts, units }, `node ${node.nodeId}`);
+    return this.register(node, { units });
+  }
+
+  private leaveFormat({ nodeId, planId }: PlanState): boolean {
+    const node = this.state.node(nodeId ?? '');
+    if (node === undefined || !isUp(this.state, node)) return false;
+    const units = [...this.state.unitsOf(node.nodeId)].map(({ unitId, generation, capacityBytes, engine }) => {
+      return { unitId, generation, capacityBytes, engine };
+    });
+    return this.register(node, { units, formatCancelled: planId });
+  }
+
+  private register({ nodeId, storeId, ...known }: NodeState, what: object): boolean {
+    const { incarnation, domain, respAddress, httpAddress, featureLevel } = known;
+    const facts = { nodeId, storeId, incarnation, domain, respAddress, httpAddress, featureLevel };
+    return this.options.submit('RegisterNode', { ...facts, ...what }, `node ${nodeId}`);
   }
 
   private *clearUnits(): Iterable<boolean> {

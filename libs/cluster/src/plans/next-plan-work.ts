@@ -1,6 +1,7 @@
 import type { PlanState } from '@levee/events';
 import { unreachable } from '@levee/kernel';
 import type { ClusterState } from '../state';
+import { replicasReturned } from './choose-replicas';
 import { waitsFor } from './finish-plan';
 import { partsOf } from './give-up-plan';
 import { nextParts } from './next-parts';
@@ -77,6 +78,13 @@ function workForRunning(state: ClusterState, plan: PlanState): PlanWork {
     const message = `node ${lost.nodeId}, which made unit ${lost.unitId} generation ${lost.generation}, is lost or has another disk`;
     return { kind: 'submit', command: 'FailPlan', payload: { planId, attempt, code: 'TARGET_LOST', message } };
   }
+  const returned = replicasReturned(state, plan);
+  if (returned !== undefined)
+    return {
+      kind: 'submit',
+      command: 'FailPlan',
+      payload: { planId, attempt, code: 'REPLICAS_RETURNED', message: returned },
+    };
   // A node that returned with its replica has made the plan needless.
   if (plan.kind === 'reReplicate' && needlessProblem(state, plan) !== undefined)
     return { kind: 'submit', command: 'CancelPlan', payload: { planId } };

@@ -1,5 +1,4 @@
 import type { ChunkReplica, PlanState } from '@levee/events';
-import { assert } from '@levee/kernel';
 import type { Decider } from '../commands/decider';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
@@ -11,7 +10,7 @@ import { planFailed } from './fail-plan';
 import { namedPlan, notReady, planChanged, replicasGivenUp } from './plan-events';
 import { placesBeforeReclaim, provenBy, sidesOf, staleDigests } from './plan-evidence';
 import { planLimits } from './plan-limits';
-import { isReadable, isReshape, isSame, isUp, replicaInForce, replicasMade, type NamedReplica } from './plan-shape';
+import { isReadable, isReshape, isSame, isUp, replicasMade, type NamedReplica } from './plan-shape';
 import type { PlanDigest } from './plan-work';
 
 /**
@@ -88,18 +87,14 @@ function agreed(
 
 /** After a rollback: readers with an older route have had their time, and the sources can be read (I14). */
 function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideContext): ClusterEvent[] | Rejection {
-  const made = madeNow(state, plan);
+  // One that was given up with its node, and came back when its chunk lacked replicas, serves: readers rely on it (I14).
+  const made = madeNow(state, plan).filter((of) => !isReadable(of));
   const sinceMs = context.nowMs - (plan.history.at(-1)?.atMs ?? 0);
   if (sinceMs < planLimits.rolledBackGraceMs)
     return notReady(plan, 'reclaimed', `readers have ${planLimits.rolledBackGraceMs - sinceMs} ms more`);
   const unreadable = unreadableSource(state, plan);
   if (unreadable !== undefined)
     return notReady(plan, 'reclaimed', `I14: no replica of ${unreadable} on a node that is up can be read`);
-  for (const of of made)
-    assert(
-      replicaInForce(state, of)?.role === 'retired',
-      `I14: ${of.unitId} still serves ${of.chunkId} after the rollback of ${plan.planId}`,
-    );
   return [
     ...replicasGivenUp(state, made, context),
     planChanged(plan, { step: 'reclaim' }, { change: planRolledBack, what: 'ended' }, context),
@@ -107,14 +102,14 @@ function targetsGivenUp(state: ClusterState, plan: PlanState, context: DecideCon
 }
 
 /**
- * What the plan has made, as it is now: a replica whose disk was replaced goes on in another generation of its unit, and
- * whatever else a chunk has that only this plan knows.
+ * What the plan has made, as it is now: a replica whose disk was replaced goes on in another generation of its unit, one
+ * whose node was given up is dead, and whatever else a chunk has that only this plan knows.
  */
 export function madeNow(state: ClusterState, plan: PlanState): Named[] {
-  const unitIds = new Set(replicasMade(plan).map(({ unitId }) => unitId));
-  return plan.targets.flatMap(({ chunkId }) =>
-    namedIn(state, chunkId, (of) => (isReshape(plan) ? true : unitIds.has(of.unitId) && of.role !== 'dead')),
-  );
+  const made = replicasMade(plan);
+  const isMade = (of: ChunkReplica): boolean =>
+    made.some((one) => (of.role === 'dead' ? isSame(one, of) : one.unitId === of.unitId));
+  return plan.targets.flatMap(({ chunkId }) => namedIn(state, chunkId, (of) => isReshape(plan) || isMade(of)));
 }
 
 /** What the plan has superseded, as it is now. */
@@ -128,7 +123,7 @@ function supersededNow(state: ClusterState, plan: PlanState): Named[] {
   );
 }
 
-type Named = NamedReplica & { readonly nodeId: string };
+type Named = NamedReplica & Pick<ChunkReplica, 'nodeId' | 'role'>;
 
 function namedIn(state: ClusterState, chunkId: string, which: (of: ChunkReplica) => boolean): Named[] {
   return (state.chunk(chunkId)?.replicas ?? []).filter(which).map((of) => ({ ...of, chunkId }));

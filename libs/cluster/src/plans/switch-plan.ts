@@ -7,10 +7,12 @@ import { Promotions } from '../promotion';
 import { reject } from '../rejection';
 import { routeOf } from '../route-of';
 import type { ClusterState } from '../state';
+import { replicasReturned } from './choose-replicas';
 import { attemptBounds, chunkBecomes, namedPlan, notReady, planChanged } from './plan-events';
 import { staleDigests, verifiedIn } from './plan-evidence';
 import { isReadable, isReshape, isSame, sourceChunks } from './plan-shape';
-import { allRetiring, retiringOf } from './read-proposal';
+import { allRetiring, goneReplicas, retiringOf } from './read-proposal';
+import { needlessProblem } from './start-plan';
 
 /**
  * `{planId, attempt, barrierId}`: the master's own. In one decision what the plan made becomes readable and what it
@@ -31,6 +33,11 @@ export const switchPlan: Decider = (state, fields, context) => {
     );
   const notInForce = staleDigests(state, verified.replicas);
   if (notInForce !== undefined) return notInForce;
+  // A node that returned with its replica has made the plan needless: the switch would retire a copy for nothing.
+  const needless = plan.kind === 'reReplicate' ? needlessProblem(state, plan) : undefined;
+  if (needless !== undefined) return needless;
+  const returned = replicasReturned(state, plan);
+  if (returned !== undefined) return notReady(plan, 'switched', returned);
   const { events, retiring } = isReshape(plan) ? pieces(state, plan, context) : oneReplica(state, plan, context);
   const values: Partial<PlanState> = {
     state: 'observing',
@@ -55,10 +62,8 @@ interface Switched {
 function oneReplica(state: ClusterState, plan: PlanState, context: DecideContext): Switched {
   const chunk = defined(sourceChunks(state, plan)[0], 'the chunk of a plan that is under way');
   const made = plan.targets[0]?.replicas ?? [];
-  // What the plan was to retire may sit in another generation now, on a disk that replaced a lost one.
-  const leaving = chunk.replicas.filter(
-    (of) => plan.retiring.some(({ unitId }) => unitId === of.unitId) && !made.some((one) => isSame(one, of)),
-  );
+  const retires = retiredBy(state, plan, chunk);
+  const leaving = chunk.replicas.filter((of) => retires(of) && !made.some((one) => isSame(one, of)));
   const retiring = leaving.map((of) => retiringOf(chunk, of));
   const leads = leaving.some(({ role }) => role === 'primary');
   const replicas = chunk.replicas.map((of): ChunkReplica => {
@@ -70,6 +75,17 @@ function oneReplica(state: ClusterState, plan: PlanState, context: DecideContext
     events: chunkBecomes(state, chunk, { values: { replicas: improved }, change: 'ReplicaSwitched', context }),
     retiring,
   };
+}
+
+/**
+ * Which replicas the learner takes the place of. A reReplicate replaces what is gone now, whatever was gone when it
+ * began: a node that came back with its replica counts again. What a move was to retire may sit in another generation
+ * by now, on a disk that replaced a lost one.
+ */
+function retiredBy(state: ClusterState, plan: PlanState, chunk: ChunkState): (of: ChunkReplica) => boolean {
+  if (plan.kind !== 'reReplicate') return (of) => plan.retiring.some(({ unitId }) => unitId === of.unitId);
+  const gone = goneReplicas(state, chunk);
+  return (of) => gone.some((one) => isSame(one, of));
 }
 
 /** split, merge, shift: the new chunks take over the slots of the old ones, which are kept aside. */
