@@ -279,7 +279,8 @@ export class DataNode {
     this.reclaims = new UnitReclaims(log, this.config.topics, this.view, work);
     this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
     const onUnits = (): void => this.registration?.unitsChanged();
-    this.format = new NodeFormat(this.view, disk, { nodeId, host, timers, logger, onUnits });
+    const onLeft = (planId: string): void => this.registration?.formatLeft(planId);
+    this.format = new NodeFormat(this.view, disk, { nodeId, host, timers, logger, onUnits, onLeft });
     const alone = { ...shared, topics: this.config.topics, at: this.respAddress };
     await untilAlone(this.view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
     // [safety] Only what the control topics, read to their end, give to this disk is served.

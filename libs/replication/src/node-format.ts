@@ -13,6 +13,8 @@ export interface NodeFormatOptions {
   readonly logger: Logger;
   /** The disk has other units than are registered. */
   readonly onUnits: () => void;
+  /** A format was cancelled at its last step, and nothing is cleared for it any more. */
+  readonly onLeft: (planId: string) => void;
 }
 
 /** The node's part of a format: once a plan has emptied the node, its units are cleared and made anew. */
@@ -34,9 +36,15 @@ export class NodeFormat {
 
   /** After every decision, once the host has let go of what is not assigned any more. */
   check(): void {
-    if (this.running || this.stopping.signal.aborted || this.wanted() === undefined) return;
+    if (this.running || this.stopping.signal.aborted) return;
+    const left = this.asked('reclaiming');
+    if (left !== undefined) this.options.onLeft(left.planId);
+    if (this.wanted() === undefined) return;
     this.running = true;
-    void this.run().finally(() => (this.running = false));
+    void this.run().finally(() => {
+      this.running = false;
+      this.check();
+    });
   }
 
   stop(): void {
@@ -44,10 +52,15 @@ export class NodeFormat {
   }
 
   private wanted(): PlanState | undefined {
+    const plan = this.asked('running');
+    return plan?.planId === this.disk.format?.planId ? undefined : plan;
+  }
+
+  /** The format of this node that is at its last step, if it is in that state: there is one at a time. */
+  private asked(is: PlanState['state']): PlanState | undefined {
     for (const plan of this.view.state.openPlans()) {
-      if (plan.kind !== 'format' || plan.nodeId !== this.options.nodeId) continue;
-      const { state, step, planId } = plan;
-      if (state === 'running' && step === 'reformat' && planId !== this.disk.format?.planId) return plan;
+      const { kind, nodeId, step, state } = plan;
+      if (kind === 'format' && nodeId === this.options.nodeId && step === 'reformat' && state === is) return plan;
     }
     return undefined;
   }

@@ -27,6 +27,8 @@ export class Registration {
   /** How often the units have changed, and how often when they were last registered. */
   private unitsVersion = 0;
   private unitsRegistered = 0;
+  /** A format that was cancelled, and that this process does nothing for. */
+  private formatCancelled: string | undefined;
   private rejection: string | undefined;
   private cancelPause: () => void = () => undefined;
 
@@ -85,6 +87,13 @@ export class Registration {
     this.check();
   }
 
+  /** The plan waits until this node has said that nothing is cleared for it any more. */
+  formatLeft(planId: string): void {
+    if (this.formatCancelled === planId) return;
+    this.formatCancelled = planId;
+    this.unitsChanged();
+  }
+
   stop(): void {
     this.stopped = true;
     this.cancelPause();
@@ -126,7 +135,8 @@ export class Registration {
     const { clock, newId } = this.options;
     const id = newId();
     const replaces = await this.lostStore();
-    const payload = { ...identity, ...addresses, ...(replaces === undefined ? {} : { replaces }), units };
+    const { formatCancelled } = this;
+    const payload = { ...identity, ...addresses, replaces, formatCancelled, units };
     const command = { id, kind: 'RegisterNode', payload, principal: `node ${identity.nodeId}` };
     await submit(this.log, this.topics, command, clock);
     const outcome = await this.view.outcome(id, nodeLimits.registerDeadlineMs);

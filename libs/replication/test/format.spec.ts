@@ -126,4 +126,27 @@ describe('a format, done by the node it names', () => {
     expect(units(node)).toHaveLength(4);
     expect(again.stats()['unitsOffered']).toBe(4);
   }, 120_000);
+
+  it('that is cancelled at its last step ends once the node has let go of it, and the node takes replicas again', async () => {
+    await filled('6x8MiB:leveldb');
+    const [chunk] = cluster.view.state.chunks();
+    const node = chunk!.replicas[0]!.nodeId;
+    const obstacle = join(cluster.folder, node, 'units.json.new');
+    await mkdir(obstacle);
+    const planId = await propose({ kind: 'format', nodeId: node, units: '4x4MiB:leveldb', observeMs: 50 });
+    await is(planId, 'at reformat', ({ step }) => step === 'reformat');
+    await until('the node saying why', async () =>
+      String((await cluster.stat(node))['problem']).includes('units.json'),
+    );
+    const id = await submit(cluster.log, topics, { kind: 'CancelPlan', payload: { planId }, principal: 'test' });
+    expect(await cluster.view.outcome(id, 10_000)).toMatchObject({ rejectionCode: null });
+    await is(planId, 'cancelled', ({ state }) => state === 'cancelled');
+    expect(plan(planId).history.at(-1)).toMatchObject({ step: 'reformat', what: 'ended' });
+    expect(units(node)).toHaveLength(6);
+    const { chunkId } = chunk!;
+    const from = cluster.view.state.chunk(chunkId)!.replicas[0]!.nodeId;
+    const into = await propose({ kind: 'move', chunkId, from, to: node, observeMs: 50 });
+    await is(into, 'done', ({ state }) => state === 'done');
+    expect(await everyKeyIsReadAt(node, chunkId)).toBeGreaterThan(50);
+  }, 120_000);
 });

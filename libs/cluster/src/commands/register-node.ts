@@ -3,9 +3,11 @@ import { assert } from '@levee/kernel';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
+import { planCancelled } from '../plans/give-up-plan';
+import { planChanged } from '../plans/plan-events';
 import { isReadable } from '../plans/plan-shape';
 import { unitSpecLimits } from '../plans/unit-specs';
-import { chunkChanged, replicasRevived } from '../promotion';
+import { chunkChanged, Promotions, replicasRevived } from '../promotion';
 import { reject, type Rejection } from '../rejection';
 import { routeOf } from '../route-of';
 import { draft, type ClusterState } from '../state';
@@ -34,12 +36,14 @@ interface Registration {
   readonly featureLevel: number;
   /** storeId of the lost disk whose replicas this empty one takes over, to be filled from the log; '' = none. */
   readonly replaces: string;
+  /** Id of a format that was cancelled while this node may have been at it, and that it does nothing for any more. */
+  readonly formatCancelled: string;
   readonly units: readonly UnitSpec[];
 }
 
 /**
- * `{nodeId, storeId, incarnation, domain, respAddress, httpAddress, featureLevel, units: [{unitId, capacityBytes,
- * engine, generation}]}`. The same storeId with another incarnation is a restart; another storeId under a known nodeId
+ * `{nodeId, storeId, incarnation, domain, respAddress, httpAddress, featureLevel, replaces?, formatCancelled?, units:
+ * [{unitId, capacityBytes, engine, generation}]}`. The same storeId with another incarnation is a restart; another storeId under a known nodeId
  * is a new disk, welcome only once no replica lives on the old one, or when `replaces` names the old one: the node says
  * so after it has heard nothing of it for a while. Then each replica moves to the same unit of the new disk, in the next
  * generation: empty, and not readable before the log has filled it. Units may grow; they shrink, change engine or go only
@@ -59,6 +63,7 @@ export const registerNode: Decider = (state, fields, context) => {
     ...nodeEvents(state.node(nodeId), registration, context),
     ...revivedBy(state, registration, context),
     ...units,
+    ...formatLeft(state, registration, context),
   ];
 };
 
@@ -73,6 +78,7 @@ function readRegistration(fields: PayloadFields): Registration {
     httpAddress: address(fields, 'httpAddress'),
     featureLevel: fields.integer('featureLevel', { min: 1, max: 1_000_000 }),
     replaces: fields.optional('replaces', (name) => fields.text(name, 64), ''),
+    formatCancelled: fields.optional('formatCancelled', (name) => fields.text(name, 64), ''),
     units: fields.objects('units', unitSpecLimits.unitsMax, (unit) => ({
       unitId: unit.text('unitId', 128),
       capacityBytes: unit.integer('capacityBytes', { min: 65_536, max: 2 ** 50, unit: 'bytes' }),
@@ -125,7 +131,7 @@ function checkStore(
 }
 
 function nodeEvents(known: NodeState | undefined, registration: Registration, context: DecideContext): ClusterEvent[] {
-  const { units: _units, replaces: _replaces, ...facts } = registration;
+  const { units: _units, replaces: _replaces, formatCancelled: _format, ...facts } = registration;
   const state = known?.state === 'maintenance' ? 'maintenance' : 'up';
   const same =
     known !== undefined &&
@@ -137,6 +143,19 @@ function nodeEvents(known: NodeState | undefined, registration: Registration, co
   const registeredAtMs = known?.registeredAtMs ?? context.nowMs;
   const cordoned = known?.cordoned ?? false;
   return [{ kind: 'node', entity: { ...facts, state, registeredAtMs, cordoned, ...stamp(context, change) } }];
+}
+
+/** The units are what they are, cleared or not: from here on replicas may come to them again. */
+function formatLeft(
+  state: ClusterState,
+  { nodeId, formatCancelled, units }: Registration,
+  context: DecideContext,
+): ClusterEvent[] {
+  const plan = state.plan(formatCancelled);
+  if (plan?.kind !== 'format' || plan.nodeId !== nodeId || plan.state !== 'reclaiming') return [];
+  const values = { state: 'cancelled', step: 'none', endedAtMs: context.nowMs } as const;
+  const evidence = { nodeId, units: units.length };
+  return [planChanged(plan, values, { change: planCancelled, what: 'ended', evidence }, context)];
 }
 
 /** A disk that was away has its replicas again; a node in maintenance gets no primaries. */
@@ -249,7 +268,10 @@ function moveToNewDisk(
   const next = Math.max(known.generation, generation) + 1;
   const lives = (of: ChunkReplica): boolean => of.unitId === unitId && of.role !== 'dead';
   const emptied = chunk.replicas.map((of) => (lives(of) ? { ...of, role: 'dead' as const } : of));
-  const moved = chunk.replicas.map((of) => (lives(of) ? { ...of, storeId, generation: next } : of));
+  const replaced = chunk.replicas.map((of) => (lives(of) ? { ...of, storeId, generation: next } : of));
+  // The node serves from now on: its chunk may have its primary on one that does not.
+  const becomes = state.node(known.nodeId)?.state === 'maintenance' ? 'maintenance' : 'up';
+  const moved = new Promotions(state, new Map([[known.nodeId, becomes]])).improve(replaced);
   const whole = { ...chunk, replicas: moved, ...stamp(context, 'ReplicaReplaced') };
   const events: ClusterEvent[] = [
     { kind: 'chunk', entity: { ...chunk, replicas: emptied, ...stamp(context, 'ReplicaLost') } },
