@@ -82,7 +82,8 @@ export function nodeBecomes(
 function withoutNode(chunk: ChunkState, nodeId: string, promotions: Promotions): readonly ChunkReplica[] {
   const replicas = promotions.improve(chunk.replicas, { anyNode: true, chunkId: chunk.chunkId });
   const readable = (of: ChunkReplica): boolean => of.role === 'primary' || of.role === 'follower';
-  const left = replicas.some((of) => of.nodeId !== nodeId && readable(of));
+  // Of several that were lost one after the other none is given up for another: whichever returns first serves.
+  const left = replicas.some((of) => readable(of) && promotions.stateOf(of.nodeId) !== 'lost');
   // Learners and retired replicas are nobody's to read: their plans see that the node is lost.
   const goes = (of: ChunkReplica): boolean => of.nodeId === nodeId && readable(of) && left;
   return replicas.some(goes) ? replicas.map((of) => (goes(of) ? { ...of, role: 'dead' } : of)) : replicas;
