@@ -91,6 +91,13 @@ export class SurvivingDisk {
       if (found === undefined) throw new ChunkStoreFailure('UNIT_UNKNOWN', `${unitId} is no unit of this disk`);
       return found;
     };
+    const clearUnit = async (unitId: string, generation: number): Promise<void> => {
+      spec(unitId);
+      const place = `${unitId}@${generation}`;
+      if (units.get(place)?.db !== undefined)
+        throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
+      await act('unit clear', () => void (this.bug.keeps?.(process.name, place) !== true && units.delete(place)));
+    };
     return {
       storeId,
       get units() {
@@ -129,13 +136,11 @@ export class SurvivingDisk {
         unit.db = undefined;
         if (db.status !== 'closed') await db.close();
       },
-      clearUnit: async (unitId, generation) => {
-        spec(unitId);
-        const place = `${unitId}@${generation}`;
-        if (units.get(place)?.db !== undefined)
-          throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
-        await act('unit clear', () => void (this.bug.keeps?.(process.name, place) !== true && units.delete(place)));
-      },
+      clearUnit,
+      setAside: (unitId, generation) => clearUnit(unitId, generation),
+      setAsides: [],
+      scrub: () => Promise.resolve(undefined),
+      oldestCheckMs: () => undefined,
       reformat: async (format, free) => {
         const open = [...units].find(([place, { db }]) => db !== undefined && free.some((unit) => isUpTo(place, unit)));
         if (open !== undefined) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${open[0]} is open: close it first`);

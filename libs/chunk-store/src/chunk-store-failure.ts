@@ -11,6 +11,7 @@ import { Failure } from '@levee/kernel';
  * DISK_IN_USE: another process holds the folder. DISK_TOO_SMALL: not even one unit fits.
  * DISK_FULL, DISK_REFUSES: a write was refused for want of space, or of files, memory or leave; what is there is whole.
  * FORMAT_DAMAGED: the record of the units that a plan made cannot be read.
+ * DISK_DAMAGED: who the folder is cannot be read: nothing in it is opened or changed.
  * DISK_FOREIGN: the folder belongs to another cluster.
  */
 export type ChunkStoreFailureCode =
@@ -24,6 +25,7 @@ export type ChunkStoreFailureCode =
   | 'UNIT_CONFLICT'
   | 'UNIT_SPEC_INVALID'
   | 'FORMAT_DAMAGED'
+  | 'DISK_DAMAGED'
   | 'DISK_IN_USE'
   | 'DISK_TOO_SMALL'
   | 'DISK_FULL'

@@ -1,5 +1,7 @@
 import { open as openFile, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32cNative } from '@levee/codec';
+import { ChunkStoreFailure } from './chunk-store-failure';
 
 /** `undefined` when the file is missing or empty. */
 export async function readText(path: string): Promise<string | undefined> {
@@ -20,6 +22,48 @@ export async function writeDurably(folder: string, name: string, text: string): 
   await rename(aside, join(folder, name));
   const directory = await openFile(folder, 'r');
   await directory.sync().finally(() => directory.close());
+}
+
+/**
+ * As `writeDurably`, with a checksum, and a second time beside it: whichever of the two is lost or damaged, the other
+ * says what was written.
+ */
+export async function writeSealed(folder: string, name: string, text: string): Promise<void> {
+  const sealed = `${text}\n${sealOf(text)}`;
+  await writeDurably(folder, name, sealed);
+  await writeDurably(folder, `${name}.copy`, sealed);
+}
+
+/**
+ * What `writeSealed` wrote, or, in `name`, `writeDurably` before there were seals; the one that is lost or damaged is
+ * written again. `undefined` when there is neither; DISK_DAMAGED when none of what is there can be trusted.
+ */
+export async function readSealed(folder: string, name: string): Promise<string | undefined> {
+  const found = [await readText(join(folder, name)), await readText(join(folder, `${name}.copy`))];
+  const [first, copy] = found;
+  if (first === undefined && copy === undefined) return undefined;
+  const unsealed = copy === undefined && first?.includes(sealMark) === false ? first : undefined;
+  const text = found.map(unseal).find((each) => each !== undefined) ?? unsealed;
+  if (text === undefined)
+    throw new ChunkStoreFailure(
+      'DISK_DAMAGED',
+      `${join(folder, name)} and its copy are damaged: bring one of them back, or empty the folder, and what it held ` +
+        'is built anew from the log',
+    );
+  if (first !== copy) await writeSealed(folder, name, text);
+  return text;
+}
+
+function unseal(text: string | undefined): string | undefined {
+  const at = text?.lastIndexOf('\n') ?? -1;
+  const inside = text?.slice(0, Math.max(0, at));
+  return inside !== undefined && text?.slice(at + 1) === sealOf(inside) ? inside : undefined;
+}
+
+const sealMark = 'crc32c ';
+
+function sealOf(text: string): string {
+  return sealMark + crc32cNative(Buffer.from(text)).toString(16).padStart(8, '0');
 }
 
 export function ignoreMissing(error: unknown): undefined {

@@ -20,15 +20,18 @@ export interface EngineBudget {
 export const engineBudgetDefault: EngineBudget = { writeBufferBytes: 2 << 20, blockCacheBytes: 2 << 20 };
 
 /**
- * Opens the LevelDB database of `folder`, creating it when it is missing. A damaged one fails with REPLICA_DAMAGED, one
- * that cannot be written for now with DISK_FULL or DISK_REFUSES.
+ * Opens the LevelDB database of `folder`, creating it when it is missing unless `create` is false: LevelDB takes any
+ * folder without CURRENT for an empty one and deletes what is in it. A damaged one fails with REPLICA_DAMAGED, one that
+ * cannot be written for now with DISK_FULL or DISK_REFUSES.
  */
 export async function openLevelDb(
   folder: string,
   budget: EngineBudget = engineBudgetDefault,
+  create = true,
 ): Promise<ReplicaDatabase> {
   return openClassic(folder, {
     multithreading: true,
+    createIfMissing: create,
     writeBufferSize: budget.writeBufferBytes,
     cacheSize: budget.blockCacheBytes,
     maxOpenFiles: 128,

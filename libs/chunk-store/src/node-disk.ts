@@ -1,4 +1,7 @@
 import type { ReplicaDatabase } from './engine';
+import type { FilesChecked } from './leveldb-files/check-files';
+import type { SetAside } from './set-aside';
+import type { UnitScrub } from './unit-checks';
 import type { ClearedUnit, UnitFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
 
@@ -16,12 +19,23 @@ export interface NodeDisk {
   readonly clusterId: string | undefined;
   /** Remembers the cluster, durably, at the first call; DISK_FOREIGN when it belongs to another. */
   joinCluster(clusterId: string): Promise<void>;
-  /** Opens the database of exactly this generation, creating it when it is missing. */
+  /**
+   * Opens the database of exactly this generation, making it when nothing ever was in it. REPLICA_DAMAGED, with nothing
+   * changed, when its files are not what was written, when they are gone, or when its opening ended the process twice.
+   */
   openUnit(unitId: string, generation: number): Promise<ReplicaDatabase>;
   /** To be called after the database was closed by its replica. */
   closeUnit(unitId: string, generation: number): Promise<void>;
   /** Removes what exactly this generation holds; idempotent. UNIT_CONFLICT while it is open. */
   clearUnit(unitId: string, generation: number): Promise<void>;
+  /** As `clearUnit`, of a damaged generation: its files are kept for people to look at, within limits. */
+  setAside(unitId: string, generation: number, reason: string): Promise<void>;
+  /** What was set aside and is still there, oldest first. */
+  readonly setAsides: readonly SetAside[];
+  /** Looks at files of an open unit again. `undefined` when there are none; REPLICA_DAMAGED when one is damaged. */
+  scrub(unitId: string, generation: number, wanted: UnitScrub): Promise<FilesChecked | undefined>;
+  /** Nothing of an open unit was looked at longer ago (monotonic ms); `undefined` where there is nothing to look at. */
+  oldestCheckMs(unitId: string, generation: number): number | undefined;
   /**
    * Makes the units what a plan wants, for good: also a process that starts with other settings finds them so. `free` =
    * every unit there was, in the generation in which the cluster calls it free: cleared up to that, never above (I10).

@@ -1,8 +1,9 @@
 import { mkdir, readdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { assert } from '@levee/kernel';
+import { assert, type Clock, failureCode } from '@levee/kernel';
+import { systemClock } from '@levee/log';
 import { ChunkStoreFailure } from './chunk-store-failure';
-import { ignoreMissing, readText, writeDurably } from './durable-file';
+import { ignoreMissing, readSealed, writeSealed } from './durable-file';
 import type { EngineMemory } from './engine-memory';
 import {
   type EngineBudget,
@@ -12,7 +13,11 @@ import {
   openMemory,
   type ReplicaDatabase,
 } from './engine';
+import type { FilesChecked } from './leveldb-files/check-files';
 import type { NodeDisk } from './node-disk';
+import { type SetAside, SetAsides } from './set-aside';
+import { checkHere, type FileChecker, UnitChecks, type UnitScrub } from './unit-checks';
+import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
 
@@ -28,6 +33,9 @@ export interface UnitDiskOptions {
   readonly memory?: EngineMemory | undefined;
   /** Free bytes of the file system; real by default. */
   readonly freeBytes?: (folder: string) => Promise<number>;
+  /** How files are checked before a database is opened, and later; in this event loop by default. */
+  readonly checkFiles?: FileChecker | undefined;
+  readonly clock?: Clock;
 }
 
 /**
@@ -38,6 +46,11 @@ export interface UnitDiskOptions {
 export class UnitDisk implements NodeDisk {
   private readonly open = new Map<string, ReplicaDatabase>();
   private readonly budgets = new Map<string, EngineBudget>();
+  private readonly checks = new Map<string, UnitChecks>();
+  private readonly check: FileChecker;
+  private readonly clock: Clock;
+  /** Units whose opening ended a process open one after another, so that the next time one alone is to blame. */
+  private suspects: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly folder: string,
@@ -46,18 +59,23 @@ export class UnitDisk implements NodeDisk {
     private formatted: UnitFormat | undefined,
     private cluster: string | undefined,
     private readonly lock: ReplicaDatabase,
-    private readonly memory: Pick<UnitDiskOptions, 'budget' | 'memory'>,
+    private readonly asides: SetAsides,
+    private readonly memory: Pick<UnitDiskOptions, 'budget' | 'memory' | 'checkFiles' | 'clock'>,
     private readonly freeBytes: (folder: string) => Promise<number>,
-  ) {}
+  ) {
+    this.check = memory.checkFiles ?? checkHere;
+    this.clock = memory.clock ?? systemClock;
+  }
 
   /** DISK_IN_USE when another process has the folder; DISK_TOO_SMALL when not one unit fits. */
   static async open(options: UnitDiskOptions): Promise<UnitDisk> {
     const { folder } = options;
     await mkdir(join(folder, 'units'), { recursive: true });
-    const lock = await openFolderLock(join(folder, 'lock'));
+    const lock = await lockOf(folder);
     try {
-      const storeId = (await readText(join(folder, 'storeId'))) ?? options.newStoreId();
-      await writeDurably(folder, 'storeId', storeId);
+      const known = await readSealed(folder, 'storeId');
+      const storeId = known ?? options.newStoreId();
+      if (known === undefined) await writeSealed(folder, 'storeId', storeId);
       const formatted = await readFormat(folder);
       if (formatted !== undefined && formatted.toClear.length > 0) {
         for (const unit of formatted.toClear) await clearUpTo(folder, unit);
@@ -74,9 +92,10 @@ export class UnitDisk implements NodeDisk {
           `${folder} has ${free} bytes free, the smallest configured node needs ${needed}: ` +
             'free some space or configure smaller units (LEVEE_UNITS)',
         );
-      const cluster = await readText(join(folder, 'clusterId'));
+      const cluster = await readSealed(folder, 'clusterId');
       const offered = { units, refused: specs.length - units.length };
-      return new UnitDisk(folder, storeId, offered, formatted, cluster, lock, options, freeBytes);
+      const asides = await SetAsides.open(folder);
+      return new UnitDisk(folder, storeId, offered, formatted, cluster, lock, asides, options, freeBytes);
     } catch (error) {
       await lock.close();
       throw error;
@@ -134,11 +153,10 @@ export class UnitDisk implements NodeDisk {
         'DISK_FOREIGN',
         `${this.folder} holds data of cluster ${this.cluster}, this is ${clusterId}: use another LEVEE_DATA_DIR`,
       );
-    await writeDurably(this.folder, 'clusterId', clusterId);
+    await writeSealed(this.folder, 'clusterId', clusterId);
     this.cluster = clusterId;
   }
 
-  /** Opens the database of exactly this generation, creating it when it is missing. */
   async openUnit(unitId: string, generation: number): Promise<ReplicaDatabase> {
     const spec = this.spec(unitId);
     const place = this.place(unitId, generation);
@@ -153,6 +171,7 @@ export class UnitDisk implements NodeDisk {
     const place = this.place(unitId, generation);
     const db = this.open.get(place);
     this.open.delete(place);
+    this.checks.delete(place);
     if (db !== undefined && db.status !== 'closed') await db.close();
     this.giveBack(place);
   }
@@ -165,9 +184,45 @@ export class UnitDisk implements NodeDisk {
     const path = join(this.folder, place);
     const doomed = `${path}.cleared`;
     await rm(doomed, { recursive: true, force: true });
+    await new UnitOwner(path).givenUp();
     // Renamed first: a half deleted database must never be opened as this generation again.
     await rename(path, doomed).catch(ignoreMissing);
     await rm(doomed, { recursive: true, force: true });
+  }
+
+  async setAside(unitId: string, generation: number, reason: string): Promise<void> {
+    const { capacityBytes, engine } = this.spec(unitId);
+    if (engine === 'memory') return this.clearUnit(unitId, generation);
+    const place = this.place(unitId, generation);
+    if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
+    const path = join(this.folder, place);
+    await new UnitOwner(path).givenUp();
+    const room = async (): Promise<boolean> => (await this.freeBytes(this.folder)) >= capacityBytes;
+    await this.asides.take(path, { unitId, generation, reason, atMs: this.clock.nowMs() }, room);
+  }
+
+  get setAsides(): readonly SetAside[] {
+    return this.asides.all;
+  }
+
+  /** What is looked at again: nothing of an engine in memory. */
+  async scrub(unitId: string, generation: number, wanted: UnitScrub): Promise<FilesChecked | undefined> {
+    const place = this.place(unitId, generation);
+    const checks = this.checks.get(place);
+    if (checks === undefined) return undefined;
+    const what = checks.what(wanted);
+    const found = await this.check(join(this.folder, place), what).catch((error: unknown) => {
+      // Closed meanwhile: its files may be gone for good reason.
+      if (this.checks.get(place) === checks) throw error;
+      return undefined;
+    });
+    if (found === undefined) return undefined;
+    checks.note(found, what, this.clock.monotonicMs());
+    return found;
+  }
+
+  oldestCheckMs(unitId: string, generation: number): number | undefined {
+    return this.checks.get(this.place(unitId, generation))?.oldestMs;
   }
 
   /** Highest generation of a unit on this disk, 0 when there is none. */
@@ -195,12 +250,34 @@ export class UnitDisk implements NodeDisk {
   }
 
   private async openOnDisk(place: string): Promise<ReplicaDatabase> {
+    const path = join(this.folder, place);
+    const owner = new UnitOwner(path);
+    const stage = await owner.stage();
+    const openings = await owner.fatalOpenings();
+    owner.throwIfFatal(openings);
+    // [safety] Before LevelDB sees it: what it makes of a damaged database destroys the evidence, or ends the process.
+    const checked = stage === 'new' ? undefined : await this.check(path, { state: 'closed' });
+    const open = async (): Promise<ReplicaDatabase> => {
+      await owner.opening();
+      const db = await this.openWithShare(place, path, stage === 'new').finally(() => owner.opened());
+      await owner.used();
+      return db;
+    };
+    let db: Promise<ReplicaDatabase>;
+    if (openings === 0) db = open();
+    else this.suspects = (db = this.suspects.then(open)).catch(() => undefined);
+    const opened = await db;
+    this.checks.set(place, new UnitChecks(checked, this.clock.monotonicMs()));
+    return opened;
+  }
+
+  private async openWithShare(place: string, path: string, create: boolean): Promise<ReplicaDatabase> {
     const { budget = engineBudgetDefault, memory } = this.memory;
     const onDisk = this.units.filter(({ engine }) => engine !== 'memory').length;
     const own = memory?.take(onDisk - this.budgets.size);
     if (own !== undefined) this.budgets.set(place, own);
     try {
-      return await openLevelDb(join(this.folder, place), own ?? budget);
+      return await openLevelDb(path, own ?? budget, create);
     } catch (error) {
       this.giveBack(place);
       throw error;
@@ -229,19 +306,38 @@ function unitFolder(unitId: string): string {
   return name;
 }
 
+/** The lock holds nothing: a damaged one is made anew. */
+async function lockOf(folder: string): Promise<ReplicaDatabase> {
+  const path = join(folder, 'lock');
+  try {
+    return await openFolderLock(path);
+  } catch (error) {
+    if (failureCode(error) !== 'REPLICA_DAMAGED') throw error;
+    await rm(path, { recursive: true, force: true });
+    return openFolderLock(path);
+  }
+}
+
 /** Removes every generation of a unit up to the one given, and what is left of others that were being removed. */
 async function clearUpTo(folder: string, { unitId, generation }: ClearedUnit): Promise<void> {
   const path = join(folder, 'units', unitFolder(unitId));
   const names = (await readdir(path).catch(ignoreMissing)) ?? [];
   for (const name of names) {
-    const found = /^g(\d+)(\.cleared)?$/.exec(name);
+    const found = /^g(\d+)(\.cleared|\.owner|\.opening)?$/.exec(name);
     if (found === null || Number(found[1]) > generation) continue;
+    if (found[2] === '.owner' || found[2] === '.opening') {
+      // Of a generation whose folder is there it goes last.
+      if (!names.includes(`g${found[1]}`)) await rm(join(path, name), { force: true });
+      continue;
+    }
     const doomed = join(path, `g${found[1]}.cleared`);
     if (found[2] === undefined) {
+      await new UnitOwner(join(path, name)).givenUp();
       await rm(doomed, { recursive: true, force: true });
       await rename(join(path, name), doomed);
     }
     await rm(doomed, { recursive: true, force: true });
+    for (const word of ['owner', 'opening']) await rm(join(path, `g${found[1]}.${word}`), { force: true });
   }
   // Stays while it holds a higher generation.
   await rmdir(path).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ChunkStoreFailure } from './chunk-store-failure';
-import { readText, writeDurably } from './durable-file';
+import { readSealed, writeSealed } from './durable-file';
 import type { UnitSpec } from './unit-spec';
 
 /** A unit in the highest generation that holds nothing of worth any more. */
@@ -27,7 +27,7 @@ const fileName = 'units.json';
 /** `undefined` when the disk was never formatted by a plan. */
 export async function readFormat(folder: string): Promise<RecordedFormat | undefined> {
   const path = join(folder, fileName);
-  const text = await readText(path);
+  const text = await readSealed(folder, fileName);
   if (text === undefined) return undefined;
   const recorded = parsed(text);
   if (isRecordedFormat(recorded)) return recorded;
@@ -38,7 +38,7 @@ export async function readFormat(folder: string): Promise<RecordedFormat | undef
 }
 
 export async function writeFormat(folder: string, format: RecordedFormat): Promise<void> {
-  await writeDurably(folder, fileName, JSON.stringify(format));
+  await writeSealed(folder, fileName, JSON.stringify(format));
 }
 
 function parsed(text: string): unknown {

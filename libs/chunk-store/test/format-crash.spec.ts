@@ -92,8 +92,11 @@ describe('a disk whose process dies while it is formatted', () => {
     expect([disk.units, disk.format?.planId, disk.unitsRefused]).toEqual([units, 'p7', 0]);
     expect(existsSync(join(folder, 'units/u01'))).toBe(false);
     expect(existsSync(join(folder, 'units/u03'))).toBe(false);
-    expect(await readdir(join(folder, 'units/u02'))).toEqual(['g2']);
-    expect(JSON.parse(await readFile(join(folder, 'units.json'), 'utf8'))).toEqual({ ...format, toClear: [] });
+    expect(await readdir(join(folder, 'units/u02'))).toEqual(['g2', 'g2.owner']);
+    expect(JSON.parse((await readFile(join(folder, 'units.json'), 'utf8')).split('\n')[0] ?? '')).toEqual({
+      ...format,
+      toClear: [],
+    });
   }
 
   it('has the old units and all they held, or the new ones, whichever step is the last', async () => {

@@ -213,6 +213,7 @@ export class SmallCluster {
     const units = join(this.folder, nodeId, 'units');
     for (const unit of await readdir(units))
       for (const generation of await readdir(join(units, unit))) {
+        if (!/^g\d+$/.test(generation)) continue;
         const db = await openLevelDb(join(units, unit, generation));
         const key = Buffer.from(databaseKey);
         const value = await db.get(key);

@@ -1,4 +1,5 @@
 import type { CopyRange } from '../copy/snapshot-copy';
+import type { FilesToCheck } from '../leveldb-files/check-files';
 import type { ReplicaIdentity } from '../replica-identity';
 
 /** Begins a reading under a number that no other ever had. */
@@ -11,6 +12,8 @@ export type OpenRequest = {
 /** Between a process and its reader thread. A reading is a snapshot with what is done to it. */
 export type ReaderRequest =
   | OpenRequest
+  /** Of files, not of a database; the slices go by the number, nothing stays open. */
+  | { readonly kind: 'check'; readonly reading: number; readonly location: string; readonly what: FilesToCheck }
   | { readonly kind: 'next'; readonly reading: number; readonly bytesMax: number }
   | { readonly kind: 'scan'; readonly reading: number; readonly barriers: readonly (readonly [number, number])[] }
   | {

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { CopyPosition } from '../copy/copy-position';
 import { ChunkStoreFailure, type ChunkStoreFailureCode } from '../chunk-store-failure';
+import type { FilesChecked, FilesToCheck } from '../leveldb-files/check-files';
 import { type FromReader, type OpenRequest, readerLimits, type ReaderRequest, type ToReader } from './reader-messages';
 
 export interface ReaderThreadOptions {
@@ -70,6 +71,17 @@ export class ReaderThread {
     const reading = ++this.lastReading;
     const positions = (await this.ask({ ...what, reading })) as readonly CopyPosition[];
     return { reading, positions };
+  }
+
+  /** As `checkFiles`, behind everything asked before. */
+  async check(location: string, what: FilesToCheck, over: SliceOver): Promise<FilesChecked> {
+    const reading = ++this.lastReading;
+    this.onSlice(reading, over);
+    try {
+      return (await this.ask({ kind: 'check', reading, location, what })) as FilesChecked;
+    } finally {
+      this.slices.delete(reading);
+    }
   }
 
   /** Until the reading is closed. */

@@ -4,6 +4,7 @@ import type { Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
 import type { CopyPosition } from '../copy/copy-position';
 import { SnapshotCopy } from '../copy/snapshot-copy';
+import { checkFiles, type FilesChecked, type FilesToCheck } from '../leveldb-files/check-files';
 import { openLevelDbAgain, type ReplicaDatabase } from '../engine';
 import { type OpenRequest, readerLimits, type ReadBlock, type ReaderRequest } from './reader-messages';
 import { viewOf } from './replica-view';
@@ -25,11 +26,12 @@ interface Answer {
 export class Readings {
   private readonly databases = new Map<string, Promise<ReplicaDatabase>>();
   private readonly readings = new Map<number, Reading>();
+  private readonly checks = new Map<number, Slices>();
 
   constructor(private readonly sliceOver: (reading: number, bytes: number) => void) {}
 
   goOn(reading: number): void {
-    this.readings.get(reading)?.slices.goOn();
+    (this.readings.get(reading)?.slices ?? this.checks.get(reading))?.goOn();
   }
 
   async answer(request: ReaderRequest): Promise<Answer> {
@@ -37,6 +39,8 @@ export class Readings {
       case 'copy':
       case 'digest':
         return { value: await this.begin(request), transfer: [] };
+      case 'check':
+        return { value: await this.check(request.reading, request.location, request.what), transfer: [] };
       case 'next': {
         const { bytes, entries, last } = await this.copy(request.reading).next(request.bytesMax);
         // One block, one buffer: nothing else lies in it.
@@ -83,6 +87,12 @@ export class Readings {
       request.kind === 'copy' ? await SnapshotCopy.open(view, request.range, systemClock) : digestOf(view, slices);
     this.readings.set(reading, { location, source, stopping: new AbortController(), slices });
     return 'positions' in source ? source.positions : [];
+  }
+
+  private async check(reading: number, location: string, what: FilesToCheck): Promise<FilesChecked> {
+    const slices = new Slices((bytes) => this.sliceOver(reading, bytes));
+    this.checks.set(reading, slices);
+    return checkFiles(location, what, slices).finally(() => this.checks.delete(reading));
   }
 
   private reading(id: number): Reading {

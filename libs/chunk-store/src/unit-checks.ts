@@ -1,0 +1,65 @@
+import { failureCode } from '@levee/kernel';
+import { systemClock } from '@levee/log';
+import type { Pace } from './breather';
+import { checkFiles, type FilesChecked, type FilesToCheck } from './leveldb-files/check-files';
+import type { ReaderThread } from './snapshot/reader-thread';
+
+/** Checks the files of a database, in a thread or here. Throws REPLICA_DAMAGED. */
+export type FileChecker = (location: string, what: PacedCheck) => Promise<FilesChecked>;
+
+/** Without a pace: as fast as can be. */
+export type PacedCheck = FilesToCheck & { readonly pace?: Pace };
+
+export const checkHere: FileChecker = (location, { pace, ...what }) => checkFiles(location, what, pace ?? systemClock);
+
+/** In the reader thread; here when there is none to be had. What waits to be served is checked at full speed. */
+export function checkIn(thread: ReaderThread | undefined): FileChecker {
+  if (thread === undefined) return checkHere;
+  return async (location, { pace, ...what }) => {
+    try {
+      return await thread.check(location, what, async (bytes) => pace?.giveWay?.(bytes));
+    } catch (error) {
+      if (failureCode(error) !== 'READER_GONE') throw error;
+      return checkFiles(location, what, pace ?? systemClock);
+    }
+  };
+}
+
+/** A look at an open unit: which tables need none, and how many are looked at in one go. */
+export interface UnitScrub {
+  /** Tables looked at since (monotonic ms) need no look now; new ones always do. */
+  readonly sinceMs: number;
+  readonly tablesMax: number;
+  readonly pace: Pace;
+}
+
+/** When each file of a unit that is open was last proven to be what was written. */
+export class UnitChecks {
+  private readonly tables = new Map<number, number>();
+  /** Of CURRENT, manifest and write-ahead files. */
+  private restMs: number;
+
+  constructor(atOpen: FilesChecked | undefined, nowMs: number) {
+    for (const number of atOpen?.checked ?? []) this.tables.set(number, nowMs);
+    this.restMs = nowMs;
+  }
+
+  /** Monotonic ms: nothing of the unit was looked at before. */
+  get oldestMs(): number {
+    let oldest = this.restMs;
+    for (const atMs of this.tables.values()) if (atMs < oldest) oldest = atMs;
+    return oldest;
+  }
+
+  what({ sinceMs, tablesMax, pace }: UnitScrub): PacedCheck {
+    const skip = [...this.tables].filter(([, atMs]) => atMs >= sinceMs).map(([number]) => number);
+    return { state: 'open', skip, tablesMax, logs: this.restMs < sinceMs, pace };
+  }
+
+  note({ checked, live }: FilesChecked, what: FilesToCheck, nowMs: number): void {
+    for (const number of checked) this.tables.set(number, nowMs);
+    const known = new Set(live);
+    for (const number of this.tables.keys()) if (!known.has(number)) this.tables.delete(number);
+    if (what.logs !== false) this.restMs = nowMs;
+  }
+}

@@ -1,0 +1,173 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseUnitSpecs, setAsideLimits, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+
+const k = (text: string): Buffer => Buffer.from(text);
+
+describe('a unit whose files are not what was written (I19)', () => {
+  let folder: string;
+  let disk: UnitDisk;
+  const open = async (options: Partial<UnitDiskOptions> = {}): Promise<UnitDisk> => {
+    const specs = parseUnitSpecs('2x1MiB,1x1MiB:memory', 'n1');
+    return (disk = await UnitDisk.open({ folder, specs, newStoreId: () => 'a store', ...options }));
+  };
+  const unit = (name = 'u01', generation = 1): string => join(folder, 'units', name, `g${generation}`);
+  const damaged = (words: RegExp) => ({ code: 'REPLICA_DAMAGED', message: expect.stringMatching(words) as string });
+
+  /** A unit with a table: opening writes what was in the write-ahead file into one. */
+  async function filled(unitId = 'n1/u01'): Promise<void> {
+    const db = await disk.openUnit(unitId, 1);
+    for (let i = 0; i < 50; i++) await db.put(k(`key ${i}`), k(`value ${i}`));
+    await disk.closeUnit(unitId, 1);
+    await disk.openUnit(unitId, 1);
+    await disk.closeUnit(unitId, 1);
+  }
+
+  function changeTable(): void {
+    const path = join(unit(), readdirSync(unit()).find((name) => name.endsWith('.ldb')) as string);
+    const bytes = readFileSync(path);
+    bytes[20] = (bytes[20] as number) ^ 1;
+    writeFileSync(path, bytes);
+  }
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'levee-damage-'));
+    await open();
+  });
+  afterEach(async () => {
+    await disk.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('is not opened while one byte of a table is wrong, and opens when it is put right', async () => {
+    await filled();
+    changeTable();
+    await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/\.ldb is damaged/));
+    changeTable();
+    const db = await disk.openUnit('n1/u01', 1);
+    expect(await db.get(k('key 7'))).toEqual(k('value 7'));
+  });
+
+  it('with CURRENT missing is never made anew: nothing in its folder changes', async () => {
+    await filled();
+    unlinkSync(join(unit(), 'CURRENT'));
+    const before = readdirSync(unit());
+    await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/CURRENT.*missing.*nothing was changed/));
+    expect(readdirSync(unit())).toEqual(before);
+    // Nor by a version that had no word of its own beside the folder.
+    unlinkSync(`${unit()}.owner`);
+    await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/CURRENT/));
+    expect(readdirSync(unit())).toEqual(before);
+  });
+
+  it('whose folder is gone is no empty unit', async () => {
+    await filled();
+    rmSync(unit(), { recursive: true });
+    await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/missing/));
+    await disk.clearUnit('n1/u01', 1);
+    expect(await (await disk.openUnit('n1/u01', 1)).get(k('key 7'))).toBeUndefined();
+  });
+
+  it('that a process died making is made again', async () => {
+    await filled();
+    unlinkSync(join(unit(), 'CURRENT'));
+    writeFileSync(`${unit()}.owner`, 'new\n');
+    expect(await (await disk.openUnit('n1/u01', 1)).get(k('key 7'))).toBeUndefined();
+  });
+
+  it('is set aside as it is, with the reason, and empty afterwards; other units are left alone', async () => {
+    await filled();
+    await filled('n1/u02');
+    changeTable();
+    const names = readdirSync(unit()).sort();
+    await disk.setAside('n1/u01', 1, 'a byte was wrong');
+    const [kept] = disk.setAsides;
+    expect(kept).toMatchObject({ unitId: 'n1/u01', generation: 1, reason: 'a byte was wrong' });
+    expect(readdirSync(kept!.folder).sort()).toEqual([...names, 'set-aside.json'].sort());
+    expect(await (await disk.openUnit('n1/u01', 1)).get(k('key 7'))).toBeUndefined();
+    expect(await (await disk.openUnit('n1/u02', 1)).get(k('key 7'))).toEqual(k('value 7'));
+    await disk.close();
+    await open();
+    expect(disk.setAsides).toEqual([kept]);
+  });
+
+  it('no more than so many are kept, the newest, and none where room is short', async () => {
+    for (let i = 0; i < setAsideLimits.foldersMax + 2; i++) {
+      await filled();
+      await disk.setAside('n1/u01', 1, `number ${i}`);
+    }
+    expect(disk.setAsides.map(({ reason }) => reason)).toEqual(['number 2', 'number 3', 'number 4', 'number 5']);
+    expect(readdirSync(join(folder, 'set-aside'))).toHaveLength(setAsideLimits.foldersMax);
+    await disk.close();
+    let free = 2 ** 40;
+    await open({ freeBytes: async () => free });
+    await filled();
+    free = 0;
+    await disk.setAside('n1/u01', 1, 'no room');
+    expect(disk.setAsides).toEqual([]);
+    expect(readdirSync(join(folder, 'set-aside'))).toEqual([]);
+  });
+
+  it('whose opening ended the process twice is not opened a third time; once proves nothing', async () => {
+    await filled();
+    writeFileSync(`${unit()}.opening`, '|');
+    await disk.openUnit('n1/u01', 1);
+    expect(existsSync(`${unit()}.opening`)).toBe(false);
+    await disk.closeUnit('n1/u01', 1);
+    writeFileSync(`${unit()}.opening`, '||');
+    await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/ended 2 times while it was opened/));
+    await disk.setAside('n1/u01', 1, 'it kills');
+    await disk.openUnit('n1/u01', 1);
+  });
+
+  it('is looked at again while it is open: what is new, and what is due', async () => {
+    await filled();
+    const db = await disk.openUnit('n1/u01', 1);
+    await db.put(k('another'), k('one'));
+    const pace = { monotonicMs: () => 0 };
+    const look = (sinceMs: number) => disk.scrub('n1/u01', 1, { sinceMs, tablesMax: 100, pace });
+    await look(-1);
+    expect((await look(-1))?.checked).toEqual([]);
+    expect((await look(Infinity))?.checked.length).toBeGreaterThan(0);
+    expect(disk.oldestCheckMs('n1/u01', 1)).toBeLessThanOrEqual(performance.now());
+    changeTable();
+    await expect(look(Infinity)).rejects.toMatchObject(damaged(/\.ldb/));
+    expect(await disk.scrub('n1/u02', 1, { sinceMs: Infinity, tablesMax: 1, pace })).toBeUndefined();
+  });
+
+  it('a lock that is damaged is made anew; it holds nothing', async () => {
+    await disk.close();
+    writeFileSync(join(folder, 'lock', 'CURRENT'), 'nonsense');
+    await open();
+    await filled();
+  });
+
+  it.each([
+    ['lost', (path: string) => rmSync(path, { force: true })],
+    ['changed', (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace(/./, 'X'))],
+    ['empty', (path: string) => writeFileSync(path, '')],
+    ['zeroed', (path: string) => writeFileSync(path, Buffer.alloc(readFileSync(path).length))],
+  ])('who the disk is outlives one file that is %s, and no stranger takes its place', async (_, bend) => {
+    await disk.joinCluster('c1');
+    await disk.close();
+    for (const name of ['storeId', 'clusterId']) {
+      for (const file of [name, `${name}.copy`]) {
+        bend(join(folder, file));
+        await open({ newStoreId: () => 'another store' });
+        expect([disk.storeId, disk.clusterId]).toEqual(['a store', 'c1']);
+        await disk.joinCluster('c1');
+        await disk.close();
+      }
+    }
+    writeFileSync(join(folder, 'storeId'), 'X');
+    writeFileSync(join(folder, 'storeId.copy'), 'X');
+    await expect(open()).rejects.toMatchObject({
+      code: 'DISK_DAMAGED',
+      message: expect.stringMatching(/storeId/) as string,
+    });
+    rmSync(join(folder, 'storeId'));
+    rmSync(join(folder, 'storeId.copy'));
+    await open();
+  });
+});
