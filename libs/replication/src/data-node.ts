@@ -1,4 +1,11 @@
-import { type NodeDisk, parseUnitSpecs, type ReaderThread, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+import {
+  checkIn,
+  type NodeDisk,
+  parseUnitSpecs,
+  type ReaderThread,
+  UnitDisk,
+  type UnitDiskOptions,
+} from '@levee/chunk-store';
 import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
@@ -18,7 +25,6 @@ import { type Network, type NetworkBudget, RespServer } from '@levee/wire';
 import { assignmentsOf } from './assignment';
 import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
 import { MoveReports } from './copy/move-reports';
-import { describeReplica } from './describe-replica';
 import { DigestQueue, type NodeIdentity } from './digest-work';
 import { DiskGauge, spaceOf } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
@@ -28,6 +34,7 @@ import { snapshotReader } from './io/snapshot-reader';
 import { LogClock } from './log-clock';
 import { NodeFormat } from './node-format';
 import { nodeLimits } from './node-limits';
+import { replicaNumbers, replicasAndFiles, scrubNumbers } from './node-report';
 import { networkBudget, NodeMemory, respLimitsOf } from './node-memory';
 import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
@@ -36,6 +43,7 @@ import { Registration } from './registration';
 import { untilAlone } from './rivals';
 import { ReplicaHost } from './replica-host';
 import type { ServingContext } from './serving-context';
+import { Scrub } from './scrub';
 import { UnitReclaims } from './unit-reclaims';
 
 /**
@@ -69,6 +77,7 @@ export class DataNode {
   private disk: NodeDisk | undefined;
   private digests: DigestQueue | undefined;
   private host: ReplicaHost | undefined;
+  private scrub: Scrub | undefined;
   private registration: Registration | undefined;
   private context: ServingContext | undefined;
   private problem: string | undefined = 'starting';
@@ -127,7 +136,8 @@ export class DataNode {
     const specs = parseUnitSpecs(units, nodeId);
     this.memory = new NodeMemory(this.config.memoryBudgetBytes, specs, this.buffers);
     const memory = this.memory.engines;
-    this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, memory });
+    const checkFiles = checkIn(this.thread);
+    this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, memory, checkFiles, clock: this.clock });
     const { format } = this.disk;
     if (format !== undefined && JSON.stringify(format.units) !== JSON.stringify(specs))
       this.logger.warn(
@@ -177,8 +187,6 @@ export class DataNode {
 
   /** LV.STAT. */
   describe(): object {
-    const nowMs = this.clock.monotonicMs();
-    const replicas = [...(this.host?.all ?? [])];
     return {
       ...this.identity,
       clusterId: this.context?.clusterId ?? null,
@@ -186,38 +194,26 @@ export class DataNode {
       problem: this.readyProblem() ?? this.format?.problem ?? null,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
-      replicas: replicas.map((hosted) => describeReplica(hosted, nowMs)),
+      ...replicasAndFiles(this.host?.all ?? [], this.disk, this.clock.monotonicMs()),
     };
   }
 
   /** Numbers for metrics. */
   stats(): { readonly [name: string]: number | { readonly [name: string]: number } } {
     const replicas = [...(this.host?.all ?? [])];
-    const open = replicas.filter((hosted) => hosted.readable).map((hosted) => hosted.replica);
-    const sum = (of: (stats: (typeof open)[number]) => number): number =>
-      open.reduce((total, each) => total + of(each), 0);
     return {
-      replicas: replicas.length,
-      replicasReadable: open.length,
-      replicasFull: replicas.filter(({ full }) => full).length,
-      rebuilds: replicas.reduce((total, { rebuilds }) => total + rebuilds, 0),
+      ...replicaNumbers(this.host),
       unitsOffered: this.disk?.units.length ?? 0,
       diskFreeBytes: this.diskGauge.latest?.freeBytes ?? -1,
       diskBytes: this.diskGauge.latest?.totalBytes ?? -1,
       seq: this.view.seq,
       waits: this.host?.waiting ?? 0,
-      recordsApplied: sum((each) => each.stats.recordsApplied),
-      bytesApplied: sum((each) => each.stats.bytesApplied),
-      writes: sum((each) => each.stats.writes),
-      reads: sum((each) => each.stats.reads),
-      cacheHits: sum((each) => each.stats.cacheHits),
-      storedBytes: sum((each) => each.sizeBytes),
-      liveKeys: replicas.reduce((total, { liveKeys }) => total + liveKeys, 0),
       feeds: { ...this.host?.feedCounts() },
       quarantine: { ...this.quarantine.stats },
       digests: { ...this.digests?.counts },
       memory: { ...this.memory?.stats(replicas, this.disk?.units ?? []) },
       io: { ...this.host?.io.stats() },
+      scrub: scrubNumbers(this.scrub, this.disk),
       readerThread: { ...this.thread?.counts },
       heartbeats: { ...this.heartbeats.counts },
       copies: { open: this.host?.copies.open ?? 0, ...this.host?.copies.counts },
@@ -243,6 +239,7 @@ export class DataNode {
     await this.view.close();
     await this.joining;
     this.digests?.close();
+    await this.scrub?.stop();
     this.quarantine.close();
     this.digestsOut.close();
     await this.host?.close();
@@ -271,6 +268,7 @@ export class DataNode {
     const copying = { network, random, copyBytesPerSecond, io, reader, buffers };
     const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
+    this.scrub = new Scrub({ disk, all: () => host.all, io, clock, timers, logger });
     const { nodeId } = identity;
     // A command from the future is refused: a node whose own clock is days ahead shall be heard all the same.
     const { newId } = this;
@@ -291,6 +289,7 @@ export class DataNode {
     this.endDecisions = this.view.onDecision(() => this.adopt(disk, host));
     this.problem = undefined;
     this.heartbeats.start();
+    this.scrub.start();
     this.watchLogClock();
     const httpAddress = await this.httpAddress;
     if (this.closed) return;

@@ -11,7 +11,6 @@ import {
   assert,
   type Clock,
   defined,
-  failureCode,
   type Logger,
   messageOf,
   type Offset,
@@ -181,7 +180,7 @@ export class DigestQueue {
         this.counts.failed += next.works.size;
         this.options.logger.warn({ error: messageOf(error), chunkId }, 'a digest failed');
         const [work] = next.works.values();
-        if (failureCode(error) === 'REPLICA_DAMAGED') work?.hosted.damaged(error);
+        work?.hosted.damagedBy(error);
       } finally {
         await next.close();
       }

@@ -1,5 +1,5 @@
-import { ChunkStoreFailure, diskRefusal, type Replica, type ReplicaIdentity } from '@levee/chunk-store';
-import { assert, defined, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
+import { damageOf, type Replica, type ReplicaIdentity } from '@levee/chunk-store';
+import { assert, defined, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 import { type Assignment, isReadableRole, isServingRole } from './assignment';
 import { binlogLossOf } from './binlog-origin';
@@ -11,6 +11,7 @@ import { HostedPlaces } from './hosted-places';
 import type { HostedWorld } from './hosted-world';
 import { nodeLimits } from './node-limits';
 import { openReplica } from './open-replica';
+import { openVerdict } from './open-verdict';
 import type { FeedMember } from './partition-feed';
 import { addCounts, nothingCounted, type ReplicaCounts } from './replica-load';
 
@@ -33,6 +34,8 @@ export class HostedReplica implements FeedMember {
   private complete = false;
   /** The disk took no more, whatever room the unit has. */
   private refused = false;
+  /** What is in its unit is not what was written. */
+  private filesDamaged = false;
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
   private rebuildsDone = 0;
@@ -179,19 +182,14 @@ export class HostedReplica implements FeedMember {
     if (atEndMs === undefined) this.isOverdue(partition);
   }
 
-  mustRebuild(reason: string): void {
-    this.rebuild(reason);
-  }
-
   failed(error: unknown): void {
     if (this.isClosed) return;
     this.world.logger.error({ error, chunkId: this.chunkId, unitId: this.assignment.unitId }, 'a replica failed');
-    const refusal = diskRefusal(error);
-    const code = failureCode(refusal ?? error);
-    if (code === 'REPLICA_DAMAGED') return this.rebuild(messageOf(error));
-    this.problem = messageOf(refusal ?? error);
+    const { todo, code, problem } = openVerdict(error);
+    if (todo === 'rebuild') return this.mustRebuild(problem, true);
+    this.problem = problem;
     this.detach();
-    if (refusal !== undefined) return this.standStill();
+    if (todo === 'standStill') return this.standStill();
     if (code === 'UNIT_FULL') {
       // It stands still at its position and says so; what it holds can still be read by who accepts its age.
       this.retry(async () => {
@@ -238,21 +236,23 @@ export class HostedReplica implements FeedMember {
     this.world.digests.add({ hosted: this, replica: this.replica, partition, digestPlan, ...barrier });
   }
 
-  /** Damage was seen by a reader: stop serving at once, build anew. */
-  damaged(error: unknown): void {
-    this.failed(error);
+  /** A reader met `error` in it; true when that is damage: it has stopped serving then, and is built anew. */
+  damagedBy(error: unknown): boolean {
+    const damage = damageOf(error);
+    if (damage !== undefined) this.mustRebuild(messageOf(damage), true);
+    return damage !== undefined;
   }
 
   /**
-   * Clears this very unit generation and starts from offset 0. The copy that is cleared may be the last one (I14), so
-   * only once the log is seen to begin at 0: else it stays, unreadable, for people to decide.
+   * Clears this very unit generation, or sets its files aside when they are `damaged`, and starts from offset 0. The
+   * copy that is cleared may be the last one (I14), so only once the log is seen to begin at 0: else it stays,
+   * unreadable, for people to decide.
    */
-  rebuild(reason: string): void {
+  mustRebuild(reason: string, damaged = false): void {
+    this.filesDamaged ||= damaged;
     if (this.state === 'closed' || this.state === 'rebuilding') return;
-    this.world.logger.warn(
-      { chunkId: this.chunkId, unitId: this.assignment.unitId, reason },
-      'rebuilding a replica from the log',
-    );
+    const { unitId } = this.assignment;
+    this.world.logger.warn({ chunkId: this.chunkId, unitId, reason }, 'rebuilding a replica from the log');
     this.complete = false;
     this.state = 'rebuilding';
     this.problem = reason;
@@ -277,7 +277,9 @@ export class HostedReplica implements FeedMember {
     }
     const { unitId, generation } = this.assignment;
     await this.closeDatabase();
-    await this.world.disk.clearUnit(unitId, generation);
+    if (this.filesDamaged) await this.world.disk.setAside(unitId, generation, reason);
+    else await this.world.disk.clearUnit(unitId, generation);
+    this.filesDamaged = false;
     this.rebuildsDone++;
     if (this.isClosed) return;
     this.state = 'opening';
@@ -348,7 +350,7 @@ export class HostedReplica implements FeedMember {
     const deleteRetentionMs = this.world.retentions.of(this.identity.binlog);
     const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
     const reason = overdueReason(partition, this.replica.position(partition), times);
-    if (reason !== undefined) this.rebuild(reason);
+    if (reason !== undefined) this.mustRebuild(reason);
     return reason !== undefined;
   }
 
@@ -374,22 +376,20 @@ export class HostedReplica implements FeedMember {
   private later(step: () => Promise<void>): void {
     this.work = this.work.then(step).catch((error: unknown) => {
       if (this.isClosed) return;
-      const refusal = diskRefusal(error);
-      this.problem = messageOf(refusal ?? error);
-      const code = failureCode(refusal ?? error);
-      if (code === 'REPLICA_DAMAGED') return this.rebuild(this.problem);
-      if (code !== undefined && this.assignment.move !== undefined) this.moveFailure = { code, message: this.problem };
+      const { todo, code, problem } = openVerdict(error);
+      const { chunkId, world } = this;
+      this.problem = problem;
       // What is being rebuilt may be damaged: it must not be opened again before it is cleared.
-      if (refusal !== undefined && this.state !== 'rebuilding') return this.standStill();
-      if (error instanceof ChunkStoreFailure && code !== 'DISK_IN_USE') {
+      if (this.state === 'rebuilding') return this.retry(() => this.rebuildNow(problem));
+      if (todo === 'rebuild') return this.mustRebuild(problem, true);
+      if (code !== undefined && this.assignment.move !== undefined) this.moveFailure = { code, message: problem };
+      if (todo === 'standStill') return this.standStill();
+      if (todo === 'stuck') {
         this.state = 'stuck';
-        const { chunkId } = this;
-        this.world.logger.error({ error, chunkId }, 'a replica cannot be opened; its files are left alone');
-        return;
+        return world.logger.error({ error, chunkId }, 'a replica cannot be opened; its files are left alone');
       }
-      this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica could not be opened; trying again');
-      const rebuilding = this.state === 'rebuilding';
-      this.retry(() => (rebuilding ? this.rebuildNow(this.problem ?? '') : this.openNow()));
+      world.logger.warn({ error, chunkId }, 'a replica could not be opened; trying again');
+      this.retry(() => this.openNow());
     });
   }
 

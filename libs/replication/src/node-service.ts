@@ -1,4 +1,4 @@
-import { failureCode, messageOf } from '@levee/kernel';
+import { messageOf } from '@levee/kernel';
 import { hashOf, slotOf } from '@levee/keyspace';
 import {
   entryErrorText,
@@ -139,9 +139,7 @@ export class NodeService implements RespService<undefined> {
       else if (found.readable) reply.bulk(found.value);
       else reply.error(entryErrorText('LVUNREADABLE', `${found.partition}:${found.offset} ${found.reason}`));
     } catch (error) {
-      if (failureCode(error) !== 'REPLICA_DAMAGED') throw error;
-      hosted.damaged(error);
-      reply.error(entryErrorText('LVDAMAGED', messageOf(error)));
+      reply.error(entryErrorText(hosted.damagedBy(error) ? 'LVDAMAGED' : 'LVNOTREADY', messageOf(error)));
     }
   }
 

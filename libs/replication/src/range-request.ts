@@ -1,5 +1,5 @@
 import { scanReplica } from '@levee/chunk-store';
-import { failureCode, messageOf } from '@levee/kernel';
+import { messageOf } from '@levee/kernel';
 import {
   encodeRangeReply,
   entryErrorText,
@@ -62,10 +62,7 @@ async function answerPage(
     const tableVersion = context.routeVersion(request.namespace);
     reply.bulk(encodeRangeReply({ ageMs, tableVersion, items, positions, nextKey }, request.seal));
   } catch (error) {
-    if (failureCode(error) === 'REPLICA_DAMAGED') {
-      hosted.damaged(error);
-      reply.error(entryErrorText('LVDAMAGED', messageOf(error)));
-    } else reply.error(entryErrorText('LVNOTREADY', messageOf(error)));
+    reply.error(entryErrorText(hosted.damagedBy(error) ? 'LVDAMAGED' : 'LVNOTREADY', messageOf(error)));
   }
 }
 

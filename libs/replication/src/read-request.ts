@@ -1,6 +1,6 @@
 import type { NamespaceState } from '@levee/events';
 import { Breather } from '@levee/chunk-store';
-import { failureCode, messageOf } from '@levee/kernel';
+import { messageOf } from '@levee/kernel';
 import { partitionOfSlot } from '@levee/keyspace';
 import {
   entryErrorText,
@@ -116,9 +116,8 @@ export class ReadAnswer {
         writer.value(found.offset, found.expiresAtMs === 0 ? null : found.expiresAtMs, found.value);
       else writer.error(entryErrorText('LVUNREADABLE', `${found.partition}:${found.offset} ${found.reason}`));
     } catch (error) {
-      if (failureCode(error) !== 'REPLICA_DAMAGED') throw error;
-      hosted.damaged(error);
-      writer.error(entryErrorText('LVDAMAGED', messageOf(error)));
+      // Whatever it is, here it must end: after a breath or a wait nobody else would catch it.
+      writer.error(entryErrorText(hosted.damagedBy(error) ? 'LVDAMAGED' : 'LVNOTREADY', messageOf(error)));
     }
   }
 }

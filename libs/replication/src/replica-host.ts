@@ -9,7 +9,7 @@ import {
   type ValueBudget,
 } from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Random, Timers } from '@levee/kernel';
-import { failureCode, messageOf } from '@levee/kernel';
+import { messageOf } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { Network, NetworkBudget } from '@levee/wire';
 import { type Assignment, isServingRole } from './assignment';
@@ -315,7 +315,7 @@ export class ReplicaHost {
       } catch (error) {
         if (this.stopped) return;
         logger.warn({ chunkId: hosted.chunkId, error: messageOf(error) }, 'a sweep failed');
-        if (failureCode(error) === 'REPLICA_DAMAGED') hosted.damaged(error);
+        hosted.damagedBy(error);
       }
     }
   }

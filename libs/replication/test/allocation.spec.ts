@@ -125,7 +125,7 @@ describe('units that decisions give and take', () => {
     expect(await load()).toMatchObject({ chunkId, recordsApplied: 10 });
     expect((await load())!.bytesApplied).toBeGreaterThan(10_000);
     expect((await load())!.storedBytes).toBeGreaterThan(10_000);
-    node.serving()!.host.chunk(chunkId)!.rebuild('the test asks for it');
+    node.serving()!.host.chunk(chunkId)!.mustRebuild('the test asks for it');
     await until('all applied again', async () => (await load())?.recordsApplied === 20);
     expect((await load())?.reads).toBe(3);
   });

@@ -125,7 +125,7 @@ describe('LV.COPY', () => {
   it('ends with the replica: a rebuild under it is no half snapshot', async () => {
     const { copyId } = await opened();
     await cluster.send('n1', copyNextCommand(copyId, 0, 50));
-    cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!.rebuild('the test asks for it');
+    cluster.nodes.get('n1')!.serving()!.host.chunk(chunk.chunkId)!.mustRebuild('the test asks for it');
     expect(text(await open())).toMatch(/^LVNOTREADY/);
     let reply = '';
     for (let sequence = 1; reply === '' || reply === 'a reply'; sequence++)

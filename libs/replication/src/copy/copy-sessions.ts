@@ -4,9 +4,10 @@ import {
   type CopyPosition,
   type CopyRange,
   type CopySource,
+  damageOf,
   type SnapshotReader,
 } from '@levee/chunk-store';
-import { Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { Failure, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { HostedReplica } from '../hosted-replica';
 import { copyLimits } from './copy-limits';
 
@@ -124,10 +125,7 @@ export class CopySessions {
       return block;
     } catch (error) {
       this.end(copyId);
-      if (failureCode(error) === 'REPLICA_DAMAGED') {
-        open.hosted.damaged(error);
-        throw error;
-      }
+      if (open.hosted.damagedBy(error)) throw damageOf(error);
       // Its database was closed under it: reclaimed, rebuilt, or this process ends.
       throw new Failure('LVCOPYGONE', `the copy ${copyId} ended: ${messageOf(error)}`, { cause: error });
     }
