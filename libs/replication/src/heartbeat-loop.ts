@@ -41,15 +41,15 @@ export class HeartbeatLoop {
 
   /** One heartbeat; a failure is counted, the next one follows anyway. */
   async send(): Promise<void> {
-    const beat = this.compose();
     try {
+      const beat = this.compose();
       const record = { key: Buffer.from(`${beat.kind}/${beat.id}`), value: encode('Heartbeat', beat) };
       const { baseOffset } = await this.options.log.append(this.options.topic, asPartition(0), [record]);
       this.lastOffset = baseOffset;
       this.counts.sent++;
     } catch (error) {
       if (this.counts.failed++ % 100 === 0)
-        this.options.logger.warn({ error: messageOf(error) }, 'a heartbeat could not be appended');
+        this.options.logger.warn({ error: messageOf(error) }, 'a heartbeat could not be sent');
     }
   }
 

@@ -1,16 +1,19 @@
-import { asPartition, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { asPartition, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
+import { pause } from './copy/byte-rate';
 import { nodeLimits } from './node-limits';
 
 /**
  * Records that a node would like to have in a topic, but never waits for: copies of bad records, digests. Bounded; an
- * append that fails is tried again, since a copy twice is harmless.
+ * append that fails is tried again, since a copy twice is harmless. What is too large together goes in parts; a record
+ * that is too large alone is dropped, or it would hold back all behind it for ever.
  */
 export class RecordOutbox {
   private waiting: LogRecord[] = [];
   private running = false;
-  private closed = false;
-  private cancelPause: () => void = () => undefined;
+  private readonly closing = new AbortController();
+  /** Records of the next append. */
+  private atOnce: number = recordsAtOnce;
   private counts = { appended: 0, dropped: 0, failures: 0 };
 
   constructor(
@@ -24,7 +27,7 @@ export class RecordOutbox {
   }
 
   add(record: LogRecord): void {
-    if (this.closed || this.waiting.length >= nodeLimits.outboxRecordsMax) {
+    if (this.closing.signal.aborted || this.waiting.length >= nodeLimits.outboxRecordsMax) {
       if (this.counts.dropped++ === 0)
         this.options.logger.warn(
           { topic: this.topic, waitingMax: nodeLimits.outboxRecordsMax },
@@ -38,31 +41,53 @@ export class RecordOutbox {
 
   /** Drops what is not under way. */
   close(): void {
-    this.closed = true;
     this.waiting = [];
-    this.cancelPause();
+    this.closing.abort();
   }
 
   private async run(): Promise<void> {
+    const { timers, logger } = this.options;
     this.running = true;
     while (this.waiting.length > 0) {
-      const some = this.waiting.slice(0, 16);
+      const some = this.waiting.slice(0, this.atOnce);
       try {
         await this.log.append(this.topic, asPartition(0), some);
         this.waiting.splice(0, some.length);
         this.counts.appended += some.length;
+        this.atOnce = recordsAtOnce;
       } catch (error) {
         this.counts.failures++;
-        this.options.logger.debug({ topic: this.topic, error: messageOf(error) }, 'copies of records wait');
-        await new Promise<void>((resolve) => {
-          const cancel = this.options.timers.after(nodeLimits.outboxRetryMs, resolve);
-          this.cancelPause = () => {
-            cancel();
-            resolve();
-          };
-        });
+        if (failureCode(error) === 'TOO_LARGE') {
+          this.divide(some, error);
+          continue;
+        }
+        logger.debug({ topic: this.topic, error: messageOf(error) }, 'copies of records wait');
+        await pause(timers, nodeLimits.outboxRetryMs, this.closing.signal);
       }
     }
     this.running = false;
   }
+
+  private divide(some: readonly LogRecord[], error: unknown): void {
+    const [first] = some;
+    if (some.length > 1 || first === undefined) {
+      this.atOnce = Math.ceil(some.length / 2);
+      return;
+    }
+    // It may have been closed meanwhile.
+    if (this.waiting[0] === first) this.waiting.shift();
+    this.counts.dropped++;
+    this.atOnce = recordsAtOnce;
+    this.options.logger.error(
+      {
+        topic: this.topic,
+        key: first.key?.toString('latin1'),
+        bytes: first.value?.length ?? 0,
+        error: messageOf(error),
+      },
+      'a record is larger than its topic takes and is not copied; raise max.message.bytes of the topic',
+    );
+  }
 }
+
+const recordsAtOnce = 16;

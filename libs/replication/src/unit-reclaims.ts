@@ -3,6 +3,7 @@ import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
 import { type Clock, type Logger, messageOf, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { type Reclaim, reclaimsOf } from './assignment';
+import { pause } from './copy/byte-rate';
 import { nodeLimits } from './node-limits';
 import type { ReplicaHost } from './replica-host';
 
@@ -45,7 +46,7 @@ export class UnitReclaims {
   }
 
   private async reclaim(key: string, unit: Reclaim): Promise<void> {
-    const { disk, host, logger, nodeId, clock, newId } = this.options;
+    const { disk, host, logger, nodeId, clock, timers, newId } = this.options;
     const { signal } = this.stopping;
     while (!signal.aborted && this.view.state.unit(unit.unitId)?.state === 'reclaiming') {
       try {
@@ -58,15 +59,8 @@ export class UnitReclaims {
       } catch (error) {
         if (signal.aborted) return;
         logger.warn({ ...unit, error: messageOf(error) }, 'a unit is not reclaimed yet; trying again');
-        await this.pause(nodeLimits.registerRetryMaxMs);
+        await pause(timers, nodeLimits.registerRetryMaxMs, signal);
       }
     }
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.options.timers.after(ms, resolve);
-      this.stopping.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
   }
 }
