@@ -137,14 +137,3 @@ export function upperBound(prefix: Buffer): Buffer {
   bound[bound.length - 1] = (bound[bound.length - 1] as number) + 1;
   return bound;
 }
-
-/** A partition of an open replica. */
-export interface PartitionPlace {
-  readonly log: PartitionLog;
-  /** Read by everybody: as of the last finished write. */
-  current: Mark;
-  unreadableBelow: number;
-  /** Runs ahead of the persisted position by batches that hold nothing of this chunk. */
-  stagedNext: number;
-  lastPersistMs: number;
-}

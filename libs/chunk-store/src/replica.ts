@@ -1,9 +1,10 @@
-import { assert, asOffset, type Partition } from '@levee/kernel';
+import { assert, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, partitionsOf } from '@levee/keyspace';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { copyProblem } from './copy/copy-record';
 import { copiesAtOnce, type ReplicaDatabase } from './engine';
-import { type BatchWriter, PartitionLog, type PartitionPlace } from './partition-log';
+import { type BatchWriter, PartitionLog } from './partition-log';
+import { PartitionPlace } from './partition-place';
 import { freshPosition, type Mark } from './position-record';
 import type { PreparedBatch } from './prepared-batch';
 import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from './replica-identity';
@@ -61,12 +62,7 @@ export class Replica {
     this.cache = values && new ValueCache(values);
     this.seed = chunkSeed(identity.chunkId);
     this.reusesBuffers = copiesAtOnce(db);
-    for (const log of logs) {
-      const { nextOffset, leaderEpoch, completeAtMs, unreadableBelow } = log.stagedPosition;
-      const current = { nextOffset, leaderEpoch, completeAtMs };
-      const place = { log, current, unreadableBelow, stagedNext: nextOffset, lastPersistMs: completeAtMs };
-      this.places.set(log.partition, place);
-    }
+    for (const log of logs) this.places.set(log.partition, new PartitionPlace(log));
   }
 
   /**
@@ -108,13 +104,7 @@ export class Replica {
   }
 
   position(partition: number): ReplicaPosition {
-    const { current, unreadableBelow } = this.place(partition);
-    return {
-      nextOffset: asOffset(current.nextOffset),
-      leaderEpoch: current.leaderEpoch,
-      completeAtMs: current.completeAtMs,
-      unreadableBelow: asOffset(unreadableBelow),
-    };
+    return this.place(partition).position;
   }
 
   /** Next offset alone, for the read path. */
@@ -127,9 +117,24 @@ export class Replica {
     return this.place(partition).stagedNext;
   }
 
+  /** Leader epoch that belongs to `stagedNext`. */
+  stagedEpoch(partition: number): number {
+    return this.place(partition).stagedEpoch;
+  }
+
+  /** Log time (ms since 1970) at which it last missed nothing of the partition. */
+  completeAtMs(partition: number): number {
+    return this.place(partition).current.completeAtMs;
+  }
+
+  /** Nothing of the partition was ever seen here. */
+  isFresh(partition: number): boolean {
+    return this.place(partition).fresh;
+  }
+
   /**
-   * Says that at log time `completeAtMs` the replica missed nothing: at the end of the partition, or while it is
-   * empty, for all it will read from offset 0 is what the log holds from then on.
+   * Says that at log time `completeAtMs` the replica missed nothing: at the end of the partition, or while it is fresh,
+   * for all it will read from offset 0 is what the log holds from then on.
    */
   noteComplete(partition: number, completeAtMs: number): void {
     this.markComplete(this.place(partition), completeAtMs);
@@ -137,8 +142,7 @@ export class Replica {
 
   /** True when the replica has not yet seen again what it had seen before it was rewound (I13). */
   rewoundAt(partition: number): boolean {
-    const { current, unreadableBelow } = this.place(partition);
-    return current.nextOffset < unreadableBelow;
+    return this.place(partition).rewound;
   }
 
   /** Why the chain of a partition was found broken at open, else `undefined`. */
@@ -159,24 +163,29 @@ export class Replica {
    * position are skipped, so a batch may overlap what was applied, but may not begin above it. What is written is
    * copied before this returns; calls may overlap and keep their order. `afterWrite` runs right after this write and
    * before the next: the place for a snapshot at a barrier. `completeAtMs` is given when the span ends at the end of
-   * the partition.
+   * the partition. Fails when this write or one before it failed, also for a span that was handed in before.
    */
   apply(batch: PreparedBatch, span: BatchSpan, completeAtMs?: number, afterWrite?: () => void): Promise<void> {
     const partition = batch.batch.partition;
     const place = this.place(partition);
     assert(span.firstOffset <= place.stagedNext, `I12: records ${place.stagedNext}..${span.firstOffset} are missing`);
     if (span.nextOffset <= place.stagedNext) {
-      if (completeAtMs !== undefined && span.nextOffset === place.stagedNext) this.markComplete(place, completeAtMs);
-      return afterWrite === undefined ? this.queue : this.enqueue(async () => afterWrite());
+      // Behind the writes under way: before them it does not stand there, and one of them may fail.
+      const atEndMs = span.nextOffset === place.stagedNext ? completeAtMs : undefined;
+      return this.enqueue(async () => {
+        if (atEndMs !== undefined) this.markComplete(place, atEndMs);
+        afterWrite?.();
+      });
     }
     this.throwIfUnusable();
     this.space.throwIfFull();
     const writer = this.db.batch();
     const bytes = this.stageRecords(batch, span, place.stagedNext, writer);
     place.stagedNext = span.nextOffset;
+    place.stagedEpoch = Math.max(batch.batch.leaderEpoch, place.stagedEpoch);
     const next: Mark = {
       nextOffset: span.nextOffset,
-      leaderEpoch: Math.max(batch.batch.leaderEpoch, place.log.stagedPosition.leaderEpoch),
+      leaderEpoch: place.stagedEpoch,
       completeAtMs: Math.max(completeAtMs ?? 0, place.log.stagedPosition.completeAtMs),
     };
     const persisted = place.log.stagedPosition.nextOffset;
@@ -239,12 +248,9 @@ export class Replica {
       const value = found.raw.subarray(again.valueStart);
       return { readable: true, offset: found.offset, expiresAtMs: again.expiresAtMs, value };
     }
-    return {
-      readable: false,
-      offset: found.offset,
-      partition: this.partitionOfKey(databaseKey.subarray(dataPrefixBytes)),
-      reason: again.reason,
-    };
+    const { hashAlgorithm, partitions } = this.identity;
+    const partition = partitionOf(hashOf(databaseKey.subarray(dataPrefixBytes), hashAlgorithm), partitions);
+    return { readable: false, offset: found.offset, partition, reason: again.reason };
   }
 
   /** The checked raw entry, for copies and digests. */
@@ -295,10 +301,6 @@ export class Replica {
     const place = this.places.get(partition);
     assert(place !== undefined, `I9: chunk ${this.identity.chunkId} has no slot in partition ${partition}`);
     return place;
-  }
-
-  private partitionOfKey(key: Uint8Array): Partition {
-    return partitionOf(hashOf(key, this.identity.hashAlgorithm), this.identity.partitions);
   }
 
   /** Drops cached values that a finished write replaced, before its position counts. Until then the old ones are true. */

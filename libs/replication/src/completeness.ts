@@ -1,12 +1,10 @@
-import type { ReplicaPosition } from '@levee/chunk-store';
-
 /**
  * [safety] Why a replica can no longer be trusted: away, slow or rewound for longer than tombstones are kept for sure,
  * so that deleted keys might come back (I5). `undefined` while it can. Times by the log's clock, in ms since 1970.
  */
 export function overdueReason(
   of: number | string,
-  { completeAtMs }: Pick<ReplicaPosition, 'completeAtMs'>,
+  completeAtMs: number,
   times: { readonly nowMs: number; readonly deleteRetentionMs: number },
 ): string | undefined {
   const withinMs = times.deleteRetentionMs / 2;

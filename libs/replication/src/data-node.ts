@@ -10,7 +10,6 @@ import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
 import {
-  asPartition,
   type Clock,
   failureCode,
   type Logger,
@@ -32,6 +31,7 @@ import { positionsOf } from './heartbeat-positions';
 import { IoScheduler } from './io/io-scheduler';
 import { snapshotReader } from './io/snapshot-reader';
 import { LogClock } from './log-clock';
+import { LogTime } from './log-time';
 import { NodeFormat } from './node-format';
 import { nodeLimits } from './node-limits';
 import { replicaNumbers, replicasAndFiles, scrubNumbers } from './node-report';
@@ -63,6 +63,7 @@ export class DataNode {
   private readonly log: Log;
   private readonly view: ClusterView;
   private readonly logClock: LogClock;
+  private readonly logTime: LogTime;
   private readonly quarantine: RecordOutbox;
   private readonly digestsOut: RecordOutbox;
   private readonly heartbeats: HeartbeatLoop;
@@ -88,7 +89,6 @@ export class DataNode {
   private beats = 0;
   private closed = false;
   private endDecisions: () => void = () => undefined;
-  private cancelClock: () => void = () => undefined;
 
   constructor(
     private readonly config: DataNodeConfig,
@@ -111,6 +111,8 @@ export class DataNode {
     this.digestsOut = new RecordOutbox(this.log, config.topics.digests, shared);
     const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
+    const { heartbeats } = this;
+    this.logTime = new LogTime(this.logClock, { ...shared, log: this.log, topic: beat.topic, heartbeats });
     const doors = world.network === undefined ? shared : { ...shared, network: world.network };
     this.diskGauge = new DiskGauge(config.folder, { ...shared, diskSpace: world.diskSpace ?? spaceOf });
     const budget = networkBudget(config.memoryBudgetBytes, this.timers);
@@ -228,7 +230,7 @@ export class DataNode {
     this.problem = 'stopping';
     this.diskGauge.stop();
     this.endDecisions();
-    this.cancelClock();
+    this.logTime.stop();
     this.reclaims?.stop();
     this.moves?.stop();
     this.format?.stop();
@@ -253,8 +255,8 @@ export class DataNode {
     const clusterId = await this.clusterId();
     await disk.joinCluster(clusterId);
     this.problem = 'asking the log for its time';
-    await this.heartbeats.send();
-    await this.readLogClock();
+    await this.logTime.known();
+    if (this.closed) return;
     const { clock, timers, logger, log, logClock, identity, quarantine } = this;
     const { copyBytesPerSecond, digestBytesPerSecond } = this.config;
     const io = new IoScheduler({ clock, timers, digestBytesPerSecond });
@@ -290,7 +292,7 @@ export class DataNode {
     this.problem = undefined;
     this.heartbeats.start();
     this.scrub.start();
-    this.watchLogClock();
+    void this.logTime.watch();
     const httpAddress = await this.httpAddress;
     if (this.closed) return;
     const facts = { identity, domain: this.config.domain, respAddress: this.respAddress, httpAddress, featureLevel };
@@ -367,32 +369,5 @@ export class DataNode {
       freeDiskBytes: this.diskGauge.latest?.freeBytes ?? -1,
       errors: [],
     };
-  }
-
-  private watchLogClock(): void {
-    if (this.closed) return;
-    this.cancelClock = this.timers.after(nodeLimits.logClockMs, () => {
-      void this.readLogClock().finally(() => this.watchLogClock());
-    });
-  }
-
-  /** Reads the append time of an own heartbeat: the log's own time, whatever this machine's clock says. */
-  private async readLogClock(): Promise<void> {
-    const nextOffset = this.heartbeats.lastOffset;
-    if (nextOffset === undefined) return;
-    const stop = new AbortController();
-    const options = { signal: stop.signal, bytesMax: 4096, idleMs: 100, unavailableMs: 2_000 };
-    const from = { nextOffset, leaderEpoch: -1 };
-    try {
-      for await (const { records } of this.log.tail(this.config.topics.heartbeats, asPartition(0), from, options)) {
-        const record = records[0];
-        if (record !== undefined) this.logClock.observe(record.timestampMs);
-        return;
-      }
-    } catch (error) {
-      this.logger.debug({ error: messageOf(error) }, 'the time of the log could not be read');
-    } finally {
-      stop.abort();
-    }
   }
 }

@@ -14,8 +14,8 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
     state: hosted.full && hosted.state === 'following' ? 'full' : hosted.state,
     readable: hosted.readable,
     problem: hosted.readable ? (hosted.problem ?? null) : hosted.reason,
-    liveKeys: hosted.liveKeys,
-    liveBytes: hosted.liveBytes,
+    liveKeys: hosted.swept.liveKeys,
+    liveBytes: hosted.swept.liveBytes,
     storedBytes: hosted.storedBytes,
     capacityBytes: hosted.assignment.capacityBytes,
     positions: hosted.partitions.map((partition) => {

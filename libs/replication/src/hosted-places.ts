@@ -1,5 +1,6 @@
 import type { Replica } from '@levee/chunk-store';
 import type { Partition } from '@levee/kernel';
+import type { PartitionOffsets } from '@levee/log';
 import type { HostedPlace } from './hosted-place';
 import { PositionWaits, type WaitBudget } from './position-waits';
 
@@ -7,6 +8,8 @@ import { PositionWaits, type WaitBudget } from './position-waits';
 export class HostedPlaces {
   readonly all: readonly HostedPlace[];
   private readonly byPartition = new Map<number, HostedPlace>();
+  /** How often other ends came to count: an answer to an earlier question says nothing of them. */
+  private questions = 0;
 
   constructor(
     readonly partitions: readonly Partition[],
@@ -33,14 +36,21 @@ export class HostedPlaces {
 
   /** Another decision counts from now on: the ends must be read after it. */
   forgetEnds(): void {
+    this.questions++;
     for (const place of this.all) place.mustReach = undefined;
   }
 
-  forgetAges(): void {
+  /** Another database is opened: what the one before it had reached is nothing that this one has. */
+  forgetAll(): void {
+    this.forgetEnds();
     for (const place of this.all) place.atEndMs = undefined;
   }
 
-  learnEnds(ends: readonly { readonly partition: Partition; readonly endOffset: number }[]): void {
+  /** [safety] An answer counts only if it was asked for after the decision (I13); else `endsKnown` stays false. */
+  async learnEnds(ask: () => Promise<readonly PartitionOffsets[]>): Promise<void> {
+    const { questions } = this;
+    const ends = await ask();
+    if (questions !== this.questions) return;
     for (const { partition, endOffset } of ends) {
       const place = this.byPartition.get(partition);
       if (place !== undefined) place.mustReach ??= endOffset;

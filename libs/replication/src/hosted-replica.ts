@@ -13,7 +13,7 @@ import { nodeLimits } from './node-limits';
 import { openReplica } from './open-replica';
 import { openVerdict } from './open-verdict';
 import type { FeedMember } from './partition-feed';
-import { addCounts, nothingCounted, type ReplicaCounts } from './replica-load';
+import { addCounts, notSwept, nothingCounted, type ReplicaCounts, type Swept } from './replica-load';
 
 /** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
 export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
@@ -38,16 +38,11 @@ export class HostedReplica implements FeedMember {
   private filesDamaged = false;
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
-  private rebuildsDone = 0;
+  rebuilds = 0;
   readonly quota: ChunkQuota;
   /** Reads and records of databases closed since. */
   private counted = nothingCounted;
-  /** Of the last sweep. */
-  liveKeys = 0;
-  liveBytes = 0;
-  sweptAtPosition = -1;
-  /** The last sweep saw keys that expire: worth another look even if nothing was written. */
-  mayExpire = false;
+  swept: Swept = notSwept;
 
   constructor(
     private readonly world: HostedWorld,
@@ -72,8 +67,9 @@ export class HostedReplica implements FeedMember {
     return defined(this.current, `an open replica of ${this.chunkId}`);
   }
 
-  get rebuilds(): number {
-    return this.rebuildsDone;
+  /** Still the open one. */
+  holds(replica: Replica): boolean {
+    return this.current === replica;
   }
 
   /** Counters since this process took the replica up; they do not fall when its database is opened anew. */
@@ -171,6 +167,10 @@ export class HostedReplica implements FeedMember {
 
   // FeedMember
 
+  mayGoOn(partition: Partition): boolean {
+    return this.state === 'following' && !this.isOverdue(partition);
+  }
+
   advanced(partition: Partition, atEndMs: number | undefined): void {
     const place = this.places.at(partition);
     if (place === undefined || this.state !== 'following') return;
@@ -179,7 +179,6 @@ export class HostedReplica implements FeedMember {
     if (atEndMs !== undefined) place.atEndMs = atEndMs;
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
-    if (atEndMs === undefined) this.isOverdue(partition);
   }
 
   failed(error: unknown): void {
@@ -192,11 +191,10 @@ export class HostedReplica implements FeedMember {
     if (todo === 'standStill') return this.standStill();
     if (code === 'UNIT_FULL') {
       // It stands still at its position and says so; what it holds can still be read by who accepts its age.
-      this.retry(async () => {
+      return this.retry(async () => {
         await this.current?.space.measure();
-        this.attach();
+        if (this.state === 'following') this.attach();
       });
-      return;
     }
     this.complete = false;
     this.state = 'opening';
@@ -257,7 +255,7 @@ export class HostedReplica implements FeedMember {
     this.state = 'rebuilding';
     this.problem = reason;
     this.detach();
-    this.places.forgetAges();
+    this.places.forgetAll();
     this.later(() => this.world.rebuilds.pass(() => this.rebuildNow(reason)));
   }
 
@@ -280,7 +278,7 @@ export class HostedReplica implements FeedMember {
     if (this.filesDamaged) await this.world.disk.setAside(unitId, generation, reason);
     else await this.world.disk.clearUnit(unitId, generation);
     this.filesDamaged = false;
-    this.rebuildsDone++;
+    this.rebuilds++;
     if (this.isClosed) return;
     this.state = 'opening';
     await this.openNow();
@@ -327,7 +325,7 @@ export class HostedReplica implements FeedMember {
   private async readEnds(): Promise<void> {
     while (!this.isClosed && this.state === 'following' && !this.places.endsKnown) {
       try {
-        this.places.learnEnds(await this.world.log.offsets(this.identity.binlog));
+        await this.places.learnEnds(() => this.world.log.offsets(this.identity.binlog));
         this.review();
       } catch (error) {
         this.world.logger.debug({ chunkId: this.chunkId, error: messageOf(error) }, 'waiting for the binlog');
@@ -349,7 +347,7 @@ export class HostedReplica implements FeedMember {
   private isOverdue(partition: Partition): boolean {
     const deleteRetentionMs = this.world.retentions.of(this.identity.binlog);
     const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
-    const reason = overdueReason(partition, this.replica.position(partition), times);
+    const reason = overdueReason(partition, this.replica.completeAtMs(partition), times);
     if (reason !== undefined) this.mustRebuild(reason);
     return reason !== undefined;
   }
@@ -366,6 +364,8 @@ export class HostedReplica implements FeedMember {
     const replica = this.current;
     this.counted = this.counts;
     this.current = undefined;
+    this.swept = notSwept;
+    this.places.forgetAll();
     await replica?.close().catch((error: unknown) => {
       this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica did not close cleanly');
     });

@@ -23,6 +23,9 @@ export const nodeLimits = {
   feedIdleMsMin: 25,
   /** Fetched, not yet applied bytes of one tail. */
   tailBytesMax: 1 << 20,
+  /** Pieces of a partition that wait for the disk at its end, and bytes of their records; then its feed stops reading. */
+  applyPiecesMax: 16,
+  applyBytesMax: 1 << 20,
   /** LevelDB writes a second above which feeds at the end gather records before they write; see `ApplyPace`. */
   appliesPerSecond: 1_000,
   /** Writes in one go before that counts. */

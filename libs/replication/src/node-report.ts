@@ -38,7 +38,7 @@ export function replicaNumbers(host: ReplicaHost | undefined): Numbers {
     reads: sum((each) => each.stats.reads),
     cacheHits: sum((each) => each.stats.cacheHits),
     storedBytes: sum((each) => each.sizeBytes),
-    liveKeys: replicas.reduce((total, { liveKeys }) => total + liveKeys, 0),
+    liveKeys: replicas.reduce((total, { swept }) => total + swept.liveKeys, 0),
   };
 }
 

@@ -1,5 +1,5 @@
 import { Replica, type ReplicaDatabase, type ReplicaIdentity } from '@levee/chunk-store';
-import type { Partition } from '@levee/kernel';
+import { Failure, type Partition } from '@levee/kernel';
 import type { Assignment } from './assignment';
 import type { HostedWorld } from './hosted-world';
 
@@ -17,13 +17,16 @@ export async function openReplica(
 ): Promise<Replica> {
   const { unitId, generation, capacityBytes } = assignment;
   try {
+    // [safety] The node's own clock would do for a lower bound only if nobody ever set it wrong.
+    const logNowMs = logClock.nowMs();
+    if (logNowMs === undefined) throw new Failure('LOG_TIME_UNKNOWN', 'the log has not told its time yet');
     const chainBytes = budget.writeBufferBytes * 3;
     const replica = await Replica.open(db, identity, { chainBytes, capacityBytes, values });
     for (const partition of partitions) {
       const problem = replica.rewindProblem(partition);
       if (problem !== undefined)
         logger.warn({ chunkId: identity.chunkId, partition, problem }, 'a replica was rewound');
-      if (replica.nextOffset(partition) === 0) replica.noteComplete(partition, logClock.bestMs());
+      if (replica.isFresh(partition)) replica.noteComplete(partition, logNowMs);
     }
     return replica;
   } catch (error) {

@@ -159,8 +159,7 @@ export class ReplicaHost {
     for (const [key, hosted] of this.hosted)
       if (!wanted.has(key)) {
         this.hosted.delete(key);
-        const closed = hosted.close().finally(() => this.closing.delete(key));
-        this.closing.set(key, closed);
+        this.closeLater(key, hosted);
         changed = true;
       }
     for (const [key, assignment] of wanted) {
@@ -177,6 +176,14 @@ export class ReplicaHost {
       else void before.then(() => hosted.open());
     }
     if (changed) this.index();
+  }
+
+  /** One that was closed before may still be at it: the unit is free when both are done. */
+  private closeLater(key: string, hosted: HostedReplica): void {
+    const closed = Promise.all([this.closing.get(key), hosted.close()]).then(() => {
+      if (this.closing.get(key) === closed) this.closing.delete(key);
+    });
+    this.closing.set(key, closed);
   }
 
   /** Resolves when nothing of this unit generation is open any more. */
@@ -302,16 +309,15 @@ export class ReplicaHost {
       await this.retentions.learn(hosted.identity.binlog).catch(() => undefined);
       if (!hosted.readable) continue;
       const position = hosted.partitions.reduce((sum, partition) => sum + hosted.nextOffset(partition), 0);
-      if (position === hosted.sweptAtPosition && !hosted.mayExpire) continue;
+      if (position === hosted.swept.atPosition && !hosted.swept.mayExpire) continue;
       try {
-        const { space } = hosted.replica;
-        const { appliedBytes } = space;
-        const swept = await sweepExpired(hosted.replica, logNowMs, this.io.pace('sweep'));
-        space.swept(swept.liveBytes, appliedBytes);
-        hosted.liveKeys = swept.liveKeys;
-        hosted.liveBytes = swept.liveBytes;
-        hosted.mayExpire = swept.expiring > 0;
-        hosted.sweptAtPosition = position;
+        const { replica } = hosted;
+        const { appliedBytes } = replica.space;
+        const { liveKeys, liveBytes, expiring } = await sweepExpired(replica, logNowMs, this.io.pace('sweep'));
+        replica.space.swept(liveBytes, appliedBytes);
+        // What was counted of a database that is gone says nothing of the one that came after it.
+        if (hosted.holds(replica))
+          hosted.swept = { liveKeys, liveBytes, atPosition: position, mayExpire: expiring > 0 };
       } catch (error) {
         if (this.stopped) return;
         logger.warn({ chunkId: hosted.chunkId, error: messageOf(error) }, 'a sweep failed');

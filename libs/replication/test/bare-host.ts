@@ -54,10 +54,17 @@ export class BareHost {
     const shared = { clock: systemClock, timers: systemTimers, logger };
     const identity = { nodeId, storeId: disk.storeId, incarnation: randomUUID() };
     class AheadLogClock extends LogClock {
-      override bestMs(): number {
-        return super.bestMs() + logTimeAheadMs();
+      override nowMs(): number | undefined {
+        const nowMs = super.nowMs();
+        return nowMs === undefined ? undefined : nowMs + logTimeAheadMs();
+      }
+      override at(monotonicMs: number): number | undefined {
+        const atMs = super.at(monotonicMs);
+        return atMs === undefined ? undefined : atMs + logTimeAheadMs();
       }
     }
+    const logClock = new AheadLogClock(systemClock);
+    logClock.observe(systemClock.nowMs());
     const reader = new LoopReader({ copy: systemClock, digest: systemClock });
     const digests = new DigestQueue(identity, new RecordOutbox(log, topics.digests, shared), { ...shared, reader });
     const host = new ReplicaHost({
@@ -67,7 +74,7 @@ export class BareHost {
       identity,
       disk,
       log,
-      logClock: new AheadLogClock(systemClock),
+      logClock,
       budget: engineBudgetDefault,
       values: new ValueBudget(1 << 20),
       digests,

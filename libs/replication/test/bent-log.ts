@@ -21,6 +21,9 @@ export class BentLog implements Log {
   onBatch: (batch: LogBatch) => LogBatch = (batch) => batch;
   onOffsets: (topic: string, offsets: PartitionOffsets[]) => PartitionOffsets[] = (_, offsets) => offsets;
 
+  /** Between an answer about offsets and who asked for it. */
+  onOffsetsAnswered: (topic: string) => Promise<void> = () => Promise.resolve();
+
   constructor(private readonly log: Log) {}
 
   get description(): string {
@@ -52,7 +55,9 @@ export class BentLog implements Log {
     for await (const batch of this.log.tail(topic, partition, from, options)) yield this.onBatch(batch);
   }
   async offsets(topic: string): Promise<PartitionOffsets[]> {
-    return this.onOffsets(topic, await this.log.offsets(topic));
+    const answer = this.onOffsets(topic, await this.log.offsets(topic));
+    await this.onOffsetsAnswered(topic);
+    return answer;
   }
   offsetAt(topic: string, partition: Partition, timeMs: number): Promise<Offset> {
     return this.log.offsetAt(topic, partition, timeMs);

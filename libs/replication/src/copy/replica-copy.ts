@@ -161,7 +161,7 @@ export class ReplicaCopy {
     if (completeAtMs === undefined) return undefined;
     const deleteRetentionMs = this.world.retentions.of(this.options.identity.binlog);
     const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
-    return overdueReason('its pieces', { completeAtMs }, times);
+    return overdueReason('its pieces', completeAtMs, times);
   }
 
   private countRestart(why: string): void {

@@ -1,0 +1,107 @@
+import { MemoryLevel } from 'memory-level';
+import { Replica, type ReplicaDatabase } from '@levee/chunk-store';
+import type { Partition } from '@levee/kernel';
+import type { FeedMember } from '@levee/replication';
+import { scriptedIdentity } from './scripted-log';
+
+/** A replica in memory at the end of a feed, whose writes a test may hold back or let fail. */
+export class FedReplica implements FeedMember {
+  /** What it was told, in order. */
+  readonly told: { readonly nextOffset: number; readonly atEndMs: number | undefined }[] = [];
+  readonly rebuilds: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly troubles: string[] = [];
+  trusted = true;
+  private gate: Promise<void> | undefined;
+  private open: () => void = () => undefined;
+  private failing: Error | undefined;
+
+  private constructor(
+    readonly name: string,
+    readonly replica: Replica,
+  ) {}
+
+  static async open(name: string): Promise<FedReplica> {
+    const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
+    await db.open();
+    const database = db as unknown as ReplicaDatabase;
+    const fed = new FedReplica(name, await Replica.open(database, scriptedIdentity));
+    fed.bend(database);
+    return fed;
+  }
+
+  /** Applied. */
+  get at(): number {
+    return this.replica.nextOffset(0);
+  }
+
+  /** Said to have stood at the end since it was told so many things. */
+  atEndSince(told: number): boolean {
+    return this.told.slice(told).some(({ atEndMs }) => atEndMs !== undefined);
+  }
+
+  /** Writes wait from now on. */
+  hold(): void {
+    this.gate ??= new Promise((resolve) => (this.open = resolve));
+  }
+
+  letGo(): void {
+    this.gate = undefined;
+    this.open();
+  }
+
+  /** Every write that is not done yet fails. */
+  fail(error: Error): void {
+    this.failing = error;
+  }
+
+  mayGoOn(): boolean {
+    return this.trusted;
+  }
+
+  advanced(_: Partition, atEndMs: number | undefined): void {
+    this.told.push({ nextOffset: this.at, atEndMs });
+  }
+
+  mustRebuild(reason: string): void {
+    this.rebuilds.push(reason);
+  }
+
+  failed(error: unknown): void {
+    this.failures.push(error);
+  }
+
+  trouble(_: Partition, problem: string | undefined): void {
+    if (problem !== undefined) this.troubles.push(problem);
+  }
+
+  barrier(): void {
+    throw new Error('nobody asked for a digest');
+  }
+
+  wantsDigest(): boolean {
+    return false;
+  }
+
+  /** Every key with the raw value of its record. */
+  async contents(): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for await (const [key, stored] of this.replica.db.iterator({ gte: Buffer.from('d/'), lt: Buffer.from('d0') }))
+      found.set(key.subarray(2).toString(), this.replica.readStored(key, stored).raw.toString('latin1'));
+    return found;
+  }
+
+  private bend(db: ReplicaDatabase): void {
+    const batch = db.batch.bind(db) as () => { write: (...options: unknown[]) => Promise<void> };
+    db.batch = (() => {
+      const chained = batch();
+      const { write } = chained;
+      chained.write = async (...options) => {
+        while (this.gate !== undefined) await this.gate;
+        if (this.failing !== undefined) throw this.failing;
+        await write.apply(chained, options);
+      };
+      return chained;
+    }) as unknown as typeof db.batch;
+  }
+}
