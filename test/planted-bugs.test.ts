@@ -1,14 +1,19 @@
-import { type ClusterEvent, decide } from '@levee/cluster';
+import { type ClusterEvent, type ClusterState, decide } from '@levee/cluster';
+import type { Command, PlanState } from '@levee/events';
+import { isReservedKey } from '@levee/kernel';
 import type { LogBatch, StoredRecord } from '@levee/log';
 import { OperationFailed } from './history/key-client';
 import { crashRun, type RunReport } from './simulation/crash-run';
+import { staleLeaders } from './simulation/failure-scenarios';
 import { promote, split } from './simulation/plan-scenarios';
 import type { PlantedBug } from './simulation/planted-bug';
+import { rollbackLost } from './simulation/return-scenarios';
 import type { Scenario } from './simulation/scenario';
 import { topics } from './simulation/simulated-cluster';
 import { seed } from './support/seed';
 
 /** Keys that are written once, before anything else happens; those that end with 0 are deleted then. */
+const isFence = (key: Buffer | null): boolean => key !== null && isReservedKey(key) && key.includes('fence/');
 const isOf = (key: Buffer | null, text: string): boolean => key?.toString() === text;
 /** Keys that the judged clients write. */
 const isWorkload = (key: Buffer | null): boolean => /^[st]\d+$/.test(key?.toString() ?? '');
@@ -64,6 +69,23 @@ function refusesOnce(): PlantedBug {
     },
   };
 }
+
+/** A strong read that asks the log where it ends, instead of appending a fence and waiting for that. */
+const asksForTheEnd: PlantedBug = {
+  appended: (by, topic, records) =>
+    by.startsWith('p') && topic.startsWith('levee.binlog.') && records.every(({ key }) => isFence(key)) ? [] : records,
+};
+
+/** Rules that throw for a command in some state, as an assert does that is wrong. */
+const throwing = (when: (state: ClusterState, command: Command) => boolean): PlantedBug => ({
+  decide: (state, command, context) => {
+    if (when(state, command)) throw new Error('an assert that is wrong');
+    return decide(state, command, context);
+  },
+});
+
+const planNamed = (state: ClusterState, { payload }: Command): PlanState | undefined =>
+  state.plan((JSON.parse(payload) as { planId?: string }).planId ?? '');
 
 interface Case {
   readonly bug: string;
@@ -142,6 +164,26 @@ const cases: readonly Case[] = [
     scenario: split,
     plant: () => ({ keeps: () => true }),
     named: /^I10: the disk of n\d still has/,
+  },
+  {
+    bug: 'a strong read that believes the end that a broker tells',
+    scenario: staleLeaders,
+    plant: () => asksForTheEnd,
+    named: /not linearizable/,
+  },
+  {
+    bug: 'a plan that cannot end because a replica that it made is lost',
+    scenario: rollbackLost,
+    plant: () =>
+      throwing(
+        (state, command) =>
+          command.kind === 'ReclaimPlan' &&
+          (planNamed(state, command)?.targets ?? []).some(({ chunkId }) =>
+            state.chunk(chunkId)?.replicas.some(({ role }) => role === 'dead'),
+          ),
+      ),
+    overMs: 12_000,
+    named: /rollback-lost being over .* reclaiming observe/,
   },
   {
     bug: 'slots without a route',

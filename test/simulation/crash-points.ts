@@ -1,4 +1,5 @@
 import { dice } from '../support/seed';
+import { shapeDefault } from './simulated-cluster';
 import type { Effect } from './trace';
 
 /** `power`: killed together with its machine, so that writes of units that were not synced may be gone. */
@@ -46,6 +47,10 @@ const soft = new Set(['append levee.heartbeats']);
 
 /** Short ones, ones past the take-over of a master, and some past the loss of a node. */
 const awayMs = [400, 1_500, 3_000, 6_000, 12_000] as const;
+
+/** Of a node, and for so long that it is given up: its replicas are dead, and then it returns. */
+export const isLoss = ({ victim, awayMs: away }: Pick<CrashPoint, 'victim' | 'awayMs'>): boolean =>
+  victim.startsWith('n') && away > shapeDefault.lostAfterMs;
 
 /**
  * Every phase of a scenario, every role in it, every kind of effect of that role: before and after it, killed, without

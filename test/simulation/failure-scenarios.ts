@@ -81,6 +81,27 @@ export const nodeLoss: Scenario = (() => {
   };
 })();
 
+/** Two of three replicas read from brokers that were deposed and do not know: they call an old end the end. */
+export const staleLeaders: Scenario = (() => {
+  let healed = false;
+  return {
+    name: 'stale-leaders',
+    shape: { nodes: 3, replicas: 3 },
+    begin: async (cluster) => {
+      healed = false;
+      const stale = ['n1', 'n2'];
+      for (const name of stale) await cluster.depose(name);
+      cluster.time.after(5_000, () => {
+        for (const name of stale) cluster.heal(name);
+        healed = true;
+      });
+    },
+    phase: () => (healed ? 'healed' : 'stale'),
+    over: (cluster) => healed && nodesAreReady(cluster),
+    roles: rolesOf,
+  };
+})();
+
 function nodesAreReady(cluster: SimulatedCluster): boolean {
   return [...cluster.nodes.values()].every(({ part }) => part.readyProblem() === undefined);
 }

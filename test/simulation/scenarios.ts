@@ -1,4 +1,4 @@
-import { failover, heal, nodeLoss, reclaim } from './failure-scenarios';
+import { failover, heal, nodeLoss, reclaim, staleLeaders } from './failure-scenarios';
 import {
   cancel,
   drain,
@@ -12,6 +12,7 @@ import {
   shift,
   split,
 } from './plan-scenarios';
+import { returnInCopy, rollbackLost } from './return-scenarios';
 import type { Scenario } from './scenario';
 
 /** Everything that a cluster goes through in the crash matrix. */
@@ -20,11 +21,14 @@ export const scenarios: readonly Scenario[] = [
   reclaim,
   nodeLoss,
   heal,
+  staleLeaders,
   move,
   split,
   merge,
   shift,
   rollback,
+  rollbackLost,
+  returnInCopy,
   cancel,
   promote,
   resize,

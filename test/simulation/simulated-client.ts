@@ -48,8 +48,10 @@ export class SimulatedClient implements KeyClient {
 
   async get(key: string): Promise<string | null> {
     const portal = this.door().process.name;
-    const found = await this.run('get', async ({ store, namespace, session }) => {
-      const { consistency } = this.choice;
+    const { consistency } = this.choice;
+    const found = await this.run('get', async ({ store, namespace, session: own }) => {
+      // Of a stranger a strong read shows what the log says; one of a session would be kept fresh by that alone.
+      const session = consistency === 'strong' ? store.session(namespace, undefined) : own;
       const entry = await store.get(namespace, Buffer.from(key), { consistency, session });
       return entry?.value.toString('utf8') ?? null;
     });

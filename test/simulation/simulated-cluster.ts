@@ -22,6 +22,7 @@ import { buggyLog, type PlantedBug } from './planted-bug';
 import { ProcessLog } from './process-log';
 import { SimulatedNetwork } from './simulated-network';
 import { SimulatedProcess } from './simulated-process';
+import { StaleLog } from './stale-log';
 import { SurvivingDisk } from './surviving-disk';
 import { Trace } from './trace';
 import { VirtualTime } from './virtual-time';
@@ -82,6 +83,7 @@ export class SimulatedCluster {
   readonly portals = new Map<string, Running<Portal>>();
   readonly dispatchers = new Map<string, Running<Dispatcher>>();
   readonly absences: Absence[] = [];
+  private readonly staleLogs = new Map<string, StaleLog>();
   /** Where the clients, the judge and people sit: nothing ever befalls it. */
   readonly outside: SimulatedProcess;
   private readonly starts = new Map<string, number>();
@@ -175,6 +177,23 @@ export class SimulatedCluster {
   resume(name: string): void {
     this.world.say(`-- ${name} goes on`);
     this.processOf(name)?.resume();
+    this.returns(name);
+  }
+
+  /**
+   * The broker that `name` reads binlogs from, and appends to, is deposed and does not know: until `heal` it tells the
+   * ends that it had. What is missing from there may be missing in an answer as if the process were away.
+   */
+  async depose(name: string): Promise<void> {
+    this.world.say(`-- ${name} has a deposed broker`);
+    const binlogs = [...this.view.state.namespaces()].map(({ binlog }) => binlog);
+    await this.staleLogs.get(name)?.depose(binlogs);
+    this.absences.push({ process: name, fromMs: this.time.nowMs, untilMs: Infinity });
+  }
+
+  heal(name: string): void {
+    this.world.say(`-- ${name} has found the leader`);
+    this.staleLogs.get(name)?.heal();
     this.returns(name);
   }
 
@@ -325,8 +344,9 @@ export class SimulatedCluster {
 
   private logOf(process: SimulatedProcess): ProcessLog {
     const { name } = process;
-    const log = buggyLog(this.log, name, this.bug);
-    return new ProcessLog(log, process, this.dice(`log ${name} ${this.starts.get(name)}`));
+    const log = new StaleLog(buggyLog(this.log, name, this.bug), this.time);
+    this.staleLogs.set(name, log);
+    return new ProcessLog(log.door, process, this.dice(`log ${name} ${this.starts.get(name)}`));
   }
 
   /** Dice of their own for everything that has a name: a throw more here changes nothing there. */
