@@ -39,7 +39,7 @@ export async function examineLogDirectly(brokers: string, terminal: Terminal): P
       return { findings: [], unknown: [{ what: 'the cluster', why, command }], looked };
     }
     const problem = await started(view);
-    const report = await examineCluster(view.state, { ...world, log, topics, ask });
+    const report = await examineCluster(view.state, { ...world, log, topics, ask, journalShort: view.short });
     if (problem === undefined) return report;
     const unread = { what: 'namespaces and nodes', why: problem, command: 'levee doctor   # again' };
     return { ...report, unknown: [unread, ...report.unknown] };

@@ -46,7 +46,7 @@ export class ClusterController {
       master: view.claim?.instance ?? null,
       counts: state.counts,
       /** No master, and plans that wait for others for too long: `levee doctor` and `levee plan show` have more. */
-      alarms: [...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())],
+      alarms: [...this.journalAlarm(), ...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())],
       nodes: viewNodes(state).map(({ node, units, replicas }) => ({
         nodeId: node.nodeId,
         state: node.state,
@@ -206,6 +206,12 @@ export class ClusterController {
         usable: target.link.usable,
       })),
     };
+  }
+
+  /** It explains why there is no master. */
+  private journalAlarm(): string[] {
+    const { short } = this.portal.view;
+    return short === undefined ? [] : [short];
   }
 
   private masterAlarm(): string[] {

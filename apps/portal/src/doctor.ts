@@ -52,6 +52,7 @@ export class Doctor {
       timers: systemTimers,
       ask,
       portalProblem: this.portal.readyProblem(),
+      journalShort: this.portal.view.short,
       maintenanceUntilMs: (nodeId) => this.maintenance.endOf(nodeId),
     });
   }

@@ -1,13 +1,14 @@
 import type { Checkpoint } from '@levee/events';
-import { asOffset, type Clock, defined, Failure, type Logger } from '@levee/kernel';
+import { asOffset, type Clock, Failure, type Logger } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
-import type { ControlTopics } from './control-topics';
+import { compactedTopics, type ControlTopics } from './control-topics';
 import { EntityTable } from './entity-table';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
-import { JournalChain } from './journal-chain';
+import { JournalChain, type ChainPosition } from './journal-chain';
 import { JournalFold, putEvent } from './journal-fold';
 import { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
+import { furthestAhead, isAhead, missingFrom, seenBy, shortSentence, witnessesIn, type Witness } from './witness';
 import { entityKey, type ClusterEvent } from '@levee/cluster';
 
 /** How a fold came to be, for status pages and for the master, which rewrites projections that were wrong. */
@@ -16,6 +17,12 @@ export interface BootReport {
   /** Why the compacted topics could not be used. */
   readonly reason: string | undefined;
   readonly journalRecords: number;
+  /** Why the journal has lost its end, in words; `undefined` when everything that was seen of it is there. */
+  readonly short: string | undefined;
+  /** Who has seen what the journal lacks. */
+  readonly witness: Witness | undefined;
+  /** The fold stands at a decision that the journal does not hold. */
+  readonly detached: boolean;
 }
 
 export interface Booted {
@@ -30,32 +37,48 @@ export const bootLimits = { readDeadlineMs: 120_000 } as const;
 /**
  * Builds the fold: from the compacted topics up to their checkpoint and the journal after it, or, when the topics
  * have none, are damaged, or disagree with the journal's digest (I8), from the journal's start.
+ *
+ * When the topics have seen decisions that the journal does not hold, it has lost its end. Then the fold is what the
+ * topics say, if they are of one moment, or else what is left of the journal; the report says so, and nobody may decide
+ * anything on top of it (decision record 0022).
  */
 export async function bootFold(
   log: Log,
   topics: ControlTopics,
   options: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Booted> {
-  const metadata = await readProjection(log, topics.metadata, options.clock);
-  const routes = await readProjection(log, topics.routes, options.clock);
-  const plans = await readProjection(log, topics.plans, options.clock);
-  const attempt = await fromCheckpoint(log, topics, { all: [metadata, routes, plans], clock: options.clock });
+  const { clock, logger } = options;
+  const all = await readProjections(log, topics, clock);
+  const attempt = await fromCheckpoint(log, topics, { all, clock });
   if ('fold' in attempt) return attempt;
-  const fresh = metadata.entities.size === 0;
-  if (!fresh)
-    options.logger.warn({ reason: attempt.reason }, 'folding the journal: the compacted topics cannot be used');
-  const fold = new JournalFold();
-  const startOffset = (await log.offsets(topics.journal))[0]?.startOffset ?? 0;
+  const fresh = all[0]?.entities.size === 0;
+  if (!fresh) logger.warn({ reason: attempt.reason }, 'folding the journal: the compacted topics cannot be used');
+  const { startOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
   if (startOffset > 0)
     throw new Failure(
       'JOURNAL_SHORT',
-      `the journal ${topics.journal} begins at offset ${startOffset}, not at 0, and no checkpoint can be used ` +
+      `JOURNAL_SHORT: ${topics.journal} begins at offset ${startOffset}, not at 0, and no checkpoint can be used ` +
         `(${attempt.reason}): its first decisions are gone. Restore it from a backup`,
     );
+  const { fold, foreign, journalRecords } = await foldJournal(log, topics, clock);
+  const witness = furthestAhead(witnessesOf(topics, all), fold.position);
+  const what = witness === undefined ? attempt.missing : seenBy(witness);
+  const short = what && shortSentence(topics.journal, fold.position, what);
+  const reason = fresh ? undefined : attempt.reason;
+  return { fold, report: { source: 'journal', reason, journalRecords, short, witness, detached: false }, foreign };
+}
+
+/** The whole journal, from its start. */
+export async function foldJournal(
+  log: Log,
+  topics: Pick<ControlTopics, 'journal'>,
+  clock: Clock,
+): Promise<Pick<Booted, 'fold' | 'foreign'> & { readonly journalRecords: number }> {
+  const fold = new JournalFold();
   const foreign: ForeignRecord[] = [];
   let journalRecords = 0;
   await readToEnd(log, topics.journal, {
-    clock: options.clock,
+    clock,
     deadlineMs: bootLimits.readDeadlineMs,
     onBatch: (batch) => {
       for (const record of batch.records) {
@@ -66,7 +89,22 @@ export async function bootFold(
       journalRecords += batch.records.length;
     },
   });
-  return { fold, report: { source: 'journal', reason: fresh ? undefined : attempt.reason, journalRecords }, foreign };
+  return { fold, foreign, journalRecords };
+}
+
+/** What the compacted topics say, in the order of `compactedTopics`. */
+export async function readProjections(log: Log, topics: ControlTopics, clock: Clock): Promise<ProjectedTopic[]> {
+  const all: ProjectedTopic[] = [];
+  for (const topic of compactedTopics(topics)) all.push(await readProjection(log, topic, clock));
+  return all;
+}
+
+/** Everything that the compacted topics have seen of the journal. */
+export function* witnessesOf(topics: ControlTopics, all: readonly ProjectedTopic[]): Generator<Witness> {
+  for (const [i, name] of compactedTopics(topics).entries()) {
+    const topic = all[i];
+    if (topic !== undefined) yield* witnessesIn(name, topic);
+  }
 }
 
 export async function readProjection(log: Log, topic: string, clock: Clock): Promise<ProjectedTopic> {
@@ -86,7 +124,7 @@ interface Projections {
   readonly clock: Clock;
 }
 
-type Attempt = Booted | { reason: string };
+type Attempt = Booted | { readonly reason: string; readonly missing?: string };
 
 /**
  * The topics are written one after another, so they may stand at different decisions, and hold entities newer than
@@ -98,32 +136,104 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
   const damaged = all.find((topic) => topic.damaged !== undefined)?.damaged;
   if (damaged !== undefined) return { reason: `a record cannot be read: ${damaged}` };
   const checkpoints = all.flatMap(({ checkpoint }) => checkpoint ?? []).sort((a, b) => a.seq - b.seq);
-  const base = checkpoints[0];
-  if (base === undefined || checkpoints.length < all.length) return { reason: 'there is no checkpoint' };
+  const [base] = checkpoints;
+  const newest = checkpoints.at(-1);
+  if (base === undefined || newest === undefined || checkpoints.length < all.length)
+    return { reason: 'there is no checkpoint' };
   const clusterId = clusterIdIn(all);
   if (clusterId === undefined) return { reason: 'they do not name the cluster' };
+  const position = positionOf(base, clusterId);
+  const missing = await missingFrom(log, topics.journal, { position, clock });
+  if (missing !== undefined) return ofOneMoment(log, topics, { all, checkpoint: newest, clusterId, missing });
   let journalRecords = 0;
   try {
-    const checkpointSeqMax = defined(checkpoints.at(-1), 'the newest checkpoint').seq;
-    const catchUp = new CatchUp(base, all, { checkpointSeqMax, clusterId });
+    const catchUp = new CatchUp(base, all, { checkpointSeqMax: newest.seq, clusterId });
     await readToEnd(log, topics.journal, {
       clock,
       deadlineMs: bootLimits.readDeadlineMs,
-      from: asOffset(base.journalOffset),
+      from: position.nextOffset,
       onBatch: (batch) => {
         for (const record of batch.records) catchUp.add(record);
         catchUp.passTo(batch.nextOffset);
         journalRecords += batch.records.length;
       },
     });
+    if (catchUp.missing !== undefined)
+      return ofOneMoment(log, topics, { all, checkpoint: newest, clusterId, missing: catchUp.missing });
     const fold = catchUp.finish();
-    const claim = all[0]?.claim;
-    if (claim !== undefined) fold.recall(claim);
-    return { fold, report: { source: 'checkpoint', reason: undefined, journalRecords }, foreign: catchUp.foreign };
+    recallClaim(fold, all);
+    const witness = furthestAhead(witnessesOf(topics, all), fold.position);
+    const short = witness && shortSentence(topics.journal, fold.position, seenBy(witness));
+    const report = {
+      source: 'checkpoint',
+      reason: undefined,
+      journalRecords,
+      short,
+      witness,
+      detached: false,
+    } as const;
+    return { fold, report, foreign: catchUp.foreign };
   } catch (error) {
     if (error instanceof ProjectionMismatch) return { reason: error.message };
     throw error;
   }
+}
+
+/** The state as the compacted topics have it, whatever the journal holds; only when their digest shows it whole. */
+async function ofOneMoment(
+  log: Log,
+  topics: ControlTopics,
+  of: {
+    readonly all: readonly ProjectedTopic[];
+    readonly checkpoint: Checkpoint;
+    readonly clusterId: string;
+    readonly missing: string;
+  },
+): Promise<Attempt> {
+  const { all, checkpoint, clusterId, missing } = of;
+  const { table, events } = entitiesOf(all);
+  if (table.digest !== checkpoint.digest) return { reason: missing, missing };
+  const { endOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
+  const fold = new JournalFold({ position: positionOf(checkpoint, clusterId), table, events: [...events.values()] });
+  recallClaim(fold, all);
+  const { seq, term } = checkpoint;
+  const witness = { seq, term, who: 'the checkpoint of the compacted topics' };
+  const short =
+    `JOURNAL_SHORT: ${topics.journal}, which ends at offset ${endOffset}, has lost its end: ${seenBy(witness)}, ` +
+    `${missing}. No master reigns and nothing is cleared until that is mended; reads and writes go on. Restore the ` +
+    'journal from a backup, or see what can be brought back: levee audit repair';
+  const report = {
+    source: 'checkpoint',
+    reason: undefined,
+    journalRecords: 0,
+    short,
+    witness,
+    detached: true,
+  } as const;
+  return { fold, report, foreign: [] };
+}
+
+function recallClaim(fold: JournalFold, all: readonly ProjectedTopic[]): void {
+  const claim = all[0]?.claim;
+  if (claim !== undefined) fold.recall(claim);
+}
+
+function positionOf(checkpoint: Checkpoint, clusterId: string): ChainPosition {
+  const { seq, term, previousSha256, commandsOffset, journalOffset } = checkpoint;
+  return { seq, term, previousSha256, commandsOffset, nextOffset: asOffset(journalOffset), clusterId };
+}
+
+/** Bytes of all entities, and what they say. */
+function entitiesOf(all: readonly ProjectedTopic[]): { table: EntityTable; events: Map<string, ClusterEvent> } {
+  const table = new EntityTable();
+  const events = new Map<string, ClusterEvent>();
+  for (const { entities } of all)
+    for (const [key, { bytes, event }] of entities) {
+      if (event === undefined) continue;
+      table.set(key, bytes);
+      events.set(key, event);
+    }
+  return { table, events };
 }
 
 /** Claims are judged by it: without it a fold from here could differ from one of the whole journal. */
@@ -140,9 +250,9 @@ class ProjectionMismatch extends Error {
 /** Follows the journal over raw entities until they are of one moment, then as a fold. */
 class CatchUp {
   readonly foreign: ForeignRecord[] = [];
-  private readonly table = new EntityTable();
+  private readonly table: EntityTable;
   /** What the bytes of `table` say. */
-  private readonly events = new Map<string, ClusterEvent>();
+  private readonly events: Map<string, ClusterEvent>;
   private readonly chain: JournalChain;
   private fold: JournalFold | undefined;
   private readonly targetSeq: number;
@@ -152,24 +262,12 @@ class CatchUp {
     private readonly topics: readonly ProjectedTopic[],
     options: { readonly checkpointSeqMax: number; readonly clusterId: string },
   ) {
-    const { checkpointSeqMax, clusterId } = options;
-    let targetSeq = checkpointSeqMax;
+    let targetSeq = options.checkpointSeqMax;
     for (const { entities } of topics)
-      for (const [key, { bytes, seq, event }] of entities) {
-        targetSeq = Math.max(targetSeq, seq);
-        if (event === undefined) continue;
-        this.table.set(key, bytes);
-        this.events.set(key, event);
-      }
+      for (const { seq, term } of entities.values()) if (term > 0) targetSeq = Math.max(targetSeq, seq);
     this.targetSeq = targetSeq;
-    this.chain = new JournalChain({
-      seq: base.seq,
-      term: base.term,
-      previousSha256: base.previousSha256,
-      commandsOffset: base.commandsOffset,
-      nextOffset: asOffset(base.journalOffset),
-      clusterId,
-    });
+    ({ table: this.table, events: this.events } = entitiesOf(topics));
+    this.chain = new JournalChain(positionOf(base, options.clusterId));
     if (this.targetSeq === base.seq) this.become(base.digest);
   }
 
@@ -192,10 +290,16 @@ class CatchUp {
     (this.fold?.chain ?? this.chain).passTo(nextOffset);
   }
 
+  /** What the topics have seen and the journal does not hold, once it was read to its end. */
+  get missing(): string | undefined {
+    const { seq } = this.chain.position;
+    if (this.fold !== undefined || !isAhead({ seq: this.targetSeq, term: 0 }, { seq, term: 0 })) return undefined;
+    return `they speak of decision ${this.targetSeq}, the journal ends at ${seq} in force`;
+  }
+
   finish(): JournalFold {
     if (this.fold !== undefined) return this.fold;
-    const { seq } = this.chain.position;
-    throw new ProjectionMismatch(`they speak of decision ${this.targetSeq}, the journal ends at ${seq} in force`);
+    throw new ProjectionMismatch(`they speak of decision ${this.targetSeq}, which the journal does not hold`);
   }
 
   private become(digest: string): void {

@@ -3,6 +3,7 @@ import { asPartition, assert, Failure, failureCode, messageOf, type Random } fro
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
 import { systemNewId, type Log, type LogBatch } from '@levee/log';
 import type { ClusterView } from './cluster-view';
+import { fillCommands } from './commands-end';
 import type { ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
 import { Pause } from './pause';
@@ -118,6 +119,7 @@ export class Candidacy {
       this.waits.poll();
     });
     this.options.view.onDecision(() => this.waits.poll());
+    this.options.view.onShort((why) => this.current?.end(why));
     this.running = this.options.claimAtOnce ? this.claimAtOnce() : this.watch();
   }
 
@@ -239,6 +241,7 @@ export class Candidacy {
       const cancelReclaim = this.options.timers.after(this.timing.reclaimMs, () => reign.end(reclaimed));
       try {
         await reign.begin();
+        await fillCommands(this.log, topics, { commandsOffset: view.journal.position.commandsOffset, logger });
         this.currentRole = 'active';
         logger.info({ term: reign.term, seq: view.seq }, 'serving as master');
         for (const listener of this.reignListeners) listener(reign);

@@ -9,10 +9,13 @@ import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record
 import { JournalFold, type Adopted } from './journal-fold';
 import { Pause } from './pause';
 import { Waits } from './waits';
+import { findState, isAhead, missingFrom, shortSentence, type Witness } from './witness';
 
 export const viewLimits = {
   /** Pause before the journal is tried again after a failure. */
   retryMs: 250,
+  /** Between two looks whether a journal that had lost its end has it back. */
+  shortRetryMs: 1_000,
   /** Longest time at the journal's end without a sign of life from it. */
   idleMs: 200,
   /** The fold of a long catch-up lets other work run after so many records. */
@@ -37,6 +40,13 @@ export class ClusterView {
   private trouble: string | undefined = 'the journal was not read yet';
   private leaderEpoch = -1;
   private journalEnd = 0;
+  private shortage: string | undefined;
+  private isDetached = false;
+  /** End of the journal up to which a repaired one was looked for. */
+  private searchedTo = -1;
+  /** Who has seen what the journal lacks; it lacks nothing once the fold has got there. */
+  private witness: Witness | undefined;
+  private readonly shortListeners = new Set<(why: string) => void>();
 
   constructor(
     private readonly log: Log,
@@ -58,6 +68,9 @@ export class ClusterView {
         const { fold, report, foreign } = await bootFold(this.log, this.topics, this.options);
         this.fold = fold;
         this.foreignSeen = foreign;
+        this.witness = report.witness;
+        this.isDetached = report.detached;
+        this.becomeShort(report.short);
         this.bootReport = report;
         break;
       } catch (error) {
@@ -98,7 +111,21 @@ export class ClusterView {
 
   /** Why this view may be behind, in words; `undefined` while it follows the journal. */
   get problem(): string | undefined {
-    return this.trouble;
+    return this.shortage ?? this.trouble;
+  }
+
+  /**
+   * Why the journal is known to have lost its end, in words. While it is, this view stands where it stood, or where the
+   * compacted topics are: reads and writes of data go on, nobody may decide or clear anything.
+   */
+  get short(): string | undefined {
+    return this.shortage;
+  }
+
+  /** Called when the journal is found to have lost its end; the returned function ends it. */
+  onShort(listener: (why: string) => void): () => void {
+    this.shortListeners.add(listener);
+    return () => void this.shortListeners.delete(listener);
   }
 
   /** Records of the journal that were there at the last look and are not folded yet. */
@@ -139,17 +166,29 @@ export class ClusterView {
 
   /** Resolves when everything appended to the journal before the call is folded. Fails with DEADLINE, STOPPING. */
   async readToEnd(deadlineMs: number): Promise<void> {
-    const bounds = (await this.log.offsets(this.topics.journal))[0];
-    await this.readTo(bounds?.endOffset ?? this.fold.position.nextOffset, deadlineMs);
+    const { nextOffset } = this.fold.position;
+    const { endOffset = nextOffset } = (await this.log.offsets(this.topics.journal))[0] ?? {};
+    if (endOffset < nextOffset)
+      throw new Failure(
+        'JOURNAL_SHORT',
+        shortSentence(
+          this.topics.journal,
+          this.fold.position,
+          `it was read to offset ${nextOffset} and ends at ${endOffset}`,
+        ),
+      );
+    await this.readTo(endOffset, deadlineMs);
   }
 
-  /** Resolves when the journal is folded up to `nextOffset`. Fails with DEADLINE, STOPPING. */
+  /** Resolves when the journal is folded up to `nextOffset`. Fails with DEADLINE, STOPPING, JOURNAL_SHORT. */
   async readTo(nextOffset: Offset, deadlineMs: number): Promise<void> {
+    const isThere = (): boolean => this.fold.position.nextOffset >= nextOffset;
     await this.until(
-      () => (this.fold.position.nextOffset >= nextOffset ? true : undefined),
+      () => (isThere() || this.isDetached ? true : undefined),
       deadlineMs,
       `reading the journal to offset ${nextOffset}`,
     );
+    if (!isThere()) throw new Failure('JOURNAL_SHORT', this.shortage ?? 'the journal has lost its end');
   }
 
   /** What became of a command; waits for its decision. Fails with DEADLINE: unknown, it may still be decided. */
@@ -180,10 +219,12 @@ export class ClusterView {
   private async follow(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       try {
+        if (this.isDetached) await this.attachAgain();
         await this.followOnce();
         // A log that was closed ends its tails without an error.
         await this.pause.for(viewLimits.retryMs);
       } catch (error) {
+        this.detachAfter(error);
         const trouble = `the journal cannot be followed: ${messageOf(error)}`;
         if (trouble !== this.trouble)
           this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');
@@ -192,9 +233,67 @@ export class ClusterView {
           this.waits.failAll(error);
           return;
         }
-        await this.pause.for(viewLimits.retryMs);
+        await this.pause.for(this.isDetached ? viewLimits.shortRetryMs : viewLimits.retryMs);
       }
     }
+  }
+
+  /**
+   * The journal no longer holds what this view has read. It may grow past the same offset again with other records, and
+   * those must not be taken for the next ones: from here on only its SHA-256 lets the view go on.
+   */
+  private detachAfter(error: unknown): void {
+    const code = failureCode(error);
+    if (code !== 'OFFSET_OUT_OF_RANGE' && code !== 'LOG_TRUNCATED') return;
+    this.isDetached = true;
+    const { seq, term } = this.fold.position;
+    if (this.witness === undefined || isAhead({ seq, term }, this.witness))
+      this.witness = { seq, term, who: 'this process' };
+    this.becomeShort(
+      shortSentence(this.topics.journal, this.fold.position, `it no longer holds that: ${messageOf(error)}`),
+    );
+  }
+
+  /** Goes on where it stood once the journal holds that again, or where a repaired journal came to the same state. */
+  private async attachAgain(): Promise<void> {
+    const { position, digest } = this.fold;
+    const { clock } = this.options;
+    const { journal } = this.topics;
+    const missing = await missingFrom(this.log, journal, { position, clock });
+    if (missing !== undefined) {
+      const { endOffset = 0 } = (await this.log.offsets(journal))[0] ?? {};
+      // A fold of the whole journal costs something: once for each end.
+      const same =
+        endOffset === this.searchedTo ? undefined : await findState(this.log, journal, { position, digest, clock });
+      this.searchedTo = endOffset;
+      if (same === undefined) throw new Failure('JOURNAL_SHORT', missing);
+      this.fold.chain.moveTo(same);
+      this.options.logger.warn({ ...same }, 'the journal was repaired: going on where it came to the same state');
+    }
+    this.leaderEpoch = -1;
+    this.isDetached = false;
+    this.settle();
+    this.waits.poll();
+  }
+
+  /** The journal lacks nothing any more once this view, attached to it, has seen as much as any witness. */
+  private settle(): void {
+    if (this.isDetached || this.shortage === undefined) return;
+    if (this.witness !== undefined && isAhead(this.witness, this.fold.position)) return;
+    this.witness = undefined;
+    this.becomeShort(undefined);
+  }
+
+  private becomeShort(why: string | undefined): void {
+    const before = this.shortage;
+    this.shortage = why;
+    if (why === undefined) {
+      if (before !== undefined) this.options.logger.info({}, 'the journal holds everything again');
+      return;
+    }
+    if (before === undefined) this.options.logger.error({ ...this.stats() }, why);
+    this.tell(this.shortListeners, why);
+    this.waits.poll();
   }
 
   private async followOnce(): Promise<void> {
@@ -219,6 +318,7 @@ export class ClusterView {
       else this.meet(record, folded.why);
     }
     this.fold.chain.passTo(batch.nextOffset);
+    this.settle();
     this.waits.poll();
   }
 

@@ -1,5 +1,6 @@
 export * from './boot';
 export * from './cluster-view';
+export * from './commands-end';
 export * from './commands-in';
 export * from './control-topics';
 export * from './entity-table';
@@ -38,3 +39,4 @@ export * from './plan-driver';
 export * from './plan-patience';
 export * from './plan-stall';
 export * from './plan-verification';
+export * from './witness';

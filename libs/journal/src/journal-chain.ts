@@ -101,6 +101,12 @@ export class JournalChain {
     if (nextOffset > this.at.nextOffset) this.at = { ...this.at, nextOffset };
   }
 
+  /** Goes on somewhere else: where a repaired journal came to the state that this reader has. */
+  moveTo(position: ChainPosition): void {
+    assert(position.seq === this.at.seq, `I6: from decision ${this.at.seq} to decision ${position.seq}`);
+    this.at = position;
+  }
+
   /** Why not, in words, when the bytes are no record. Throws when they are next and a newer version can read them. */
   private read(record: JournalRecord, value: Buffer): Decoded | string {
     try {

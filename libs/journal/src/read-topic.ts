@@ -3,7 +3,7 @@ import type { Log, LogBatch } from '@levee/log';
 
 /**
  * Hands every record of partition 0 of `topic`, from `from` (default its start) to its end as of the call, to `onBatch`;
- * returns the next offset. Fails with DEADLINE when the end is not reached in time, and as `Log.tail` does.
+ * returns the next offset. With `to` it stops at the batch that reaches that offset, and may hand over what follows it. Fails with DEADLINE when the end is not reached in time, and as `Log.tail` does.
  */
 export async function readToEnd(
   log: Log,
@@ -12,6 +12,7 @@ export async function readToEnd(
     readonly clock: Clock;
     readonly deadlineMs: number;
     readonly from?: Offset;
+    readonly to?: Offset;
     readonly onBatch: (batch: LogBatch) => void;
   },
 ): Promise<Offset> {
@@ -19,7 +20,8 @@ export async function readToEnd(
   const bounds = (await log.offsets(topic))[0];
   if (bounds === undefined) throw new Failure('TOPIC_MISSING', `topic ${topic} has no partition 0`);
   const nextOffset = options.from ?? bounds.startOffset;
-  if (nextOffset >= bounds.endOffset) return nextOffset;
+  const endOffset = options.to === undefined || options.to > bounds.endOffset ? bounds.endOffset : options.to;
+  if (nextOffset >= endOffset) return nextOffset;
   const giveUpAt = options.clock.monotonicMs() + options.deadlineMs;
   const done = new AbortController();
   let reached = nextOffset;
@@ -33,7 +35,7 @@ export async function readToEnd(
     for await (const batch of tail) {
       options.onBatch(batch);
       reached = batch.nextOffset;
-      if (reached >= bounds.endOffset) return reached;
+      if (reached >= endOffset) return reached;
       if (options.clock.monotonicMs() > giveUpAt) break;
     }
   } finally {
@@ -41,6 +43,6 @@ export async function readToEnd(
   }
   throw new Failure(
     'DEADLINE',
-    `reading ${topic} stopped at offset ${reached} of ${bounds.endOffset} after ${options.deadlineMs} ms`,
+    `reading ${topic} stopped at offset ${reached} of ${endOffset} after ${options.deadlineMs} ms`,
   );
 }

@@ -188,7 +188,13 @@ export class Reign {
     const { view, topics, logger } = this.options;
     const target = { topic: topics.journal, partition: asPartition(0) };
     const { records } = batch;
+    const { nextOffset } = view.journal.position;
     const { baseOffset } = await appendPatiently(this.taken.writer, target, { records, pause: this.pause, logger });
+    if (baseOffset < nextOffset)
+      throw new Failure(
+        'JOURNAL_SHORT',
+        `the journal was read to offset ${nextOffset} and took the next record at ${baseOffset}: it has lost its end`,
+      );
     await view.readTo(asOffset(baseOffset + records.length), reignLimits.readBackMs);
     if (view.term !== this.term) throw new Failure('FENCED', `term ${view.term} was claimed after ${this.term}`);
     // I7: a decision counts when it was taken into force, not when it stands somewhere in the journal.

@@ -21,7 +21,8 @@ export const masterWriterId = (topics: ControlTopics): string => `${topics.prefi
 
 /**
  * Claims the next term: stand at the journal's end, take the writer identity, append the claim, read the journal up to
- * it, and serve only if it is in force. From its append on the log refuses the writer of the master before; should a
+ * it, and serve only if it is in force. Nobody claims while somebody has seen more of the journal than it holds
+ * (JOURNAL_SHORT). From its append on the log refuses the writer of the master before; should a
  * record of that one still get in, it is void at replay. Fails with FENCED when another claim came first.
  */
 export async function takeOver(
@@ -30,7 +31,9 @@ export async function takeOver(
   options: { readonly view: ClusterView; readonly instance: string; readonly nowMs: number; readonly newId?: NewId },
 ): Promise<Taken> {
   const { view, instance, nowMs, newId = systemNewId } = options;
+  refuseShort(view);
   await view.readToEnd(takeOverLimits.readDeadlineMs);
+  refuseShort(view);
   const writer = await log.fencedWriter(masterWriterId(topics));
   try {
     const claim: Claim = {
@@ -51,4 +54,8 @@ export async function takeOver(
     await writer.close().catch(() => undefined);
     throw error;
   }
+}
+
+function refuseShort({ short }: ClusterView): void {
+  if (short !== undefined) throw new Failure('JOURNAL_SHORT', short);
 }

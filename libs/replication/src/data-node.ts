@@ -39,6 +39,7 @@ import { networkBudget, NodeMemory, respLimitsOf } from './node-memory';
 import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
 import { RecordOutbox } from './record-outbox';
+import { readControlTopics } from './read-control-topics';
 import { Registration } from './registration';
 import { untilAlone } from './rivals';
 import { ReplicaHost } from './replica-host';
@@ -284,7 +285,7 @@ export class DataNode {
     const alone = { ...shared, topics: this.config.topics, at: this.respAddress };
     await untilAlone(this.view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
     // [safety] Only what the control topics, read to their end, give to this disk is served.
-    await this.view.readToEnd(nodeLimits.waitMsMax);
+    await readControlTopics(this.view, this.logger);
     if (this.closed) return;
     this.context = this.servingContext(host, clusterId);
     this.adopt(disk, host);
@@ -348,8 +349,10 @@ export class DataNode {
     const { nodeId } = this.config;
     this.registration?.check();
     host.adopt(this.registration?.deposed === true ? [] : assignmentsOf(this.view.state, nodeId, disk.storeId));
-    this.reclaims?.check();
     this.moves?.check();
+    // [safety] What a journal that lost its end says may be older than what is on this disk: nothing is cleared by it.
+    if (this.view.short !== undefined) return;
+    this.reclaims?.check();
     this.format?.check();
   }
 

@@ -20,6 +20,8 @@ export interface DoctorWorld {
   readonly ask: (url: string) => Promise<unknown>;
   /** Why the process that looks is not ready itself. */
   readonly portalProblem?: string | undefined;
+  /** See `ClusterView.short`. */
+  readonly journalShort?: string | undefined;
   readonly maintenanceUntilMs?: ((nodeId: string) => number | undefined) | undefined;
 }
 
@@ -65,6 +67,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
   const facts: DoctorFacts = {
     brokers: brokersIn(log),
     portalProblem: world.portalProblem,
+    journalShort: world.journalShort,
     logProblem,
     ...(report && { topics: report }),
     ...(condition && { condition }),

@@ -7,6 +7,8 @@ export interface DoctorFacts {
   readonly brokers: string;
   /** The portal that looks, if it is one. */
   readonly portalProblem?: string | undefined;
+  /** Why the journal has lost its end, as the process that looks knows it. */
+  readonly journalShort?: string | undefined;
   /** Why the log does not answer. */
   readonly logProblem?: string | undefined;
   readonly topics?: TopicReport;

@@ -3,6 +3,18 @@ import type { Finding } from './finding';
 
 /** The journal: who wrote into it, and whether it holds what it once said. */
 export const journalRules = {
+  'journal-short': ({ journalShort }: DoctorFacts): Omit<Finding, 'rule'>[] =>
+    journalShort === undefined
+      ? []
+      : [
+          {
+            subject: 'journal',
+            finding: journalShort,
+            impact: 'no master reigns, so nothing can be created or changed; reads and writes go on',
+            command: 'levee audit repair',
+          },
+        ],
+
   'foreign-in-journal': ({ quarantined, brokers }: DoctorFacts): Omit<Finding, 'rule'>[] =>
     (quarantined ?? [])
       .filter(({ topic }) => isJournal(topic))

@@ -8,8 +8,9 @@ const readableRoles = new Set(['primary', 'follower', 'retired']);
 
 /** The processes: master, nodes, replicas, disks; and what namespaces have of them. */
 export const nodeRules = {
-  'no-master': ({ heard }: DoctorFacts): Found[] =>
-    heard === undefined || heard.some(({ kind }) => kind === 'master')
+  'no-master': ({ heard, journalShort }: DoctorFacts): Found[] =>
+    // Then there is none on purpose, and starting another one helps nobody.
+    heard === undefined || journalShort !== undefined || heard.some(({ kind }) => kind === 'master')
       ? []
       : [
           {
@@ -28,8 +29,8 @@ export const nodeRules = {
       command: 'levee status',
     })),
 
-  'portal-not-ready': ({ portalProblem }: DoctorFacts): Found[] =>
-    portalProblem === undefined
+  'portal-not-ready': ({ portalProblem, journalShort }: DoctorFacts): Found[] =>
+    portalProblem === undefined || portalProblem === journalShort
       ? []
       : [
           {

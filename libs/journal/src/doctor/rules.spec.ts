@@ -215,6 +215,16 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /2 records in levee\.journal were written by no master of this cluster, the newest at 0:9/,
     /kafka-acls\.sh --bootstrap-server k1:9092 --list --topic levee\.journal/,
   ],
+  [
+    'journal-short',
+    {
+      journalShort: 'JOURNAL_SHORT: levee.journal ends at decision 5',
+      portalProblem: 'JOURNAL_SHORT: levee.journal ends at decision 5',
+      heard: [],
+    },
+    /levee\.journal ends at decision 5/,
+    /levee audit repair/,
+  ],
   ['no-master', { heard: [] }, /no master was heard for 2400 ms/, /start a master/],
   ['master-trouble', { masterProblems: ['an effect failed'] }, /the master says: an effect failed/, /levee status/],
   ['portal-not-ready', { portalProblem: 'no routes yet' }, /this portal is not ready: no routes/, /levee status/],
