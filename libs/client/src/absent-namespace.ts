@@ -10,3 +10,8 @@ export function absentNamespace(state: ClusterState, name: string): StoreFailure
   const mend = `create it with: levee namespace create ${name}`;
   return new StoreFailure('LVNAMESPACE', `there is no namespace '${name}'; ${mend}`);
 }
+
+/** Why nothing that waits in a namespace has anything to wait for any more. */
+export function goneNamespace(name: string): StoreFailure {
+  return new StoreFailure('LVNAMESPACE', `${name} was deleted or created anew`);
+}

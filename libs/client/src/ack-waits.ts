@@ -204,7 +204,7 @@ export class AckWaits {
   private settle(group: Group, wanted: readonly PortalReplica[]): void {
     let reached = wanted.length === 0 ? 0 : Infinity;
     for (const { replicaId } of wanted) reached = Math.min(reached, group.reached.get(replicaId) ?? 0);
-    const now = this.context.clock.monotonicMs();
+    const now = this.namespace.gone ? Infinity : this.context.clock.monotonicMs();
     if (reached === 0 && group.nextOffset > 0 && now < group.deadlineAtMs && !group.named) return;
     const left: AckWaiter[] = [];
     const { waiters } = group;
@@ -281,12 +281,15 @@ export class AckWaits {
 
   private pend(waiter: AckWaiter, missing: readonly PortalReplica[], named: boolean): void {
     this.counts.pending++;
-    const where =
-      missing.length === 0 ? 'there is no primary' : `not applied by ${missing.map((m) => m.nodeId).join(', ')}`;
+    const { gone } = this.namespace;
+    const names = missing.map(({ nodeId }) => nodeId).join(', ');
+    const where = names === '' ? 'there is no primary yet' : `not applied by ${names} yet`;
     const position = `${waiter.partition}:${waiter.nextOffset}`;
     // Whether the log has what somebody named is not known here.
-    const text = named ? `${position}: ${where} yet, if the log goes so far` : `${position} logged; ${where} yet`;
-    waiter.failed(new StoreFailure('LVPENDING', text, { details: { position } }));
+    const text = named ? `${position}: ${where}, if the log goes so far` : `${position} logged; ${where}`;
+    waiter.failed(
+      new StoreFailure('LVPENDING', gone ? `${position}: ${gone.message}` : text, { details: { position } }),
+    );
   }
 
   /** A deadline holds whether a node answers or not. */

@@ -46,6 +46,8 @@ export class Appends {
   private readonly inFlight = new Set<Batch>();
   private sweepArmed = false;
   private fenceNumber = 0;
+  /** Nothing comes any more. */
+  private ended = false;
   private counts = { appends: 0, calls: 0, fences: 0, definite: 0, indefinite: 0 };
 
   constructor(
@@ -93,12 +95,29 @@ export class Appends {
     this.touch(queue);
   }
 
-  /** Fails what was not sent yet; what was sent is left to the log. */
+  /** This process stops: fails what was not sent yet; what was sent is left to the log. */
   close(): void {
-    const stopping = new StoreFailure('LVSTOPPING', 'this process is shutting down');
+    this.refuseQueued(new StoreFailure('LVSTOPPING', 'this process is shutting down'));
+  }
+
+  /** The namespace is gone, and soon its topic: nobody waits for what that answers, and nothing is tried again. */
+  end(why: StoreFailure): void {
+    this.refuseQueued(why);
+    const unknown = new StoreFailure('LVINDEFINITE', `${why.message} while this write was under way`);
+    for (const batch of this.inFlight) {
+      const { waiters } = batch;
+      batch.waiters = [];
+      batch.deadlineAtMs = Infinity;
+      for (const append of batch.appends) this.fail(append, unknown);
+      for (const waiter of waiters) waiter.fenceFailed(why);
+    }
+  }
+
+  private refuseQueued(why: StoreFailure): void {
+    this.ended = true;
     for (const queue of this.queues) {
-      for (const append of queue.appends.splice(0)) this.drop(append, stopping);
-      for (const waiter of queue.waiters.splice(0)) waiter.fenceFailed(stopping);
+      for (const append of queue.appends.splice(0)) this.drop(append, why);
+      for (const waiter of queue.waiters.splice(0)) waiter.fenceFailed(why);
     }
   }
 
@@ -204,7 +223,7 @@ export class Appends {
     for (const append of batch.appends) this.fail(append, failure);
     const now = this.context.clock.monotonicMs();
     for (const waiter of batch.waiters) {
-      if (waiter.deadlineAtMs > now && failure.code !== 'LVSTOPPING') queue.waiters.push(waiter);
+      if (waiter.deadlineAtMs > now) queue.waiters.push(waiter);
       else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', `the log took no fence: ${failure.message}`));
     }
     if (queue.waiters.length > 0) this.touch(queue);
@@ -247,7 +266,8 @@ export class Appends {
       if (queue.deadlineAtMs <= now) this.expireQueued(queue, now);
       if (queue.waiters.some((waiter) => waiter.deadlineAtMs <= now)) queue.waiters = unfenced(queue.waiters, now);
     }
-    if (this.inFlight.size > 0) this.armSweep();
+    const batches = [...this.inFlight];
+    if (this.ended ? batches.some(({ deadlineAtMs }) => deadlineAtMs < Infinity) : batches.length > 0) this.armSweep();
   }
 
   private expire(batch: Batch, nowMs: number): void {

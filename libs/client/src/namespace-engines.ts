@@ -1,6 +1,7 @@
 import type { ClusterEvent, ClusterState } from '@levee/cluster';
 import type { NamespaceState, RouteReplica } from '@levee/events';
 import type { Log } from '@levee/log';
+import { goneNamespace } from './absent-namespace';
 import { AckWaits } from './ack-waits';
 import { type AppendBudget, Appends } from './appends';
 import type { ChunkLoads } from './chunk-loads';
@@ -106,7 +107,7 @@ export class NamespaceEngines {
     }
     for (const [name, engine] of this.engines)
       if (state.namespace(name)?.state !== 'active') {
-        engine.appends.close();
+        leave(engine);
         this.engines.delete(name);
       }
   }
@@ -114,7 +115,7 @@ export class NamespaceEngines {
   private refreshNamespace(state: ClusterState, namespace: NamespaceState): void {
     let engine = this.engines.get(namespace.name);
     if (engine?.namespace.state.binlog !== namespace.binlog) {
-      engine?.appends.close();
+      if (engine) leave(engine);
       this.engines.set(namespace.name, (engine = this.open(namespace)));
     }
     const store = engine.namespace;
@@ -150,6 +151,12 @@ export class NamespaceEngines {
     store.targets.set(node.nodeId, target);
     return target;
   }
+}
+
+/** Its namespace is no more: what waits is answered, at the latest when it is looked at next. */
+function leave({ namespace, appends }: Engine): void {
+  namespace.gone = goneNamespace(namespace.name);
+  appends.end(namespace.gone);
 }
 
 /** An address or the state of a node, or something gone. */

@@ -2,6 +2,7 @@ import type { NamespaceState } from '@levee/events';
 import { TokenBucket } from '@levee/kernel';
 import { hashOf, partitionOf, RouteTableSource, Session, slotOf, type RouteTable } from '@levee/keyspace';
 import type { PortalRoute, ReadTarget } from './namespace-routes';
+import type { StoreFailure } from './store-errors';
 
 /** What this process knows of one namespace (one creation of it): knobs, routes, limits. */
 export class NamespaceStore {
@@ -9,6 +10,8 @@ export class NamespaceStore {
   readonly targets = new Map<string, ReadTarget>();
   /** Why there are no routes, while there are none. */
   problem: string | undefined = 'no routes were read yet';
+  /** Set once this creation of the namespace is deleted: then nobody waits for its routes, replicas or log. */
+  gone: StoreFailure | undefined;
   private currentState: NamespaceState;
   private requests: TokenBucket | undefined;
   private readonly chunkRequests = new Map<string, TokenBucket>();

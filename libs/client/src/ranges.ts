@@ -44,6 +44,7 @@ export class Ranges {
     if (limited !== undefined) throw new StoreFailure('LVLIMIT', limited);
     let last = new StoreFailure('LVUNAVAILABLE', `no replica of ${route.chunkId} can be reached`);
     while (this.context.clock.monotonicMs() < endAtMs) {
+      if (namespace.gone) throw namespace.gone;
       for (const replica of route.readable) {
         const current = namespace.table?.at(route.slotStart);
         if (current?.chunkId !== route.chunkId || current.slotEnd !== route.slotEnd) return undefined;

@@ -84,7 +84,7 @@ export class Reads {
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
   dispatch(namespace: NamespaceStore, read: PointRead): void {
     const route = namespace.table?.at(read.slot);
-    if (!route) return this.later(namespace, read);
+    if (!route || namespace.gone) return this.later(namespace, read);
     let choice = this.choose(route, read, false);
     if (choice < 0) choice = this.choose(route, read, true);
     if (choice < 0) return this.later(namespace, read);
@@ -292,6 +292,7 @@ export class Reads {
   /** Every replica was asked, or none can be: begin again after a pause, until the deadline. */
   private later(namespace: NamespaceStore, read: PointRead): void {
     if (this.closed) return this.fail(read, new StoreFailure('LVSTOPPING', 'this process is shutting down'));
+    if (namespace.gone) return this.fail(read, namespace.gone);
     read.tried = 0;
     this.again.push({ namespace, read });
     if (this.retryArmed) return;

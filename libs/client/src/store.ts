@@ -12,7 +12,7 @@ import { encodePut } from '@levee/codec';
 import { decodeSessionToken, type Session } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
-import { absentNamespace } from './absent-namespace';
+import { absentNamespace, goneNamespace } from './absent-namespace';
 import type { AckWaiter } from './ack-waits';
 import { AppendBudget } from './appends';
 import { ChunkLoads } from './chunk-loads';
@@ -134,12 +134,7 @@ export class Store {
     const refusal = this.appendRefusal(namespace, append);
     const engine = this.engines.of(namespace);
     if (refusal) return process.nextTick(() => append.failed(refusal));
-    if (!engine)
-      return process.nextTick(() =>
-        append.failed(
-          new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew; nothing was written`),
-        ),
-      );
+    if (!engine) return process.nextTick(() => append.failed(goneNamespace(namespace.name)));
     engine.appends.add(append);
   }
 
@@ -147,8 +142,7 @@ export class Store {
   fence(namespace: NamespaceStore, partition: Partition, waiter: FenceWaiter): void {
     const engine = this.engines.of(namespace);
     if (engine) return engine.appends.fence(partition, waiter);
-    const failure = new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew`);
-    process.nextTick(() => waiter.fenceFailed(failure));
+    process.nextTick(() => waiter.fenceFailed(goneNamespace(namespace.name)));
   }
 
   /** As `fence`, with as much time as the log has for a write. */
@@ -166,7 +160,7 @@ export class Store {
   awaitApplied(namespace: NamespaceStore, waiters: readonly AckWaiter[], waitMs: number): StoreFailure | undefined {
     const engine = this.engines.of(namespace);
     if (engine) return engine.ackWaits.addNamed(waiters, waitMs);
-    return new StoreFailure('LVNAMESPACE', `${namespace.name} was deleted or created anew`);
+    return goneNamespace(namespace.name);
   }
 
   /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = never. */
@@ -232,6 +226,7 @@ export class Store {
 
   private readRefusal(namespace: NamespaceStore, read: PointRead): StoreFailure | undefined {
     if (this.closing) return new StoreFailure('LVSTOPPING', 'this process is shutting down');
+    if (namespace.gone) return namespace.gone;
     const problem = this.keyProblem(read.key);
     if (problem) return problem;
     const limited = namespace.refusal(read.slot);
