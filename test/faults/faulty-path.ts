@@ -58,6 +58,11 @@ export class FaultyPath {
     return all(this.proxies.map((proxy) => proxy.corrupt(direction, how)));
   }
 
+  /** How often a fault has met traffic since the start. */
+  get struck(): number {
+    return this.proxies.reduce((sum, { struck }) => sum + struck, 0);
+  }
+
   get damaged(): number {
     return this.proxies.reduce((sum, { damaged }) => sum + damaged, 0);
   }

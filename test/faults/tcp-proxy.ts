@@ -37,6 +37,8 @@ export class TcpProxy {
   target: Target | undefined;
   /** Chunks that a fault has damaged since the start. */
   damaged = 0;
+  /** How often anything was damaged, lost, late, reset or refused since the start: a fault without traffic is none. */
+  struck = 0;
   private readonly dropped = new Set<Direction>();
   private readonly corrupting = new Map<Direction, (chunk: Buffer) => boolean>();
   private readonly links = new Set<{ client: Socket; server: Socket; link: Link }>();
@@ -96,6 +98,7 @@ export class TcpProxy {
   }
 
   reset(): void {
+    this.struck += this.links.size;
     for (const { link } of [...this.links]) link.reset();
   }
 
@@ -104,20 +107,25 @@ export class TcpProxy {
   }
 
   async close(): Promise<void> {
-    this.reset();
+    for (const { link } of [...this.links]) link.reset();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
   }
 
   private accept(client: Socket): void {
     if (this.refusing || this.target === undefined) {
+      this.struck++;
       client.resetAndDestroy();
       return;
     }
     const server = connect({ ...this.target, noDelay: true });
     const send = (direction: Direction, chunk: Buffer): void => {
       const to = direction === 'toServer' ? server : client;
-      if (this.dropped.has(direction) || !to.writable) return;
-      if (this.corrupting.get(direction)?.(chunk) === true) this.damaged++;
+      if (this.dropped.has(direction)) return void this.struck++;
+      if (!to.writable) return;
+      if (this.corrupting.get(direction)?.(chunk) === true) {
+        this.damaged++;
+        this.struck++;
+      }
       to.write(chunk);
     };
     const late = {
@@ -125,7 +133,10 @@ export class TcpProxy {
       toClient: new DelayLine((chunk) => send('toClient', chunk)),
     };
     const link: Link = {
-      forward: (direction, chunk) => late[direction].push(chunk, this.delayMs),
+      forward: (direction, chunk) => {
+        if (this.delayMs > 0) this.struck++;
+        late[direction].push(chunk, this.delayMs);
+      },
       reset: () => {
         this.links.delete(entry);
         client.resetAndDestroy();
