@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,13 @@ describe('a data folder', () => {
     );
     await first.release();
     await (await FolderLock.take(folder)).release();
+  });
+
+  it.each(['CURRENT', 'MANIFEST-000002'])('is not said to be in use because its lock is damaged (%s)', async (file) => {
+    const own = join(folder, file);
+    await (await FolderLock.take(own)).release();
+    writeFileSync(join(own, 'lock', file), 'nonsense');
+    await (await FolderLock.take(own)).release();
   });
 
   it('is free again after its holder was killed with -9', async () => {

@@ -16,10 +16,17 @@ export class FolderLock {
   /** Fails with FOLDER_IN_USE, which quotes the holder's note. */
   static async take(folder: string): Promise<FolderLock> {
     mkdirSync(folder, { recursive: true });
-    const lock = new ClassicLevel(join(folder, 'lock'));
+    const path = join(folder, 'lock');
+    let lock = new ClassicLevel(path);
     try {
-      await lock.open();
+      await lock.open().catch((error: unknown) => {
+        if (isHeld(error)) throw error;
+        // It holds nothing: a damaged one is made anew.
+        rmSync(path, { recursive: true, force: true });
+        return (lock = new ClassicLevel(path)).open();
+      });
     } catch (cause) {
+      if (!isHeld(cause)) throw cause;
       throw new Failure(
         'FOLDER_IN_USE',
         `another process works in ${folder}: ${holder(folder)}. Stop it, or set LEVEE_DATA_DIR to another folder`,
@@ -39,6 +46,11 @@ export class FolderLock {
     rmSync(noteIn(this.folder), { force: true });
     await this.lock.close();
   }
+}
+
+function isHeld(error: unknown): boolean {
+  const { code, cause } = error as { readonly code?: unknown; readonly cause?: unknown };
+  return code === 'LEVEL_LOCKED' || (cause !== undefined && isHeld(cause));
 }
 
 const noteIn = (folder: string): string => join(folder, 'doors.json');
