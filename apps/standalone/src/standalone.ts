@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, ensureNamespace, submit } from '@levee/journal';
 import { Failure, type Logger } from '@levee/kernel';
+import { chunkProblem, type DataNode } from '@levee/replication';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
 import { dataNodeConfig } from '../../data-node/src/config';
@@ -15,7 +16,13 @@ import { PortalModule } from '../../portal/src/portal.module';
 import { loadStandaloneSettings, portOf, standaloneDefaults, type StandaloneSettings } from './config';
 import { welcome, type Doors } from './welcome';
 
-const limits = { namespaceDeadlineMs: 60_000, readyDeadlineMs: 120_000, readyPollMs: 10 } as const;
+const limits = {
+  namespaceDeadlineMs: 60_000,
+  readyDeadlineMs: 120_000,
+  readyPollMs: 10,
+  /** Once each chunk has a readable replica the others are waited for so long: after a clean stop that is enough. */
+  othersMs: 1_000,
+} as const;
 
 /** Composition root of `npm start`: a master, data nodes, a dispatcher and a portal in one process, on one log. */
 export async function startStandalone(env: Environment, lifecycle: Lifecycle, logger: Logger): Promise<void> {
@@ -44,7 +51,10 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   lifecycle.onDrain('portal', () => portal.close());
 
   await createDefaultNamespace(settings, log, master.master.view, logger);
-  await everythingReady([...nodes.map(({ node }) => node), dispatcher.dispatcher, portal.portal], lifecycle);
+  const parts = nodes.map(({ node }) => ({ readyProblem: () => node.joinProblem() }));
+  await everythingReady([...parts, dispatcher.dispatcher, portal.portal], lifecycle);
+  const members = nodes.map(({ node }) => node);
+  await everyChunkServed(members, lifecycle, logger);
 
   const doors: Doors = {
     resp: portal.portal.respAddress,
@@ -95,6 +105,29 @@ async function everythingReady(
         throw new Failure('NOT_READY', `not ready within ${limits.readyDeadlineMs} ms: ${problem}`);
       await new Promise<void>((resolve) => systemTimers.after(limits.readyPollMs, resolve));
     }
+  }
+}
+
+/**
+ * Waits until each chunk has a replica that can be read; the others heal while it serves. What cannot heal by itself is
+ * said and not waited for: all else can be used.
+ */
+async function everyChunkServed(nodes: readonly DataNode[], lifecycle: Lifecycle, logger: Logger): Promise<void> {
+  const startedMs = systemClock.monotonicMs();
+  let servedMs: number | undefined;
+  while (!lifecycle.isDraining) {
+    const nowMs = systemClock.monotonicMs();
+    const problem = chunkProblem(nodes.flatMap(({ hosted }) => hosted));
+    if (problem !== undefined && (problem.lasting || nowMs - startedMs > limits.readyDeadlineMs))
+      return logger.error({ problem: problem.reason }, 'a chunk cannot be read; everything else is served');
+    servedMs = problem === undefined ? (servedMs ?? nowMs) : undefined;
+    if (servedMs !== undefined) {
+      const waiting = nodes.map((node) => node.readyProblem()).find((reason) => reason !== undefined);
+      if (waiting === undefined) return;
+      if (nowMs - servedMs > limits.othersMs)
+        return logger.warn({ problem: waiting }, 'each chunk can be read; not every replica of it yet');
+    }
+    await new Promise<void>((resolve) => systemTimers.after(limits.readyPollMs, resolve));
   }
 }
 

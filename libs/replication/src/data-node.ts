@@ -6,7 +6,6 @@ import {
   UnitDisk,
   type UnitDiskOptions,
 } from '@levee/chunk-store';
-import { routeVersionOf } from '@levee/cluster';
 import type { Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
 import {
@@ -28,6 +27,7 @@ import { DigestQueue, type NodeIdentity } from './digest-work';
 import { DiskGauge, spaceOf } from './disk-gauge';
 import { HeartbeatLoop } from './heartbeat-loop';
 import { positionsOf } from './heartbeat-positions';
+import type { HostedReplica } from './hosted-replica';
 import { IoScheduler } from './io/io-scheduler';
 import { snapshotReader } from './io/snapshot-reader';
 import { LogClock } from './log-clock';
@@ -43,7 +43,7 @@ import { readControlTopics } from './read-control-topics';
 import { Registration } from './registration';
 import { untilAlone } from './rivals';
 import { ReplicaHost } from './replica-host';
-import type { ServingContext } from './serving-context';
+import { type ServingContext, servingContext } from './serving-context';
 import { Scrub } from './scrub';
 import { UnitReclaims } from './unit-reclaims';
 
@@ -173,11 +173,17 @@ export class DataNode {
 
   /** Why no work should be sent here, in words; `undefined` when everything assigned is readable. */
   readyProblem(): string | undefined {
-    if (this.problem !== undefined) return this.problem;
-    const { host } = this;
-    for (const hosted of host?.all ?? [])
-      if (!hosted.readable && hosted.assignment.role !== 'learner') return hosted.reason;
-    return this.registration?.problem ?? this.view.problem;
+    const waiting = this.hosted.find(({ readable, assignment }) => !readable && assignment.role !== 'learner');
+    return this.problem ?? waiting?.reason ?? this.joinProblem();
+  }
+
+  /** Why it is no part of its cluster, whatever its replicas lack. */
+  joinProblem(): string | undefined {
+    return this.problem ?? this.registration?.problem ?? this.view.problem;
+  }
+
+  get hosted(): readonly HostedReplica[] {
+    return [...(this.host?.all ?? [])];
   }
 
   serving(): ServingContext | undefined {
@@ -197,13 +203,13 @@ export class DataNode {
       problem: this.readyProblem() ?? this.format?.problem ?? null,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
-      ...replicasAndFiles(this.host?.all ?? [], this.disk, this.clock.monotonicMs()),
+      ...replicasAndFiles(this.hosted, this.disk, this.clock.monotonicMs()),
     };
   }
 
   /** Numbers for metrics. */
   stats(): { readonly [name: string]: number | { readonly [name: string]: number } } {
-    const replicas = [...(this.host?.all ?? [])];
+    const replicas = this.hosted;
     return {
       ...replicaNumbers(this.host),
       unitsOffered: this.disk?.units.length ?? 0,
@@ -287,7 +293,7 @@ export class DataNode {
     // [safety] Only what the control topics, read to their end, give to this disk is served.
     await readControlTopics(this.view, this.logger);
     if (this.closed) return;
-    this.context = this.servingContext(host, clusterId);
+    this.context = servingContext({ ...shared, clusterId, host, buffers: this.buffers }, this.view, this.versions);
     this.adopt(disk, host);
     this.endDecisions = this.view.onDecision(() => this.adopt(disk, host));
     this.problem = undefined;
@@ -318,32 +324,6 @@ export class DataNode {
     }
   }
 
-  private servingContext(host: ReplicaHost, clusterId: string): ServingContext {
-    const { view, versions } = this;
-    return {
-      identity: this.identity,
-      clusterId,
-      host,
-      buffers: this.buffers,
-      clock: this.clock,
-      timers: this.timers,
-      logger: this.logger,
-      get state() {
-        return view.state;
-      },
-      routeVersion: (namespace) => {
-        let version = versions.get(namespace);
-        if (version === undefined) versions.set(namespace, (version = routeVersionOf(view.state, namespace)));
-        return version;
-      },
-      routeOf: (namespace, slot) => {
-        const chunk = view.state.chunksTouching(namespace, { slotStart: slot, slotEnd: slot + 1 })[0];
-        const route = chunk && view.state.route(chunk.chunkId);
-        return `${route?.seq ?? view.seq} ${JSON.stringify(route ?? null)}`;
-      },
-    };
-  }
-
   private adopt(disk: NodeDisk, host: ReplicaHost): void {
     this.versions.clear();
     const { nodeId } = this.config;
@@ -367,7 +347,7 @@ export class DataNode {
       sentAtMs: this.clock.nowMs(),
       featureLevel,
       positions: withPositions && this.host !== undefined ? positionsOf(this.host, this.clock) : [],
-      loads: withPositions ? [...(this.host?.all ?? [])].map(loadOf) : [],
+      loads: withPositions ? this.hosted.map(loadOf) : [],
       moves: this.moves?.moves() ?? [],
       freeDiskBytes: this.diskGauge.latest?.freeBytes ?? -1,
       errors: [],

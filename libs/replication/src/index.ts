@@ -1,3 +1,4 @@
+export * from './chunks-served';
 export * from './heartbeat-loop';
 export * from './assignment';
 export * from './control-records';

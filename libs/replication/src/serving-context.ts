@@ -1,4 +1,5 @@
-import type { ClusterState } from '@levee/cluster';
+import { type ClusterState, routeVersionOf } from '@levee/cluster';
+import type { ClusterView } from '@levee/journal';
 import type { Clock, Logger, Timers } from '@levee/kernel';
 import type { NetworkBudget } from '@levee/wire';
 import type { NodeIdentity } from './digest-work';
@@ -19,4 +20,35 @@ export interface ServingContext {
   routeVersion(namespace: string): number;
   /** `<seq> <route as JSON>` of the chunk that holds the slot, as far as this node knows. */
   routeOf(namespace: string, slot: number): string;
+}
+
+/** As decisions stand; `versions` remembers the route versions of namespaces until the next decision. */
+export function servingContext(
+  parts: Omit<ServingContext, 'state' | 'routeVersion' | 'routeOf'>,
+  view: ClusterView,
+  versions: Map<string, number>,
+): ServingContext {
+  const { identity, clusterId, host, buffers, clock, timers, logger } = parts;
+  return {
+    identity,
+    clusterId,
+    host,
+    buffers,
+    clock,
+    timers,
+    logger,
+    get state() {
+      return view.state;
+    },
+    routeVersion: (namespace) => {
+      let version = versions.get(namespace);
+      if (version === undefined) versions.set(namespace, (version = routeVersionOf(view.state, namespace)));
+      return version;
+    },
+    routeOf: (namespace, slot) => {
+      const chunk = view.state.chunksTouching(namespace, { slotStart: slot, slotEnd: slot + 1 })[0];
+      const route = chunk && view.state.route(chunk.chunkId);
+      return `${route?.seq ?? view.seq} ${JSON.stringify(route ?? null)}`;
+    },
+  };
 }

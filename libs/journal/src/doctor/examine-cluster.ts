@@ -144,7 +144,8 @@ function statOf(answer: unknown, storeId: string): NodeStat | undefined {
   const stat = answer as (NodeStat & { readonly storeId?: string }) | null;
   if (typeof stat !== 'object' || stat === null || !Array.isArray(stat.replicas) || stat.storeId !== storeId)
     return undefined;
-  return { problem: stat.problem ?? null, disk: stat.disk ?? null, replicas: stat.replicas };
+  const setAside = Array.isArray(stat.setAside) ? { setAside: stat.setAside } : {};
+  return { problem: stat.problem ?? null, disk: stat.disk ?? null, replicas: stat.replicas, ...setAside };
 }
 
 async function namespaceOf(

@@ -59,11 +59,22 @@ export interface NodeStat {
   readonly problem: string | null;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null;
   readonly replicas: readonly ReplicaStat[];
+  /** Damaged files that it keeps; absent from nodes that do not say it. */
+  readonly setAside?: readonly SetAsideStat[];
+}
+
+export interface SetAsideStat {
+  readonly unitId: string;
+  readonly folder: string;
+  readonly reason: string;
+  readonly bytes: number;
 }
 
 export interface ReplicaStat {
   /** As its unit counts them; absent from nodes that do not say it. */
   readonly storedBytes?: number | undefined;
+  /** Since the file was looked at that waits longest for the next look; absent or null where there are none. */
+  readonly checkedMs?: number | null;
   readonly chunkId: string;
   readonly namespace: string;
   readonly unitId: string;

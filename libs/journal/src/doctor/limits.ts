@@ -5,6 +5,8 @@ export const doctorLimits = {
   behindRecords: 10_000,
   /** Share of chunkCapacityBytes from which portals refuse writes as LVFULL. */
   chunkFullShare: 0.9,
+  /** Files of a replica are looked at about once an hour. */
+  checkedMsMax: 3 * 3_600_000,
   /** Free share of a disk below which it is nearly full. */
   diskFreeShare: 0.1,
   /** A foreign transaction that last wrote longer ago than this is left open. */

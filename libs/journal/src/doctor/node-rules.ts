@@ -119,6 +119,31 @@ export const nodeRules = {
       ];
     }),
 
+  'files-damaged': ({ nodes }: DoctorFacts): Found[] =>
+    nodes.flatMap(({ state: { nodeId }, says }) => {
+      const kept = says?.setAside ?? [];
+      const newest = kept.at(-1);
+      if (newest === undefined) return [];
+      const bytes = kept.reduce((sum, each) => sum + each.bytes, 0);
+      return [
+        {
+          subject: nodeId,
+          finding: `node ${nodeId} keeps the files of ${kept.length} damaged units (${bytes} bytes), the newest of ${newest.unitId}: ${newest.reason}`,
+          impact: 'what they held was built anew, or is being; a disk that damages files does it again',
+          command: `look at the disk of ${nodeId} (dmesg, smartctl), then remove ${newest.folder} and what is beside it`,
+        },
+      ];
+    }),
+
+  'files-unchecked': replicaRule(
+    ({ checkedMs }) => (checkedMs ?? 0) > doctorLimits.checkedMsMax,
+    (node, replica) => ({
+      finding: `a file of ${replica.chunkId} on ${replica.unitId} was last looked at ${replica.checkedMs} ms ago`,
+      impact: 'damage in it would not be known; strong reads from it too are as good as its files',
+      command: `curl http://${node.state.httpAddress}/metrics   # levee_node_scrub_*: is the node too busy to look?`,
+    }),
+  ),
+
   'replica-stuck': replicaRule(
     ({ state }) => state === 'stuck',
     (node, replica) => ({

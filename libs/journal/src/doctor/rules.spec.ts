@@ -43,6 +43,8 @@ const says = (of: Partial<NodeStat> = {}): NodeStat => ({
   ...of,
 });
 
+const aside = { unitId: 'n1/u01', folder: '/d/aside', reason: 'a byte', bytes: 7 };
+
 const nodeFacts = (nodeId: string, of: Partial<NodeFacts> = {}): NodeFacts => ({
   state: node(nodeId),
   says: says({ replicas: nodeId === 'n1' ? [replica()] : [] }),
@@ -264,6 +266,8 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /disk of node n1 has 9 of 100 bytes free \(9\.0 %\)/,
     /levee node drain n1/,
   ],
+  ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
+  ['files-unchecked', one({ checkedMs: 4 * 3_600_000 }), /was last looked at 14400000 ms ago/, /metrics/],
   [
     'replica-stuck',
     one({ state: 'stuck', readable: false, problem: 'I14: the log was cut' }),
