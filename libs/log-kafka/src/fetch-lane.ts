@@ -104,6 +104,7 @@ export class FetchLane {
       wanted.push({ topic, partition, leaderEpoch, fetchOffset: tail.position, bytesMax });
       asked.push(tail);
       tail.inFlight = true;
+      tail.askedMs = this.host.nowMs();
       waitMs = Math.min(waitMs, tail.hurries ? 0 : Math.max(1, tail.idleMs / 2));
     }
     if (asked.length === 0) return;

@@ -63,6 +63,14 @@ describe('a tail whose answers hold few records each', () => {
     expect(Math.max(...counts)).toBeGreaterThan(500);
   });
 
+  it('says when the end was asked for, however long the answer waited for its reader', async () => {
+    tail.askedMs = 70;
+    accept(stored(0, 1, 4), 1);
+    tail.askedMs = 80;
+    accept(stored(1, 1, 4), 2);
+    expect(await next()).toMatchObject({ nextOffset: 2, endOffset: 2, endAskedMs: 80 });
+  });
+
   it('hands over what is before a record that cannot be read, then fails', async () => {
     accept(stored(0, 3, 4), 3);
     const broken = stored(3, 1, 4);

@@ -19,9 +19,11 @@ interface Chunk {
   readonly endOffset: Offset;
   /** End of the durable records while an open transaction holds some of them back. */
   readonly withheldTo: Offset | undefined;
+  /** Monotonic ms at which these ends were asked for. */
+  readonly endAskedMs: number;
 }
 
-type Ends = Pick<Chunk, 'endOffset' | 'withheldTo'>;
+type Ends = Pick<Chunk, 'endOffset' | 'withheldTo' | 'endAskedMs'>;
 
 /** What a tail needs from whoever fetches for it. */
 export interface TailHost {
@@ -44,6 +46,8 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   leaderEpoch: number;
   /** A request for it is under way. */
   inFlight = false;
+  /** Monotonic ms at which that request was made. */
+  askedMs: number;
   /** Monotonic ms of the first failure since the last good answer. */
   strugglingSinceMs: number | undefined;
   /** Id of the topic it reads: another one means deleted and created again. */
@@ -81,7 +85,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     this.leaderEpoch = from.leaderEpoch;
     this.idleMs = options.idleMs ?? logLimits.idleMsDefault;
     this.bytesMax = options.bytesMax ?? logLimits.tailBytesMaxDefault;
-    this.deliveredMs = host.nowMs();
+    this.deliveredMs = this.askedMs = host.nowMs();
     if (options.signal?.aborted === true) this.over = true;
     else options.signal?.addEventListener('abort', this.onAbort, { once: true });
   }
@@ -171,6 +175,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     const ends = {
       endOffset,
       withheldTo: endOffset < answer.highWatermark ? asOffset(answer.highWatermark) : undefined,
+      endAskedMs: this.askedMs,
     };
     const scanned = scanBatches(answer.batches, {
       from: this.position,
@@ -250,10 +255,11 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     try {
       const records = decoded(chunk);
       const last = this.gather(chunk, records);
-      const { endOffset, withheldTo, scanned } = last;
+      const { endOffset, withheldTo, endAskedMs, scanned } = last;
       const leaderEpoch = scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch;
       const { firstOffset } = chunk;
-      const batch = { topic, partition, firstOffset, nextOffset: scanned.nextOffset, leaderEpoch, endOffset, records };
+      const end = { nextOffset: scanned.nextOffset, leaderEpoch, endOffset, endAskedMs };
+      const batch = { topic, partition, firstOffset, ...end, records };
       return withheldTo === undefined ? batch : { ...batch, withheldTo };
     } catch (cause) {
       const code = failureCode(cause) === 'RECORD_CORRUPT' ? 'RECORD_CORRUPT' : undefined;

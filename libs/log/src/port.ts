@@ -128,6 +128,11 @@ export interface LogBatch {
   /** End of committed records when this batch was fetched; `nextOffset >= endOffset` means: at the end. */
   readonly endOffset: Offset;
   /**
+   * Monotonic ms of the reader's clock at which the end was asked for: the partition ended at `endOffset` then, or later.
+   * A process that was stopped meanwhile, or a reader that took long, finds an old answer. Absent: just now.
+   */
+  readonly endAskedMs?: number;
+  /**
    * Only while somebody's open transaction holds records back: where the durable records end, above `endOffset`. Who
    * stands at `endOffset` then has not read everything that was acknowledged.
    */

@@ -111,16 +111,17 @@ export class FeedTail {
       idleMs: this.feed.options.idleMs(),
     };
     for await (const batch of this.feed.log.tail(place.binlog, partition, { nextOffset, leaderEpoch }, options)) {
-      const fetchedAtMs = clock.monotonicMs();
+      // [safety] Of when the end was asked for: the answer may have waited, and the whole process with it (I4).
+      const askedMs = batch.endAskedMs ?? clock.monotonicMs();
       onBatch();
-      await this.take(batch, fetchedAtMs);
+      await this.take(batch, askedMs);
       if (this.members.size === 0) return;
       if (batch.records.length > 0 && batch.nextOffset >= batch.endOffset)
         await this.feed.options.pace.linger(this.members.size, this.stopping.signal);
     }
   }
 
-  private async take(batch: LogBatch, fetchedAtMs: number): Promise<void> {
+  private async take(batch: LogBatch, askedMs: number): Promise<void> {
     const { logClock, partition } = this.feed.options;
     const { records, leaderEpoch } = batch;
     const begun = this.at as FeedPlace;
@@ -151,7 +152,7 @@ export class FeedTail {
         records: whole && from === 0 ? records : records.slice(from, to),
       };
       const before = this.under;
-      this.hand(piece, { atEndMs: whole && complete ? fetchedAtMs : undefined, trouble });
+      this.hand(piece, { atEndMs: whole && complete ? askedMs : undefined, trouble });
       this.at = at = next;
       // One piece is prepared while the one before is written: that bounds what waits in memory. At the end they are
       // small and come one by one, so some more may wait.

@@ -203,6 +203,18 @@ describe('the feed of a partition', () => {
     expect(log.begun.length - before).toBeLessThan(10);
   });
 
+  it('I4, I5: an answer that waited proves the end of when it was asked for, not of now', async () => {
+    log.answersWaitMs = 3_600_000;
+    const nowMs = systemClock.monotonicMs();
+    const startedMs = systemClock.nowMs();
+    log.put('a', '1');
+    const member = await atTheEnd('member');
+    expect(member.told.at(-1)?.atEndMs).toBeLessThan(nowMs - 3_500_000);
+    expect(member.replica.completeAtMs(0)).toBe(0);
+    log.answersWaitMs = 0;
+    await until('a new answer', () => member.replica.completeAtMs(0) >= startedMs);
+  });
+
   it('a replica that cannot be trusted any more is handed nothing, and claims nothing', async () => {
     log.put('a', '1');
     const member = await atTheEnd('member');

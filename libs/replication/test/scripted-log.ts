@@ -33,6 +33,8 @@ export class ScriptedLog {
   /** Most records of a batch. */
   batchRecordsMax = 512;
   idleMs = 10;
+  /** So long an answer waits for its reader, as in a process that was stopped. */
+  answersWaitMs = 0;
   /** Where tails began, in order, also those that only look at the Genesis. */
   readonly begun: LogPosition[] = [];
   /** Followed now. */
@@ -138,7 +140,8 @@ export class ScriptedLog {
         first = false;
         leaderEpoch = some.at(-1)?.epoch ?? leaderEpoch;
         at += some.length;
-        yield { ...this.batch(at - some.length, at), leaderEpoch };
+        const endAskedMs = performance.now() - this.answersWaitMs;
+        yield { ...this.batch(at - some.length, at), leaderEpoch, endAskedMs };
       }
     } finally {
       this.followed--;
