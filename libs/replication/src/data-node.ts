@@ -40,7 +40,7 @@ import { NodeService } from './node-service';
 import { loadOf } from './replica-load';
 import { RecordOutbox } from './record-outbox';
 import { readControlTopics } from './read-control-topics';
-import { Registration } from './registration';
+import { isSelf, Registration } from './registration';
 import { untilAlone } from './rivals';
 import { ReplicaHost } from './replica-host';
 import { type ServingContext, servingContext } from './serving-context';
@@ -283,7 +283,8 @@ export class DataNode {
     const { newId } = this;
     const commandTime = { nowMs: () => Math.min(clock.nowMs(), logClock.bestMs()) };
     const work = { disk, host, nodeId, clock: commandTime, timers, newId, logger };
-    this.reclaims = new UnitReclaims(log, this.config.topics, this.view, work);
+    const isRegistered = (): boolean => isSelf(this.view.state.node(nodeId), identity);
+    this.reclaims = new UnitReclaims(log, this.config.topics, this.view, { ...work, isRegistered });
     this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
     const onUnits = (): void => this.registration?.unitsChanged();
     const onLeft = (planId: string): void => this.registration?.formatLeft(planId);

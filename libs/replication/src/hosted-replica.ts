@@ -67,7 +67,6 @@ export class HostedReplica implements FeedMember {
     return defined(this.current, `an open replica of ${this.chunkId}`);
   }
 
-  /** Still the open one. */
   holds(replica: Replica): boolean {
     return this.current === replica;
   }
@@ -176,7 +175,7 @@ export class HostedReplica implements FeedMember {
     if (place === undefined || this.state !== 'following') return;
     place.trouble = undefined;
     if (!this.full) this.problem = undefined;
-    if (atEndMs !== undefined) place.atEndMs = atEndMs;
+    if (atEndMs !== undefined) place.atEndMs = Math.max(atEndMs, place.atEndMs ?? atEndMs);
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
   }
@@ -341,6 +340,7 @@ export class HostedReplica implements FeedMember {
       replica !== undefined &&
       isReadableRole(this.assignment.role) &&
       this.places.reachedBy(replica);
+    if (this.complete && this.swept.atPosition < 0) this.world.uncounted(this);
   }
 
   /** Too old to be complete: then it is built anew. */
@@ -364,7 +364,7 @@ export class HostedReplica implements FeedMember {
     const replica = this.current;
     this.counted = this.counts;
     this.current = undefined;
-    this.swept = notSwept;
+    this.swept = { ...this.swept, atPosition: -1 };
     this.places.forgetAll();
     await replica?.close().catch((error: unknown) => {
       this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica did not close cleanly');

@@ -37,5 +37,7 @@ export interface HostedWorld {
   readonly remote: RemoteWorld;
   /** The replica in `<unitId>@<generation>` of this node. */
   readonly hostedIn: (key: string) => HostedReplica | undefined;
+  /** The replica is readable, and nobody has counted yet what its database holds. */
+  readonly uncounted: (hosted: HostedReplica) => void;
   readonly feedOf: (identity: ReplicaIdentity, partition: Partition) => PartitionFeed;
 }

@@ -46,6 +46,8 @@ export const nodeLimits = {
   digestGatherMs: 250,
   /** DBSIZE is as old as the last sweep: at least this long, longer where a sweep takes long. */
   sweepMs: 5_000,
+  /** A replica that has become readable with a new database is counted so soon. */
+  sweepSoonMs: 100,
   /** A sweep may take at most one part in this many of the time. */
   sweepShare: 50,
   /** Rebuilds at a time: the others go on serving. */

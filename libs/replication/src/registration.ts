@@ -186,5 +186,6 @@ export class Registration {
   }
 }
 
-const isSelf = (known: NodeState, { storeId, incarnation }: NodeIdentity): boolean =>
-  known.storeId === storeId && known.incarnation === incarnation;
+/** This very process with this very disk is what the state knows under the name. */
+export const isSelf = (known: NodeState | undefined, { storeId, incarnation }: NodeIdentity): boolean =>
+  known?.storeId === storeId && known.incarnation === incarnation;

@@ -5,11 +5,9 @@ import {
   type NodeDisk,
   type ReplicaIdentity,
   type SnapshotReader,
-  sweepExpired,
   type ValueBudget,
 } from '@levee/chunk-store';
 import type { Clock, Logger, Partition, Random, Timers } from '@levee/kernel';
-import { messageOf } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { Network, NetworkBudget } from '@levee/wire';
 import { type Assignment, isServingRole } from './assignment';
@@ -26,6 +24,7 @@ import { type BadReason, PartitionFeed } from './partition-feed';
 import { WaitBudget } from './position-waits';
 import type { RecordOutbox } from './record-outbox';
 import { Retentions } from './retentions';
+import { Sweeps } from './sweeps';
 import { Turnstile } from './turnstile';
 
 export interface ReplicaHostOptions {
@@ -97,12 +96,11 @@ export class ReplicaHost {
   private readonly world: HostedWorld;
   readonly copies: CopySessions;
   readonly io: IoScheduler;
-  private readonly retentions: Retentions;
   private readonly waits = new WaitBudget(() => this.pace.hurry());
   private readonly pace: ApplyPace;
   private readonly maxStaleness = new Map<string, number>();
   private readonly closing = new Map<string, Promise<void>>();
-  private cancelSweep: () => void = () => undefined;
+  readonly sweeps: Sweeps;
   private stopped = false;
 
   constructor(private readonly options: ReplicaHostOptions) {
@@ -111,7 +109,10 @@ export class ReplicaHost {
     this.io = options.io ?? new IoScheduler({ clock, timers });
     const reader = options.reader ?? snapshotReader(this.io, undefined);
     this.copies = new CopySessions({ incarnation: identity.incarnation, reader, timers, logger });
-    this.retentions = new Retentions(log, clock);
+    const retentions = new Retentions(log, clock);
+    const { logClock } = options;
+    const all = (): Iterable<HostedReplica> => this.all;
+    this.sweeps = new Sweeps({ clock, timers, logger, logClock, io: this.io, retentions, all });
     this.world = {
       ...options,
       io: this.io,
@@ -119,12 +120,13 @@ export class ReplicaHost {
       copyRate: new ByteRate(options.copyBytesPerSecond ?? 0, clock, timers),
       remote: { clusterId, clock, timers, logger, network, random, buffers },
       hostedIn: (key) => this.hosted.get(key),
-      retentions: this.retentions,
+      retentions,
+      uncounted: (hosted) => this.sweeps.soon(hosted),
       waits: this.waits,
       rebuilds: new Turnstile(nodeLimits.rebuildsMax),
       feedOf: (identity, partition) => this.feedOf(identity, partition),
     };
-    this.sweepLater(nodeLimits.sweepMs / 5);
+    this.sweeps.start();
   }
 
   get all(): Iterable<HostedReplica> {
@@ -193,7 +195,7 @@ export class ReplicaHost {
 
   async close(): Promise<void> {
     this.stopped = true;
-    this.cancelSweep();
+    this.sweeps.stop();
     this.io.close();
     this.copies.close();
     for (const feed of this.feeds.values()) feed.close();
@@ -287,43 +289,6 @@ export class ReplicaHost {
         quarantinedAtMs: clock.nowMs(),
       }),
     });
-  }
-
-  private sweepLater(delayMs: number): void {
-    if (this.stopped) return;
-    this.cancelSweep = this.options.timers.after(delayMs, () => {
-      const startedMs = this.options.clock.monotonicMs();
-      void this.sweepAll().finally(() => {
-        const tookMs = this.options.clock.monotonicMs() - startedMs;
-        this.sweepLater(Math.max(nodeLimits.sweepMs, tookMs * nodeLimits.sweepShare));
-      });
-    });
-  }
-
-  /** Counts live keys and removes long expired ones, one replica after another, only where something happened. */
-  async sweepAll(): Promise<void> {
-    const { logClock, logger } = this.options;
-    for (const hosted of [...this.hosted.values()]) {
-      const logNowMs = logClock.nowMs();
-      if (this.stopped || logNowMs === undefined) return;
-      await this.retentions.learn(hosted.identity.binlog).catch(() => undefined);
-      if (!hosted.readable) continue;
-      const position = hosted.partitions.reduce((sum, partition) => sum + hosted.nextOffset(partition), 0);
-      if (position === hosted.swept.atPosition && !hosted.swept.mayExpire) continue;
-      try {
-        const { replica } = hosted;
-        const { appliedBytes } = replica.space;
-        const { liveKeys, liveBytes, expiring } = await sweepExpired(replica, logNowMs, this.io.pace('sweep'));
-        replica.space.swept(liveBytes, appliedBytes);
-        // What was counted of a database that is gone says nothing of the one that came after it.
-        if (hosted.holds(replica))
-          hosted.swept = { liveKeys, liveBytes, atPosition: position, mayExpire: expiring > 0 };
-      } catch (error) {
-        if (this.stopped) return;
-        logger.warn({ chunkId: hosted.chunkId, error: messageOf(error) }, 'a sweep failed');
-        hosted.damagedBy(error);
-      }
-    }
   }
 }
 

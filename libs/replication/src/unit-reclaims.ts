@@ -10,7 +10,9 @@ import type { ReplicaHost } from './replica-host';
 export interface UnitReclaimsOptions {
   readonly nodeId: string;
   readonly disk: NodeDisk;
-  readonly host: ReplicaHost;
+  readonly host: Pick<ReplicaHost, 'closed'>;
+  /** [safety] Another process may have a copy of this disk: who is registered speaks for the unit, nobody else. */
+  readonly isRegistered: () => boolean;
   /** Of commands. */
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly timers: Timers;
@@ -32,7 +34,8 @@ export class UnitReclaims {
 
   /** After every decision, once the host has let go of what is not assigned any more. */
   check(): void {
-    const { disk, nodeId } = this.options;
+    const { disk, nodeId, isRegistered } = this.options;
+    if (!isRegistered()) return;
     for (const unit of reclaimsOf(this.view.state, nodeId, disk.storeId)) {
       const key = `${unit.unitId}@${unit.generation}`;
       if (this.running.has(key)) continue;
@@ -48,10 +51,12 @@ export class UnitReclaims {
   private async reclaim(key: string, unit: Reclaim): Promise<void> {
     const { disk, host, logger, nodeId, clock, timers, newId } = this.options;
     const { signal } = this.stopping;
-    while (!signal.aborted && this.view.state.unit(unit.unitId)?.state === 'reclaiming') {
+    while (this.isWanted(unit)) {
       try {
         await host.closed(key);
+        if (!this.isWanted(unit)) return;
         await disk.clearUnit(unit.unitId, unit.generation);
+        if (!this.isWanted(unit)) return;
         const command = { kind: 'FinishReclaim', payload: unit, principal: `node ${nodeId}` };
         const id = await submit(this.log, this.topics, command, clock, newId);
         await this.view.outcome(id, nodeLimits.registerDeadlineMs);
@@ -62,5 +67,11 @@ export class UnitReclaims {
         await pause(timers, nodeLimits.registerRetryMaxMs, signal);
       }
     }
+  }
+  /** Still asked of this very process. */
+  private isWanted({ unitId, generation }: Reclaim): boolean {
+    if (this.stopping.signal.aborted || !this.options.isRegistered()) return false;
+    const unit = this.view.state.unit(unitId);
+    return unit?.state === 'reclaiming' && unit.generation === generation && unit.storeId === this.options.disk.storeId;
   }
 }

@@ -9,7 +9,7 @@ import {
   ValueBudget,
 } from '@levee/chunk-store';
 import type { ChunkReplica, ChunkState } from '@levee/events';
-import { type Logger, silentLogger } from '@levee/kernel';
+import { type Logger, silentLogger, type Timers } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
 import {
   type Assignment,
@@ -30,6 +30,7 @@ export interface BareHostOptions {
   readonly log?: Log;
   readonly logger?: Logger;
   readonly network?: Network;
+  readonly timers?: Timers;
   readonly copyBytesPerSecond?: number;
   /** Another clock for the log's time, in ms since 1970. */
   readonly logTimeAheadMs?: () => number;
@@ -46,12 +47,13 @@ export class BareHost {
 
   static async open(cluster: SmallCluster, nodeId: string, options: BareHostOptions = {}): Promise<BareHost> {
     const { log = cluster.log, logger = silentLogger, logTimeAheadMs = () => 0, ...rest } = options;
+    const { timers = systemTimers } = options;
     const disk = await UnitDisk.open({
       folder: join(cluster.folder, nodeId),
       specs: parseUnitSpecs(options.units ?? '8x8MiB:leveldb', nodeId),
       newStoreId: randomUUID,
     });
-    const shared = { clock: systemClock, timers: systemTimers, logger };
+    const shared = { clock: systemClock, timers, logger };
     const identity = { nodeId, storeId: disk.storeId, incarnation: randomUUID() };
     class AheadLogClock extends LogClock {
       override nowMs(): number | undefined {

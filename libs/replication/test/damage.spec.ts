@@ -175,7 +175,7 @@ describe('damage in the files of a replica (I19)', () => {
   it.each(['iterator', 'batch'] as const)('damage that the %s of the engine meets has the same end', async (what) => {
     disk.bent = what;
     if (what === 'batch') await cluster.append(ns, keys[0]!, values[0]!);
-    else await cluster.nodes.get('n1')!.serving()!.host.sweepAll();
+    else await cluster.nodes.get('n1')!.serving()!.host.sweeps.sweepAll();
     await until('the strike', () => disk.struck === 1);
     await healed();
   });
