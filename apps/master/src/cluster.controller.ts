@@ -37,7 +37,7 @@ export class ClusterController {
       projectedSeq: candidacy.reign?.projections.seq ?? null,
       advice: this.master.topicAdvice,
       problems: [
-        view.problem,
+        view.problem ?? candidacy.problem,
         this.master.topicProblem,
         this.master.effectProblem,
         this.master.nodesProblem,

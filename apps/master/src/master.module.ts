@@ -96,7 +96,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
     });
     const client = new LogClient(log, topics, { view: master.view, deadlineMs: limits.commandDeadlineMs });
     const health = new HealthRegistry();
-    health.add('journal', () => master.view.problem ?? behind(master.view.recordsBehind));
+    health.add('journal', () => master.view.problem ?? master.candidacy.problem ?? behind(master.view.recordsBehind));
     health.add('topics', () => master.topicProblem);
     health.add('effects', () => master.effectProblem);
     const metrics = new Metrics({ part: 'master', instance });

@@ -5,6 +5,12 @@ import type { UnitScrub } from './unit-checks';
 import type { ClearedUnit, UnitFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
 
+/** A decision and a term of the journal of the cluster that the disk belongs to. */
+export interface JournalSeenOnDisk {
+  readonly seq: number;
+  readonly term: number;
+}
+
 /** A node's disk as the node sees it; `UnitDisk` is the real one. */
 export interface NodeDisk {
   /** Who the disk is: made once, never changed. */
@@ -19,6 +25,10 @@ export interface NodeDisk {
   readonly clusterId: string | undefined;
   /** Remembers the cluster, durably, at the first call; DISK_FOREIGN when it belongs to another. */
   joinCluster(clusterId: string): Promise<void>;
+  /** The furthest that its node has seen of the cluster's journal, as it was remembered last; absent where none is kept. */
+  readonly journalSeen?: JournalSeenOnDisk | undefined;
+  /** Remembers it, durably: a journal that lost its end is told by the disks that know more. */
+  rememberJournal?(seen: JournalSeenOnDisk): Promise<void>;
   /**
    * Opens the database of exactly this generation, making it when nothing ever was in it. REPLICA_DAMAGED, with nothing
    * changed, when its files are not what was written, when they are gone, or when its opening ended the process twice.

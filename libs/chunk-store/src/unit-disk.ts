@@ -14,7 +14,7 @@ import {
   type ReplicaDatabase,
 } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
-import type { NodeDisk } from './node-disk';
+import type { JournalSeenOnDisk, NodeDisk } from './node-disk';
 import { type SetAside, SetAsides } from './set-aside';
 import { checkHere, type FileChecker, UnitChecks, type UnitScrub } from './unit-checks';
 import { UnitOwner } from './unit-owner';
@@ -48,6 +48,7 @@ export class UnitDisk implements NodeDisk {
   private readonly budgets = new Map<string, EngineBudget>();
   private readonly checks = new Map<string, UnitChecks>();
   private readonly check: FileChecker;
+  private seen: JournalSeenOnDisk | undefined;
   private readonly clock: Clock;
   /** Units whose opening ended a process open one after another, so that the next time one alone is to blame. */
   private suspects: Promise<unknown> = Promise.resolve();
@@ -95,7 +96,9 @@ export class UnitDisk implements NodeDisk {
       const cluster = await readSealed(folder, 'clusterId');
       const offered = { units, refused: specs.length - units.length };
       const asides = await SetAsides.open(folder);
-      return new UnitDisk(folder, storeId, offered, formatted, cluster, lock, asides, options, freeBytes);
+      const disk = new UnitDisk(folder, storeId, offered, formatted, cluster, lock, asides, options, freeBytes);
+      disk.seen = seenIn(await readSealed(folder, 'journalSeen'));
+      return disk;
     } catch (error) {
       await lock.close();
       throw error;
@@ -155,6 +158,15 @@ export class UnitDisk implements NodeDisk {
       );
     await writeSealed(this.folder, 'clusterId', clusterId);
     this.cluster = clusterId;
+  }
+
+  get journalSeen(): JournalSeenOnDisk | undefined {
+    return this.seen;
+  }
+
+  async rememberJournal({ seq, term }: JournalSeenOnDisk): Promise<void> {
+    await writeSealed(this.folder, 'journalSeen', `${seq} ${term}`);
+    this.seen = { seq, term };
   }
 
   async openUnit(unitId: string, generation: number): Promise<ReplicaDatabase> {
@@ -356,4 +368,9 @@ async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: nu
 async function freeBytesOf(folder: string): Promise<number> {
   const found = await statfs(folder);
   return found.bavail * found.bsize;
+}
+
+function seenIn(text: string | undefined): JournalSeenOnDisk | undefined {
+  const words = /^([0-9]{1,15}) ([0-9]{1,10})$/.exec(text ?? '');
+  return words === null ? undefined : { seq: Number(words[1]), term: Number(words[2]) };
 }

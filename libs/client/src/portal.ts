@@ -1,4 +1,4 @@
-import { ClusterView, HeartbeatView, type ControlTopics } from '@levee/journal';
+import { ClusterView, HeartbeatView, type ControlTopics, type JournalSeen } from '@levee/journal';
 import type { Heartbeat } from '@levee/events';
 import { silentLogger, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -90,7 +90,8 @@ export class Portal {
       ...(config.respLimits && { limits: config.respLimits }),
     });
     const { heartbeatMs: everyMs, topics } = config;
-    const beat = { log, topic: topics.heartbeats, everyMs, clock, timers, logger };
+    const seen = (): JournalSeen => this.view.journal.position;
+    const beat = { log, topic: topics.heartbeats, everyMs, clock, timers, logger, seen };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
   }
 

@@ -8,7 +8,7 @@ import {
   type Proposal,
 } from '@levee/cluster';
 import type { CommandOutcome, Heartbeat } from '@levee/events';
-import { ClusterView, HeartbeatView, submit, type ControlTopics } from '@levee/journal';
+import { ClusterView, HeartbeatView, submit, type ControlTopics, type JournalSeen } from '@levee/journal';
 import { messageOf, type Clock, type Logger, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { HeartbeatLoop } from '@levee/replication';
@@ -98,7 +98,8 @@ export class Dispatcher {
     this.heartbeats.onHeartbeat((beat) => {
       if (beat.kind === 'node') this.rates.heard(beat, clock.monotonicMs());
     });
-    const options = { log, topic: topics.heartbeats, everyMs, clock, timers, logger };
+    const seen = (): JournalSeen => this.view.journal.position;
+    const options = { log, topic: topics.heartbeats, everyMs, clock, timers, logger, seen };
     this.beats = new HeartbeatLoop(options, () => this.heartbeat());
   }
 

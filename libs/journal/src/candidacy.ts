@@ -1,11 +1,12 @@
 import { decodeAs, encode } from '@levee/codec';
 import { asPartition, assert, Failure, failureCode, messageOf, type Random } from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
-import { systemNewId, type Log, type LogBatch } from '@levee/log';
+import { systemNewId, type Log, type LogBatch, type LogHeader } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import { fillCommands } from './commands-end';
 import type { ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
+import { seenHeaders } from './heartbeat-known';
 import { Pause } from './pause';
 import { Reign } from './reign';
 import { SilenceWindow } from './silence-window';
@@ -66,6 +67,7 @@ export class Candidacy {
   readonly incarnation: string;
   private current: Reign | undefined;
   private currentRole: Role = 'standby';
+  private refusal: string | undefined;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private readonly waits: Waits;
@@ -89,6 +91,11 @@ export class Candidacy {
     this.waits = new Waits(options.timers);
     this.backoffMs = this.nextBackoffMs();
     this.window = new SilenceWindow({ silenceMs: this.timing.silenceMs, gapMsMax: this.timing.silenceMs / 2 });
+  }
+
+  /** Why nobody may claim, in words that name the mend; `undefined` = nothing is known to stand in the way. */
+  get problem(): string | undefined {
+    return this.refusal;
   }
 
   get role(): Role {
@@ -232,7 +239,7 @@ export class Candidacy {
       const taken = await takeOver(this.log, topics, {
         view,
         instance,
-        nowMs: clock.nowMs(),
+        clock,
         newId: this.options.newId ?? systemNewId,
       });
       const reign = new Reign(this.log, taken, this.options);
@@ -243,6 +250,7 @@ export class Candidacy {
         await reign.begin();
         await fillCommands(this.log, topics, { commandsOffset: view.journal.position.commandsOffset, logger });
         this.currentRole = 'active';
+        this.refusal = undefined;
         logger.info({ term: reign.term, seq: view.seq }, 'serving as master');
         for (const listener of this.reignListeners) listener(reign);
         this.waits.poll();
@@ -258,12 +266,21 @@ export class Candidacy {
         this.current = undefined;
       }
     } catch (error) {
-      logger.warn({ error }, 'the claim did not succeed');
+      this.refused(error);
       return messageOf(error);
     } finally {
       this.currentRole = 'standby';
       logger.info({ term: view.term }, 'standing by');
     }
+  }
+
+  private refused(error: unknown): void {
+    const code = failureCode(error);
+    const isAlarm = code === 'JOURNAL_SHORT' || code === 'COMMANDS_SHORT';
+    const said = this.refusal;
+    this.refusal = isAlarm ? messageOf(error) : undefined;
+    const level = isAlarm && said === undefined ? 'error' : 'warn';
+    this.options.logger[level]({ error }, 'the claim did not succeed');
   }
 
   /** One at a time: a slow log must not pile them up. */
@@ -275,7 +292,7 @@ export class Candidacy {
       while (!stop.signal.aborted) {
         await this.log
           .append(topics.heartbeats, asPartition(0), [
-            { key: Buffer.from(this.options.instance), value: this.heartbeat() },
+            { key: Buffer.from(this.options.instance), value: this.heartbeat(), headers: this.seen() },
           ])
           .catch((error: unknown) => logger.warn({ error }, 'a heartbeat was not written'));
         await pause.for(this.timing.heartbeatMs);
@@ -283,6 +300,11 @@ export class Candidacy {
     };
     void loop();
     return () => stop.abort();
+  }
+
+  private seen(): LogHeader[] {
+    const { view } = this.options;
+    return seenHeaders({ seq: view.seq, term: view.term, clusterId: view.clusterId });
   }
 
   private heartbeat(): Buffer {

@@ -12,6 +12,7 @@ import type { HeartbeatView } from './heartbeat-view';
 import { NodeWatch } from './node-watch';
 import { PlanDriver, type PlanDriverLimits } from './plan-driver';
 import type { Reign } from './reign';
+import { SeenWatch } from './seen-watch';
 
 export interface DutiesOptions {
   readonly reign: Reign;
@@ -37,6 +38,7 @@ export class Duties {
   readonly barriers: BarrierRhythm;
   readonly plans: PlanDriver;
   readonly foreign: ForeignRecords;
+  private readonly seen: SeenWatch;
 
   constructor(log: Log, view: ClusterView, options: DutiesOptions) {
     const { liveness, barrierMs, plans, ...shared } = options;
@@ -44,6 +46,7 @@ export class Duties {
     this.effects = new Effects(log, view, { ...shared, numbers });
     this.watch = liveness && new NodeWatch(log, view, { ...shared, limits: liveness });
     this.barriers = new BarrierRhythm(log, view, { ...shared, numbers, everyMs: barrierMs });
+    this.seen = new SeenWatch(view, shared);
     this.foreign = new ForeignRecords(log, view, shared);
     this.plans = new PlanDriver(log, view, { ...shared, numbers, limits: plans });
   }
@@ -54,10 +57,17 @@ export class Duties {
     this.barriers.start();
     this.plans.start();
     this.foreign.start();
+    this.seen.start();
   }
 
   async stop(): Promise<void> {
     this.barriers.stop();
-    await Promise.all([this.effects.stop(), this.watch?.stop(), this.plans.stop(), this.foreign.stop()]);
+    await Promise.all([
+      this.effects.stop(),
+      this.watch?.stop(),
+      this.plans.stop(),
+      this.foreign.stop(),
+      this.seen.stop(),
+    ]);
   }
 }

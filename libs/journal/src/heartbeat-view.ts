@@ -3,6 +3,7 @@ import type { Heartbeat } from '@levee/events';
 import { asPartition, Failure, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
 import type { Log, LogBatch } from '@levee/log';
 import type { ControlTopics } from './control-topics';
+import { readSeen, type JournalSeen } from './heartbeat-known';
 import { Pause } from './pause';
 
 export type HeartbeatKind = Heartbeat['kind'];
@@ -17,6 +18,8 @@ export interface LatestHeartbeat {
   readonly positions: Heartbeat['positions'];
   /** Came with those positions. */
   readonly loads: Heartbeat['loads'];
+  /** What the sender has seen of the journal; `undefined` = it does not say. */
+  readonly seen: JournalSeen | undefined;
   /** When the positions were read; `undefined` = none of this run were. */
   readonly positionsMonotonicMs: number | undefined;
 }
@@ -121,7 +124,7 @@ export class HeartbeatView {
   private take(batch: LogBatch): void {
     const nowMs = this.options.clock.monotonicMs();
     this.trouble = undefined;
-    for (const { value } of batch.records) if (value !== null) this.hear(value, nowMs);
+    for (const { value, headers } of batch.records) if (value !== null) this.hear(value, readSeen(headers), nowMs);
     this.atEndMs = batch.nextOffset >= batch.endOffset ? nowMs : undefined;
     for (const [key, { receivedMonotonicMs }] of this.processes) {
       const isOld = nowMs - receivedMonotonicMs > heartbeatViewLimits.forgetMs;
@@ -130,7 +133,7 @@ export class HeartbeatView {
     }
   }
 
-  private hear(value: Buffer, nowMs: number): void {
+  private hear(value: Buffer, seen: JournalSeen | undefined, nowMs: number): void {
     let beat: Heartbeat;
     try {
       beat = decodeAs('Heartbeat', value);
@@ -147,6 +150,7 @@ export class HeartbeatView {
     this.processes.set(key, {
       beat,
       receivedMonotonicMs: nowMs,
+      seen,
       positions: fresh ? beat.positions : (same?.positions ?? []),
       loads: fresh ? beat.loads : (same?.loads ?? []),
       positionsMonotonicMs: fresh ? nowMs : same?.positionsMonotonicMs,

@@ -1,10 +1,12 @@
 import { encode } from '@levee/codec';
 import type { Claim } from '@levee/events';
-import { asOffset, asPartition, asTerm, Failure, type NewId, type Term } from '@levee/kernel';
+import { asOffset, asPartition, asTerm, type Clock, Failure, type NewId, type Term } from '@levee/kernel';
 import { systemNewId, type FencedWriter, type Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
+import { heardWitnesses } from './heartbeat-known';
 import { claimLink } from './journal-link';
+import { furthestAhead, seenBy, shortSentence } from './witness';
 
 /** A claim that was read back as the highest: its holder may decide. */
 export interface Taken {
@@ -28,12 +30,23 @@ export const masterWriterId = (topics: ControlTopics): string => `${topics.prefi
 export async function takeOver(
   log: Log,
   topics: ControlTopics,
-  options: { readonly view: ClusterView; readonly instance: string; readonly nowMs: number; readonly newId?: NewId },
+  options: {
+    readonly view: ClusterView;
+    readonly instance: string;
+    readonly clock: Clock;
+    readonly newId?: NewId;
+  },
 ): Promise<Taken> {
-  const { view, instance, nowMs, newId = systemNewId } = options;
+  const { view, instance, clock, newId = systemNewId } = options;
   refuseShort(view);
+  // Before the journal's end is looked at: what they have seen by now must be in it.
+  const witnesses = await heardWitnesses(log, topics, { clusterId: view.clusterId, clock });
   await view.readToEnd(takeOverLimits.readDeadlineMs);
   refuseShort(view);
+  const { position } = view.journal;
+  const witness = furthestAhead(witnesses, position);
+  if (witness !== undefined)
+    throw new Failure('JOURNAL_SHORT', shortSentence(topics.journal, position, seenBy(witness)));
   const writer = await log.fencedWriter(masterWriterId(topics));
   try {
     const claim: Claim = {
@@ -43,7 +56,7 @@ export async function takeOver(
       producerId: writer.producerId,
       epoch: writer.epoch,
       clusterId: view.clusterId ?? newId(),
-      claimedAtMs: nowMs,
+      claimedAtMs: clock.nowMs(),
     };
     const record = { key: null, value: encode('Claim', claim), headers: [claimLink(claim)] };
     const { baseOffset } = await writer.append(topics.journal, asPartition(0), [record]);

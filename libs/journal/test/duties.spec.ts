@@ -96,7 +96,7 @@ describe('when a maintenance ends', () => {
       stateDigest: view.journal.digest,
       previousSha256,
     };
-    await takeOver(log, topics, { view, instance: 'm2', nowMs: Date.now() });
+    await takeOver(log, topics, { view, instance: 'm2', clock: world.clock });
     await log.append(topics.journal, partition, [
       { key: null, value: encode('Decision', zombie) },
       { key: null, value: Buffer.from('garbage') },

@@ -1,7 +1,8 @@
 import { asPartition, type Logger, silentLogger } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { encode } from '@levee/codec';
+import type { Log, LogRecord } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
-import { type ClusterView, submit } from '../src';
+import { type ClusterView, seenHeaders, submit } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, type TestMaster } from './control-plane';
 import { cutCopy, recordsOf, SwitchedLog } from './cut-log';
 import { eventually } from './eventually';
@@ -18,6 +19,9 @@ const close = async (thing: { close(): Promise<void> }): Promise<void> => {
 
 let log: EmbeddedLog;
 let view: ClusterView;
+
+/** What is kept of nothing but the journal and the commands. */
+const withoutCompacted = { [topics.metadata]: 0, [topics.routes]: 0, [topics.plans]: 0, [topics.heartbeats]: 0 };
 
 /** A cluster of nodes n1 to n4 whose processes have stopped; its compacted topics hold everything. */
 beforeEach(async () => {
@@ -38,7 +42,7 @@ async function startDoubting(on: Log): Promise<TestMaster & { refusals: () => nu
   const warn = (facts: object): void => {
     if (/JOURNAL_SHORT/.test(String((facts as { error?: Error }).error?.message))) refusals++;
   };
-  const logger = { ...silentLogger, warn } as Logger;
+  const logger = { ...silentLogger, warn, error: warn } as Logger;
   const master = keep(await startMaster(on, { instance: 'm2', claimAtOnce: true, logger }));
   return { ...master, refusals: () => refusals };
 }
@@ -98,8 +102,7 @@ test('a claim that only the compacted topics know is one that the journal has lo
 
 test('a journal that was cut and has grown again with other decisions is told by its SHA-256', async () => {
   const records = (await recordsOf(log, topics.journal)).length;
-  const nothing = { [topics.metadata]: 0, [topics.routes]: 0, [topics.plans]: 0 };
-  const regrown = keep(await cutCopy(log, { [topics.journal]: records - 2, ...nothing }));
+  const regrown = keep(await cutCopy(log, { [topics.journal]: records - 2, ...withoutCompacted }));
   const other = keep(await startMaster(regrown, { instance: 'm3', claimAtOnce: true }));
   const otherView = keep(await openView(regrown));
   for (const nodeId of ['x1', 'x2', 'x3', 'x4']) await run(regrown, otherView, nodeRegistration(nodeId, 2));
@@ -137,6 +140,65 @@ test('a running master whose journal loses its end gives up, and nobody follows 
   await eventually('the view goes on', () => watching.short === undefined);
   await eventually('a master reigns again', () => (running.master.candidacy.reign?.term ?? 0) > reign.term);
   expect(watching.problem).toBeUndefined();
+});
+
+/** As a node says it that has seen the whole journal. */
+const beatOf = (nodeId: string, seen: { seq: number; term: number; clusterId: string | undefined }): LogRecord => ({
+  key: Buffer.from(`node/${nodeId}`),
+  value: encode('Heartbeat', {
+    kind: 'node',
+    id: nodeId,
+    incarnation: 'i',
+    address: '127.0.0.1:1',
+    sentAtMs: 1,
+    featureLevel: 2,
+    positions: [],
+    loads: [],
+    moves: [],
+    freeDiskBytes: -1,
+    errors: [],
+  }),
+  headers: seenHeaders(seen),
+});
+
+test('a heartbeat that has seen more than the journal holds keeps every master from reigning', async () => {
+  const records = (await recordsOf(log, topics.journal)).length;
+  const cut = keep(await cutCopy(log, { [topics.journal]: records - 1, ...withoutCompacted }));
+  const { seq, term, clusterId } = view.journal.position;
+  await cut.append(topics.heartbeats, asPartition(0), [beatOf('n1', { seq, term, clusterId })]);
+  const doubting = await startDoubting(cut);
+  await eventually('it has tried to claim', () => doubting.refusals() >= 2);
+  expect(doubting.master.candidacy.problem).toMatch(/JOURNAL_SHORT.*node n1 has seen decision 5 of term 1/);
+  expect(doubting.master.candidacy.role).not.toBe('active');
+  expect(await recordsOf(cut, topics.journal)).toHaveLength(records - 1);
+});
+
+test('a node that comes late and has seen more ends the reign', async () => {
+  const records = (await recordsOf(log, topics.journal)).length;
+  const cut = keep(await cutCopy(log, { [topics.journal]: records - 1, ...withoutCompacted }));
+  const master = await startDoubting(cut);
+  await eventually('the reign', () => master.master.candidacy.role === 'active');
+  const reign = master.master.candidacy.reign!;
+  const { seq, term, clusterId } = view.journal.position;
+  const heard = async (): Promise<boolean> => {
+    await cut.append(topics.heartbeats, asPartition(0), [beatOf('n1', { seq: seq + 10, term, clusterId })]);
+    return reign.isOver;
+  };
+  await eventually('the reign is over', heard);
+  await eventually('no other begins', () => master.master.candidacy.problem !== undefined);
+  expect(master.master.candidacy.problem).toMatch(/JOURNAL_SHORT.*node n1 has seen decision 15/);
+});
+
+test.each([
+  ['of another cluster', { seq: 99, term: 9, clusterId: 'another' }],
+  ['of what is in the journal', { seq: 5, term: 1, clusterId: undefined }],
+  ['of what nobody can have seen', { seq: 10, term: 2_000_000_000, clusterId: undefined }],
+])('a heartbeat %s stops nobody', async (_what, said) => {
+  const clusterId = said.clusterId ?? view.clusterId;
+  await log.append(topics.heartbeats, asPartition(0), [beatOf('n1', { ...said, clusterId })]);
+  const master = keep(await startMaster(log, { instance: 'm2', claimAtOnce: true }));
+  await eventually('the reign', () => master.master.candidacy.role === 'active');
+  expect(await run(log, view, nodeRegistration('n8', 1))).toMatchObject({ rejectionCode: null });
 });
 
 test('offsets of commands are never used twice: a topic that lost its end is filled up', async () => {

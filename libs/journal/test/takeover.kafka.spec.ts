@@ -83,8 +83,8 @@ test('on Kafka the broker refuses a deposed master in the journal and in the com
   await idle.close();
   forget(idle);
   const view = keep(await openView(log, topics));
-  const old = await takeOver(keep(await openKafka('old')), topics, { view, instance: 'old', nowMs: Date.now() });
-  const now = await takeOver(keep(await openKafka('new')), topics, { view, instance: 'new', nowMs: Date.now() });
+  const old = await takeOver(keep(await openKafka('old')), topics, { view, instance: 'old', clock: world.clock });
+  const now = await takeOver(keep(await openKafka('new')), topics, { view, instance: 'new', clock: world.clock });
   expect(now.term).toBe(old.term + 1);
   const record = { key: Buffer.from('x'), value: Buffer.from('zombie') };
   await expect(old.writer.append(topics.journal, asPartition(0), [record])).rejects.toMatchObject({ code: 'FENCED' });

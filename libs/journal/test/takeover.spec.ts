@@ -103,7 +103,7 @@ test('a deposed master is refused by the log, gives up, and decides nothing more
   const old = keep(await startMaster(log, { instance: 'old', claimAtOnce: true }));
   const reign = await eventually(() => active(old)?.reign, 'the first reign');
   const view = keep(await openView(log));
-  const taken = await takeOver(log, topics, { view, instance: 'new', nowMs: Date.now() });
+  const taken = await takeOver(log, topics, { view, instance: 'new', clock: world.clock });
   expect(taken.term).toBe(reign.term + 1);
   await expect(reign.own('RegisterNode', nodeRegistration('n1').payload)).rejects.toMatchObject({ code: 'FENCED' });
   expect(reign.isOver).toBe(true);
@@ -137,7 +137,7 @@ test('a decision written after a higher claim is void for every reader, whatever
     stateDigest: digest,
     previousSha256,
   });
-  await takeOver(log, topics, { view, instance: 'm2', nowMs: Date.now() });
+  await takeOver(log, topics, { view, instance: 'm2', clock: world.clock });
   await log.append(topics.journal, partition, [{ key: null, value: zombie }]);
   await view.readToEnd(5_000);
   expect(view.journal.position).toMatchObject({ seq, term: term + 1, commandsOffset });
@@ -194,7 +194,7 @@ test('of two claims with one term the first is in force, and the second stands b
       },
     },
   }) as Log;
-  await expect(takeOver(racing, topics, { view, instance: 'late', nowMs: 1 })).rejects.toMatchObject({
+  await expect(takeOver(racing, topics, { view, instance: 'late', clock: world.clock })).rejects.toMatchObject({
     code: 'FENCED',
   });
   expect(view.claim?.instance).toBe('rival');
@@ -290,7 +290,7 @@ test('a projection that stopped half way is caught up from the journal by its re
   await eventually(() => (before.projections.seq === view.seq ? true : undefined), 'projections');
   await first.close();
   // A master that dies between the entities and their checkpoint.
-  const writing = await takeOver(log, topics, { view, instance: 'm2', nowMs: Date.now() });
+  const writing = await takeOver(log, topics, { view, instance: 'm2', clock: world.clock });
   const reign = new Reign(log, writing, { ...world, topics, view, instance: 'm2' });
   const { payload, ...facts } = nodeRegistration('late');
   const command = { ...facts, id: randomUUID(), payload: JSON.stringify(payload), submittedAtMs: Date.now() };

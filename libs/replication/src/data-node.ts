@@ -30,6 +30,7 @@ import { positionsOf } from './heartbeat-positions';
 import type { HostedReplica } from './hosted-replica';
 import { IoScheduler } from './io/io-scheduler';
 import { snapshotReader } from './io/snapshot-reader';
+import { JournalMemory } from './journal-memory';
 import { LogClock } from './log-clock';
 import { LogTime } from './log-time';
 import { NodeFormat } from './node-format';
@@ -71,6 +72,7 @@ export class DataNode {
   private readonly diskGauge: DiskGauge;
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
+  private readonly journalMemory: JournalMemory;
   private reclaims: UnitReclaims | undefined;
   private readonly buffers: NetworkBudget;
   private memory: NodeMemory | undefined;
@@ -110,7 +112,9 @@ export class DataNode {
     this.view = new ClusterView(this.log, config.topics, shared);
     this.quarantine = new RecordOutbox(this.log, config.topics.quarantine, shared);
     this.digestsOut = new RecordOutbox(this.log, config.topics.digests, shared);
-    const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared };
+    this.journalMemory = new JournalMemory(this.view, shared);
+    const seen = () => this.journalMemory.seen();
+    const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared, seen };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
     const { heartbeats } = this;
     this.logTime = new LogTime(this.logClock, { ...shared, log: this.log, topic: beat.topic, heartbeats });
@@ -238,6 +242,7 @@ export class DataNode {
     this.diskGauge.stop();
     this.endDecisions();
     this.logTime.stop();
+    this.journalMemory.stop();
     this.reclaims?.stop();
     this.moves?.stop();
     this.format?.stop();
@@ -298,6 +303,7 @@ export class DataNode {
     this.adopt(disk, host);
     this.endDecisions = this.view.onDecision(() => this.adopt(disk, host));
     this.problem = undefined;
+    this.journalMemory.start(disk);
     this.heartbeats.start();
     this.scrub.start();
     void this.logTime.watch();

@@ -1,6 +1,7 @@
 import { encode } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
 import { asPartition, type Clock, type Logger, messageOf, type Offset, type Timers } from '@levee/kernel';
+import { type JournalSeen, seenHeaders } from '@levee/journal';
 import type { Log } from '@levee/log';
 
 export interface HeartbeatOptions {
@@ -10,6 +11,8 @@ export interface HeartbeatOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
+  /** What this process has seen of the journal, told beside each heartbeat. */
+  readonly seen?: () => JournalSeen;
 }
 
 /**
@@ -43,7 +46,9 @@ export class HeartbeatLoop {
   async send(): Promise<void> {
     try {
       const beat = this.compose();
-      const record = { key: Buffer.from(`${beat.kind}/${beat.id}`), value: encode('Heartbeat', beat) };
+      const { seen } = this.options;
+      const headers = seen === undefined ? [] : seenHeaders(seen());
+      const record = { key: Buffer.from(`${beat.kind}/${beat.id}`), value: encode('Heartbeat', beat), headers };
       const { baseOffset } = await this.options.log.append(this.options.topic, asPartition(0), [record]);
       this.lastOffset = baseOffset;
       this.counts.sent++;

@@ -1,0 +1,80 @@
+import { Failure, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
+import type { ClusterView } from './cluster-view';
+import type { ControlTopics } from './control-topics';
+import type { HeartbeatView } from './heartbeat-view';
+import { Pause } from './pause';
+import type { Reign } from './reign';
+import { furthestAhead, seenBy, shortSentence, type Witness } from './witness';
+
+export const seenWatchLimits = { lookMs: 500, readDeadlineMs: 10_000 } as const;
+
+/**
+ * While its master reigns, hears what others have seen of the journal: a node that comes late with a disk that knows
+ * more than the journal holds is a witness, and the reign on that journal ends.
+ */
+export class SeenWatch {
+  private readonly stopping = new AbortController();
+  private readonly pause: Pause;
+  private running: Promise<void> | undefined;
+
+  constructor(
+    private readonly view: ClusterView,
+    private readonly options: {
+      readonly reign: Pick<Reign, 'isOver' | 'end'>;
+      readonly topics: Pick<ControlTopics, 'journal'>;
+      readonly heartbeats: Pick<HeartbeatView, 'all'>;
+      readonly timers: Timers;
+      readonly logger: Logger;
+    },
+  ) {
+    this.pause = new Pause(options.timers, this.stopping.signal);
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { reign, logger } = this.options;
+    while (!this.stopping.signal.aborted && !reign.isOver) {
+      try {
+        await this.look();
+      } catch (error) {
+        if (failureCode(error) === 'JOURNAL_SHORT') {
+          logger.error({ error }, 'a process has seen more of the journal than it holds: this reign ends');
+          reign.end(messageOf(error));
+          return;
+        }
+        logger.debug({ error }, 'what others have seen of the journal could not be compared');
+      }
+      await this.pause.for(seenWatchLimits.lookMs);
+    }
+  }
+
+  private async look(): Promise<void> {
+    if (this.ahead() === undefined) return;
+    const heard = [...this.witnesses()];
+    // They may have read what this view has not: what they had seen by now must be in the journal.
+    await this.view.readToEnd(seenWatchLimits.readDeadlineMs);
+    const { position } = this.view.journal;
+    const witness = furthestAhead(heard, position);
+    if (witness !== undefined)
+      throw new Failure('JOURNAL_SHORT', shortSentence(this.options.topics.journal, position, seenBy(witness)));
+  }
+
+  private ahead(): Witness | undefined {
+    return furthestAhead(this.witnesses(), this.view.journal.position);
+  }
+
+  private *witnesses(): Generator<Witness> {
+    const { clusterId } = this.view;
+    for (const { beat, seen } of this.options.heartbeats.all())
+      if (seen !== undefined && seen.clusterId === clusterId)
+        yield { seq: seen.seq, term: seen.term, who: `${beat.kind} ${beat.id}` };
+  }
+}

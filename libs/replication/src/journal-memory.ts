@@ -1,0 +1,63 @@
+import type { NodeDisk } from '@levee/chunk-store';
+import type { ClusterView, JournalSeen } from '@levee/journal';
+import { type Logger, messageOf, type Timers } from '@levee/kernel';
+
+export const journalMemoryLimits = { everyMs: 1_000 } as const;
+
+/**
+ * Keeps on the node's disk how far it has seen the journal, at most once a second: when the log loses its end with all
+ * topics in it, the disks are the only ones who know.
+ */
+export class JournalMemory {
+  private cancel: (() => void) | undefined;
+  private unlisten: () => void = () => undefined;
+  private stopped = false;
+  private disk: NodeDisk | undefined;
+
+  constructor(
+    private readonly view: ClusterView,
+    private readonly options: { readonly timers: Timers; readonly logger: Logger },
+  ) {}
+
+  /** The furthest that this node knows of, by reading or by its disk. */
+  seen(): JournalSeen {
+    const { seq, term, clusterId } = this.view.journal.position;
+    const kept = this.disk?.journalSeen;
+    return { seq: Math.max(seq, kept?.seq ?? 0), term: Math.max(term, kept?.term ?? 0), clusterId };
+  }
+
+  /** `disk` belongs to this cluster. */
+  start(disk: NodeDisk): void {
+    this.disk = disk;
+    this.unlisten = this.view.onDecision(() => this.plan());
+    this.plan();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.unlisten();
+    this.cancel?.();
+  }
+
+  private plan(): void {
+    if (this.stopped || this.disk?.rememberJournal === undefined) return;
+    this.cancel ??= this.options.timers.after(journalMemoryLimits.everyMs, () => {
+      void this.remember().finally(() => (this.cancel = undefined));
+    });
+  }
+
+  private async remember(): Promise<void> {
+    if (this.stopped) return;
+    const { seq, term } = this.seen();
+    const kept = this.disk?.journalSeen;
+    if (kept !== undefined && kept.seq >= seq && kept.term >= term) return;
+    try {
+      await this.disk?.rememberJournal?.({ seq, term });
+    } catch (error) {
+      this.options.logger.warn(
+        { error: messageOf(error) },
+        'how far the journal was seen could not be kept on the disk',
+      );
+    }
+  }
+}
