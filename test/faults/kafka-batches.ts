@@ -4,6 +4,8 @@ const produce = 0;
 const fetch = 1;
 /** Shorter answers to a fetch hold no batch. */
 const answerWithoutBatchBytes = 160;
+/** A fetch answer ends with three empty lists of tags: of its last partition, of that partition's topic, its own. */
+export const bytesBehindFetchedRecords = 3;
 
 /** Cuts a byte stream into Kafka's frames (int32 length in front). */
 export class KafkaFrames {
@@ -39,7 +41,7 @@ export class BatchDamage {
         for (const frame of requests.push(chunk)) {
           const apiKey = frame.readInt16BE(4);
           apiKeys.set(frame.readInt32BE(8), apiKey);
-          if (apiKey === produce && this.hit(frame)) this.damaged.produced++;
+          if (apiKey === produce && this.hit(frame, 0)) this.damaged.produced++;
           link.forward('toServer', frame);
         }
       },
@@ -48,17 +50,19 @@ export class BatchDamage {
           const correlation = frame.readInt32BE(4);
           const apiKey = apiKeys.get(correlation);
           apiKeys.delete(correlation);
-          if (apiKey === fetch && frame.length > answerWithoutBatchBytes && this.hit(frame)) this.damaged.fetched++;
+          const holdsBatch = apiKey === fetch && frame.length > answerWithoutBatchBytes;
+          if (holdsBatch && this.hit(frame, bytesBehindFetchedRecords)) this.damaged.fetched++;
           link.forward('toClient', frame);
         }
       },
     };
   };
 
-  /** The last byte belongs to the last record. */
-  private hit(frame: Buffer): boolean {
+  /** Damages the last byte of the last record. */
+  private hit(frame: Buffer, bytesBehind: number): boolean {
     if (this.random() >= this.share) return false;
-    frame[frame.length - 1] = (frame[frame.length - 1] as number) ^ 0x10;
+    const at = frame.length - 1 - bytesBehind;
+    frame[at] = (frame[at] as number) ^ 0x10;
     return true;
   }
 }

@@ -244,8 +244,9 @@ export class Appender {
     appends.failures++;
     appends.state = 'paused';
     void this.pause(pauseMs).then(() => {
-      if (!newLeader) this.proceed(appends);
-      else void metadata.refresh().then(() => this.proceed(appends));
+      if (!newLeader) return this.proceed(appends);
+      metadata.distrustLeader(appends.topic, appends.partition);
+      void metadata.refresh().then(() => this.proceed(appends));
     });
   }
 

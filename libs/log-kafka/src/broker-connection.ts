@@ -91,7 +91,7 @@ export class BrokerConnection {
     const missing = unsupportedApis(versions);
     if (missing.length > 0) {
       const what = `the broker ${this.name} does not speak ${missing.join(', ')}`;
-      throw new ConnectionFailure('BROKER_TOO_OLD', `${what}: use Kafka 3.0 or newer`);
+      throw new ConnectionFailure('BROKER_TOO_OLD', `${what}: use Kafka 3.1 or newer`);
     }
     return versions;
   }

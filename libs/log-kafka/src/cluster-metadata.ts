@@ -12,6 +12,11 @@ export const missingTopic = 'the topic does not exist: the master creates it, se
 export interface Leader {
   readonly nodeId: number;
   readonly epoch: number;
+  /**
+   * Monotonic ms: when somebody else than this leader last said that it leads under this epoch (in a cluster of one
+   * broker: when it said so itself). -Infinity: nobody has.
+   */
+  readonly confirmedMs: number;
 }
 
 /** What is known about a topic. `missingSinceMs`: monotonic time since when the cluster has said it does not exist. */
@@ -31,16 +36,26 @@ export interface ClusterParts {
 }
 
 /**
- * Which broker leads which partition, for the topics somebody asked about. Refreshed on demand only: whoever meets an
- * error that speaks of leadership asks for a refresh and looks again.
+ * Which broker leads which partition, for the topics somebody asked about. Refreshed on demand: whoever meets an error
+ * that speaks of leadership asks for a refresh and looks again, and tails have it looked at every few seconds.
+ *
+ * A broker that is cut off from the others tells an old story and does not know it. So each refresh asks another broker,
+ * the epoch says which story is newer, and a leader's word about itself confirms nothing.
  */
 export class ClusterMetadata {
   private readonly topics = new Map<string, KnownTopic>();
+  /** Who last spoke of another topic under a known name. */
+  private readonly rumours = new Map<string, { topicId: string; by: number | undefined }>();
   private readonly addresses = new Map<number, Address>();
   private readonly controls = new Map<string, BrokerConnection>();
   private refreshing: Promise<void> | undefined;
   private startedMs = -Infinity;
   private nextBroker = 0;
+  private nextLook = 0;
+  /** Monotonic ms until which a broker is asked last, by node id. */
+  private readonly distrusted = new Map<number, number>();
+  /** Node ids that the last look called alive. */
+  private alive: ReadonlySet<number> = new Set();
 
   constructor(private readonly parts: ClusterParts) {}
 
@@ -81,23 +96,24 @@ export class ClusterMetadata {
     return this.refreshing;
   }
 
-  /** One request to any broker that answers; throws ConnectionFailure when none does. */
+  /** The leader of this partition, or what is taken for it, did not do what leaders do: others are asked first. */
+  distrustLeader(name: string, partition: number): void {
+    const leader = this.leaderOf(name, partition);
+    if (leader === undefined) return;
+    this.distrusted.set(leader.nodeId, this.parts.clock.monotonicMs() + this.parts.limits.distrustMs);
+  }
+
+  /** One request to a broker that answers, the same one as long as it does; throws ConnectionFailure when none does. */
   async ask(topics: readonly string[] | undefined): Promise<MetadataAnswer> {
     const candidates = this.candidates();
-    let failure: unknown;
-    for (let i = 0; i < candidates.length; i++) {
-      const address = candidates[(this.nextBroker + i) % candidates.length] as Address;
-      try {
-        const answer = decodeMetadata(await this.control(address).send(apis.metadata, encodeMetadata(topics)));
-        this.nextBroker = (this.nextBroker + i) % candidates.length;
-        this.learnBrokers(answer);
-        return answer;
-      } catch (error) {
-        failure = error;
-        if (error instanceof ConnectionFailure && error.code === 'BROKER_TOO_OLD') break;
-      }
-    }
-    throw failure instanceof ConnectionFailure ? failure : new ConnectionFailure('NO_ANSWER', messageOf(failure));
+    const { answer, at } = await this.askInTurn(topics, rotated(candidates, this.nextBroker));
+    this.nextBroker = candidates.indexOf(at);
+    return answer;
+  }
+
+  /** As {@link ask}, but another broker each time: one that is behind is not asked for ever. */
+  async look(topics: readonly string[]): Promise<MetadataAnswer> {
+    return (await this.lookAround(topics)).answer;
   }
 
   /** The connection for short questions to this broker. */
@@ -122,21 +138,63 @@ export class ClusterMetadata {
     this.startedMs = clock.monotonicMs();
     if (this.topics.size === 0) return;
     try {
-      const answer = await this.ask([...this.topics.keys()]);
-      for (const topic of answer.topics) this.learnTopic(topic);
+      const { answer, at, askedMs } = await this.lookAround([...this.topics.keys()]);
+      const by = answer.brokers.find(({ nodeId }) => this.addresses.get(nodeId) === at)?.nodeId;
+      for (const topic of answer.topics) this.learnTopic(topic, { askedMs, by, alive: answer.brokers });
     } catch (error) {
       this.parts.logger.debug({ reason: messageOf(error) }, 'no metadata from any broker');
     }
   }
 
+  private lookAround(topics: readonly string[]): Promise<Asked> {
+    const nowMs = this.parts.clock.monotonicMs();
+    const trusted: Address[] = [];
+    const others: Address[] = [];
+    for (const [nodeId, address] of this.addresses) {
+      const last = (this.distrusted.get(nodeId) ?? -Infinity) > nowMs || !this.alive.has(nodeId);
+      (last ? others : trusted).push(address);
+    }
+    const known = new Set(this.addresses.values());
+    const configured = this.candidates().filter((address) => !known.has(address));
+    return this.askInTurn(topics, [
+      ...rotated(trusted, this.nextLook++),
+      ...rotated(configured, this.nextLook),
+      ...others,
+    ]);
+  }
+
+  private async askInTurn(topics: readonly string[] | undefined, addresses: readonly Address[]): Promise<Asked> {
+    let failure: unknown;
+    for (const at of addresses) {
+      const askedMs = this.parts.clock.monotonicMs();
+      try {
+        const answer = decodeMetadata(await this.control(at).send(apis.metadata, encodeMetadata(topics)));
+        this.learnBrokers(answer);
+        return { answer, at, askedMs };
+      } catch (error) {
+        failure = error;
+        this.distrustAt(at);
+        if (error instanceof ConnectionFailure && error.code === 'BROKER_TOO_OLD') break;
+      }
+    }
+    throw failure instanceof ConnectionFailure ? failure : new ConnectionFailure('NO_ANSWER', messageOf(failure));
+  }
+
+  private distrustAt(at: Address): void {
+    const { clock, limits } = this.parts;
+    for (const [nodeId, address] of this.addresses)
+      if (address === at) this.distrusted.set(nodeId, clock.monotonicMs() + limits.distrustMs);
+  }
+
   private learnBrokers(answer: MetadataAnswer): void {
+    this.alive = new Set(answer.brokers.map(({ nodeId }) => nodeId));
     for (const { nodeId, host, port } of answer.brokers) {
       const known = this.addresses.get(nodeId);
       if (known?.host !== host || known.port !== port) this.addresses.set(nodeId, { host, port });
     }
   }
 
-  private learnTopic(answer: TopicMetadata): void {
+  private learnTopic(answer: TopicMetadata, { askedMs, by, alive }: Look): void {
     const known = this.topics.get(answer.name);
     if (known === undefined) return;
     if (answer.errorCode === kafkaError.unknownTopicOrPartition) {
@@ -145,23 +203,66 @@ export class ClusterMetadata {
       return;
     }
     if (answer.errorCode !== kafkaError.none && answer.partitions.length === 0) return;
+    if (this.isRumour(known, answer, { by, alive })) return;
     const leaders: (Leader | undefined)[] = [];
-    for (const { partition, leader, leaderEpoch } of answer.partitions) {
+    for (const { partition, leader: nodeId, leaderEpoch: epoch } of answer.partitions) {
       // A broker that is behind may tell an older story: the epoch says which is newer.
       const before = known.topicId === answer.topicId ? known.leaders[partition] : undefined;
-      const fresh = leader >= 0 ? { nodeId: leader, epoch: leaderEpoch } : undefined;
-      leaders[partition] = before !== undefined && before.epoch > leaderEpoch ? before : fresh;
+      if (before !== undefined && before.epoch > epoch) {
+        leaders[partition] = before;
+      } else if (nodeId < 0) {
+        leaders[partition] = undefined;
+      } else {
+        const same = before?.nodeId === nodeId && before.epoch === epoch;
+        const alone = alive.every((broker) => broker.nodeId === nodeId);
+        const confirms = alone || (by !== undefined && by !== nodeId);
+        leaders[partition] = { nodeId, epoch, confirmedMs: confirms ? askedMs : same ? before.confirmedMs : -Infinity };
+      }
     }
     this.topics.set(answer.name, { topicId: answer.topicId, leaders, missingSinceMs: undefined });
+  }
+
+  /**
+   * Deleted and created again, says one broker; it may as well be behind, and speak of the topic before. Believed when
+   * the next one that is asked says the same.
+   */
+  private isRumour({ topicId }: KnownTopic, answer: TopicMetadata, { by, alive }: Omit<Look, 'askedMs'>): boolean {
+    const rumour = this.rumours.get(answer.name);
+    this.rumours.delete(answer.name);
+    if (topicId === '' || topicId === answer.topicId || alive.length <= 1) return false;
+    if (rumour?.topicId === answer.topicId && rumour.by !== by) return false;
+    this.rumours.set(answer.name, { topicId: answer.topicId, by });
+    return true;
   }
 
   /** Known brokers first, then the configured ones: they may be all that is left. */
   private candidates(): Address[] {
     const all = new Map<string, Address>();
-    for (const address of [...this.addresses.values(), ...this.parts.bootstrap])
-      all.set(`${address.host}:${address.port}`, address);
+    for (const address of [...this.addresses.values(), ...this.parts.bootstrap]) {
+      const name = `${address.host}:${address.port}`;
+      if (!all.has(name)) all.set(name, address);
+    }
     return [...all.values()];
   }
+}
+
+interface Asked {
+  readonly answer: MetadataAnswer;
+  readonly at: Address;
+  /** Monotonic ms. */
+  readonly askedMs: number;
+}
+
+interface Look {
+  readonly askedMs: number;
+  /** Node id of who answered; `undefined` when its address is none of those that the cluster names. */
+  readonly by: number | undefined;
+  readonly alive: MetadataAnswer['brokers'];
+}
+
+function rotated<T>(all: readonly T[], by: number): T[] {
+  const at = all.length === 0 ? 0 : by % all.length;
+  return [...all.slice(at), ...all.slice(0, at)];
 }
 
 const unknownTopic: KnownTopic = { topicId: '', leaders: [], missingSinceMs: undefined };

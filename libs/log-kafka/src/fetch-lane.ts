@@ -13,6 +13,14 @@ export interface LaneHost {
   /** The tail has left the lane: an error code of the broker, or the reason why there was no answer. */
   lost(tail: PartitionTail, why: { errorCode: number; reason: string; sinceMs: number }): void;
   nowMs(): number;
+  pause(ms: number): Promise<void>;
+}
+
+interface Placed {
+  readonly tail: PartitionTail;
+  readonly leaderEpoch: number;
+  /** Why the answer under way does not count: the tail leaves when it has come. */
+  evicted: string | undefined;
 }
 
 /** About a millisecond of decoding. */
@@ -31,7 +39,7 @@ interface Poll {
  * So no tail waits for another's silence, and an idle broker sees four requests a second.
  */
 export class FetchLane {
-  private readonly tails = new Map<string, { tail: PartitionTail; leaderEpoch: number }>();
+  private readonly tails = new Map<string, Placed>();
   private readonly main: Poll;
   private readonly joining: Poll;
   private scheduled = false;
@@ -57,12 +65,23 @@ export class FetchLane {
   }
 
   add(tail: PartitionTail, leaderEpoch: number): void {
-    this.tails.set(tail.name, { tail, leaderEpoch });
+    this.tails.set(tail.name, { tail, leaderEpoch, evicted: undefined });
     this.wake();
   }
 
   remove(tail: PartitionTail): void {
     if (this.tails.get(tail.name)?.tail === tail) this.tails.delete(tail.name);
+  }
+
+  /**
+   * The broker does not lead this tail's partition any more. A request that is under way has to come back first: the
+   * tail must not be asked for twice at a time.
+   */
+  evict(tail: PartitionTail, reason: string): void {
+    const placed = this.tails.get(tail.name);
+    if (placed?.tail !== tail) return;
+    if (tail.inFlight) placed.evicted = reason;
+    else this.lose(tail, { errorCode: kafkaError.none, reason, sinceMs: this.host.nowMs() });
   }
 
   /** Looks, at the end of this turn of the event loop, whether somebody is ready who is in no request. */
@@ -89,7 +108,7 @@ export class FetchLane {
   private start(poll: Poll, waitMsMost: number): void {
     const { limits, buffered } = this.host;
     const wanted: FetchPartition[] = [];
-    const asked: PartitionTail[] = [];
+    const asked = new Map<string, PartitionTail>();
     const budgetLeft = limits.fetchBufferBytesMax - buffered.bytes;
     let waitMs = waitMsMost;
     // The broker fills up in the order given: each time another one is the first.
@@ -100,19 +119,24 @@ export class FetchLane {
       if (tail.inFlight) continue;
       const bytesMax = tail.wantedBytes(budgetLeft);
       if (bytesMax === 0) continue;
-      const { topic, partition } = tail;
-      wanted.push({ topic, partition, leaderEpoch, fetchOffset: tail.position, bytesMax });
-      asked.push(tail);
+      const { topicId, partition } = tail;
+      wanted.push({ topicId, partition, leaderEpoch, fetchOffset: tail.position, bytesMax });
+      asked.set(placeOf({ topicId, partition }), tail);
       tail.inFlight = true;
       tail.askedMs = this.host.nowMs();
       waitMs = Math.min(waitMs, tail.hurries ? 0 : Math.max(1, tail.idleMs / 2));
     }
-    if (asked.length === 0) return;
+    if (asked.size === 0) return;
     poll.busy = true;
     poll.waitMs = Math.floor(waitMs);
-    void this.poll(poll, wanted, asked).then(() => {
+    const goOn = (): void => {
       poll.busy = false;
       this.pump();
+    };
+    void this.poll(poll, wanted, asked).then((throttleMs) => {
+      // KIP-219: the broker does not read this connection for so long; what it would not read must not be sent.
+      if (throttleMs > 0) void this.host.pause(Math.min(throttleMs, limits.throttleMsMax)).then(goOn);
+      else goOn();
       if (!this.delivering) this.deliver();
     });
   }
@@ -133,12 +157,16 @@ export class FetchLane {
     }
   }
 
-  /** Never throws. */
-  private async poll(poll: Poll, wanted: readonly FetchPartition[], asked: readonly PartitionTail[]): Promise<void> {
+  /** For how long the broker wants to be left alone, ms. Never throws. */
+  private async poll(
+    poll: Poll,
+    wanted: readonly FetchPartition[],
+    asked: ReadonlyMap<string, PartitionTail>,
+  ): Promise<number> {
     const { limits } = this.host;
     const sinceMs = this.host.nowMs();
     let answerBytes: number;
-    let answer: { errorCode: number; partitions: FetchAnswer[] };
+    let answer: { errorCode: number; partitions: FetchAnswer[]; throttleMs: number };
     try {
       const request = encodeFetch(wanted, { waitMs: poll.waitMs, bytesMax: limits.fetchRequestBytesMax });
       const payload = await poll.connection.send(apis.fetch, request, poll.waitMs);
@@ -146,22 +174,26 @@ export class FetchLane {
       answer = decodeFetch(payload);
       if (answer.errorCode !== kafkaError.none) throw new Error(`Fetch answered error ${answer.errorCode}`);
     } catch (error) {
-      for (const tail of asked) {
+      for (const tail of asked.values()) {
         tail.inFlight = false;
         this.lose(tail, { errorCode: kafkaError.none, reason: messageOf(error), sinceMs });
       }
-      return;
+      return 0;
     }
-    for (const tail of asked) tail.inFlight = false;
+    for (const tail of asked.values()) tail.inFlight = false;
     for (const entry of answer.partitions) {
-      const tail = this.tails.get(`${entry.topic} partition ${entry.partition}`)?.tail;
-      // A tail that came for the same partition while this request was under way did not ask for this.
-      if (tail === undefined || !asked.includes(tail)) continue;
-      if (entry.errorCode === kafkaError.none) {
+      const tail = asked.get(placeOf(entry));
+      // A tail that has left, or came for the same partition while this request was under way, did not ask for this.
+      const placed = tail === undefined ? undefined : this.tails.get(tail.name);
+      if (tail === undefined || placed?.tail !== tail) continue;
+      const { evicted } = placed;
+      if (evicted !== undefined) this.lose(tail, { errorCode: kafkaError.none, reason: evicted, sinceMs });
+      else if (entry.errorCode === kafkaError.none) {
         tail.accept(entry, { waitMs: poll.waitMs, answerBytes });
         this.deliveries.push(tail);
       } else this.lose(tail, { errorCode: entry.errorCode, reason: '', sinceMs });
     }
+    return answer.throttleMs;
   }
 
   private lose(tail: PartitionTail, why: { errorCode: number; reason: string; sinceMs: number }): void {
@@ -169,4 +201,8 @@ export class FetchLane {
     this.tails.delete(tail.name);
     this.host.lost(tail, why);
   }
+}
+
+function placeOf({ topicId, partition }: { readonly topicId: string; readonly partition: number }): string {
+  return `${partition} ${topicId}`;
 }

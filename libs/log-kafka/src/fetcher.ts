@@ -1,19 +1,13 @@
-import { asOffset, type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import type { LogBatch, LogPosition, TailOptions } from '@levee/log';
 import { type Address, BrokerConnection } from './broker-connection';
 import { missingTopic, type ClusterMetadata, type Leader } from './cluster-metadata';
+import { ContinuityCheck } from './continuity-check';
 import { FetchLane, type LaneHost } from './fetch-lane';
 import type { ConnectionFactory } from './kafkajs-client';
 import type { KafkaLogLimits } from './limits';
 import { PartitionTail, type TailHost } from './partition-tail';
 import { kafkaError, kafkaErrorName } from './protocol/error-codes';
-import {
-  apis,
-  decodeListOffsets,
-  decodeOffsetsForLeaderEpoch,
-  encodeListOffsets,
-  encodeOffsetsForLeaderEpoch,
-} from './protocol/requests';
 
 export interface FetcherParts {
   readonly metadata: ClusterMetadata;
@@ -24,8 +18,8 @@ export interface FetcherParts {
   readonly logger: Logger;
 }
 
-/** A deposed leader may answer from an old log: only after so many equal answers is a log called truncated. */
-const truncationProofs = 3;
+/** So many other brokers are asked about a leader that only it speaks for, before a tail begins there in doubt. */
+const confirmingLooks = 2;
 
 /**
  * All tails of a log: finds each one's leader, checks that the log was not cut behind its back, and gives it to a
@@ -37,16 +31,20 @@ export class Fetcher implements LaneHost, TailHost {
   private readonly tails = new Set<PartitionTail>();
   private readonly lanes = new Map<number, FetchLane[]>();
   private readonly laneOf = new Map<PartitionTail, FetchLane>();
+  private readonly check: ContinuityCheck;
+  private stopLooking: (() => void) | undefined;
+  private doubting = false;
   private closed = false;
 
   constructor(private readonly parts: FetcherParts) {
     this.limits = parts.limits;
+    this.check = new ContinuityCheck(parts);
   }
 
   tail(topic: string, partition: Partition, from: LogPosition, options: TailOptions = {}): AsyncIterable<LogBatch> {
     return {
       [Symbol.asyncIterator]: () => {
-        const tail = new PartitionTail(topic, partition, from, options, this, this.limits.corruptRereads);
+        const tail = new PartitionTail(topic, partition, from, options, this);
         if (this.closed) tail.end();
         if (tail.finished) return tail;
         this.tails.add(tail);
@@ -62,12 +60,17 @@ export class Fetcher implements LaneHost, TailHost {
 
   close(): void {
     this.closed = true;
+    this.stopLooking?.();
     for (const tail of [...this.tails]) tail.end();
     for (const lanes of this.lanes.values()) for (const lane of lanes) lane.close();
   }
 
   connection(address: Address): BrokerConnection {
     return new BrokerConnection(this.parts.connection, address, this.limits.requestMs);
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.parts.timers.after(ms, resolve));
   }
 
   nowMs(): number {
@@ -97,7 +100,7 @@ export class Fetcher implements LaneHost, TailHost {
       'a tail looks for its leader',
     );
     const outOfRange = errorCode === kafkaError.offsetOutOfRange;
-    const next = outOfRange ? this.examineRange(tail) : this.pause(tail, why).then(() => this.placeAfresh(tail));
+    const next = outOfRange ? this.examineRange(tail) : this.check.pause(tail, why).then(() => this.placeAfresh(tail));
     next.catch((error: unknown) => tail.fail('LOG_UNAVAILABLE', messageOf(error), error));
   }
 
@@ -108,30 +111,33 @@ export class Fetcher implements LaneHost, TailHost {
 
   private async place(tail: PartitionTail): Promise<void> {
     while (!tail.finished) {
-      const leader = await this.leaderOf(tail);
-      if (leader === undefined) continue;
-      const { nodeId, epoch } = leader;
-      const address = this.parts.metadata.addressOf(nodeId);
-      if (address === undefined || !(await this.isWhole(tail, leader, address))) continue;
-      if (!tail.finished) this.assign(tail, nodeId, address, epoch);
+      const found = await this.leaderOf(tail);
+      if (found === undefined) continue;
+      const { leader, address } = found;
+      if (!(await this.check.isWhole(tail, leader, address))) continue;
+      if (!tail.finished) this.assign(tail, leader, address);
       return;
     }
   }
 
   /** The leader, or `undefined` after a pause or when the tail has failed. */
-  private async leaderOf(tail: PartitionTail): Promise<Leader | undefined> {
+  private async leaderOf(tail: PartitionTail): Promise<{ leader: Leader; address: Address } | undefined> {
     const { metadata } = this.parts;
     if (metadata.topic(tail.topic) === undefined) {
       metadata.watch(tail.topic);
       await metadata.refresh();
     }
+    await this.seekConfirmation(tail);
     const known = metadata.topic(tail.topic);
     const leader = known?.leaders[tail.partition];
+    const address = leader === undefined ? undefined : metadata.addressOf(leader.nodeId);
     if (known !== undefined && leader !== undefined) {
       if (tail.topicId === '') tail.topicId = known.topicId;
-      if (tail.topicId === known.topicId) return leader;
-      tail.fail('LOG_TRUNCATED', 'the topic was deleted and created again: rebuild what was derived from it');
-      return undefined;
+      if (tail.topicId !== known.topicId) {
+        tail.fail('LOG_TRUNCATED', recreated);
+        return undefined;
+      }
+      if (address !== undefined) return { leader, address };
     }
     const count = known?.leaders.length ?? 0;
     if (metadata.isMissing(tail.topic)) {
@@ -140,92 +146,86 @@ export class Fetcher implements LaneHost, TailHost {
     } else if (count > 0 && tail.partition >= count) {
       tail.fail('TOPIC_MISSING', `the topic has ${count} partitions, 0 to ${count - 1}`);
     } else {
-      await this.pause(tail, 'the partition has no leader');
+      const lacks = leader === undefined ? 'the partition has no leader' : `no address of its leader ${leader.nodeId}`;
+      await this.check.pause(tail, lacks);
       await metadata.refresh();
     }
     return undefined;
   }
 
-  /**
-   * KIP-320: the log is whole up to our position when the epoch we last saw does not end below it. Asked at the start
-   * and for each new leader epoch. False when it has to be asked again, or the tail has failed.
-   */
-  private async isWhole(tail: PartitionTail, leader: Leader, address: Address): Promise<boolean> {
-    if (tail.leaderEpoch < 0 || tail.position === 0 || tail.validatedEpoch === leader.epoch) return true;
-    const query = { partition: tail.partition, currentLeaderEpoch: leader.epoch, leaderEpoch: tail.leaderEpoch };
-    let proofs = 0;
-    for (;;) {
-      const request = encodeOffsetsForLeaderEpoch(tail.topic, query);
-      let reason: string;
-      try {
-        const control = this.parts.metadata.control(address);
-        const end = decodeOffsetsForLeaderEpoch(await control.send(apis.offsetsForLeaderEpoch, request));
-        if (end.errorCode !== kafkaError.none) {
-          reason = kafkaErrorName(end.errorCode);
-        } else if (end.endOffset >= tail.position) {
-          tail.validatedEpoch = leader.epoch;
-          return true;
-        } else {
-          const ends = end.endOffset < 0 ? 'is not known to it any more' : `ends at ${end.endOffset}`;
-          const what = `the log was cut: the leader epoch ${tail.leaderEpoch} that we have seen ${ends}`;
-          if (++proofs >= truncationProofs) {
-            tail.fail('LOG_TRUNCATED', `${what}: rebuild what was derived from it`);
-            return false;
-          }
-          reason = what;
-        }
-      } catch (error) {
-        reason = messageOf(error);
-      }
-      await this.pause(tail, reason);
-      await this.parts.metadata.refresh();
-      if (tail.finished) return false;
-      const now = this.parts.metadata.leaderOf(tail.topic, tail.partition);
-      if (now?.epoch !== leader.epoch || now.nodeId !== leader.nodeId) return false;
+  /** A leader that is known only by its own word may be deposed: others are asked, if they answer. */
+  private async seekConfirmation({ topic, partition }: PartitionTail): Promise<void> {
+    const { metadata } = this.parts;
+    for (let looks = 0; looks < confirmingLooks; looks++) {
+      if (metadata.leaderOf(topic, partition)?.confirmedMs !== -Infinity) return;
+      await metadata.refresh();
     }
   }
 
   /** The broker says that our offset is outside of its log: find out in which way before anything is said. */
   private async examineRange(tail: PartitionTail): Promise<void> {
-    const { metadata } = this.parts;
     tail.validatedEpoch = -1;
-    for (let proofs = 0; !tail.finished;) {
-      await metadata.refresh();
-      const leader = await this.leaderOf(tail);
-      const address = leader === undefined ? undefined : metadata.addressOf(leader.nodeId);
-      if (leader === undefined || address === undefined) continue;
-      if (!(await this.isWhole(tail, leader, address))) continue;
+    while (!tail.finished) {
+      await this.parts.metadata.refresh();
+      const found = await this.leaderOf(tail);
+      if (found === undefined) continue;
+      const { leader, address } = found;
+      if (!(await this.check.isWhole(tail, leader, address))) continue;
       let reason = 'the offset is out of range';
       try {
-        const ask = async (timestampMs: number): Promise<number> => {
-          const queries = [{ partition: tail.partition, leaderEpoch: leader.epoch, timestampMs }];
-          const request = encodeListOffsets(tail.topic, queries);
-          const [answer] = decodeListOffsets(await metadata.control(address).send(apis.listOffsets, request));
-          if (answer === undefined || answer.errorCode !== kafkaError.none)
-            throw new Error(kafkaErrorName(answer?.errorCode ?? kafkaError.unknownServerError));
-          return answer.offset;
-        };
-        const start = await ask(-2);
-        const end = await ask(-1);
-        const outside = tail.position < start || tail.position > end;
-        if (outside && ++proofs >= truncationProofs) {
-          const mend = tail.position < start ? 'records were removed by retention' : 'it was never that long';
-          tail.fail('OFFSET_OUT_OF_RANGE', `the partition holds ${asOffset(start)} to ${end}: ${mend}`);
-          return;
-        }
-        if (!outside) {
-          await this.pause(tail, reason);
-          await this.place(tail);
-          return;
+        const place = await this.check.isOutside(tail, leader, address);
+        if (place === 'failed') return;
+        if (place === 'inside') {
+          await this.check.pause(tail, reason);
+          return await this.place(tail);
         }
       } catch (error) {
         reason = messageOf(error);
       }
-      await this.pause(tail, reason);
+      await this.check.pause(tail, reason);
     }
   }
 
-  private assign(tail: PartitionTail, nodeId: number, address: Address, leaderEpoch: number): void {
+  /**
+   * Fetches go on succeeding at a leader that was deposed and does not know it, so nothing else would tell: every few
+   * seconds another broker is asked. Tails whose partition has a newer leader go there.
+   */
+  private lookLater(): void {
+    if (this.stopLooking !== undefined || this.closed) return;
+    this.stopLooking = this.parts.timers.after(this.limits.leaderLookMs, () => {
+      void this.parts.metadata.refresh().then(() => {
+        this.stopLooking = undefined;
+        if (this.tails.size > 0) this.lookLater();
+        for (const [tail, lane] of this.laneOf) this.lookAt(tail, lane);
+        this.tellDoubt();
+      });
+    });
+  }
+
+  private lookAt(tail: PartitionTail, lane: FetchLane): void {
+    const known = this.parts.metadata.topic(tail.topic);
+    const leader = known?.leaders[tail.partition];
+    if (known === undefined || leader === undefined) return;
+    if (known.topicId !== tail.topicId) lane.evict(tail, recreated);
+    else if (leader.epoch > tail.placedEpoch) lane.evict(tail, `the leader of epoch ${tail.placedEpoch} was deposed`);
+    else tail.confirmedMs = leader.confirmedMs;
+  }
+
+  /** Their readers hear nothing at the end, and their age grows: somebody who wonders finds the reason here. */
+  private tellDoubt(): void {
+    const doubted = [...this.laneOf.keys()].filter(
+      (tail) => this.nowMs() - tail.confirmedMs > this.limits.leaderDoubtMs,
+    );
+    const [first] = doubted;
+    if (first !== undefined && !this.doubting)
+      this.parts.logger.warn(
+        { tails: doubted.length, topic: first.topic, partition: first.partition },
+        'no other broker confirms that the leaders of these partitions still lead: their end is not believed',
+      );
+    this.doubting = first !== undefined;
+  }
+
+  private assign(tail: PartitionTail, { nodeId, epoch, confirmedMs }: Leader, address: Address): void {
     let lanes = this.lanes.get(nodeId);
     if (lanes === undefined || lanes.some((lane) => lane.address !== address)) {
       for (const lane of lanes ?? []) lane.close();
@@ -234,20 +234,11 @@ export class Fetcher implements LaneHost, TailHost {
     let lane = lanes.find((candidate) => !candidate.has(tail));
     if (lane === undefined) lanes.push((lane = new FetchLane(address, this)));
     this.laneOf.set(tail, lane);
-    lane.add(tail, leaderEpoch);
-  }
-
-  /** Waits, longer each time; fails the tail when the log has been out of reach for longer than its reader bears. */
-  private async pause(tail: PartitionTail, reason: string): Promise<void> {
-    const { limits, timers } = this.parts;
-    const nowMs = this.nowMs();
-    tail.strugglingSinceMs ??= nowMs;
-    const most = tail.options.unavailableMs;
-    if (most !== undefined && nowMs - tail.strugglingSinceMs >= most) {
-      tail.fail('LOG_UNAVAILABLE', `out of reach for ${most} ms: ${reason}`);
-      return;
-    }
-    const pauseMs = Math.min(limits.retryMs * 2 ** Math.min(tail.attempts++, 10), limits.retryMsMax);
-    await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
+    tail.placedEpoch = epoch;
+    tail.confirmedMs = confirmedMs;
+    lane.add(tail, epoch);
+    this.lookLater();
   }
 }
+
+const recreated = 'the topic was deleted and created again: rebuild what was derived from it';

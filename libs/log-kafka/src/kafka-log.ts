@@ -60,7 +60,7 @@ const openMsDefault = 15_000;
 /** A broker that starts may not know its users yet: a refusal is believed after this long. */
 const refusedMs = 3_000;
 
-/** The log port on Apache Kafka 3.0 or newer. */
+/** The log port on Apache Kafka 3.1 or newer. */
 export class KafkaLog implements Log {
   readonly description: string;
   private readonly appender: Appender;

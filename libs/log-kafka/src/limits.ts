@@ -22,6 +22,16 @@ export interface KafkaLogLimits {
   readonly retryMsMax: number;
   /** A topic that the metadata do not show for so long is missing: new ones take a moment to be known everywhere. */
   readonly topicMissingMs: number;
+  /** A broker that has just failed us, or may be behind, is asked about leaders last for so long. */
+  readonly distrustMs: number;
+  /** How often another broker is asked whether the leaders of the tails' partitions still lead. */
+  readonly leaderLookMs: number;
+  /** A leader that nobody else has confirmed for so long is not believed when it says where its log ends. */
+  readonly leaderDoubtMs: number;
+  /** Denials of a reader's place are so far apart before the log is called cut. */
+  readonly denialsApartMs: number;
+  /** Brokers that know only leader epochs below what was read are given so long to catch up. */
+  readonly staleEpochMs: number;
   /** Longest time the broker holds a fetch for which there is nothing. */
   readonly fetchWaitMs: number;
   /** The same while another connection fetches for tails that came later: they join after it. */
@@ -49,6 +59,11 @@ export const kafkaLogLimits: KafkaLogLimits = {
   retryMs: 10,
   retryMsMax: 250,
   topicMissingMs: 2000,
+  distrustMs: 5000,
+  leaderLookMs: 2000,
+  leaderDoubtMs: 5000,
+  denialsApartMs: 400,
+  staleEpochMs: 15_000,
   fetchWaitMs: 250,
   fetchJoinMs: 10,
   fetchRequestBytesMax: 8 * 1024 * 1024,
@@ -62,6 +77,7 @@ export const kafkaLogLimits: KafkaLogLimits = {
 export function checkedLimits(overrides: Partial<KafkaLogLimits> = {}): KafkaLogLimits {
   const limits = { ...kafkaLogLimits, ...overrides };
   assert(limits.produceMs < limits.requestMs, 'the broker can say that its followers are late');
+  assert(limits.leaderLookMs * 2 < limits.leaderDoubtMs, 'a leader survives a look that failed');
   assert(limits.fetchJoinMs <= limits.fetchWaitMs, 'a joining fetch is the shorter one');
   assert(limits.batchBytesShared <= limits.callBytesMax, 'a shared batch is no larger than one call may be');
   assert(limits.callBytesMax < limits.produceRequestBytesMax, 'every batch fits into a request');

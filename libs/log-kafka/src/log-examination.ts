@@ -54,7 +54,7 @@ export async function examineLog(parts: ExaminationParts, topics: readonly strin
   const { metadata } = parts;
   let answer: MetadataAnswer;
   try {
-    answer = await metadata.ask(topics);
+    answer = await metadata.look(topics);
   } catch (cause) {
     throw new LogFailure('LOG_UNAVAILABLE', `no broker answers: ${messageOf(cause)}`, { cause });
   }

@@ -16,12 +16,14 @@ function stored(offset: number, count: number, leaderEpoch: number): Buffer {
 }
 
 describe('a tail whose answers hold few records each', () => {
-  const host = { wake: () => undefined, ended: () => undefined, buffered: { bytes: 0 }, nowMs: () => 0 };
+  let nowMs = 0;
+  const limits = { corruptRereads: 2, leaderDoubtMs: 100 };
+  const host = { wake: () => undefined, ended: () => undefined, buffered: { bytes: 0 }, limits, nowMs: () => nowMs };
   let tail: PartitionTail;
   const accept = (batches: Buffer, highWatermark: number): void =>
     tail.accept(
       {
-        topic: 't',
+        topicId: '',
         partition: 0,
         errorCode: 0,
         highWatermark,
@@ -35,7 +37,8 @@ describe('a tail whose answers hold few records each', () => {
 
   beforeEach(() => {
     host.buffered.bytes = 0;
-    tail = new PartitionTail('t', asPartition(0), { nextOffset: asOffset(0), leaderEpoch: -1 }, {}, host, 2);
+    tail = new PartitionTail('t', asPartition(0), { nextOffset: asOffset(0), leaderEpoch: -1 }, {}, host);
+    tail.confirmedMs = nowMs = 0;
   });
 
   it('hands over together what came in while its reader was away', async () => {

@@ -9,7 +9,9 @@ import {
   type TailOptions,
 } from '@levee/log';
 import type { FetchAnswer } from './protocol/fetch';
+import type { KafkaLogLimits } from './limits';
 import { type AbortedTransaction, decodeRecords, type ScannedBatches, scanBatches } from './record-batch-decoder';
+import { noProof, type TruncationProof } from './truncation-proof';
 
 /** Fetched batches of one answer, checked but not decoded: that happens when the reader comes for them. */
 interface Chunk {
@@ -33,6 +35,7 @@ export interface TailHost {
   ended(tail: PartitionTail): void;
   /** Fetched bytes of all tails. */
   readonly buffered: { bytes: number };
+  readonly limits: Pick<KafkaLogLimits, 'corruptRereads' | 'leaderDoubtMs'>;
   nowMs(): number;
 }
 
@@ -54,6 +57,14 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   topicId = '';
   /** Leader epoch of the partition for which the truncation check was done. */
   validatedEpoch = -1;
+  /** Leader epoch of the broker that it fetches from. */
+  placedEpoch = -1;
+  /** Monotonic ms: when somebody else last confirmed that this broker leads. */
+  confirmedMs = -Infinity;
+  /** Denials of its place in the log. */
+  proof: TruncationProof = noProof;
+  /** Monotonic ms since when brokers speak of epochs below what was read. */
+  behindSinceMs: number | undefined;
   attempts = 0;
   readonly idleMs: number;
   private readonly bytesMax: number;
@@ -68,6 +79,8 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   private deliveredMs: number;
   private failure: LogFailure | undefined;
   private over = false;
+  /** The broker has answered, though perhaps nothing that the reader may be told. */
+  private heard = false;
   /** The first answer has reached the reader. */
   private answered = false;
   private waiter: { resolve: (step: IteratorResult<LogBatch>) => void; reject: (error: unknown) => void } | undefined;
@@ -79,7 +92,6 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     from: LogPosition,
     readonly options: TailOptions,
     private readonly host: TailHost,
-    private readonly corruptRereads: number,
   ) {
     this.position = from.nextOffset;
     this.leaderEpoch = from.leaderEpoch;
@@ -96,7 +108,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
 
   /** The reader waits for its first batch: the broker is not to hold the request. */
   get hurries(): boolean {
-    return !this.answered && this.waiter !== undefined;
+    return !this.heard && this.waiter !== undefined;
   }
 
   get name(): string {
@@ -170,8 +182,11 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     if (this.finished) return;
     this.strugglingSinceMs = undefined;
     this.attempts = 0;
+    this.heard = true;
     const committed = answer.lastStableOffset >= 0 ? answer.lastStableOffset : answer.highWatermark;
     const endOffset = asOffset(Math.min(committed, answer.highWatermark));
+    // A deposed leader goes on answering from its old log: what it holds is committed, where it ends means nothing.
+    const believed = this.host.nowMs() - this.confirmedMs <= this.host.limits.leaderDoubtMs;
     const ends = {
       endOffset,
       withheldTo: endOffset < answer.highWatermark ? asOffset(answer.highWatermark) : undefined,
@@ -185,15 +200,21 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     if (scanned.bytes.length > 0) {
       this.rereads = 0;
       this.cutBatchBytes = 0;
-      this.take(owned(scanned, answerBytes), answer.aborted, ends);
-    } else if (scanned.damagedAt === undefined && scanned.cutBatchBytes === 0 && scanned.refused === undefined) {
+      const endOffset = believed ? ends.endOffset : asOffset(Math.max(ends.endOffset, scanned.nextOffset + 1));
+      this.take(owned(scanned, answerBytes), answer.aborted, { ...ends, endOffset });
+    } else if (
+      believed &&
+      scanned.damagedAt === undefined &&
+      scanned.cutBatchBytes === 0 &&
+      scanned.refused === undefined
+    ) {
       this.idle(scanned, ends, waitMs);
     }
     if (scanned.refused !== undefined) {
       this.fail('RECORD_CORRUPT', scanned.refused.message, scanned.refused);
     } else if (scanned.damagedAt !== undefined && scanned.bytes.length === 0) {
-      const what = `the batch is damaged (checksum or offsets), also after ${this.corruptRereads} more reads: restore the topic`;
-      if (++this.rereads > this.corruptRereads) this.fail('RECORD_CORRUPT', what);
+      const what = `the batch is damaged (checksum or offsets), also after ${this.host.limits.corruptRereads} more reads: restore the topic`;
+      if (++this.rereads > this.host.limits.corruptRereads) this.fail('RECORD_CORRUPT', what);
     } else if (scanned.cutBatchBytes > 0 && scanned.bytes.length === 0) {
       this.cutBatchBytes = scanned.cutBatchBytes;
     }

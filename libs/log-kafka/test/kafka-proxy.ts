@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { KafkaFrames } from '../../../test/faults/kafka-batches';
+import { bytesBehindFetchedRecords, KafkaFrames } from '../../../test/faults/kafka-batches';
 import { type Link, type Tap, TcpProxy } from '../../../test/faults/tcp-proxy';
 import { eventually } from '../../../test/support/deadline';
 
@@ -112,11 +112,12 @@ export class KafkaProxy {
       link.reset();
       return;
     }
-    // Only an answer with a batch in it is long enough to be worth damaging: its last byte belongs to the last record.
+    // Only an answer with a batch in it is long enough to be worth damaging, in its last record.
     const answerWithoutBatchBytes = 160;
     if (apiKey !== undefined && apiKey === this.corruptNext && frame.length > answerWithoutBatchBytes) {
       this.corruptNext = undefined;
-      frame[frame.length - 1] = (frame[frame.length - 1] as number) ^ 0xff;
+      const at = frame.length - 1 - bytesBehindFetchedRecords;
+      frame[at] = (frame[at] as number) ^ 0xff;
     }
     if (this.damaging) {
       this.damagedFrames++;

@@ -22,6 +22,7 @@ export interface ProduceStep {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const unknownTopicId = 100;
 export const standInTopic = 't';
 
 /**
@@ -190,43 +191,55 @@ export class StandInBroker {
   }
 
   private async fetch(reader: ByteReader): Promise<Buffer> {
+    reader.skipTags();
     reader.int32();
     const waitMs = reader.int32();
-    reader.int32();
-    reader.int32();
-    reader.int8();
-    reader.int32();
-    reader.int32();
+    reader.raw(4 + 4 + 1 + 4 + 4); // bytes, isolation, session
     const asked = reader
-      .array((r) => {
-        r.string();
-        return r.array((p) => {
-          const one = { partition: p.int32(), leaderEpoch: p.int32(), offset: p.int64() };
-          p.int64();
-          p.int32();
+      .compactArray((r) => {
+        const topicId = r.uuid();
+        const partitions = r.compactArray((p) => {
+          const one = { topicId, partition: p.int32(), leaderEpoch: p.int32(), offset: p.int64() };
+          p.raw(4 + 8 + 4);
+          p.skipTags();
           return one;
         });
+        r.skipTags();
+        return partitions;
       })
       .flat();
+    const refusal = (one: (typeof asked)[number]): number =>
+      one.topicId === this.topicId.toString('hex') && this.topicExists
+        ? this.refusal(one.partition, one.leaderEpoch)
+        : unknownTopicId;
     const untilMs = performance.now() + waitMs;
     const idle = (): boolean =>
-      asked.every(
-        ({ partition, leaderEpoch, offset }) =>
-          this.refusal(partition, leaderEpoch) === 0 && this.logs[partition]?.highWatermark === offset,
-      );
+      asked.every((one) => refusal(one) === 0 && this.logs[one.partition]?.highWatermark === one.offset);
+    // Never in the same turn: a client that asks without a pause must not stop the process, and the test with it.
+    await pause(0);
     while (idle() && performance.now() < untilMs) await pause(2);
-    const w = new ByteWriter().int32(0).int16(0).int32(0).int32(1).string(standInTopic).int32(asked.length);
-    for (const { partition, leaderEpoch, offset } of asked) {
+    const w = new ByteWriter()
+      .int8(0)
+      .int32(0)
+      .int16(0)
+      .int32(0)
+      .unsignedVarint(asked.length + 1);
+    for (const one of asked) {
+      const { topicId, partition, offset } = one;
       const log = this.logs[partition] as StandInLog;
-      const refusal = this.refusal(partition, leaderEpoch);
       const outside = offset < log.startOffset || offset > log.endOffset;
-      const errorCode = refusal !== 0 ? refusal : outside ? 1 : 0;
+      const errorCode = refusal(one) !== 0 ? refusal(one) : outside ? 1 : 0;
       const end = errorCode === 0 ? log.highWatermark : -1;
       const batches = errorCode === 0 ? log.from(offset) : Buffer.alloc(0);
-      w.int32(partition).int16(errorCode).int64(end).int64(end).int64(log.startOffset).int32(-1).int32(-1);
-      w.int32(batches.length).raw(batches);
+      w.uuid(topicId).unsignedVarint(2).int32(partition).int16(errorCode).int64(end).int64(end).int64(log.startOffset);
+      w.unsignedVarint(0)
+        .int32(-1)
+        .unsignedVarint(batches.length + 1)
+        .raw(batches)
+        .int8(0)
+        .int8(0);
     }
-    return bytes(w);
+    return bytes(w.int8(0));
   }
 
   private listOffsets(reader: ByteReader): Buffer {

@@ -5,6 +5,7 @@ import { type ClusterParts, ClusterMetadata } from '../src/cluster-metadata';
 import { Fetcher } from '../src/fetcher';
 import { checkedLimits, type KafkaLogLimits } from '../src/limits';
 import { freshProducerId } from '../src/producer-ids';
+import { encodeBatch } from '../src/record-batch-encoder';
 import { type Belief, StandInBroker, standInTopic } from './stand-in-broker';
 import { StandInLog } from './stand-in-log';
 
@@ -16,6 +17,7 @@ export class StandInCluster {
   readonly logs: readonly StandInLog[];
   readonly parts: ClusterParts;
   readonly metadata: ClusterMetadata;
+  private foreigners = 0;
 
   constructor(
     brokers: number,
@@ -63,6 +65,20 @@ export class StandInCluster {
       acquire: () =>
         fencing ? Promise.resolve(identity) : freshProducerId({ ...this.parts, metadata: this.metadata }),
     });
+  }
+
+  /** As a process that has just started, and reaches these brokers first. */
+  newcomer(bootstrap: readonly number[] = [1]): { readonly metadata: ClusterMetadata; readonly fetcher: Fetcher } {
+    const addresses = bootstrap.map((id) => ({ host: this.broker(id).host, port: this.broker(id).port }));
+    const metadata = new ClusterMetadata({ ...this.parts, bootstrap: addresses });
+    return { metadata, fetcher: new Fetcher({ ...this.parts, metadata }) };
+  }
+
+  /** One record of a producer that nobody knows yet. */
+  foreignBatch(value: string): Buffer {
+    const identity = { producerId: 9000 + this.foreigners++, epoch: 0, baseSequence: 0 };
+    const record = { key: Buffer.from('k'), value: Buffer.from(value) };
+    return encodeBatch([{ records: [record] }], systemClock.nowMs(), identity);
   }
 
   fetcher(): Fetcher {

@@ -65,7 +65,8 @@ export interface Log {
    *
    * Throws OFFSET_OUT_OF_RANGE (below the start, or above the end), LOG_TRUNCATED (the log no longer holds what
    * `from.leaderEpoch` had seen below `from.nextOffset`), RECORD_CORRUPT (after re-reading), TOPIC_MISSING,
-   * LOG_UNAVAILABLE (only after `unavailableMs` of trying). Never jumps. The details of a RECORD_CORRUPT name the
+   * LOG_UNAVAILABLE (after `unavailableMs` of trying, and when all that answers has long been behind
+   * `from.leaderEpoch`: that proves no truncation). Never jumps. The details of a RECORD_CORRUPT name the
    * stretch that cannot be read, `from` and `to`, where the log knows it: what begins at `to` can be read.
    */
   tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch>;
@@ -125,7 +126,11 @@ export interface LogBatch {
   readonly nextOffset: Offset;
   /** Leader epoch of the newest record batch seen; -1 while none was. */
   readonly leaderEpoch: number;
-  /** End of committed records when this batch was fetched; `nextOffset >= endOffset` means: at the end. */
+  /**
+   * End of committed records when this batch was fetched; `nextOffset >= endOffset` means: at the end. A leader may have
+   * been deposed without knowing it, so its word is believed only as long as somebody else confirms that it leads, every
+   * few seconds; without that `endOffset` stays above `nextOffset`, and no empty batch comes.
+   */
   readonly endOffset: Offset;
   /**
    * Monotonic ms of the reader's clock at which the end was asked for: the partition ended at `endOffset` then, or later.

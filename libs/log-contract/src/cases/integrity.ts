@@ -1,4 +1,4 @@
-import { asOffset, type Offset } from '@levee/kernel';
+import { asOffset, failureCode, type Offset } from '@levee/kernel';
 import { type Case, numbered, p0, record } from '../contract-case';
 
 export const integrity: readonly Case[] = [
@@ -180,6 +180,40 @@ export const integrity: readonly Case[] = [
       c.log = await truncate(topic, p0, asOffset(3));
       await c.append(topic, [record('k', 'new')]);
       expect((await c.tail(topic, position).take(1)).map((r) => r.value?.toString())).toEqual(['new']);
+    },
+  ],
+  [
+    'a topic deleted, made again and refilled past a waiting reader ends the reader, which sees nothing of the new one',
+    async (c) => {
+      const spec = c.spec();
+      await c.log.ensureTopics([spec]);
+      for (const value of ['a', 'b']) await c.append(spec.name, [record('k', value)]);
+      const tail = c.tail(spec.name, 0, { idleMs: 20 });
+      await tail.take(2);
+      await c.within(c.log.deleteTopics([spec.name]), 'deleting');
+      await c.until(async () => {
+        try {
+          await c.log.ensureTopics([spec]);
+          return true;
+        } catch {
+          return false;
+        }
+      }, 'the name to be free again');
+      for (const value of ['v', 'w', 'x', 'y', 'z']) await c.append(spec.name, [record('k', value)]);
+      const records: number[] = [];
+      const code = await c.within(
+        (async () => {
+          try {
+            for (;;) records.push(...((await tail.next())?.records ?? []).map(({ offset }) => offset));
+          } catch (error) {
+            return failureCode(error) ?? String(error);
+          }
+        })(),
+        'the end of the reader',
+      );
+      expect(['LOG_TRUNCATED', 'TOPIC_MISSING']).toContain(code);
+      expect(records).toEqual([]);
+      expect(await c.values(spec.name)).toEqual(['v', 'w', 'x', 'y', 'z']);
     },
   ],
 ];

@@ -58,6 +58,13 @@ export class ByteWriter {
     return this;
   }
 
+  /** 16 bytes, given in hexadecimal digits. */
+  uuid(hex: string): this {
+    this.reserve(16);
+    this.at += this.buffer.write(hex, this.at, 16, 'hex');
+    return this;
+  }
+
   unsignedVarint(value: number): this {
     this.reserve(5);
     for (; value >= 0x80; value >>>= 7) this.buffer[this.at++] = (value & 0x7f) | 0x80;

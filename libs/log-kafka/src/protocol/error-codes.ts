@@ -32,6 +32,8 @@ export const kafkaError = {
   offsetNotAvailable: 78,
   invalidRecord: 87,
   producerFenced: 90,
+  unknownTopicId: 100,
+  inconsistentTopicId: 103,
 } as const;
 
 const names = new Map<number, string>(

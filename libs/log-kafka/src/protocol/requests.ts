@@ -8,10 +8,13 @@ export interface KafkaApi {
   readonly name: string;
 }
 
-/** Non-flexible versions where they can do it (shorter code); Metadata 12 because it brings epochs and topic ids. */
+/**
+ * Non-flexible versions where they can do it (shorter code); Metadata 12 because it brings epochs and topic ids, Fetch 13
+ * because it names topics by their id: a topic that was deleted and created again is another one.
+ */
 export const apis = {
   produce: { key: 0, version: 7, name: 'Produce' },
-  fetch: { key: 1, version: 11, name: 'Fetch' },
+  fetch: { key: 1, version: 13, name: 'Fetch' },
   listOffsets: { key: 2, version: 5, name: 'ListOffsets' },
   metadata: { key: 3, version: 12, name: 'Metadata' },
   findCoordinator: { key: 10, version: 2, name: 'FindCoordinator' },
