@@ -9,7 +9,7 @@ import type { Session } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyOf, queryBytes } from './raw-url';
-import { ackOf, consistencyOf, header, requestIdOf, wholeNumber } from './request-choices';
+import { ackOf, consistencyOf, header, requestIdOf, switchOf, wholeNumber } from './request-choices';
 
 const keyParam = { name: 'key', description: 'percent-encoded bytes, / as %2F' };
 const sessionHeader = { name: 'Levee-Session', required: false, description: 'token of an earlier answer' };
@@ -136,7 +136,7 @@ export class KvController {
     const url = request.originalUrl;
     const text = (parameter: string): string | undefined => queryBytes(url, parameter)?.toString('utf8');
     const limit = wholeNumber(text('limit'), 'limit', { min: 1, max: scanLimits.limitMax }) ?? scanLimits.limitDefault;
-    const keysOnly = text('keysOnly') === '1';
+    const keysOnly = switchOf(text('keysOnly'), 'keysOnly');
     const range = rangeOf(url, text('cursor'));
     const items = this.keyValue.scan(namespace, {
       ...range,

@@ -4,7 +4,7 @@ import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Failure } from '@levee/kernel';
 import { LogReader } from './log-reader';
-import { wholeNumber } from './request-choices';
+import { switchOf, wholeNumber } from './request-choices';
 
 /** The log itself, decoded. */
 @ApiTags('log')
@@ -34,7 +34,7 @@ export class LogController {
     if (partition === undefined) throw new Failure('BAD_REQUEST', 'name a partition: /v1/log/<topic>/<partition>');
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
-    const follow = followText === '1' || followText === 'true';
+    const follow = switchOf(followText, 'follow');
     const lines = await this.reader.open({ topic, partition, from, follow, signal: gone.signal });
     await reply.status(200).type('application/x-ndjson').send(Readable.from(lines));
   }

@@ -5,7 +5,7 @@ import { Failure } from '@levee/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Explanations } from './explanations';
 import { Plans, type PlanReport } from './plans';
-import { jsonBody } from './request-choices';
+import { jsonBody, switchOf } from './request-choices';
 
 /** Recorded changes of where data lives. */
 @ApiTags('plans')
@@ -29,7 +29,7 @@ export class PlansController {
   @Post('plans')
   @HttpCode(201)
   @ApiOperation({ summary: 'Proposes a plan; with dryRun=1 says what it would do, and changes nothing' })
-  @ApiQuery({ name: 'dryRun', required: false, enum: ['0', '1'] })
+  @ApiQuery({ name: 'dryRun', required: false, enum: ['0', '1', 'false', 'true'] })
   @ApiBody({
     schema: {
       type: 'object',
@@ -41,7 +41,7 @@ export class PlansController {
   @ApiResponse({ status: 409, description: 'PLAN_CONFLICT: another plan has these slots' })
   async propose(@Body() body: unknown, @Req() request: FastifyRequest, @Query('dryRun') dryRun?: string) {
     const payload = jsonBody(body);
-    if (dryRun === '1') return this.plans.dryRun(payload);
+    if (switchOf(dryRun, 'dryRun')) return this.plans.dryRun(payload);
     return this.plans.propose(payload, `http ${request.ip}`);
   }
 

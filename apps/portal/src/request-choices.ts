@@ -40,6 +40,13 @@ export function wholeNumber(
   );
 }
 
+/** A switch of the query; what is neither on nor off is refused, since it would be taken for off. */
+export function switchOf(text: string | undefined, name: string): boolean {
+  if (text === undefined || text === '' || text === '0' || text === 'false') return false;
+  if (text === '1' || text === 'true') return true;
+  throw new Failure('BAD_REQUEST', `${name} is '${text.slice(0, 40)}', it must be 1 or 0 (true or false)`);
+}
+
 /** A JSON object in the body. */
 export function jsonBody(body: unknown): Readonly<Record<string, unknown>> {
   const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';

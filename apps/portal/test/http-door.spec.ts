@@ -167,13 +167,31 @@ describe('scan', () => {
   });
 
   it('keeps within from and to, without values when asked', async () => {
-    const { lines } = await ask('GET', '/v1/kv/default?from=scan%2F05&to=scan%2F08&keysOnly=1');
+    const { lines } = await ask('GET', '/v1/kv/default?from=scan%2F05&to=scan%2F08&keysOnly=true');
     expect(lines).toEqual([{ key: 'scan/05' }, { key: 'scan/06' }, { key: 'scan/07' }, { cursor: null }]);
     const strong = await ask('GET', '/v1/kv/default?from=scan%2F05&to=scan%2F06', undefined, {
       'levee-consistency': 'strong',
     });
     expect(strong.lines).toHaveLength(2);
   });
+});
+
+describe('a switch of the query', () => {
+  const split = JSON.stringify({ kind: 'split', chunkId: 'default#1/c00001', parts: 2 });
+
+  it.each(['1', 'true'])('dryRun=%s changes nothing', async (on) => {
+    const { json } = await ask('POST', `/v1/plans?dryRun=${on}`, split);
+    expect(json).not.toHaveProperty('plan');
+    expect((await ask('GET', '/v1/plans?state=all')).json).toEqual({ plans: [] });
+  });
+
+  it.each(['/v1/plans?dryRun=yes', '/v1/plans?dryRun=TRUE', '/v1/plans?dryRun=2'])(
+    'that is neither on nor off is refused, and nothing happens: %s',
+    async (path) => {
+      expect(await ask('POST', path, split)).toMatchObject({ status: 400, json: { code: 'BAD_REQUEST' } });
+      expect((await ask('GET', '/v1/plans?state=all')).json).toEqual({ plans: [] });
+    },
+  );
 });
 
 describe('the cluster', () => {
