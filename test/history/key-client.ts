@@ -40,6 +40,6 @@ const definiteCodes = new Set([
 
 /** What a failure's code says about the outcome; of a code that is not listed nothing is known. */
 export function outcomeOfCode(code: string | undefined, op: Operation['op']): Exclude<Outcome, 'ok'> {
-  if (code === 'LVPENDING' && op !== 'get') return 'pending';
+  if ((code === 'LVPENDING' || code === 'LVUNCOUNTED') && op !== 'get') return 'pending';
   return code !== undefined && definiteCodes.has(code) ? 'definite' : 'indefinite';
 }

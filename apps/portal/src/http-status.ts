@@ -6,6 +6,7 @@ const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
   LVDEFINITE: 503,
   LVINDEFINITE: 502,
   LVPENDING: 202,
+  LVUNCOUNTED: 202,
   LVUNREADABLE: 422,
   LVLIMIT: 429,
   LVFULL: 507,

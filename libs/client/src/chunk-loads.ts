@@ -1,10 +1,15 @@
 import type { Heartbeat, HeartbeatLoad } from '@levee/events';
+import type { Clock } from '@levee/kernel';
+
+/** A node not heard of for so long tells nothing of what a chunk holds now: tens of heartbeats. */
+const silentMs = 15_000;
 
 /** What nodes told last of the replicas of one chunk, and what was written to it here since. */
 export class ChunkLoad {
   private readonly byNode = new Map<string, HeartbeatLoad>();
   private largestBytes = 0;
   private writtenBytes = 0;
+  private turn = 0;
 
   /** Bytes that its largest replica takes, what went to the log from here since then included; 0 = not heard yet. */
   get storedBytes(): number {
@@ -23,9 +28,15 @@ export class ChunkLoad {
     return this.byNode;
   }
 
-  /** A record on its way to the log: nodes tell of it only seconds later. */
-  written(bytes: number): void {
+  /** A record on its way to the log: nodes tell of it only seconds later. Returns what `notWritten` has to be told. */
+  written(bytes: number): number {
     this.writtenBytes += bytes;
+    return this.turn;
+  }
+
+  /** It certainly did not happen: its room is free again. */
+  notWritten(bytes: number, turn: number): void {
+    if (turn === this.turn) this.writtenBytes -= bytes;
   }
 
   tell(nodeId: string, load: HeartbeatLoad | undefined): void {
@@ -35,7 +46,9 @@ export class ChunkLoad {
     this.largestBytes = 0;
     for (const { storedBytes } of this.byNode.values()) this.largestBytes = Math.max(this.largestBytes, storedBytes);
     // Every applied record changes the size. While it does not change, what was written is not in there yet.
-    if (this.largestBytes !== before) this.writtenBytes = 0;
+    if (this.largestBytes === before) return;
+    this.writtenBytes = 0;
+    this.turn++;
   }
 
   get isEmpty(): boolean {
@@ -47,6 +60,9 @@ export class ChunkLoad {
 export class ChunkLoads {
   private readonly loads = new Map<string, ChunkLoad>();
   private readonly chunksOf = new Map<string, ReadonlySet<string>>();
+  private readonly heardAtMs = new Map<string, number>();
+
+  constructor(private readonly clock: Pick<Clock, 'monotonicMs'>) {}
 
   /** The same object as long as this process lives, for whoever keeps it. */
   of(chunkId: string): ChunkLoad {
@@ -71,6 +87,22 @@ export class ChunkLoads {
     }
     for (const chunkId of this.chunksOf.get(id) ?? []) if (!now.has(chunkId)) this.of(chunkId).tell(id, undefined);
     this.chunksOf.set(id, now);
+    this.heardAtMs.set(id, this.clock.monotonicMs());
+    this.forgetSilent();
+  }
+
+  /** What a node said that is gone would keep chunks full for ever; the only word about a chunk stands. */
+  private forgetSilent(): void {
+    const sinceMs = this.clock.monotonicMs() - silentMs;
+    for (const [id, atMs] of this.heardAtMs) {
+      if (atMs > sinceMs) continue;
+      this.heardAtMs.delete(id);
+      const left = new Set<string>();
+      for (const chunkId of this.chunksOf.get(id) ?? [])
+        if (this.of(chunkId).replicas.size > 1) this.of(chunkId).tell(id, undefined);
+        else left.add(chunkId);
+      this.chunksOf.set(id, left);
+    }
   }
 
   /** Forgets chunks that are no more. */

@@ -2,6 +2,7 @@ import type { NamespaceState } from '@levee/events';
 import { TokenBucket } from '@levee/kernel';
 import { hashOf, partitionOf, RouteTableSource, Session, slotOf, type RouteTable } from '@levee/keyspace';
 import type { PortalRoute, ReadTarget } from './namespace-routes';
+import type { Append } from './operations';
 import type { StoreFailure } from './store-errors';
 
 /** What this process knows of one namespace (one creation of it): knobs, routes, limits. */
@@ -65,13 +66,18 @@ export class NamespaceStore {
     return Math.floor(this.currentState.chunkCapacityBytes * softShare);
   }
 
-  /** Counts a value that goes to the chunk of `slot`; the reason when that holds too much already. */
-  takeRoom(slot: number, bytes: number, softShare: number): string | undefined {
-    const route = this.table?.at(slot);
+  /** Counts a value that goes to its chunk; the reason when that holds too much already. */
+  takeRoom(append: Append, softShare: number): string | undefined {
+    const route = this.table?.at(append.slot);
     if (!route) return undefined;
-    const { storedBytes } = route.load;
+    const { load } = route;
+    const { storedBytes } = load;
     const limitBytes = this.softLimitBytes(softShare);
-    if (storedBytes <= limitBytes) return void route.load.written(bytes);
+    if (storedBytes <= limitBytes) {
+      append.load = load;
+      append.loadTurn = load.written(append.bytes);
+      return undefined;
+    }
     const { chunkCapacityBytes } = this.currentState;
     return (
       `chunk ${route.chunkId} holds ${storedBytes} bytes, its soft limit is ${limitBytes} (${softShare * 100} % of ` +

@@ -1,5 +1,6 @@
 import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
+import type { ChunkLoad } from './chunk-loads';
 import type { StoreFailure } from './store-errors';
 
 export type Ack = 'logged' | 'primary' | 'all';
@@ -94,6 +95,9 @@ export abstract class Append {
   nextOffset: Offset = asOffset(0);
   /** See `AckWaiter`. */
   ackDeadlineAtMs = 0;
+  /** Where its bytes were counted, and when. */
+  load: ChunkLoad | undefined;
+  loadTurn = 0;
   settled = false;
   private followers: (() => void)[] | undefined;
 
@@ -130,6 +134,8 @@ export abstract class Append {
   failed(failure: StoreFailure): void {
     if (this.settled) return;
     this.settled = true;
+    if (failure.code !== 'LVINDEFINITE' && failure.code !== 'LVPENDING')
+      this.load?.notWritten(this.bytes, this.loadTurn);
     this.onFailure(failure);
     this.release();
   }

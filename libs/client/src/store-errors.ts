@@ -10,6 +10,9 @@ export const storeErrors = {
   LVPENDING:
     'The write is logged at the position given (`partition:nextOffset`) and will be applied, but not every replica ' +
     'asked for had it in time. Not an error of the write: do not repeat it; LV.WAIT waits on.',
+  LVUNCOUNTED:
+    'The keys are deleted, but how many of them existed is unknown, because no replica answered in time. Not an error ' +
+    'of the write: do not repeat it for the sake of the deletion.',
   LVUNREADABLE:
     "The key's last record, at the position given (`partition:offset`), cannot be interpreted. The next write heals it.",
   LVLIMIT: 'A limit was reached; the message names the value, the limit and the mend. Nothing happened.',

@@ -50,7 +50,7 @@ export class Store {
   private readonly budget = new AppendBudget();
   private readonly engines: NamespaceEngines;
   /** Fed by whoever hears the heartbeats; without it no chunk is ever too full. */
-  readonly loads = new ChunkLoads();
+  readonly loads: ChunkLoads;
   private expiryMs = 0;
   private closing = false;
 
@@ -62,6 +62,7 @@ export class Store {
     const limits = { ...storeLimits, ...options.limits };
     checkStoreLimits(limits);
     this.limits = limits;
+    this.loads = new ChunkLoads(options.clock);
     const { clock, timers, random, logger } = options;
     this.context = { clock, timers, random, logger, limits, expiryNowMs: () => this.expiryNowMs() };
     const { network } = options;
@@ -244,7 +245,7 @@ export class Store {
     if (problem) return problem;
     const limited = namespace.refusal(append.slot);
     if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
-    const full = append.record && namespace.takeRoom(append.slot, append.bytes, this.limits.chunkSoftShare);
+    const full = append.record && namespace.takeRoom(append, this.limits.chunkSoftShare);
     return full ? new StoreFailure('LVFULL', full) : undefined;
   }
 }

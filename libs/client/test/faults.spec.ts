@@ -68,6 +68,26 @@ it('says that no replica answers when all are gone, and keeps taking writes', as
   cluster.nodes.clear();
   expect(await send('GET', 'a')).toMatch(/^-LVUNAVAILABLE /);
   expect(await send('SET', 'a', '2')).toBe('OK');
+  const before = await send('LV.POS');
+  // Nothing was counted, but it is deleted: no code that means that nothing happened.
+  expect(await send('DEL', 'a')).toMatch(/^-LVUNCOUNTED deleted, but how many existed is unknown: LV/);
+  expect(await send('LV.POS')).not.toEqual(before);
+});
+
+it('remembers what a connection wrote and saw in a namespace while it was in others', async () => {
+  await cluster.namespace('other');
+  await until('the portal knowing it', async () => (await send('LV.USE', 'other')) === 'OK');
+  await send('LV.USE', 'default');
+  await send('SET', 'k', 'v');
+  const positions = await send('LV.POS');
+  await send('LV.USE', 'other');
+  expect(await send('GET', 'k')).toBeNull();
+  expect(await send('LV.POS')).not.toEqual(positions);
+  await send('LV.USE', 'default');
+  expect(await send('LV.POS')).toEqual(positions);
+  await send('RESET');
+  expect((await send('LV.POS')) as unknown[]).toHaveLength(4);
+  expect(await send('LV.POS')).not.toEqual(positions);
 });
 
 it('finds a node again that came back at another address', async () => {

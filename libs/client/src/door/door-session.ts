@@ -4,6 +4,16 @@ import type { NamespaceStore } from '../namespace-store';
 import type { Ack, Consistency } from '../operations';
 import type { Store } from '../store';
 
+/** What a connection did in one namespace. */
+interface Place {
+  readonly namespace: NamespaceStore;
+  readonly session: Session;
+  readonly order: CommandOrder;
+}
+
+/** Namespaces in which a connection's session is remembered while it is in another one. */
+const placesMax = 16;
+
 /** What one RESP connection has chosen, written and seen. */
 export class DoorSession {
   /** Set by LV.ACK; else the namespace's default. */
@@ -14,8 +24,9 @@ export class DoorSession {
   libraryName = '';
   libraryVersion = '';
   readonly connectedAtMs: number;
-  private known:
-    { readonly namespace: NamespaceStore; readonly session: Session; readonly order: CommandOrder } | undefined;
+  private known: Place | undefined;
+  /** By name, the one used longest ago first: who comes back still sees what it wrote (I4). */
+  private readonly places = new Map<string, Place>();
 
   constructor(
     private readonly store: Store,
@@ -26,13 +37,24 @@ export class DoorSession {
   }
 
   /** The namespace with what this connection did in it; `undefined` while it is not active. */
-  current():
-    { readonly namespace: NamespaceStore; readonly session: Session; readonly order: CommandOrder } | undefined {
+  current(): Place | undefined {
     const namespace = this.store.namespace(this.namespaceName);
     if (!namespace) return undefined;
-    if (this.known?.namespace !== namespace)
-      this.known = { namespace, session: namespace.newSession(), order: new CommandOrder(this.store, namespace) };
+    if (this.known?.namespace !== namespace) this.known = this.placeIn(namespace);
     return this.known;
+  }
+
+  private placeIn(namespace: NamespaceStore): Place {
+    const { name } = namespace;
+    let place = this.places.get(name);
+    this.places.delete(name);
+    // Of an earlier creation of the namespace nothing is left to be seen.
+    if (place?.namespace !== namespace)
+      place = { namespace, session: namespace.newSession(), order: new CommandOrder(this.store, namespace) };
+    this.places.set(name, place);
+    const [oldest] = this.places.keys();
+    if (this.places.size > placesMax && oldest !== undefined) this.places.delete(oldest);
+    return place;
   }
 
   /** As after connecting. */
@@ -42,5 +64,6 @@ export class DoorSession {
     this.ack = undefined;
     this.consistency = undefined;
     this.known = undefined;
+    this.places.clear();
   }
 }

@@ -257,8 +257,7 @@ function del(call: DataCall): void {
       if (failure) failures.push(failure);
       if (--left > 0) return;
       if (failures.length > 0) call.reply.error(summarize('deleted', keys.length, failures));
-      else if (uncounted)
-        call.reply.error(`${uncounted.code} deleted, but how many existed is unknown: ${uncounted.message}`);
+      else if (uncounted) call.reply.error(`LVUNCOUNTED deleted, but how many existed is unknown: ${uncounted.text}`);
       else call.reply.integer(existed);
     };
     call.order.write(new CallbackAppend(key, null, call.ack, call.session, finished), read);
