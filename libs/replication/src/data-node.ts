@@ -242,7 +242,6 @@ export class DataNode {
     this.diskGauge.stop();
     this.endDecisions();
     this.logTime.stop();
-    this.journalMemory.stop();
     this.reclaims?.stop();
     this.moves?.stop();
     this.format?.stop();
@@ -252,6 +251,7 @@ export class DataNode {
     await this.heartbeats.stop();
     await this.view.close();
     await this.joining;
+    await this.journalMemory.stop();
     this.digests?.close();
     await this.scrub?.stop();
     this.quarantine.close();

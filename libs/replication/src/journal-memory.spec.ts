@@ -27,7 +27,7 @@ test('a disk remembers how far its node has seen the journal, over a restart on 
   memory.start(first);
   const giveUpAt = performance.now() + 10_000;
   while (first.journalSeen === undefined && performance.now() < giveUpAt) await new Promise((r) => setTimeout(r, 20));
-  memory.stop();
+  await memory.stop();
   await first.close();
 
   const second = await openDisk();
@@ -35,6 +35,6 @@ test('a disk remembers how far its node has seen the journal, over a restart on 
   const later = new JournalMemory(viewAt(7, 5), { timers: systemTimers, logger: silentLogger });
   later.start(second);
   expect(later.seen()).toEqual({ seq: 40, term: 5, clusterId: 'c' });
-  later.stop();
+  await later.stop();
   await second.close();
 });

@@ -12,6 +12,7 @@ export class JournalMemory {
   private cancel: (() => void) | undefined;
   private unlisten: () => void = () => undefined;
   private stopped = false;
+  private writing: Promise<void> = Promise.resolve();
   private disk: NodeDisk | undefined;
 
   constructor(
@@ -28,21 +29,24 @@ export class JournalMemory {
 
   /** `disk` belongs to this cluster. */
   start(disk: NodeDisk): void {
+    if (this.stopped) return;
     this.disk = disk;
     this.unlisten = this.view.onDecision(() => this.plan());
     this.plan();
   }
 
-  stop(): void {
+  /** Resolves when nothing is written any more. */
+  async stop(): Promise<void> {
     this.stopped = true;
     this.unlisten();
     this.cancel?.();
+    await this.writing;
   }
 
   private plan(): void {
     if (this.stopped || this.disk?.rememberJournal === undefined) return;
     this.cancel ??= this.options.timers.after(journalMemoryLimits.everyMs, () => {
-      void this.remember().finally(() => (this.cancel = undefined));
+      this.writing = this.remember().finally(() => (this.cancel = undefined));
     });
   }
 
