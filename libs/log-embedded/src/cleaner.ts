@@ -1,11 +1,11 @@
 import { type StoredRecord } from '@levee/log';
-import { type DatabaseWrite, del, type LogDatabase, put, writeSynced } from './database';
 import { decodeRecords, type EntryHead, encodeRewrittenEntry, entryHeadBytes, recordBytes } from './entry';
 import { forEachEntry, type ReadEntry } from './entry-reader';
 import { entryKey } from './keys';
 import { embeddedLimits } from './limits';
-import type { PartitionLog } from './partition-log';
+import { type PartitionLog, placeOf } from './partition-log';
 import { startWrite } from './registers';
+import type { LogStore, Rewrite } from './store/log-store';
 import type { TopicRules } from './topic';
 
 export interface Cleaning {
@@ -23,23 +23,35 @@ export interface Cleaning {
  * that time, so that a reader on its way has `delete.retention.ms` to see it. Records younger than
  * `min.compaction.lag.ms` and the newest stretch (`segment.ms`, `segment.bytes`) are left alone.
  *
- * A rewritten entry replaces others within one atomic batch; LevelDB's batches are all or nothing.
+ * A rewritten entry replaces others within one change of the store, which is all or nothing.
  * Returns the number of records dropped.
  */
-export async function compactPartition(db: LogDatabase, partition: PartitionLog, cleaning: Cleaning): Promise<number> {
+export async function compactPartition(store: LogStore, partition: PartitionLog, cleaning: Cleaning): Promise<number> {
   const { rules } = partition.topic;
   if (!rules.compacted || (!cleaning.forced && !worthCleaning(partition, rules, cleaning.nowMs))) return 0;
-  const { until, lastOffsets } = await lastOffsetsOfDirty(db, partition, cleaning);
+  const { until, lastOffsets } = await lastOffsetsOfDirty(store, partition, cleaning);
   const horizonPassed = partition.nextHorizonMs <= cleaning.nowMs;
   if (until === partition.cleanedTo && !horizonPassed) return 0;
-  const rewriter = new Rewriter(db, partition, cleaning);
-  await forEachEntry(db, partition, { from: partition.start, until }, async (entry) => {
-    await rewriter.add(entry, lastOffsets);
-    return !cleaning.cancelled();
-  });
-  if (cleaning.cancelled()) return 0;
-  await rewriter.finish(until);
-  return rewriter.dropped;
+  // Durable before anything is dropped: what may have been dropped lies below it, whatever happens meanwhile.
+  partition.boundTo = Math.max(partition.boundTo, until);
+  const { start, cleanedTo, cleanBytes, nextHorizonMs } = partition;
+  await store.write([startWrite(partition, { start, cleanedTo, cleanBytes, nextHorizonMs })]);
+  const gone = (): boolean => cleaning.cancelled() || partition.topic.deleted;
+  const rewrite = store.rewrite(placeOf(partition));
+  const rewriter = new Rewriter(rewrite, partition, cleaning);
+  try {
+    await forEachEntry(store, partition, { from: partition.start, until }, async (entry) => {
+      await rewriter.add(entry, lastOffsets);
+      return !gone();
+    });
+    if (!gone()) await rewriter.finish(until);
+  } catch (error) {
+    await rewrite.abandon();
+    throw error;
+  }
+  if (!gone()) return rewriter.dropped;
+  await rewrite.abandon();
+  return 0;
 }
 
 function worthCleaning(partition: PartitionLog, rules: TopicRules, nowMs: number): boolean {
@@ -51,7 +63,7 @@ function worthCleaning(partition: PartitionLog, rules: TopicRules, nowMs: number
 }
 
 async function lastOffsetsOfDirty(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   { nowMs, forced }: Cleaning,
 ): Promise<{ until: number; lastOffsets: Map<string, number> }> {
@@ -59,7 +71,7 @@ async function lastOffsetsOfDirty(
   const lastOffsets = new Map<string, number>();
   let until = Math.max(partition.cleanedTo, partition.start);
   let bytesAbove = partition.dirtyBytes;
-  await forEachEntry(db, partition, { from: until, until: partition.end }, ({ head, bytes }) => {
+  await forEachEntry(store, partition, { from: until, until: partition.end }, ({ head, bytes }) => {
     bytesAbove -= bytes.length;
     const ageMs = nowMs - head.lastTimestampMs;
     const rolled = ageMs >= rules.segmentMs || ageMs >= rules.compactionLagMaxMs || bytesAbove >= rules.segmentBytes;
@@ -84,13 +96,11 @@ interface Group {
 class Rewriter {
   dropped = 0;
   private group: Group | undefined;
-  private writes: DatabaseWrite[] = [];
-  private writtenBytes = 0;
   private keptBytes = 0;
   private nextHorizonMs: number = Number.MAX_SAFE_INTEGER;
 
   constructor(
-    private readonly db: LogDatabase,
+    private readonly rewrite: Rewrite,
     private readonly partition: PartitionLog,
     private readonly cleaning: Cleaning,
   ) {}
@@ -128,8 +138,8 @@ class Rewriter {
     const reached = Math.max(until, partition.cleanedTo);
     partition.cleanBytes = this.keptBytes;
     const { keptBytes: cleanBytes, nextHorizonMs } = this;
-    this.writes.push(startWrite(partition, { start: partition.start, cleanedTo: reached, cleanBytes, nextHorizonMs }));
-    await this.write();
+    const { start } = partition;
+    await this.rewrite.commit([startWrite(partition, { start, cleanedTo: reached, cleanBytes, nextHorizonMs })]);
     // Only now: from here on readers of what was cleaned go to the database.
     if (reached > partition.cleanedTo) {
       partition.dirtyBytes = Math.max(0, (partition.end - reached) * embeddedLimits.recordBytesGuess);
@@ -139,14 +149,13 @@ class Rewriter {
   }
 
   private async flushGroup(): Promise<void> {
-    const { group, partition } = this;
+    const { group } = this;
     this.group = undefined;
     if (group === undefined) return;
     this.keptBytes += group.bytes + entryHeadBytes;
     const [first] = group.sources;
     const last = group.sources.at(-1);
     if (first === undefined || last === undefined || (group.sources.length === 1 && !group.changed)) return;
-    const topic = partition.topic.stored.number;
     const bytes = encodeRewrittenEntry(
       {
         chainIn: first.chainIn,
@@ -160,18 +169,10 @@ class Rewriter {
       },
       group.records,
     );
-    this.writes.push(put(entryKey(topic, partition.number, first.baseOffset), bytes));
-    for (const source of group.sources.slice(1))
-      this.writes.push(del(entryKey(topic, partition.number, source.baseOffset)));
-    this.writtenBytes += bytes.length;
-    if (this.writtenBytes >= embeddedLimits.entryBytesMax) await this.write();
-  }
-
-  private async write(): Promise<void> {
-    const { writes } = this;
-    this.writes = [];
-    this.writtenBytes = 0;
-    if (writes.length > 0 && !this.partition.topic.deleted) await writeSynced(this.db, writes);
+    await this.rewrite.put(
+      bytes,
+      group.sources.map(({ baseOffset }) => baseOffset),
+    );
   }
 }
 
@@ -189,37 +190,37 @@ function fits(group: Group, head: EntryHead, horizonMs: number, bytes: number): 
 }
 
 /** Drops entries of a `delete` topic that are older than `retention.ms`. Returns whether the start moved. */
-export async function expirePartition(db: LogDatabase, partition: PartitionLog, nowMs: number): Promise<boolean> {
+export async function expirePartition(store: LogStore, partition: PartitionLog, nowMs: number): Promise<boolean> {
   const { rules } = partition.topic;
   if (!rules.deleting || rules.retentionMs === Infinity) return false;
   let { start } = partition;
-  await forEachEntry(db, partition, { from: start, until: partition.end }, ({ head }) => {
+  await forEachEntry(store, partition, { from: start, until: partition.end }, ({ head }) => {
     if (nowMs - head.lastTimestampMs <= rules.retentionMs) return false;
     start = head.nextOffset;
     return true;
   });
-  return moveStart(db, partition, start);
+  return moveStart(store, partition, start);
 }
 
 /** Records below `start` are gone; entries wholly below it are removed. Never falls, never passes the end. */
-export async function moveStart(db: LogDatabase, partition: PartitionLog, wanted: number): Promise<boolean> {
+export async function moveStart(store: LogStore, partition: PartitionLog, wanted: number): Promise<boolean> {
   const start = Math.min(wanted, partition.end);
   if (start <= partition.start) return false;
   const cleanedTo = Math.max(partition.cleanedTo, start);
   const { cleanBytes, nextHorizonMs } = partition;
-  await writeSynced(db, [startWrite(partition, { start, cleanedTo, cleanBytes, nextHorizonMs })]);
+  await store.write([startWrite(partition, { start, cleanedTo, cleanBytes, nextHorizonMs })]);
   partition.start = start;
   partition.cleanedTo = cleanedTo;
   const topic = partition.topic.stored.number;
-  const covering = await startOfCovering(db, partition, start);
+  const covering = await startOfCovering(store, partition, start);
   const range = { gte: entryKey(topic, partition.number, 0), lt: entryKey(topic, partition.number, covering) };
-  await db.clear({ ...range, keyEncoding: 'buffer' });
+  await store.clear(range);
   return true;
 }
 
-async function startOfCovering(db: LogDatabase, partition: PartitionLog, offset: number): Promise<number> {
+async function startOfCovering(store: LogStore, partition: PartitionLog, offset: number): Promise<number> {
   let found = offset;
-  await forEachEntry(db, partition, { from: offset, until: partition.end }, ({ head }) => {
+  await forEachEntry(store, partition, { from: offset, until: partition.end }, ({ head }) => {
     found = Math.min(offset, head.baseOffset);
     return false;
   });

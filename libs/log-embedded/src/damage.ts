@@ -1,11 +1,10 @@
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
 import type { LogDamage, StoredRecord } from '@levee/log';
-import { binary, type LogDatabase } from './database';
 import { readHead } from './entry';
 import { readStretch } from './entry-reader';
-import { entryKey, entryKeyAfter, offsetOfEntryKey } from './keys';
 import { embeddedLimits } from './limits';
-import type { PartitionLog } from './partition-log';
+import { type PartitionLog, placeOf } from './partition-log';
+import type { LogStore } from './store/log-store';
 
 /** `[from, to)` was confirmed and cannot be read. */
 export interface Damage {
@@ -15,21 +14,23 @@ export interface Damage {
 }
 
 /** Where reading can go on after `offset`, which cannot be read: the next whole entry, else the end. */
-export async function nextReadable(db: LogDatabase, partition: PartitionLog, offset: number): Promise<number> {
-  const topic = partition.topic.stored.number;
-  const range = { gt: entryKey(topic, partition.number, offset), lt: entryKeyAfter(topic, partition.number) };
-  for await (const [key, bytes] of db.iterator<Buffer, Buffer>({ ...range, ...binary })) {
-    const base = offsetOfEntryKey(key);
-    if (base >= partition.end) break;
-    const head = readHead(bytes);
-    if (typeof head !== 'string' && head.baseOffset === base) return base;
+export async function nextReadable(store: LogStore, partition: PartitionLog, offset: number): Promise<number> {
+  const cursor = store.entries(placeOf(partition), offset + 1, partition.end);
+  try {
+    for (let found = await cursor.next(16); found.length > 0; found = await cursor.next(16))
+      for (const { base, bytes } of found) {
+        const head = readHead(bytes);
+        if (typeof head !== 'string' && head.baseOffset === base) return base;
+      }
+  } finally {
+    await cursor.close();
   }
   return partition.end;
 }
 
 /** Reads `[from, until)` and tells what of it cannot be read, in order. `seen` gets everything readable. */
 export async function damageWithin(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   range: { readonly from: number; readonly until: number },
   options: {
@@ -44,13 +45,13 @@ export async function damageWithin(
   while (position < range.until) {
     try {
       const bytesMax = embeddedLimits.checkBytes;
-      const stretch = await readStretch(db, partition, { from: position, until: range.until, bytesMax, chain });
+      const stretch = await readStretch(store, partition, { from: position, until: range.until, bytesMax, chain });
       options.seen?.(stretch.records);
       position = stretch.nextOffset;
       chain = stretch.chain;
       if (options.breath?.(stretch.bytes, position) === false) break;
     } catch (error) {
-      const damage = await damageOf(db, partition, error);
+      const damage = await damageOf(store, partition, error);
       if (damage === undefined) throw error;
       found.push(damage);
       position = Math.max(damage.to, position + 1);
@@ -61,10 +62,10 @@ export async function damageWithin(
 }
 
 /** The stretch that a RECORD_CORRUPT is about; `undefined` for any other error. */
-export async function damageOf(db: LogDatabase, partition: PartitionLog, error: unknown): Promise<Damage | undefined> {
+export async function damageOf(store: LogStore, partition: PartitionLog, error: unknown): Promise<Damage | undefined> {
   if (failureCode(error) !== 'RECORD_CORRUPT') return undefined;
   const { offset, to, why } = (error as { details: { offset: number; to?: number; why: string } }).details;
-  return { from: offset, to: to ?? (await nextReadable(db, partition, offset)), what: why };
+  return { from: offset, to: to ?? (await nextReadable(store, partition, offset)), what: why };
 }
 
 /** Sets what is known of `[from, until)`; neighbours that touch become one stretch. */

@@ -33,9 +33,9 @@ import {
 import { admit } from './admission';
 import { compactPartition, moveStart } from './cleaner';
 import { damageFor } from './damage';
-import { type DatabaseWrite, type LogDatabase, put, writeSynced } from './database';
 import { EmbeddedTail, topicMissing } from './embedded-tail';
-import { openFolder, readOwner, writeOwner } from './folder';
+import { closedFailure, failing, writeFailed } from './failures';
+import { LogFolder } from './folder';
 import { GroupCommit } from './group-commit';
 import { metaKey } from './keys';
 import { embeddedLimits } from './limits';
@@ -46,6 +46,8 @@ import { passOver } from './pass-over';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
 import { slotOf } from './slot';
+import { LevelStore } from './store/level-store';
+import { type LogStore, put, type StoreWrite } from './store/log-store';
 import { checkAgrees, checkSpec, describe, rulesOf } from './topic';
 import { createTopic, removeTopic, storeTopic } from './topic-store';
 import { Upkeep } from './upkeep';
@@ -65,19 +67,20 @@ export class EmbeddedLog implements Log {
   private readonly upkeep: Upkeep;
 
   private constructor(
-    private readonly db: LogDatabase,
+    private readonly store: LogStore,
     readonly description: string,
     private readonly clock: Clock,
     private readonly timers: Timers,
     private readonly logger: Logger,
     private readonly options: EmbeddedLogOptions,
+    private readonly folder: LogFolder | undefined,
   ) {
-    this.commits = new GroupCommit(db, clock, timers, {
+    this.commits = new GroupCommit(store, clock, timers, {
       epoch: () => this.epoch,
       onFailure: (failure, ended) => this.breakDown(failure, ended),
     });
     const world = {
-      db,
+      store,
       clock,
       timers,
       logger,
@@ -91,21 +94,29 @@ export class EmbeddedLog implements Log {
 
   /** Fails with LOG_UNAVAILABLE naming the process that has the folder open. */
   static async open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
-    const { location, clock = systemClock, timers = systemTimers, logger = silentLogger } = options;
-    assert((location === undefined) !== (options.db === undefined), 'the log is given a folder or a database');
-    const db = options.db ?? (await openFolder(location as string));
-    const name = location === undefined ? 'embedded in memory' : `embedded ${location}`;
-    const log = new EmbeddedLog(db, name, clock, timers, logger, options);
+    const { location, db, clock = systemClock, timers = systemTimers, logger = silentLogger } = options;
+    const given = options.store ?? (db === undefined ? undefined : new LevelStore(db));
+    assert((location === undefined) !== (given === undefined), 'the log is given a folder or a storage');
+    const folder = location === undefined ? undefined : await LogFolder.take(location, logger);
     try {
-      await db.open();
-      await log.load();
-      await log.upkeep.run(() => log.upkeep.check(embeddedLimits.checkBytesAtOpen));
-      log.upkeep.schedule();
+      const store = given ?? (await (folder as LogFolder).store(options.fileLimits));
+      const name = location === undefined ? 'embedded in memory' : `embedded ${location}`;
+      const log = new EmbeddedLog(store, name, clock, timers, logger, options, folder);
+      try {
+        await store.open();
+        await log.load();
+        await log.upkeep.run(() => log.upkeep.checkSuspects());
+        await log.upkeep.run(() => log.upkeep.check(embeddedLimits.checkBytesAtOpen));
+        log.upkeep.schedule();
+      } catch (error) {
+        await store.close().catch(() => undefined);
+        throw error;
+      }
+      return log;
     } catch (error) {
-      await db.close().catch(() => undefined);
+      await folder?.release();
       throw error;
     }
-    return log;
   }
 
   append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
@@ -114,7 +125,7 @@ export class EmbeddedLog implements Log {
 
   tail(topic: string, partition: Partition, from: LogPosition, options: TailOptions = {}): AsyncIterable<LogBatch> {
     const world = {
-      db: this.db,
+      store: this.store,
       clock: this.clock,
       timers: this.timers,
       closed: () => this.closing !== undefined,
@@ -143,7 +154,7 @@ export class EmbeddedLog implements Log {
         else checkAgrees(spec, existing.stored);
       }
       for (const spec of missing) {
-        const stored = await createTopic(this.db, spec, this.clock.nowMs());
+        const stored = await createTopic(this.store, spec, this.clock.nowMs());
         this.topics.set(spec.name, topicLogOf(stored));
       }
     });
@@ -164,7 +175,7 @@ export class EmbeddedLog implements Log {
     const found = this.topics.get(topic)?.partitions[partition];
     if (found === undefined) return Promise.reject(topicMissing(topic, partition));
     const pass = async (): Promise<void> => {
-      const appended = await passOver(this.db, found, stretch, this.epoch);
+      const appended = await passOver(this.store, found, stretch, this.epoch);
       if (appended !== undefined) this.commits.adopt(found, appended);
       this.logger.warn({ partition: found.name, ...stretch }, 'a stretch of the log is passed over from now on');
     };
@@ -179,7 +190,7 @@ export class EmbeddedLog implements Log {
       if (topic === undefined) throw topicMissing(name);
       const stored = { ...topic.stored, settings: { ...topic.stored.settings, ...settings } };
       checkSpec(stored);
-      await storeTopic(this.db, stored);
+      await storeTopic(this.store, stored);
       topic.stored = stored;
       topic.rules = rulesOf(stored.settings);
     });
@@ -194,7 +205,7 @@ export class EmbeddedLog implements Log {
         this.topics.delete(name);
         for (const partition of topic.partitions) this.commits.failPartition(partition, topicMissing(name));
         await this.commits.settled();
-        await removeTopic(this.db, topic.stored);
+        await removeTopic(this.store, topic.stored);
         for (const partition of topic.partitions) partition.wake();
       }
     });
@@ -212,16 +223,16 @@ export class EmbeddedLog implements Log {
     const found = this.partitionsOf(topic)[partition];
     if (found === undefined) throw topicMissing(topic, partition);
     try {
-      return await offsetAtTime(this.db, found, timeMs);
+      return await offsetAtTime(this.store, found, timeMs);
     } catch (error) {
       if (failureCode(error) !== 'RECORD_CORRUPT') throw error;
       // The cleaner may have replaced entries between two looks: look again while it rests.
-      return this.upkeep.run(() => offsetAtTime(this.db, found, timeMs));
+      return this.upkeep.run(() => offsetAtTime(this.store, found, timeMs));
     }
   }
 
   async fencedWriter(id: string): Promise<FencedWriter> {
-    const identity = await this.change(() => takeWriter(this.db, id));
+    const identity = await this.change(() => takeWriter(this.store, id));
     return fencedWriterOf(id, identity, (claim, ...to) => this.enqueue(...to, claim));
   }
 
@@ -231,7 +242,7 @@ export class EmbeddedLog implements Log {
     return this.upkeep.run(async () => {
       let dropped = 0;
       for (const partition of partitions)
-        dropped += await compactPartition(this.db, partition, this.upkeep.cleaningNow(true));
+        dropped += await compactPartition(this.store, partition, this.upkeep.cleaningNow(true));
       return dropped;
     });
   }
@@ -241,7 +252,7 @@ export class EmbeddedLog implements Log {
     const found = this.partitionsOf(topic)[partition];
     if (found === undefined) return Promise.reject(topicMissing(topic, partition));
     return this.upkeep.run(async () => {
-      await moveStart(this.db, found, startOffset);
+      await moveStart(this.store, found, startOffset);
       return asOffset(found.start);
     });
   }
@@ -302,25 +313,26 @@ export class EmbeddedLog implements Log {
 
   /** Reads the database and begins a new leader epoch. */
   private async load(): Promise<void> {
-    const { db, logger } = this;
-    const { location, doors = {} } = this.options;
-    const writes: DatabaseWrite[] = [];
+    const { store, logger, folder } = this;
+    for (const trouble of store.troubles())
+      logger.warn({ log: this.description, trouble }, 'damage to the log was found');
+    const writes: StoreWrite[] = [];
     const loaded = new Map<string, TopicLog>();
-    for (const stored of await loadTopics(db, logger)) {
+    for (const stored of await loadTopics(store, logger)) {
       const known = this.topics.get(stored.name);
       const topic = known?.stored.number === stored.number ? known : topicLogOf(stored);
       loaded.set(stored.name, topic);
-      for (const partition of topic.partitions) await loadPartition(db, partition, writes, logger);
+      for (const partition of topic.partitions) await loadPartition(store, partition, writes, logger);
     }
-    const { value, count } = await loadCounter(db, 'epoch');
-    const owner = location === undefined ? undefined : await readOwner(location);
-    this.epoch = Math.max(value, owner?.epoch ?? 0, this.epoch) + 1;
+    const { value, count } = await loadCounter(store, 'epoch');
+    this.epoch = Math.max(value, folder?.epoch ?? 0, this.epoch) + 1;
     writes.push(put(metaKey('epoch', slotOf(count + 1)), encodeCounter(this.epoch, count + 1)));
-    await writeSynced(db, writes);
-    if (location !== undefined) {
-      const openedAtMs = Math.floor(this.clock.nowMs());
-      await writeOwner(location, { pid: process.pid, openedAtMs, doors, epoch: this.epoch });
-    }
+    await store.write(writes);
+    await folder?.own({
+      openedAtMs: Math.floor(this.clock.nowMs()),
+      doors: this.options.doors ?? {},
+      epoch: this.epoch,
+    });
     const before = [...this.topics.values()];
     this.topics.clear();
     for (const [name, topic] of loaded) this.topics.set(name, topic);
@@ -355,9 +367,9 @@ export class EmbeddedLog implements Log {
   }
 
   private async reopen(): Promise<void> {
-    await this.db.close();
+    await this.store.close();
     if (this.closing !== undefined) return;
-    await this.db.open();
+    await this.store.open();
     this.commits.forgetRecent();
     await this.load();
     this.broken = undefined;
@@ -373,20 +385,7 @@ export class EmbeddedLog implements Log {
     await Promise.race([Promise.all([this.commits.idle(), this.changes, this.upkeep.settled()]), deadline]);
     cancelDeadline();
     this.commits.failQueued(late);
-    await this.db.close();
+    await this.store.close();
+    await this.folder?.release();
   }
-}
-
-function failing(failure: LogFailure): AsyncIterator<LogBatch> {
-  return { next: () => Promise.reject(failure) };
-}
-
-function closedFailure(description: string): LogFailure {
-  return new LogFailure('LOG_UNAVAILABLE', `the log (${description}) is closed`);
-}
-
-function writeFailed(cause: unknown): LogFailure {
-  return new LogFailure('LOG_UNAVAILABLE', `the log's disk did not confirm a synced write: ${messageOf(cause)}`, {
-    cause,
-  });
 }

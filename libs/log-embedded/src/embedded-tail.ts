@@ -15,14 +15,14 @@ import {
   type StoredRecord,
   type TailOptions,
 } from '@levee/log';
-import type { LogDatabase } from './database';
 import { readStretch, type Stretch } from './entry-reader';
 import { embeddedLimits } from './limits';
 import type { PartitionLog, RecentEntry } from './partition-log';
+import type { LogStore } from './store/log-store';
 
 /** What tails share with the log they read. */
 export interface TailWorld {
-  readonly db: LogDatabase;
+  readonly store: LogStore;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly closed: () => boolean;
@@ -79,7 +79,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
       if (this.waiting !== undefined) throw new Error('one next() of a tail at a time');
       const step = this.step();
       if (step !== undefined) return Promise.resolve(step);
-      if (this.position < this.partition.end) return this.fromDatabase().catch(this.fail);
+      if (this.position < this.partition.end) return this.fromStore().catch(this.fail);
       return this.wait();
     } catch (error) {
       this.end();
@@ -235,7 +235,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
     }
   }
 
-  private async fromDatabase(): Promise<Step> {
+  private async fromStore(): Promise<Step> {
     const askedAtMs = this.world.clock.monotonicMs();
     for (let rereads = 0; ;) {
       try {
@@ -268,7 +268,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
 
   private read(from: number, chain: number | undefined): Promise<Stretch> {
     const { partition, bytesMax } = this;
-    return readStretch(this.world.db, partition, { from, until: partition.end, bytesMax, chain });
+    return readStretch(this.world.store, partition, { from, until: partition.end, bytesMax, chain });
   }
 
   /** While the user works on the last stretch. */

@@ -1,12 +1,8 @@
 import { failureCode } from '@levee/kernel';
 import { LogFailure, type StoredRecord } from '@levee/log';
-import { binary, type LogDatabase } from './database';
 import { decodeRecords, type EntryHead, readHead } from './entry';
-import { entryKey, entryKeyAfter, offsetOfEntryKey } from './keys';
-import type { PartitionLog } from './partition-log';
-
-/** classic-level fetches this much per call into LevelDB; its default of 16 KiB is a call per entry or two. */
-const readAhead: object = { highWaterMarkBytes: 256 * 1024 };
+import { type PartitionLog, placeOf } from './partition-log';
+import type { FoundEntry, LogStore } from './store/log-store';
 
 export interface ReadEntry {
   readonly head: EntryHead;
@@ -29,7 +25,7 @@ export interface Stretch {
  * RECORD_CORRUPT names the first offset that cannot be trusted. `chain` is what the entry at `from` must take in, if known.
  */
 export async function readStretch(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   range: {
     readonly from: number;
@@ -62,7 +58,7 @@ export async function readStretch(
     return bytes < range.bytesMax;
   };
   try {
-    await forEachEntry(db, partition, range, visit);
+    await forEachEntry(store, partition, range, visit);
   } catch (error) {
     // What lies before the damage is read; who asks for the next stretch is told.
     if (failureCode(error) !== 'RECORD_CORRUPT' || position === range.from) throw error;
@@ -78,27 +74,21 @@ export async function readStretch(
  * The first one may begin below `from`.
  */
 export async function forEachEntry(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   range: { readonly from: number; readonly until: number },
   visit: (entry: ReadEntry) => boolean | Promise<boolean>,
 ): Promise<void> {
   const { from, until } = range;
   if (from >= until) return;
-  const topic = partition.topic.stored.number;
-  let position = await entryStart(db, partition, from);
+  let position = await entryStart(store, partition, from);
   let first = true;
-  const iterator = db.iterator<Buffer, Buffer>({
-    gte: entryKey(topic, partition.number, position),
-    lt: entryKey(topic, partition.number, until),
-    ...binary,
-    ...readAhead,
-  });
+  const cursor = store.entries(placeOf(partition), position, until);
   try {
     for (;;) {
-      const found = await iterator.nextv(first ? 1 : 64);
-      for (const [key, bytes] of found) {
-        const entry = checked(partition, Math.max(position, from), key, bytes);
+      const found = await cursor.next(first ? 1 : 64);
+      for (const each of found) {
+        const entry = checked(partition, Math.max(position, from), each);
         if (entry.head.baseOffset !== position)
           throw corrupt(partition, Math.max(position, from), `the next entry begins at ${entry.head.baseOffset}`);
         position = entry.head.nextOffset;
@@ -108,47 +98,25 @@ export async function forEachEntry(
       if (found.length === 0) throw corrupt(partition, Math.max(position, from), 'its entry is missing');
     }
   } finally {
-    await iterator.close();
-  }
-}
-
-/** The last entry that begins below `until`, unchecked; `undefined` when there is none. */
-export async function lastEntryBefore(
-  db: LogDatabase,
-  partition: PartitionLog,
-  until: number,
-): Promise<{ baseOffset: number; bytes: Buffer } | undefined> {
-  const topic = partition.topic.stored.number;
-  const iterator = db.iterator<Buffer, Buffer>({
-    gte: entryKey(topic, partition.number, 0),
-    lt: until === Infinity ? entryKeyAfter(topic, partition.number) : entryKey(topic, partition.number, until),
-    reverse: true,
-    limit: 1,
-    ...binary,
-  });
-  try {
-    const found = await iterator.next();
-    return found === undefined ? undefined : { baseOffset: offsetOfEntryKey(found[0]), bytes: found[1] };
-  } finally {
-    await iterator.close();
+    await cursor.close();
   }
 }
 
 /** Where the entry that should hold `offset` begins. */
-async function entryStart(db: LogDatabase, partition: PartitionLog, offset: number): Promise<number> {
-  const last = await lastEntryBefore(db, partition, offset + 1);
+async function entryStart(store: LogStore, partition: PartitionLog, offset: number): Promise<number> {
+  const last = await store.lastBefore(placeOf(partition), offset + 1);
   if (last === undefined) return offset;
-  if (last.baseOffset === offset) return offset;
+  if (last.base === offset) return offset;
   const head = readHead(last.bytes);
-  if (typeof head === 'string') throw corrupt(partition, offset, `the entry at ${last.baseOffset} is damaged: ${head}`);
-  return head.nextOffset > offset ? last.baseOffset : offset;
+  if (typeof head === 'string') throw corrupt(partition, offset, `the entry at ${last.base} is damaged: ${head}`);
+  return head.nextOffset > offset ? last.base : offset;
 }
 
-function checked(partition: PartitionLog, at: number, key: Buffer, bytes: Buffer): ReadEntry {
+function checked(partition: PartitionLog, at: number, { base, bytes }: FoundEntry): ReadEntry {
   const head = readHead(bytes);
   if (typeof head === 'string') throw corrupt(partition, at, head);
-  if (head.baseOffset !== offsetOfEntryKey(key))
-    throw corrupt(partition, at, `the entry under ${offsetOfEntryKey(key)} says it begins at ${head.baseOffset}`);
+  if (head.baseOffset !== base)
+    throw corrupt(partition, at, `the entry under ${base} says it begins at ${head.baseOffset}`);
   return { head, bytes };
 }
 

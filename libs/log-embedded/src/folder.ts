@@ -1,78 +1,139 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
-import { messageOf } from '@levee/kernel';
+import { type Logger, messageOf } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
-import type { LogDatabase } from './database';
+import { type HeldLock, takeLock } from './folder-lock';
+import { migrate } from './migration';
+import { DiskFiles } from './store/disk-files';
+import { type FileLimits, FileStore } from './store/file-store';
+import type { LogStore } from './store/log-store';
+import { findFiles, unusable } from './store/recovery';
 
-/** Who has the folder open: for the message a second opener gets. LevelDB's own lock decides, this only informs. */
+/** Who has the folder open, for the message a second opener gets; and that it is in use at all. */
 export interface FolderOwner {
   readonly pid: number;
   readonly openedAtMs: number;
   /** Name and address of every door of the owner, such as `http: http://127.0.0.1:7380`. */
   readonly doors: Readonly<Record<string, string>>;
-  /** Leader epoch of that opening; kept outside the database too, so that losing the database's tail cannot repeat it. */
+  /** Leader epoch of that opening; kept outside the store too, so that losing it cannot repeat it. */
   readonly epoch: number;
+  /** While the files of a new log are being made. */
+  readonly isNew?: boolean;
 }
 
 const ownerFile = (location: string): string => join(location, 'owner.json');
 
-export async function readOwner(location: string): Promise<FolderOwner | undefined> {
+/** `damaged`: there is one, and it cannot be read. */
+export async function readOwner(location: string): Promise<FolderOwner | 'damaged' | undefined> {
+  let text: string;
   try {
-    return JSON.parse(await readFile(ownerFile(location), 'utf8')) as FolderOwner;
+    text = await readFile(ownerFile(location), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const owner = JSON.parse(text) as FolderOwner;
+    return Number.isSafeInteger(owner.epoch) ? owner : 'damaged';
   } catch {
-    return undefined;
+    return 'damaged';
   }
 }
 
-export async function writeOwner(location: string, owner: FolderOwner): Promise<void> {
+async function writeOwner(location: string, owner: FolderOwner): Promise<void> {
   const draft = `${ownerFile(location)}.new`;
-  await writeFile(draft, JSON.stringify(owner), { flush: true });
+  const file = await open(draft, 'w');
+  try {
+    await file.writeFile(JSON.stringify(owner));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
   await rename(draft, ownerFile(location));
 }
 
-export async function openFolder(location: string): Promise<LogDatabase> {
-  try {
-    await mkdir(location, { recursive: true });
-  } catch (error) {
-    throw new LogFailure('LOG_UNAVAILABLE', `cannot make the folder of the log, ${location}: ${messageOf(error)}`, {
-      cause: error,
-    });
+/** The folder of a log on disk, held by this process. */
+export class LogFolder {
+  private constructor(
+    private readonly location: string,
+    private readonly lock: HeldLock,
+    private readonly owner: FolderOwner | 'damaged' | undefined,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Fails with LOG_UNAVAILABLE: it cannot be made, or another process has it, which the message names. */
+  static async take(location: string, logger: Logger): Promise<LogFolder> {
+    try {
+      await mkdir(location, { recursive: true });
+    } catch (cause) {
+      const what = `cannot make the folder of the log, ${location}: ${messageOf(cause)}`;
+      throw new LogFailure('LOG_UNAVAILABLE', what, { cause });
+    }
+    let lock: HeldLock | undefined;
+    let owner: FolderOwner | 'damaged' | undefined;
+    try {
+      lock = await takeLock(join(location, 'lock'));
+      owner = await readOwner(location);
+    } catch (cause) {
+      await lock?.release();
+      throw new LogFailure('LOG_UNAVAILABLE', `cannot open the log in ${location}: ${messageOf(cause)}`, { cause });
+    }
+    if (lock !== undefined) return new LogFolder(location, lock, owner, logger);
+    throw inUse(location, owner === 'damaged' ? undefined : owner);
   }
-  const db = new ClassicLevel<Buffer, Buffer>(join(location, 'entries'), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-    // Values are mostly incompressible binary and read once, near the end: what is saved is not worth the time.
-    compression: false,
-    cacheSize: 4 * 1024 * 1024,
-    writeBufferSize: 16 * 1024 * 1024,
-    maxFileSize: 16 * 1024 * 1024,
-  });
-  try {
-    await db.open();
-  } catch (error) {
-    throw await openingFailed(location, error);
+
+  /** The leader epoch that the owner's file knows, 0 when it knows none. */
+  get epoch(): number {
+    return typeof this.owner === 'object' ? this.owner.epoch : 0;
   }
-  return db as unknown as LogDatabase;
+
+  /**
+   * The store in this folder. A new one only where our own file says, or nothing says otherwise, that the folder was
+   * never used (I14): files that are missing in a folder that was in use are a loss to be named.
+   */
+  async store(limits?: FileLimits): Promise<LogStore> {
+    const { location, logger, owner } = this;
+    const files = new DiskFiles(location);
+    const found = await findFiles(files);
+    const entries = join(location, 'entries');
+    const hasOld = existsSync(entries);
+    const isNew = (owner === undefined || (typeof owner === 'object' && owner.isNew === true)) && !hasOld;
+    if (found.checkpoints.length === 0 && !isNew && !hasOld)
+      throw unusable(`${location} was in use, and its checkpoints are missing`);
+    if (isNew && owner === undefined)
+      await writeOwner(location, { pid: process.pid, openedAtMs: 0, doors: {}, epoch: 0, isNew: true });
+    if (hasOld && found.checkpoints.length > 0)
+      logger.warn(
+        { entries },
+        'a log of an older version lies beside the one in use: it is left alone, and may be removed',
+      );
+    else if (hasOld) {
+      await migrate(entries, files, logger);
+      await rm(entries, { recursive: true, force: true });
+    }
+    const onTrouble = (trouble: string): void =>
+      logger.error({ location, trouble }, 'the log has trouble with its disk');
+    return new FileStore(files, { isNew, limits, onTrouble });
+  }
+
+  /** Says who has the folder open. */
+  own(owner: Omit<FolderOwner, 'pid'>): Promise<void> {
+    return writeOwner(this.location, { pid: process.pid, ...owner });
+  }
+
+  release(): Promise<void> {
+    return this.lock.release();
+  }
 }
 
-async function openingFailed(location: string, error: unknown): Promise<LogFailure> {
-  const cause = error instanceof Error ? (error.cause as { code?: string; message?: string } | undefined) : undefined;
-  if (cause?.code !== 'LEVEL_LOCKED')
-    return new LogFailure(
-      'LOG_UNAVAILABLE',
-      `cannot open the log in ${location}: ${cause?.message ?? messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
-  const owner = await readOwner(location);
+function inUse(location: string, owner: FolderOwner | undefined): LogFailure {
   const doors = Object.entries(owner?.doors ?? {}).map(([name, address]) => `${name} ${address}`);
   const who = owner === undefined ? 'another process' : `process ${owner.pid}`;
   return new LogFailure(
     'LOG_UNAVAILABLE',
     `the log in ${location} is open in ${who}${doors.length === 0 ? '' : ` (${doors.join(', ')})`}: ` +
       'use that one, stop it first, or choose another folder',
-    { cause: error, details: { ...owner } },
+    { details: { ...owner } },
   );
 }

@@ -1,11 +1,11 @@
 import { asOffset, type Clock, messageOf, type Timers } from '@levee/kernel';
 import { LogFailure, logLimits } from '@levee/log';
-import { type DatabaseWrite, type LogDatabase, put, writeSynced } from './database';
 import { encodeFreshEntry, type EntryHead, entryHeadBytes } from './entry';
 import { entryKey } from './keys';
 import { embeddedLimits } from './limits';
 import { type PartitionLog, type PendingAppend, RecentEntry } from './partition-log';
 import { endWrite, epochWrite } from './registers';
+import { type LogStore, put, type StoreWrite } from './store/log-store';
 
 /** What a synced batch makes true of one partition. */
 interface Advance {
@@ -42,7 +42,7 @@ export class GroupCommit {
   readonly stats: CommitStats = { syncs: 0, appends: 0, records: 0, queuedBytes: 0 };
 
   constructor(
-    private readonly db: LogDatabase,
+    private readonly store: LogStore,
     private readonly clock: Clock,
     private readonly timers: Timers,
     private readonly world: {
@@ -133,14 +133,14 @@ export class GroupCommit {
 
   private async run(): Promise<void> {
     // Not a loop over the queue: between two batches the callers just answered get a turn to append again.
-    const writes: DatabaseWrite[] = [];
+    const writes: StoreWrite[] = [];
     const advances = this.takeGroup(writes);
     if (advances.length === 0) {
       await Promise.resolve();
       return this.next();
     }
     let answered = false;
-    const written = writeSynced(this.db, writes);
+    const written = this.store.write(writes);
     const cancelDeadline = this.timers.after(logLimits.appendDeadlineMs, () => {
       answered = true;
       this.giveUp(advances, `no answer for ${logLimits.appendDeadlineMs} ms`, written);
@@ -156,7 +156,7 @@ export class GroupCommit {
     }
   }
 
-  private takeGroup(writes: DatabaseWrite[]): Advance[] {
+  private takeGroup(writes: StoreWrite[]): Advance[] {
     const advances: Advance[] = [];
     const queue = this.queue;
     const later: PartitionLog[] = [];
@@ -182,7 +182,7 @@ export class GroupCommit {
   }
 
   /** Appends that no entry can be made of fail alone; they must not stop what waits after them. */
-  private tryAdvance(partition: PartitionLog, room: number, writes: DatabaseWrite[]): Advance | undefined {
+  private tryAdvance(partition: PartitionLog, room: number, writes: StoreWrite[]): Advance | undefined {
     const { endCount } = partition;
     const written = writes.length;
     try {
@@ -198,7 +198,7 @@ export class GroupCommit {
   }
 
   /** Turns waiting appends of `partition` into entries of at most `room` bytes (one append always passes). */
-  private advance(partition: PartitionLog, room: number, writes: DatabaseWrite[]): Advance {
+  private advance(partition: PartitionLog, room: number, writes: StoreWrite[]): Advance {
     const epoch = this.world.epoch();
     const topicNumber = partition.topic.stored.number;
     const timestampMs = Math.max(partition.lastTimestampMs, Math.floor(this.clock.nowMs()));

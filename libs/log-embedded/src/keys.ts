@@ -20,6 +20,14 @@ export function offsetOfEntryKey(key: Buffer): number {
   return key.readUInt32BE(9) * 2 ** 32 + key.readUInt32BE(13);
 }
 
+export const isEntryKey = (key: Buffer): boolean => key[0] === letter.entry && key.length === entryKeyLength;
+
+/** Topic and partition in an `r`, `s`, `a` or `e` key. */
+export const placeOfKey = (key: Buffer): { readonly topic: number; readonly partition: number } => ({
+  topic: key.readUInt32BE(1),
+  partition: key.readUInt32BE(5),
+});
+
 /** Above every entry of the partition. */
 export function entryKeyAfter(topic: number, partition: number): Buffer {
   return partitionKey(letter.entry, topic, partition + 1, entryKeyLength).fill(0, 9);
@@ -59,7 +67,7 @@ export interface KeyRange {
 
 const all = (first: number): KeyRange => ({ gte: Buffer.from([first]), lt: Buffer.from([first + 1]) });
 export const topicKeys = all(letter.topic);
-export const writerKeys = all(letter.writer);
+export const startKeys = all(letter.start);
 
 export function epochKeys(topic: number, partition: number): KeyRange {
   return {

@@ -18,6 +18,12 @@ export const embeddedLimits = {
   rereadMs: 100,
   /** What a record is taken to need where only their number is known. */
   recordBytesGuess: 128,
+  /** A journal file is emptied into a run when it has grown to this. */
+  journalBytes: 16 * 1024 * 1024,
+  /** On opening, entries of fewer bytes stay in the journal; more go to a run. */
+  rejournalBytes: 4 * 1024 * 1024,
+  /** A run that cleaning writes; then it begins another. */
+  runBytesMax: 64 * 1024 * 1024,
   /** Read at once when the log is looked through for damage. */
   checkBytes: 1024 * 1024,
   /** Read on opening, before anybody is served; the rest is looked through in rounds. */
@@ -33,4 +39,8 @@ export const embeddedLimits = {
 assert(
   embeddedLimits.groupBytesMax < logLimits.appendQueueBytesMax,
   'one synced batch is smaller than the queue in front of it',
+);
+assert(
+  embeddedLimits.rejournalBytes < embeddedLimits.journalBytes,
+  'what stays in the journal on opening fits into it',
 );

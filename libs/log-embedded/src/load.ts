@@ -1,22 +1,9 @@
 import type { Logger } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
-import { type DatabaseWrite, del, entriesIn, get, type LogDatabase } from './database';
 import { type EntryHead, readHead } from './entry';
-import { binary } from './database';
-import {
-  endKey,
-  entryKey,
-  entryKeyAfter,
-  epochKeys,
-  epochOfKey,
-  metaKey,
-  nameOfKey,
-  offsetOfEntryKey,
-  startKey,
-  topicKeys,
-} from './keys';
+import { endKey, entryKey, epochKeys, epochOfKey, metaKey, nameOfKey, startKey, topicKeys } from './keys';
 import { embeddedLimits } from './limits';
-import { PartitionLog, type TopicLog } from './partition-log';
+import { PartitionLog, placeOf, type TopicLog } from './partition-log';
 import {
   decodeCounter,
   decodeEnd,
@@ -27,12 +14,13 @@ import {
   type StoredStart,
 } from './registers';
 import { newestSlot, type Slot } from './slot';
+import { del, type LogStore, type StoreWrite } from './store/log-store';
 import { decodeTopic, rulesOf, type StoredTopic } from './topic';
 
 /** The topics in the database. A creation torn by power loss was never answered and does not count. */
-export async function loadTopics(db: LogDatabase, logger: Logger): Promise<StoredTopic[]> {
+export async function loadTopics(store: LogStore, logger: Logger): Promise<StoredTopic[]> {
   const slots = new Map<string, Buffer[]>();
-  for (const [key, value] of await entriesIn(db, topicKeys)) {
+  for (const [key, value] of await store.valuesIn(topicKeys)) {
     const name = nameOfKey(key);
     slots.set(name, [...(slots.get(name) ?? []), value]);
   }
@@ -50,8 +38,8 @@ export async function loadTopics(db: LogDatabase, logger: Logger): Promise<Store
   return topics;
 }
 
-export async function loadCounter(db: LogDatabase, name: string): Promise<{ value: number; count: number }> {
-  const slot = newestSlot(await get(db, metaKey(name, 0)), await get(db, metaKey(name, 1)));
+export async function loadCounter(store: LogStore, name: string): Promise<{ value: number; count: number }> {
+  const slot = newestSlot(await store.get(metaKey(name, 0)), await store.get(metaKey(name, 1)));
   return slot === undefined ? { value: 0, count: 0 } : { value: decodeCounter(slot), count: slot.count };
 }
 
@@ -71,23 +59,24 @@ export function topicLogOf(stored: StoredTopic): TopicLog {
  * fails with RECORD_CORRUPT; offsets are never used twice.
  */
 export async function loadPartition(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
-  writes: DatabaseWrite[],
+  writes: StoreWrite[],
   logger: Logger,
 ): Promise<void> {
   const topic = partition.topic.stored.number;
   const { number } = partition;
   const slotsOf = async (key: (topic: number, partition: number, slot: number) => Buffer): Promise<Slot | undefined> =>
-    newestSlot(await get(db, key(topic, number, 0)), await get(db, key(topic, number, 1)));
+    newestSlot(await store.get(key(topic, number, 0)), await store.get(key(topic, number, 1)));
 
   const start = await slotsOf(startKey);
   const storedStart = start === undefined ? unmoved : decodeStart(start);
   const end = await slotsOf(endKey);
-  const storedEnd = end === undefined ? await endBeforeFirstEntry(db, partition, storedStart.start) : decodeEnd(end);
+  const storedEnd = end === undefined ? await endBeforeFirstEntry(store, partition, storedStart.start) : decodeEnd(end);
   partition.start = storedStart.start;
   partition.startCount = storedStart.count;
   partition.cleanedTo = storedStart.cleanedTo;
+  partition.boundTo = storedStart.boundTo;
   partition.cleanBytes = storedStart.cleanBytes;
   partition.nextHorizonMs = storedStart.nextHorizonMs;
   partition.end = storedEnd.end;
@@ -97,14 +86,14 @@ export async function loadPartition(
 
   partition.damage = [];
   partition.epochs = [];
-  for (const [key, value] of await entriesIn(db, epochKeys(topic, number))) {
+  for (const [key, value] of await store.valuesIn(epochKeys(topic, number))) {
     const slot = newestSlot(value);
     if (slot === undefined) logger.warn({ partition: partition.name }, 'dropped a damaged record of a leader epoch');
     else partition.epochs.push({ epoch: epochOfKey(key), startOffset: decodeEpochStart(slot) });
   }
 
-  await checkLastEntry(db, partition, logger);
-  const kept = await adoptBeyondEnd(db, partition, writes, logger);
+  await checkLastEntry(store, partition, logger);
+  const kept = await adoptBeyondEnd(store, partition, writes, logger);
   partition.dirtyBytes = ((kept?.nextOffset ?? partition.end) - partition.cleanedTo) * embeddedLimits.recordBytesGuess;
   if (kept !== undefined) {
     partition.end = kept.nextOffset;
@@ -115,11 +104,11 @@ export async function loadPartition(
 }
 
 /** Without a stored end (a first write torn, or both slots damaged) the entries tell it: begin before the first one. */
-async function endBeforeFirstEntry(db: LogDatabase, partition: PartitionLog, start: number): Promise<StoredEnd> {
-  const topic = partition.topic.stored.number;
-  const range = { gte: entryKey(topic, partition.number, 0), lt: entryKeyAfter(topic, partition.number), limit: 1 };
-  const [first] = await db.iterator<Buffer, Buffer>({ ...range, ...binary }).all();
-  const head = first === undefined ? undefined : readHead(first[1]);
+async function endBeforeFirstEntry(store: LogStore, partition: PartitionLog, start: number): Promise<StoredEnd> {
+  const cursor = store.entries(placeOf(partition), 0, Infinity);
+  const [first] = await cursor.next(1);
+  await cursor.close();
+  const head = first === undefined ? undefined : readHead(first.bytes);
   const known = typeof head === 'object' && head.baseOffset <= start;
   return { count: 0, end: known ? head.baseOffset : start, chain: known ? head.chainIn : 0, lastTimestampMs: 0 };
 }
@@ -131,16 +120,15 @@ const unmoved: StoredStart = {
   cleanedTo: 0,
   cleanBytes: 0,
   nextHorizonMs: Number.MAX_SAFE_INTEGER,
+  boundTo: 0,
 };
 
 /** Says early and loudly what a reader would find out later. */
-async function checkLastEntry(db: LogDatabase, partition: PartitionLog, logger: Logger): Promise<void> {
+async function checkLastEntry(store: LogStore, partition: PartitionLog, logger: Logger): Promise<void> {
   const { start, end, chain } = partition;
   if (end === start) return;
-  const range = { gte: entryKey(partition.topic.stored.number, partition.number, 0), reverse: true, limit: 1 } as const;
-  const before = entryKey(partition.topic.stored.number, partition.number, end);
-  const [last] = await db.iterator<Buffer, Buffer>({ ...range, lt: before, ...binary }).all();
-  const head = last === undefined ? 'it is missing' : readHead(last[1]);
+  const last = await store.lastBefore(placeOf(partition), end);
+  const head = last === undefined ? 'it is missing' : readHead(last.bytes);
   const wrong =
     typeof head === 'string'
       ? head
@@ -152,33 +140,29 @@ async function checkLastEntry(db: LogDatabase, partition: PartitionLog, logger: 
 }
 
 async function adoptBeyondEnd(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
-  writes: DatabaseWrite[],
+  writes: StoreWrite[],
   logger: Logger,
 ): Promise<EntryHead | undefined> {
   const topic = partition.topic.stored.number;
-  const gte = entryKey(topic, partition.number, partition.end);
-  const lt = entryKeyAfter(topic, partition.number);
   let kept: EntryHead | undefined;
   let { end, chain } = partition;
   let broken = false;
-  for await (const [key, bytes] of db.iterator<Buffer, Buffer>({ gte, lt, ...binary })) {
-    const head = broken ? 'it follows a torn one' : readHead(bytes);
-    if (
-      typeof head !== 'string' &&
-      offsetOfEntryKey(key) === end &&
-      head.baseOffset === end &&
-      head.chainIn === chain
-    ) {
-      kept = head;
-      end = head.nextOffset;
-      chain = head.chainOut;
-      continue;
+  const cursor = store.entries(placeOf(partition), partition.end, Infinity);
+  for (let found = await cursor.next(64); found.length > 0; found = await cursor.next(64))
+    for (const { base, bytes } of found) {
+      const head = broken ? 'it follows a torn one' : readHead(bytes);
+      if (typeof head !== 'string' && base === end && head.baseOffset === end && head.chainIn === chain) {
+        kept = head;
+        end = head.nextOffset;
+        chain = head.chainOut;
+        continue;
+      }
+      broken = true;
+      writes.push(del(entryKey(topic, partition.number, base)));
     }
-    broken = true;
-    writes.push(del(key));
-  }
+  await cursor.close();
   if (broken) logger.warn({ partition: partition.name, end }, 'cut off what a write torn by power loss left behind');
   return kept;
 }

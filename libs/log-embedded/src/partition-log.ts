@@ -2,6 +2,7 @@ import { assert } from '@levee/kernel';
 import type { Appended, LogRecord, StoredRecord } from '@levee/log';
 import type { Damage } from './damage';
 import { decodeRecords, type EntryHead } from './entry';
+import type { Place } from './store/log-store';
 import type { StoredTopic, TopicRules } from './topic';
 
 export interface TopicLog {
@@ -48,6 +49,8 @@ export class PartitionLog {
   lastTimestampMs = 0;
   /** Up to here compaction has been; everything above is as it was appended. */
   cleanedTo = 0;
+  /** Below here compaction may have dropped records, also where it was interrupted. */
+  boundTo = 0;
   /** Estimated bytes of entries above and below `cleanedTo`. */
   dirtyBytes = 0;
   cleanBytes = 0;
@@ -124,3 +127,5 @@ export class PartitionLog {
     for (const wake of woken) wake();
   }
 }
+
+export const placeOf = ({ topic, number }: PartitionLog): Place => ({ topic: topic.stored.number, partition: number });

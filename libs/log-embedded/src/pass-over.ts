@@ -1,20 +1,18 @@
 import { asOffset, type Offset } from '@levee/kernel';
 import { LogFailure, type PassedStretch, type StoredRecord } from '@levee/log';
 import { type Damage, damageWithin, noteDamage } from './damage';
-import { type DatabaseWrite, del, type LogDatabase, put, writeSynced } from './database';
 import { encodeRewrittenEntry, type EntryHead, readHead } from './entry';
-import { lastEntryBefore } from './entry-reader';
-import { entryKey, entryKeyAfter, offsetOfEntryKey } from './keys';
-import { binary } from './database';
-import { type PartitionLog, RecentEntry } from './partition-log';
+import { entryKey } from './keys';
+import { type PartitionLog, placeOf, RecentEntry } from './partition-log';
 import { endWrite } from './registers';
+import { del, type LogStore, put, type StoreWrite } from './store/log-store';
 
 /**
  * Makes damaged stretches gaps: entries without records, as compaction leaves them, that fit the chain on both sides.
  * Nothing may be appended meanwhile.
  */
 export async function passOver(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   { fromOffset, toOffset, endOffset }: PassedStretch,
   epoch: number,
@@ -25,9 +23,9 @@ export async function passOver(
     throw refused(partition, `${fromOffset} to ${toOffset} is no stretch of offsets`);
   if (fromOffset > partition.end)
     throw refused(partition, `the partition ends at ${partition.end}, a stretch above it begins there`);
-  const damaged = await damagedOnly(db, partition, from, until);
-  const writes: DatabaseWrite[] = [];
-  for (const damage of damaged) writes.push(...(await gapWrites(db, partition, damage, epoch)));
+  const damaged = await damagedOnly(store, partition, from, until);
+  const writes: StoreWrite[] = [];
+  for (const damage of damaged) writes.push(...(await gapWrites(store, partition, damage, epoch)));
   const end = Math.max(partition.end, toOffset, endOffset ?? (0 as Offset));
   const appended = end > partition.end ? gapAtEnd(partition, end, epoch) : undefined;
   if (appended !== undefined) {
@@ -35,14 +33,14 @@ export async function passOver(
     writes.push(put(entryKey(partition.topic.stored.number, partition.number, head.baseOffset), bytes));
     writes.push(endWrite(partition, end, head.chainOut, partition.lastTimestampMs));
   }
-  if (writes.length > 0) await writeSynced(db, writes);
+  if (writes.length > 0) await store.write(writes);
   noteDamage(partition, { from, until }, []);
   return appended;
 }
 
 /** The damage inside `[from, until)`, cut to it; fails when there are readable records beside it. */
 async function damagedOnly(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   from: number,
   until: number,
@@ -51,7 +49,7 @@ async function damagedOnly(
   const seen = (records: readonly StoredRecord[]): void => {
     readable ??= records.find(({ offset }) => offset < until)?.offset;
   };
-  const found = from < until ? await damageWithin(db, partition, { from, until }, { seen }) : [];
+  const found = from < until ? await damageWithin(store, partition, { from, until }, { seen }) : [];
   if (readable !== undefined)
     throw refused(partition, `the record at offset ${readable} can be read: only what is damaged can be passed over`);
   return found
@@ -60,30 +58,31 @@ async function damagedOnly(
 }
 
 async function gapWrites(
-  db: LogDatabase,
+  store: LogStore,
   partition: PartitionLog,
   { from, to }: Damage,
   epoch: number,
-): Promise<DatabaseWrite[]> {
+): Promise<StoreWrite[]> {
   const topic = partition.topic.stored.number;
-  const before = await lastEntryBefore(db, partition, from);
+  const before = await store.lastBefore(placeOf(partition), from);
   const headBefore = before === undefined ? undefined : readHead(before.bytes);
   const adjacent = typeof headBefore === 'object' && headBefore.nextOffset === from;
   let timeMs = typeof headBefore === 'object' ? headBefore.lastTimestampMs : 0;
-  const writes: DatabaseWrite[] = [];
+  const writes: StoreWrite[] = [];
   let chainOut = partition.chain;
-  const range = { gte: entryKey(topic, partition.number, from), lt: entryKeyAfter(topic, partition.number) };
-  for await (const [key, bytes] of db.iterator<Buffer, Buffer>({ ...range, ...binary })) {
-    const base = offsetOfEntryKey(key);
-    if (base >= to) {
-      const head = readHead(bytes);
-      if (typeof head === 'string') break;
-      if (base === to) chainOut = head.chainIn;
-      if (timeMs === 0) timeMs = head.firstTimestampMs;
-      break;
+  const cursor = store.entries(placeOf(partition), from, Infinity);
+  for (let [found] = await cursor.next(1); found !== undefined; [found] = await cursor.next(1)) {
+    if (found.base < to) {
+      writes.push(del(entryKey(topic, partition.number, found.base)));
+      continue;
     }
-    writes.push(del(key));
+    const head = readHead(found.bytes);
+    if (typeof head === 'string') break;
+    if (found.base === to) chainOut = head.chainIn;
+    if (timeMs === 0) timeMs = head.firstTimestampMs;
+    break;
   }
+  await cursor.close();
   const chainIn = adjacent ? headBefore.chainOut : 0;
   const bytes = gap({ from, to, epoch, chainIn, chainOut, timeMs });
   return [...writes, put(entryKey(topic, partition.number, from), bytes)];

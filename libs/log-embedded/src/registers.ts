@@ -1,11 +1,11 @@
-import { type DatabaseWrite, put } from './database';
 import { encodeSlot, readU53, type Slot, slotOf, writeU53 } from './slot';
 import { endKey, epochKey, startKey } from './keys';
 import type { PartitionLog } from './partition-log';
+import { put, type StoreWrite } from './store/log-store';
 
 /** The writes that keep a partition's end, start and epochs, beside its entries. */
 
-export function endWrite(partition: PartitionLog, end: number, chain: number, timestampMs: number): DatabaseWrite {
+export function endWrite(partition: PartitionLog, end: number, chain: number, timestampMs: number): StoreWrite {
   const payload = Buffer.allocUnsafe(20);
   writeU53(payload, end, 0);
   payload.writeUInt32LE(chain, 8);
@@ -31,12 +31,13 @@ export function decodeEnd({ count, payload }: Slot): StoredEnd {
   };
 }
 
-export function startWrite(partition: PartitionLog, stored: Omit<StoredStart, 'count'>): DatabaseWrite {
-  const payload = Buffer.allocUnsafe(32);
+export function startWrite(partition: PartitionLog, stored: Omit<StoredStart, 'count' | 'boundTo'>): StoreWrite {
+  const payload = Buffer.allocUnsafe(40);
   writeU53(payload, stored.start, 0);
   writeU53(payload, stored.cleanedTo, 8);
   writeU53(payload, stored.cleanBytes, 16);
   writeU53(payload, stored.nextHorizonMs, 24);
+  writeU53(payload, partition.boundTo, 32);
   const count = partition.startCount + 1;
   partition.startCount = count;
   return put(startKey(partition.topic.stored.number, partition.number, slotOf(count)), encodeSlot(count, payload));
@@ -51,6 +52,8 @@ export interface StoredStart {
   readonly cleanBytes: number;
   /** When the first stamped tombstones may go, ms since 1970; 2^53 - 1 while there are none. */
   readonly nextHorizonMs: number;
+  /** Below here compaction may have dropped records, also where it was interrupted. */
+  readonly boundTo: number;
 }
 
 export function decodeStart({ count, payload }: Slot): StoredStart {
@@ -60,10 +63,12 @@ export function decodeStart({ count, payload }: Slot): StoredStart {
     cleanedTo: readU53(payload, 8),
     cleanBytes: readU53(payload, 16),
     nextHorizonMs: readU53(payload, 24),
+    // Not told by what older versions wrote.
+    boundTo: payload.length >= 40 ? readU53(payload, 32) : readU53(payload, 8),
   };
 }
 
-export function epochWrite(partition: PartitionLog, epoch: number, startOffset: number): DatabaseWrite {
+export function epochWrite(partition: PartitionLog, epoch: number, startOffset: number): StoreWrite {
   const payload = Buffer.allocUnsafe(8);
   writeU53(payload, startOffset, 0);
   return put(epochKey(partition.topic.stored.number, partition.number, epoch), encodeSlot(0, payload));

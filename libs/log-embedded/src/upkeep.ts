@@ -1,13 +1,13 @@
 import { type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import { type Cleaning, compactPartition, expirePartition } from './cleaner';
 import { type Damage, damageOf, damageWithin, noteDamage } from './damage';
-import type { LogDatabase } from './database';
 import { corrupt } from './entry-reader';
 import { embeddedLimits } from './limits';
 import type { PartitionLog, TopicLog } from './partition-log';
+import type { LogStore } from './store/log-store';
 
 export interface UpkeepWorld {
-  readonly db: LogDatabase;
+  readonly store: LogStore;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -56,6 +56,7 @@ export class Upkeep {
     if (this.everyMs === 0 || this.world.closed()) return;
     this.cancelTimer = this.world.timers.after(this.everyMs, () => {
       this.cleanAll()
+        .then(() => this.run(() => this.reclaim()))
         .then(() => this.run(() => this.check(embeddedLimits.checkBytesPerRound)))
         .catch((error: unknown) => this.failed('upkeep of the log', error))
         .finally(() => this.schedule());
@@ -74,13 +75,31 @@ export class Upkeep {
         try {
           await this.run(async () => {
             const cleaning = this.cleaningNow(false);
-            await expirePartition(this.world.db, partition, cleaning.nowMs);
-            await compactPartition(this.world.db, partition, cleaning);
+            await expirePartition(this.world.store, partition, cleaning.nowMs);
+            await compactPartition(this.world.store, partition, cleaning);
           });
         } catch (error) {
           if (!(await this.found(partition, error))) this.failed(`cleaning ${partition.name}`, error);
         }
       }
+  }
+
+  /** Space of what cleaning and retention dropped. */
+  reclaim(): Promise<void> {
+    return this.world.store.reclaim(this.cleaningNow(true).cancelled);
+  }
+
+  /** Reads stretches that may be lost, and notes what is. */
+  async checkSuspects(): Promise<void> {
+    const partitions = new Map<string, PartitionLog>();
+    for (const { stored, partitions: all } of this.world.topics())
+      for (const partition of all) partitions.set(`${stored.number}/${partition.number}`, partition);
+    for (const { topic, partition: number, from, to } of this.world.store.suspects()) {
+      const partition = partitions.get(`${topic}/${number}`);
+      if (partition === undefined) continue;
+      const range = { from: Math.max(from, partition.start), until: Math.min(to, partition.end) };
+      this.note(partition, range, await damageWithin(this.world.store, partition, range));
+    }
   }
 
   /** Reads on from where the last check stopped, about `bytesMax`, and notes what cannot be read. */
@@ -100,7 +119,7 @@ export class Upkeep {
           until = reached;
           return left > 0 && !this.world.closed();
         };
-        const found = await damageWithin(this.world.db, partition, { from, until: end }, { breath });
+        const found = await damageWithin(this.world.store, partition, { from, until: end }, { breath });
         if (until < end && left > 0) until = end;
         this.note(partition, { from, until }, found);
         if (left > 0 && !this.world.closed()) continue;
@@ -113,7 +132,7 @@ export class Upkeep {
 
   /** Notes the damage that `error` is about, if it is about damage. */
   async found(partition: PartitionLog, error: unknown): Promise<Damage | undefined> {
-    const damage = await damageOf(this.world.db, partition, error).catch(() => undefined);
+    const damage = await damageOf(this.world.store, partition, error).catch(() => undefined);
     if (damage !== undefined) this.note(partition, { from: damage.from, until: damage.to }, [damage]);
     return damage;
   }

@@ -1,9 +1,9 @@
 import { type FencedWriter, LogFailure } from '@levee/log';
-import { type DatabaseWrite, get, type LogDatabase, put, writeSynced } from './database';
 import { metaKey, writerKey } from './keys';
 import { loadCounter } from './load';
 import { encodeCounter } from './registers';
 import { encodeSlot, newestSlot, slotOf } from './slot';
+import { type LogStore, put, type StoreWrite } from './store/log-store';
 
 /** Which opening of a writer id appends; a higher epoch fences lower ones. */
 export interface WriterClaim {
@@ -17,13 +17,13 @@ export interface WriterIdentity {
 }
 
 /** Gives `id` its next epoch, durably; a new id gets a new producer id. */
-export async function takeWriter(db: LogDatabase, id: string): Promise<WriterIdentity> {
-  const slot = newestSlot(await get(db, writerKey(id, 0)), await get(db, writerKey(id, 1)));
+export async function takeWriter(store: LogStore, id: string): Promise<WriterIdentity> {
+  const slot = newestSlot(await store.get(writerKey(id, 0)), await store.get(writerKey(id, 1)));
   const known = slot === undefined ? undefined : (JSON.parse(slot.payload.toString()) as WriterIdentity);
-  const writes: DatabaseWrite[] = [];
+  const writes: StoreWrite[] = [];
   let { producerId } = known ?? {};
   if (producerId === undefined) {
-    const counter = await loadCounter(db, 'producers');
+    const counter = await loadCounter(store, 'producers');
     const count = counter.count + 1;
     producerId = counter.value + 1;
     writes.push(put(metaKey('producers', slotOf(count)), encodeCounter(producerId, count)));
@@ -31,7 +31,7 @@ export async function takeWriter(db: LogDatabase, id: string): Promise<WriterIde
   const identity: WriterIdentity = { producerId, epoch: (known?.epoch ?? -1) + 1 };
   const count = (slot?.count ?? 0) + 1;
   writes.push(put(writerKey(id, slotOf(count)), encodeSlot(count, Buffer.from(JSON.stringify(identity)))));
-  await writeSynced(db, writes);
+  await store.write(writes);
   return identity;
 }
 

@@ -3,7 +3,7 @@ import { MemoryLevel } from 'memory-level';
 import { asOffset, asPartition, type Clock, type Timers } from '@levee/kernel';
 import type { StoredRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import type { LogDatabase } from '../src/store/level-store';
 
 const p0 = asPartition(0);
 const hour = 3_600_000;

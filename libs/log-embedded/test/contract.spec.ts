@@ -1,5 +1,12 @@
 import { logContract } from '@levee/log-contract';
-import { crashStorage, embeddedNotApplicable, folderStorage, memoryStorage, openEmbedded } from './embedded-storage';
+import {
+  crashFileStorage,
+  crashStorage,
+  embeddedNotApplicable,
+  folderStorage,
+  memoryStorage,
+  openEmbedded,
+} from './embedded-storage';
 
 const noPower = (what: string): typeof embeddedNotApplicable => ({ ...embeddedNotApplicable, crash: what });
 
@@ -8,12 +15,17 @@ logContract('EmbeddedLog on memory-level', {
   notApplicable: noPower('memory does not outlive the process'),
 });
 
-logContract('EmbeddedLog on classic-level', {
+logContract('EmbeddedLog on files', {
   open: () => openEmbedded(folderStorage()),
   notApplicable: noPower('whole processes are killed in the end-to-end tests; power is lost on crash-level'),
 });
 
 logContract('EmbeddedLog on crash-level', {
   open: () => openEmbedded(crashStorage()),
+  notApplicable: embeddedNotApplicable,
+});
+
+logContract('EmbeddedLog on files that lose power', {
+  open: () => openEmbedded(crashFileStorage()),
   notApplicable: embeddedNotApplicable,
 });

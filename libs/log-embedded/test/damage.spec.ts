@@ -1,7 +1,7 @@
 import { CrashDisk } from '@levee/crash-level';
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import type { LogDatabase } from '../src/store/level-store';
 import { endKey, entryKey, topicKey } from '../src/keys';
 
 const p0 = asPartition(0);

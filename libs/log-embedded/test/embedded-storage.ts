@@ -1,20 +1,24 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import { CrashDisk } from '@levee/crash-level';
-import type { Offset, Partition } from '@levee/kernel';
+import { defined, type Offset, type Partition } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { FaultName, LogFaults, LogUnderTest } from '@levee/log-contract';
 import { EmbeddedLog, type EmbeddedLogOptions } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import { placeOfKey } from '../src/keys';
+import { DiskFiles } from '../src/store/disk-files';
+import { FileStore } from '../src/store/file-store';
+import { type LogDatabase, LevelStore } from '../src/store/level-store';
+import { del, type LogStore, put } from '../src/store/log-store';
+import { CrashFiles } from './crash-files';
 
 const buffers = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 
 /** A place that keeps its content while logs on it are closed and opened. */
 export interface Storage {
-  mount(): LogDatabase;
+  mount(): LogStore;
   /** The power goes; `mount` may be called again. */
   powerLoss?(seed: number): Promise<void>;
   remove(): void;
@@ -22,21 +26,42 @@ export interface Storage {
 
 export function memoryStorage(): Storage {
   const db = new MemoryLevel<Buffer, Buffer>(buffers) as unknown as LogDatabase;
-  return { mount: () => db, remove: () => undefined };
+  return { mount: () => new LevelStore(db), remove: () => undefined };
 }
 
 export function folderStorage(): Storage {
   const folder = mkdtempSync(join(tmpdir(), 'levee-log-'));
+  let isNew = true;
   return {
-    mount: () => new ClassicLevel<Buffer, Buffer>(folder, { ...buffers, compression: false }) as unknown as LogDatabase,
+    mount: () => {
+      const store = new FileStore(new DiskFiles(folder), { isNew, limits: smallFiles });
+      isNew = false;
+      return store;
+    },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
+/** So small that a case fills several. */
+export const smallFiles = { journalBytes: 4096, rejournalBytes: 1024 } as const;
+
 export function crashStorage(disk = new CrashDisk()): Storage {
   return {
-    mount: () => disk.open() as unknown as LogDatabase,
+    mount: () => new LevelStore(disk.open() as unknown as LogDatabase),
     powerLoss: (seed) => disk.powerLoss(seed),
+    remove: () => undefined,
+  };
+}
+
+export function crashFileStorage(files = new CrashFiles()): Storage {
+  let isNew = true;
+  return {
+    mount: () => {
+      const store = new FileStore(files.mount(), { isNew, limits: smallFiles });
+      isNew = false;
+      return store;
+    },
+    powerLoss: (seed) => Promise.resolve(files.powerLoss(seed)),
     remove: () => undefined,
   };
 }
@@ -56,11 +81,11 @@ export const embeddedNotApplicable: Partial<Record<FaultName, string>> = {
 
 /** An embedded log on `storage`, with the harm that can be done to it. */
 export async function openEmbedded(storage: Storage, options: EmbeddedLogOptions = {}): Promise<LogUnderTest> {
-  let db: LogDatabase;
+  let store: LogStore;
   let log: EmbeddedLog;
   const open = async (): Promise<EmbeddedLog> => {
-    db = storage.mount();
-    log = await EmbeddedLog.open({ db, cleanEveryMs: 0, ...options });
+    store = storage.mount();
+    log = await EmbeddedLog.open({ store, cleanEveryMs: 0, ...options });
     return log;
   };
   const reopen = async (): Promise<EmbeddedLog> => {
@@ -68,12 +93,12 @@ export async function openEmbedded(storage: Storage, options: EmbeddedLogOptions
     return open();
   };
   /** Changes stored bytes while no log is open, then opens one. */
-  const behindItsBack = async (change: (raw: LogDatabase) => Promise<void>): Promise<Log> => {
+  const behindItsBack = async (change: (raw: LogStore) => Promise<void>): Promise<Log> => {
     await log.close();
-    db = storage.mount();
-    await db.open();
-    await change(db);
-    await db.close();
+    store = storage.mount();
+    await store.open();
+    await change(store);
+    await store.close();
     return open();
   };
   const keyOf = async (letter: string, topic: string, partition: Partition, offset?: number): Promise<Buffer> => {
@@ -86,17 +111,17 @@ export async function openEmbedded(storage: Storage, options: EmbeddedLogOptions
   };
   const faults: LogFaults = {
     pauseAppends: async () => {
-      const batch = db.batch;
+      const { write } = store;
       let resume = (): void => undefined;
       const resumed = new Promise<void>((resolve) => (resume = resolve));
-      Object.assign(db, {
-        batch: async (...args: unknown[]) => {
+      Object.assign(store, {
+        write: async (...args: unknown[]) => {
           await resumed;
-          return Reflect.apply(batch, db, args) as Promise<void>;
+          return Reflect.apply(write, store, args) as Promise<void>;
         },
       });
       return async () => {
-        Reflect.deleteProperty(db, 'batch');
+        Reflect.deleteProperty(store, 'write');
         resume();
       };
     },
@@ -106,14 +131,15 @@ export async function openEmbedded(storage: Storage, options: EmbeddedLogOptions
     corrupt: async (topic, partition, offset) => {
       const key = await keyOf('r', topic, partition, offset);
       return behindItsBack(async (raw) => {
-        const value = Buffer.from((await raw.get(key, buffers)) as Buffer);
+        const found = await raw.lastBefore(placeOfKey(key), offset + 1);
+        const value = Buffer.from(defined(found, 'the entry').bytes);
         value[value.length - 1] = (value[value.length - 1] as number) ^ 4;
-        await raw.put(key, value, buffers);
+        await raw.write([put(key, value)]);
       });
     },
     loseRecord: async (topic, partition, offset) => {
       const key = await keyOf('r', topic, partition, offset);
-      return behindItsBack((raw) => raw.del(key, buffers));
+      return behindItsBack((raw) => raw.write([del(key)]));
     },
     // As a folder restored from an old copy: what came later never was.
     truncate: async (topic, partition, endOffset) => {
@@ -121,8 +147,8 @@ export async function openEmbedded(storage: Storage, options: EmbeddedLogOptions
       const lt = await keyOf('r', topic, (partition + 1) as Partition);
       const end = await keyOf('s', topic, partition);
       return behindItsBack(async (raw) => {
-        await raw.clear({ gte, lt, keyEncoding: 'buffer' });
-        for (const slot of [0, 1]) await raw.del(Buffer.concat([end, Buffer.from([slot])]), buffers);
+        await raw.clear({ gte, lt });
+        await raw.write([0, 1].map((slot) => del(Buffer.concat([end, Buffer.from([slot])]))));
       });
     },
   };

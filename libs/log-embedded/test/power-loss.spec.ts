@@ -3,7 +3,7 @@ import { CrashDisk, type PowerLossMode } from '@levee/crash-level';
 import { asOffset, asPartition } from '@levee/kernel';
 import type { StoredRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import type { LogDatabase } from '../src/store/level-store';
 
 const topic = 'ledger';
 const partitions = 3;

@@ -2,7 +2,7 @@ import { MemoryLevel } from 'memory-level';
 import { asOffset, asPartition } from '@levee/kernel';
 import type { LogBatch } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import type { LogDatabase } from '../src/store/level-store';
 
 const p0 = asPartition(0);
 const start = { nextOffset: asOffset(0), leaderEpoch: -1 };

@@ -2,7 +2,7 @@ import { CrashDisk } from '@levee/crash-level';
 import { asOffset, asPartition, failureCode, type Logger } from '@levee/kernel';
 import type { LogRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import type { LogDatabase } from '../src/store/level-store';
 import { entryKey } from '../src/keys';
 
 const p0 = asPartition(0);

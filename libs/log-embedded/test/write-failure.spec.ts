@@ -2,7 +2,7 @@ import { CrashDisk } from '@levee/crash-level';
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
 import { logLimits, systemTimers } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import type { LogDatabase } from '../src/database';
+import type { LogDatabase } from '../src/store/level-store';
 
 const p0 = asPartition(0);
 const value = (text: string): { key: Buffer; value: Buffer } => ({ key: Buffer.from('k'), value: Buffer.from(text) });

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
-import { Failure } from '@levee/kernel';
+import { Failure, messageOf } from '@levee/kernel';
+import { type HeldLock, takeLock } from '@levee/log-embedded';
 
 /**
  * One process per data folder. LevelDB's own file lock decides, since the operating system releases it however the
@@ -10,29 +10,27 @@ import { Failure } from '@levee/kernel';
 export class FolderLock {
   private constructor(
     private readonly folder: string,
-    private readonly lock: ClassicLevel,
+    private readonly lock: HeldLock,
   ) {}
 
-  /** Fails with FOLDER_IN_USE, which quotes the holder's note. */
+  /** Fails with FOLDER_IN_USE, which quotes the holder's note, and with FOLDER_UNUSABLE. */
   static async take(folder: string): Promise<FolderLock> {
-    mkdirSync(folder, { recursive: true });
-    const path = join(folder, 'lock');
-    let lock = new ClassicLevel(path);
+    let lock: HeldLock | undefined;
     try {
-      await lock.open().catch((error: unknown) => {
-        if (isHeld(error)) throw error;
-        // It holds nothing: a damaged one is made anew.
-        rmSync(path, { recursive: true, force: true });
-        return (lock = new ClassicLevel(path)).open();
-      });
+      mkdirSync(folder, { recursive: true });
+      lock = await takeLock(join(folder, 'lock'));
     } catch (cause) {
-      if (!isHeld(cause)) throw cause;
       throw new Failure(
-        'FOLDER_IN_USE',
-        `another process works in ${folder}: ${holder(folder)}. Stop it, or set LEVEE_DATA_DIR to another folder`,
+        'FOLDER_UNUSABLE',
+        `${folder} cannot be used: ${messageOf(cause)}; mend that, or set LEVEE_DATA_DIR to another folder`,
         { cause },
       );
     }
+    if (lock === undefined)
+      throw new Failure(
+        'FOLDER_IN_USE',
+        `another process works in ${folder}: ${holder(folder)}. Stop it, or set LEVEE_DATA_DIR to another folder`,
+      );
     rmSync(noteIn(folder), { force: true });
     return new FolderLock(folder, lock);
   }
@@ -44,13 +42,8 @@ export class FolderLock {
 
   async release(): Promise<void> {
     rmSync(noteIn(this.folder), { force: true });
-    await this.lock.close();
+    await this.lock.release();
   }
-}
-
-function isHeld(error: unknown): boolean {
-  const { code, cause } = error as { readonly code?: unknown; readonly cause?: unknown };
-  return code === 'LEVEL_LOCKED' || (cause !== undefined && isHeld(cause));
 }
 
 const noteIn = (folder: string): string => join(folder, 'doors.json');

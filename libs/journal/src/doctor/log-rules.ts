@@ -22,6 +22,15 @@ export const logRules = {
           },
         ],
 
+  'log-damaged': ({ condition }: DoctorFacts): Found[] =>
+    (condition?.damage ?? []).map(({ topic, partition, fromOffset, toOffset, what }) => ({
+      subject: `${topic}/${partition}`,
+      finding: `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1}: ${what}`,
+      impact:
+        'replicas that have read past it hold it and serve on; one that has to be built from the log is refused there',
+      command: 'keep the folder of every node as it is, then: levee log repair',
+    })),
+
   'broker-down': ({ condition, brokers }: DoctorFacts): Found[] =>
     (condition?.brokers ?? [])
       .filter(({ address }) => address === undefined)

@@ -266,6 +266,25 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /disk of node n1 has 9 of 100 bytes free \(9\.0 %\)/,
     /levee node drain n1/,
   ],
+  [
+    'log-damaged',
+    {
+      condition: {
+        ...condition,
+        damage: [
+          {
+            topic: 'levee.binlog.shop',
+            partition: asPartition(3),
+            fromOffset: asOffset(7),
+            toOffset: asOffset(9),
+            what: 'its entry is missing',
+          },
+        ],
+      },
+    },
+    /levee\.binlog\.shop partition 3 has lost what was confirmed at the offsets 7 to 8: its entry is missing/,
+    /levee log repair/,
+  ],
   ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
   ['files-unchecked', one({ checkedMs: 4 * 3_600_000 }), /was last looked at 14400000 ms ago/, /metrics/],
   [

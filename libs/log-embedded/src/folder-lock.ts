@@ -1,0 +1,33 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+
+/** Holds a folder for this process, until it is released or the process ends, however it ends. */
+export interface HeldLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock in `folder`; `undefined` when another process, or this one, has it. Node.js cannot lock files, LevelDB
+ * can: so the lock is that of a database nothing is ever written to. What is left of it from last time is removed
+ * before, but for the lock file itself: a damaged file there would stop every start, and it holds nothing.
+ */
+export async function takeLock(folder: string): Promise<HeldLock | undefined> {
+  await mkdir(folder, { recursive: true });
+  for (let attempt = 1; ; attempt++) {
+    for (const name of readdirSync(folder))
+      if (name !== 'LOCK') rmSync(join(folder, name), { recursive: true, force: true });
+    const lock = new ClassicLevel(folder);
+    try {
+      await lock.open();
+      return { release: () => lock.close() };
+    } catch (error) {
+      if ((error as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') return undefined;
+      // Another process that starts in this moment may have removed what this one had just made.
+      if (attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+const attemptsMax = 3;

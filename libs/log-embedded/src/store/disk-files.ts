@@ -1,0 +1,169 @@
+import { constants, writev } from 'node:fs';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { AppendFile, LogFiles } from './log-files';
+
+const writePieces = promisify(writev);
+
+/** One call instead of two, for a journal that is written thousands of times a second; elsewhere it means less. */
+const syncedWrites = process.platform === 'linux' ? constants.O_DSYNC : 0;
+/** Files kept open for reading. */
+const openMax = 64;
+/** The operating system takes at most 1,024 pieces at once. */
+const piecesMax = 1000;
+
+/** The files of a folder on disk. */
+export class DiskFiles implements LogFiles {
+  /** By name, the longest unused first. */
+  private readonly reading = new Map<string, ReadFile>();
+
+  constructor(private readonly folder: string) {}
+
+  async list(): Promise<Array<{ name: string; bytes: number }>> {
+    const files: Array<{ name: string; bytes: number }> = [];
+    for (const entry of await readdir(this.folder, { withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const { name } = entry;
+      const found = await unlessMissing(stat(join(this.folder, name)));
+      if (found !== undefined) files.push({ name, bytes: found.size });
+    }
+    return files;
+  }
+
+  async read(name: string): Promise<Buffer | undefined> {
+    return unlessMissing(readFile(join(this.folder, name)));
+  }
+
+  async readAt(name: string, position: number, length: number): Promise<Buffer | undefined> {
+    const file = this.opened(name);
+    file.users++;
+    try {
+      const handle = await file.handle;
+      if (handle === undefined) return undefined;
+      const bytes = Buffer.allocUnsafe(length);
+      let filled = 0;
+      while (filled < length) {
+        const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return bytes.subarray(0, filled);
+    } catch (error) {
+      this.letGo(name, file);
+      throw error;
+    } finally {
+      file.users--;
+      if (file.gone && file.users === 0) await closeQuietly(file);
+    }
+  }
+
+  async create(name: string, { synced }: { readonly synced: boolean }): Promise<AppendFile> {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (synced ? syncedWrites : 0);
+    const handle = await open(join(this.folder, name), flags);
+    await this.syncFolder();
+    let position = 0;
+    const append = async (pieces: readonly Buffer[]): Promise<void> => {
+      for (let at = 0; at < pieces.length; at += piecesMax)
+        position = await writeAll(handle.fd, pieces.slice(at, at + piecesMax), position);
+      if (synced && syncedWrites === 0) await handle.datasync();
+    };
+    return { append, sync: () => handle.datasync(), close: () => handle.close() };
+  }
+
+  async write(name: string, bytes: Buffer): Promise<void> {
+    const draft = join(this.folder, `${name}.new`);
+    const handle = await open(draft, 'w');
+    try {
+      await handle.writeFile(bytes);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, join(this.folder, name));
+    await this.syncFolder();
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(join(this.folder, name), { force: true });
+    const file = this.reading.get(name);
+    if (file !== undefined) this.letGo(name, file);
+  }
+
+  async close(): Promise<void> {
+    for (const [name, file] of [...this.reading]) this.letGo(name, file);
+    await Promise.resolve();
+  }
+
+  private opened(name: string): ReadFile {
+    const known = this.reading.get(name);
+    this.reading.delete(name);
+    const file = known ?? { handle: unlessMissing(open(join(this.folder, name), 'r')), users: 0, gone: false };
+    this.reading.set(name, file);
+    if (known === undefined)
+      file.handle.then(
+        (handle) => handle ?? this.letGo(name, file),
+        () => this.letGo(name, file),
+      );
+    if (this.reading.size > openMax) {
+      const [oldest] = this.reading;
+      if (oldest !== undefined) this.letGo(...oldest);
+    }
+    return file;
+  }
+
+  private letGo(name: string, file: ReadFile): void {
+    if (this.reading.get(name) === file) this.reading.delete(name);
+    if (file.gone) return;
+    file.gone = true;
+    if (file.users === 0) void closeQuietly(file);
+  }
+
+  private async syncFolder(): Promise<void> {
+    if (process.platform === 'win32') return;
+    const handle = await open(this.folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** A file kept open for reading. */
+interface ReadFile {
+  readonly handle: Promise<FileHandle | undefined>;
+  users: number;
+  /** Closed as soon as nobody reads it. */
+  gone: boolean;
+}
+
+async function closeQuietly({ handle }: ReadFile): Promise<void> {
+  await handle.then((found) => found?.close()).catch(() => undefined);
+}
+
+/** A call may take a part of the pieces only. Returns where the file ends then. */
+async function writeAll(fd: number, pieces: readonly Buffer[], from: number): Promise<number> {
+  let position = from;
+  let left = pieces;
+  while (left.length > 0) {
+    let { bytesWritten } = await writePieces(fd, left, position);
+    position += bytesWritten;
+    const rest: Buffer[] = [];
+    for (const piece of left) {
+      if (bytesWritten < piece.length) rest.push(bytesWritten === 0 ? piece : piece.subarray(bytesWritten));
+      bytesWritten = Math.max(0, bytesWritten - piece.length);
+    }
+    left = rest;
+  }
+  return position;
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
