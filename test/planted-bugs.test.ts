@@ -4,13 +4,15 @@ import { isReservedKey } from '@levee/kernel';
 import type { LogBatch, StoredRecord } from '@levee/log';
 import { OperationFailed } from './history/key-client';
 import { crashRun, type RunReport } from './simulation/crash-run';
-import { staleLeaders } from './simulation/failure-scenarios';
+import { diskDamage, staleLeaders } from './simulation/failure-scenarios';
 import { promote, split } from './simulation/plan-scenarios';
 import type { PlantedBug } from './simulation/planted-bug';
 import { rollbackLost } from './simulation/return-scenarios';
 import type { Scenario } from './simulation/scenario';
 import { topics } from './simulation/simulated-cluster';
 import { seed } from './support/seed';
+
+jest.setTimeout(120_000);
 
 /** Keys that are written once, before anything else happens; those that end with 0 are deleted then. */
 const isFence = (key: Buffer | null): boolean => key !== null && isReservedKey(key) && key.includes('fence/');
@@ -170,6 +172,12 @@ const cases: readonly Case[] = [
     scenario: staleLeaders,
     plant: () => asksForTheEnd,
     named: /not linearizable/,
+  },
+  {
+    bug: 'a disk that is believed unseen',
+    scenario: diskDamage,
+    plant: () => ({ unchecked: (process) => process === 'n1' }),
+    named: /^I1: .*the log says/,
   },
   {
     bug: 'a plan that cannot end because a replica that it made is lost',

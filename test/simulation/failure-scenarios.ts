@@ -102,6 +102,36 @@ export const staleLeaders: Scenario = (() => {
   };
 })();
 
+/**
+ * A disk hides keys when its process starts anew, without any error; another one fails whatever is asked of it while its
+ * process runs. Both replicas stop, are set aside, and are built anew.
+ */
+export const diskDamage: Scenario = (() => {
+  const [hides, fails] = ['n1', 'n2'];
+  let struck = 0;
+  const damaged = (cluster: SimulatedCluster): string[] => [...cluster.disks.values()].flatMap((disk) => disk.damaged);
+  const noticed = (cluster: SimulatedCluster): boolean => cluster.disks.get(fails)?.damaged.length === 0;
+  return {
+    name: 'disk-damage',
+    shape: { nodes: 3, replicas: 3 },
+    begin: async (cluster) => {
+      struck = cluster.disks.get(hides)?.damage('silent') ?? 0;
+      cluster.kill(hides);
+      await cluster.time.sleep(1_000);
+      cluster.restart(hides);
+      await cluster.time.until(`${hides} being ready`, () => nodesAreReady(cluster), 120_000);
+      struck += cluster.disks.get(fails)?.damage('fails') ?? 0;
+    },
+    phase: (cluster) => `${damaged(cluster).length} damaged`,
+    over: (cluster) => struck > 0 && noticed(cluster) && nodesAreReady(cluster),
+    roles: rolesOf,
+    judge: (cluster) => [
+      ...(struck >= 4 ? [] : [`the damage struck ${struck} units`]),
+      ...damaged(cluster).map((place) => `I19: ${place} is damaged, and nobody has built it anew`),
+    ],
+  };
+})();
+
 function nodesAreReady(cluster: SimulatedCluster): boolean {
   return [...cluster.nodes.values()].every(({ part }) => part.readyProblem() === undefined);
 }

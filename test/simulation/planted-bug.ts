@@ -15,6 +15,8 @@ export interface PlantedBug {
   answered?(by: string, key: string, found: string | null): string | null;
   /** True of a unit that is said to be cleared, and is not. */
   keeps?(process: string, place: string): boolean;
+  /** True of a process whose disk never looks at its files. */
+  unchecked?(process: string): boolean;
   /** The masters' rules. */
   readonly decide?: Decide;
 }

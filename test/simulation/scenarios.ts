@@ -1,4 +1,4 @@
-import { failover, heal, nodeLoss, reclaim, staleLeaders } from './failure-scenarios';
+import { diskDamage, failover, heal, nodeLoss, reclaim, staleLeaders } from './failure-scenarios';
 import {
   cancel,
   drain,
@@ -22,6 +22,7 @@ export const scenarios: readonly Scenario[] = [
   nodeLoss,
   heal,
   staleLeaders,
+  diskDamage,
   move,
   split,
   merge,

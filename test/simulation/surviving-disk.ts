@@ -16,6 +16,8 @@ const writing: Delay = { minMs: 0.05, maxMs: 0.4 };
 
 interface Unit {
   readonly disk: CrashDisk;
+  /** Its files are not what was written; `fails`: the engine notices itself, whatever it is asked. */
+  damage: 'silent' | 'fails' | undefined;
   /** The database of the process that has it open. */
   db: ReplicaDatabase | undefined;
 }
@@ -50,6 +52,26 @@ export class SurvivingDisk {
       return true;
     }
     return false;
+  }
+
+  /**
+   * Damages the files of every unit that is open. `silent`: some users' keys are not found any more, as by a changed
+   * byte in a filter, and nothing else; `fails`: the engine finds out. Returns how many units that befell.
+   */
+  damage(kind: 'silent' | 'fails'): number {
+    let count = 0;
+    for (const unit of this.units.values()) {
+      if (unit.db === undefined) continue;
+      unit.damage = kind;
+      if (kind === 'silent') for (const key of keysOf(unit.db)) void unit.db.del(key);
+      count++;
+    }
+    return count;
+  }
+
+  /** Units that are damaged still: nobody has built them anew. */
+  get damaged(): string[] {
+    return [...this.units].flatMap(([place, { damage }]) => (damage === undefined ? [] : [place]));
   }
 
   /** The disk as a process opens it. DISK_IN_USE while another living one has it. */
@@ -91,6 +113,11 @@ export class SurvivingDisk {
       if (found === undefined) throw new ChunkStoreFailure('UNIT_UNKNOWN', `${unitId} is no unit of this disk`);
       return found;
     };
+    // As the real one looks at checksums of files.
+    const look = (place: string, { damage }: Unit): undefined => {
+      if (damage === undefined || this.bug.unchecked?.(process.name) === true) return undefined;
+      throw new ChunkStoreFailure('REPLICA_DAMAGED', `the files of ${place} are not what was written`);
+    };
     const clearUnit = async (unitId: string, generation: number): Promise<void> => {
       spec(unitId);
       const place = `${unitId}@${generation}`;
@@ -119,11 +146,12 @@ export class SurvivingDisk {
       openUnit: async (unitId, generation) => {
         spec(unitId);
         const place = `${unitId}@${generation}`;
-        const unit: Unit = units.get(place) ?? { disk: new CrashDisk(), db: undefined };
+        const unit: Unit = units.get(place) ?? { disk: new CrashDisk(), damage: undefined, db: undefined };
         if (unit.db !== undefined) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open already`);
+        look(place, unit);
         const way = (content: Uint8Array, write: () => void): Promise<void> => act('unit write', write, content);
         const db = unit.disk.open({ keyEncoding: 'buffer', valueEncoding: 'buffer' }, way);
-        unit.db = db as unknown as ReplicaDatabase;
+        unit.db = failing(db as unknown as ReplicaDatabase, () => unit.damage === 'fails');
         units.set(place, unit);
         process.onDeath(() => unit.disk.processDeath());
         await db.open();
@@ -139,7 +167,11 @@ export class SurvivingDisk {
       clearUnit,
       setAside: (unitId, generation) => clearUnit(unitId, generation),
       setAsides: [],
-      scrub: () => Promise.resolve(undefined),
+      scrub: (unitId, generation) => {
+        const place = `${unitId}@${generation}`;
+        const unit = units.get(place);
+        return Promise.resolve().then(() => unit && look(place, unit));
+      },
       oldestCheckMs: () => undefined,
       reformat: async (format, free) => {
         const open = [...units].find(([place, { db }]) => db !== undefined && free.some((unit) => isUpTo(place, unit)));
@@ -165,6 +197,44 @@ export class SurvivingDisk {
       },
     };
   }
+}
+
+/** Every third key of users in a database. */
+function keysOf(db: ReplicaDatabase): Buffer[] {
+  const found: Buffer[] = [];
+  for (let i = 0; i < 200; i++) {
+    const key = Buffer.from(`d/old${i}`);
+    if (i % 3 === 1 && db.getSync(key) !== undefined) found.push(key);
+  }
+  return found;
+}
+
+/** The database as its engine has it: while it `fails` whatever reads or writes is told so. */
+function failing(db: ReplicaDatabase, fails: () => boolean): ReplicaDatabase {
+  const corruption = (): Error =>
+    Object.assign(new Error('Corruption: block checksum mismatch'), { code: 'LEVEL_CORRUPTION' });
+  const asked = new Set<string | symbol>(['get', 'getMany', 'has', 'put', 'del']);
+  return new Proxy(db, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      const call = value as (...args: unknown[]) => unknown;
+      return (...args: unknown[]): unknown => {
+        if (!fails()) return call.apply(target, args);
+        if (asked.has(name)) return Promise.reject(corruption());
+        if (name === 'getSync') throw corruption();
+        const made = call.apply(target, args);
+        if (name === 'iterator' || name === 'batch') spoiled(made as object, corruption);
+        return made;
+      };
+    },
+  });
+}
+
+/** An iterator whose reads, or a batch whose write, end so. */
+function spoiled(made: object, corruption: () => Error): void {
+  const names = 'write' in made ? ['write'] : ['next', 'nextv', 'all'];
+  for (const name of names) Reflect.set(made, name, () => Promise.reject(corruption()));
 }
 
 /** Changes the disk, unless the process is dead by then; resolves when the process may know. */
