@@ -155,6 +155,11 @@ export class SimulatedCluster {
     return undefined;
   }
 
+  /** Every process that runs, or stands still. */
+  get names(): readonly string[] {
+    return this.parties.flatMap((running) => [...running.keys()]);
+  }
+
   processOf(name: string): SimulatedProcess | undefined {
     return this.parties.map((running) => running.get(name)?.process).find((process) => process !== undefined);
   }

@@ -17,6 +17,9 @@ export class SimulatedProcess {
   private fate: 'running' | 'paused' | 'dead' = 'running';
   private backlog: (() => void)[] = [];
   private readonly endings = new Set<() => void>();
+  private pausedAtMs = 0;
+  /** By how much its clocks are behind the world's. */
+  private lostMs = 0;
 
   constructor(
     readonly name: string,
@@ -25,7 +28,7 @@ export class SimulatedProcess {
     dice: () => number,
     readonly logger: Logger,
   ) {
-    this.clock = { nowMs: () => Math.floor(beginningMs + time.nowMs), monotonicMs: () => time.nowMs };
+    this.clock = { nowMs: () => Math.floor(beginningMs + this.ownMs()), monotonicMs: () => this.ownMs() };
     this.timers = { after: (delayMs, action) => time.after(delayMs, () => this.deliver(action)) };
     this.random = { next: dice };
     this.newId = () => uuidOf(dice);
@@ -57,7 +60,14 @@ export class SimulatedProcess {
 
   /** SIGSTOP. */
   pause(): void {
-    if (this.fate === 'running') this.fate = 'paused';
+    if (this.fate !== 'running') return;
+    this.fate = 'paused';
+    this.pausedAtMs = this.time.nowMs;
+  }
+
+  /** Before it goes on: its machine was suspended, and none of its clocks went on meanwhile. */
+  loseTime(): void {
+    this.lostMs += this.time.nowMs - this.pausedAtMs;
   }
 
   /** SIGCONT: what waited happens in its order, each in a turn of its own. */
@@ -75,6 +85,10 @@ export class SimulatedProcess {
     const endings = [...this.endings];
     this.endings.clear();
     for (const ending of endings) ending();
+  }
+
+  private ownMs(): number {
+    return this.time.nowMs - this.lostMs;
   }
 
   /** Called when the process is killed: what the rest of the world then notices. Returns how to take it back. */
