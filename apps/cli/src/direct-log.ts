@@ -14,8 +14,15 @@ export async function openDirectLog(
   where: { readonly brokers?: string; readonly dataDir?: string },
   terminal: Terminal,
 ): Promise<LogSource> {
-  const log = where.dataDir === undefined ? await openKafka(where.brokers, terminal) : await openFolder(where.dataDir);
-  return new DirectLogSource(log, terminal.interrupted);
+  return new DirectLogSource(await openLogDirectly(where, terminal), terminal.interrupted);
+}
+
+/** Kafka, or the folder of an embedded log that no process has open; a missing folder stays missing. */
+export function openLogDirectly(
+  where: { readonly brokers?: string; readonly dataDir?: string },
+  terminal: Terminal,
+): Promise<Log> {
+  return where.dataDir === undefined ? openKafka(where.brokers, terminal) : openFolder(where.dataDir);
 }
 
 async function openFolder(dataDir: string): Promise<Log> {

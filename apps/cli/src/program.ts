@@ -1,6 +1,7 @@
 import { failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
 import { durationMs } from './arguments';
+import { addAuditCommands } from './audit-commands';
 import { addDoctorCommand } from './doctor-command';
 import { addConfigCommand } from './config-command';
 import { addExplainCommand } from './explain-command';
@@ -97,6 +98,7 @@ export function buildProgram(terminal: Terminal): Command {
   addExplainCommand(program, toolsOf);
   addDoctorCommand(program, toolsOf);
   addLogCommands(program, toolsOf);
+  addAuditCommands(program, toolsOf);
   addConfigCommand(program, toolsOf);
   return program;
 }

@@ -42,3 +42,5 @@ export * from './plan-patience';
 export * from './plan-stall';
 export * from './plan-verification';
 export * from './witness';
+export * from './repair/plan-repair';
+export * from './repair/repair-journal';

@@ -1,0 +1,90 @@
+import { Failure } from '@levee/kernel';
+import type { Command } from 'commander';
+import { CliFailure, exitCodes, usageFailure } from './exit';
+import type { Output, Row } from './output';
+import type { ToolsOf } from './program';
+import type { Terminal } from './terminal';
+
+interface RepairOptions {
+  readonly brokers?: string;
+  readonly dataDir?: string;
+  readonly yes?: true;
+  readonly acceptLoss?: true;
+}
+
+/** `levee audit`: what the log proves, and how what it lost comes back. */
+export function addAuditCommands(program: Command, toolsOf: ToolsOf): void {
+  const audit = program.command('audit').description('what the log proves, and how what it lost comes back');
+  audit
+    .command('repair')
+    .description(
+      'compare the journal with those who have seen it and say what can be brought back; with --yes do it; ' +
+        'exit code 3 when there is something to do',
+    )
+    .option('--brokers <list>', 'the Kafka of the cluster (default: KAFKA_BROKERS)')
+    .option('--data-dir <folder>', 'the data folder of an embedded log that no process has open')
+    .option('--yes', 'carry it out')
+    .option('--accept-loss', 'also where something is lost for good')
+    .action(async (options: RepairOptions, command: Command) => {
+      const { output, terminal } = toolsOf(command);
+      await repair(options, { output, terminal });
+    });
+}
+
+async function repair(
+  options: RepairOptions,
+  { output, terminal }: { readonly output: Output; readonly terminal: Terminal },
+): Promise<void> {
+  const brokers = options.brokers ?? (terminal.env['KAFKA_BROKERS'] || undefined);
+  if (options.brokers !== undefined && options.dataDir !== undefined)
+    throw usageFailure('--brokers and --data-dir name two logs: choose one');
+  if (options.dataDir === undefined && brokers === undefined)
+    throw usageFailure('name the log: --brokers host:port, or --data-dir of a stopped process with an embedded log');
+  const where = options.dataDir === undefined ? { brokers: brokers ?? '' } : { dataDir: options.dataDir };
+  // Loaded only now: Kafka and LevelDB are not needed for anything else here.
+  const direct = require('./direct-audit') as typeof import('./direct-audit');
+  const journal = await direct.openJournalDirectly(where, terminal);
+  try {
+    const examined = await journal.examine();
+    const { plan } = examined;
+    if (plan.kind === 'nothing') {
+      await output.value(plan, `nothing to do: ${plan.why}`);
+      return;
+    }
+    await output.value(plan, describe(plan as unknown as Row));
+    if (options.yes !== true)
+      throw new CliFailure('NOT_DONE', 'nothing was changed: see above, then give it with --yes', exitCodes.difference);
+    if (plan.kind === 'accept-loss' && options.acceptLoss !== true)
+      throw new CliFailure(
+        'LOSS_NOT_ACCEPTED',
+        'nothing was changed: something is lost for good. Restore the journal from a backup, or give it with --accept-loss',
+        exitCodes.difference,
+      );
+    await journal.repair(examined);
+    await output.note(
+      'done: masters reign again by themselves. A process that goes on saying JOURNAL_SHORT has seen what is lost: restart it',
+    );
+  } catch (error) {
+    if (error instanceof Failure || !(error instanceof Error) || error.name !== 'JournalStart') throw error;
+    throw new CliFailure('JOURNAL_START_LOST', error.message);
+  } finally {
+    await journal.close();
+  }
+}
+
+function describe(plan: Row): string {
+  const witnesses = (plan['witnesses'] as readonly { who: string; seq: number; term: number }[]).map(
+    ({ who, seq, term }) => `  ${who} has seen decision ${seq} of term ${term}`,
+  );
+  const writes =
+    plan['kind'] === 'rewrite'
+      ? `would write: ${plan['rewritten']} entities of the compacted topics, and their checkpoints`
+      : `would write: ${plan['claims']} claims, ${plan['decisions']} decisions that change ${plan['entities']} entities, ` +
+        'and the compacted topics anew';
+  return [
+    `${plan['kind']}: ${plan['why']}`,
+    `the journal ends at decision ${plan['seq']} of term ${plan['term']}; ${plan['foreignRecords']} foreign records in it are passed over`,
+    ...witnesses,
+    writes,
+  ].join('\n');
+}

@@ -1,0 +1,31 @@
+import { controlTopics, examineJournal, type Examined, repairJournal } from '@levee/journal';
+import { silentLogger } from '@levee/kernel';
+import { systemClock, systemNewId } from '@levee/log';
+import { loadSettings } from '@levee/service-kit';
+import { openLogDirectly } from './direct-log';
+import type { Terminal } from './terminal';
+
+export interface DirectJournal {
+  examine(): Promise<Examined>;
+  repair(examined: Examined): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The journal of the cluster whose topics begin with LEVEE_TOPIC_PREFIX, without a portal. */
+export async function openJournalDirectly(
+  where: { readonly brokers?: string; readonly dataDir?: string },
+  terminal: Terminal,
+): Promise<DirectJournal> {
+  const settings = loadSettings(terminal.env, ['LEVEE_TOPIC_PREFIX']);
+  const topics = controlTopics(settings.LEVEE_TOPIC_PREFIX);
+  const log = await openLogDirectly(where, terminal);
+  return {
+    examine: () => examineJournal(log, topics, systemClock),
+    repair: (examined) =>
+      repairJournal(log, topics, {
+        examined,
+        world: { clock: systemClock, newId: systemNewId, logger: silentLogger },
+      }),
+    close: () => log.close(),
+  };
+}

@@ -1,0 +1,170 @@
+import { ClusterState, type ClusterEvent } from '@levee/cluster';
+import type { Checkpoint } from '@levee/events';
+import { asOffset, messageOf, type Clock } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import { foldJournal, readProjections, witnessesOf } from '../boot';
+import { compactedTopics, type ControlTopics } from '../control-topics';
+import { EntityTable } from '../entity-table';
+import { heardWitnesses } from '../heartbeat-known';
+import type { JournalFold } from '../journal-fold';
+import type { ProjectedTopic } from '../projection-records';
+import { isAhead, missingFrom, seenBy, type Witness } from '../witness';
+
+/** What `levee audit repair` found, and what it would do. */
+export interface RepairPlan {
+  /**
+   * nothing: the journal is whole and the compacted topics say what it says. rewrite: the compacted topics are written
+   * anew from the journal. restore: the compacted topics give back what the journal lost. accept-loss: what the journal
+   * lost is in no whole copy, and only numbers can be passed over. impossible: see `why`.
+   */
+  readonly kind: 'nothing' | 'rewrite' | 'restore' | 'accept-loss' | 'impossible';
+  /** In words. */
+  readonly why: string;
+  readonly seq: number;
+  readonly term: number;
+  /** Decisions to be written, with numbers up to the highest that anybody has seen. */
+  readonly decisions: number;
+  /** Claims to be written, one for each term, above all that anybody has seen. */
+  readonly claims: number;
+  /** Entities that differ between the journal and what would be in force. */
+  readonly entities: number;
+  /** Entities of the compacted topics that would be written. */
+  readonly rewritten: number;
+  readonly foreignRecords: number;
+  readonly witnesses: readonly Witness[];
+}
+
+/** The plan, and what carrying it out needs. */
+export interface Examined {
+  readonly plan: RepairPlan;
+  readonly fold: JournalFold;
+  readonly projections: readonly ProjectedTopic[];
+  /** What shall be in force; `undefined` = what the journal says. */
+  readonly target: { readonly state: ClusterState; readonly table: EntityTable } | undefined;
+  /** In `levee.commands`; -1 = none. */
+  readonly commandsOffset: number;
+  readonly seqMax: number;
+  readonly termMax: number;
+}
+
+const shownMax = 20;
+
+/** Looks at journal, compacted topics and heartbeats; changes nothing. Fails as `Log.tail` does. */
+export async function examineJournal(log: Log, topics: ControlTopics, clock: Clock): Promise<Examined> {
+  const { startOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
+  const { fold } = startOffset > 0 ? { fold: undefined } : await foldJournal(log, topics, clock);
+  const projections = await readProjections(log, topics, clock);
+  if (fold === undefined) throw new JournalStart(topics.journal, startOffset);
+  const { seq, term } = fold.position;
+  const clusterId = fold.position.clusterId ?? clusterIn(projections);
+  const all = [...witnessesOf(topics, projections), ...(await heardWitnesses(log, topics, { clusterId, clock }))];
+  const witnesses = all.filter((witness) => isAhead(witness, fold.position));
+  const seqMax = Math.max(seq, ...witnesses.map((witness) => witness.seq));
+  const termMax = Math.max(term, ...witnesses.map((witness) => witness.term));
+  const checkpoint = newestOf(projections);
+  const position = checkpoint && {
+    ...fold.position,
+    seq: checkpoint.seq,
+    previousSha256: checkpoint.previousSha256,
+    nextOffset: asOffset(checkpoint.journalOffset),
+  };
+  const missing = position && (await missingFrom(log, topics.journal, { position, clock }));
+  const rewritten = differences(fold.table, projections).size;
+  const base = {
+    ...{ seq, term, rewritten, foreignRecords: fold.chain.foreignRecords },
+    ...{ claims: termMax + 1 - term, decisions: seqMax - seq, entities: 0, witnesses: witnesses.slice(0, shownMax) },
+  };
+  const commandsOffset = Math.max(fold.position.commandsOffset, checkpoint?.commandsOffset ?? -1);
+  const found = { fold, projections, commandsOffset, seqMax, termMax, target: undefined };
+  if (witnesses.length === 0 && missing === undefined) {
+    const bad = projections.find(({ damaged }) => damaged !== undefined)?.damaged;
+    if (rewritten === 0 && bad === undefined && checkpoint !== undefined)
+      return {
+        ...found,
+        plan: { ...base, kind: 'nothing', why: 'the journal is whole and the compacted topics agree with it' },
+      };
+    const what = bad === undefined ? `${rewritten} entities differ` : `a record cannot be read: ${bad}`;
+    const why = `the journal is whole; the compacted topics are not what it says (${what})`;
+    return { ...found, plan: { ...base, kind: 'rewrite', why } };
+  }
+  const lost =
+    witnesses[0] === undefined ? (missing ?? '') : seenBy(witnesses.reduce((a, b) => (b.seq > a.seq ? b : a)));
+  const target = targetOf(fold, projections, checkpoint);
+  if (typeof target === 'string') {
+    const why = `the journal has lost its end (${lost}), and no whole copy of it is known: ${target}`;
+    return { ...found, plan: { ...base, kind: 'accept-loss', why } };
+  }
+  const entities = differences(fold.table, target.table).size;
+  const known = checkpoint?.seq ?? 0;
+  if (seqMax > known) {
+    const why = `the journal has lost its end (${lost}); the compacted topics give back everything up to decision ${known}, the others are known by number alone`;
+    return { ...found, target, plan: { ...base, entities, kind: 'accept-loss', why } };
+  }
+  const why = `the journal has lost its end (${lost}); the compacted topics give everything back, as their digest shows`;
+  return { ...found, target, plan: { ...base, entities, kind: 'restore', why } };
+}
+
+/** Nothing can be folded: what the journal said first is gone. */
+export class JournalStart extends Error {
+  override readonly name = 'JournalStart';
+  constructor(journal: string, startOffset: number) {
+    super(
+      `${journal} begins at offset ${startOffset}, not at 0: its first decisions are gone, so nothing can be proven by ` +
+        'it. Restore it from a backup; until then processes go on from the checkpoints behind that offset',
+    );
+  }
+}
+
+/** What the compacted topics say, when they are whole and go on from where the journal ends; else why not. */
+function targetOf(
+  fold: JournalFold,
+  projections: readonly ProjectedTopic[],
+  checkpoint: Checkpoint | undefined,
+): { state: ClusterState; table: EntityTable } | string {
+  if (checkpoint === undefined) return 'the compacted topics have no checkpoint';
+  const table = new EntityTable();
+  const state = new ClusterState();
+  const events: ClusterEvent[] = [];
+  for (const { entities } of projections)
+    for (const [key, { bytes, event, seq }] of entities) {
+      const before = fold.table.get(key);
+      if (seq > 0 && seq <= fold.position.seq && bytes !== undefined && before?.equals(bytes) !== true)
+        return `${key} of decision ${seq} is another one in the journal than in the compacted topics: they are two histories`;
+      if (event === undefined) continue;
+      table.set(key, bytes);
+      events.push(event);
+    }
+  if (checkpoint.seq < fold.position.seq)
+    return 'the compacted topics are older than the journal, and of another history';
+  if (table.digest !== checkpoint.digest) return 'the compacted topics are of different moments';
+  try {
+    for (const event of events.sort((a, b) => a.entity.seq - b.entity.seq)) state.absorb(event);
+    state.settle();
+  } catch (error) {
+    return `the compacted topics contradict each other: ${messageOf(error)}`;
+  }
+  return { state, table };
+}
+
+/** Keys of which `table` says something else than the topics, or than the other table. */
+export function differences(table: EntityTable, other: readonly ProjectedTopic[] | EntityTable): ReadonlySet<string> {
+  const there = new Map<string, Buffer | undefined>();
+  if (other instanceof EntityTable) for (const [key, bytes] of other.entries()) there.set(key, bytes);
+  else for (const { entities } of other) for (const [key, { bytes }] of entities) there.set(key, bytes);
+  const differing = new Set<string>();
+  for (const [key, bytes] of table.entries()) if (there.get(key)?.equals(bytes) !== true) differing.add(key);
+  for (const [key, bytes] of there) if (bytes !== undefined && table.get(key) === undefined) differing.add(key);
+  return differing;
+}
+
+/** Only where each topic has one. */
+function newestOf(projections: readonly ProjectedTopic[]): Checkpoint | undefined {
+  const all = projections.flatMap(({ checkpoint }) => checkpoint ?? []);
+  if (all.length < compactedTopics({} as ControlTopics).length) return undefined;
+  return all.reduce((a, b) => (b.seq > a.seq ? b : a));
+}
+
+function clusterIn(projections: readonly ProjectedTopic[]): string | undefined {
+  for (const { claim } of projections) if (claim !== undefined) return claim.clusterId;
+  return undefined;
+}

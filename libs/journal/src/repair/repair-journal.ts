@@ -1,0 +1,184 @@
+import { draft } from '@levee/cluster';
+import { encode } from '@levee/codec';
+import type { Claim, Decision } from '@levee/events';
+import { assert, asPartition, Failure, type Clock, type NewId } from '@levee/kernel';
+import type { FencedWriter, Log, LogRecord } from '@levee/log';
+import { foldJournal, readProjections } from '../boot';
+import { fillCommands } from '../commands-end';
+import { compactedTopics, type ControlTopics } from '../control-topics';
+import { decisionLimits } from '../decision-batch';
+import { decodeEvent, encodeEvent } from '../event-codec';
+import { claimLink, decisionLink } from '../journal-link';
+import { sha256Of } from '../journal-chain';
+import { putEvent } from '../journal-fold';
+import { checkpointRecord, claimKey, entityRecord, topicOfEntity } from '../projection-records';
+import { masterWriterId } from '../take-over';
+import { witnessLimits } from '../witness';
+import { differences, type Examined } from './plan-repair';
+import { restoreEvents } from './restore-events';
+import { entityKey } from '@levee/cluster';
+import type { Logger } from '@levee/kernel';
+
+export interface RepairWorld {
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly logger: Logger;
+}
+
+const principal = 'levee audit repair';
+const appendBytesMax = 512 * 1024;
+
+/**
+ * Carries out what `examineJournal` found: claims every term up to one above all that was seen, gives every decision
+ * number that was seen and lost to a decision of its own, the last of which brings back the state, reads that back, and
+ * writes the compacted topics anew. Ended anywhere, it goes on when it is given again. Masters stand by meanwhile, since
+ * the journal has not seen yet what its witnesses have.
+ */
+export async function repairJournal(
+  log: Log,
+  topics: ControlTopics,
+  { examined, world }: { readonly examined: Examined; readonly world: RepairWorld },
+): Promise<void> {
+  const { fold, plan } = examined;
+  if (plan.kind === 'nothing' || plan.kind === 'impossible') return;
+  const clusterId = fold.position.clusterId ?? examined.target?.state.clusterId;
+  if (clusterId === undefined)
+    throw new Failure('NOTHING_KNOWN', 'neither journal nor compacted topics name a cluster');
+  if (plan.claims > witnessLimits.termsAheadMax)
+    throw new Failure('LIMIT', `${plan.claims} terms are missing, the limit is ${witnessLimits.termsAheadMax}`);
+  const writer = await log.fencedWriter(masterWriterId(topics));
+  try {
+    const claims = claimsOf(examined, { writer, clusterId, world });
+    const records = claims.map((claim) => ({ key: null, value: encode('Claim', claim), headers: [claimLink(claim)] }));
+    const { decisions, digest } = decisionsOf(examined, world);
+    await appendAll(writer, topics.journal, [...records, ...decisions]);
+    const after = await foldJournal(log, topics, world.clock);
+    const { seq, term } = after.fold.position;
+    if (seq !== examined.seqMax || term !== examined.termMax + 1 || after.fold.digest !== digest)
+      throw new Failure(
+        'REPAIR_INTERRUPTED',
+        `the journal stands at decision ${seq} of term ${term}, not at ${examined.seqMax} of ${examined.termMax + 1}: ` +
+          'somebody else wrote meanwhile. Look again: levee audit repair',
+      );
+    await rewriteCompacted(log, topics, { writer, fold: after.fold, claim: claims.at(-1), world });
+    await fillCommands(log, topics, { commandsOffset: after.fold.position.commandsOffset, logger: world.logger });
+  } finally {
+    await writer.close();
+  }
+}
+
+/** One for each term: none can be skipped. */
+function claimsOf(
+  { fold, termMax }: Examined,
+  of: { readonly writer: FencedWriter; readonly clusterId: string; readonly world: RepairWorld },
+): Claim[] {
+  const { writer, clusterId, world } = of;
+  const { producerId, epoch } = writer;
+  return Array.from({ length: termMax + 1 - fold.position.term }, (_, i) => ({
+    ...{ term: fold.position.term + 1 + i, instance: principal, nonce: world.newId(), producerId, epoch, clusterId },
+    claimedAtMs: world.clock.nowMs(),
+  }));
+}
+
+/** Those without events only take their number; the last one brings the state back, and the last command decided. */
+function decisionsOf(examined: Examined, world: RepairWorld): { decisions: LogRecord[]; digest: string } {
+  const { fold, seqMax, termMax, target, commandsOffset, plan } = examined;
+  const term = termMax + 1;
+  const table = fold.table.draft();
+  const nowMs = world.clock.nowMs();
+  const decisions: LogRecord[] = [];
+  let { previousSha256 } = fold.position;
+  for (let seq = fold.position.seq + 1; seq <= seqMax; seq++) {
+    const isLast = seq === seqMax;
+    const events = isLast && target !== undefined ? encodedRestore(examined, { seq, term }) : [];
+    for (const bytes of events) putEvent(table, decodeEvent(bytes), bytes);
+    const command = {
+      ...{ id: world.newId(), kind: 'RepairJournal', principal, submittedAtMs: nowMs },
+      payload: JSON.stringify({ kind: plan.kind, seqMax, termMax }),
+    };
+    const decision: Decision = {
+      ...{ seq, term, decidedAtMs: nowMs, command, rejectionCode: null, rejectionMessage: null, events },
+      commandOffset: isLast && commandsOffset > fold.position.commandsOffset ? commandsOffset : -1,
+      ...{ stateDigest: table.digest, previousSha256 },
+    };
+    const value = encode('Decision', decision);
+    previousSha256 = sha256Of(value);
+    decisions.push({ key: null, value, headers: [decisionLink(decision)] });
+  }
+  return { decisions, digest: table.digest };
+}
+
+/** The bytes that the compacted topics hold, and removals; replayed on a draft before anything is written. */
+function encodedRestore({ fold, target }: Examined, stamp: { readonly seq: number; readonly term: number }): Buffer[] {
+  assert(target !== undefined, 'there is a state to restore');
+  const trial = draft(fold.state);
+  const encoded = restoreEvents(fold.state, target.state, stamp).map((event) => {
+    const isEntity = event.kind !== 'removed' && event.entity.change !== 'Repaired';
+    const bytes = (isEntity ? target.table.get(entityKey(event)) : undefined) ?? encodeEvent(event);
+    trial.evolve(decodeEvent(bytes));
+    return bytes;
+  });
+  const size = encoded.reduce((sum, { length }) => sum + length, 0);
+  if (size > decisionLimits.decisionBytesMax)
+    throw new Failure(
+      'TOO_LARGE',
+      `what has to be restored takes ${size} bytes, one decision may have ${decisionLimits.decisionBytesMax}: restore ` +
+        'the journal from a backup',
+    );
+  return encoded;
+}
+
+async function rewriteCompacted(
+  log: Log,
+  topics: ControlTopics,
+  of: {
+    readonly writer: FencedWriter;
+    readonly fold: Awaited<ReturnType<typeof foldJournal>>['fold'];
+    readonly claim: Claim | undefined;
+    readonly world: RepairWorld;
+  },
+): Promise<void> {
+  const { writer, fold, claim, world } = of;
+  const projections = await readProjections(log, topics, world.clock);
+  const { seq, term, previousSha256, commandsOffset, nextOffset: journalOffset } = fold.position;
+  const keys = new Set(differences(fold.table, projections));
+  for (const { unreadable } of projections)
+    for (const key of unreadable.keys()) if (/^[a-z]+\//.test(key) || key === 'cluster') keys.add(key);
+  const names = compactedTopics(topics);
+  const byTopic = new Map<string, LogRecord[]>(names.map((name) => [name, []]));
+  if (claim !== undefined)
+    for (const records of byTopic.values()) records.push({ key: Buffer.from(claimKey), value: encode('Claim', claim) });
+  for (const key of keys)
+    byTopic.get(topicOfEntity(topics, key))?.push(entityRecord(key, { bytes: fold.table.get(key), seq, term }));
+  for (const [topic, records] of byTopic) {
+    const writtenAtMs = world.clock.nowMs();
+    const checkpoint = {
+      topic,
+      seq,
+      term,
+      digest: fold.digest,
+      journalOffset,
+      previousSha256,
+      commandsOffset,
+      writtenAtMs,
+    };
+    await appendAll(writer, topic, [...records, checkpointRecord(checkpoint)]);
+  }
+}
+
+async function appendAll(writer: FencedWriter, topic: string, records: readonly LogRecord[]): Promise<void> {
+  let part: LogRecord[] = [];
+  let bytes = 0;
+  const flush = async (): Promise<void> => {
+    if (part.length > 0) await writer.append(topic, asPartition(0), part);
+    part = [];
+    bytes = 0;
+  };
+  for (const record of records) {
+    const size = record.value?.length ?? 0;
+    if (bytes + size > appendBytesMax || part.length >= decisionLimits.batchCommandsMax) await flush();
+    part.push(record);
+    bytes += size;
+  }
+  await flush();
+}
