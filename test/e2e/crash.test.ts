@@ -55,6 +55,8 @@ describe.each(logs)('kill -9 on %s', (name, env, rounds) => {
         const stop = { now: false };
         const writing = ledger.write(client, stop);
         await new Promise((resolve) => setTimeout(resolve, 300 + random() * 1200));
+        const before = acknowledged;
+        await eventually('a write is acknowledged', () => ledger.acknowledgedWrites > before);
         await levee.end('SIGKILL');
         stop.now = true;
         client.disconnect();

@@ -34,7 +34,7 @@ describe('nodes that die and namespaces that go', () => {
     dir = scratchFolder('node-failure');
     cluster = await ClusterProcess.start(['--brokers', brokers, '--dir', dir, '--partitions', '2', '--chunks', '2'], {
       LEVEE_TOPIC_PREFIX: `failure${process.pid}`,
-      LEVEE_LOST_AFTER: '8s',
+      LEVEE_LOST_AFTER: '12s',
       LEVEE_UNITS: '24x64MiB:leveldb',
     });
     await create();
