@@ -152,7 +152,9 @@ export class FeedTail {
         records: whole && from === 0 ? records : records.slice(from, to),
       };
       const before = this.under;
-      this.hand(piece, { atEndMs: whole && complete ? askedMs : undefined, trouble });
+      // Behind the end only one waits, whatever its size.
+      const bytes = atEnd ? bytesOf(piece) : 0;
+      this.hand(piece, bytes, { atEndMs: whole && complete ? askedMs : undefined, trouble });
       this.at = at = next;
       // One piece is prepared while the one before is written: that bounds what waits in memory. At the end they are
       // small and come one by one, so some more may wait.
@@ -169,9 +171,7 @@ export class FeedTail {
     return pieces >= nodeLimits.applyPiecesMax || bytes >= nodeLimits.applyBytesMax;
   }
 
-  private hand(piece: LogBatch, end: End): void {
-    let bytes = 0;
-    for (const { key, value } of piece.records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  private hand(piece: LogBatch, bytes: number, end: End): void {
     const { unapplied } = this;
     unapplied.pieces++;
     unapplied.bytes += bytes;
@@ -279,6 +279,12 @@ interface Work {
 interface End {
   readonly atEndMs: number | undefined;
   readonly trouble: string | undefined;
+}
+
+function bytesOf({ records }: LogBatch): number {
+  let bytes = 0;
+  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  return bytes;
 }
 
 function withheldProblem({ partition, endOffset, withheldTo }: LogBatch): string | undefined {

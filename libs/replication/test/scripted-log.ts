@@ -37,8 +37,10 @@ export class ScriptedLog {
   answersWaitMs = 0;
   /** Where tails began, in order, also those that only look at the Genesis. */
   readonly begun: LogPosition[] = [];
-  /** Followed now. */
-  followed = 0;
+  /** Where each tail stands now. */
+  private readonly tails = new Map<object, number>();
+  /** How late a tail that waits hears of what happened. */
+  lateMs: () => number = () => 0;
   /** Every tail that asks for more fails once with this. */
   private failure: { readonly error: LogFailure; number: number } | undefined;
   private failures = 0;
@@ -54,8 +56,23 @@ export class ScriptedLog {
     return this as unknown as Log;
   }
 
+  /** Tails now. */
+  get followed(): number {
+    return this.tails.size;
+  }
+
+  /** The furthest that any tail has come. */
+  get furthest(): number {
+    return Math.max(0, ...this.tails.values());
+  }
+
   get end(): number {
     return this.records.length;
+  }
+
+  /** Of the record before `offset`. */
+  epochAt(offset: number): number {
+    return this.records[offset - 1]?.epoch ?? -1;
   }
 
   put(key: string, value: string | Buffer): void {
@@ -120,7 +137,8 @@ export class ScriptedLog {
     let { nextOffset: at, leaderEpoch }: { nextOffset: number; leaderEpoch: number } = from;
     let known = this.failures;
     let first = true;
-    this.followed++;
+    const self = {};
+    this.tails.set(self, at);
     try {
       for (;;) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -140,11 +158,12 @@ export class ScriptedLog {
         first = false;
         leaderEpoch = some.at(-1)?.epoch ?? leaderEpoch;
         at += some.length;
+        this.tails.set(self, at);
         const endAskedMs = performance.now() - this.answersWaitMs;
         yield { ...this.batch(at - some.length, at), leaderEpoch, endAskedMs };
       }
     } finally {
-      this.followed--;
+      this.tails.delete(self);
     }
   }
 
@@ -170,14 +189,19 @@ export class ScriptedLog {
   /** Until something happens, or for `idleMs`. */
   private next(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const wake = (): void => {
+      const goOn = (): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
+        signal.removeEventListener('abort', goOn);
         resolve();
       };
-      const timer = setTimeout(wake, this.idleMs);
-      this.wakes.push(wake);
-      signal.addEventListener('abort', wake);
+      const timer = setTimeout(goOn, this.idleMs);
+      this.wakes.push(() => {
+        const lateMs = this.lateMs();
+        if (lateMs === 0) return goOn();
+        clearTimeout(timer);
+        setTimeout(goOn, lateMs);
+      });
+      signal.addEventListener('abort', goOn);
     });
   }
 }
