@@ -122,6 +122,8 @@ export class FeedTail {
   }
 
   private async take(batch: LogBatch, askedMs: number): Promise<void> {
+    // What was under way when its members went to another tail, or away: nobody may join one that ends.
+    if (this.members.size === 0 || this.stopping.signal.aborted) return;
     const { logClock, partition } = this.feed.options;
     const { records, leaderEpoch } = batch;
     const begun = this.at as FeedPlace;

@@ -55,6 +55,17 @@ describe('the feed of a partition', () => {
     await until('the last record', () => slow.at === log.end && fresh.at === log.end);
   });
 
+  it('replicas whose tails are answered together share one of them, and none is forgotten', async () => {
+    for (let i = 0; i < 50; i++) log.put(`k${i}`, 'v');
+    log.batchRecordsMax = 1;
+    const members = await Promise.all(['a', 'b', 'c', 'd'].map((name) => FedReplica.open(name)));
+    for (const member of members) feed.attach(member);
+    await until('the end', () => members.every(({ at }) => at === log.end));
+    await until('one tail for all', () => log.followed === 1);
+    log.put('last', 'v');
+    await until('the last record', () => members.every(({ at }) => at === log.end));
+  });
+
   it('a log that was cut between two replicas and grew again: the one that saw more hears of it (I2, I13)', async () => {
     for (let i = 0; i < 100; i++) log.put(`k${i}`, 'before');
     const ahead = await atTheEnd('ahead');

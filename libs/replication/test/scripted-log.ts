@@ -45,6 +45,7 @@ export class ScriptedLog {
   private failure: { readonly error: LogFailure; number: number } | undefined;
   private failures = 0;
   private closed = false;
+  private turnOfAll: Promise<void> | undefined;
   private wakes: (() => void)[] = [];
 
   constructor(private readonly nowMs: () => number = () => Date.now()) {
@@ -141,7 +142,7 @@ export class ScriptedLog {
     this.tails.set(self, at);
     try {
       for (;;) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await this.turn();
         if (signal.aborted || this.closed) return;
         if (this.failure !== undefined && this.failure.number > known) {
           known = this.failure.number;
@@ -184,6 +185,17 @@ export class ScriptedLog {
 
   private wake(): void {
     for (const wake of this.wakes.splice(0)) wake();
+  }
+
+  /** All tails that wait for their turn have it together, as those of one answer of a broker. */
+  private turn(): Promise<void> {
+    this.turnOfAll ??= new Promise((resolve) =>
+      setImmediate(() => {
+        this.turnOfAll = undefined;
+        resolve();
+      }),
+    );
+    return this.turnOfAll;
   }
 
   /** Until something happens, or for `idleMs`. */
