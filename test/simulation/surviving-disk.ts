@@ -173,6 +173,8 @@ export class SurvivingDisk {
         return Promise.resolve().then(() => unit && look(place, unit));
       },
       oldestCheckMs: () => undefined,
+      checkProgress: () => undefined,
+      stopChecks: () => undefined,
       reformat: async (format, free) => {
         const open = [...units].find(([place, { db }]) => db !== undefined && free.some((unit) => isUpTo(place, unit)));
         if (open !== undefined) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${open[0]} is open: close it first`);

@@ -19,6 +19,7 @@ import type { FastifyRequest } from 'fastify';
 import { Commands } from './commands';
 import { Doctor } from './doctor';
 import { found, refusal } from './found';
+import { FilesOfNodes } from './node-files';
 import { keyOf } from './raw-url';
 import { jsonBody, wholeNumber } from './request-choices';
 
@@ -26,6 +27,8 @@ import { jsonBody, wholeNumber } from './request-choices';
 @ApiTags('cluster')
 @Controller('v1')
 export class ClusterController {
+  private readonly files = new FilesOfNodes();
+
   constructor(
     private readonly portal: Portal,
     private readonly keyValue: KeyValue,
@@ -35,7 +38,7 @@ export class ClusterController {
 
   @Get('status')
   @ApiOperation({ summary: 'Master, nodes, namespaces and positions as this portal sees them' })
-  status() {
+  async status() {
     const { view, config } = this.portal;
     const { state } = view;
     return {
@@ -47,14 +50,17 @@ export class ClusterController {
       counts: state.counts,
       /** No master, and plans that wait for others for too long: `levee doctor` and `levee plan show` have more. */
       alarms: [...this.journalAlarm(), ...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())],
-      nodes: viewNodes(state).map(({ node, units, replicas }) => ({
-        nodeId: node.nodeId,
-        state: node.state,
-        cordoned: node.cordoned,
-        maintenanceUntil: this.doctor.maintenanceUntil(node.nodeId),
-        units,
-        replicas,
-      })),
+      nodes: await Promise.all(
+        viewNodes(state).map(async ({ node, units, replicas }) => ({
+          nodeId: node.nodeId,
+          state: node.state,
+          cordoned: node.cordoned,
+          maintenanceUntil: this.doctor.maintenanceUntil(node.nodeId),
+          units,
+          replicas,
+          files: node.state === 'up' ? await this.files.of(node.nodeId, node.httpAddress) : null,
+        })),
+      ),
       namespaces: viewNamespaces(state).map(({ name, state: is, partitions, chunks, replicas }) => {
         const store = this.portal.store.namespace(name);
         const routeVersion = store?.table?.version ?? null;

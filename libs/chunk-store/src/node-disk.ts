@@ -1,7 +1,7 @@
 import type { ReplicaDatabase } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
 import type { SetAside } from './set-aside';
-import type { UnitScrub } from './unit-checks';
+import type { CheckProgress, UnitScrub } from './unit-checks';
 import type { ClearedUnit, UnitFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
 
@@ -44,6 +44,10 @@ export interface NodeDisk {
   readonly setAsides: readonly SetAside[];
   /** Looks at files of an open unit again. `undefined` when there are none; REPLICA_DAMAGED when one is damaged. */
   scrub(unitId: string, generation: number, wanted: UnitScrub): Promise<FilesChecked | undefined>;
+  /** How far the files of a unit are proven that waits to be opened; `undefined` when none are being checked. */
+  checkProgress(unitId: string, generation: number): CheckProgress | undefined;
+  /** Units that still wait for their check are not opened any more: the process ends. */
+  stopChecks(): void;
   /** Nothing of an open unit was looked at longer ago (monotonic ms); `undefined` where there is nothing to look at. */
   oldestCheckMs(unitId: string, generation: number): number | undefined;
   /**

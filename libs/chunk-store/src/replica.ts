@@ -45,7 +45,8 @@ export class Replica {
   private readonly reusesBuffers: boolean;
   private scratch = Buffer.allocUnsafe(64 * 1024);
   private queue: Promise<void> = Promise.resolve();
-  private failed: unknown;
+  /** Why no write is taken any more, whoever handed in the one that failed; `undefined` while all succeed. */
+  failure: unknown;
   private closed = false;
   private readonly cache: ValueCache | undefined;
   private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
@@ -288,7 +289,7 @@ export class Replica {
     if (this.closed) return this.queue.catch(() => undefined);
     this.closed = true;
     await this.queue.catch(() => undefined);
-    if (this.failed === undefined) {
+    if (this.failure === undefined) {
       const writer = this.db.batch();
       for (const { log, current } of this.places.values())
         if (current.nextOffset > log.stagedPosition.nextOffset) log.stage(writer, current, 128);
@@ -317,9 +318,9 @@ export class Replica {
   }
 
   private throwIfUnusable(): void {
-    if (this.failed !== undefined)
+    if (this.failure !== undefined)
       throw new ChunkStoreFailure('REPLICA_CLOSED', `a write of ${this.identity.chunkId} failed before`, {
-        cause: this.failed,
+        cause: this.failure,
       });
     if (this.closed) throw new ChunkStoreFailure('REPLICA_CLOSED', `the replica of ${this.identity.chunkId} is closed`);
   }
@@ -374,7 +375,7 @@ export class Replica {
   private markComplete(place: PartitionPlace, completeAtMs: number): void {
     if (completeAtMs <= place.current.completeAtMs) return;
     place.current = { ...place.current, completeAtMs };
-    if (completeAtMs - place.lastPersistMs < completeAtPersistMs || this.closed || this.failed !== undefined) return;
+    if (completeAtMs - place.lastPersistMs < completeAtPersistMs || this.closed || this.failure !== undefined) return;
     place.lastPersistMs = completeAtMs;
     const writer = this.db.batch();
     place.log.stageCompleteAt(writer, completeAtMs);
@@ -383,11 +384,11 @@ export class Replica {
 
   private enqueue(write: () => Promise<void>): Promise<void> {
     const done = this.queue.then(async () => {
-      if (this.failed !== undefined) this.throwIfUnusable();
+      if (this.failure !== undefined) this.throwIfUnusable();
       try {
         await write();
       } catch (error) {
-        this.failed ??= error;
+        this.failure ??= error;
         throw error;
       }
     });

@@ -70,7 +70,8 @@ function byAge(a: string, b: string): number {
   return Number(a.slice(-6)) - Number(b.slice(-6));
 }
 
-async function bytesIn(path: string): Promise<number> {
+/** Of the files of a folder. */
+export async function bytesIn(path: string): Promise<number> {
   const names = (await readdir(path).catch(ignoreMissing)) ?? [];
   let sum = 0;
   for (const name of names) sum += (await stat(join(path, name)).catch(ignoreMissing))?.size ?? 0;

@@ -8,19 +8,21 @@ import type { ReaderThread } from './snapshot/reader-thread';
 export type FileChecker = (location: string, what: PacedCheck) => Promise<FilesChecked>;
 
 /** Without a pace: as fast as can be. */
-export type PacedCheck = FilesToCheck & { readonly pace?: Pace };
+export type PacedCheck = FilesToCheck & { readonly pace?: Pace; readonly signal?: AbortSignal };
 
-export const checkHere: FileChecker = (location, { pace, ...what }) => checkFiles(location, what, pace ?? systemClock);
+export const checkHere: FileChecker = (location, { pace, signal, ...what }) =>
+  checkFiles(location, what, pace ?? systemClock, signal);
 
 /** In the reader thread; here when there is none to be had. What waits to be served is checked at full speed. */
 export function checkIn(thread: ReaderThread | undefined): FileChecker {
   if (thread === undefined) return checkHere;
-  return async (location, { pace, ...what }) => {
+  return async (location, all) => {
+    const { pace, signal, ...what } = all;
     try {
-      return await thread.check(location, what, async (bytes) => pace?.giveWay?.(bytes));
+      return await thread.check(location, what, async (bytes) => pace?.giveWay?.(bytes), signal);
     } catch (error) {
       if (failureCode(error) !== 'READER_GONE') throw error;
-      return checkFiles(location, what, pace ?? systemClock);
+      return checkHere(location, all);
     }
   };
 }
@@ -31,6 +33,26 @@ export interface UnitScrub {
   readonly sinceMs: number;
   readonly tablesMax: number;
   readonly pace: Pace;
+}
+
+/** How far the check of a unit is that waits to be opened. */
+export interface CheckProgress {
+  readonly bytes: number;
+  readonly bytesTotal: number;
+}
+
+/** Counts what a check has read; it gives way to everything else after each slice. */
+export class CountingPace implements Pace {
+  bytes = 0;
+
+  monotonicMs(): number {
+    return systemClock.monotonicMs();
+  }
+
+  async giveWay(bytes: number): Promise<void> {
+    this.bytes += bytes;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
 
 /** When each file of a unit that is open was last proven to be what was written. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { assert, type Clock, failureCode } from '@levee/kernel';
 import { systemClock } from '@levee/log';
@@ -15,10 +15,18 @@ import {
 } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
 import type { JournalSeenOnDisk, NodeDisk } from './node-disk';
-import { type SetAside, SetAsides } from './set-aside';
-import { checkHere, type FileChecker, UnitChecks, type UnitScrub } from './unit-checks';
+import { bytesIn, type SetAside, SetAsides } from './set-aside';
+import {
+  checkHere,
+  type CheckProgress,
+  CountingPace,
+  type FileChecker,
+  UnitChecks,
+  type UnitScrub,
+} from './unit-checks';
 import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
+import { clearUpTo, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 
 export interface UnitDiskOptions {
@@ -47,6 +55,8 @@ export class UnitDisk implements NodeDisk {
   private readonly open = new Map<string, ReplicaDatabase>();
   private readonly budgets = new Map<string, EngineBudget>();
   private readonly checks = new Map<string, UnitChecks>();
+  private readonly checking = new Map<string, { readonly pace: CountingPace; readonly bytesTotal: number }>();
+  private readonly stopping = new AbortController();
   private readonly check: FileChecker;
   private seen: JournalSeenOnDisk | undefined;
   private readonly clock: Clock;
@@ -233,6 +243,15 @@ export class UnitDisk implements NodeDisk {
     return found;
   }
 
+  checkProgress(unitId: string, generation: number): CheckProgress | undefined {
+    const found = this.checking.get(this.place(unitId, generation));
+    return found && { bytes: Math.min(found.pace.bytes, found.bytesTotal), bytesTotal: found.bytesTotal };
+  }
+
+  stopChecks(): void {
+    this.stopping.abort();
+  }
+
   oldestCheckMs(unitId: string, generation: number): number | undefined {
     return this.checks.get(this.place(unitId, generation))?.oldestMs;
   }
@@ -268,7 +287,7 @@ export class UnitDisk implements NodeDisk {
     const openings = await owner.fatalOpenings();
     owner.throwIfFatal(openings);
     // [safety] Before LevelDB sees it: what it makes of a damaged database destroys the evidence, or ends the process.
-    const checked = stage === 'new' ? undefined : await this.check(path, { state: 'closed' });
+    const checked = stage === 'new' ? undefined : await this.checkClosed(place, path);
     const open = async (): Promise<ReplicaDatabase> => {
       await owner.opening();
       const db = await this.openWithShare(place, path, stage === 'new').finally(() => owner.opened());
@@ -281,6 +300,14 @@ export class UnitDisk implements NodeDisk {
     const opened = await db;
     this.checks.set(place, new UnitChecks(checked, this.clock.monotonicMs()));
     return opened;
+  }
+
+  private async checkClosed(place: string, path: string): Promise<FilesChecked> {
+    const { signal } = this.stopping;
+    if (signal.aborted) throw new ChunkStoreFailure('REPLICA_CLOSED', `${place} is not opened: the process ends`);
+    const pace = new CountingPace();
+    this.checking.set(place, { pace, bytesTotal: await bytesIn(path) });
+    return this.check(path, { state: 'closed', pace, signal }).finally(() => this.checking.delete(place));
   }
 
   private async openWithShare(place: string, path: string, create: boolean): Promise<ReplicaDatabase> {
@@ -311,13 +338,6 @@ export class UnitDisk implements NodeDisk {
 /** Two that a log may hold when it is written anew, and two to go on with. */
 const roomInBuffers = 4;
 
-/** `n1/u03` -> `u03`. */
-function unitFolder(unitId: string): string {
-  const name = unitId.slice(unitId.lastIndexOf('/') + 1);
-  assert(/^[A-Za-z0-9_-]+$/.test(name), `I10: '${unitId}' is no unit id`);
-  return name;
-}
-
 /** The lock holds nothing: a damaged one is made anew. */
 async function lockOf(folder: string): Promise<ReplicaDatabase> {
   const path = join(folder, 'lock');
@@ -328,31 +348,6 @@ async function lockOf(folder: string): Promise<ReplicaDatabase> {
     await rm(path, { recursive: true, force: true });
     return openFolderLock(path);
   }
-}
-
-/** Removes every generation of a unit up to the one given, and what is left of others that were being removed. */
-async function clearUpTo(folder: string, { unitId, generation }: ClearedUnit): Promise<void> {
-  const path = join(folder, 'units', unitFolder(unitId));
-  const names = (await readdir(path).catch(ignoreMissing)) ?? [];
-  for (const name of names) {
-    const found = /^g(\d+)(\.cleared|\.owner|\.opening)?$/.exec(name);
-    if (found === null || Number(found[1]) > generation) continue;
-    if (found[2] === '.owner' || found[2] === '.opening') {
-      // Of a generation whose folder is there it goes last.
-      if (!names.includes(`g${found[1]}`)) await rm(join(path, name), { force: true });
-      continue;
-    }
-    const doomed = join(path, `g${found[1]}.cleared`);
-    if (found[2] === undefined) {
-      await new UnitOwner(join(path, name)).givenUp();
-      await rm(doomed, { recursive: true, force: true });
-      await rename(join(path, name), doomed);
-    }
-    await rm(doomed, { recursive: true, force: true });
-    for (const word of ['owner', 'opening']) await rm(join(path, `g${found[1]}.${word}`), { force: true });
-  }
-  // Stays while it holds a higher generation.
-  await rmdir(path).catch(() => undefined);
 }
 
 async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: number): Promise<UnitSpec[]> {

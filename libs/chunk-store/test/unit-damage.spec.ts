@@ -1,7 +1,17 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseUnitSpecs, setAsideLimits, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+import {
+  checkIn,
+  type FileChecker,
+  parseUnitSpecs,
+  ReaderThread,
+  setAsideLimits,
+  UnitDisk,
+  type UnitDiskOptions,
+} from '@levee/chunk-store';
+import { silentLogger } from '@levee/kernel';
+import { systemClock, systemTimers } from '@levee/log';
 
 const k = (text: string): Buffer => Buffer.from(text);
 
@@ -134,6 +144,40 @@ describe('a unit whose files are not what was written (I19)', () => {
     changeTable();
     await expect(look(Infinity)).rejects.toMatchObject(damaged(/\.ldb/));
     expect(await disk.scrub('n1/u02', 1, { sinceMs: Infinity, tablesMax: 1, pace })).toBeUndefined();
+  });
+
+  it('is checked in the reader thread where there is one, which says how far it is and can be stopped', async () => {
+    await filled();
+    await disk.close();
+    const execArgv = ['--require', join(__dirname, '../../../test/support/ts-thread.cjs')];
+    const thread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger: silentLogger, execArgv });
+    try {
+      const seen: unknown[] = [];
+      const checker = checkIn(thread);
+      const checkFiles: FileChecker = (location, { pace, ...what }) =>
+        checker(location, {
+          ...what,
+          pace: {
+            monotonicMs: () => 0,
+            giveWay: async (bytes) => {
+              seen.push(disk.checkProgress('n1/u01', 1));
+              await pace?.giveWay?.(bytes);
+            },
+          },
+        });
+      await open({ checkFiles });
+      await disk.openUnit('n1/u01', 1);
+      const whole = { bytes: expect.any(Number) as number, bytesTotal: expect.any(Number) as number };
+      expect(seen[0]).toEqual(whole);
+      expect(disk.checkProgress('n1/u01', 1)).toBeUndefined();
+      await disk.closeUnit('n1/u01', 1);
+      changeTable();
+      await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/\.ldb/));
+      disk.stopChecks();
+      await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject({ code: 'REPLICA_CLOSED' });
+    } finally {
+      await thread.close();
+    }
   });
 
   it('a lock that is damaged is made anew; it holds nothing', async () => {

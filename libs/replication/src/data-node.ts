@@ -239,6 +239,7 @@ export class DataNode {
     if (this.closed) return;
     this.closed = true;
     this.problem = 'stopping';
+    this.disk?.stopChecks();
     this.diskGauge.stop();
     this.endDecisions();
     this.logTime.stop();

@@ -34,7 +34,6 @@ export class HostedReplica implements FeedMember {
   private complete = false;
   /** The disk took no more, whatever room the unit has. */
   private refused = false;
-  /** What is in its unit is not what was written. */
   private filesDamaged = false;
   private work: Promise<void> = Promise.resolve();
   private cancelRetry: () => void = () => undefined;
@@ -173,6 +172,7 @@ export class HostedReplica implements FeedMember {
   advanced(partition: Partition, atEndMs: number | undefined): void {
     const place = this.places.at(partition);
     if (place === undefined || this.state !== 'following') return;
+    if (this.current?.failure !== undefined) return this.failed(this.current.failure);
     place.trouble = undefined;
     if (!this.full) this.problem = undefined;
     if (atEndMs !== undefined) place.atEndMs = Math.max(atEndMs, place.atEndMs ?? atEndMs);
@@ -248,8 +248,8 @@ export class HostedReplica implements FeedMember {
   mustRebuild(reason: string, damaged = false): void {
     this.filesDamaged ||= damaged;
     if (this.state === 'closed' || this.state === 'rebuilding') return;
-    const { unitId } = this.assignment;
-    this.world.logger.warn({ chunkId: this.chunkId, unitId, reason }, 'rebuilding a replica from the log');
+    const { chunkId, unitId } = this.identity;
+    this.world.logger.warn({ chunkId, unitId, reason }, 'rebuilding a replica from the log');
     this.complete = false;
     this.state = 'rebuilding';
     this.problem = reason;

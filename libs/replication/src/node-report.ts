@@ -16,7 +16,8 @@ export function replicasAndFiles(
     const { unitId, generation } = each.identity;
     const checkedAtMs = disk?.oldestCheckMs(unitId, generation);
     const checkedMs = checkedAtMs === undefined ? null : Math.round(nowMonotonicMs - checkedAtMs);
-    return { ...describeReplica(each, nowMonotonicMs), checkedMs };
+    const checking = disk?.checkProgress(unitId, generation) ?? null;
+    return { ...describeReplica(each, nowMonotonicMs), checkedMs, checking };
   });
   return { replicas, setAside: disk?.setAsides ?? [] };
 }

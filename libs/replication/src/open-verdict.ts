@@ -20,5 +20,7 @@ export function openVerdict(error: unknown): OpenVerdict {
 function todoOf(error: unknown, code: string | undefined): OpenVerdict['todo'] {
   if (code === 'REPLICA_DAMAGED') return 'rebuild';
   if (code === 'DISK_FULL' || code === 'DISK_REFUSES') return 'standStill';
-  return error instanceof ChunkStoreFailure && code !== 'DISK_IN_USE' ? 'stuck' : 'again';
+  // In use for now, or the process ends.
+  if (code === 'DISK_IN_USE' || code === 'REPLICA_CLOSED') return 'again';
+  return error instanceof ChunkStoreFailure ? 'stuck' : 'again';
 }

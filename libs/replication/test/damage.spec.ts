@@ -180,6 +180,14 @@ describe('damage in the files of a replica (I19)', () => {
     await healed();
   });
 
+  it('a write of which nobody waits for the end is damage as well: the replica does not serve on', async () => {
+    const { host } = cluster.nodes.get('n1')!.serving()!;
+    const [hosted] = [...host.all];
+    disk.bent = 'batch';
+    await expect(hosted!.replica.writeCompleteness()).rejects.toThrow();
+    await healed();
+  });
+
   it('a read that waits for a position and meets damage then is answered too', async () => {
     const { offset } = await cluster.append(ns, 'before', 'x');
     const reading = cluster.read('n1', ns, ['key 1'], { minOffset: offset + 2 });

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ChunkStoreFailure } from '../chunk-store-failure';
 import { ignoreMissing } from '../durable-file';
 import { Breather, type Pace } from '../breather';
 import { damagedFile } from './damaged-file';
@@ -35,6 +36,7 @@ export async function checkFiles(
   folder: string,
   { state, skip, tablesMax, logs = true }: FilesToCheck,
   pace: Pace,
+  signal?: AbortSignal,
 ): Promise<FilesChecked> {
   const manifest = await manifestOf(folder);
   const known = new Set(skip);
@@ -44,6 +46,7 @@ export async function checkFiles(
   const seen = async (count: number): Promise<void> => {
     bytes += count;
     if (breather.tired(512, count)) await breather.breathe();
+    if (signal?.aborted === true) throw new ChunkStoreFailure('REPLICA_CLOSED', `the check of ${folder} was ended`);
   };
   try {
     if (logs) await checkLogs(folder, manifest, state, seen);

@@ -74,12 +74,20 @@ export class ReaderThread {
   }
 
   /** As `checkFiles`, behind everything asked before. */
-  async check(location: string, what: FilesToCheck, over: SliceOver): Promise<FilesChecked> {
+  async check(
+    location: string,
+    what: FilesToCheck,
+    over: SliceOver,
+    signal: AbortSignal | undefined,
+  ): Promise<FilesChecked> {
     const reading = ++this.lastReading;
+    const stop = (): void => void this.closeReading(reading);
     this.onSlice(reading, over);
+    signal?.addEventListener('abort', stop, { once: true });
     try {
       return (await this.ask({ kind: 'check', reading, location, what })) as FilesChecked;
     } finally {
+      signal?.removeEventListener('abort', stop);
       this.slices.delete(reading);
     }
   }

@@ -2,6 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { assert, failureCode, messageOf } from '@levee/kernel';
+import { damageOf } from '../damage';
 import { readerLimits, type FromReader, type ToReader } from './reader-messages';
 import { Readings } from './readings';
 
@@ -23,7 +24,11 @@ port.on('message', (message: ToReader) => {
   const { id, request } = message;
   readings.answer(request).then(
     ({ value, transfer }) => port.postMessage({ to: 'answer', id, value } satisfies FromReader, transfer),
-    (error: unknown) => send({ to: 'failure', id, code: failureCode(error), message: messageOf(error) }),
+    (error: unknown) => {
+      // The engine's own codes do not pass between threads: what they mean does.
+      const found = damageOf(error) ?? error;
+      send({ to: 'failure', id, code: failureCode(found), message: messageOf(found) });
+    },
   );
 });
 

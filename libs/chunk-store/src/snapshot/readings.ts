@@ -10,6 +10,8 @@ import { type OpenRequest, readerLimits, type ReadBlock, type ReaderRequest } fr
 import { viewOf } from './replica-view';
 import { type CopySource, digestOf, type DigestSource } from './snapshot-reader';
 
+type Check = Pick<Reading, 'slices' | 'stopping'>;
+
 interface Reading {
   readonly location: string;
   readonly source: CopySource | DigestSource;
@@ -26,12 +28,12 @@ interface Answer {
 export class Readings {
   private readonly databases = new Map<string, Promise<ReplicaDatabase>>();
   private readonly readings = new Map<number, Reading>();
-  private readonly checks = new Map<number, Slices>();
+  private readonly checks = new Map<number, Check>();
 
   constructor(private readonly sliceOver: (reading: number, bytes: number) => void) {}
 
   goOn(reading: number): void {
-    (this.readings.get(reading)?.slices ?? this.checks.get(reading))?.goOn();
+    (this.readings.get(reading) ?? this.checks.get(reading))?.slices.goOn();
   }
 
   async answer(request: ReaderRequest): Promise<Answer> {
@@ -91,8 +93,9 @@ export class Readings {
 
   private async check(reading: number, location: string, what: FilesToCheck): Promise<FilesChecked> {
     const slices = new Slices((bytes) => this.sliceOver(reading, bytes));
-    this.checks.set(reading, slices);
-    return checkFiles(location, what, slices).finally(() => this.checks.delete(reading));
+    const stopping = new AbortController();
+    this.checks.set(reading, { slices, stopping });
+    return checkFiles(location, what, slices, stopping.signal).finally(() => this.checks.delete(reading));
   }
 
   private reading(id: number): Reading {
@@ -110,6 +113,9 @@ export class Readings {
   }
 
   private async close(id: number): Promise<void> {
+    const check = this.checks.get(id);
+    check?.stopping.abort();
+    check?.slices.end();
     const found = this.readings.get(id);
     if (found === undefined) return;
     this.readings.delete(id);

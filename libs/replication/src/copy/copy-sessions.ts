@@ -78,6 +78,9 @@ export class CopySessions {
       this.counts.opened++;
       this.watch(copyId, open);
       return { copyId, positions: copy.positions, bytesEstimate: copyBytesEstimate(replica, range) };
+    } catch (error) {
+      if (hosted.damagedBy(error)) throw damageOf(error);
+      throw error;
     } finally {
       this.opening--;
     }
