@@ -1,0 +1,222 @@
+import { asOffset, asPartition, failureCode } from '@levee/kernel';
+import { EmbeddedLog } from '@levee/log-embedded';
+import { dice, full, seed } from '../../../test/support/seed';
+import { encodeFreshEntry } from '../src/entry';
+import { entryKey } from '../src/keys';
+import { FileStore } from '../src/store/file-store';
+import { encodeFrame } from '../src/store/journal-frames';
+import type { AppendFile, LogFiles } from '../src/store/log-files';
+import { put } from '../src/store/log-store';
+import { CrashFiles } from './crash-files';
+
+const p0 = asPartition(0);
+const limits = { journalBytes: 4000, rejournalBytes: 1000 };
+const record = (key: string, value: string | Buffer): { key: Buffer; value: Buffer } => ({
+  key: Buffer.from(key),
+  value: Buffer.from(value as string),
+});
+
+const storeOn = (files: LogFiles, isNew: boolean): FileStore => new FileStore(files, { isNew, limits });
+
+async function values(log: EmbeddedLog, topic = 't'): Promise<Map<number, string>> {
+  const [{ endOffset } = { endOffset: 0 }] = await log.offsets(topic);
+  const found = new Map<number, string>();
+  for (let from = 0; from < endOffset;) {
+    try {
+      for await (const batch of log.tail(topic, p0, { nextOffset: asOffset(from), leaderEpoch: -1 })) {
+        for (const { offset, value } of batch.records) found.set(offset, `${value?.toString('latin1')}`);
+        from = batch.nextOffset;
+        if (batch.nextOffset >= batch.endOffset) break;
+      }
+    } catch (error) {
+      if (failureCode(error) !== 'RECORD_CORRUPT') throw error;
+      from = (error as { details: { to: number } }).details.to;
+    }
+  }
+  return found;
+}
+
+describe('a value that looks like a part of the log', () => {
+  const forgedRecord = [record('forged', 'forged')];
+  const bytes = 9 + 'forged'.length * 2;
+  const entry = (baseOffset: number): Buffer =>
+    encodeFreshEntry({ chainIn: 0, epoch: 1, baseOffset, timestampMs: 1, bytes, groups: [forgedRecord] });
+  const framed = (inner: Buffer): Buffer => {
+    const head = Buffer.alloc(8);
+    head.writeUInt32LE(inner.length, 0);
+    return Buffer.concat([head, inner]);
+  };
+
+  it('is not taken for one when the entry or the frame around it is damaged', async () => {
+    const files = new CrashFiles();
+    let log = await EmbeddedLog.open({ store: storeOn(files.mount(), true), cleanEveryMs: 0 });
+    await log.ensureTopics([{ name: 't', partitions: 1, settings: {} }]);
+    const hostile = [3, 4, 5].flatMap((offset) => [
+      framed(entry(offset)),
+      ...[7, 8, 9, 10, 11].flatMap((sequence) =>
+        encodeFrame(0, sequence, [put(entryKey(1, 0, offset), entry(offset))]),
+      ),
+    ]);
+    for (let n = 0; n < 3; n++) await log.append('t', p0, [record('k', `${n}`)]);
+    await log.append('t', p0, [record('k', Buffer.concat(hostile))]);
+    for (let n = 4; n < 40; n++) await log.append('t', p0, [record('k', `${n}`.padEnd(200, '.'))]);
+    await log.close();
+    const names = files.names().filter((name) => /^(run|journal)/.test(name));
+    let struck = 0;
+    for (const name of names) {
+      const damaged = files.copy();
+      const looksFor = Buffer.from('forged');
+      damaged.damage(name, (content) => {
+        const at = content.indexOf(looksFor);
+        if (at < 0) return content;
+        struck++;
+        // The head of the entry or frame around the forged ones, not them.
+        const from = Math.max(32, at - 150);
+        return content.fill(0xee, from, at - 100);
+      });
+      log = await EmbeddedLog.open({ store: storeOn(damaged.mount(), false), cleanEveryMs: 0 });
+      for (const [offset, value] of await values(log)) {
+        expect([name, offset, value]).not.toEqual([name, offset, 'forged']);
+        if (offset !== 3) expect(value.replaceAll('.', '')).toBe(`${offset}`);
+      }
+      await log.close();
+    }
+    expect(struck).toBeGreaterThan(0);
+  });
+});
+
+describe('both copies damaged', () => {
+  const made = async (): Promise<CrashFiles> => {
+    const files = new CrashFiles();
+    const log = await EmbeddedLog.open({ store: storeOn(files.mount(), true), cleanEveryMs: 0 });
+    await log.ensureTopics([{ name: 't', partitions: 1, settings: {} }]);
+    for (let n = 0; n < 8; n++) await log.append('t', p0, [record('k', `value ${n}`)]);
+    await log.close();
+    return files;
+  };
+
+  it.each(['checkpoint', 'journal'])('lost %s: the log is refused, and nothing is changed', async (kind) => {
+    const files = await made();
+    for (const name of files.names()) if (name.startsWith(kind)) files.damage(name, () => undefined);
+    const before = files.names();
+    const opened = EmbeddedLog.open({ store: storeOn(files.mount(), false), cleanEveryMs: 0 });
+    await expect(opened).rejects.toThrow(/Nothing was changed/);
+    expect(files.names()).toEqual(before);
+  });
+
+  it('the same frame in the middle of both: what it held is named', async () => {
+    const files = await made();
+    for (const name of files.names())
+      if (name.startsWith('journal'))
+        files.damage(name, (bytes) => {
+          const at = bytes.indexOf('value 4');
+          expect(at).toBeGreaterThan(0);
+          bytes[at] = 0;
+          return bytes;
+        });
+    const log = await EmbeddedLog.open({ store: storeOn(files.mount(), false), cleanEveryMs: 0 });
+    expect((await log.examine(['t'])).damage).toMatchObject([{ topic: 't', partition: 0, fromOffset: 4, toOffset: 5 }]);
+    expect([...(await values(log)).keys()]).toEqual([0, 1, 2, 3, 5, 6, 7]);
+    await log.close();
+  });
+});
+
+/** Fails some calls, before or after they happened, as a full or dying disk does. */
+class FailingFiles implements LogFiles {
+  failed = 0;
+  constructor(
+    private readonly inner: LogFiles,
+    private readonly fails: () => 'before' | 'after' | undefined,
+  ) {}
+
+  list = (): ReturnType<LogFiles['list']> => this.inner.list();
+  read = (name: string): Promise<Buffer | undefined> => this.inner.read(name);
+  readAt = (name: string, position: number, length: number): Promise<Buffer | undefined> =>
+    this.inner.readAt(name, position, length);
+  remove = (name: string): Promise<void> => this.may(() => this.inner.remove(name));
+  close = (): Promise<void> => this.inner.close();
+  write = (name: string, bytes: Buffer): Promise<void> => this.may(() => this.inner.write(name, bytes));
+  create = async (name: string, options: { readonly synced: boolean }): Promise<AppendFile> => {
+    const file = await this.may(() => this.inner.create(name, options));
+    return {
+      append: (pieces) => this.may(() => file.append(pieces)),
+      sync: () => this.may(() => file.sync()),
+      close: () => file.close(),
+    };
+  };
+
+  private async may<T>(work: () => Promise<T>): Promise<T> {
+    const mood = this.fails();
+    if (mood !== undefined) this.failed++;
+    if (mood === 'before') throw new Error('no space left on device');
+    const result = await work();
+    if (mood === 'after') throw new Error('input/output error');
+    return result;
+  }
+}
+
+describe('a disk whose calls fail now and then', () => {
+  it(`loses nothing acknowledged, and the log goes on by itself; seed ${seed}`, async () => {
+    const rounds = full ? 60 : 6;
+    let failed = 0;
+    for (let round = 0; round < rounds; round++) {
+      const roll = dice(seed * 1000 + round);
+      let calm = true;
+      const files = new FailingFiles(new CrashFiles().mount(), () => {
+        if (calm || roll() > 0.06) return undefined;
+        return roll() < 0.5 ? 'before' : 'after';
+      });
+      // The pauses between attempts, a hundred times shorter.
+      const timers = {
+        after: (delayMs: number, action: () => void) => {
+          const timer = setTimeout(action, delayMs / 100);
+          return () => clearTimeout(timer);
+        },
+      };
+      const log = await EmbeddedLog.open({ store: storeOn(files, true), cleanEveryMs: 0, timers });
+      const settings = { 'cleanup.policy': 'compact', 'segment.ms': '1', 'min.cleanable.dirty.ratio': '0' };
+      await log.ensureTopics([{ name: 't', partitions: 1, settings }]);
+      const acknowledged = new Map<number, string>();
+      const definite = new Set<string>();
+      calm = false;
+      for (let n = 0; n < 150; n++) {
+        const value = `${n}-`.padEnd(150, 'x');
+        await log.append('t', p0, [record(`k${n % 20}`, value)]).then(
+          ({ baseOffset }) => acknowledged.set(baseOffset, value),
+          async (error: unknown) => {
+            if (failureCode(error) !== 'OUTCOME_UNKNOWN') definite.add(value);
+            await new Promise((resolve) => setTimeout(resolve, 3));
+          },
+        );
+        if (n % 40 === 39) await log.compact('t').catch(() => undefined);
+      }
+      calm = true;
+      const until = performance.now() + 10_000;
+      for (;;) {
+        const done = await log.append('t', p0, [record('last', 'last')]).catch(() => undefined);
+        if (done !== undefined) break;
+        if (performance.now() > until) throw new Error('the log does not open again');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const judge = async (from: EmbeddedLog): Promise<void> => {
+        const found = await values(from);
+        const newest = new Map<string, number>();
+        const keyOf = (value: string): number => Number(value.split('-')[0]) % 20;
+        for (const [offset, value] of found) newest.set(`${keyOf(value)}`, offset);
+        for (const [offset, value] of acknowledged)
+          if (found.has(offset)) expect([seed, round, offset, found.get(offset)]).toEqual([seed, round, offset, value]);
+          else expect(newest.get(`${keyOf(value)}`) ?? -1).toBeGreaterThan(offset);
+        for (const value of found.values()) expect(definite.has(value)).toBe(false);
+        expect((await from.examine(['t'])).damage).toEqual([]);
+      };
+      await judge(log);
+      await log.close();
+      const again = await EmbeddedLog.open({ store: storeOn(files, false), cleanEveryMs: 0 });
+      await judge(again);
+      await again.close();
+      expect(acknowledged.size).toBeGreaterThan(20);
+      failed += files.failed;
+    }
+    expect(failed).toBeGreaterThan(rounds * 3);
+  }, 600_000);
+});
