@@ -10,6 +10,7 @@ const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
   LVUNREADABLE: 422,
   LVLIMIT: 429,
   LVFULL: 507,
+  LVSTOPPED: 503,
   LVBEHIND: 503,
   LVSTALE: 503,
   LVUNAVAILABLE: 503,

@@ -120,6 +120,7 @@ function pageOf(reply: RespReply, seal: Seal, link: NodeLink): RangeReply | Stor
     if (error?.code === 'LVLIMIT') return new StoreFailure('LVLIMIT', error.detail);
     if (error?.code === 'LVBEHIND') return new StoreFailure('LVBEHIND', `${error.detail} is all that is applied yet`);
     if (error?.code === 'LVSTALE') return new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
+    if (error?.code === 'LVSTOPPED') return new StoreFailure('LVSTOPPED', error.detail);
     return new StoreFailure('LVUNAVAILABLE', reply.text);
   }
   if (!Buffer.isBuffer(reply)) return new StoreFailure('LVUNAVAILABLE', 'a reply of another type');

@@ -261,6 +261,9 @@ export class Reads {
         // Another replica would only multiply the limit.
         if (read.legs > 0) return;
         return this.fail(read, new StoreFailure('LVLIMIT', error.detail));
+      case 'LVSTOPPED':
+        read.lastFailure = new StoreFailure('LVSTOPPED', error.detail);
+        break;
       case 'LVSTALE':
         read.lastFailure = new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
         break;

@@ -19,6 +19,10 @@ export const storeErrors = {
   LVFULL:
     'The chunk of the key is above its soft capacity limit; the message names it and the mend. Nothing was written; ' +
     'reads and deletions go on.',
+  LVSTOPPED:
+    'The log lost records of this partition that replicas hold: it stands still for writes, strong reads and reads at ' +
+    'positions that were lost until people decide; the message names the commands. Nothing was written; eventual ' +
+    'reads go on.',
   LVBEHIND: 'No replica reached the position that the consistency asks for (`partition:nextOffset`) in time.',
   LVSTALE: 'No replica is young enough for maxStaleness of the namespace.',
   LVUNAVAILABLE: 'No replica answered in time. Nothing was changed.',

@@ -34,6 +34,7 @@ import { admit } from './admission';
 import { compactPartition, moveStart } from './cleaner';
 import { damageFor } from './damage';
 import { EmbeddedTail, topicMissing } from './embedded-tail';
+import { nextEpoch } from './epoch';
 import { closedFailure, failing, writeFailed } from './failures';
 import { LogFolder } from './folder';
 import { GroupCommit } from './group-commit';
@@ -325,7 +326,7 @@ export class EmbeddedLog implements Log {
       for (const partition of topic.partitions) await loadPartition(store, partition, writes, logger);
     }
     const { value, count } = await loadCounter(store, 'epoch');
-    this.epoch = Math.max(value, folder?.epoch ?? 0, this.epoch) + 1;
+    this.epoch = nextEpoch([value, folder?.epoch ?? 0, this.epoch], this.clock.nowMs());
     writes.push(put(metaKey('epoch', slotOf(count + 1)), encodeCounter(this.epoch, count + 1)));
     await store.write(writes);
     await folder?.own({

@@ -143,6 +143,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
           'LOG_TRUNCATED',
           `${this.where()}: the log lost what was read: leader epoch ${this.epoch} ends at offset ${endOfSeen}, ` +
             `the reader stands at ${position}; read again from the start`,
+          { details: { cutOffset: endOfSeen } },
         );
     }
     if (position < partition.start || position > partition.end)

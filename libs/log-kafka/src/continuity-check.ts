@@ -20,6 +20,13 @@ export interface ContinuityParts {
   readonly timers: Timers;
 }
 
+/** What a leader has against our place in its log. */
+interface LeaderDenial {
+  readonly why: string;
+  /** Below it its log is the one that was read; -1: it cannot say. */
+  readonly cutOffset: number;
+}
+
 /** Denials that are believed. */
 const proofsNeeded = 3;
 
@@ -47,10 +54,11 @@ export class ContinuityCheck {
           tail.validatedEpoch = leader.epoch;
           return true;
         }
-        reason = denial;
+        reason = denial.why;
         tail.proof = nextProof(tail.proof, { atMs, leaderEpoch: leader.epoch, confirmedMs: leader.confirmedMs }, rule);
         if (isProven(tail.proof, rule)) {
-          tail.fail('LOG_TRUNCATED', `${denial}: rebuild what was derived from it`);
+          const { why, cutOffset } = denial;
+          tail.fail('LOG_TRUNCATED', `${why}: rebuild what was derived from it`, undefined, { cutOffset });
           return false;
         }
       } catch (error) {
@@ -121,7 +129,7 @@ export class ContinuityCheck {
   }
 
   /** What the leader has against our place in its log; throws when it does not answer the question. */
-  private async denial(tail: PartitionTail, leader: Leader, address: Address): Promise<string | undefined> {
+  private async denial(tail: PartitionTail, leader: Leader, address: Address): Promise<LeaderDenial | undefined> {
     const query = { partition: tail.partition, currentLeaderEpoch: leader.epoch, leaderEpoch: tail.leaderEpoch };
     const control = this.parts.metadata.control(address);
     const answer = await control.send(apis.offsetsForLeaderEpoch, encodeOffsetsForLeaderEpoch(tail.topic, query));
@@ -129,8 +137,10 @@ export class ContinuityCheck {
     if (errorCode !== kafkaError.none) throw new Error(kafkaErrorName(errorCode));
     const what = `the log was cut: the leader epoch ${tail.leaderEpoch} that we have seen`;
     // A lower epoch than the one asked for: its log has no record of ours, however long it is (unclean election).
-    if (endOffset < 0 || leaderEpoch < tail.leaderEpoch) return `${what} is not known to it any more`;
-    return endOffset < tail.position ? `${what} ends at ${endOffset}` : undefined;
+    // The epoch that it does have ends where its log stopped being the one that we read.
+    if (endOffset < 0 || leaderEpoch < tail.leaderEpoch)
+      return { why: `${what} is not known to it any more`, cutOffset: endOffset };
+    return endOffset < tail.position ? { why: `${what} ends at ${endOffset}`, cutOffset: endOffset } : undefined;
   }
 
   private async ask(tail: PartitionTail, leader: Leader, address: Address, timestampMs: number): Promise<number> {

@@ -165,9 +165,9 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   }
 
   /** The reader gets what was fetched before, then this. */
-  fail(code: LogFailureCode, what: string, cause?: unknown): void {
+  fail(code: LogFailureCode, what: string, cause?: unknown, more: Readonly<Record<string, unknown>> = {}): void {
     if (this.finished) return;
-    const details = { topic: this.topic, partition: this.partition, offset: this.position };
+    const details = { topic: this.topic, partition: this.partition, offset: this.position, ...more };
     const options = cause === undefined ? { details } : { details, cause };
     this.failure = new LogFailure(code, `${this.name} at offset ${this.position}: ${what}`, options);
     this.host.ended(this);

@@ -64,9 +64,10 @@ export interface Log {
    * comes at least every `idleMs`, as proof that it still does. Gaps (compaction, control batches) are normal.
    *
    * Throws OFFSET_OUT_OF_RANGE (below the start, or above the end), LOG_TRUNCATED (the log no longer holds what
-   * `from.leaderEpoch` had seen below `from.nextOffset`), RECORD_CORRUPT (after re-reading), TOPIC_MISSING,
-   * LOG_UNAVAILABLE (after `unavailableMs` of trying, and when all that answers has long been behind
-   * `from.leaderEpoch`: that proves no truncation). Never jumps. The details of a RECORD_CORRUPT name the
+   * `from.leaderEpoch` had seen below `from.nextOffset`; `details.cutOffset` is where that epoch ends now, if the log
+   * knows it: below it the log holds what the reader has seen, above it what was written later), RECORD_CORRUPT (after
+   * re-reading), TOPIC_MISSING, LOG_UNAVAILABLE (after `unavailableMs` of trying, and when all that answers has long
+   * been behind `from.leaderEpoch`: that proves no truncation). Never jumps. The details of a RECORD_CORRUPT name the
    * stretch that cannot be read, `from` and `to`, where the log knows it: what begins at `to` can be read.
    */
   tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch>;

@@ -27,7 +27,8 @@ export function answerAwait(context: ServingContext, request: Received<AwaitRequ
       const hosted = host.chunk(chunkId);
       if (hosted === undefined || !hosted.holdsPartition(partition))
         return { kind: 'moved', seq: context.state.route(chunkId)?.seq ?? context.state.seq };
-      const reached = hosted.nextOffset(partition);
+      // What was appended behind a cut has offsets that a witness counts as applied.
+      const reached = Math.min(hosted.nextOffset(partition), hosted.cuts.at(partition)?.cutOffset ?? Infinity);
       return reached >= nextOffset ? applied : { kind: 'behind', nextOffset: reached };
     });
     reply.bulk(encodeAwaitReply({ tableVersion, outcomes }, request.seal));

@@ -1,10 +1,13 @@
-import { asOffset, asPartition, type Partition } from '@levee/kernel';
+import { asOffset, asPartition, failureCode, type Partition } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { type BinlogPlace, genesisProblem, readControlRecord } from './control-records';
 
 const read = { bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 } as const;
 
-/** Why a partition does not begin as `place` says, in words; `undefined` when it does. Fails as `Log.tail` does. */
+/**
+ * Why a partition does not begin as `place` says, in words; `undefined` when it does, or when its beginning was removed
+ * and cannot be compared: then a reader's own position says whether it is whole. Fails as `Log.tail` does.
+ */
 export async function genesisTrouble(log: Log, place: BinlogPlace, signal: AbortSignal): Promise<string | undefined> {
   const { binlog, namespace } = place;
   const partition = asPartition(place.partition);
@@ -31,6 +34,9 @@ export async function genesisTrouble(log: Log, place: BinlogPlace, signal: Abort
         return `the first record of ${binlog} partition ${partition} is no Genesis: the log is not ours`;
       return genesisProblem(found.genesis, place);
     }
+  } catch (error) {
+    if (failureCode(error) === 'OFFSET_OUT_OF_RANGE') return undefined;
+    throw error;
   } finally {
     stop.abort();
   }

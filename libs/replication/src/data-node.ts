@@ -177,7 +177,9 @@ export class DataNode {
 
   /** Why no work should be sent here, in words; `undefined` when everything assigned is readable. */
   readyProblem(): string | undefined {
-    const waiting = this.hosted.find(({ readable, assignment }) => !readable && assignment.role !== 'learner');
+    const witness = this.hosted.find(({ cuts }) => cuts.any);
+    const waiting =
+      witness ?? this.hosted.find(({ readable, assignment }) => !readable && assignment.role !== 'learner');
     return this.problem ?? waiting?.reason ?? this.joinProblem();
   }
 

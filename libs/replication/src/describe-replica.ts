@@ -11,9 +11,9 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
     slotStart,
     slotEnd,
     role: hosted.assignment.role,
-    state: hosted.full && hosted.state === 'following' ? 'full' : hosted.state,
+    state: stateOf(hosted),
     readable: hosted.readable,
-    problem: hosted.readable ? (hosted.problem ?? null) : hosted.reason,
+    problem: hosted.cuts.problem ?? (hosted.readable ? (hosted.problem ?? null) : hosted.reason),
     liveKeys: hosted.swept.liveKeys,
     liveBytes: hosted.swept.liveBytes,
     storedBytes: hosted.storedBytes,
@@ -25,7 +25,14 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
         nextOffset: hosted.nextOffset(partition),
         ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
         problem: hosted.troubleOf(partition) ?? null,
+        cut: hosted.cuts.at(partition) ?? null,
       };
     }),
   };
+}
+
+/** What people call it: one that stands still for a reason is named for the reason. */
+function stateOf({ state, cuts, full }: HostedReplica): string {
+  if (state !== 'following') return state;
+  return cuts.any ? 'witness' : full ? 'full' : state;
 }

@@ -5,6 +5,7 @@ import { pause } from './copy/byte-rate';
 import { readControlRecord } from './control-records';
 import { nodeLimits } from './node-limits';
 import type { BadReason, FeedMember, PartitionFeed } from './partition-feed';
+import { isLogLoss, lossBehind } from './witness/log-cut';
 
 const recordsPerWrite = 512;
 
@@ -63,7 +64,10 @@ export class FeedTail {
       try {
         const problem = await this.feed.checkGenesis(signal);
         if (problem === undefined) await this.follow(() => (pauseMs = nodeLimits.feedRetryMinMs));
-        else this.tellTrouble(problem);
+        else {
+          this.tellTrouble(problem);
+          await this.lookBehind();
+        }
       } catch (error) {
         if (signal.aborted) break;
         if (this.members.size > 1) {
@@ -85,9 +89,11 @@ export class FeedTail {
     const { logger, place, partition } = this.feed.options;
     const code = failureCode(error);
     this.feed.counts.restarts++;
-    if (code === 'OFFSET_OUT_OF_RANGE' || code === 'LOG_TRUNCATED') {
-      for (const member of this.members.keys()) member.mustRebuild(`${code}: ${messageOf(error)}`);
-      this.members.clear();
+    if (isLogLoss(error)) {
+      for (const member of [...this.members.keys()]) {
+        this.feed.detach(member);
+        member.logLost(partition, error);
+      }
       return;
     }
     // A binlog that is missing is being made, or the master's own alarm; see `trouble` for people who ask here.
@@ -95,6 +101,17 @@ export class FeedTail {
       code === 'TOPIC_MISSING' ? 'debug' : code === 'RECORD_CORRUPT' || code === undefined ? 'error' : 'warn';
     logger[level]({ error, binlog: place.binlog, partition }, 'a binlog partition cannot be followed; trying again');
     this.tellTrouble(messageOf(error));
+  }
+
+  /** What does not begin with our Genesis may be cut to nothing: then those who hold more are its witnesses. */
+  private async lookBehind(): Promise<void> {
+    const { place, partition } = this.feed.options;
+    for (const [member, replica] of [...this.members]) {
+      const loss = await lossBehind(this.feed.log, place.binlog, partition, replica.position(partition));
+      if (loss === undefined || !this.members.has(member)) continue;
+      this.feed.detach(member);
+      member.logLost(partition, loss);
+    }
   }
 
   private async follow(onBatch: () => void): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Partition } from '@levee/kernel';
 import type { PositionWaits } from './position-waits';
+import type { LogCut } from './witness/log-cut';
 
 /** One partition of a hosted replica. */
 export interface HostedPlace {
@@ -10,4 +11,6 @@ export interface HostedPlace {
   /** [safety] The partition's end as read after the decision that gave us the replica; unknown at first. */
   mustReach: number | undefined;
   trouble: string | undefined;
+  /** The log lost what the replica holds here. */
+  cut: LogCut | undefined;
 }

@@ -21,6 +21,7 @@ export class HostedPlaces {
       atEndMs: undefined,
       mustReach: undefined,
       trouble: undefined,
+      cut: undefined,
     }));
     for (const place of this.all) this.byPartition.set(place.partition, place);
   }
@@ -57,13 +58,15 @@ export class HostedPlaces {
     }
   }
 
-  /** [safety] Every end was reached, and nothing is missing that was here before (I13). */
+  /**
+   * [safety] Every end was reached, and nothing is missing that was here before (I13). Where the log was cut the replica
+   * stands beyond every end there is.
+   */
   reachedBy(replica: Replica): boolean {
     return this.all.every(
-      ({ partition, mustReach, atEndMs }) =>
-        mustReach !== undefined &&
-        atEndMs !== undefined &&
-        replica.nextOffset(partition) >= mustReach &&
+      ({ partition, mustReach, atEndMs, cut }) =>
+        (cut !== undefined ||
+          (mustReach !== undefined && atEndMs !== undefined && replica.nextOffset(partition) >= mustReach)) &&
         !replica.rewoundAt(partition),
     );
   }

@@ -1,19 +1,22 @@
 import { damageOf, type Replica, type ReplicaIdentity } from '@levee/chunk-store';
 import { assert, defined, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
+import type { LogFailure } from '@levee/log';
 import { type Assignment, isReadableRole, isServingRole } from './assignment';
-import { binlogLossOf } from './binlog-origin';
 import { ChunkQuota } from './chunk-quota';
-import { overdueReason } from './completeness';
+import { overdueOf } from './completeness';
 import { pause } from './copy/byte-rate';
 import { ReplicaCopy } from './copy/replica-copy';
+import { HostedDatabase } from './hosted-database';
 import { HostedPlaces } from './hosted-places';
 import type { HostedWorld } from './hosted-world';
 import { nodeLimits } from './node-limits';
 import { openReplica } from './open-replica';
 import { openVerdict } from './open-verdict';
 import type { FeedMember } from './partition-feed';
-import { addCounts, notSwept, nothingCounted, type ReplicaCounts, type Swept } from './replica-load';
+import { notSwept, type ReplicaCounts, type Swept } from './replica-load';
+import { originLoss, whyNotClear } from './witness/clear-gate';
+import { LogCuts } from './witness/log-cuts';
 
 /** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
 export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
@@ -23,8 +26,10 @@ export class HostedReplica implements FeedMember {
   state: HostedState = 'opening';
   /** Why it is not what it should be, in words. */
   problem: string | undefined;
-  private current: Replica | undefined;
-  private readonly places: HostedPlaces;
+  private readonly database: HostedDatabase;
+  readonly places: HostedPlaces;
+  /** What it holds and the log lost. */
+  readonly cuts: LogCuts;
   /** How its unit is filled while it is a learner of a plan. */
   readonly copy: ReplicaCopy;
   /** Why it cannot do what its plan asks of it. */
@@ -39,8 +44,6 @@ export class HostedReplica implements FeedMember {
   private cancelRetry: () => void = () => undefined;
   rebuilds = 0;
   readonly quota: ChunkQuota;
-  /** Reads and records of databases closed since. */
-  private counted = nothingCounted;
   swept: Swept = notSwept;
 
   constructor(
@@ -49,17 +52,20 @@ export class HostedReplica implements FeedMember {
     readonly identity: ReplicaIdentity,
   ) {
     const { slotStart, slotEnd, partitions } = identity;
+    this.database = new HostedDatabase(world, () => this.assignment);
     this.quota = new ChunkQuota(identity.chunkId, () => world.clock.monotonicMs());
     this.places = new HostedPlaces(partitionsOf(slotStart, slotEnd, partitions), world.waits);
-    this.copy = new ReplicaCopy(world, {
-      identity,
-      assignment: () => this.assignment,
-      logLoss: () => this.logLoss(),
-    });
+    this.cuts = new LogCuts(world, this.places, identity, this);
+    const logLoss = () => originLoss(world, identity, this.partitions);
+    this.copy = new ReplicaCopy(world, { identity, assignment: () => this.assignment, logLoss });
   }
 
   get chunkId(): string {
     return this.identity.chunkId;
+  }
+
+  get current(): Replica | undefined {
+    return this.database.current;
   }
 
   get replica(): Replica {
@@ -70,9 +76,8 @@ export class HostedReplica implements FeedMember {
     return this.current === replica;
   }
 
-  /** Counters since this process took the replica up; they do not fall when its database is opened anew. */
   get counts(): ReplicaCounts {
-    return this.current === undefined ? this.counted : addCounts(this.counted, this.current.stats);
+    return this.database.counts;
   }
 
   /** Above the hard limit of its unit, or on a full disk: it stands still at its position until there is room. */
@@ -100,6 +105,7 @@ export class HostedReplica implements FeedMember {
 
   /** Why it is not readable, in words. */
   get reason(): string {
+    if (this.cuts.any) return defined(this.cuts.problem, 'a cut');
     if (this.complete) return 'readable';
     const trouble = this.problem ?? this.places.all.find((place) => place.trouble !== undefined)?.trouble;
     const where = this.current === undefined ? '' : this.places.behindOf(this.current);
@@ -157,6 +163,7 @@ export class HostedReplica implements FeedMember {
       this.complete = false;
       this.cancelRetry();
       this.copy.stop();
+      this.cuts.stop();
       this.detach();
       this.work = this.work.then(() => this.closeDatabase());
     }
@@ -166,7 +173,9 @@ export class HostedReplica implements FeedMember {
   // FeedMember
 
   mayGoOn(partition: Partition): boolean {
-    return this.state === 'following' && !this.isOverdue(partition);
+    const overdue = this.state === 'following' ? overdueOf(this.world, this, partition) : undefined;
+    if (overdue !== undefined) this.mustRebuild(overdue);
+    return this.state === 'following';
   }
 
   advanced(partition: Partition, atEndMs: number | undefined): void {
@@ -178,6 +187,12 @@ export class HostedReplica implements FeedMember {
     if (atEndMs !== undefined) place.atEndMs = Math.max(atEndMs, place.atEndMs ?? atEndMs);
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
+  }
+
+  readonly logLost = (partition: Partition, failure: LogFailure): void => this.cuts.judge(partition, failure);
+
+  follow(partition: Partition): void {
+    if (this.state === 'following') this.world.feedOf(this.identity, partition).attach(this);
   }
 
   failed(error: unknown): void {
@@ -241,9 +256,8 @@ export class HostedReplica implements FeedMember {
   }
 
   /**
-   * Clears this very unit generation, or sets its files aside when they are `damaged`, and starts from offset 0. The
-   * copy that is cleared may be the last one (I14), so only once the log is seen to begin at 0: else it stays,
-   * unreadable, for people to decide.
+   * Clears this very unit generation, or sets its files aside when they are `damaged`, and starts from offset 0: only
+   * once the log is seen to hold all of it (I14), for it may be the last copy; else it stays, for people to decide.
    */
   mustRebuild(reason: string, damaged = false): void {
     this.filesDamaged ||= damaged;
@@ -253,15 +267,15 @@ export class HostedReplica implements FeedMember {
     this.complete = false;
     this.state = 'rebuilding';
     this.problem = reason;
+    this.cancelRetry();
     this.detach();
     this.places.forgetAll();
     this.later(() => this.world.rebuilds.pass(() => this.rebuildNow(reason)));
   }
 
   private async rebuildNow(reason: string): Promise<void> {
-    if (this.isClosed) return;
-    // A learner was never anybody's last copy; its plan says where it is filled from.
-    const loss = this.assignment.role === 'learner' ? undefined : await this.logLoss();
+    if (this.state !== 'rebuilding' && this.state !== 'stuck') return;
+    const loss = await whyNotClear(this.world, this);
     if (loss !== undefined) {
       const problem = `I14: ${reason}; but ${loss}, so the log cannot rebuild it: nothing is cleared`;
       if (this.state !== 'stuck')
@@ -283,12 +297,6 @@ export class HostedReplica implements FeedMember {
     await this.openNow();
   }
 
-  /** Why the log cannot be followed from its start, in words. */
-  private logLoss(): Promise<string | undefined> {
-    const feeds = new Map(this.partitions.map((partition) => [partition, this.world.feedOf(this.identity, partition)]));
-    return binlogLossOf(this.world.log, this.identity.binlog, feeds);
-  }
-
   private async openNow(): Promise<void> {
     if (this.isClosed || this.current !== undefined) return;
     const { unitId, generation, role } = this.assignment;
@@ -300,9 +308,13 @@ export class HostedReplica implements FeedMember {
       this.problem = 'a part is copied; its plan does not go on';
       return this.goOnWaiting();
     }
-    this.current = await openReplica(this.world, db, this);
+    this.database.current = await openReplica(this.world, db, this);
     if (this.isClosed) return;
-    for (const partition of this.partitions) if (this.isOverdue(partition)) return;
+    for (const partition of this.partitions) {
+      const overdue = overdueOf(this.world, this, partition);
+      // A witness of the partition only stands where it is.
+      if (overdue !== undefined && (await this.cuts.look(partition)) === undefined) return this.mustRebuild(overdue);
+    }
     this.state = 'following';
     this.refused = false;
     this.problem = undefined;
@@ -317,7 +329,7 @@ export class HostedReplica implements FeedMember {
   }
 
   private attach(): void {
-    for (const partition of this.partitions) this.world.feedOf(this.identity, partition).attach(this);
+    for (const partition of this.partitions) if (this.cuts.at(partition) === undefined) this.follow(partition);
   }
 
   /** [safety] Reads the ends that must be applied before anything is served. */
@@ -333,7 +345,7 @@ export class HostedReplica implements FeedMember {
     }
   }
 
-  private review(): void {
+  review(): void {
     const replica = this.current;
     this.complete =
       this.state === 'following' &&
@@ -341,15 +353,6 @@ export class HostedReplica implements FeedMember {
       isReadableRole(this.assignment.role) &&
       this.places.reachedBy(replica);
     if (this.complete && this.swept.atPosition < 0) this.world.uncounted(this);
-  }
-
-  /** Too old to be complete: then it is built anew. */
-  private isOverdue(partition: Partition): boolean {
-    const deleteRetentionMs = this.world.retentions.of(this.identity.binlog);
-    const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
-    const reason = overdueReason(partition, this.replica.completeAtMs(partition), times);
-    if (reason !== undefined) this.mustRebuild(reason);
-    return reason !== undefined;
   }
 
   private get isClosed(): boolean {
@@ -361,15 +364,10 @@ export class HostedReplica implements FeedMember {
   }
 
   private async closeDatabase(): Promise<void> {
-    const replica = this.current;
-    this.counted = this.counts;
-    this.current = undefined;
     this.swept = { ...this.swept, atPosition: -1 };
     this.places.forgetAll();
-    await replica?.close().catch((error: unknown) => {
-      this.world.logger.warn({ error, chunkId: this.chunkId }, 'a replica did not close cleanly');
-    });
-    await this.world.disk.closeUnit(this.assignment.unitId, this.assignment.generation);
+    this.cuts.forget();
+    await this.database.close();
   }
 
   /** One thing after another; a failure is tried again, a replica of somebody else is left alone. */

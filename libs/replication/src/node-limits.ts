@@ -53,6 +53,8 @@ export const nodeLimits = {
   /** Rebuilds at a time: the others go on serving. */
   rebuildsMax: 2,
   rebuildBackoffMs: 1_000,
+  /** A witness looks this often whether the log holds again what it had lost. */
+  witnessCheckMs: 3_000,
   respDrainMs: 2_000,
   /** A page or a block waits so long for room in the network budget; less than who asked waits for the answer. */
   roomWaitMs: 2_000,

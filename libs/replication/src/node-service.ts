@@ -19,6 +19,7 @@ import { answerRange } from './range-request';
 import { ReadAnswer } from './read-request';
 import { whenThereIsRoom } from './room';
 import type { ServingContext } from './serving-context';
+import { letGo, witnessReport } from './witness/witness-commands';
 
 export interface NodeDoor {
   readonly identity: NodeIdentity;
@@ -44,6 +45,8 @@ export class NodeService implements RespService<undefined> {
       [nodeCommands.copy, (...all) => this.copy(...all)],
       [nodeCommands.hello, (args, reply) => this.hello(args, reply)],
       [nodeCommands.stat, (_, reply) => reply.text(JSON.stringify(door.describe()))],
+      [nodeCommands.witness, (_, reply) => this.witness(reply)],
+      [nodeCommands.letGo, (args, reply) => this.letGo(args, reply)],
       [nodeCommands.get, (args, reply) => this.get(args, reply)],
       ['PING', (args, reply) => (args[1] === undefined ? reply.simple('PONG') : reply.bulk(args[1]))],
       ['ECHO', (args, reply) => (args[1] === undefined ? reply.error('ERR ECHO needs a text') : reply.bulk(args[1]))],
@@ -116,6 +119,19 @@ export class NodeService implements RespService<undefined> {
     whenThereIsRoom(context.buffers, { reply, connection, bytes: request.bytesMax, else: 'LVCOPYBUSY' }, () =>
       answerCopy(context, request, reply),
     );
+  }
+
+  private witness(reply: ReplySlot): void {
+    const context = this.ready(reply);
+    if (context !== undefined) reply.text(JSON.stringify(witnessReport(context.host, this.door.identity)));
+  }
+
+  private letGo(args: readonly Buffer[], reply: ReplySlot): void {
+    const context = this.ready(reply);
+    if (context === undefined) return;
+    const problem = letGo(context.host, args.slice(1));
+    if (problem === undefined) reply.ok();
+    else reply.error(`LVNOTWITNESS ${problem}`);
   }
 
   /** For people: eventual, by key. */

@@ -1,7 +1,7 @@
 import type { RecordProblem, Replica } from '@levee/chunk-store';
 import type { Clock, Logger, Offset, Partition, Timers } from '@levee/kernel';
 import type { HashAlgorithm } from '@levee/keyspace';
-import type { Log, StoredRecord } from '@levee/log';
+import type { Log, LogFailure, StoredRecord } from '@levee/log';
 import type { ApplyPace } from './apply-pace';
 import { genesisTrouble } from './binlog-origin';
 import type { BinlogPlace } from './control-records';
@@ -18,8 +18,8 @@ export interface FeedMember {
   mayGoOn(partition: Partition): boolean;
   /** A span was applied; `atEndMs` (monotonic): the partition ended there at that moment, or later. */
   advanced(partition: Partition, atEndMs: number | undefined): void;
-  /** The log no longer holds what the replica needs, or has seen: build it anew from offset 0. */
-  mustRebuild(reason: string): void;
+  /** [safety] The log does not hold what the replica needs, or has seen; nothing is handed to it any more. */
+  logLost(partition: Partition, failure: LogFailure): void;
   /** A write failed, or what the disk holds is wrong. */
   failed(error: unknown): void;
   /** The feed cannot go on for now; `undefined` when it goes on again. */

@@ -74,6 +74,10 @@ function refusalOf(context: ServingContext, request: RangeRequest, hosted: Hoste
     const ageMs = hosted.ageMs(partition, nowMonotonicMs);
     if (ageMs > ageMsMax) return entryErrorText('LVSTALE', String(Math.ceil(ageMs)));
   }
+  for (const { partition, nextOffset } of request.positions) {
+    const cut = hosted.cuts.refusal(partition, nextOffset);
+    if (cut !== undefined) return entryErrorText('LVSTOPPED', cut);
+  }
   for (const { partition, nextOffset } of request.positions)
     if (hosted.holdsPartition(partition) && hosted.nextOffset(partition) < nextOffset)
       return entryErrorText('LVBEHIND', `${partition}:${hosted.nextOffset(partition)}`);

@@ -91,6 +91,8 @@ export class ReadAnswer {
     const partition = partitionOfSlot(slot, this.partitions);
     const ageMs = hosted.ageMs(partition, this.context.clock.monotonicMs());
     if (ageMs > this.ageMsMax) return writer.error(entryErrorText('LVSTALE', String(Math.ceil(ageMs))));
+    const cut = hosted.cuts.any ? hosted.cuts.refusal(partition, entries.minOffset) : undefined;
+    if (cut !== undefined) return writer.error(entryErrorText('LVSTOPPED', cut));
     const nextOffset = hosted.nextOffset(partition);
     if (nextOffset < entries.minOffset) return writer.error(entryErrorText('LVBEHIND', `${partition}:${nextOffset}`));
     if (writer.full) return writer.again();

@@ -141,6 +141,11 @@ export class ReplicaHost {
     return this.waits.inUse;
   }
 
+  /** In `<unitId>@<generation>`. */
+  in(key: string): HostedReplica | undefined {
+    return this.hosted.get(key);
+  }
+
   at(namespace: string, slot: number): HostedReplica | undefined {
     return this.byNamespace.get(namespace)?.at(slot);
   }

@@ -24,7 +24,14 @@ export class BentLog implements Log {
   /** Between an answer about offsets and who asked for it. */
   onOffsetsAnswered: (topic: string) => Promise<void> = () => Promise.resolve();
 
+  /** Topics that another log answers for: an older copy of theirs, say. */
+  readonly instead = new Map<string, Log>();
+
   constructor(private readonly log: Log) {}
+
+  private of(topic: string): Log {
+    return this.instead.get(topic) ?? this.log;
+  }
 
   get description(): string {
     return this.log.description;
@@ -48,19 +55,19 @@ export class BentLog implements Log {
     return this.log.deleteTopics(topics);
   }
   append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
-    return this.log.append(topic, partition, records);
+    return this.of(topic).append(topic, partition, records);
   }
   async *tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch> {
     this.onTail(topic, partition, from);
-    for await (const batch of this.log.tail(topic, partition, from, options)) yield this.onBatch(batch);
+    for await (const batch of this.of(topic).tail(topic, partition, from, options)) yield this.onBatch(batch);
   }
   async offsets(topic: string): Promise<PartitionOffsets[]> {
-    const answer = this.onOffsets(topic, await this.log.offsets(topic));
+    const answer = this.onOffsets(topic, await this.of(topic).offsets(topic));
     await this.onOffsetsAnswered(topic);
     return answer;
   }
   offsetAt(topic: string, partition: Partition, timeMs: number): Promise<Offset> {
-    return this.log.offsetAt(topic, partition, timeMs);
+    return this.of(topic).offsetAt(topic, partition, timeMs);
   }
   fencedWriter(id: string): Promise<FencedWriter> {
     return this.log.fencedWriter(id);

@@ -1,6 +1,7 @@
 import { MemoryLevel } from 'memory-level';
 import { Replica, type ReplicaDatabase } from '@levee/chunk-store';
 import type { Partition } from '@levee/kernel';
+import type { LogFailure } from '@levee/log';
 import type { FeedMember } from '@levee/replication';
 import { scriptedIdentity } from './scripted-log';
 
@@ -8,6 +9,7 @@ import { scriptedIdentity } from './scripted-log';
 export class FedReplica implements FeedMember {
   /** What it was told, in order. */
   readonly told: { readonly nextOffset: number; readonly atEndMs: number | undefined }[] = [];
+  /** What the log lost of it. */
   readonly rebuilds: string[] = [];
   readonly failures: unknown[] = [];
   readonly troubles: string[] = [];
@@ -63,8 +65,8 @@ export class FedReplica implements FeedMember {
     this.told.push({ nextOffset: this.at, atEndMs });
   }
 
-  mustRebuild(reason: string): void {
-    this.rebuilds.push(reason);
+  logLost(_: Partition, failure: LogFailure): void {
+    this.rebuilds.push(`${failure.code}: ${failure.message}`);
   }
 
   failed(error: unknown): void {

@@ -17,6 +17,9 @@
  *   LV.COPY  <copyNext>                                        -> <copyFrame>, by ascending key; sequence counts from 0
  *   LV.COPY  <copyClose>                                       -> OK
  *   LV.STAT                                                    -> JSON
+ *   LV.WITNESS                                                 -> JSON WitnessReport: what logs lost and replicas here hold
+ *   LV.LETGO unitId generation (partition:cutOffset:nextOffset)... -> OK | -LVNOTWITNESS why
+ *            (people accept the loss that a witness names, by its exact figures: it is built anew from the log)
  *   LV.GET   ns key                                            -> bulk | nil (for people with redis-cli; eventual)
  *
  * `tableVersion`: highest seq the asker has seen; a node whose own is higher says so in the reply, and the asker
@@ -68,8 +71,42 @@ export const nodeCommands = {
   range: 'LV.RANGE',
   copy: 'LV.COPY',
   stat: 'LV.STAT',
+  witness: 'LV.WITNESS',
+  letGo: 'LV.LETGO',
   get: 'LV.GET',
 } as const;
+
+/** The answer to LV.WITNESS. */
+export interface WitnessReport {
+  readonly nodeId: string;
+  readonly witnesses: readonly WitnessFacts[];
+}
+
+/** One partition of one replica that holds what its log lost. */
+export interface WitnessFacts {
+  readonly namespace: string;
+  readonly binlog: string;
+  readonly chunkId: string;
+  readonly slotStart: number;
+  readonly slotEnd: number;
+  readonly nodeId: string;
+  readonly storeId: string;
+  readonly unitId: string;
+  readonly generation: number;
+  /** It can be copied. */
+  readonly readable: boolean;
+  readonly partition: number;
+  /** From here on the log does not hold what the replica has seen. */
+  readonly cutOffset: number;
+  /** False: the log cannot say where; nothing it holds is known to be older or newer than what the replica holds. */
+  readonly cutKnown: boolean;
+  /** Where the replica stands. */
+  readonly nextOffset: number;
+  readonly leaderEpoch: number;
+  /** `null` while they are not counted. */
+  readonly keysAtStake: number | null;
+  readonly why: string;
+}
 
 export const nodeProtocolLimits = {
   /** Entries of one LV.READ or LV.AWAIT. */
@@ -94,6 +131,8 @@ export const entryErrorCodes = [
   'LVNOTREADY',
   /** `LVLIMIT <which, and what to do>`: more requests a second than the chunk may have at one node; do not poll. */
   'LVLIMIT',
+  /** `LVSTOPPED <partition>:<cutOffset> <why>`: the log lost what the replica holds; it answers no position above. */
+  'LVSTOPPED',
   /** `LVDAMAGED <why>`: the stored value failed its CRC; the replica rebuilds itself. */
   'LVDAMAGED',
 ] as const;

@@ -4,6 +4,7 @@ import type { StoreErrorCode, StoreFailure } from '../store-errors';
 const gravity: readonly StoreErrorCode[] = [
   'LVINDEFINITE',
   'LVDEFINITE',
+  'LVSTOPPED',
   'LVFULL',
   'LVLIMIT',
   'LVRESERVED',

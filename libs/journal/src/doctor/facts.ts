@@ -87,7 +87,17 @@ export interface ReplicaStat {
     readonly nextOffset: number;
     readonly ageMs: number | null;
     readonly problem: string | null;
+    /** The log lost what the replica holds from there on; absent from nodes that do not say it. */
+    readonly cut?: CutStat | null | undefined;
   }[];
+}
+
+export interface CutStat {
+  readonly partition: number;
+  readonly cutOffset: number;
+  readonly nextOffset: number;
+  /** Absent until they are counted. */
+  readonly keysAtStake?: number;
 }
 
 export interface NamespaceFacts {

@@ -1,4 +1,4 @@
-import type { DoctorFacts, NodeFacts, ReplicaStat } from './facts';
+import type { CutStat, DoctorFacts, NodeFacts, ReplicaStat } from './facts';
 import type { Finding } from './finding';
 import { doctorLimits } from './limits';
 
@@ -144,6 +144,25 @@ export const nodeRules = {
     }),
   ),
 
+  'replica-witness': replicaRule(
+    (replica) => cutOf(replica) !== undefined,
+    (_, replica) => {
+      const cut = cutOf(replica);
+      const keys = cut?.keysAtStake === undefined ? 'keys are being counted' : `${cut.keysAtStake} keys`;
+      return {
+        finding:
+          `the log of ${replica.namespace} lost partition ${cut?.partition} from offset ${cut?.cutOffset} to ` +
+          `${cut?.nextOffset} (${keys}, deletions not counted), which ${replica.chunkId} on ${replica.unitId} holds`,
+        impact:
+          'nothing is cleared; writes, strong reads and reads at positions that were lost stand still there, ' +
+          'eventual reads go on from the witnesses',
+        command:
+          `levee log repair ${replica.namespace}   # says what it would do; with --yes it brings back what witnesses ` +
+          `hold; or let it go: levee log accept-loss ${replica.namespace}`,
+      };
+    },
+  ),
+
   'replica-stuck': replicaRule(
     ({ state }) => state === 'stuck',
     (node, replica) => ({
@@ -163,7 +182,8 @@ export const nodeRules = {
   ),
 
   'replica-rebuilding': replicaRule(
-    (replica) => replica.state !== 'stuck' && !replica.readable && readableRoles.has(replica.role),
+    ({ state, ...replica }) =>
+      state !== 'stuck' && state !== 'witness' && !replica.readable && readableRoles.has(replica.role),
     (node, replica) => ({
       finding: `${replica.chunkId} on ${replica.unitId} is not readable: ${replica.problem ?? replica.state}`,
       impact: 'the other replicas of the chunk answer; if there are none, nobody does',
@@ -236,6 +256,12 @@ export const nodeRules = {
   },
 };
 
+/** What the log lost of a replica, of the first partition that was cut. */
+function cutOf({ positions }: ReplicaStat): CutStat | undefined {
+  for (const { cut } of positions) if (cut !== undefined && cut !== null) return cut;
+  return undefined;
+}
+
 /** Drained and stopped: nobody misses it, and nothing would ever end a finding about it. */
 function isTakenAway({ namespaces }: DoctorFacts, { nodeId, cordoned }: NodeFacts['state']): boolean {
   const holds = (of: { readonly nodeId: string }): boolean => of.nodeId === nodeId;
@@ -266,7 +292,7 @@ function likeIt({ state }: NodeFacts, found: readonly Found[]): readonly Found[]
 
 function behind({ namespaces }: DoctorFacts, node: NodeFacts, replica: ReplicaStat): Found[] {
   // One that is not readable has a finding of its own; a learner is behind by nature.
-  if (!replica.readable) return [];
+  if (!replica.readable || cutOf(replica) !== undefined) return [];
   const ends = namespaces.find(({ state }) => state.name === replica.namespace)?.ends;
   const late = replica.positions.filter(({ partition, nextOffset, ageMs }) => {
     const lag = (ends?.get(partition) ?? nextOffset) - nextOffset;

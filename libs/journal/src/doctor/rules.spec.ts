@@ -1,7 +1,7 @@
 import type { NamespaceState, NodeState } from '@levee/events';
 import { asOffset, asPartition } from '@levee/kernel';
 import type { LogCondition } from '@levee/log';
-import type { DoctorFacts, NamespaceFacts, NodeFacts, NodeStat, ReplicaStat, TopicReport } from './facts';
+import type { CutStat, DoctorFacts, NamespaceFacts, NodeFacts, NodeStat, ReplicaStat, TopicReport } from './facts';
 import { doctorLimits } from './limits';
 import { doctorRules, findingsOf } from './rules';
 
@@ -130,7 +130,7 @@ const one = (of: Partial<ReplicaStat>, stat: Partial<NodeStat> = {}): Partial<Do
   nodes: [nodeFacts('n1', { says: says({ replicas: [replica(of)], ...stat }) })],
 });
 
-const at = (of: { nextOffset?: number; ageMs?: number | null; problem?: string | null }) => ({
+const at = (of: { nextOffset?: number; ageMs?: number | null; problem?: string | null; cut?: CutStat }) => ({
   positions: [{ partition: 3, nextOffset: 100, ageMs: 40, problem: null, ...of }],
 });
 
@@ -287,6 +287,15 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
   ],
   ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
   ['files-unchecked', one({ checkedMs: 4 * 3_600_000 }), /was last looked at 14400000 ms ago/, /metrics/],
+  [
+    'replica-witness',
+    one({
+      state: 'witness',
+      ...at({ cut: { partition: 3, cutOffset: 7, nextOffset: 30, keysAtStake: 23 } }),
+    }),
+    /the log of shop lost partition 3 from offset 7 to 30 \(23 keys, deletions not counted\), which shop#1\/c00001/,
+    /levee log repair shop .*levee log accept-loss shop/,
+  ],
   [
     'replica-stuck',
     one({ state: 'stuck', readable: false, problem: 'I14: the log was cut' }),

@@ -1,0 +1,44 @@
+import type { Partition } from '@levee/kernel';
+import type { Assignment } from '../assignment';
+import { binlogLossOf } from '../binlog-origin';
+import type { HostedPlaces } from '../hosted-places';
+import type { HostedWorld } from '../hosted-world';
+import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
+import type { LogCuts } from './log-cuts';
+
+interface Candidate {
+  readonly identity: ReplicaIdentity;
+  readonly places: HostedPlaces;
+  readonly cuts: LogCuts;
+  readonly current: Replica | undefined;
+  readonly assignment: Pick<Assignment, 'role'>;
+}
+
+/**
+ * [safety] Why a replica may not be cleared to be built anew from the log, in words; `undefined` when the log holds all
+ * that the replica had (I14): it begins at 0, with our Genesis, and reaches as far as the replica has read, by the
+ * log's own proof. Cuts that people accepted do not count.
+ */
+export async function whyNotClear(
+  world: HostedWorld,
+  { identity, places, cuts, current, assignment }: Candidate,
+): Promise<string | undefined> {
+  // A learner was never anybody's last copy; its plan says where it is filled from.
+  const loss = assignment.role === 'learner' ? undefined : await originLoss(world, identity, places.partitions);
+  if (loss !== undefined || current === undefined) return loss;
+  for (const { partition, cut } of places.all) {
+    const is = cut ?? (await cuts.look(partition));
+    if (is !== undefined && !cuts.isAccepted(is)) return cuts.problem;
+  }
+  return undefined;
+}
+
+/** Why the log cannot be followed from its start, in words. */
+export function originLoss(
+  { log, feedOf }: HostedWorld,
+  identity: ReplicaIdentity,
+  partitions: readonly Partition[],
+): Promise<string | undefined> {
+  const feeds = new Map(partitions.map((partition) => [partition, feedOf(identity, partition)]));
+  return binlogLossOf(log, identity.binlog, feeds);
+}

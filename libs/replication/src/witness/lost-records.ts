@@ -1,0 +1,90 @@
+import { Breather, dataKey, dataPrefixBytes, type Pace, type Replica } from '@levee/chunk-store';
+import { asOffset, isReservedKey, type Partition } from '@levee/kernel';
+import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
+import type { Log } from '@levee/log';
+import type { LogCut } from './log-cut';
+
+export const lostRecordsLimits = {
+  /** Keys of a stretch that are compared in memory before a witness goes on; a longer one needs people. */
+  comparedKeysMax: 250_000,
+  pageEntries: 256,
+} as const;
+
+/** Keys of the partition whose last record in the replica lies at `fromOffset` or above, with its offset. */
+export async function* keysFrom(
+  replica: Replica,
+  partition: Partition,
+  fromOffset: number,
+  pace: Pace,
+): AsyncGenerator<readonly [key: Buffer, offset: number]> {
+  const { hashAlgorithm, partitions } = replica.identity;
+  const breather = new Breather(pace);
+  const prefix = dataKey(new Uint8Array(0));
+  const end = Buffer.from(prefix);
+  end[end.length - 1] = (end[end.length - 1] as number) + 1;
+  const iterator = replica.db.iterator({ gte: prefix, lt: end });
+  try {
+    for (;;) {
+      const found = await iterator.nextv(lostRecordsLimits.pageEntries);
+      if (found.length === 0) return;
+      let bytes = 0;
+      for (const [databaseKey, stored] of found) {
+        bytes += databaseKey.length + stored.length;
+        const { offset } = replica.readStored(databaseKey, stored);
+        if (offset < fromOffset) continue;
+        const key = databaseKey.subarray(dataPrefixBytes);
+        if (partitions > 1 && partitionOf(hashOf(key, hashAlgorithm), partitions) !== partition) continue;
+        yield [key, offset];
+      }
+      if (breather.tired(found.length, bytes)) await breather.breathe();
+    }
+  } finally {
+    breather.end();
+    await iterator.close();
+  }
+}
+
+/**
+ * True when the log holds, between the cut and the replica's position, exactly the records that the replica holds of
+ * that stretch. That the log reaches as far again proves nothing: it may have grown again with other records.
+ */
+export async function holdsAllAgain(
+  log: Log,
+  replica: Replica,
+  { partition, cutOffset, nextOffset }: LogCut,
+  pace: Pace,
+): Promise<boolean> {
+  const ours = new Map<string, number>();
+  for await (const [key, offset] of keysFrom(replica, partition, cutOffset, pace)) {
+    if (ours.size >= lostRecordsLimits.comparedKeysMax) return false;
+    ours.set(key.toString('latin1'), offset);
+  }
+  const theirs = new Map<string, number | undefined>();
+  const { hashAlgorithm, partitions, slotStart, slotEnd, binlog } = replica.identity;
+  const stop = new AbortController();
+  const from = { nextOffset: asOffset(cutOffset), leaderEpoch: -1 };
+  const options = { signal: stop.signal, bytesMax: 1 << 20, idleMs: 100, unavailableMs: 10_000 };
+  const oursToo = (key: Buffer): boolean => {
+    const hash = hashOf(key, hashAlgorithm);
+    const slot = slotOf(hash, partitions);
+    return partitionOf(hash, partitions) === partition && slot >= slotStart && slot < slotEnd;
+  };
+  try {
+    if (cutOffset < nextOffset)
+      for await (const batch of log.tail(binlog, partition, from, options)) {
+        for (const { key, offset, value } of batch.records) {
+          if (offset >= nextOffset) break;
+          if (key === null || isReservedKey(key) || !oursToo(key)) continue;
+          if (theirs.size >= lostRecordsLimits.comparedKeysMax) return false;
+          theirs.set(key.toString('latin1'), value === null ? undefined : offset);
+        }
+        if (batch.nextOffset >= nextOffset) break;
+        if (batch.nextOffset >= batch.endOffset) return false;
+      }
+  } finally {
+    stop.abort();
+  }
+  for (const [key, offset] of ours) if (theirs.get(key) !== offset) return false;
+  for (const [key, offset] of theirs) if (ours.get(key) !== offset) return false;
+  return true;
+}
