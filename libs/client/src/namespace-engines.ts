@@ -9,6 +9,7 @@ import type { EngineContext } from './engine-context';
 import { buildRoutes, type ReadTarget } from './namespace-routes';
 import { NamespaceStore } from './namespace-store';
 import type { NodeLinks } from './node-link';
+import type { WriteStops } from './write-stops';
 
 /** What the store needs of `ClusterView`. */
 export interface ClusterReader {
@@ -29,6 +30,7 @@ export interface EngineWorld {
   readonly links: NodeLinks;
   readonly budget: AppendBudget;
   readonly loads: ChunkLoads;
+  readonly stops: WriteStops;
   /** Name of this process in its fence records. */
   readonly producer: string;
 }
@@ -68,6 +70,12 @@ export class NamespaceEngines {
   stopFollowing(): void {
     this.closed = true;
     this.unsubscribe();
+  }
+
+  /** Other partitions stand still than before. */
+  stopsChanged(): void {
+    for (const { namespace } of this.engines.values())
+      namespace.stops = this.world.stops.current.get(namespace.state.binlog);
   }
 
   /** After the view has booted: its first state came without decisions. */
@@ -131,6 +139,7 @@ export class NamespaceEngines {
 
   private open(state: NamespaceState): Engine {
     const namespace = new NamespaceStore(state, () => this.world.context.clock.monotonicMs());
+    namespace.stops = this.world.stops.current.get(state.binlog);
     const ackWaits = new AckWaits(this.world.context, namespace);
     const target = { binlog: state.binlog, partitions: state.partitions, producer: this.world.producer };
     const appends = new Appends(this.world.context, this.world.log, target, this.world.budget, (append) =>

@@ -4,6 +4,7 @@ import { hashOf, partitionOf, RouteTableSource, Session, slotOf, type RouteTable
 import type { PortalRoute, ReadTarget } from './namespace-routes';
 import type { Append } from './operations';
 import type { StoreFailure } from './store-errors';
+import type { PartitionStops } from './write-stops';
 
 /** What this process knows of one namespace (one creation of it): knobs, routes, limits. */
 export class NamespaceStore {
@@ -13,6 +14,8 @@ export class NamespaceStore {
   problem: string | undefined = 'no routes were read yet';
   /** Set once this creation of the namespace is deleted: then nobody waits for its routes, replicas or log. */
   gone: StoreFailure | undefined;
+  /** Partitions that stand still; `undefined` while none does. */
+  stops: PartitionStops | undefined;
   private currentState: NamespaceState;
   private requests: TokenBucket | undefined;
   private readonly chunkRequests = new Map<string, TokenBucket>();

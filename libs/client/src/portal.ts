@@ -121,6 +121,7 @@ export class Portal {
       () => {
         this.booted = true;
         this.store.refreshNow();
+        if (!this.closed) this.store.followWitnesses();
         this.heartbeats.start();
         if (!this.closed) this.heard.start();
       },

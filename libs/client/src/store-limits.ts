@@ -57,6 +57,9 @@ export interface StoreLimits {
   readonly scanPageBytes: number;
   /** Pages that one ordered scan holds, over all chunks; besides those under way. */
   readonly scanHeldBytesMax: number;
+  /** How often every node is asked for partitions that stand still, and how long it may take to answer. */
+  readonly witnessEveryMs: number;
+  readonly witnessAskMs: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -88,6 +91,8 @@ export const storeLimits: StoreLimits = {
   cursorIdleMs: 600_000,
   scanPageKeys: 1_000,
   scanPageBytes: 1024 * 1024,
+  witnessEveryMs: 1_000,
+  witnessAskMs: 5_000,
   scanHeldBytesMax: 16 * 1024 * 1024,
 };
 

@@ -25,6 +25,7 @@ import { Ranges } from './ranges';
 import { Reads } from './reads';
 import { StoreFailure } from './store-errors';
 import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits';
+import { WriteStops } from './write-stops';
 
 export interface StoreOptions {
   /** Name of this process in its fence records: unique among those alive. */
@@ -49,6 +50,8 @@ export class Store {
   private readonly reads: Reads;
   private readonly budget = new AppendBudget();
   private readonly engines: NamespaceEngines;
+  /** Partitions that stand still since their log lost something; followed once `followWitnesses` was called. */
+  readonly stops: WriteStops;
   /** Fed by whoever hears the heartbeats; without it no chunk is ever too full. */
   readonly loads: ChunkLoads;
   private expiryMs = 0;
@@ -70,7 +73,22 @@ export class Store {
     this.reads = new Reads(this.context);
     this.ranges = new Ranges(this.context);
     const { context, links, budget, loads } = this;
-    this.engines = new NamespaceEngines(view, { context, log, links, budget, loads, producer: options.producer });
+    this.stops = new WriteStops(
+      context,
+      view,
+      () => links.all(),
+      () => this.engines.stopsChanged(),
+    );
+    const { stops } = this;
+    this.engines = new NamespaceEngines(view, {
+      context,
+      log,
+      links,
+      budget,
+      loads,
+      stops,
+      producer: options.producer,
+    });
   }
 
   /** `undefined` while there is none of this name that is active. The object changes when it is created anew. */
@@ -142,6 +160,8 @@ export class Store {
   /** A position of `partition` that covers everything acknowledged before the call. */
   fence(namespace: NamespaceStore, partition: Partition, waiter: FenceWaiter): void {
     const engine = this.engines.of(namespace);
+    const stop = namespace.stops?.get(partition);
+    if (stop) return process.nextTick(() => waiter.fenceFailed(new StoreFailure('LVSTOPPED', stop.message)));
     if (engine) return engine.appends.fence(partition, waiter);
     process.nextTick(() => waiter.fenceFailed(goneNamespace(namespace.name)));
   }
@@ -189,6 +209,11 @@ export class Store {
     this.engines.refreshNow();
   }
 
+  /** Asks the nodes again and again which partitions stand still. */
+  followWitnesses(): void {
+    this.stops.start();
+  }
+
   stats(): Readonly<Record<string, number | Readonly<Record<string, number>>>> {
     const appends: Record<string, number> = {};
     for (const { appends: each, ackWaits } of this.engines.all())
@@ -207,6 +232,7 @@ export class Store {
   async close(drainMs: number): Promise<void> {
     this.closing = true;
     this.engines.stopFollowing();
+    this.stops.stop();
     const endAtMs = this.options.clock.monotonicMs() + drainMs;
     const busy = (): boolean => this.reads.outstanding > 0 || this.budget.records > 0;
     while (busy() && this.options.clock.monotonicMs() < endAtMs)
@@ -230,6 +256,11 @@ export class Store {
     if (namespace.gone) return namespace.gone;
     const problem = this.keyProblem(read.key);
     if (problem) return problem;
+    const stop = namespace.stops?.get(read.partition);
+    if (stop && read.consistency !== 'eventual') {
+      const needed = read.consistency === 'strong' ? Infinity : (read.session?.nextOffset(read.partition) ?? 0);
+      if (needed > stop.cutOffset) return new StoreFailure('LVSTOPPED', stop.message);
+    }
     const limited = namespace.refusal(read.slot);
     if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
     if (this.reads.outstanding < this.limits.readsMax) return undefined;
@@ -243,6 +274,8 @@ export class Store {
     if (this.closing) return new StoreFailure('LVSTOPPING', 'this process is shutting down');
     const problem = this.keyProblem(append.key);
     if (problem) return problem;
+    const stop = namespace.stops?.get(append.partition);
+    if (stop) return new StoreFailure('LVSTOPPED', `${stop.message}; nothing was written`);
     const limited = namespace.refusal(append.slot);
     if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
     const full = append.record && namespace.takeRoom(append, this.limits.chunkSoftShare);

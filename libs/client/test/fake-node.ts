@@ -8,6 +8,7 @@ import {
   type EntryErrorCode,
   type ReplySlot,
   type RespService,
+  type WitnessFacts,
 } from '@levee/wire';
 
 /** What a fake node answers to every key; `silent` never answers. */
@@ -30,6 +31,8 @@ export class FakeNode implements RespService<undefined> {
   private readonly server = new RespServer<undefined>(this);
   port = 0;
   state: NodeState['state'] = 'up';
+  /** What it answers to LV.WITNESS. */
+  witnesses: readonly WitnessFacts[] = [];
 
   constructor(
     readonly nodeId: string,
@@ -56,6 +59,8 @@ export class FakeNode implements RespService<undefined> {
       const nodeId = this.behaviour === 'wrong node' ? 'somebody' : this.nodeId;
       return reply.text(JSON.stringify({ clusterId: 'c', nodeId, storeId: `s-${this.nodeId}`, incarnation: 'i' }));
     }
+    if (String(args[0]) === 'LV.WITNESS')
+      return reply.text(JSON.stringify({ nodeId: this.nodeId, witnesses: this.witnesses }));
     this.reads++;
     if (this.behaviour === 'silent') return;
     if (this.behaviour === 'not ready') return reply.error('LVNOTREADY starting');

@@ -60,6 +60,18 @@ export const leveeCommands: readonly DoorCommand[] = [
       reply.ok();
     },
   }),
+  plainCommand({
+    name: 'LV.STOPS',
+    arity: 1,
+    flags: ['fast'],
+    summary: 'Partitions that stand still since their log lost what replicas hold, as JSON: writes to them are refused',
+    run: ({ context, reply }) => {
+      const stops = [...context.store.stops.current].flatMap(([binlog, of]) =>
+        [...of.values()].map(({ partition, cutOffset, nextOffset }) => ({ binlog, partition, cutOffset, nextOffset })),
+      );
+      reply.text(JSON.stringify({ stops }));
+    },
+  }),
   dataCommand({
     name: 'LV.WAIT',
     arity: -2,
