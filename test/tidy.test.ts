@@ -17,6 +17,7 @@ const order = [
   'journal',
   'chunk-store',
   'wire',
+  'audit',
   'replication',
   'client',
   'dispatch',

@@ -2,6 +2,7 @@ import { defined, isoTime } from '@levee/kernel';
 import { Command } from 'commander';
 import { positiveNumber, wholeNumber } from './arguments';
 import { CliFailure, usageFailure } from './exit';
+import { addLogRepairCommands } from './log-repair-commands';
 import { type LogLine, type LogSource, PortalLogSource, type TopicSummary } from './log-source';
 import { oneLine, type Output, type Row } from './output';
 import type { Tools, ToolsOf } from './program';
@@ -19,6 +20,7 @@ interface ReadOptions extends SourceOptions {
 
 export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
   const log = program.command('log').description('the log itself: topics and their records');
+  addLogRepairCommands(log, toolsOf);
 
   withSource(log.command('topics'))
     .description('all topics')

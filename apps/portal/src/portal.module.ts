@@ -20,6 +20,8 @@ import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
 import { LogReader } from './log-reader';
 import { LogController } from './log.controller';
+import { LogRepairs } from './log-repairs';
+import { LogRepairsController } from './log-repairs.controller';
 import { PlanProgress } from './plan-progress';
 import { Plans } from './plans';
 import { PlansController } from './plans.controller';
@@ -83,6 +85,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         DoctorController,
         GroupsController,
         LogController,
+        LogRepairsController,
         PlansController,
         WatchController,
       ],
@@ -94,6 +97,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: LogReader, useValue: new LogReader(log) },
+        { provide: LogRepairs, useValue: new LogRepairs(log, portal, logger) },
         {
           provide: Plans,
           useValue: new Plans(portal, commands, progress, systemClock, new DryRuns({ timers: systemTimers })),

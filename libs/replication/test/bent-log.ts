@@ -49,7 +49,7 @@ export class BentLog implements Log {
     return this.log.alterTopic(topic, settings);
   }
   passOver(topic: string, partition: Partition, stretch: PassedStretch): Promise<void> {
-    return this.log.passOver(topic, partition, stretch);
+    return this.of(topic).passOver(topic, partition, stretch);
   }
   deleteTopics(topics: readonly string[]): Promise<void> {
     return this.log.deleteTopics(topics);

@@ -1,0 +1,70 @@
+import { acceptLoss, type Line, repair, type RepairOrder, FoldStore, stillWriting, WitnessNodes } from '@levee/audit';
+import type { Portal } from '@levee/client';
+import { Failure, type Logger, messageOf } from '@levee/kernel';
+import { type Log, systemClock, systemTimers } from '@levee/log';
+
+/** A portal that was heard within this time must have stopped before a repair writes. */
+const heardWithinMs = 30_000;
+
+/** What people decide about a log that lost something; one order at a time in this process. */
+export class LogRepairs {
+  private readonly nodes: WitnessNodes;
+  private busy = false;
+
+  constructor(
+    private readonly log: Log,
+    private readonly portal: Portal,
+    private readonly logger: Logger,
+  ) {
+    const world = { clock: systemClock, timers: systemTimers, logger };
+    this.nodes = new WitnessNodes({ ...world, state: () => portal.view.state });
+  }
+
+  /** Lines of JSON; a failure behind the first line is the last one. */
+  repair(order: RepairOrder, signal: AbortSignal): AsyncGenerator<string> {
+    const { log, nodes } = this;
+    const state = () => this.portal.view.state;
+    const openStore = () => FoldStore.temporary();
+    const world = { log, nodes, state, clock: systemClock, openStore, stillWriting: this.stillWriting };
+    return this.lines('a repair', order, (stop) => repair(world, order, stop), signal);
+  }
+
+  acceptLoss(
+    order: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
+    return this.lines('an accepted loss', order, (stop) => acceptLoss(this.nodes, order, stop), signal);
+  }
+
+  private readonly stillWriting = (binlog: string, partitions: readonly number[]): Promise<string | undefined> => {
+    const nowMs = systemClock.monotonicMs();
+    const portals = [...this.portal.heard.all('portal')]
+      .filter(({ receivedMonotonicMs }) => nowMs - receivedMonotonicMs <= heardWithinMs)
+      .map(({ beat: { id, address } }) => ({ id, address }));
+    const own = { id: this.portal.config.instance, address: this.portal.respAddress };
+    const all = portals.some(({ address }) => address === own.address) ? portals : [...portals, own];
+    const world = { clock: systemClock, timers: systemTimers, logger: this.logger };
+    return stillWriting(all, { binlog, partitions }, world);
+  };
+
+  private async *lines(
+    what: string,
+    order: object,
+    run: (signal: AbortSignal) => AsyncGenerator<Line>,
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
+    if (this.busy)
+      throw new Failure('LIMIT', 'a repair, or an accepted loss, is under way through this portal: wait for its end');
+    this.busy = true;
+    this.logger.warn({ order }, `${what} of a log begins`);
+    try {
+      for await (const line of run(signal)) yield `${JSON.stringify(line)}\n`;
+    } catch (error) {
+      const code = error instanceof Failure ? error.code : 'INTERNAL';
+      this.logger.error({ order, error }, `${what} of a log ended early`);
+      yield `${JSON.stringify({ code, message: messageOf(error) })}\n`;
+    } finally {
+      this.busy = false;
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { chunkSeed, CopyEntries, dataPrefixBytes, StoredValue } from '@levee/chunk-store';
+import type { ClusterState } from '@levee/cluster';
+import { crc32cNative } from '@levee/codec';
+import type { NodeState } from '@levee/events';
+import { type Clock, Failure, type Logger, messageOf, type Timers } from '@levee/kernel';
+import {
+  copyCloseCommand,
+  copyNextCommand,
+  copyOpenCommand,
+  type Network,
+  nodeCommands,
+  parseCopyFrame,
+  parseCopyOpened,
+  RespClient,
+  RespError,
+  sealOfCommand,
+  type WitnessFacts,
+  type WitnessReport,
+} from '@levee/wire';
+import type { WitnessEntry } from './diff-witnesses';
+
+export const witnessNodeLimits = {
+  askMs: 8_000,
+  blockBytes: 1 << 20,
+  /** A replica that people let go is built anew within this, or the next one is not touched. */
+  rebuiltMs: 30 * 60_000,
+  rebuiltLookMs: 250,
+} as const;
+
+export interface NodesWorld {
+  readonly state: () => ClusterState;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly network?: Network | undefined;
+}
+
+interface ReplicaStat {
+  readonly chunkId: string;
+  readonly unitId: string;
+  readonly generation: number;
+  readonly readable: boolean;
+  readonly state: string;
+}
+
+/** The nodes of a cluster, asked about what their replicas hold and their logs lost. */
+export class WitnessNodes {
+  constructor(private readonly world: NodesWorld) {}
+
+  /**
+   * Every witness of a namespace, from every node that has a replica of it. Fails with NODE_UNREACHABLE when one does
+   * not answer and is not among `without`: the furthest witness may be there.
+   */
+  async witnessesOf(namespace: string, without: readonly string[] = []): Promise<WitnessFacts[]> {
+    const state = this.world.state();
+    const names = new Set<string>();
+    for (const { replicas } of state.chunksOf(namespace))
+      for (const { nodeId, role } of replicas) if (role !== 'dead') names.add(nodeId);
+    const asked = [...names].filter((nodeId) => !without.includes(nodeId)).map((nodeId) => this.nodeOf(nodeId));
+    const reports = await Promise.all(asked.map((node) => this.report(node)));
+    return reports.flatMap(({ witnesses }) => witnesses.filter((each) => each.namespace === namespace));
+  }
+
+  /** What a witness holds of the chunk, by ascending key. */
+  async *entries(witness: WitnessFacts): AsyncGenerator<WitnessEntry> {
+    const node = this.nodeOf(witness.nodeId);
+    const client = this.connect(node);
+    try {
+      const { namespace, chunkId, slotStart, slotEnd } = witness;
+      const open = copyOpenCommand({ namespace, chunkId, slotStart, slotEnd, after: Buffer.alloc(0) });
+      const { copyId, positions } = parseCopyOpened(await bulk(client, open), sealOfCommand(open));
+      const at = positions.find(({ partition }) => partition === witness.partition);
+      if (at?.nextOffset !== witness.nextOffset)
+        throw new Failure(
+          'NOT_PROVABLE',
+          `${chunkId} on ${node.nodeId} stands at ${at?.nextOffset}, not at ${witness.nextOffset}`,
+        );
+      try {
+        yield* this.blocks(client, copyId, chunkSeed(chunkId));
+      } finally {
+        client.send(copyCloseCommand(copyId), witnessNodeLimits.askMs, () => client.close());
+      }
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  private async *blocks(client: RespClient, copyId: string, seed: number): AsyncGenerator<WitnessEntry> {
+    for (let sequence = 0; ; sequence++) {
+      const next = copyNextCommand(copyId, sequence, witnessNodeLimits.blockBytes);
+      const { block, last } = parseCopyFrame(await bulk(client, next), sequence, sealOfCommand(next));
+      const entries = new CopyEntries(block);
+      while (entries.next()) {
+        const databaseKey = block.subarray(entries.start, entries.valueStart);
+        const stored = StoredValue.read(databaseKey, block.subarray(entries.valueStart, entries.end), seed);
+        const { offset, expiresAtMs, raw } = stored;
+        yield { key: databaseKey.subarray(dataPrefixBytes), offset, expiresAtMs, raw, crc: crc32cNative(raw) };
+      }
+      if (last) return;
+    }
+  }
+
+  /** People accept the loss that a replica names in all its partitions: it is built anew. Fails with NOT_WITNESS. */
+  async letGo(cuts: readonly WitnessFacts[]): Promise<void> {
+    const [first] = cuts;
+    if (first === undefined) return;
+    const figures = cuts.map(({ partition, cutOffset, nextOffset }) => `${partition}:${cutOffset}:${nextOffset}`);
+    const args = [nodeCommands.letGo, first.unitId, String(first.generation), ...figures];
+    const client = this.connect(this.nodeOf(first.nodeId));
+    try {
+      await client.request(args, witnessNodeLimits.askMs);
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Resolves when the replica was built anew and can be read. */
+  async rebuilt({ nodeId, unitId, generation, chunkId }: WitnessFacts, signal: AbortSignal): Promise<void> {
+    const { clock, timers } = this.world;
+    const endAtMs = clock.monotonicMs() + witnessNodeLimits.rebuiltMs;
+    for (;;) {
+      const is = await this.stat(nodeId, unitId, generation).catch(() => undefined);
+      if (is?.readable === true && is.state !== 'witness') return;
+      if (clock.monotonicMs() > endAtMs || signal.aborted)
+        throw new Failure(
+          'DEADLINE',
+          `${chunkId} on ${unitId} of ${nodeId} is ${is?.state ?? 'out of reach'}, not readable yet`,
+        );
+      await new Promise<void>((resolve) => timers.after(witnessNodeLimits.rebuiltLookMs, resolve));
+    }
+  }
+
+  private async stat(nodeId: string, unitId: string, generation: number): Promise<ReplicaStat | undefined> {
+    const client = this.connect(this.nodeOf(nodeId));
+    try {
+      const text = await bulk(client, [nodeCommands.stat]);
+      const { replicas } = JSON.parse(text.toString()) as { readonly replicas: readonly ReplicaStat[] };
+      return replicas.find((of) => of.unitId === unitId && of.generation === generation);
+    } finally {
+      client.close();
+    }
+  }
+
+  private async report(node: NodeState): Promise<WitnessReport> {
+    const client = this.connect(node);
+    try {
+      return JSON.parse((await bulk(client, [nodeCommands.witness])).toString()) as WitnessReport;
+    } catch (error) {
+      throw new Failure(
+        'NODE_UNREACHABLE',
+        `node ${node.nodeId} at ${node.respAddress} does not say what it holds (${messageOf(error)}): the furthest ` +
+          `witness may be there. Start it, or go on without what it holds: --without ${node.nodeId}`,
+        { cause: error },
+      );
+    } finally {
+      client.close();
+    }
+  }
+
+  private nodeOf(nodeId: string): NodeState {
+    const node = this.world.state().node(nodeId);
+    if (node === undefined) throw new Failure('NOT_FOUND', `there is no node ${nodeId}`);
+    return node;
+  }
+
+  private connect({ nodeId, storeId, respAddress }: NodeState): RespClient {
+    const { clock, timers, logger, network } = this.world;
+    const colon = respAddress.lastIndexOf(':');
+    const address = { host: respAddress.slice(0, colon), port: Number(respAddress.slice(colon + 1)) };
+    const hello = {
+      args: [nodeCommands.hello, this.world.state().clusterId ?? '', nodeId, storeId],
+      check: (reply: unknown) => (reply instanceof RespError ? reply.text : undefined),
+    };
+    return new RespClient(address, { clock, timers, logger, hello, ...(network === undefined ? {} : { network }) });
+  }
+}
+
+async function bulk(client: RespClient, args: readonly (string | Buffer)[]): Promise<Buffer> {
+  const reply = await client.request(args, witnessNodeLimits.askMs);
+  if (Buffer.isBuffer(reply)) return reply;
+  throw new Failure('BAD_FRAME', `${String(args[0])} was answered with no bytes`);
+}
