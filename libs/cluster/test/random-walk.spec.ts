@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { nextPlanWork } from '../src';
 import { dice, full, seed } from '../../../test/support/seed';
 import { tell } from '../../../test/support/counts';
 import type { ClusterState } from '../src/state';
@@ -39,8 +41,12 @@ class JudgedScript extends PlanScript {
         nowMs: this.nowMs,
         ...(options.id === undefined ? {} : { id: options.id }),
       });
+    const isNext = isNextWork(this.state, kind, payload, this.nowMs);
     const verdict = super.submit(kind, payload, options);
     this.faults.push(...problemsOf(this.state));
+    // A master that is told to give a command which is refused, or changes nothing, gives it for ever.
+    if (isNext && !verdict.repeated && verdict.events.every((event) => event.kind === 'outcome'))
+      this.faults.push(`${kind} is what comes next, and brings nothing: ${verdict.rejection?.message ?? 'accepted'}`);
     if (before !== undefined) this.faults.push(...copiesLost(this.state, before, kind));
     const { outcome } = verdict;
     const told = JSON.stringify(outcome);
@@ -59,6 +65,12 @@ class JudgedScript extends PlanScript {
 function hasNoRoom(state: ClusterState, kind: string, payload: unknown): boolean {
   const plan = kind === 'SwitchPlan' ? state.plan((payload as { planId: string }).planId) : undefined;
   return plan !== undefined && isReshape(plan) && 'code' in chooseReplicas(state, plan);
+}
+
+function isNextWork(state: ClusterState, kind: string, payload: unknown, nowMs: number): boolean {
+  const plan = kind.endsWith('Plan') ? state.plan((payload as { planId?: string }).planId ?? '') : undefined;
+  const work = plan && nextPlanWork(state, plan, nowMs);
+  return work?.kind === 'submit' && work.command === kind && isDeepStrictEqual(work.payload, payload);
 }
 
 interface Living {
