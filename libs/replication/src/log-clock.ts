@@ -11,7 +11,21 @@ export class LogClock {
   /** How far the log's time is ahead of the monotonic clock, and since when that is known; newest last, ever larger. */
   private readonly steps: { readonly ahead: number; readonly sinceMs: number }[] = [];
 
+  /** It may be far behind the log: nothing that is read now is proven to be as young as it seems. */
+  private doubted = false;
+
   constructor(private readonly clock: Clock) {}
+
+  /** This machine may have slept: what was known stays a lower bound, but says nothing of the time since. */
+  doubt(): void {
+    this.doubted = true;
+  }
+
+  /** As `observe`, of a record that was appended after the doubt arose. */
+  settle(appendTimeMs: number): void {
+    this.observe(appendTimeMs);
+    this.doubted = false;
+  }
 
   /** `appendTimeMs` of any record that was just read: the log's time is at least that now. */
   observe(appendTimeMs: number): void {
@@ -31,9 +45,11 @@ export class LogClock {
 
   /**
    * The log's time at an earlier moment, from what was known then: a machine that slept since has a monotonic clock that
-   * did not, and what was learned after it would make the moment too late. `undefined` when nothing was known then.
+   * did not, and what was learned after it would make the moment too late. `undefined` when nothing was known then, or
+   * while it is doubted.
    */
   at(monotonicMs: number): number | undefined {
+    if (this.doubted) return undefined;
     const { steps } = this;
     for (let i = steps.length - 1; i >= 0; i--) {
       const { ahead, sinceMs } = steps[i] as (typeof steps)[number];

@@ -1,4 +1,4 @@
-import { asPartition, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { pause } from './copy/byte-rate';
 import type { HeartbeatLoop } from './heartbeat-loop';
@@ -9,7 +9,8 @@ export interface LogTimeOptions {
   readonly log: Log;
   /** Topic of the heartbeats. */
   readonly topic: string;
-  readonly heartbeats: HeartbeatLoop;
+  readonly heartbeats: Pick<HeartbeatLoop, 'send' | 'lastOffset'>;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
 }
@@ -19,7 +20,7 @@ export class LogTime {
   private readonly stopping = new AbortController();
 
   constructor(
-    private readonly clock: LogClock,
+    private readonly logClock: LogClock,
     private readonly options: LogTimeOptions,
   ) {}
 
@@ -27,19 +28,46 @@ export class LogTime {
   async known(): Promise<void> {
     const { heartbeats, timers } = this.options;
     const { signal } = this.stopping;
-    while (!signal.aborted && this.clock.nowMs() === undefined) {
+    while (!signal.aborted && this.logClock.nowMs() === undefined) {
       await heartbeats.send();
       await this.read();
-      if (this.clock.nowMs() === undefined) await pause(timers, nodeLimits.feedRetryMinMs * 4, signal);
+      if (this.logClock.nowMs() === undefined) await pause(timers, nodeLimits.feedRetryMinMs * 4, signal);
     }
   }
 
-  /** Reads the time now and then, while heartbeats are sent. */
+  /**
+   * Reads the time now and then, while heartbeats are sent, and at once when this machine seems to have slept: its
+   * monotonic clock stands still then, and a tombstone may be gone that seems to have been written a moment ago.
+   */
   async watch(): Promise<void> {
     const { signal } = this.stopping;
+    const { clock, timers, heartbeats, logger } = this.options;
+    const distance = (): number => clock.nowMs() - clock.monotonicMs();
+    let apart = distance();
+    let readAtMs = clock.monotonicMs();
+    let asleep = false;
     while (!signal.aborted) {
-      await pause(this.options.timers, nodeLimits.logClockMs, signal);
-      if (!signal.aborted) await this.read();
+      await pause(timers, nodeLimits.sleepLookMs, signal);
+      if (signal.aborted) return;
+      const now = distance();
+      if (Math.abs(now - apart) > nodeLimits.sleepMsMin) {
+        logger.warn(
+          { byMs: Math.round(now - apart) },
+          'the clocks moved apart: did this machine sleep? asking the log',
+        );
+        this.logClock.doubt();
+        asleep = true;
+      }
+      apart = now;
+      if (asleep) {
+        // One that is appended now: the last one may be from before.
+        const before = heartbeats.lastOffset;
+        await heartbeats.send();
+        if (heartbeats.lastOffset !== before) asleep = !(await this.read((atMs) => this.logClock.settle(atMs)));
+      } else if (clock.monotonicMs() - readAtMs >= nodeLimits.logClockMs) {
+        readAtMs = clock.monotonicMs();
+        await this.read();
+      }
     }
   }
 
@@ -47,23 +75,25 @@ export class LogTime {
     this.stopping.abort();
   }
 
-  private async read(): Promise<void> {
+  /** True when the log has told its time. */
+  private async read(tell = (atMs: number): void => this.logClock.observe(atMs)): Promise<boolean> {
     const { log, topic, heartbeats, logger } = this.options;
     const nextOffset = heartbeats.lastOffset;
-    if (nextOffset === undefined) return;
+    if (nextOffset === undefined) return false;
     const done = new AbortController();
     const signal = AbortSignal.any([done.signal, this.stopping.signal]);
     const options = { signal, bytesMax: 4096, idleMs: 100, unavailableMs: 2_000 };
     try {
       for await (const { records } of log.tail(topic, asPartition(0), { nextOffset, leaderEpoch: -1 }, options)) {
         const record = records[0];
-        if (record !== undefined) this.clock.observe(record.timestampMs);
-        return;
+        if (record !== undefined) tell(record.timestampMs);
+        return record !== undefined;
       }
     } catch (error) {
       logger.debug({ error: messageOf(error) }, 'the time of the log could not be read');
     } finally {
       done.abort();
     }
+    return false;
   }
 }

@@ -7,6 +7,9 @@ export const nodeLimits = {
   positionsEveryHeartbeats: 10,
   /** The log's time is read anew this often, by looking at an own heartbeat's append time. */
   logClockMs: 30_000,
+  /** So often a look whether the machine slept: its two clocks are further apart by this much than a look before. */
+  sleepLookMs: 1_000,
+  sleepMsMin: 5_000,
   registerDeadlineMs: 5_000,
   registerRetryMinMs: 250,
   registerRetryMaxMs: 5_000,
