@@ -17,6 +17,7 @@ export interface RewriteParts {
 export class FileRewrite implements Rewrite {
   private readonly runs: Run[] = [];
   private writer: RunWriter | undefined;
+  private committing = false;
 
   constructor(
     private readonly files: LogFiles,
@@ -32,19 +33,28 @@ export class FileRewrite implements Rewrite {
 
   async commit(writes: readonly StoreWrite[]): Promise<void> {
     await this.finishRun();
+    // From here on the runs may count, also when an error is told.
+    this.committing = true;
     if (this.runs.length + writes.length > 0) await this.parts.commit(this.runs, writes);
   }
 
   async abandon(): Promise<void> {
     await this.writer?.abandon();
     this.writer = undefined;
+    if (this.committing) return;
     for (const { number } of this.runs) await this.files.remove(runName(number)).catch(() => undefined);
   }
 
   private async finishRun(): Promise<void> {
     const { writer } = this;
     this.writer = undefined;
-    if (writer !== undefined) this.runs.push(await writer.finish(0));
+    if (writer === undefined) return;
+    try {
+      this.runs.push(await writer.finish(0));
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
   }
 }
 
