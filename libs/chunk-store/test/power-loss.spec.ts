@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CrashDisk, type PowerLossMode } from '@levee/crash-level';
 import { openLevelDb, Replica, type ReplicaDatabase } from '@levee/chunk-store';
 import { failureCode } from '@levee/kernel';
-import { identity, PartitionScript, put, read } from './fixtures';
+import { apply, identity, PartitionScript, put, read } from './fixtures';
 
 const keys = ['a', 'b', 'c', 'd', 'e'];
 
@@ -55,6 +55,33 @@ describe('power loss', () => {
       await after.close();
     }
     expect(seen.size).toBeGreaterThan(mode === 'prefix' ? 10 : 0);
+  });
+
+  it.each(modes)('leaves offset, epoch and time of one place: no newer claim than what is there (%s)', async (mode) => {
+    const epochBelow = (offset: number): number => (offset === 0 ? -1 : Math.floor((offset - 1) / 7));
+    let lost = 0;
+    for (let seed = 0; seed < 40; seed++) {
+      const disk = new CrashDisk();
+      const script = scriptOf(60);
+      const before = await crashOpen(disk);
+      const writes: Promise<void>[] = [];
+      for (let at = 0; at < 60; at += 3) {
+        // Log time runs with the offsets; signs of life at the end come while writes are under way.
+        const batch = script.batch(at, at + 3, epochBelow(at + 3));
+        writes.push(apply(before, batch, (at + 3) * 100_000));
+        writes.push(apply(before, script.batch(at + 3, at + 3, epochBelow(at + 3)), (at + 3) * 100_000 + 50_000));
+        if (at % 9 === 0) await Promise.all(writes);
+      }
+      await Promise.all(writes);
+      await disk.powerLoss(seed, mode);
+      const after = await crashOpen(disk);
+      const { nextOffset, leaderEpoch, completeAtMs } = after.position(0);
+      if (nextOffset < 60) lost++;
+      expect([seed, leaderEpoch, after.stagedEpoch(0)]).toEqual([seed, epochBelow(nextOffset), epochBelow(nextOffset)]);
+      expect(completeAtMs).toBeLessThanOrEqual(nextOffset * 100_000 + 50_000);
+      await after.close();
+    }
+    expect(lost).toBeGreaterThan(0);
   });
 
   it('a torn write is applied again, or the replica says that it is damaged', async () => {
