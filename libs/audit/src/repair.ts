@@ -1,5 +1,7 @@
 import type { ClusterState } from '@levee/cluster';
+import { encode } from '@levee/codec';
 import type { NamespaceState } from '@levee/events';
+import { fenceKey } from '@levee/journal';
 import { asOffset, asPartition, type Clock, defined, Failure, failureCode } from '@levee/kernel';
 import { hashOf, slotOf } from '@levee/keyspace';
 import type { Log } from '@levee/log';
@@ -35,6 +37,9 @@ export interface RepairWorld {
 /** Differences that are printed of each kind; all are counted. */
 const examplesMax = 10;
 const passOverTriesMax = 10;
+const fencesMax = 5;
+/** Name of a repair in its fence records. */
+const writer = 'repair';
 
 type Kind = Difference['kind'];
 
@@ -149,6 +154,7 @@ class PartitionRepair {
 
   async *write(): AsyncGenerator<Line> {
     await this.startAboveAll();
+    await this.proveWriter();
     const writer = new RepairWriter(this.world.log, this.place, this.store, this.cutOffset);
     for await (const difference of this.differences()) {
       if (this.signal.aborted) throw new Failure('INTERRUPTED', 'the repair was ended; run it again');
@@ -253,6 +259,23 @@ class PartitionRepair {
         if (tries >= passOverTriesMax) throw error;
       }
       await this.fold();
+    }
+  }
+
+  /**
+   * A log that was cut has forgotten what this process wrote last, and may refuse its next batch in a way that leaves the
+   * outcome unknown. A fence says nothing, so it may be tried again; what a repair writes may not.
+   */
+  private async proveWriter(): Promise<void> {
+    const { topic, partition } = this.place;
+    for (let number = 1; ; number++) {
+      const value = encode('Fence', { producer: writer, number });
+      try {
+        await this.world.log.append(topic, asPartition(partition), [{ key: fenceKey(writer), value }]);
+        return;
+      } catch (error) {
+        if (failureCode(error) !== 'OUTCOME_UNKNOWN' || number >= fencesMax) throw error;
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ChunkRoute, NamespaceState, NodeState } from '@levee/events';
+import type { ChunkRoute, ChunkState, NamespaceState, NodeState } from '@levee/events';
 
 const stamp = { change: 'Test', seq: 1, term: 1 };
 
@@ -62,3 +62,9 @@ export const routeEntity = (nodeIds: readonly string[], but: Partial<ChunkRoute>
   })),
   ...but,
 });
+
+/** The chunk of {@link routeEntity}. */
+export const chunkEntity = (nodeIds: readonly string[]): ChunkState => {
+  const { chunkId, namespace, slotStart, slotEnd, replicas } = routeEntity(nodeIds);
+  return { ...stamp, chunkId, namespace, slotStart, slotEnd, state: 'serving', replicas };
+};

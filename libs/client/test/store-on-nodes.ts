@@ -3,7 +3,7 @@ import { ClusterState } from '@levee/cluster';
 import { asOffset, silentLogger } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
-import { namespaceEntity, nodeEntity, routeEntity } from './cluster-entities';
+import { chunkEntity, namespaceEntity, nodeEntity, routeEntity } from './cluster-entities';
 import { systemNetwork } from '@levee/wire';
 import type { FakeNode } from './fake-node';
 
@@ -13,6 +13,7 @@ function stateOf(nodes: readonly FakeNode[]): ClusterState {
   state.absorb({ kind: 'namespace', entity: namespaceEntity() });
   for (const { nodeId, port, state: is } of nodes)
     state.absorb({ kind: 'node', entity: nodeEntity(nodeId, { respAddress: `127.0.0.1:${port}`, state: is }) });
+  state.absorb({ kind: 'chunk', entity: chunkEntity(nodes.map(({ nodeId }) => nodeId)) });
   state.absorb({ kind: 'route', entity: routeEntity(nodes.map(({ nodeId }) => nodeId)) });
   return state;
 }

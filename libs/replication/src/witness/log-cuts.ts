@@ -62,13 +62,13 @@ export class LogCuts {
     const [first, ...more] = this.all;
     if (first === undefined) return undefined;
     const { binlog, namespace, chunkId } = this.identity;
-    const { partition, cutOffset, nextOffset, keysAtStake } = first;
+    const { partition, cutOffset, nextOffset, keysAtStake, why } = first;
     const keys = keysAtStake === undefined ? '' : `, ${keysAtStake} keys and deletions not counted`;
     const others = more.length === 0 ? '' : `; and ${more.length} more of its partitions`;
     return (
       `I14: ${chunkId} is a witness: ${binlog} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}` +
       `${keys}${others}; nothing is cleared, writes stand still: levee log repair ${namespace} brings it back, ` +
-      `levee log accept-loss ${namespace} lets it go`
+      `levee log accept-loss ${namespace} lets it go (the log says: ${why})`
     );
   }
 
