@@ -5,6 +5,7 @@ import type {
   Log,
   LogBatch,
   LogCondition,
+  LogDamage,
   LogPosition,
   LogRecord,
   PartitionOffsets,
@@ -27,6 +28,9 @@ export class BentLog implements Log {
   /** Topics that another log answers for: an older copy of theirs, say. */
   readonly instead = new Map<string, Log>();
 
+  /** What it says of itself, besides what is true. */
+  damage: readonly LogDamage[] = [];
+
   constructor(private readonly log: Log) {}
 
   private of(topic: string): Log {
@@ -42,8 +46,9 @@ export class BentLog implements Log {
   describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
     return this.log.describeTopics(topics);
   }
-  examine(topics: readonly string[]): Promise<LogCondition> {
-    return this.log.examine(topics);
+  async examine(topics: readonly string[]): Promise<LogCondition> {
+    const condition = await this.log.examine(topics);
+    return { ...condition, damage: [...condition.damage, ...this.damage] };
   }
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     return this.log.alterTopic(topic, settings);

@@ -173,6 +173,31 @@ describe('a log that lost something', () => {
     expect(await letGo('0:10:21')).toMatch(/LVNOTWITNESS .*is no witness/);
   });
 
+  it('I14: a damaged replica is not cleared while a stretch of the log that it would need cannot be read', async () => {
+    const stretch = { fromOffset: asOffset(3), toOffset: asOffset(5), what: 'the entry`s checksum fails' };
+    log.damage = [{ topic: binlog, partition: asPartition(0), ...stretch }];
+    await cluster.stopNode('n1');
+    await cluster.node('n1', { log });
+    await cluster.ready();
+    // Past it: served.
+    expect(await cluster.read('n1', ns, ['k4', 'k19'])).toEqual(['v4', 'v19']);
+    await cluster.stopNode('n1');
+    await cluster.damage('n1', 'd/k7');
+    await cluster.node('n1', { log });
+    const problem = async (): Promise<string> => {
+      await cluster.read('n1', ns, ['k7']);
+      return String((await cluster.stat('n1'))['problem']);
+    };
+    await until('the refusal', async () =>
+      /I14: .*partition 0 of .* cannot be read from offset 3 to 5/.test(await problem()),
+    );
+    expect(rebuilds()).toBe(0);
+    log.damage = [];
+    await until('the rebuild', () => rebuilds() === 1);
+    await cluster.ready();
+    expect(await cluster.read('n1', ns, ['k7', 'k19'])).toEqual(['v7', 'v19']);
+  });
+
   it('retention removed everything up to exactly its position: it is whole', async () => {
     log.onTail = (topic, _, from) => {
       if (topic === binlog && from.nextOffset < 21)

@@ -24,13 +24,29 @@ export async function whyNotClear(
   { identity, places, cuts, current, assignment }: Candidate,
 ): Promise<string | undefined> {
   // A learner was never anybody's last copy; its plan says where it is filled from.
-  const loss = assignment.role === 'learner' ? undefined : await originLoss(world, identity, places.partitions);
+  const loss = assignment.role === 'learner' ? undefined : await unreadable(world, identity, places.partitions);
   if (loss !== undefined || current === undefined) return loss;
   for (const { partition, cut } of places.all) {
     const is = cut ?? (await cuts.look(partition));
     if (is !== undefined && !cuts.isAccepted(is)) return cuts.problem;
   }
   return undefined;
+}
+
+/** Why a replica cannot be built from the log, in words: it does not begin at its start, or a stretch cannot be read. */
+async function unreadable(
+  world: HostedWorld,
+  identity: ReplicaIdentity,
+  partitions: readonly Partition[],
+): Promise<string | undefined> {
+  const loss = await originLoss(world, identity, partitions);
+  if (loss !== undefined) return loss;
+  // A log that does not answer for its condition is met by whoever reads it.
+  const condition = await world.log.examine([identity.binlog]).catch(() => undefined);
+  const damage = condition?.damage.find(({ partition }) => partitions.includes(partition));
+  if (damage === undefined) return undefined;
+  const { topic, partition, fromOffset, toOffset, what } = damage;
+  return `partition ${partition} of ${topic} cannot be read from offset ${fromOffset} to ${toOffset} (${what})`;
 }
 
 /** Why the log cannot be followed from its start, in words. */
