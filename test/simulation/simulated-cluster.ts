@@ -18,6 +18,7 @@ import { EmbeddedLog } from '@levee/log-embedded';
 import { DataNode } from '@levee/replication';
 import { dice } from '../support/seed';
 import type { Absence } from './absences';
+import { CutLog } from './cut-log';
 import { buggyLog, type PlantedBug } from './planted-bug';
 import { ProcessLog } from './process-log';
 import { SimulatedNetwork } from './simulated-network';
@@ -87,6 +88,12 @@ export class SimulatedCluster {
   /** Where the clients, the judge and people sit: nothing ever befalls it. */
   readonly outside: SimulatedProcess;
   private readonly starts = new Map<string, number>();
+  /** As every process has the log; a test may take its end from it. */
+  get cutLog(): CutLog {
+    return (this.cuttable ??= new CutLog(this.log));
+  }
+
+  private cuttable: CutLog | undefined;
   private started: { readonly log: EmbeddedLog; readonly view: ClusterView } | undefined;
 
   constructor(
@@ -349,7 +356,7 @@ export class SimulatedCluster {
 
   private logOf(process: SimulatedProcess): ProcessLog {
     const { name } = process;
-    const log = new StaleLog(buggyLog(this.log, name, this.bug), this.time);
+    const log = new StaleLog(buggyLog(this.cutLog.door, name, this.bug), this.time);
     this.staleLogs.set(name, log);
     return new ProcessLog(log.door, process, this.dice(`log ${name} ${this.starts.get(name)}`));
   }

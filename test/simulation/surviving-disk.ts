@@ -74,6 +74,16 @@ export class SurvivingDisk {
     return [...this.units].flatMap(([place, { damage }]) => (damage === undefined ? [] : [place]));
   }
 
+  /** What users' keys have in the databases that are open: key, and the stored bytes as text. */
+  async contents(): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for (const [place, { db }] of this.units)
+      if (db !== undefined)
+        for await (const [key, value] of db.iterator({ gte: Buffer.from('d/'), lt: Buffer.from('d0') }))
+          found.set(`${place} ${key.toString()}`, value.toString('latin1'));
+    return found;
+  }
+
   /** The disk as a process opens it. DISK_IN_USE while another living one has it. */
   async open(process: SimulatedProcess, options: UnitDiskOptions, dice: () => number): Promise<NodeDisk> {
     if (this.owner?.alive === true) throw new ChunkStoreFailure('DISK_IN_USE', `${this.owner.name} has this disk open`);
