@@ -145,6 +145,8 @@ export class KvController {
       session,
       consistency: consistencyOf(request),
     });
+    // A reader that hangs up leaves nothing behind.
+    reply.raw.once('close', () => void items.return().catch(() => undefined));
     // The first key is waited for, so that a scan that cannot begin is an error and no empty answer.
     const first = await items.next();
     tellSession(reply, session);

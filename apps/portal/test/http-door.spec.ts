@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { reservedKeyPrefix } from '@levee/kernel';
 import { OneNodeCluster } from './one-node-cluster';
 
@@ -174,6 +175,27 @@ describe('scan', () => {
     });
     expect(strong.lines).toHaveLength(2);
   });
+});
+
+it('a reader that hangs up in the middle of a scan leaves nothing behind', async () => {
+  const value = Buffer.alloc(256 << 10, 'x');
+  for (let i = 0; i < 16; i++) expect((await ask('PUT', `/v1/kv/default/large${i}`, value)).status).toBe(204);
+  const hangUp = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const outgoing = request({ host: '127.0.0.1', port: cluster.app.port, path: '/v1/kv/default', agent: false });
+      outgoing.once('error', reject).once('response', (response) => {
+        response.once('data', () => {
+          response.destroy();
+          resolve();
+        });
+      });
+      outgoing.end();
+    });
+  // More than may be under way.
+  for (let i = 0; i < 80; i++) await hangUp();
+  const answer = await ask('GET', '/v1/kv/default?prefix=large&keysOnly=1');
+  expect([answer.status, answer.lines.length]).toEqual([200, 17]);
+  for (let i = 0; i < 16; i++) await ask('DELETE', `/v1/kv/default/large${i}`);
 });
 
 describe('a switch of the query', () => {

@@ -43,6 +43,8 @@ export interface ScanChoice extends ReadChoice {
 
 /** The store with promises, for paths on which a promise per operation does not matter. Failures are StoreFailures. */
 export class KeyValue {
+  private scans = 0;
+
   constructor(private readonly store: Store) {}
 
   namespace(name: string): NamespaceStore {
@@ -85,8 +87,23 @@ export class KeyValue {
     return this.write(namespace, key, null, choice);
   }
 
-  /** Keys in byte order; fetched at the consumer's pace. */
+  /** Keys in byte order; fetched at the consumer's pace. Call `return` of it when nobody reads on. */
   async *scan(namespace: NamespaceStore, choice: ScanChoice): AsyncGenerator<RangeItem, void, undefined> {
+    const { scansMax } = this.store.limits;
+    if (this.scans >= scansMax)
+      throw new StoreFailure(
+        'LVLIMIT',
+        `${this.scans} scans are under way, at most ${scansMax}: read them to their end or hang up`,
+      );
+    this.scans++;
+    try {
+      yield* this.scanned(namespace, choice);
+    } finally {
+      this.scans--;
+    }
+  }
+
+  private async *scanned(namespace: NamespaceStore, choice: ScanChoice): AsyncGenerator<RangeItem, void, undefined> {
     const consistency = choice.consistency ?? namespace.state.consistency;
     const session = consistency === 'eventual' ? undefined : choice.session;
     const { from, to, limit, keysOnly = false } = choice;

@@ -60,6 +60,8 @@ export interface StoreLimits {
   /** How often every node is asked for partitions that stand still, and how long it may take to answer. */
   readonly witnessEveryMs: number;
   readonly witnessAskMs: number;
+  /** Ordered scans under way in this process: each may hold `scanHeldBytesMax`. */
+  readonly scansMax: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -94,6 +96,7 @@ export const storeLimits: StoreLimits = {
   witnessEveryMs: 1_000,
   witnessAskMs: 5_000,
   scanHeldBytesMax: 16 * 1024 * 1024,
+  scansMax: 64,
 };
 
 export function checkStoreLimits(limits: StoreLimits): void {
