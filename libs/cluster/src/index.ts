@@ -13,6 +13,7 @@ export * from './explain';
 export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
 export * from './rejection';
 export { unknownNode } from './unknown-node';
+export * from './commands/heard-levels';
 export { manualPlanKinds } from './commands/knobs';
 export { chunkIdOf } from './commands/create-namespace';
 export * from './placement/healing';

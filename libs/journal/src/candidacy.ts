@@ -1,3 +1,4 @@
+import type { HeardLevel } from '@levee/cluster';
 import { decodeAs, encode } from '@levee/codec';
 import { asPartition, assert, Failure, failureCode, messageOf, type Random } from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
@@ -6,7 +7,7 @@ import type { ClusterView } from './cluster-view';
 import { fillCommands } from './commands-end';
 import type { ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
-import { seenHeaders } from './heartbeat-known';
+import { heardLevels, seenHeaders } from './heartbeat-known';
 import { Pause } from './pause';
 import { Reign } from './reign';
 import { SilenceWindow } from './silence-window';
@@ -52,6 +53,8 @@ export interface CandidacyOptions {
   readonly limits?: CandidacyLimits;
   readonly featureLevel?: number;
   readonly decide?: Decide;
+  /** See `BatchOptions`. */
+  readonly heard?: () => Iterable<HeardLevel>;
   /** See `DecideContext`. */
   readonly planObserveMs?: number;
   readonly newId?: NewId;
@@ -242,7 +245,9 @@ export class Candidacy {
         clock,
         newId: this.options.newId ?? systemNewId,
       });
-      const reign = new Reign(this.log, taken, this.options);
+      // A master that has just started has heard nobody yet.
+      const before = await heardLevels(this.log, topics, clock);
+      const reign = new Reign(this.log, taken, { ...this.options, heard: () => this.heard(before) });
       this.current = reign;
       const stopHeartbeats = this.sendHeartbeats();
       const cancelReclaim = this.options.timers.after(this.timing.reclaimMs, () => reign.end(reclaimed));
@@ -272,6 +277,13 @@ export class Candidacy {
       this.currentRole = 'standby';
       logger.info({ term: view.term }, 'standing by');
     }
+  }
+
+  /** Those heard before this reign, unless they were heard since. */
+  private heard(before: ReadonlyMap<string, HeardLevel>): Iterable<HeardLevel> {
+    const levels = new Map(before);
+    for (const each of this.options.heard?.() ?? []) levels.set(each.process, each);
+    return levels.values();
   }
 
   private refused(error: unknown): void {

@@ -1,9 +1,13 @@
 import {
   decide,
   draft,
+  heardField,
+  lowestLevels,
   masterCommandKinds,
+  needsHeardLevels,
   type ClusterEvent,
   type DecideContext,
+  type HeardLevel,
   type Rejection,
   type Verdict,
 } from '@levee/cluster';
@@ -49,6 +53,8 @@ export interface BatchOptions {
   /** See `DecideContext`. */
   readonly planObserveMs?: number;
   readonly decide?: Decide;
+  /** Processes that are no data nodes, as their heartbeats tell. */
+  readonly heard?: () => Iterable<HeardLevel>;
   /** One decision may not have more bytes; smaller after the log has refused a bigger one. */
   readonly decisionBytesMax?: number;
 }
@@ -69,7 +75,8 @@ export function decideBatch(
   const records: LogRecord[] = [];
   let { seq, previousSha256 } = fold.position;
   let batchBytes = 0;
-  for (const pending of commands.slice(0, decisionLimits.batchCommandsMax)) {
+  for (const given of commands.slice(0, decisionLimits.batchCommandsMax)) {
+    const pending = withEvidence(given, options);
     if (batchBytes >= decisionLimits.batchBytesMax) break;
     seq += 1;
     const { nowMs, term, topicPrefix, planObserveMs } = options;
@@ -98,6 +105,24 @@ export function decideBatch(
     batchBytes += value.length;
   }
   return { decisions, records, taken: decisions.length, sha256: previousSha256 };
+}
+
+/** What the decision rests on besides the state is recorded in its command, so that it can be replayed and explained. */
+function withEvidence(pending: PendingCommand, { heard }: BatchOptions): PendingCommand {
+  const { command, offset } = pending;
+  if (command.kind !== 'CordonNode' && command.kind !== 'ProposePlan') return pending;
+  let payload: unknown;
+  try {
+    payload = JSON.parse(command.payload);
+  } catch {
+    return pending;
+  }
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return pending;
+  const { [heardField]: _claimed, ...asked } = payload as Record<string, unknown>;
+  const needed = needsHeardLevels(command.kind, asked) && heard !== undefined;
+  if (!needed && _claimed === undefined) return pending;
+  const recorded = needed ? { ...asked, [heardField]: lowestLevels(heard()) } : asked;
+  return { offset, command: { ...command, payload: JSON.stringify(recorded) } };
 }
 
 interface EncodedEvents {

@@ -1,4 +1,6 @@
 import { decodeAs } from '@levee/codec';
+import type { HeardLevel } from '@levee/cluster';
+import type { Heartbeat } from '@levee/events';
 import { asOffset, type Clock } from '@levee/kernel';
 import type { Log, LogHeader, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
@@ -11,7 +13,12 @@ import type { Witness } from './witness';
  */
 export const seenHeaderKey = 'levee-seen';
 
-export const heartbeatKnownLimits = { recordsMax: 4_096, readDeadlineMs: 10_000, bytesMax: 256 } as const;
+export const heartbeatKnownLimits = {
+  recordsMax: 4_096,
+  readDeadlineMs: 10_000,
+  bytesMax: 256,
+  forgetMs: 600_000,
+} as const;
 
 /** What a process knows of the journal, from reading it or from its disk. */
 export interface JournalSeen {
@@ -41,30 +48,63 @@ export async function heardWitnesses(
   topics: Pick<ControlTopics, 'heartbeats'>,
   { clusterId, clock }: { readonly clusterId: string | undefined; readonly clock: Clock },
 ): Promise<Witness[]> {
-  const bounds = (await log.offsets(topics.heartbeats))[0];
-  if (bounds === undefined || clusterId === undefined) return [];
-  const { startOffset, endOffset } = bounds;
   const witnesses = new Map<string, Witness>();
+  await readNewest(log, topics, {
+    clock,
+    onBeat: (beat, { headers }) => {
+      const seen = readSeen(headers);
+      const who = `${beat.kind} ${beat.id}`;
+      if (seen !== undefined && seen.clusterId === clusterId)
+        witnesses.set(who, { seq: seen.seq, term: seen.term, who });
+    },
+  });
+  return [...witnesses.values()];
+}
+
+/** Who was heard of in the last `forgetMs` of the log's time, without data nodes, and what they read. */
+export async function heardLevels(
+  log: Log,
+  topics: Pick<ControlTopics, 'heartbeats'>,
+  clock: Clock,
+): Promise<ReadonlyMap<string, HeardLevel>> {
+  const heard = new Map<string, HeardLevel & { readonly atMs: number }>();
+  let newestMs = 0;
+  await readNewest(log, topics, {
+    clock,
+    onBeat: ({ kind, id, featureLevel }, { timestampMs }) => {
+      newestMs = Math.max(newestMs, timestampMs);
+      const process = `${kind} ${id}`;
+      if (kind !== 'node') heard.set(process, { process, featureLevel, atMs: timestampMs });
+    },
+  });
+  const sinceMs = newestMs - heartbeatKnownLimits.forgetMs;
+  return new Map([...heard].filter(([, { atMs }]) => atMs >= sinceMs));
+}
+
+async function readNewest(
+  log: Log,
+  topics: Pick<ControlTopics, 'heartbeats'>,
+  { clock, onBeat }: { readonly clock: Clock; readonly onBeat: (beat: Heartbeat, record: StoredRecord) => void },
+): Promise<void> {
+  const bounds = (await log.offsets(topics.heartbeats))[0];
+  if (bounds === undefined) return;
+  const { startOffset, endOffset } = bounds;
   await readToEnd(log, topics.heartbeats, {
     clock,
     deadlineMs: heartbeatKnownLimits.readDeadlineMs,
     from: asOffset(Math.max(startOffset, endOffset - heartbeatKnownLimits.recordsMax)),
     onBatch: ({ records }) => {
       for (const record of records) {
-        const seen = readSeen(record.headers);
-        const who = seen?.clusterId === clusterId ? senderOf(record) : undefined;
-        if (seen !== undefined && who !== undefined) witnesses.set(who, { seq: seen.seq, term: seen.term, who });
+        const beat = record.value === null ? undefined : beatIn(record.value);
+        if (beat !== undefined) onBeat(beat, record);
       }
     },
   });
-  return [...witnesses.values()];
 }
 
-function senderOf({ value }: StoredRecord): string | undefined {
-  if (value === null) return undefined;
+function beatIn(value: Buffer): Heartbeat | undefined {
   try {
-    const { kind, id } = decodeAs('Heartbeat', value);
-    return `${kind} ${id}`;
+    return decodeAs('Heartbeat', value);
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import type { LivenessLimits } from '@levee/cluster';
+import type { HeardLevel, LivenessLimits } from '@levee/cluster';
 import { failureCode, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import { systemNewId, type Log } from '@levee/log';
 import { barrierLimits, type BarrierStats } from './barrier-rhythm';
@@ -70,8 +70,8 @@ export class Master {
     this.pause = new Pause(options.timers, this.stopping.signal);
     this.view = new ClusterView(log, options.topics, options);
     this.topicWatch = new TopicWatch(log, this.view, { ...options, policy: options.policy ?? defaultControlPolicy });
-    this.candidacy = new Candidacy(log, { ...options, view: this.view });
     this.heartbeats = new HeartbeatView(log, options.topics, options);
+    this.candidacy = new Candidacy(log, { ...options, view: this.view, heard: () => levelsHeard(this.heartbeats) });
     this.digests = new DigestTail(log, options.topics, options);
     this.candidacy.onReign((reign) => this.serve(reign));
   }
@@ -178,4 +178,10 @@ export class Master {
       if (!this.stopping.signal.aborted) await this.topicWatch.check();
     }
   }
+}
+
+/** Everybody heard of in the last ten minutes but data nodes, which are registered. */
+function* levelsHeard(heartbeats: HeartbeatView): Generator<HeardLevel> {
+  for (const { beat } of heartbeats.all())
+    if (beat.kind !== 'node') yield { process: `${beat.kind} ${beat.id}`, featureLevel: beat.featureLevel };
 }

@@ -1,3 +1,4 @@
+import type { HeardLevel } from '@levee/cluster';
 import type { Command, CommandOutcome } from '@levee/events';
 import { asOffset, asPartition, assert, Failure, failureCode, messageOf } from '@levee/kernel';
 import type { Clock, Logger, NewId, Term, Timers } from '@levee/kernel';
@@ -24,6 +25,8 @@ export interface ReignOptions {
   readonly logger: Logger;
   readonly instance: string;
   readonly decide?: Decide;
+  /** See `BatchOptions`. */
+  readonly heard?: () => Iterable<HeardLevel>;
   /** See `DecideContext`. */
   readonly planObserveMs?: number;
   readonly newId?: NewId;
@@ -172,12 +175,13 @@ export class Reign {
   }
 
   private nextBatch(decisionBytesMax: number | undefined): DecisionBatch {
-    const { view, clock, topics, decide, planObserveMs } = this.options;
+    const { view, clock, topics, decide, planObserveMs, heard } = this.options;
     return decideBatch(view.journal, this.queue, {
       nowMs: clock.nowMs(),
       term: this.term,
       topicPrefix: topics.prefix,
       ...(decide === undefined ? {} : { decide }),
+      ...(heard === undefined ? {} : { heard }),
       ...(planObserveMs === undefined ? {} : { planObserveMs }),
       ...(decisionBytesMax === undefined ? {} : { decisionBytesMax }),
     });

@@ -4,8 +4,9 @@ import type { ClusterEvent } from '../event';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type CommandContext, type Decider } from './decider';
+import { readHeardLevels, type HeardLevel } from './heard-levels';
 
-/** Nodes of a lower level cannot read that a node is cordoned. */
+/** Processes of a lower level cannot read that a node is cordoned: they stand still there. */
 export const cordonFeatureLevel = 2;
 
 /**
@@ -14,11 +15,12 @@ export const cordonFeatureLevel = 2;
  */
 export const cordonNode: Decider = (state, fields, context) => {
   const nodeId = fields.text('nodeId', 63);
+  const heard = readHeardLevels(fields);
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const node = state.node(nodeId);
   if (node === undefined) return unknownNode(state, nodeId);
-  return cordonProblem(state) ?? cordoned(node, true, context);
+  return cordonProblem(state, heard) ?? cordoned(node, true, context);
 };
 
 /** `{nodeId}`: the node takes replicas again, once no drain or format under way empties it. */
@@ -37,13 +39,23 @@ export function cordoned(node: NodeState, is: boolean, context: CommandContext):
   return [{ kind: 'node', entity: { ...node, cordoned: is, ...stamp(context, change) } }];
 }
 
-/** Why no node can be cordoned yet; `undefined` = any can. */
-export function cordonProblem(state: ClusterState): Rejection | undefined {
+/**
+ * Why no node can be cordoned yet; `undefined` = any can. Nodes are registered; portals, dispatchers and masters are known
+ * by their heartbeats, which the master records in the command.
+ */
+export function cordonProblem(state: ClusterState, heard: readonly HeardLevel[]): Rejection | undefined {
   for (const { nodeId, featureLevel } of state.nodes())
     if (featureLevel < cordonFeatureLevel)
       return reject(
         'NODE_TOO_OLD',
         `node ${nodeId} reads records of feature level ${featureLevel}, a cordon needs ${cordonFeatureLevel}: upgrade it first`,
+      );
+  for (const { process, featureLevel } of heard)
+    if (featureLevel < cordonFeatureLevel)
+      return reject(
+        'NODE_TOO_OLD',
+        `${process} reads records of feature level ${featureLevel}, a cordon needs ${cordonFeatureLevel}: upgrade it first; ` +
+          'one that was stopped counts for ten minutes after its last heartbeat',
       );
   return undefined;
 }

@@ -1,6 +1,7 @@
 import type { NamespaceState, PlanState } from '@levee/events';
 import { historyWindowChanged } from '../commands/alter-namespace';
 import { cordonProblem } from '../commands/cordon-node';
+import { readHeardLevels, type HeardLevel } from '../commands/heard-levels';
 import { stamp, type CommandContext, type Decider } from '../commands/decider';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
@@ -45,7 +46,7 @@ interface Terms extends Pick<
 }
 
 /**
- * `{kind, …by kind, observeMs?, maxLagRecords?, hold?, trigger?, evidence?, policyVersion?, parent?}`, by kind: move
+ * `{kind, …by kind, observeMs?, maxLagRecords?, hold?, trigger?, evidence?, policyVersion?, parent?, heard?}`, by kind: move
  * {chunkId, from, to?, unitId?, engine?}; reReplicate {chunkId, to?}; promote {chunkId, to}; split {chunkId, parts?, at?};
  * merge {chunkIds}; shift {chunkIds, at}; resize {namespace, chunks}, as a part {chunkIds, at}; drain {nodeId}; format
  * {nodeId, units}; rebalance {namespace?}. The plan gets the id `p<seq of this decision>`. Refused when it is impossible
@@ -57,10 +58,11 @@ export const proposePlan: Decider = (state, fields, context) => {
   if (fields.problem !== undefined) return fields.problem;
   const purpose = readPurpose(kind, state, fields);
   if ('code' in purpose) return purpose;
+  const heard = readHeardLevels(fields);
   fields.refuseOthers('BAD_COMMAND', 'field');
   if (fields.problem !== undefined) return fields.problem;
   const plan = planOf(state, { kind, terms: asItsParent(state, terms), purpose }, context);
-  const problem = parentProblem(state, terms) ?? conflict(state, plan) ?? impossible(state, plan);
+  const problem = parentProblem(state, terms) ?? conflict(state, plan) ?? impossible(state, plan, heard);
   if (problem !== undefined) return problem;
   return [...chunksNumbered(state, purpose, context), proposed(plan, context)];
 };
@@ -189,8 +191,8 @@ function compoundRival(state: ClusterState, plan: PlanState): PlanState | undefi
 }
 
 /** Units and domains as they are now would not do: better said at once than waited for. */
-function impossible(state: ClusterState, plan: PlanState): Rejection | undefined {
-  if (plan.kind === 'drain') return cordonProblem(state);
+function impossible(state: ClusterState, plan: PlanState, heard: readonly HeardLevel[]): Rejection | undefined {
+  if (plan.kind === 'drain') return cordonProblem(state, heard);
   if (isCompound(plan) || plan.kind === 'promote') return undefined;
   const targets = chooseReplicas(state, plan);
   return 'code' in targets ? targets : undefined;
