@@ -15,8 +15,8 @@ interface Cut {
   readonly count: number;
 }
 
-/** Leader epochs after the loss are above all before. */
-const epochsLater = 1_000;
+/** Leader epochs after the loss are above all before, which begin with the time of the log's opening; 32 bits in all. */
+const epochsLater = 1_000_000_000;
 
 /**
  * A log that loses the ends of partitions, as one does after an unclean election or when an older copy of its files is
