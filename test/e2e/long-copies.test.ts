@@ -39,7 +39,7 @@ describe('a copy that its log overtakes', () => {
       LEVEE_UNITS: '4x64MiB:leveldb',
       LEVEE_BARRIER_INTERVAL: '500ms',
       // A second or more to freeze it in the middle, also for a busy machine; done within half of what is remembered.
-      LEVEE_COPY_BYTES_PER_SECOND: '12000000',
+      LEVEE_COPY_BYTES_PER_SECOND: '12MiB',
     });
     door = new PlanDoor(cluster);
     const knobs = { name: namespace, partitions: 1, chunks: 1, replicas: 1, historyWindowMs: 1_000 };
