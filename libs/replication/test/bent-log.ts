@@ -20,6 +20,7 @@ import type { Offset } from '@levee/kernel';
 export class BentLog implements Log {
   onTail: (topic: string, partition: Partition, from: LogPosition) => void = () => undefined;
   onBatch: (batch: LogBatch) => LogBatch = (batch) => batch;
+  onAppend: (topic: string, records: readonly LogRecord[]) => void = () => undefined;
   onOffsets: (topic: string, offsets: PartitionOffsets[]) => PartitionOffsets[] = (_, offsets) => offsets;
 
   /** Between an answer about offsets and who asked for it. */
@@ -59,7 +60,8 @@ export class BentLog implements Log {
   deleteTopics(topics: readonly string[]): Promise<void> {
     return this.log.deleteTopics(topics);
   }
-  append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
+  async append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
+    this.onAppend(topic, records);
     return this.of(topic).append(topic, partition, records);
   }
   async *tail(topic: string, partition: Partition, from: LogPosition, options?: TailOptions): AsyncIterable<LogBatch> {

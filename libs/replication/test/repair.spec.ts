@@ -9,7 +9,7 @@ import {
 } from '@levee/audit';
 import { encodePut } from '@levee/codec';
 import { asPartition, silentLogger } from '@levee/kernel';
-import { systemClock, systemTimers } from '@levee/log';
+import { LogFailure, systemClock, systemTimers } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
 import { BentLog } from './bent-log';
 import { olderCopy, recordsOf } from './older-copy';
@@ -125,6 +125,34 @@ describe('repair of a log that lost something', () => {
     for await (const line of repair(world, order, stop.signal)) if (line.event === 'written') break;
     expect(rebuilds()).toBe(0);
     expect(total(await run())).toMatchObject({ restore: 0, delete: 0, newer: 11, conflict: 0 });
+    await run({ yes: true });
+    await cluster.ready();
+    for (const found of await everywhere(['k3', 'k4', 'k9'])) expect(found).toEqual(['nil', 'changed', 'v9']);
+  });
+
+  it('a writer that the log has forgotten is found out by a fence; what may be written already is not written again', async () => {
+    const asked: number[] = [];
+    let refused = 2;
+    log.onAppend = (topic, records) => {
+      if (topic !== binlog) return;
+      asked.push(records.length);
+      if (refused-- > 0) throw new LogFailure('OUTCOME_UNKNOWN', 'OUT_OF_ORDER_SEQUENCE (45)');
+    };
+    const order = { namespace: ns, yes: true, producersStopped: false, without: [] };
+    for await (const line of repair(world, order, new AbortController().signal)) if (line.event === 'written') break;
+    expect(asked).toEqual([1, 1, 1, 9]);
+    expect(total(await run())).toMatchObject({ restore: 0, delete: 0, conflict: 0 });
+  });
+
+  it('a batch of unknown outcome ends the repair; the next one goes on from what is there', async () => {
+    let unknown = true;
+    log.onAppend = (topic, records) => {
+      if (topic !== binlog || records.length === 1 || !unknown) return;
+      unknown = false;
+      throw new LogFailure('OUTCOME_UNKNOWN', 'no answer');
+    };
+    await expect(run({ yes: true })).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(rebuilds()).toBe(0);
     await run({ yes: true });
     await cluster.ready();
     for (const found of await everywhere(['k3', 'k4', 'k9'])) expect(found).toEqual(['nil', 'changed', 'v9']);
