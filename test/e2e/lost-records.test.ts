@@ -1,0 +1,113 @@
+import Redis from 'ioredis';
+import { cutBefore } from '../../libs/log-kafka/test/segment-file';
+import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
+import { eventually } from '../support/deadline';
+import { levee } from '../support/levee-command';
+import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
+
+interface TopicSummary {
+  readonly name: string;
+  readonly offsets: readonly { readonly partition: number; readonly endOffset: number }[];
+}
+
+interface Report {
+  readonly findings: readonly { readonly rule: string; readonly finding: string; readonly command: string }[];
+}
+
+const binlog = 'levee.binlog.default';
+const kept = 60;
+const lost = 300;
+
+/** The broker comes back with an older copy of the binlog, as after an unclean election, while the nodes live. */
+describe('a Kafka that lost acknowledged records', () => {
+  let kafka: KafkaProcess;
+  let standalone: StandaloneProcess;
+  let redis: Redis;
+  let reader: Redis | undefined;
+  const dir = scratchFolder('lost-records');
+
+  beforeAll(async () => {
+    kafka = await KafkaProcess.start(1);
+    standalone = await StandaloneProcess.start(dir, { KAFKA_BROKERS: kafka.brokers.join(',') }, 90_000);
+    redis = new Redis({ port: standalone.respPort, host: '127.0.0.1', maxRetriesPerRequest: 1 });
+    redis.on('error', () => undefined);
+  }, 180_000);
+
+  afterAll(async () => {
+    redis?.disconnect();
+    reader?.disconnect();
+    await standalone?.end('SIGKILL');
+    await kafka?.stop();
+    standalone?.remove();
+  }, 60_000);
+
+  const json = async (path: string): Promise<unknown> =>
+    (await fetch(`${standalone.url}${path}`, { signal: AbortSignal.timeout(10_000) })).json();
+  const ends = async (): Promise<ReadonlyMap<number, number>> => {
+    const { topics } = (await json('/v1/log/topics')) as { topics: TopicSummary[] };
+    const offsets = topics.find(({ name }) => name === binlog)?.offsets ?? [];
+    return new Map(offsets.map(({ partition, endOffset }) => [partition, endOffset]));
+  };
+  const said = (work: Promise<unknown>): Promise<string> =>
+    work.then(String, (error: Error) => error.message.split(' ')[0] as string);
+  const rebuilds = async (): Promise<number> => {
+    const text = await Promise.all(
+      standalone.doors.nodes.map(async ({ http }) => (await fetch(`${http}/metrics`)).text()),
+    );
+    return text.reduce((sum, each) => sum + Number(/^levee_node_rebuilds\S* (\d+)/m.exec(each)?.[1] ?? NaN), 0);
+  };
+
+  it('keeps its replicas, says what is lost, and gets it back', async () => {
+    await redis.call('LV.ACK', 'all');
+    for (let i = 0; i < kept; i++) await redis.set(`old:${i}`, 'old');
+    const before = await ends();
+    for (let i = 0; i < lost; i++) await redis.set(`k:${i}`, `v${i}`);
+    for (let i = 0; i < 20; i++) await redis.del(`old:${i}`);
+    for (let i = 20; i < 30; i++) await redis.set(`old:${i}`, 'changed');
+
+    await kafka.kill(1);
+    for (const [partition, endOffset] of before) await cutBefore(kafka.partitionFolder(binlog, partition), endOffset);
+    await kafka.restart(1);
+
+    const finding = await eventually(
+      'the doctor names what is lost',
+      async () => ((await json('/v1/doctor')) as Report).findings.find(({ rule }) => rule === 'replica-witness'),
+      90_000,
+      1_000,
+    );
+    expect(finding.finding).toMatch(/the log of default lost partition \d+ from offset \d+ to \d+/);
+    expect(finding.command).toContain('levee log repair default');
+    const allKnown = async (): Promise<boolean> => {
+      const { stops } = JSON.parse(String(await redis.call('LV.STOPS'))) as { stops: unknown[] };
+      return stops.length === before.size;
+    };
+    await eventually('every partition stands still', async () => ((await allKnown()) ? true : undefined), 60_000);
+    expect(await said(redis.set('k:0', 'other'))).toBe('LVSTOPPED');
+    reader = new Redis({ port: standalone.respPort, host: '127.0.0.1' });
+    await reader.call('LV.CONSISTENCY', 'eventual');
+    expect([await reader.get('k:7'), await reader.get('old:3'), await reader.get('old:25')]).toEqual([
+      'v7',
+      null,
+      'changed',
+    ]);
+    expect(await rebuilds()).toBe(0);
+
+    const dry = await levee(standalone.url, ['log', 'repair', 'default']);
+    expect([dry.code, dry.stderr]).toEqual([0, '']);
+    expect(dry.stdout).toContain('nothing was changed; with --yes');
+    const done = await levee(standalone.url, ['log', 'repair', 'default', '--yes', '--timeout', '120s']);
+    expect([done.code, done.stderr]).toEqual([0, '']);
+
+    await eventually(
+      'writes go on',
+      async () => ((await said(redis.set('again', '1'))) === 'OK' ? true : undefined),
+      60_000,
+    );
+    await reader.call('LV.CONSISTENCY', 'strong');
+    for (let i = 0; i < lost; i++) expect([i, await reader.get(`k:${i}`)]).toEqual([i, `v${i}`]);
+    for (let i = 0; i < kept; i++)
+      expect([i, await reader.get(`old:${i}`)]).toEqual([i, i < 20 ? null : i < 30 ? 'changed' : 'old']);
+    const { findings } = (await json('/v1/doctor')) as Report;
+    expect(findings.filter(({ rule }) => rule === 'replica-witness')).toEqual([]);
+  }, 400_000);
+});
