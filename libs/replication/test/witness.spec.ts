@@ -173,6 +173,19 @@ describe('a log that lost something', () => {
     expect(await letGo('0:10:21')).toMatch(/LVNOTWITNESS .*is no witness/);
   });
 
+  it('a topic that somebody made anew under the name: nothing in it counts as what was there before', async () => {
+    await cluster.stopNode('n1');
+    copy = await olderCopy(cluster.log as EmbeddedLog, binlog, 0);
+    log.instead.set(binlog, copy);
+    for (let i = 0; i < 5; i++) await put(`theirs${i}`, 'x');
+    await cluster.node('n1', { log });
+    await until('the witness', isWitness);
+    const [witness] = await witnesses();
+    expect(witness).toMatchObject({ cutOffset: 0, cutKnown: false, nextOffset: 21, keysAtStake: 20 });
+    expect(witness?.why).toMatch(/none of ours; LOG_TRUNCATED/);
+    expect(rebuilds()).toBe(0);
+  });
+
   it('I14: a damaged replica is not cleared while a stretch of the log that it would need cannot be read', async () => {
     const stretch = { fromOffset: asOffset(3), toOffset: asOffset(5), what: 'the entry`s checksum fails' };
     log.damage = [{ topic: binlog, partition: asPartition(0), ...stretch }];

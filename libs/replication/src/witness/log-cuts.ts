@@ -90,7 +90,7 @@ export class LogCuts {
     await replica.settled();
     const bounds = await this.boundsOf(partition);
     const position = replica.position(partition);
-    const cut = cutOf(failure, { ...position, partition }, bounds);
+    const cut = await this.told(failure, { ...position, partition }, bounds);
     if (cut === undefined) return this.of.mustRebuild(`${failure.code}: ${failure.message}`);
     if (failure.code === 'OFFSET_OUT_OF_RANGE' && position.nextOffset <= bounds.endOffset)
       return this.after(partition, nodeLimits.feedRetryMaxMs, () => this.of.follow(partition));
@@ -106,7 +106,7 @@ export class LogCuts {
     const position = replica.position(partition);
     const loss = await lossBehind(this.world.log, this.identity.binlog, partition, position);
     if (loss === undefined) return undefined;
-    const cut = cutOf(loss, { ...position, partition }, await this.boundsOf(partition));
+    const cut = await this.told(loss, { ...position, partition }, await this.boundsOf(partition));
     if (cut !== undefined) this.note(place, cut);
     return cut;
   }
@@ -213,13 +213,21 @@ export class LogCuts {
       const known =
         loss &&
         !cut.cutKnown &&
-        cutOf(loss, { ...replica.position(partition), partition }, await this.boundsOf(partition));
+        (await this.told(loss, { ...replica.position(partition), partition }, await this.boundsOf(partition)));
       if (known && known.cutKnown) return this.note(place, known);
     } catch (error) {
       const { chunkId } = this.identity;
       this.world.logger.debug({ chunkId, partition, error: messageOf(error) }, 'the log of a witness cannot be asked');
     }
     this.checkLater(place);
+  }
+
+  /** [safety] Of a log that does not begin with our Genesis nothing is known to be common, whatever its epochs say. */
+  private async told(...[failure, position, bounds]: Parameters<typeof cutOf>): Promise<LogCut | undefined> {
+    const cut = cutOf(failure, position, bounds);
+    if (cut === undefined) return undefined;
+    const trouble = await this.world.feedOf(this.identity, cut.partition).checkGenesisAnew();
+    return trouble === undefined ? cut : { ...cut, cutOffset: 0, cutKnown: false, why: `${trouble}; ${cut.why}` };
   }
 
   private async isRestored(replica: Replica, cut: LogCut): Promise<boolean> {
