@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, messageOf } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
@@ -21,6 +21,14 @@ export interface FolderOwner {
   /** While the files of a new log are being made. */
   readonly isNew?: boolean;
 }
+
+/**
+ * In place of the database of older versions: without it they would begin an empty log, and a cluster, beside ours.
+ * LevelDB cannot open a file.
+ */
+const noWayBack =
+  'The log of this folder is kept in the files beside this one. Versions that kept it in LevelDB, in a folder of this\n' +
+  'name, cannot read it: start the newer version again.\n';
 
 const ownerFile = (location: string): string => join(location, 'owner.json');
 
@@ -97,7 +105,8 @@ export class LogFolder {
     const files = new DiskFiles(location);
     const found = await findFiles(files);
     const entries = join(location, 'entries');
-    const hasOld = existsSync(entries);
+    const there = statSync(entries, { throwIfNoEntry: false });
+    const hasOld = there?.isDirectory() === true;
     const isNew = (owner === undefined || (typeof owner === 'object' && owner.isNew === true)) && !hasOld;
     if (found.checkpoints.length === 0 && !isNew && !hasOld)
       throw unusable(`${location} was in use, and its checkpoints are missing`);
@@ -112,6 +121,7 @@ export class LogFolder {
       await migrate(entries, files, logger);
       await rm(entries, { recursive: true, force: true });
     }
+    if (!hasOld || found.checkpoints.length === 0) await writeFile(entries, noWayBack);
     const onTrouble = (trouble: string): void =>
       logger.error({ location, trouble }, 'the log has trouble with its disk');
     return new FileStore(files, { isNew, limits, onTrouble });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
@@ -77,7 +77,7 @@ describe('a folder of an older version', () => {
       expect((await log.examine(['binlog', 'journal'])).damage).toEqual([]);
       expect(log.stats().epoch).toBeGreaterThan(Math.max(epoch, 5));
       expect((await log.fencedWriter('master')).epoch).toBe(n);
-      expect(existsSync(join(location, 'entries'))).toBe(false);
+      expect(statSync(join(location, 'entries')).isFile()).toBe(true);
       await log.close();
     }
     const log = await open(location);
@@ -98,6 +98,21 @@ describe('a folder of an older version', () => {
     const log = await open(location);
     expect(await contentOf(log)).toEqual(before);
     await log.close();
+  });
+
+  it('is refused by the older version from then on: no empty log begins beside the one in use', async () => {
+    const fresh = mkdtempSync(join(tmpdir(), 'levee-log-'));
+    folders.push(fresh);
+    for (const location of [await oldFolder(), fresh]) {
+      await (await open(location)).close();
+      const before = readdirSync(location).sort();
+      // Older versions make their database where there is none.
+      await expect(level(location).open()).rejects.toThrow();
+      expect(readdirSync(location).sort()).toEqual(before);
+      rmSync(join(location, 'entries'));
+      await (await open(location)).close();
+      expect(readdirSync(location).sort()).toEqual(expect.arrayContaining(['entries']));
+    }
   });
 
   it('whose CURRENT is missing is refused, and nothing in it is changed', async () => {
