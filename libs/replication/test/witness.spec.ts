@@ -111,6 +111,28 @@ describe('a log that lost something', () => {
     expect(rebuilds()).toBe(0);
   });
 
+  it('stays a witness of a log that holds other values at the same offsets and keys', async () => {
+    await restartOn(10);
+    await until('the witness', isWitness);
+    const key = Buffer.from('k15');
+    const value = encodePut(key, Buffer.from('theirs'), null);
+    let looks = 0;
+    log.onBatch = (batch) => {
+      if (batch.topic !== binlog || batch.records.every((record) => !record.key?.equals(key))) return batch;
+      looks++;
+      return {
+        ...batch,
+        records: batch.records.map((record) => (record.key?.equals(key) ? { ...record, value } : record)),
+      };
+    };
+    log.instead.clear();
+    await until('two looks', () => looks >= 2);
+    expect(await isWitness()).toBe(true);
+    log.onBatch = (batch) => batch;
+    await until('the end of it', async () => (await witnesses()).length === 0);
+    expect(await cluster.read('n1', ns, ['k15', 'k19'])).toEqual(['v15', 'v19']);
+  });
+
   it('a false alarm of the log costs a moment and clears nothing', async () => {
     let left = 1;
     log.onTail = (topic, _, from) => {

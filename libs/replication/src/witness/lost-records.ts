@@ -1,4 +1,5 @@
-import { Breather, dataKey, dataPrefixBytes, type Pace, type Replica } from '@levee/chunk-store';
+import { Breather, dataKey, dataPrefixBytes, type Pace, type Replica, type StoredValue } from '@levee/chunk-store';
+import { crc32cNative } from '@levee/codec';
 import { asOffset, isReservedKey, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import type { Log } from '@levee/log';
@@ -10,13 +11,13 @@ export const lostRecordsLimits = {
   pageEntries: 256,
 } as const;
 
-/** Keys of the partition whose last record in the replica lies at `fromOffset` or above, with its offset. */
+/** Keys of the partition whose last record in the replica lies at `fromOffset` or above, with that record. */
 export async function* keysFrom(
   replica: Replica,
   partition: Partition,
   fromOffset: number,
   pace: Pace,
-): AsyncGenerator<readonly [key: Buffer, offset: number]> {
+): AsyncGenerator<readonly [key: Buffer, record: StoredValue]> {
   const { hashAlgorithm, partitions } = replica.identity;
   const breather = new Breather(pace);
   const prefix = dataKey(new Uint8Array(0));
@@ -30,11 +31,11 @@ export async function* keysFrom(
       let bytes = 0;
       for (const [databaseKey, stored] of found) {
         bytes += databaseKey.length + stored.length;
-        const { offset } = replica.readStored(databaseKey, stored);
-        if (offset < fromOffset) continue;
+        const record = replica.readStored(databaseKey, stored);
+        if (record.offset < fromOffset) continue;
         const key = databaseKey.subarray(dataPrefixBytes);
         if (partitions > 1 && partitionOf(hashOf(key, hashAlgorithm), partitions) !== partition) continue;
-        yield [key, offset];
+        yield [key, record];
       }
       if (breather.tired(found.length, bytes)) await breather.breathe();
     }
@@ -46,7 +47,8 @@ export async function* keysFrom(
 
 /**
  * True when the log holds, between the cut and the replica's position, exactly the records that the replica holds of
- * that stretch. That the log reaches as far again proves nothing: it may have grown again with other records.
+ * that stretch, values too. That the log reaches as far again proves nothing: it may have grown again with other
+ * records, and who writes the same keys in the same order again gets the same offsets for other values.
  */
 export async function holdsAllAgain(
   log: Log,
@@ -54,12 +56,12 @@ export async function holdsAllAgain(
   { partition, cutOffset, nextOffset }: LogCut,
   pace: Pace,
 ): Promise<boolean> {
-  const ours = new Map<string, number>();
-  for await (const [key, offset] of keysFrom(replica, partition, cutOffset, pace)) {
+  const ours = new Map<string, string>();
+  for await (const [key, { offset, raw }] of keysFrom(replica, partition, cutOffset, pace)) {
     if (ours.size >= lostRecordsLimits.comparedKeysMax) return false;
-    ours.set(key.toString('latin1'), offset);
+    ours.set(key.toString('latin1'), printOf(offset, raw));
   }
-  const theirs = new Map<string, number | undefined>();
+  const theirs = new Map<string, string | undefined>();
   const { hashAlgorithm, partitions, slotStart, slotEnd, binlog } = replica.identity;
   const stop = new AbortController();
   const from = { nextOffset: asOffset(cutOffset), leaderEpoch: -1 };
@@ -76,7 +78,7 @@ export async function holdsAllAgain(
           if (offset >= nextOffset) break;
           if (key === null || isReservedKey(key) || !oursToo(key)) continue;
           if (theirs.size >= lostRecordsLimits.comparedKeysMax) return false;
-          theirs.set(key.toString('latin1'), value === null ? undefined : offset);
+          theirs.set(key.toString('latin1'), value === null ? undefined : printOf(offset, value));
         }
         if (batch.nextOffset >= nextOffset) break;
         if (batch.nextOffset >= batch.endOffset) return false;
@@ -84,7 +86,10 @@ export async function holdsAllAgain(
   } finally {
     stop.abort();
   }
-  for (const [key, offset] of ours) if (theirs.get(key) !== offset) return false;
-  for (const [key, offset] of theirs) if (ours.get(key) !== offset) return false;
+  for (const [key, print] of ours) if (theirs.get(key) !== print) return false;
+  for (const [key, print] of theirs) if (ours.get(key) !== print) return false;
   return true;
 }
+
+/** Of a record, by which two of one key are told apart. */
+const printOf = (offset: number, value: Buffer): string => `${offset}:${crc32cNative(value)}`;
