@@ -119,7 +119,9 @@ export class FormatStrike {
 
   private recorded(): RecordedFormat | undefined {
     try {
-      return JSON.parse(readFileSync(join(this.folder, 'units.json'), 'utf8')) as RecordedFormat;
+      // Its seal stands in a line of its own behind it.
+      const [text = ''] = readFileSync(join(this.folder, 'units.json'), 'utf8').split('\n');
+      return JSON.parse(text) as RecordedFormat;
     } catch {
       return undefined;
     }
