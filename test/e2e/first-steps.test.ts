@@ -23,7 +23,8 @@ describe.each([
     levee.remove();
   }, 60_000);
 
-  it('prints its doors, where the data lives and three commands to try', () => {
+  it('prints its doors, where the data lives and three commands to try', async () => {
+    await eventually('it prints them', () => levee.printed().includes('Ctrl-C'));
     const printed = levee.printed();
     expect(printed).toContain(levee.doors.resp);
     expect(printed).toContain(levee.url);

@@ -185,7 +185,7 @@ describe('a log that others touch', () => {
       command: expect.stringContaining('levee log repair again'),
     });
     const found = await eventually('the doctor says it', () => doctor('binlog-lost'), 30_000, 500);
-    expect(found.finding).toMatch(/without its Genesis: somebody deleted the topic and created it again/);
+    expect(found.finding).toMatch(/(without its|is no) Genesis/);
     const ready = await masterReady();
     expect([ready.status, ready.text.includes(topic)]).toEqual([503, true]);
   }, 240_000);
