@@ -24,7 +24,7 @@ const usage = `usage: npm run cluster -- [options]
   --json                              doors and process ids as JSON on one line
   --control                           commands on standard input, one a line, each answered by a line of JSON:
                                       kill <name> [signal] | pause <name> | resume <name> | stop <name> |
-                                      start <name> | restart <name> | describe | quit
+                                      start <name> | launch <name> | restart <name> | describe | quit
 Names: m1.. masters, d1.. dispatchers, n1.. data nodes, p1.. portals, k1.. brokers; several at once are joined by commas.
 `;
 
@@ -167,6 +167,7 @@ function obey(cluster, quit) {
       resume: () => each((name) => cluster.resume(name)),
       stop: () => each((name) => cluster.stopOne(name)),
       start: () => each((name) => cluster.restart(name)),
+      launch: () => each((name) => cluster.restart(name, { ready: false })),
       restart: () => each((name) => cluster.restart(name)),
       describe: () => undefined,
       quit: () => quit(),

@@ -102,6 +102,11 @@ export class ClusterProcess {
     return this.command(`start ${name}`);
   }
 
+  /** Does not wait until it is ready, which a witness never is. */
+  launch(name: string): Promise<void> {
+    return this.command(`launch ${name}`);
+  }
+
   pause(name: string): Promise<void> {
     return this.command(`pause ${name}`);
   }
