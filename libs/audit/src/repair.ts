@@ -62,6 +62,9 @@ export async function* repair(world: RepairWorld, order: RepairOrder, signal: Ab
   for (const each of wanted) yield cutLine(each);
   const partitions = [...new Set(wanted.map(({ partition }) => partition))].sort((a, b) => a - b);
   if (partitions.length === 0) {
+    // What replicas that are past a damaged stretch hold is not lost, and not behind a cut.
+    const damaged = await damageOf(world.log, namespace.binlog, order.partition);
+    if (damaged !== undefined) throw new Failure('NOT_PROVABLE', damaged);
     yield {
       event: 'note',
       message: `no replica of ${order.namespace} holds what its log lost: there is nothing to bring back`,
@@ -111,6 +114,20 @@ export async function* repair(world: RepairWorld, order: RepairOrder, signal: Ab
   const [whole, partial] = inWhole(byReplica(wanted), byReplica(all));
   for (const cuts of partial) yield { event: 'note', message: partialMessage(cuts) };
   yield* letGoAll(world.nodes, whole.flat(), signal);
+}
+
+/** Why a damaged stretch is nothing for a repair, in words; `undefined` where there is none. */
+async function damageOf(log: Log, topic: string, of: number | undefined): Promise<string | undefined> {
+  const { damage } = await log.examine([topic]);
+  const found = damage.filter(({ partition }) => of === undefined || partition === of);
+  const [first, ...more] = found;
+  if (first === undefined) return undefined;
+  return (
+    `${topic} partition ${first.partition} is damaged from offset ${first.fromOffset} to ${first.toOffset} ` +
+    `(${first.what})${more.length === 0 ? '' : `, and ${more.length} more stretches are`}: replicas that are past a ` +
+    'damaged stretch hold what it said and serve on. A repair brings back what was cut off at the end, not this: put ' +
+    "back a copy of the log's folder that has the stretch, and leave the nodes' folders as they are"
+  );
 }
 
 function namespaceOf({ state }: RepairWorld, name: string): NamespaceState {

@@ -127,7 +127,7 @@ export function corrupt(partition: PartitionLog, offset: number, why: string, to
   const stretch = to === undefined ? `offset ${offset}` : `offset ${offset} to ${to}`;
   return new LogFailure(
     'RECORD_CORRUPT',
-    `topic ${topic}, partition ${number}, ${stretch}: ${why}; restore the log's folder from a copy, or see levee log repair`,
+    `topic ${topic}, partition ${number}, ${stretch}: ${why}; restore the log's folder from a copy, see levee doctor`,
     { details: { topic, partition: number, offset, why, from: offset, ...(to === undefined ? {} : { to }) } },
   );
 }

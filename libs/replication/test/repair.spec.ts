@@ -8,7 +8,7 @@ import {
   WitnessNodes,
 } from '@levee/audit';
 import { encodePut } from '@levee/codec';
-import { asPartition, silentLogger } from '@levee/kernel';
+import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { LogFailure, systemClock, systemTimers } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
 import { BentLog } from './bent-log';
@@ -117,6 +117,19 @@ describe('repair of a log that lost something', () => {
     expect(again.map(({ message }) => message)).toEqual([
       `no replica of ${ns} holds what its log lost: there is nothing to bring back`,
     ]);
+  });
+
+  it('never says that there is nothing to bring back where a stretch is damaged that replicas are past', async () => {
+    await run({ yes: true });
+    const what = 'it does not fit its checksum';
+    log.damage = [{ topic: binlog, partition: asPartition(0), fromOffset: asOffset(3), toOffset: asOffset(5), what }];
+    for (const yes of [false, true])
+      await expect(run({ yes })).rejects.toMatchObject({
+        code: 'NOT_PROVABLE',
+        message: expect.stringMatching(
+          /partition 0 is damaged from offset 3 to 5 .*put back a copy of the log's folder/,
+        ) as string,
+      });
   });
 
   it('goes on after it was ended in the middle: what was written is newer then', async () => {

@@ -28,7 +28,7 @@ export const logRules = {
       finding: `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1}: ${what}`,
       impact:
         'replicas that have read past it hold it and serve on; one that has to be built from the log is refused there',
-      command: 'keep the folder of every node as it is, then: levee log repair',
+      command: "put back a copy of the log's folder that has the stretch; until then keep the folder of every node",
     })),
 
   'broker-down': ({ condition, brokers }: DoctorFacts): Found[] =>

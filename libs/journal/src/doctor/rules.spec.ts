@@ -283,7 +283,7 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
       },
     },
     /levee\.binlog\.shop partition 3 has lost what was confirmed at the offsets 7 to 8: its entry is missing/,
-    /levee log repair/,
+    /copy of the log's folder/,
   ],
   ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
   ['files-unchecked', one({ checkedMs: 4 * 3_600_000 }), /was last looked at 14400000 ms ago/, /metrics/],

@@ -155,7 +155,7 @@ function suspectsOf(
 export function unusable(what: string): LogFailure {
   return new LogFailure(
     'LOG_UNAVAILABLE',
-    `the log's files cannot be used: ${what}. Nothing was changed; restore the folder from a copy, or move it away ` +
-      'and let the replicas bring back what they hold (levee log repair)',
+    `the log's files cannot be used: ${what}. Nothing was changed; restore the folder from a copy. Without one leave the ` +
+      "nodes' folders as they are: they hold what was read of it, but a log that begins anew is another cluster's to them",
   );
 }
