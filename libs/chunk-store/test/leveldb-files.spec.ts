@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkFiles, openLevelDb } from '@levee/chunk-store';
 import { systemClock } from '@levee/log';
+import { eventually } from '../../../test/support/deadline';
 
 /** mulberry32, of the run's seed. */
 function diceOf(seed: number): (below: number) => number {
@@ -57,12 +58,17 @@ describe('the files of a database', () => {
       }
     }
     for (let i = 0; i < 20; i++) await db.put(Buffer.from(`last ${i}`), Buffer.from(`value ${i}`));
-    // As kill -9 leaves it: with a write-ahead file.
-    cpSync(pristine, join(root, 'killed'), { recursive: true });
+    // As kill -9 leaves it: with a write-ahead file, and only one, when the one before has become a table.
+    const killed = join(root, 'killed');
+    const live = await eventually('its files stand still while they are copied', async () => {
+      rmSync(killed, { recursive: true, force: true });
+      cpSync(pristine, killed, { recursive: true });
+      if (read(killed).filter((name) => name.endsWith('.log')).length !== 1) return undefined;
+      return (await checkFiles(killed, { state: 'closed' }, systemClock)).live;
+    });
     await db.close();
     rmSync(pristine, { recursive: true });
-    pristine = join(root, 'killed');
-    const { live } = await checkFiles(pristine, { state: 'closed' }, systemClock);
+    pristine = killed;
     for (const name of read(pristine))
       if (name.endsWith('.ldb') && !live.includes(Number(name.slice(0, -4)))) idle.add(name);
   });
@@ -105,7 +111,7 @@ describe('the files of a database', () => {
       writeFileSync(path, bytes);
     }
     expect({ seed, unseen }).toEqual({ seed, unseen: [] });
-  }, 60_000);
+  }, 180_000);
 
   it('a changed byte of a write-ahead file is found, or nothing is lost but the very last record', async () => {
     const path = only(/\.log$/);
@@ -127,7 +133,7 @@ describe('the files of a database', () => {
       expect([seed, at]).toEqual([seed, Math.max(at, lastRecord)]);
     }
     expect(harmless).toBeGreaterThan(0);
-  }, 60_000);
+  }, 180_000);
 
   it('a write-ahead file that ends in the middle of a record is whole; a hole in it is not', async () => {
     const path = only(/\.log$/);
