@@ -52,6 +52,13 @@ async function repair(
       return;
     }
     await output.value(plan, describe(plan as unknown as Row));
+    if (options.yes !== true && plan.kind === 'accept-loss')
+      throw new CliFailure(
+        'NOT_DONE',
+        'nothing was changed: see above. A newer copy of the log brings everything back; without one, ' +
+          '--yes --accept-loss goes on from what the journal holds',
+        exitCodes.difference,
+      );
     if (options.yes !== true)
       throw new CliFailure('NOT_DONE', 'nothing was changed: see above, then give it with --yes', exitCodes.difference);
     if (plan.kind === 'accept-loss' && options.acceptLoss !== true)

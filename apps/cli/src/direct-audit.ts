@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { controlTopics, examineJournal, type Examined, repairJournal } from '@levee/journal';
 import { silentLogger } from '@levee/kernel';
+import { diskWitnesses } from '@levee/replication';
 import { systemClock, systemNewId } from '@levee/log';
 import { loadSettings } from '@levee/service-kit';
 import { openLogDirectly } from './direct-log';
@@ -19,8 +21,9 @@ export async function openJournalDirectly(
   const settings = loadSettings(terminal.env, ['LEVEE_TOPIC_PREFIX']);
   const topics = controlTopics(settings.LEVEE_TOPIC_PREFIX);
   const log = await openLogDirectly(where, terminal);
+  const known = where.dataDir === undefined ? [] : await diskWitnesses(join(where.dataDir, 'nodes'));
   return {
-    examine: () => examineJournal(log, topics, systemClock),
+    examine: () => examineJournal(log, topics, { clock: systemClock, known }),
     repair: (examined) =>
       repairJournal(log, topics, {
         examined,

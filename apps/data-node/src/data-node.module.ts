@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { ReaderThread } from '@levee/chunk-store';
-import { controlTopics } from '@levee/journal';
+import { controlTopics, type OutsideWitness } from '@levee/journal';
 import { Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { DataNode } from '@levee/replication';
@@ -13,6 +13,8 @@ export interface DataNodeParts {
   /** Belongs to the caller, who closes it after the app. */
   readonly log: Log;
   readonly logger: Logger;
+  /** What disks have kept of the journal; see `ClusterView.know`. */
+  readonly known?: readonly OutsideWitness[];
   /** As the log, and one for all nodes of a process; without it their event loop reads for copies and digests. */
   readonly readerThread?: ReaderThread;
 }
@@ -42,6 +44,7 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
     const { topicPrefix, httpPort: _httpPort, ...own } = config;
     const world = { log, logger, clock: systemClock, timers: systemTimers, readerThread };
     const node = new DataNode({ ...own, topics: controlTopics(topicPrefix) }, world);
+    node.view.know(parts.known ?? []);
     const health = new HealthRegistry();
     health.add('node', () => node.readyProblem());
     const metrics = new Metrics({ part: 'data-node', node: config.nodeId });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Dispatcher } from '@levee/dispatch';
-import { controlTopics } from '@levee/journal';
+import { controlTopics, type OutsideWitness } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
@@ -13,6 +13,8 @@ export interface DispatcherParts {
   /** Belongs to the caller, who closes it after the app. */
   readonly log: Log;
   readonly logger: Logger;
+  /** What disks have kept of the journal; see `ClusterView.know`. */
+  readonly known?: readonly OutsideWitness[];
 }
 
 /** Composition root of a dispatcher. */
@@ -35,12 +37,14 @@ export class DispatcherModule implements OnApplicationBootstrap, OnModuleDestroy
     return { ...http, dispatcher };
   }
 
-  static register({ config, log, logger }: DispatcherParts): DynamicModule {
+  static register(parts: DispatcherParts): DynamicModule {
+    const { config, log, logger } = parts;
     const { topicPrefix, instance, heartbeatMs, intervalMs, policy } = config;
     const dispatcher = new Dispatcher(
       { instance, topics: controlTopics(topicPrefix), heartbeatMs, intervalMs, policy },
       { log, logger, clock: systemClock, timers: systemTimers, newId: () => randomUUID() },
     );
+    dispatcher.view.know(parts.known ?? []);
     const health = new HealthRegistry();
     health.add('dispatcher', () => dispatcher.readyProblem());
     const metrics = new Metrics({ part: 'dispatcher', instance });

@@ -2,7 +2,7 @@ import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleD
 import type { NodeState } from '@levee/events';
 import { asOffset, type Logger } from '@levee/kernel';
 import { rejectionCodes } from '@levee/cluster';
-import { controlTopics, Master } from '@levee/journal';
+import { controlTopics, Master, type OutsideWitness } from '@levee/journal';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import {
   HealthRegistry,
@@ -25,6 +25,8 @@ export interface MasterParts {
   /** No other process can hold this log: claim without waiting for silence. */
   readonly isEmbedded: boolean;
   readonly logger: Logger;
+  /** What disks have kept of the journal; see `ClusterView.know`. */
+  readonly known?: readonly OutsideWitness[];
 }
 
 const limits = { commandDeadlineMs: 10_000 } as const;
@@ -95,6 +97,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       timers: systemTimers,
     });
     const client = new LogClient(log, topics, { view: master.view, deadlineMs: limits.commandDeadlineMs });
+    master.view.know(parts.known ?? []);
     const health = new HealthRegistry();
     health.add('journal', () => master.view.problem ?? master.candidacy.problem ?? behind(master.view.recordsBehind));
     health.add('topics', () => master.topicProblem);

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { KeyValue, Portal, RepeatedWrites, type WrittenAt } from '@levee/client';
-import { controlTopics } from '@levee/journal';
+import { controlTopics, type OutsideWitness } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HealthRegistry, LogClient, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
@@ -32,6 +32,8 @@ export interface PortalParts {
   /** Belongs to the caller, who closes it after the app. */
   readonly log: Log;
   readonly logger: Logger;
+  /** What disks have kept of the journal; see `ClusterView.know`. */
+  readonly known?: readonly OutsideWitness[];
 }
 
 const limits = { commandDeadlineMs: 10_000 } as const;
@@ -68,6 +70,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
     const commands = new Commands(client, portal);
     const progress = new PlanProgress(portal.heard, systemClock);
+    portal.view.know(parts.known ?? []);
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
     const metrics = new Metrics({ part: 'portal', instance: config.instance });

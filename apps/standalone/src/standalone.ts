@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
-import { controlTopics, ensureNamespace, submit } from '@levee/journal';
+import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@levee/journal';
 import { Failure, type Logger } from '@levee/kernel';
-import { chunkProblem, type DataNode } from '@levee/replication';
+import { chunkProblem, type DataNode, diskWitnesses } from '@levee/replication';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
 import { dataNodeConfig } from '../../data-node/src/config';
@@ -39,20 +39,31 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   );
   lifecycle.onDrain('log', () => log.close());
 
-  const master = await MasterModule.start({ config: masterConfig(settings), log, isEmbedded, logger });
+  // [safety] Before anybody claims: where the log was put back from an older copy, these disks alone have seen more.
+  const known = await diskWitnesses(join(dataDir, 'nodes'));
+  const shared = { log, logger, known };
+  const master = await MasterModule.start({ config: masterConfig(settings), isEmbedded, ...shared });
   lifecycle.onDrain('master', () => master.close());
 
-  const nodes = await startNodes(settings, dataDir, log, lifecycle, logger);
+  const nodes = await startNodes(settings, dataDir, shared, lifecycle);
 
-  const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), log, logger });
+  const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), ...shared });
   lifecycle.onDrain('dispatcher', () => dispatcher.close());
 
-  const portal = await PortalModule.start({ config: portalConfig(settings), log, logger });
+  const portal = await PortalModule.start({ config: portalConfig(settings), ...shared });
   lifecycle.onDrain('portal', () => portal.close());
 
-  await createDefaultNamespace(settings, log, master.master.view, logger);
-  const parts = nodes.map(({ node }) => ({ readyProblem: () => node.joinProblem() }));
-  await everythingReady([...parts, dispatcher.dispatcher, portal.portal], lifecycle);
+  const { view } = master.master;
+  const isShort = (): boolean => view.short !== undefined;
+  await view.until(() => view.boot, limits.namespaceDeadlineMs, 'the first look at the journal');
+  if (!isShort()) await createDefaultNamespace(settings, log, view, logger);
+  const parts = nodes.map(({ node }) => ({
+    readyProblem: () => (isShort() && node.serving() !== undefined ? undefined : node.joinProblem()),
+  }));
+  const others = [dispatcher.dispatcher, portal.portal].map((part) => ({
+    readyProblem: () => (isShort() ? undefined : part.readyProblem()),
+  }));
+  await everythingReady([...parts, ...others], lifecycle);
   const members = nodes.map(({ node }) => node);
   await everyChunkServed(members, lifecycle, logger);
 
@@ -64,16 +75,17 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
     nodes: nodes.map(({ node, url }) => ({ nodeId: node.identity.nodeId, resp: node.respAddress, http: url })),
   };
   folder.note({ ...doors });
-  process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace: settings.LEVEE_DEFAULT_NAMESPACE }));
+  const namespace = settings.LEVEE_DEFAULT_NAMESPACE;
+  process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace, problem: view.short }));
 }
 
 async function startNodes(
   settings: StandaloneSettings,
   dataDir: string,
-  log: Log,
+  shared: { readonly log: Log; readonly logger: Logger; readonly known: readonly OutsideWitness[] },
   lifecycle: Lifecycle,
-  logger: Logger,
 ): Promise<Awaited<ReturnType<typeof DataNodeModule.start>>[]> {
+  const { logger } = shared;
   const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
   lifecycle.onDrain('reader thread', () => readerThread.close());
   const nodes = [];
@@ -85,7 +97,7 @@ async function startNodes(
       respPort: portOf(settings.LEVEE_NODE_RESP_PORT, index),
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
     };
-    const app = await DataNodeModule.start({ config, log, logger, readerThread });
+    const app = await DataNodeModule.start({ config, ...shared, readerThread });
     lifecycle.onDrain(`node ${nodeId}`, () => app.close());
     nodes.push(app);
   }

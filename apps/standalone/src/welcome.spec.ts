@@ -28,3 +28,9 @@ Try:
 Ctrl-C drains and stops.
 `);
 });
+
+it('does not hide what a person must mend', () => {
+  const doors = { resp: 'a:1', http: 'http://a:2', master: 'http://a:3', dispatcher: 'http://a:4', nodes: [] };
+  const text = welcome({ doors, dataDir: '/d', log: 'l', namespace: 'n', problem: 'JOURNAL_SHORT: it lost its end' });
+  expect(text).toContain('\nJOURNAL_SHORT: it lost its end\n');
+});

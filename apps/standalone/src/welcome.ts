@@ -16,10 +16,12 @@ export interface WelcomeFacts {
   readonly dataDir: string;
   readonly log: string;
   readonly namespace: string;
+  /** What a person must mend, in words. */
+  readonly problem?: string | undefined;
 }
 
 /** The text that greets a person who typed `npm start`: doors, place of the data, three commands to try. */
-export function welcome({ doors, dataDir, log, namespace }: WelcomeFacts): string {
+export function welcome({ doors, dataDir, log, namespace, problem }: WelcomeFacts): string {
   const [host, port] = split(doors.resp);
   const redisCli = host === '127.0.0.1' ? `redis-cli -p ${port}` : `redis-cli -h ${host} -p ${port}`;
   const rows: ReadonlyArray<readonly [string, string, string]> = [
@@ -40,6 +42,7 @@ export function welcome({ doors, dataDir, log, namespace }: WelcomeFacts): strin
     `  ${redisCli} SET price 5`,
     `  ${redisCli} GET price`,
     `  curl ${doors.http}/v1/kv/${namespace}/price`,
+    ...(problem === undefined ? [] : [problem]),
     'Ctrl-C drains and stops.',
     '',
   ].join('\n');

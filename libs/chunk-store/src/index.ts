@@ -10,6 +10,7 @@ export * from './damage';
 export * from './disk-refusal';
 export * from './engine';
 export * from './engine-memory';
+export { journalSeenBelow, type JournalSeenThere } from './journal-seen';
 export * from './key-state';
 export { checkFiles, type FilesChecked, type FilesToCheck } from './leveldb-files/check-files';
 export * from './node-disk';

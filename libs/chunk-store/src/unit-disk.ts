@@ -14,6 +14,7 @@ import {
   type ReplicaDatabase,
 } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
+import { readJournalSeen, writeJournalSeen } from './journal-seen';
 import type { JournalSeenOnDisk, NodeDisk } from './node-disk';
 import { bytesIn, type SetAside, SetAsides } from './set-aside';
 import {
@@ -107,7 +108,7 @@ export class UnitDisk implements NodeDisk {
       const offered = { units, refused: specs.length - units.length };
       const asides = await SetAsides.open(folder);
       const disk = new UnitDisk(folder, storeId, offered, formatted, cluster, lock, asides, options, freeBytes);
-      disk.seen = seenIn(await readSealed(folder, 'journalSeen'));
+      disk.seen = await readJournalSeen(folder);
       return disk;
     } catch (error) {
       await lock.close();
@@ -175,7 +176,7 @@ export class UnitDisk implements NodeDisk {
   }
 
   async rememberJournal({ seq, term }: JournalSeenOnDisk): Promise<void> {
-    await writeSealed(this.folder, 'journalSeen', `${seq} ${term}`);
+    await writeJournalSeen(this.folder, { seq, term });
     this.seen = { seq, term };
   }
 
@@ -363,9 +364,4 @@ async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: nu
 async function freeBytesOf(folder: string): Promise<number> {
   const found = await statfs(folder);
   return found.bavail * found.bsize;
-}
-
-function seenIn(text: string | undefined): JournalSeenOnDisk | undefined {
-  const words = /^([0-9]{1,15}) ([0-9]{1,10})$/.exec(text ?? '');
-  return words === null ? undefined : { seq: Number(words[1]), term: Number(words[2]) };
 }

@@ -1,6 +1,6 @@
 import type { Checkpoint } from '@levee/events';
-import { asOffset, type Clock, Failure, type Logger } from '@levee/kernel';
-import type { Log, StoredRecord } from '@levee/log';
+import { asOffset, type Clock, Failure, type Logger, messageOf, type Offset } from '@levee/kernel';
+import { type Log, LogFailure, type StoredRecord } from '@levee/log';
 import { compactedTopics, type ControlTopics } from './control-topics';
 import { EntityTable } from './entity-table';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
@@ -32,7 +32,7 @@ export interface Booted {
   readonly foreign: ForeignRecord[];
 }
 
-export const bootLimits = { readDeadlineMs: 120_000 } as const;
+export const bootLimits = { readDeadlineMs: 120_000, holesMax: 1_000 } as const;
 
 /**
  * Builds the fold: from the compacted topics up to their checkpoint and the journal after it, or, when the topics
@@ -109,14 +109,36 @@ export function* witnessesOf(topics: ControlTopics, all: readonly ProjectedTopic
 
 export async function readProjection(log: Log, topic: string, clock: Clock): Promise<ProjectedTopic> {
   const projected = new ProjectedTopic();
-  await readToEnd(log, topic, {
-    clock,
-    deadlineMs: bootLimits.readDeadlineMs,
-    onBatch: (batch) => {
-      for (const record of batch.records) projected.add(record);
-    },
-  });
+  let from: Offset | undefined;
+  do {
+    from = await readUpToHole(log, topic, { projected, from, clock });
+  } while (from !== undefined && projected.holes.length < bootLimits.holesMax);
   return projected;
+}
+
+/** Where reading goes on behind a stretch that the log cannot read; `undefined` = it has come to the end, or nowhere. */
+async function readUpToHole(
+  log: Log,
+  topic: string,
+  at: { readonly projected: ProjectedTopic; readonly from: Offset | undefined; readonly clock: Clock },
+): Promise<Offset | undefined> {
+  const { projected, from, clock } = at;
+  try {
+    await readToEnd(log, topic, {
+      clock,
+      deadlineMs: bootLimits.readDeadlineMs,
+      ...(from === undefined ? {} : { from }),
+      onBatch: (batch) => {
+        for (const record of batch.records) projected.add(record);
+      },
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LogFailure) || error.code !== 'RECORD_CORRUPT') throw error;
+    projected.holes.push(messageOf(error));
+    const behind = Number(error.details?.['to']);
+    return behind > (from ?? -1) ? asOffset(behind) : undefined;
+  }
 }
 
 interface Projections {

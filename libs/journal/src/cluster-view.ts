@@ -9,7 +9,8 @@ import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record
 import { JournalFold, type Adopted } from './journal-fold';
 import { Pause } from './pause';
 import { Waits } from './waits';
-import { findState, isAhead, missingFrom, shortSentence, type Witness } from './witness';
+import { findState, furthestAhead, isAhead, missingFrom, ofCluster, seenBy, shortSentence } from './witness';
+import type { OutsideWitness, Witness } from './witness';
 
 export const viewLimits = {
   /** Pause before the journal is tried again after a failure. */
@@ -46,6 +47,8 @@ export class ClusterView {
   private searchedTo = -1;
   /** Who has seen what the journal lacks; it lacks nothing once the fold has got there. */
   private witness: Witness | undefined;
+  /** Who stands outside the log and has seen the journal: what disks have kept. */
+  private readonly outside: OutsideWitness[] = [];
   private readonly shortListeners = new Set<(why: string) => void>();
 
   constructor(
@@ -55,6 +58,15 @@ export class ClusterView {
   ) {
     this.waits = new Waits(options.timers);
     this.pause = new Pause(options.timers, this.stopping.signal);
+  }
+
+  /**
+   * What disks have kept of the journal. Told before `start` it is known before anybody can claim on a journal that
+   * has lost what they have seen.
+   */
+  know(witnesses: readonly OutsideWitness[]): void {
+    this.outside.push(...witnesses);
+    if (this.bootReport !== undefined) this.compareOutside();
   }
 
   /**
@@ -71,6 +83,7 @@ export class ClusterView {
         this.witness = report.witness;
         this.isDetached = report.detached;
         this.becomeShort(report.short);
+        this.compareOutside();
         this.bootReport = report;
         break;
       } catch (error) {
@@ -82,6 +95,7 @@ export class ClusterView {
       }
     }
     this.trouble = undefined;
+    this.waits.poll();
     this.running = this.follow();
   }
 
@@ -279,9 +293,24 @@ export class ClusterView {
   /** The journal lacks nothing any more once this view, attached to it, has seen as much as any witness. */
   private settle(): void {
     if (this.isDetached || this.shortage === undefined) return;
-    if (this.witness !== undefined && isAhead(this.witness, this.fold.position)) return;
-    this.witness = undefined;
-    this.becomeShort(undefined);
+    const isOutside = this.outside.some((each) => each === this.witness);
+    if (!isOutside && this.witness !== undefined && isAhead(this.witness, this.fold.position)) return;
+    this.witness = this.furthestOutside();
+    if (this.witness === undefined) this.becomeShort(undefined);
+  }
+
+  private compareOutside(): void {
+    const further = this.furthestOutside();
+    if (further === undefined) return;
+    if (this.witness === undefined || isAhead(further, this.witness)) this.witness = further;
+    if (this.shortage === undefined)
+      this.becomeShort(shortSentence(this.topics.journal, this.fold.position, seenBy(further)));
+  }
+
+  /** Asked again whenever the journal grew: its first claim may show that a disk is of another cluster. */
+  private furthestOutside(): OutsideWitness | undefined {
+    const { position } = this.fold;
+    return furthestAhead(ofCluster(this.outside, position.clusterId), position);
   }
 
   private becomeShort(why: string | undefined): void {

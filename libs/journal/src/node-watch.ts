@@ -106,6 +106,8 @@ export class NodeWatch {
           if (this.isOver) return;
           this.observe(batch);
         }
+        // A log that was closed ends its tails without an error.
+        await this.pause.for(nodeWatchLimits.retryMs);
       } catch (error) {
         logger.warn({ error }, 'the heartbeats cannot be followed: silence of nodes does not count meanwhile');
         await this.pause.for(nodeWatchLimits.retryMs);

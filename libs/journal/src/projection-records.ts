@@ -52,11 +52,13 @@ export class ProjectedTopic {
   claim: Claim | undefined;
   /** Why the last record of a key cannot be read, by key: the journal has to be folded instead. */
   readonly unreadable = new Map<string, string>();
+  /** Stretches that the log itself cannot read any more, in words: what they said is known to the journal alone. */
+  readonly holes: string[] = [];
 
   /** One of `unreadable` in words. */
   get damaged(): string | undefined {
     for (const [key, why] of this.unreadable) return `${key} ${why}`;
-    return undefined;
+    return this.holes[0];
   }
 
   add(record: StoredRecord): void {

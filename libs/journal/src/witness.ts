@@ -23,6 +23,16 @@ export interface Witness {
   readonly who: string;
 }
 
+/** A witness that stands outside the log, and the cluster that it speaks of. */
+export interface OutsideWitness extends Witness {
+  readonly clusterId: string | undefined;
+}
+
+/** Those that speak of this cluster. Where the journal names none, a disk that knows one has seen more than it holds. */
+export function ofCluster<T extends OutsideWitness>(witnesses: readonly T[], clusterId: string | undefined): T[] {
+  return witnesses.filter((each) => each.clusterId !== undefined && each.clusterId === (clusterId ?? each.clusterId));
+}
+
 type Standing = Pick<ChainPosition, 'seq' | 'term'>;
 
 /** True when the witness has seen what a journal that ends at `position` does not hold. */
@@ -34,8 +44,8 @@ export function isAhead(witness: Standing, position: Standing): boolean {
 }
 
 /** Of these witnesses the one that has seen most of what the journal lacks; `undefined` when it lacks nothing. */
-export function furthestAhead(witnesses: Iterable<Witness>, position: Standing): Witness | undefined {
-  let furthest: Witness | undefined;
+export function furthestAhead<T extends Witness>(witnesses: Iterable<T>, position: Standing): T | undefined {
+  let furthest: T | undefined;
   for (const witness of witnesses) {
     if (!isAhead(witness, position)) continue;
     const further = furthest === undefined ? 1 : witness.seq - furthest.seq || witness.term - furthest.term;
@@ -60,7 +70,8 @@ export function shortSentence(journal: string, position: Standing, what: string)
   return (
     `JOURNAL_SHORT: ${journal} ends at decision ${position.seq} of term ${position.term}, but ${what}: it has lost its ` +
     'end. No master reigns and nothing is cleared until that is mended; reads and writes go on. Restore the journal ' +
-    'from a backup, or see what can be brought back: levee audit repair'
+    'from a backup, or see what can be brought back: levee audit repair (--brokers host:port, or --data-dir of a ' +
+    'process that is stopped)'
   );
 }
 

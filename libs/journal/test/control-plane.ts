@@ -15,6 +15,7 @@ import {
   type CandidacyLimits,
   type ControlTopics,
   type Decide,
+  type OutsideWitness,
 } from '../src';
 
 export const topics = controlTopics('levee');
@@ -48,6 +49,8 @@ export async function startMaster(
     liveness?: LivenessLimits;
     barrierMs?: number;
     planStallMs?: number;
+    /** What disks have kept of the journal. */
+    known?: readonly OutsideWitness[];
   },
 ): Promise<TestMaster> {
   const master = new Master(log, {
@@ -58,6 +61,7 @@ export async function startMaster(
     claimAtOnce: false,
     ...options,
   });
+  master.view.know(options.known ?? []);
   await master.start();
   const stop = new AbortController();
   const reading = readCommands(log, master, { topics: options.topics ?? topics, signal: stop.signal });

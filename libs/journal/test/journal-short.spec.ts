@@ -2,8 +2,8 @@ import { asPartition, type Logger, silentLogger } from '@levee/kernel';
 import { encode } from '@levee/codec';
 import type { Log, LogRecord } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
-import { type ClusterView, seenHeaders, submit } from '../src';
-import { nodeRegistration, openLog, openView, run, startMaster, topics, type TestMaster } from './control-plane';
+import { ClusterView, type OutsideWitness, seenHeaders, submit } from '../src';
+import { nodeRegistration, openLog, openView, run, startMaster, topics, type TestMaster, world } from './control-plane';
 import { cutCopy, recordsOf, SwitchedLog } from './cut-log';
 import { eventually } from './eventually';
 
@@ -208,4 +208,59 @@ test('offsets of commands are never used twice: a topic that lost its end is fil
   const watching = keep(await openView(cut));
   expect(await run(cut, watching, nodeRegistration('n7', 1))).toMatchObject({ rejectionCode: null });
   expect(watching.journal.position.commandsOffset).toBe(4);
+});
+
+describe('what the disks beside a master have kept', () => {
+  const disk = (seq: number, clusterId: string | undefined) => [
+    { seq, term: 1, clusterId, who: 'the disk of node n1' },
+  ];
+
+  /** Everything that the log says is of one older moment: only a disk has seen more. */
+  const olderCopy = async (): Promise<EmbeddedLog> => {
+    const records = (await recordsOf(log, topics.journal)).length;
+    return keep(await cutCopy(log, { [topics.journal]: records - 1, ...withoutCompacted }));
+  };
+
+  const startBeside = async (on: Log, known: readonly OutsideWitness[]): Promise<TestMaster> =>
+    keep(await startMaster(on, { instance: 'm2', claimAtOnce: true, known }));
+
+  test('keeps it from claiming from the first moment, and every other process from clearing anything', async () => {
+    const cut = await olderCopy();
+    const before = await endOf(cut, topics.journal);
+    const master = await startBeside(cut, disk(5, view.clusterId));
+    expect(master.master.view.short).toMatch(/JOURNAL_SHORT: .* ends at decision 4 .* the disk of node n1 has seen/);
+    await eventually('it has tried', () => master.master.candidacy.problem !== undefined);
+    expect(master.master.candidacy.problem).toMatch(/JOURNAL_SHORT/);
+    expect(await endOf(cut, topics.journal)).toBe(before);
+  });
+
+  test('also where nothing at all is left of the journal', async () => {
+    const empty = keep(await cutCopy(log, { [topics.journal]: 0, ...withoutCompacted }));
+    const master = await startBeside(empty, disk(5, view.clusterId));
+    await eventually('it has tried', () => master.master.candidacy.problem !== undefined);
+    expect(await endOf(empty, topics.journal)).toBe(0);
+  });
+
+  test('ends with the decision that was missed', async () => {
+    const cut = await olderCopy();
+    const watching = keep(new ClusterView(cut, topics, world));
+    watching.know(disk(5, view.clusterId));
+    await watching.start();
+    expect(watching.short).toMatch(/JOURNAL_SHORT/);
+    await cut.append(topics.journal, asPartition(0), (await recordsOf(log, topics.journal)).slice(-1));
+    await eventually('the journal is whole', () => watching.short === undefined);
+    expect(watching.problem).toBeUndefined();
+    watching.know(disk(6, view.clusterId));
+    expect(watching.short).toMatch(/has seen decision 6/);
+  });
+
+  test.each([
+    ['of another cluster', { seq: 99, clusterId: 'another' }],
+    ['of no cluster', { seq: 99, clusterId: undefined }],
+    ['of what is in the journal', { seq: 5, clusterId: 'this' }],
+  ])('stops nobody when it is %s', async (_what, { seq, clusterId }) => {
+    const known = disk(seq, clusterId === 'this' ? view.clusterId : clusterId);
+    const master = await startBeside(log, known);
+    await eventually('the reign', () => master.master.candidacy.role === 'active');
+  });
 });

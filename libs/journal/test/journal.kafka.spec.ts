@@ -97,7 +97,7 @@ test('a journal restored without its end has no master until it is repaired; run
   expect([...standing.master.view.state.nodes()].map(({ nodeId }) => nodeId)).toEqual(['n1', 'n2', 'n3']);
   expect(await recordsOf(writing, topics.journal)).toHaveLength(records.length - 2);
 
-  const examined = await examineJournal(writing, topics, world.clock);
+  const examined = await examineJournal(writing, topics, world);
   expect(examined.plan).toMatchObject({ kind: 'restore', decisions: 2 });
   await repairJournal(writing, topics, { examined, world: { ...world, newId: randomUUID } });
   await eventually('a master reigns', () => standing.master.candidacy.role === 'active', 30_000);
@@ -121,5 +121,5 @@ test('a journal cut at its start goes on from the checkpoints behind the cut, an
   expect(booted.boot).toMatchObject({ source: 'checkpoint', short: undefined });
   keep(await startMaster(keep(await openKafka('m2')), { instance: 'm2', topics, limits, claimAtOnce: true }));
   expect(await run(log, booted, nodeRegistration('n4', 1), topics)).toMatchObject({ rejectionCode: null });
-  await expect(examineJournal(log, topics, world.clock)).rejects.toThrow(/begins at offset \d+, not at 0/);
+  await expect(examineJournal(log, topics, world)).rejects.toThrow(/begins at offset \d+, not at 0/);
 }, 60_000);

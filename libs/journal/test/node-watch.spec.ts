@@ -2,9 +2,10 @@ import type { LivenessLimits } from '@levee/cluster';
 import { decodeAs, encode } from '@levee/codec';
 import type { Decision, NodeState } from '@levee/events';
 import { asPartition, silentLogger, type Logger } from '@levee/kernel';
+import type { Log } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
 import { readToEnd } from '../src/read-topic';
-import type { ClusterView } from '../src';
+import { type ClusterView, NodeWatch } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world, type TestMaster } from './control-plane';
 
 const heartbeatMs = 40;
@@ -260,4 +261,32 @@ describe('a namespace that is deleted', () => {
       await log.close();
     }
   });
+});
+
+test('a watch whose log was closed does not spin', async () => {
+  let looks = 0;
+  const closed = {
+    offsets: async () => (looks++, [{ partition: 0, startOffset: 0, endOffset: 0 }]),
+    // As a closed log does it: the tail ends, without an error.
+    tail: async function* () {},
+  };
+  const reign = { isOver: false, own: () => Promise.reject(new Error('not asked')) };
+  const watch = new NodeWatch(
+    closed as unknown as Log,
+    { state: { nodes: () => [] }, onDecision: () => () => undefined } as unknown as ClusterView,
+    {
+      ...world,
+      topics,
+      reign,
+      heartbeats: { latest: () => undefined },
+      instance: 'm1',
+      incarnation: 'i',
+      limits: liveness,
+    },
+  );
+  watch.start();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await watch.stop();
+  expect(looks).toBeGreaterThan(1);
+  expect(looks).toBeLessThan(20);
 });

@@ -46,10 +46,10 @@ afterEach(async () => {
   for (const thing of opened.splice(0).reverse()) await thing.close();
 });
 
-const look = async (on: Log): Promise<RepairPlan> => (await examineJournal(on, topics, world.clock)).plan;
+const look = async (on: Log): Promise<RepairPlan> => (await examineJournal(on, topics, world)).plan;
 
 async function repair(on: Log): Promise<void> {
-  await repairJournal(on, topics, { examined: await examineJournal(on, topics, world.clock), world: repairWorld });
+  await repairJournal(on, topics, { examined: await examineJournal(on, topics, world), world: repairWorld });
 }
 
 const entitiesOf = (of: ClusterView): Map<string, string> =>

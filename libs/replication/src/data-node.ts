@@ -63,7 +63,7 @@ export class DataNode {
   private readonly random: Random | undefined;
   private readonly thread: ReaderThread | undefined;
   private readonly log: Log;
-  private readonly view: ClusterView;
+  readonly view: ClusterView;
   private readonly logClock: LogClock;
   private readonly logTime: LogTime;
   private readonly quarantine: RecordOutbox;
@@ -73,6 +73,8 @@ export class DataNode {
   private readonly server: RespServer<undefined>;
   private readonly versions = new Map<string, number>();
   private readonly journalMemory: JournalMemory;
+  /** Units may have to be cleared once the journal is whole. */
+  private clearingWaits = false;
   private reclaims: UnitReclaims | undefined;
   private readonly buffers: NetworkBudget;
   private memory: NodeMemory | undefined;
@@ -265,6 +267,9 @@ export class DataNode {
 
   private async join(disk: NodeDisk, memory: NodeMemory): Promise<void> {
     this.problem = 'reading the control topics';
+    const { journalSeen, clusterId: ofCluster } = disk;
+    const who = `the disk of node ${this.config.nodeId}`;
+    if (journalSeen !== undefined) this.view.know([{ ...journalSeen, clusterId: ofCluster, who }]);
     await this.view.start();
     this.problem = 'waiting for a master to claim the cluster';
     const clusterId = await this.clusterId();
@@ -282,7 +287,8 @@ export class DataNode {
     const budget = engines.largest;
     const shared = { clock, timers, logger, log, logClock, identity };
     const { network, random } = this;
-    const copying = { network, random, copyBytesPerSecond, io, reader, buffers };
+    const clearingHeld = (): string | undefined => this.view.short;
+    const copying = { network, random, copyBytesPerSecond, io, reader, buffers, clearingHeld };
     const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
     this.scrub = new Scrub({ disk, all: () => host.all, io, clock, timers, logger });
@@ -341,13 +347,16 @@ export class DataNode {
     host.adopt(this.registration?.deposed === true ? [] : assignmentsOf(this.view.state, nodeId, disk.storeId));
     this.moves?.check();
     // [safety] What a journal that lost its end says may be older than what is on this disk: nothing is cleared by it.
-    if (this.view.short !== undefined) return;
+    this.clearingWaits = this.view.short !== undefined;
+    if (this.clearingWaits) return;
     this.reclaims?.check();
     this.format?.check();
   }
 
   private heartbeat(): Heartbeat {
     this.registration?.check();
+    if (this.clearingWaits && this.view.short === undefined && this.disk !== undefined && this.host !== undefined)
+      this.adopt(this.disk, this.host);
     const withPositions = this.beats++ % nodeLimits.positionsEveryHeartbeats === 0;
     return {
       kind: 'node',

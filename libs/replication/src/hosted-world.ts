@@ -39,5 +39,7 @@ export interface HostedWorld {
   readonly hostedIn: (key: string) => HostedReplica | undefined;
   /** The replica is readable, and nobody has counted yet what its database holds. */
   readonly uncounted: (hosted: HostedReplica) => void;
+  /** Why nothing may be cleared for now, whatever its reason: what this node knows of the cluster may be too old. */
+  readonly clearingHeld: () => string | undefined;
   readonly feedOf: (identity: ReplicaIdentity, partition: Partition) => PartitionFeed;
 }

@@ -9,6 +9,7 @@ export * from './digest-work';
 export * from './data-node';
 export * from './data-node-config';
 export * from './hosted-replica';
+export { diskWitnesses } from './journal-memory';
 export * from './log-clock';
 export * from './node-limits';
 export * from './node-service';

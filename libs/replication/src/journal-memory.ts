@@ -1,11 +1,17 @@
-import type { NodeDisk } from '@levee/chunk-store';
-import type { ClusterView, JournalSeen } from '@levee/journal';
+import { journalSeenBelow, type NodeDisk } from '@levee/chunk-store';
+import type { ClusterView, JournalSeen, OutsideWitness } from '@levee/journal';
 import { type Logger, messageOf, type Timers } from '@levee/kernel';
 
 export const journalMemoryLimits = { everyMs: 1_000 } as const;
 
+/** What the disks of the nodes below `parent` have kept; see `ClusterView.know`. */
+export async function diskWitnesses(parent: string): Promise<OutsideWitness[]> {
+  const seen = await journalSeenBelow(parent);
+  return seen.map(({ folder, ...each }) => ({ ...each, who: `the disk of node ${folder}` }));
+}
+
 /**
- * Keeps on the node's disk how far it has seen the journal, at most once a second: when the log loses its end with all
+ * Keeps on the node's disk how far it has seen the journal, at most once a second and when it stops: when the log loses its end with all
  * topics in it, the disks are the only ones who know.
  */
 export class JournalMemory {
@@ -41,6 +47,7 @@ export class JournalMemory {
     this.unlisten();
     this.cancel?.();
     await this.writing;
+    await this.remember();
   }
 
   private plan(): void {
@@ -51,7 +58,6 @@ export class JournalMemory {
   }
 
   private async remember(): Promise<void> {
-    if (this.stopped) return;
     const { seq, term } = this.seen();
     const kept = this.disk?.journalSeen;
     if (kept !== undefined && kept.seq >= seq && kept.term >= term) return;

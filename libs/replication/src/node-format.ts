@@ -52,6 +52,8 @@ export class NodeFormat {
   }
 
   private wanted(): PlanState | undefined {
+    // [safety] What the journal has lost may have given these units to somebody.
+    if (this.view.short !== undefined) return undefined;
     const plan = this.asked('running');
     return plan?.planId === this.disk.format?.planId ? undefined : plan;
   }

@@ -42,6 +42,8 @@ export interface ReplicaHostOptions {
   readonly quarantine: RecordOutbox;
   readonly network?: Network | undefined;
   readonly random?: Random | undefined;
+  /** See `HostedWorld.clearingHeld`; never held by default. */
+  readonly clearingHeld?: (() => string | undefined) | undefined;
   /** Room for what is on its way from others; without it nothing is counted. */
   readonly buffers?: NetworkBudget | undefined;
   /** Shared with other background work of the node; its own by default. */
@@ -119,6 +121,7 @@ export class ReplicaHost {
       copies: this.copies,
       copyRate: new ByteRate(options.copyBytesPerSecond ?? 0, clock, timers),
       remote: { clusterId, clock, timers, logger, network, random, buffers },
+      clearingHeld: options.clearingHeld ?? (() => undefined),
       hostedIn: (key) => this.hosted.get(key),
       retentions,
       uncounted: (hosted) => this.sweeps.soon(hosted),

@@ -70,7 +70,7 @@ export class UnitReclaims {
   }
   /** Still asked of this very process. */
   private isWanted({ unitId, generation }: Reclaim): boolean {
-    if (this.stopping.signal.aborted || !this.options.isRegistered()) return false;
+    if (this.stopping.signal.aborted || !this.options.isRegistered() || this.view.short !== undefined) return false;
     const unit = this.view.state.unit(unitId);
     return unit?.state === 'reclaiming' && unit.generation === generation && unit.storeId === this.options.disk.storeId;
   }

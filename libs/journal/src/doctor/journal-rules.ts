@@ -3,7 +3,7 @@ import type { Finding } from './finding';
 
 /** The journal: who wrote into it, and whether it holds what it once said. */
 export const journalRules = {
-  'journal-short': ({ journalShort }: DoctorFacts): Omit<Finding, 'rule'>[] =>
+  'journal-short': ({ journalShort, brokers }: DoctorFacts): Omit<Finding, 'rule'>[] =>
     journalShort === undefined
       ? []
       : [
@@ -11,7 +11,10 @@ export const journalRules = {
             subject: 'journal',
             finding: journalShort,
             impact: 'no master reigns, so nothing can be created or changed; reads and writes go on',
-            command: 'levee audit repair',
+            command:
+              brokers === ''
+                ? 'levee audit repair --data-dir <folder>   # stop the process first; changes nothing without --yes'
+                : `levee audit repair --brokers ${brokers}   # changes nothing without --yes`,
           },
         ],
 

@@ -8,7 +8,7 @@ import { EntityTable } from '../entity-table';
 import { heardWitnesses } from '../heartbeat-known';
 import type { JournalFold } from '../journal-fold';
 import type { ProjectedTopic } from '../projection-records';
-import { isAhead, missingFrom, seenBy, type Witness } from '../witness';
+import { isAhead, missingFrom, ofCluster, seenBy, type OutsideWitness, type Witness } from '../witness';
 
 /** What `levee audit repair` found, and what it would do. */
 export interface RepairPlan {
@@ -43,6 +43,8 @@ export interface Examined {
   readonly target: { readonly state: ClusterState; readonly table: EntityTable } | undefined;
   /** In `levee.commands`; -1 = none. */
   readonly commandsOffset: number;
+  /** `undefined`: nobody names one. */
+  readonly clusterId: string | undefined;
   readonly seqMax: number;
   readonly termMax: number;
 }
@@ -50,14 +52,22 @@ export interface Examined {
 const shownMax = 20;
 
 /** Looks at journal, compacted topics and heartbeats; changes nothing. Fails as `Log.tail` does. */
-export async function examineJournal(log: Log, topics: ControlTopics, clock: Clock): Promise<Examined> {
+export async function examineJournal(
+  log: Log,
+  topics: ControlTopics,
+  { clock, known: outside = [] }: { readonly clock: Clock; readonly known?: readonly OutsideWitness[] },
+): Promise<Examined> {
   const { startOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
   const { fold } = startOffset > 0 ? { fold: undefined } : await foldJournal(log, topics, clock);
   const projections = await readProjections(log, topics, clock);
   if (fold === undefined) throw new JournalStart(topics.journal, startOffset);
   const { seq, term } = fold.position;
-  const clusterId = fold.position.clusterId ?? clusterIn(projections);
-  const all = [...witnessesOf(topics, projections), ...(await heardWitnesses(log, topics, { clusterId, clock }))];
+  const clusterId = fold.position.clusterId ?? clusterIn(projections) ?? outside[0]?.clusterId;
+  const all = [
+    ...witnessesOf(topics, projections),
+    ...(await heardWitnesses(log, topics, { clusterId, clock })),
+    ...ofCluster(outside, clusterId),
+  ];
   const witnesses = all.filter((witness) => isAhead(witness, fold.position));
   const seqMax = Math.max(seq, ...witnesses.map((witness) => witness.seq));
   const termMax = Math.max(term, ...witnesses.map((witness) => witness.term));
@@ -75,7 +85,7 @@ export async function examineJournal(log: Log, topics: ControlTopics, clock: Clo
     ...{ claims: termMax + 1 - term, decisions: seqMax - seq, entities: 0, witnesses: witnesses.slice(0, shownMax) },
   };
   const commandsOffset = Math.max(fold.position.commandsOffset, checkpoint?.commandsOffset ?? -1);
-  const found = { fold, projections, commandsOffset, seqMax, termMax, target: undefined };
+  const found = { fold, projections, clusterId, commandsOffset, seqMax, termMax, target: undefined };
   if (witnesses.length === 0 && missing === undefined) {
     const bad = projections.find(({ damaged }) => damaged !== undefined)?.damaged;
     if (rewritten === 0 && bad === undefined && checkpoint !== undefined)

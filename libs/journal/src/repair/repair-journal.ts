@@ -39,11 +39,11 @@ export async function repairJournal(
   topics: ControlTopics,
   { examined, world }: { readonly examined: Examined; readonly world: RepairWorld },
 ): Promise<void> {
-  const { fold, plan } = examined;
+  const { plan } = examined;
   if (plan.kind === 'nothing' || plan.kind === 'impossible') return;
-  const clusterId = fold.position.clusterId ?? examined.target?.state.clusterId;
+  const clusterId = examined.clusterId ?? examined.target?.state.clusterId;
   if (clusterId === undefined)
-    throw new Failure('NOTHING_KNOWN', 'neither journal nor compacted topics name a cluster');
+    throw new Failure('NOTHING_KNOWN', 'neither the journal nor the compacted topics nor a disk name a cluster');
   if (plan.claims > witnessLimits.termsAheadMax)
     throw new Failure('LIMIT', `${plan.claims} terms are missing, the limit is ${witnessLimits.termsAheadMax}`);
   const writer = await log.fencedWriter(masterWriterId(topics));
@@ -60,6 +60,7 @@ export async function repairJournal(
         `the journal stands at decision ${seq} of term ${term}, not at ${examined.seqMax} of ${examined.termMax + 1}: ` +
           'somebody else wrote meanwhile. Look again: levee audit repair',
       );
+    await passOverHoles(log, topics);
     await rewriteCompacted(log, topics, { writer, fold: after.fold, claim: claims.at(-1), world });
     await fillCommands(log, topics, { commandsOffset: after.fold.position.commandsOffset, logger: world.logger });
   } finally {
@@ -126,6 +127,16 @@ function encodedRestore({ fold, target }: Examined, stamp: { readonly seq: numbe
         'the journal from a backup',
     );
   return encoded;
+}
+
+/**
+ * Stretches of the compacted topics that the log cannot read: what is in force is known from elsewhere, and is written
+ * anew behind them. Ended before that, the digest of the checkpoint shows what is missing. Kafka names none.
+ */
+async function passOverHoles(log: Log, topics: ControlTopics): Promise<void> {
+  const { damage } = await log.examine(compactedTopics(topics));
+  for (const { topic, partition, fromOffset, toOffset } of damage)
+    await log.passOver(topic, partition, { fromOffset, toOffset });
 }
 
 async function rewriteCompacted(

@@ -197,8 +197,17 @@ export class ReplicaCopy {
     const { unitId, generation } = this.options.assignment();
     const { disk } = this.world;
     await disk.closeUnit(unitId, generation);
+    await this.mayClear();
     await disk.clearUnit(unitId, generation);
     return disk.openUnit(unitId, generation);
+  }
+
+  /** [safety] Waits, however long, while nothing may be cleared; people end that. Fails with STOPPING. */
+  private async mayClear(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted && this.world.clearingHeld() !== undefined)
+      await pause(this.world.timers, copyLimits.retryMaxMs, signal);
+    if (signal.aborted) throw new Failure('STOPPING', `${this.options.identity.chunkId}: the copy ends`);
   }
 
   private note(

@@ -17,12 +17,15 @@ interface Candidate {
 /**
  * [safety] Why a replica may not be cleared to be built anew from the log, in words; `undefined` when the log holds all
  * that the replica had (I14): it begins at 0, with our Genesis, and reaches as far as the replica has read, by the
- * log's own proof. Cuts that people accepted do not count.
+ * log's own proof. Cuts that people accepted do not count. Nor is anything cleared while the journal is known to lack
+ * decisions: one of them may have given what is in the unit another meaning.
  */
 export async function whyNotClear(
   world: HostedWorld,
   { identity, places, cuts, current, assignment }: Candidate,
 ): Promise<string | undefined> {
+  const held = world.clearingHeld();
+  if (held !== undefined) return `what the cluster decided last is not known (${held})`;
   // A learner was never anybody's last copy; its plan says where it is filled from.
   const loss = assignment.role === 'learner' ? undefined : await unreadable(world, identity, places.partitions);
   if (loss !== undefined || current === undefined) return loss;
