@@ -58,7 +58,7 @@ export class ContinuityCheck {
         tail.proof = nextProof(tail.proof, { atMs, leaderEpoch: leader.epoch, confirmedMs: leader.confirmedMs }, rule);
         if (isProven(tail.proof, rule)) {
           const { why, cutOffset } = denial;
-          tail.fail('LOG_TRUNCATED', `${why}: rebuild what was derived from it`, undefined, { cutOffset });
+          tail.fail('LOG_TRUNCATED', `${why}: it is not what was read before`, undefined, { cutOffset });
           return false;
         }
       } catch (error) {

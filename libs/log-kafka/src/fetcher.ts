@@ -241,4 +241,4 @@ export class Fetcher implements LaneHost, TailHost {
   }
 }
 
-const recreated = 'the topic was deleted and created again: rebuild what was derived from it';
+const recreated = 'the topic was deleted and created again: it is not what was read before';

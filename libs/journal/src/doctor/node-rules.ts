@@ -302,11 +302,12 @@ function behind({ namespaces }: DoctorFacts, node: NodeFacts, replica: ReplicaSt
   if (worst === undefined) return [];
   const age = worst.ageMs === null ? 'has never stood at the end' : `last stood at the end ${worst.ageMs} ms ago`;
   const lag = (ends?.get(worst.partition) ?? worst.nextOffset) - worst.nextOffset;
+  const toGo = lag < 0 ? `the log says that it ends ${-lag} records before it` : `${lag} records to go`;
   const why = worst.problem ?? replica.problem;
   return [
     {
       subject: `${replica.chunkId}@${node.state.nodeId}`,
-      finding: `${replica.chunkId} on ${replica.unitId} is behind: partition ${worst.partition} ${age}, ${lag} records to go${why === null ? '' : `: ${why}`}`,
+      finding: `${replica.chunkId} on ${replica.unitId} is behind: partition ${worst.partition} ${age}, ${toGo}${why === null ? '' : `: ${why}`}`,
       impact: 'reads from it are old; session and strong reads go to other replicas or fail as LVBEHIND',
       command: `curl http://${node.state.httpAddress}/metrics   # is the node busy, or cut off from the log?`,
     },

@@ -329,6 +329,12 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
   ],
   [
     'replica-behind',
+    { ...one(at({ nextOffset: 500, ageMs: 20_000 })), namespaces: [{ ...shop, ends: new Map([[3, 196]]) }] },
+    /partition 3 .*, the log says that it ends 304 records before it$/,
+    /metrics/,
+  ],
+  [
+    'replica-behind',
     one(at({ ageMs: 20_000, problem: 'a transaction that a producer left open' })),
     /0 records to go: a transaction that a producer left open/,
     /metrics/,
