@@ -15,16 +15,20 @@ function comesBack(cluster: SimulatedCluster, nodeId: string): void {
   if (cluster.processOf(nodeId) === undefined) cluster.restart(nodeId);
 }
 
-/** Every chunk has all its replicas, none of them dead, and nothing else is taken. */
+/** Every chunk has all its replicas, and all is settled. */
 function isWhole(cluster: SimulatedCluster): boolean {
-  const { state } = cluster.view;
   const { replicas: wanted } = cluster.shape;
+  return chunks(cluster).every(({ replicas }) => replicas.length === wanted) && isSettled(cluster);
+}
+
+/** Every chunk has a primary and no dead replica, every node is up, and no unit is taken for anything else. */
+function isSettled(cluster: SimulatedCluster): boolean {
+  const { state } = cluster.view;
+  const replicas = chunks(cluster).flatMap((chunk) => chunk.replicas);
   return (
-    chunks(cluster).every(
-      ({ replicas }) =>
-        replicas.length === wanted && replicas.every(({ role }) => role === 'primary' || role === 'follower'),
-    ) &&
-    [...state.units()].filter((unit) => unit.state !== 'free').length === chunks(cluster).length * wanted &&
+    replicas.every(({ role }) => role === 'primary' || role === 'follower') &&
+    replicas.filter(({ role }) => role === 'primary').length === chunks(cluster).length &&
+    [...state.units()].filter((unit) => unit.state !== 'free').length === replicas.length &&
     [...state.nodes()].every((node) => node.state === 'up') &&
     nothingReclaimed(cluster)
   );
@@ -60,7 +64,11 @@ export const rollbackLost: Scenario = (() => {
       cluster.time.after(2_500, () => comesBack(cluster, victim));
     },
     phase: phaseOf,
-    over: (cluster) => ordered && plansAreOver(cluster) && isWhole(cluster),
+    // A split that was not taken back lacks what the lost node held of it: nobody heals here.
+    over: (cluster) =>
+      ordered &&
+      plansAreOver(cluster) &&
+      (planOf(cluster)?.state === 'rolledBack' ? isWhole(cluster) : isSettled(cluster)),
     roles: rolesOf,
     judge: (cluster) => {
       const [plan, count] = [planOf(cluster), chunks(cluster).length];
