@@ -1,8 +1,14 @@
 import { type Stall, stalled } from './simulation/long-stall';
 import { shapeDefault, SimulatedCluster } from './simulation/simulated-cluster';
-import { seed } from './support/seed';
+import { full, seed } from './support/seed';
 
-jest.setTimeout(300_000);
+// Weeks of virtual time: half a minute on a quiet machine, ten times that on a busy one.
+jest.setTimeout(900_000);
+
+const stalls: readonly [string, Stall][] = [
+  ['with a clock that goes on', { days: 18 }],
+  ['with a clock that stood still, as on a suspended machine', { days: 18, clockStops: true }],
+];
 
 async function stallOf(stall: Stall): Promise<{ readonly faults: string[]; readonly forgotten: number }> {
   const cluster = new SimulatedCluster({ ...shapeDefault, masters: 1, portals: 1, nodes: 3, replicas: 3, seed });
@@ -15,15 +21,16 @@ async function stallOf(stall: Stall): Promise<{ readonly faults: string[]; reado
 }
 
 describe('a process that stands still for longer than tombstones live', () => {
-  it.each<[string, Stall]>([
-    ['with a clock that goes on', { days: 18 }],
-    ['with a clock that stood still, as on a suspended machine', { days: 18, clockStops: true }],
-  ])('%s: no deleted key is there when it goes on', async (_how, stall) => {
-    const { faults, forgotten } = await stallOf(stall);
-    // The values, and the tombstones that took their place.
-    expect(forgotten).toBeGreaterThanOrEqual(90);
-    expect(faults).toEqual([]);
-  });
+  /** One of them by the seed, both in full runs. */
+  it.each(stalls.filter((_, i) => full || i === seed % stalls.length))(
+    '%s: no deleted key is there when it goes on',
+    async (_how, stall) => {
+      const { faults, forgotten } = await stallOf(stall);
+      // The values, and the tombstones that took their place.
+      expect(forgotten).toBeGreaterThanOrEqual(90);
+      expect(faults).toEqual([]);
+    },
+  );
 
   it('the judge would see them: of a log that forgets too early no node can know', async () => {
     const { faults, forgotten } = await stallOf({ days: 3, tombstonesGoEarly: true });
