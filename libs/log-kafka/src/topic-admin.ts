@@ -96,7 +96,11 @@ export class TopicAdmin {
     const [existing] = await this.describe([name]);
     if (existing === undefined) throw new LogFailure('TOPIC_MISSING', `topic ${name} does not exist`);
     const resource = { type: ConfigResourceTypes.TOPIC, name };
-    await this.run('altering a topic', async (admin) => {
+    const asked = Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+    // Kafka takes an empty cleanup.policy, and then neither cleans nor deletes.
+    if (Object.values(settings).some((value) => value.trim() === ''))
+      throw new LogFailure('TOPIC_MISCONFIGURED', `setting ${asked.join()} of topic ${name}: a value is empty`);
+    await this.run(`setting ${asked.join()} of topic ${name}`, async (admin) => {
       const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
       const entries = (resources[0]?.configEntries ?? []).filter(
         ({ configSource }) => Number(configSource) === ownSetting,
