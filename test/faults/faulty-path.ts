@@ -63,10 +63,6 @@ export class FaultyPath {
     return this.proxies.reduce((sum, { struck }) => sum + struck, 0);
   }
 
-  get damaged(): number {
-    return this.proxies.reduce((sum, { damaged }) => sum + damaged, 0);
-  }
-
   async close(): Promise<void> {
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }

@@ -35,8 +35,6 @@ export class TcpProxy {
   delayMs = 0;
   /** Where connections go; while there is none they are refused. */
   target: Target | undefined;
-  /** Chunks that a fault has damaged since the start. */
-  damaged = 0;
   /** How often anything was damaged, lost, late, reset or refused since the start: a fault without traffic is none. */
   struck = 0;
   private readonly dropped = new Set<Direction>();
@@ -122,10 +120,7 @@ export class TcpProxy {
       const to = direction === 'toServer' ? server : client;
       if (this.dropped.has(direction)) return void this.struck++;
       if (!to.writable) return;
-      if (this.corrupting.get(direction)?.(chunk) === true) {
-        this.damaged++;
-        this.struck++;
-      }
+      if (this.corrupting.get(direction)?.(chunk) === true) this.struck++;
       to.write(chunk);
     };
     const late = {
