@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import Redis from 'ioredis';
 import { within } from '../support/deadline';
 import { full, seed } from '../support/seed';
-import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
+import { freePorts, scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 const root = join(__dirname, '..', '..');
 
@@ -204,12 +204,7 @@ describe('wrong input', () => {
       env: {
         PATH: process.env.PATH,
         LEVEE_DATA_DIR: join(levee.dataDir, 'never'),
-        LEVEE_HTTP_PORT: '0',
-        LEVEE_MASTER_PORT: '0',
-        LEVEE_DISPATCHER_PORT: '0',
-        LEVEE_NODE_RESP_PORT: '0',
-        LEVEE_NODE_HTTP_PORT: '0',
-        LEVEE_RESP_PORT: '0',
+        ...freePorts,
         ...env,
       },
     });

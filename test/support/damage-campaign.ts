@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, unli
 import { join, relative } from 'node:path';
 import Redis from 'ioredis';
 import { within } from './deadline';
-import type { Doors } from './standalone-process';
+import { type Doors, freePorts } from './standalone-process';
 
 /** What is known to be true of the data folder: keys with their values, and keys that were deleted. */
 export interface KnownKeys {
@@ -42,12 +42,12 @@ export interface Outcome {
 /** Files whose bytes are nobody's truth: locks and notes for people. */
 const idle = /(^|\/)(LOCK|LOG|LOG\.old|doors\.json)$/;
 
-/** One damage to one file of the folder, by the dice. */
-export function strike(folder: string, dice: () => number, among: RegExp = /./): Damage {
+/** One damage to one file of the folder (units, log, and what else there is), by the dice. */
+function strike(folder: string, dice: () => number): Damage {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .filter((file) => !idle.test(file) && among.test(file))
+    .filter((file) => !idle.test(file))
     .sort();
   const below = (count: number): number => Math.floor(dice() * count);
   for (;;) {
@@ -137,11 +137,11 @@ export class DamageCampaign {
     private readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  async strikeOnce(dice: () => number, among?: RegExp): Promise<Outcome> {
+  async strikeOnce(dice: () => number): Promise<Outcome> {
     const folder = join(this.scratch, 'struck');
     rmSync(folder, { recursive: true, force: true });
     cpSync(this.pristine, folder, { recursive: true });
-    return this.judge(folder, strike(folder, dice, among));
+    return this.judge(folder, strike(folder, dice));
   }
 
   close(): void {
@@ -149,14 +149,14 @@ export class DamageCampaign {
   }
 
   /** Starts the store on a folder that was damaged, and judges all it says. */
-  async judge(folder: string, damage: Damage): Promise<Outcome> {
+  private async judge(folder: string, damage: Damage): Promise<Outcome> {
     const { runner } = this;
     runner.output = '';
     let ended = 0;
     let answer: Answer | 'ended' = 'ended';
     for (; ended < 3; ended++) {
       answer = await runner
-        .tell({ start: { ...this.env, LEVEE_DATA_DIR: folder } }, limits.startMs)
+        .tell({ start: { ...freePorts, ...this.env, LEVEE_DATA_DIR: folder } }, limits.startMs)
         .catch(() => 'ended');
       if (answer !== 'ended') break;
       runner.kill();

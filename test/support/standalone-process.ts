@@ -15,6 +15,16 @@ export interface Doors {
   readonly nodes: readonly { readonly nodeId: string; readonly resp: string; readonly http: string }[];
 }
 
+/** Every door of a standalone on any free port. */
+export const freePorts = {
+  LEVEE_RESP_PORT: '0',
+  LEVEE_HTTP_PORT: '0',
+  LEVEE_MASTER_PORT: '0',
+  LEVEE_DISPATCHER_PORT: '0',
+  LEVEE_NODE_RESP_PORT: '0',
+  LEVEE_NODE_HTTP_PORT: '0',
+} as const;
+
 export function scratchFolder(name: string): string {
   return mkdtempSync(join(process.env.LEVEE_TEST_SCRATCH ?? tmpdir(), `${name}-`));
 }
@@ -44,12 +54,7 @@ export class StandaloneProcess {
         PATH: process.env.PATH,
         UV_THREADPOOL_SIZE: '4',
         LEVEE_DATA_DIR: dataDir,
-        LEVEE_RESP_PORT: '0',
-        LEVEE_HTTP_PORT: '0',
-        LEVEE_MASTER_PORT: '0',
-        LEVEE_DISPATCHER_PORT: '0',
-        LEVEE_NODE_RESP_PORT: '0',
-        LEVEE_NODE_HTTP_PORT: '0',
+        ...freePorts,
         LEVEE_LOG_LEVEL: 'warn',
         ...env,
       },
