@@ -204,10 +204,14 @@ describe('nodes that die and namespaces that go', () => {
     const deletedMs = performance.now();
     const outOfSightMs: number[] = [];
     for (const portal of [0, 1]) {
-      const gone = await eventually('the namespace is out of sight', async () => {
-        const answer = await get('old1', portal);
-        return answer.status === 404 ? ((await answer.json()) as { code: string }) : undefined;
-      });
+      const gone = await eventually(
+        'the namespace is out of sight',
+        async () => {
+          const answer = await get('old1', portal);
+          return answer.status === 404 ? ((await answer.json()) as { code: string }) : undefined;
+        },
+        full ? 5_000 : 15_000,
+      );
       outOfSightMs.push(performance.now() - deletedMs);
       expect(gone.code).toBe('LVNAMESPACE');
     }

@@ -141,7 +141,7 @@ describe('portals of a cluster on real Kafka', () => {
         0.5,
       ),
     ).toBeLessThan(500);
-    expect(Math.max(...slowest)).toBeLessThan(5_000);
+    expect(Math.max(...slowest)).toBeLessThan(full ? 500 : 5_000);
   }, 180_000);
 
   it('take up a watch that began at the other one, missing nothing and repeating nothing', async () => {
@@ -186,14 +186,14 @@ describe('portals of a cluster on real Kafka', () => {
       };
       await pause(1_500);
       const measured: { fine: boolean }[] = [];
-      // A slow moment may be the machine's; portals that wait for a frozen node do so each time.
-      while (measured.length < 3 && measured.at(-1)?.fine !== true) {
+      // A slow moment may be the machine's, in a quick run; portals that wait for a frozen node do so each time.
+      while (measured.length < (full ? 1 : 3) && measured.at(-1)?.fine !== true) {
         const quiet = await p99During(3_000);
         await cluster.pause('n2');
         const frozen = await p99During(4_000);
         await cluster.resume('n2');
         const after = await p99During(2_000);
-        const fine = frozen.reads > 200 && frozen.p99Ms <= 5 * Math.max(quiet.p99Ms, 4);
+        const fine = frozen.reads > (full ? 1_000 : 200) && frozen.p99Ms <= 5 * Math.max(quiet.p99Ms, 4);
         measured.push({ fine, ...{ quiet, frozen, after } });
       }
       reading = false;
