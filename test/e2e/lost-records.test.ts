@@ -1,5 +1,4 @@
 import Redis from 'ioredis';
-import { cutBefore } from '../../libs/log-kafka/test/segment-file';
 import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
 import { eventually } from '../support/deadline';
 import { levee } from '../support/levee-command';
@@ -65,9 +64,7 @@ describe('a Kafka that lost acknowledged records', () => {
     for (let i = 0; i < 20; i++) await redis.del(`old:${i}`);
     for (let i = 20; i < 30; i++) await redis.set(`old:${i}`, 'changed');
 
-    await kafka.kill(1);
-    for (const [partition, endOffset] of before) await cutBefore(kafka.partitionFolder(binlog, partition), endOffset);
-    await kafka.restart(1);
+    await kafka.comeBackWithout(binlog, before);
 
     const finding = await eventually(
       'the doctor names what is lost',

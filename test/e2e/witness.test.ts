@@ -4,7 +4,6 @@ import { murmur2 } from '@levee/kernel';
 import Redis from 'ioredis';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
-import { cutBefore } from '../../libs/log-kafka/test/segment-file';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
 import { levee } from '../support/levee-command';
@@ -91,11 +90,7 @@ describe('a Kafka that lost what three replicas hold', () => {
   const endOf = async (): Promise<number> =>
     Number((await admin.fetchTopicOffsets(topic)).find(({ partition }) => partition === 0)?.offset);
 
-  async function cutBack(endOffset: number): Promise<void> {
-    await kafka.kill(1);
-    await cutBefore(kafka.partitionFolder(topic, 0), endOffset);
-    await kafka.restart(1);
-  }
+  const cutBack = (endOffset: number): Promise<void> => kafka.comeBackWithout(topic, new Map([[0, endOffset]]));
   const finding = async (): Promise<Finding[]> => {
     const answer = await fetch(`${portal()}/v1/doctor`, { signal: AbortSignal.timeout(20_000) });
     const { findings } = (await answer.json()) as { findings: Finding[] };

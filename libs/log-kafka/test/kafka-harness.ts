@@ -5,7 +5,7 @@ import { CompressionTypes, Kafka, logLevel, type Producer } from 'kafkajs';
 import { KafkaLog } from '@levee/log-kafka';
 import type { KafkaProcess } from './kafka-process';
 import { KafkaProxy, produceKey } from './kafka-proxy';
-import { cutBefore, damageBatch } from './segment-file';
+import { damageBatch } from './segment-file';
 
 /** Segments of a tenth of a second, so that an append behind them makes everything before cleanable. */
 const segmentMs = 100;
@@ -56,9 +56,7 @@ class KafkaUnderTest implements LogUnderTest {
       corrupt: (topic, partition, offset) => damageBatch(this.kafka.partitionFolder(topic, partition), offset),
       corruptNextFetch: () => Promise.resolve(this.proxy.corruptNextFetch()),
       truncate: async (topic, partition, endOffset) => {
-        await this.kafka.kill(1);
-        await cutBefore(this.kafka.partitionFolder(topic, partition), endOffset);
-        await this.kafka.restart(1);
+        await this.kafka.comeBackWithout(topic, new Map([[partition, endOffset]]));
         return this.reopen();
       },
       deleteRecordsBefore: (topic, partition, startOffset) => this.deleteRecords(topic, partition, startOffset),

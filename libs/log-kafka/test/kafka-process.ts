@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { cutBefore } from './segment-file';
 
 const startDeadlineMs = 90_000;
 const commandDeadlineMs = 60_000;
@@ -48,6 +49,13 @@ export class KafkaProcess {
   /** Several at once where none of them can serve alone. */
   restart(...nodes: readonly number[]): Promise<void> {
     return this.command(`restart ${nodes.join(',')}`);
+  }
+
+  /** The one broker comes back without what these partitions of `topic` hold from an offset on. */
+  async comeBackWithout(topic: string, fromOffsets: ReadonlyMap<number, number>): Promise<void> {
+    await this.kill(1);
+    for (const [partition, offset] of fromOffsets) await cutBefore(this.partitionFolder(topic, partition), offset);
+    await this.restart(1);
   }
 
   pause(node: number): Promise<void> {
