@@ -3,6 +3,7 @@ import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
 import { eventually } from '../support/deadline';
 import { levee } from '../support/levee-command';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
+import { writeStops } from '../support/write-stops';
 
 interface TopicSummary {
   readonly name: string;
@@ -74,11 +75,11 @@ describe('a Kafka that lost acknowledged records', () => {
     );
     expect(finding.finding).toMatch(/the log of default lost partition \d+ from offset \d+ to \d+/);
     expect(finding.command).toContain('levee log repair default');
-    const allKnown = async (): Promise<boolean> => {
-      const { stops } = JSON.parse(String(await redis.call('LV.STOPS'))) as { stops: unknown[] };
-      return stops.length === before.size;
-    };
-    await eventually('every partition stands still', async () => ((await allKnown()) ? true : undefined), 60_000);
+    await eventually(
+      'every partition stands still',
+      async () => (await writeStops(redis)).length === before.size,
+      60_000,
+    );
     expect(await said(redis.set('k:0', 'other'))).toBe('LVSTOPPED');
     reader = new Redis({ port: standalone.respPort, host: '127.0.0.1' });
     await reader.call('LV.CONSISTENCY', 'eventual');
@@ -95,11 +96,8 @@ describe('a Kafka that lost acknowledged records', () => {
     const done = await levee(standalone.url, ['log', 'repair', 'default', '--yes', '--timeout', '120s']);
     expect([done.code, done.stderr]).toEqual([0, '']);
 
-    await eventually(
-      'writes go on',
-      async () => ((await said(redis.set('again', '1'))) === 'OK' ? true : undefined),
-      60_000,
-    );
+    await eventually('no partition stands still', async () => (await writeStops(redis)).length === 0, 60_000);
+    await eventually('writes go on', async () => (await said(redis.set('again', '1'))) === 'OK', 60_000);
     await reader.call('LV.CONSISTENCY', 'strong');
     for (let i = 0; i < lost; i++) expect([i, await reader.get(`k:${i}`)]).toEqual([i, `v${i}`]);
     for (let i = 0; i < kept; i++)
