@@ -20,5 +20,4 @@ export type { WatchReader } from './watch/route-watch';
 export * from './watch/route-watches';
 export * from './watch/watch-limits';
 export * from './key-value';
-export type { PartitionStops, WriteStop } from './write-stops';
 export type { ClusterReader } from './namespace-engines';

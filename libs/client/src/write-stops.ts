@@ -49,11 +49,6 @@ export class WriteStops {
     this.cancel();
   }
 
-  /** What witnesses said, of replicas that decisions in force know. */
-  get witnesses(): readonly WitnessFacts[] {
-    return [...this.said.values()].flat().filter((each) => this.isKnown(each));
-  }
-
   private ask(): void {
     if (this.stopped) return;
     for (const link of this.links()) {
@@ -85,7 +80,8 @@ export class WriteStops {
 
   private judge(): void {
     const stops = new Map<string, Map<number, WriteStop>>();
-    for (const each of this.witnesses) {
+    for (const each of [...this.said.values()].flat()) {
+      if (!this.isKnown(each)) continue;
       const { binlog, partition } = each;
       const of = stops.get(binlog) ?? new Map<number, WriteStop>();
       stops.set(binlog, of.set(partition, joined(of.get(partition), each)));
@@ -99,6 +95,7 @@ export class WriteStops {
     this.onChange();
   }
 
+  /** Of a replica that decisions in force know. */
   private isKnown({ chunkId, unitId, generation, storeId }: WitnessFacts): boolean {
     const chunk = this.view.state.chunk(chunkId);
     return (
