@@ -18,8 +18,8 @@ import { systemClock } from '@levee/log';
 import type { FastifyRequest } from 'fastify';
 import { Commands } from './commands';
 import { Doctor } from './doctor';
+import { FilesOfNodes } from './files-of-nodes';
 import { found, refusal } from './found';
-import { FilesOfNodes } from './node-files';
 import { keyOf } from './raw-url';
 import { jsonBody, wholeNumber } from './request-choices';
 
@@ -27,13 +27,12 @@ import { jsonBody, wholeNumber } from './request-choices';
 @ApiTags('cluster')
 @Controller('v1')
 export class ClusterController {
-  private readonly files = new FilesOfNodes();
-
   constructor(
     private readonly portal: Portal,
     private readonly keyValue: KeyValue,
     private readonly commands: Commands,
     private readonly doctor: Doctor,
+    private readonly files: FilesOfNodes,
   ) {}
 
   @Get('status')

@@ -1,9 +1,8 @@
 import type { Portal } from '@levee/client';
 import { doctorLimits, type DoctorReport, examineCluster, MaintenanceEnds, type ControlTopics } from '@levee/journal';
-import { Failure, type Logger } from '@levee/kernel';
+import type { Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
-
-const answerBytesMax = 16 * 1024 * 1024;
+import { askNode } from './ask-node';
 
 /** Looks at the cluster on demand, one look at a time; knows how long maintenances last. */
 export class Doctor {
@@ -50,18 +49,10 @@ export class Doctor {
       topics: this.options.topics,
       clock: systemClock,
       timers: systemTimers,
-      ask,
+      ask: (url) => askNode(url, doctorLimits.askMs / 2),
       portalProblem: this.portal.readyProblem(),
       journalShort: this.portal.view.short,
       maintenanceUntilMs: (nodeId) => this.maintenance.endOf(nodeId),
     });
   }
-}
-
-async function ask(url: string): Promise<unknown> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(doctorLimits.askMs / 2) });
-  if (!answer.ok) throw new Failure('UNREACHABLE', `${url} answers ${answer.status}`);
-  const text = await answer.text();
-  if (text.length > answerBytesMax) throw new Failure('TOO_LARGE', `${url} answers ${text.length} bytes`);
-  return JSON.parse(text);
 }

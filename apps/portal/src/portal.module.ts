@@ -15,6 +15,7 @@ import { DryRuns } from './dry-runs';
 import { DoctorController } from './doctor.controller';
 import { GroupsController } from './groups.controller';
 import { Explanations } from './explanations';
+import { FilesOfNodes } from './files-of-nodes';
 import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
@@ -99,6 +100,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: Commands, useValue: commands },
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
+        { provide: FilesOfNodes, useValue: new FilesOfNodes() },
         { provide: LogReader, useValue: new LogReader(log) },
         { provide: LogRepairs, useValue: new LogRepairs(log, portal, logger) },
         {

@@ -1,4 +1,5 @@
 import { systemClock } from '@levee/log';
+import { askNode } from './ask-node';
 
 /** What a node says of the files of its replicas. */
 export interface NodeFiles {
@@ -34,8 +35,7 @@ export class FilesOfNodes {
 }
 
 async function ask(url: string): Promise<NodeFiles> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(limits.askMs) });
-  const { replicas, setAside } = (await answer.json()) as {
+  const { replicas, setAside } = (await askNode(url, limits.askMs)) as {
     readonly replicas: readonly { readonly checkedMs?: number | null }[];
     readonly setAside?: readonly unknown[];
   };
