@@ -192,6 +192,43 @@ describe('a cleaning whose change is on disk although its write failed', () => {
   });
 });
 
+describe('a cleaning beside which a write fails', () => {
+  it('does not come to count after the log was opened again, when its runs may be gone', async () => {
+    let fails = false;
+    const files = new FailingFiles(new CrashFiles().mount(), () => (fails ? 'before' : undefined));
+    const log = await EmbeddedLog.open({ store: storeOn(files, true), cleanEveryMs: 0, timers });
+    await log.ensureTopics([{ name: 't', partitions: 1, settings: compacted }]);
+    for (let n = 0; n < 30; n++) await log.append('t', p0, [record(`k${n % 3}`, `${n}`)]);
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    let syncing = false;
+    const { create } = files;
+    files.create = async (name, options) => {
+      const file = await create(name, options);
+      if (!name.startsWith('run')) return file;
+      files.create = create;
+      return { ...file, sync: () => ((syncing = true), finished.then(() => file.sync())) };
+    };
+    const cleaned = log.compact('t').then(
+      () => 'cleaned',
+      (error: unknown) => failureCode(error),
+    );
+    await eventually('the run of the cleaning is synced', () => syncing, 10_000, 1);
+    fails = true;
+    await expect(log.append('t', p0, [record('k0', 'lost')])).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    fails = false;
+    await opensAgain(log);
+    finish();
+    expect(await cleaned).toBe('LOG_UNAVAILABLE');
+    const kept = [...(await values(log)).values()];
+    expect(kept).toEqual(expect.arrayContaining(['27', '28', '29', 'last']));
+    await log.compact('t');
+    expect([...(await values(log)).values()]).toEqual(expect.arrayContaining(['27', '28', '29', 'last']));
+    expect((await log.examine(['t'])).damage).toEqual([]);
+    await log.close();
+  });
+});
+
 describe('a disk whose calls fail now and then', () => {
   it(`loses nothing acknowledged, and the log goes on by itself; seed ${seed}`, async () => {
     const rounds = full ? 60 : 6;

@@ -150,10 +150,14 @@ export class FileStore implements LogStore {
   }
 
   private rewriteOf(placeOf: () => Place): Rewrite {
+    const { state } = this;
     return new FileRewrite(this.files, placeOf, {
       nextRun: () => this.nextRun++,
       commit: (runs, writes) =>
-        this.enqueue(() => {
+        this.enqueue(async () => {
+          // [safety] Opening removes runs that nothing tells of: these may be gone, and must not hide what they replace.
+          if (this.state !== state)
+            throw new LogFailure('LOG_UNAVAILABLE', "the log's files were opened again beside this change: try again");
           // Between the flush of a journal and what is in the next one, by where in the order this change comes.
           const order = (this.sequence + 1) * 2 + 1;
           const told = runs.map((run) => put(runKey(run.number), encodeRun({ ...run, order })));
