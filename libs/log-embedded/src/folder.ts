@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, messageOf } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
@@ -7,6 +7,7 @@ import { type HeldLock, takeLock } from './folder-lock';
 import { migrate } from './migration';
 import { DiskFiles } from './store/disk-files';
 import { type FileLimits, FileStore } from './store/file-store';
+import type { LogFiles } from './store/log-files';
 import type { LogStore } from './store/log-store';
 import { findFiles, unusable } from './store/recovery';
 
@@ -30,41 +31,28 @@ const noWayBack =
   'The log of this folder is kept in the files beside this one. Versions that kept it in LevelDB, in a folder of this\n' +
   'name, cannot read it: start the newer version again.\n';
 
-const ownerFile = (location: string): string => join(location, 'owner.json');
+const ownerFile = 'owner.json';
 
 /** `damaged`: there is one, and it cannot be read. */
-export async function readOwner(location: string): Promise<FolderOwner | 'damaged' | undefined> {
-  let text: string;
+async function readOwner(files: LogFiles): Promise<FolderOwner | 'damaged' | undefined> {
+  const bytes = await files.read(ownerFile);
+  if (bytes === undefined) return undefined;
   try {
-    text = await readFile(ownerFile(location), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const owner = JSON.parse(text) as FolderOwner;
+    const owner = JSON.parse(bytes.toString()) as FolderOwner;
     return Number.isSafeInteger(owner.epoch) ? owner : 'damaged';
   } catch {
     return 'damaged';
   }
 }
 
-async function writeOwner(location: string, owner: FolderOwner): Promise<void> {
-  const draft = `${ownerFile(location)}.new`;
-  const file = await open(draft, 'w');
-  try {
-    await file.writeFile(JSON.stringify(owner));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, ownerFile(location));
-}
+const writeOwner = (files: LogFiles, owner: FolderOwner): Promise<void> =>
+  files.write(ownerFile, Buffer.from(JSON.stringify(owner)));
 
 /** The folder of a log on disk, held by this process. */
 export class LogFolder {
   private constructor(
     private readonly location: string,
+    private readonly files: LogFiles,
     private readonly lock: HeldLock,
     private readonly owner: FolderOwner | 'damaged' | undefined,
     private readonly logger: Logger,
@@ -78,16 +66,17 @@ export class LogFolder {
       const what = `cannot make the folder of the log, ${location}: ${messageOf(cause)}`;
       throw new LogFailure('LOG_UNAVAILABLE', what, { cause });
     }
+    const files = new DiskFiles(location);
     let lock: HeldLock | undefined;
     let owner: FolderOwner | 'damaged' | undefined;
     try {
       lock = await takeLock(join(location, 'lock'));
-      owner = await readOwner(location);
+      owner = await readOwner(files);
     } catch (cause) {
       await lock?.release();
       throw new LogFailure('LOG_UNAVAILABLE', `cannot open the log in ${location}: ${messageOf(cause)}`, { cause });
     }
-    if (lock !== undefined) return new LogFolder(location, lock, owner, logger);
+    if (lock !== undefined) return new LogFolder(location, files, lock, owner, logger);
     throw inUse(location, owner === 'damaged' ? undefined : owner);
   }
 
@@ -101,8 +90,7 @@ export class LogFolder {
    * never used (I14): files that are missing in a folder that was in use are a loss to be named.
    */
   async store(limits?: FileLimits): Promise<LogStore> {
-    const { location, logger, owner } = this;
-    const files = new DiskFiles(location);
+    const { location, files, logger, owner } = this;
     const found = await findFiles(files);
     const entries = join(location, 'entries');
     const there = statSync(entries, { throwIfNoEntry: false });
@@ -111,7 +99,7 @@ export class LogFolder {
     if (found.checkpoints.length === 0 && !isNew && !hasOld)
       throw unusable(`${location} was in use, and its checkpoints are missing`);
     if (isNew && owner === undefined)
-      await writeOwner(location, { pid: process.pid, openedAtMs: 0, doors: {}, epoch: 0, isNew: true });
+      await writeOwner(files, { pid: process.pid, openedAtMs: 0, doors: {}, epoch: 0, isNew: true });
     if (hasOld && found.checkpoints.length > 0)
       logger.warn(
         { entries },
@@ -129,7 +117,7 @@ export class LogFolder {
 
   /** Says who has the folder open. */
   own(owner: Omit<FolderOwner, 'pid'>): Promise<void> {
-    return writeOwner(this.location, { pid: process.pid, ...owner });
+    return writeOwner(this.files, { pid: process.pid, ...owner });
   }
 
   release(): Promise<void> {
