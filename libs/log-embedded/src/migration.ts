@@ -10,7 +10,7 @@ import { MirroredJournal } from './store/mirrored-journal';
 import { runName } from './store/names';
 import { heldEntry } from './store/partition-entries';
 import { findFiles, unusable } from './store/recovery';
-import { encodeRun, type Run, runKey, RunWriter } from './store/runs';
+import { addRuns, type Run, RunWriter } from './store/runs';
 import { embeddedLimits } from './limits';
 
 /** Values are mostly incompressible binary; how the database was written. */
@@ -50,7 +50,7 @@ export async function migrate(entries: string, files: LogFiles, logger: Logger):
       writer = undefined;
     }
     if (writer !== undefined) runs.push(await writer.finish(0));
-    for (const run of runs) values.set(runKey(run.number).toString('latin1'), encodeRun(run));
+    addRuns(values, runs);
     const journal = await MirroredJournal.create(files, 1, 1);
     await journal.close();
     await writeCheckpoint(files, { number: 1, sequence: 0, nextJournal: 1, nextRun: runs.length + 1, values });

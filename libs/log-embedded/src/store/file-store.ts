@@ -21,7 +21,7 @@ import { MirroredJournal, readJournal } from './mirrored-journal';
 import { runName, storeFileOf } from './names';
 import type { HeldEntry } from './partition-entries';
 import { findFiles, type FoundFiles, recover, unusable } from './recovery';
-import { encodeRun, type Run, runKey, RunWriter, type Section } from './runs';
+import { addRuns, encodeRun, type Run, runKey, RunWriter, type Section } from './runs';
 import { SectionIndexes } from './section-scan';
 import { StoreState } from './store-state';
 
@@ -234,13 +234,21 @@ export class FileStore implements LogStore {
       }
       runs.push(run);
     }
-    for (const each of runs) values.set(runKey(each.number).toString('latin1'), encodeRun(each));
-    await writeCheckpoint(this.files, { number: nextJournal, sequence, nextJournal, nextRun: this.nextRun, values });
+    await this.checkpoint({ nextJournal, sequence }, values, runs);
     this.flushFailed = false;
     if (run !== undefined) state.runs.set(run.number, run);
     for (const [place, bySection] of written)
       for (const [section, entries] of bySection) state.entriesOf(place).flushed(section, entries);
     await this.removeBelow(nextJournal);
+  }
+
+  private checkpoint(
+    at: { readonly nextJournal: number; readonly sequence: number },
+    values: Map<string, Buffer>,
+    runs: Iterable<Run>,
+  ): Promise<void> {
+    addRuns(values, runs);
+    return writeCheckpoint(this.files, { ...at, number: at.nextJournal, nextRun: this.nextRun, values });
   }
 
   private async removeBelow(number: number): Promise<void> {
@@ -285,17 +293,11 @@ export class FileStore implements LogStore {
     if (bytes >= this.limits.rejournalBytes) await this.flush(nextNumber);
     else {
       if (held.length > 0) await journal.append(++this.sequence, held);
-      await this.checkpointOnly(nextNumber, sequence);
+      // The held entries are in the journal that follows.
+      await this.checkpoint({ nextJournal: nextNumber, sequence }, new Map(state.values), state.runs.values());
+      await this.removeBelow(nextNumber);
     }
     for (const number of found.runs.keys())
       if (!state.runs.has(number) && number < nextRun) await this.files.remove(runName(number));
-  }
-
-  /** The held entries are in the journal that follows. */
-  private async checkpointOnly(nextJournal: number, sequence: number): Promise<void> {
-    const values = new Map(this.state.values);
-    for (const run of this.state.runs.values()) values.set(runKey(run.number).toString('latin1'), encodeRun(run));
-    await writeCheckpoint(this.files, { number: nextJournal, sequence, nextJournal, nextRun: this.nextRun, values });
-    await this.removeBelow(nextJournal);
   }
 }

@@ -79,6 +79,11 @@ export function decodeRun(number: number, value: Buffer): Run {
   return { number, order: readU53(value, 0), bytes: readU53(value, 8), salt, sections };
 }
 
+/** What the values of a checkpoint tell of runs. */
+export function addRuns(values: Map<string, Buffer>, runs: Iterable<Run>): void {
+  for (const run of runs) values.set(runKey(run.number).toString('latin1'), encodeRun(run));
+}
+
 /** In front of an entry. */
 export const framedBytes = 8;
 
