@@ -48,10 +48,8 @@ export class LevelStore implements LogStore {
     return this.db.iterator<Buffer, Buffer>({ ...range, ...binary }).all();
   }
 
-  entries({ topic, partition }: Place, from: number, until: number): EntryCursor {
-    const lt = until === Infinity ? entryKeyAfter(topic, partition) : entryKey(topic, partition, until);
-    const range = { gte: entryKey(topic, partition, from), lt };
-    const iterator = this.db.iterator<Buffer, Buffer>({ ...range, ...binary, ...readAhead });
+  entries(place: Place, from: number, until: number): EntryCursor {
+    const iterator = this.db.iterator<Buffer, Buffer>({ ...entryKeys(place, from, until), ...binary, ...readAhead });
     return {
       next: async (count) =>
         (await iterator.nextv(count)).map(([key, bytes]) => ({ base: offsetOfEntryKey(key), bytes })),
@@ -59,9 +57,8 @@ export class LevelStore implements LogStore {
     };
   }
 
-  async lastBefore({ topic, partition }: Place, until: number): Promise<FoundEntry | undefined> {
-    const lt = until === Infinity ? entryKeyAfter(topic, partition) : entryKey(topic, partition, until);
-    const range = { gte: entryKey(topic, partition, 0), lt, reverse: true, limit: 1 };
+  async lastBefore(place: Place, until: number): Promise<FoundEntry | undefined> {
+    const range = { ...entryKeys(place, 0, until), reverse: true, limit: 1 };
     const iterator = this.db.iterator<Buffer, Buffer>({ ...range, ...binary });
     try {
       const found = await iterator.next();
@@ -113,3 +110,9 @@ export class LevelStore implements LogStore {
     return [];
   }
 }
+
+/** Keys of the entries that begin in `[from, until)`. */
+const entryKeys = ({ topic, partition }: Place, from: number, until: number): KeyRange => ({
+  gte: entryKey(topic, partition, from),
+  lt: until === Infinity ? entryKeyAfter(topic, partition) : entryKey(topic, partition, until),
+});

@@ -51,8 +51,7 @@ export class PartitionEntries {
       return;
     }
     this.hide(entry.base, entry.next);
-    const at = this.heldNow.findIndex(({ base }) => base > entry.base);
-    this.heldNow = at < 0 ? [...this.heldNow, entry] : [...this.heldNow.slice(0, at), entry, ...this.heldNow.slice(at)];
+    this.heldNow = inserted(this.heldNow, ({ base }) => base, entry);
   }
 
   remove(base: number): void {
@@ -82,9 +81,7 @@ export class PartitionEntries {
   /** A section of a run now holds `[from, to)`. */
   install(extent: Extent): void {
     this.hide(extent.from, extent.to);
-    const at = this.extentsNow.findIndex(({ from }) => from > extent.from);
-    const before = at < 0 ? this.extentsNow : this.extentsNow.slice(0, at);
-    this.extentsNow = [...before, extent, ...(at < 0 ? [] : this.extentsNow.slice(at))];
+    this.extentsNow = inserted(this.extentsNow, ({ from }) => from, extent);
   }
 
   /** These held entries are in `section`, whole; what was replaced since stays replaced. */
@@ -132,4 +129,9 @@ export function floorIndex<T>(sorted: readonly T[], key: (one: T) => number, wan
     else high = middle;
   }
   return low - 1;
+}
+
+function inserted<T>(sorted: readonly T[], key: (one: T) => number, added: T): T[] {
+  const at = floorIndex(sorted, key, key(added)) + 1;
+  return [...sorted.slice(0, at), added, ...sorted.slice(at)];
 }

@@ -8,7 +8,6 @@ export interface ScannedEntry {
   readonly base: number;
   readonly next: number;
   readonly bytes: Buffer;
-  readonly position: number;
 }
 
 const chunkBytes = 256 * 1024;
@@ -77,11 +76,10 @@ export class SectionScan {
     const head = readHead(bytes);
     if (typeof head === 'string' || head.baseOffset < this.expected || head.nextOffset > this.section.to)
       return undefined;
-    const { position } = this;
+    this.indexes.note(this.section, head.baseOffset, this.position);
     this.position += size;
     this.expected = head.nextOffset;
-    this.indexes.note(this.section, head.baseOffset, position);
-    return { base: head.baseOffset, next: head.nextOffset, bytes, position };
+    return { base: head.baseOffset, next: head.nextOffset, bytes };
   }
 
   /** Looks for the next whole entry behind a damaged place: anything that has a length, a head and a CRC that agree. */
