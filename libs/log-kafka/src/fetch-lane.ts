@@ -18,6 +18,8 @@ export interface LaneHost {
 
 interface Placed {
   readonly tail: PartitionTail;
+  /** What an answer calls it. */
+  readonly place: string;
   readonly leaderEpoch: number;
   /** Why the answer under way does not count: the tail leaves when it has come. */
   evicted: string | undefined;
@@ -65,7 +67,7 @@ export class FetchLane {
   }
 
   add(tail: PartitionTail, leaderEpoch: number): void {
-    this.tails.set(tail.name, { tail, leaderEpoch, evicted: undefined });
+    this.tails.set(tail.name, { tail, place: placeOf(tail), leaderEpoch, evicted: undefined });
     this.wake();
   }
 
@@ -110,20 +112,21 @@ export class FetchLane {
     const wanted: FetchPartition[] = [];
     const asked = new Map<string, PartitionTail>();
     const budgetLeft = limits.fetchBufferBytesMax - buffered.bytes;
+    const nowMs = this.host.nowMs();
     let waitMs = waitMsMost;
     // The broker fills up in the order given: each time another one is the first.
     const entries = [...this.tails.values()];
     const first = entries.length === 0 ? 0 : this.turn++ % entries.length;
     for (let i = 0; i < entries.length; i++) {
-      const { tail, leaderEpoch } = entries[(first + i) % entries.length] as (typeof entries)[number];
+      const { tail, place, leaderEpoch } = entries[(first + i) % entries.length] as Placed;
       if (tail.inFlight) continue;
       const bytesMax = tail.wantedBytes(budgetLeft);
       if (bytesMax === 0) continue;
       const { topicId, partition } = tail;
       wanted.push({ topicId, partition, leaderEpoch, fetchOffset: tail.position, bytesMax });
-      asked.set(placeOf({ topicId, partition }), tail);
+      asked.set(place, tail);
       tail.inFlight = true;
-      tail.askedMs = this.host.nowMs();
+      tail.askedMs = nowMs;
       waitMs = Math.min(waitMs, tail.hurries ? 0 : Math.max(1, tail.idleMs / 2));
     }
     if (asked.size === 0) return;

@@ -49,8 +49,10 @@ export class ByteReader {
   }
 
   unsignedVarint(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
+    const first = this.buffer.readUInt8(this.at++);
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    for (let shift = 7; shift < 35; shift += 7) {
       const byte = this.buffer.readUInt8(this.at++);
       value += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) return value;
