@@ -40,6 +40,7 @@ export class StandInBroker {
   topicExists = true;
   /** Accepts connections; else they are refused. */
   up = true;
+  refusedConnections = 0;
   /** Takes requests and never answers. */
   hangs = false;
   nextProducerId = 0;
@@ -77,7 +78,10 @@ export class StandInBroker {
     return {
       isConnected: () => open,
       connect: () => {
-        if (!this.up) return Promise.reject(new Error('connect ECONNREFUSED'));
+        if (!this.up) {
+          this.refusedConnections++;
+          return Promise.reject(new Error('connect ECONNREFUSED'));
+        }
         open = true;
         this.sockets.add(socket);
         return Promise.resolve();
