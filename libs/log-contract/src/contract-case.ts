@@ -47,6 +47,26 @@ export class ContractCase {
     return this.topic({ 'cleanup.policy': 'compact', ...this.harness.compactedSettings, ...settings });
   }
 
+  /** Makes the topic again once its name is free: a deletion may take its time. */
+  async remake(spec: TopicSpec): Promise<void> {
+    await this.until(async () => {
+      try {
+        await this.log.ensureTopics([spec]);
+        return true;
+      } catch {
+        return false;
+      }
+    }, 'the name to be free again');
+  }
+
+  /** The name of a new topic whose records `v0` to `v5` are there, but for the one at offset 3, which is damaged. */
+  async damagedTopic(corrupt: NonNullable<LogFaults['corrupt']>): Promise<string> {
+    const topic = await this.topic();
+    for (let n = 0; n < 6; n++) await this.append(topic, [record('k', `v${n}`)]);
+    this.log = (await corrupt(topic, p0, asOffset(3))) ?? this.log;
+    return topic;
+  }
+
   append(topic: string, records: readonly LogRecord[], partition: Partition = p0): Promise<Offset> {
     return this.within(
       this.log.append(topic, partition, records).then(({ baseOffset }) => baseOffset),

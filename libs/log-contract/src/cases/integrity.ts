@@ -7,9 +7,7 @@ export const integrity: readonly Case[] = [
     async (c) => {
       const corrupt = c.fault('corrupt');
       if (corrupt === undefined) return;
-      const topic = await c.topic();
-      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
-      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const topic = await c.damagedTopic(corrupt);
       const tail = c.tail(topic, 0, { bytesMax: 1 });
       expect((await tail.take(3)).map((r) => r.value?.toString())).toEqual(['v0', 'v1', 'v2']);
       await c.fails(tail.next(), 'RECORD_CORRUPT', topic, 'partition 0', '3');
@@ -20,9 +18,7 @@ export const integrity: readonly Case[] = [
     async (c) => {
       const corrupt = c.fault('corrupt');
       if (corrupt === undefined) return;
-      const topic = await c.topic();
-      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
-      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const topic = await c.damagedTopic(corrupt);
       expect(await c.values(topic, 4)).toEqual(['v4', 'v5']);
       expect(await c.append(topic, [record('k', 'v6')])).toBe(6);
     },
@@ -40,9 +36,7 @@ export const integrity: readonly Case[] = [
     async (c) => {
       const corrupt = c.fault('corrupt');
       if (corrupt === undefined || c.harness.cannotPassOver !== undefined) return;
-      const topic = await c.topic();
-      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
-      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const topic = await c.damagedTopic(corrupt);
       const failure = await c.fails(c.tail(topic, 3).next(), 'RECORD_CORRUPT');
       expect(failure).toMatchObject({ details: { topic, partition: 0, from: 3, to: 4 } });
       const { damage } = await c.log.examine([topic]);
@@ -56,9 +50,7 @@ export const integrity: readonly Case[] = [
     async (c) => {
       const corrupt = c.fault('corrupt');
       if (corrupt === undefined || c.harness.cannotPassOver !== undefined) return;
-      const topic = await c.topic();
-      for (let n = 0; n < 6; n++) await c.append(topic, [record('k', `v${n}`)]);
-      c.log = (await corrupt(topic, p0, asOffset(3))) ?? c.log;
+      const topic = await c.damagedTopic(corrupt);
       const stretch = { fromOffset: asOffset(3), toOffset: asOffset(4) };
       for (const _ of ['first', 'again']) await c.within(c.log.passOver(topic, p0, stretch), 'passing over');
       expect((await c.read(topic)).map((r) => Number(r.offset))).toEqual([0, 1, 2, 4, 5]);
@@ -191,14 +183,7 @@ export const integrity: readonly Case[] = [
       const tail = c.tail(spec.name, 0, { idleMs: 20 });
       await tail.take(2);
       await c.within(c.log.deleteTopics([spec.name]), 'deleting');
-      await c.until(async () => {
-        try {
-          await c.log.ensureTopics([spec]);
-          return true;
-        } catch {
-          return false;
-        }
-      }, 'the name to be free again');
+      await c.remake(spec);
       for (const value of ['v', 'w', 'x', 'y', 'z']) await c.append(spec.name, [record('k', value)]);
       const records: number[] = [];
       const code = await c.within(
