@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryLevel } from 'memory-level';
 import { CrashDisk } from '@levee/crash-level';
-import { defined, type Offset, type Partition } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { asOffset, asPartition, defined, type Offset, type Partition } from '@levee/kernel';
+import type { Log, StoredRecord } from '@levee/log';
 import type { FaultName, LogFaults, LogUnderTest } from '@levee/log-contract';
 import { EmbeddedLog, type EmbeddedLogOptions } from '@levee/log-embedded';
 import { placeOfKey } from '../src/keys';
@@ -64,6 +64,17 @@ export function crashFileStorage(files = new CrashFiles()): Storage {
     powerLoss: (seed) => Promise.resolve(files.powerLoss(seed)),
     remove: () => undefined,
   };
+}
+
+/** Every record of a partition that can be read. */
+export async function readAll(log: Log, topic: string, partition: number): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  const start = { nextOffset: asOffset(0), leaderEpoch: -1 };
+  for await (const batch of log.tail(topic, asPartition(partition), start)) {
+    records.push(...batch.records);
+    if (batch.nextOffset >= batch.endOffset) return records;
+  }
+  throw new Error('the tail ended');
 }
 
 const inProcess = 'the log is in the process: between caller and storage there is no connection';

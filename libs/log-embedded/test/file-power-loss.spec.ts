@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { asOffset, asPartition } from '@levee/kernel';
-import type { StoredRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { seed } from '../../../test/support/seed';
 import { FileStore } from '../src/store/file-store';
 import { CrashFiles } from './crash-files';
+import { readAll } from './embedded-storage';
 
 const topic = 'ledger';
 const partitions = 3;
@@ -32,16 +32,6 @@ class World {
     this.made = true;
     return log;
   }
-}
-
-async function readAll(log: EmbeddedLog, partition: number): Promise<StoredRecord[]> {
-  const records: StoredRecord[] = [];
-  const start = { nextOffset: asOffset(0), leaderEpoch: -1 };
-  for await (const batch of log.tail(topic, asPartition(partition), start)) {
-    records.push(...batch.records);
-    if (batch.nextOffset >= batch.endOffset) return records;
-  }
-  throw new Error('the tail ended');
 }
 
 /** Every acknowledged record is at its offset or superseded by a cleaning; nothing shown is taken back (I2). */
@@ -81,7 +71,7 @@ async function survives(rounds: readonly Round[], world: World, ignoreSync = fal
     log = await world.open();
     expect((await log.examine([topic])).damage).toEqual([]);
     for (let partition = 0; partition < partitions; partition++) {
-      const records = new Map((await readAll(log, partition)).map((r) => [Number(r.offset), r]));
+      const records = new Map((await readAll(log, topic, partition)).map((r) => [Number(r.offset), r]));
       const last = new Map<string, number>();
       for (const [offset, r] of records) last.set(`${r.key}`, offset);
       const holds = (offset: number, key: string, value: string): void => {

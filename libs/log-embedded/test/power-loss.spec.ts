@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { CrashDisk, type PowerLossMode } from '@levee/crash-level';
 import { asOffset, asPartition } from '@levee/kernel';
-import type { StoredRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import type { LogDatabase } from '../src/store/level-store';
+import { readAll } from './embedded-storage';
 
 const topic = 'ledger';
 const partitions = 3;
@@ -26,16 +26,6 @@ interface Acknowledged {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const open = (disk: CrashDisk): Promise<EmbeddedLog> =>
   EmbeddedLog.open({ db: disk.open() as unknown as LogDatabase, cleanEveryMs: 0 });
-
-async function readAll(log: EmbeddedLog, partition: number): Promise<StoredRecord[]> {
-  const records: StoredRecord[] = [];
-  const start = { nextOffset: asOffset(0), leaderEpoch: -1 };
-  for await (const batch of log.tail(topic, asPartition(partition), start)) {
-    records.push(...batch.records);
-    if (batch.nextOffset >= batch.endOffset) return records;
-  }
-  throw new Error('the tail ended');
-}
 
 /**
  * Writes and loses power, round after round. Every acknowledged record must be at its offset afterwards, offsets
@@ -68,7 +58,7 @@ async function survives(rounds: readonly Round[], disk: CrashDisk, ignoreSync = 
     await Promise.allSettled(reading);
     log = await open(disk);
     for (let partition = 0; partition < partitions; partition++) {
-      const records = await readAll(log, partition);
+      const records = await readAll(log, topic, partition);
       expect(records.map((r) => Number(r.offset))).toEqual(records.map((_, n) => n));
       const values = records.map((r) => r.value?.toString());
       expect(new Set(values).size).toBe(values.length);
@@ -161,7 +151,7 @@ describe('power loss', () => {
       await log.close().catch(() => undefined);
       log = await open(disk);
       const state = new Map<string, string>();
-      for (const r of await readAll(log, 0)) state.set(`${r.key?.toString()}`, `${r.value?.toString()}`);
+      for (const r of await readAll(log, topic, 0)) state.set(`${r.key?.toString()}`, `${r.value?.toString()}`);
       expect(Object.fromEntries(state)).toEqual({
         ...Object.fromEntries([33, 34, 35, 36, 37, 38, 39].map((n) => [`k${n % 7}`, `v${n}`])),
       });

@@ -2,6 +2,7 @@ import { CrashDisk } from '@levee/crash-level';
 import { asOffset, asPartition, failureCode, type Logger } from '@levee/kernel';
 import type { LogRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
+import { eventually } from '../../../test/support/deadline';
 import type { LogDatabase } from '../src/store/level-store';
 import { entryKey } from '../src/keys';
 
@@ -9,14 +10,6 @@ const p0 = asPartition(0);
 const compacted = { 'cleanup.policy': 'compact', 'segment.ms': '1', 'min.cleanable.dirty.ratio': '0' };
 const record = (key: string, value: string): LogRecord => ({ key: Buffer.from(key), value: Buffer.from(value) });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error('not within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 describe('cleaning beside damage', () => {
   it('a damaged entry is named, and the topics behind it are cleaned all the same', async () => {
@@ -41,13 +34,13 @@ describe('cleaning beside damage', () => {
       }
       return -1;
     };
-    await until(async () => (await kept('b')) === 1 && (await kept('c')) === 1);
+    await eventually('b and c are cleaned', async () => (await kept('b')) === 1 && (await kept('c')) === 1);
     expect((await log.examine(['a', 'b', 'c'])).damage).toMatchObject([
       { topic: 'a', partition: 0, fromOffset: 4, toOffset: 5 },
     ]);
     expect(said.filter((line) => line.includes('lost or damaged'))).toHaveLength(1);
     await log.passOver('a', p0, { fromOffset: asOffset(4), toOffset: asOffset(5) });
-    await until(async () => (await kept('a')) === 1);
+    await eventually('a is cleaned', async () => (await kept('a')) === 1);
     await log.close();
   });
 });
