@@ -1,9 +1,9 @@
 import { type Stall, stalled } from './simulation/long-stall';
 import { shapeDefault, SimulatedCluster } from './simulation/simulated-cluster';
-import { full, seed } from './support/seed';
+import { seed } from './support/seed';
 
-// Weeks of virtual time: half a minute on a quiet machine, ten times that on a busy one.
-jest.setTimeout(900_000);
+// A second or two on a quiet machine.
+jest.setTimeout(120_000);
 
 const stalls: readonly [string, Stall][] = [
   ['with a clock that goes on', { days: 18 }],
@@ -21,16 +21,12 @@ async function stallOf(stall: Stall): Promise<{ readonly faults: string[]; reado
 }
 
 describe('a process that stands still for longer than tombstones live', () => {
-  /** One of them by the seed, both in full runs. */
-  it.each(stalls.filter((_, i) => full || i === seed % stalls.length))(
-    '%s: no deleted key is there when it goes on',
-    async (_how, stall) => {
-      const { faults, forgotten } = await stallOf(stall);
-      // The values, and the tombstones that took their place.
-      expect(forgotten).toBeGreaterThanOrEqual(90);
-      expect(faults).toEqual([]);
-    },
-  );
+  it.each(stalls)('%s: no deleted key is there when it goes on', async (_how, stall) => {
+    const { faults, forgotten } = await stallOf(stall);
+    // The values, and the tombstones that took their place.
+    expect(forgotten).toBeGreaterThanOrEqual(90);
+    expect(faults).toEqual([]);
+  });
 
   it('the judge would see them: of a log that forgets too early no node can know', async () => {
     const { faults, forgotten } = await stallOf({ days: 3, tombstonesGoEarly: true });

@@ -87,6 +87,8 @@ export class SimulatedCluster {
   private readonly staleLogs = new Map<string, StaleLog>();
   /** Where the clients, the judge and people sit: nothing ever befalls it. */
   readonly outside: SimulatedProcess;
+  /** Where the log is. */
+  readonly broker: SimulatedProcess;
   private readonly starts = new Map<string, number>();
   /** As every process has the log; a test may take its end from it. */
   get cutLog(): CutLog {
@@ -102,6 +104,7 @@ export class SimulatedCluster {
   ) {
     this.network = new SimulatedNetwork(this.dice('network'));
     this.outside = this.newProcess('outside');
+    this.broker = this.newProcess('broker');
   }
 
   /** Every decision in force, as somebody sees it who is never cut off. */
@@ -116,8 +119,7 @@ export class SimulatedCluster {
 
   /** Starts every process and waits until the namespace is served by all its replicas. */
   async start(): Promise<void> {
-    const broker = this.newProcess('broker');
-    const { clock, timers, logger } = broker;
+    const { clock, timers, logger } = this.broker;
     const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
     const log = await EmbeddedLog.open({ db, clock, timers, logger, cleanEveryMs: 0 });
     const view = new ClusterView(log, topics, this.outside);
