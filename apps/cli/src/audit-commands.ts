@@ -1,4 +1,3 @@
-import { Failure } from '@levee/kernel';
 import type { Command } from 'commander';
 import { CliFailure, exitCodes, usageFailure } from './exit';
 import type { Output, Row } from './output';
@@ -71,9 +70,6 @@ async function repair(
     await output.note(
       'done: masters reign again by themselves. A process that goes on saying JOURNAL_SHORT has seen what is lost: restart it',
     );
-  } catch (error) {
-    if (error instanceof Failure || !(error instanceof Error) || error.name !== 'JournalStart') throw error;
-    throw new CliFailure('JOURNAL_START_LOST', error.message);
   } finally {
     await journal.close();
   }

@@ -1,6 +1,6 @@
 import { ClusterState, type ClusterEvent } from '@levee/cluster';
 import type { Checkpoint } from '@levee/events';
-import { asOffset, messageOf, type Clock } from '@levee/kernel';
+import { asOffset, Failure, messageOf, type Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { foldJournal, readProjections, witnessesOf } from '../boot';
 import { compactedTopics, type ControlTopics } from '../control-topics';
@@ -51,16 +51,24 @@ export interface Examined {
 
 const shownMax = 20;
 
-/** Looks at journal, compacted topics and heartbeats; changes nothing. Fails as `Log.tail` does. */
+/**
+ * Looks at journal, compacted topics and heartbeats; changes nothing. Fails as `Log.tail` does, and with
+ * JOURNAL_START_LOST: nothing can be folded when what the journal said first is gone.
+ */
 export async function examineJournal(
   log: Log,
   topics: ControlTopics,
   { clock, known: outside = [] }: { readonly clock: Clock; readonly known?: readonly OutsideWitness[] },
 ): Promise<Examined> {
   const { startOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
-  const { fold } = startOffset > 0 ? { fold: undefined } : await foldJournal(log, topics, clock);
+  if (startOffset > 0)
+    throw new Failure(
+      'JOURNAL_START_LOST',
+      `${topics.journal} begins at offset ${startOffset}, not at 0: its first decisions are gone, so nothing can be proven by ` +
+        'it. Restore it from a backup; until then processes go on from the checkpoints behind that offset',
+    );
+  const { fold } = await foldJournal(log, topics, clock);
   const projections = await readProjections(log, topics, clock);
-  if (fold === undefined) throw new JournalStart(topics.journal, startOffset);
   const { seq, term } = fold.position;
   const clusterId = fold.position.clusterId ?? clusterIn(projections) ?? outside[0]?.clusterId;
   const all = [
@@ -112,17 +120,6 @@ export async function examineJournal(
   }
   const why = `the journal has lost its end (${lost}); the compacted topics give everything back, as their digest shows`;
   return { ...found, target, plan: { ...base, entities, kind: 'restore', why } };
-}
-
-/** Nothing can be folded: what the journal said first is gone. */
-export class JournalStart extends Error {
-  override readonly name = 'JournalStart';
-  constructor(journal: string, startOffset: number) {
-    super(
-      `${journal} begins at offset ${startOffset}, not at 0: its first decisions are gone, so nothing can be proven by ` +
-        'it. Restore it from a backup; until then processes go on from the checkpoints behind that offset',
-    );
-  }
 }
 
 /** What the compacted topics say, when they are whole and go on from where the journal ends; else why not. */
