@@ -5,7 +5,7 @@ import { asPartition, messageOf, type Clock, type Logger, type Timers } from '@l
 import type { Log, StoredRecord } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
-import { chainStart, sha256Of } from './journal-chain';
+import { sha256Of } from './journal-chain';
 import { Pause } from './pause';
 import { readToEnd } from './read-topic';
 
@@ -98,19 +98,16 @@ export class MaintenanceEnds {
     const partition = asPartition(0);
     while (!this.stopping.signal.aborted)
       try {
-        let sha256 = this.view.journal.position.previousSha256;
+        const { previousSha256 } = this.view.journal.position;
         const from = await this.log.offsetAt(topics.journal, partition, clock.nowMs() - maintenanceLimits.forMsMax);
         const decisions = new Map<string, Read>();
         const onBatch = ({ records }: { records: readonly StoredRecord[] }): void => {
           for (const record of records) gather(record, decisions);
         };
         await readToEnd(this.log, topics.journal, { clock, deadlineMs: limits.readMs, from, onBatch });
-        while (sha256 !== chainStart.previousSha256) {
-          const decision = decisions.get(sha256);
-          if (decision === undefined) break;
-          const { began, seq } = decision;
+        for (let read = decisions.get(previousSha256); read; read = decisions.get(read.previousSha256)) {
+          const { began, seq } = read;
           if (began !== undefined) this.keep(began.nodeId, { seq, untilMs: began.untilMs });
-          sha256 = decision.previousSha256;
         }
         this.complete = true;
         return;
