@@ -3,7 +3,8 @@ import type { Log, LogBatch } from '@levee/log';
 
 /**
  * Hands every record of partition 0 of `topic`, from `from` (default its start) to its end as of the call, to `onBatch`;
- * returns the next offset. With `to` it stops at the batch that reaches that offset, and may hand over what follows it. Fails with DEADLINE when the end is not reached in time, and as `Log.tail` does.
+ * returns the next offset. With `to` it stops at the batch that reaches that offset, and may hand over what follows it.
+ * Fails with DEADLINE when the end is not reached in time, and as `Log.tail` does.
  */
 export async function readToEnd(
   log: Log,
