@@ -240,7 +240,8 @@ function recallClaim(fold: JournalFold, all: readonly ProjectedTopic[]): void {
   if (claim !== undefined) fold.recall(claim);
 }
 
-function positionOf(checkpoint: Checkpoint, clusterId: string): ChainPosition {
+/** Where a fold of the journal stood when the checkpoint was written. */
+export function positionOf(checkpoint: Checkpoint, clusterId: string | undefined): ChainPosition {
   const { seq, term, previousSha256, commandsOffset, journalOffset } = checkpoint;
   return { seq, term, previousSha256, commandsOffset, nextOffset: asOffset(journalOffset), clusterId };
 }

@@ -3,8 +3,10 @@ import { decodeAs, encode } from '@levee/codec';
 import type { Checkpoint, Claim } from '@levee/events';
 import { Failure } from '@levee/kernel';
 import type { LogHeader, LogRecord, StoredRecord } from '@levee/log';
-import type { ControlTopics } from './control-topics';
+import { compactedTopics, type ControlTopics } from './control-topics';
+import type { EntityTable } from './entity-table';
 import { decodeEvent } from './event-codec';
+import type { ChainPosition } from './journal-chain';
 
 /** Keys in the compacted topics that are no entities. */
 export const checkpointKey = 'checkpoint';
@@ -23,12 +25,12 @@ export interface ReadEntity extends ProjectedEntity {
   readonly event: ClusterEvent | undefined;
 }
 
-export function topicOfEntity(topics: ControlTopics, key: string): string {
+function topicOfEntity(topics: ControlTopics, key: string): string {
   if (key.startsWith('plan/')) return topics.plans;
   return key.startsWith('route/') ? topics.routes : topics.metadata;
 }
 
-export function entityRecord(key: string, entity: ProjectedEntity): LogRecord {
+function entityRecord(key: string, entity: ProjectedEntity): LogRecord {
   if (entity.bytes !== undefined) return { key: Buffer.from(key), value: entity.bytes };
   return {
     key: Buffer.from(key),
@@ -37,8 +39,52 @@ export function entityRecord(key: string, entity: ProjectedEntity): LogRecord {
   };
 }
 
-export function checkpointRecord(checkpoint: Checkpoint): LogRecord {
+export function claimRecord(claim: Claim): LogRecord {
+  return { key: Buffer.from(claimKey), value: encode('Claim', claim) };
+}
+
+function checkpointRecord(checkpoint: Checkpoint): LogRecord {
   return { key: Buffer.from(checkpointKey), value: encode('Checkpoint', checkpoint) };
+}
+
+/** What is to be written into each compacted topic: changed entities, and after them the checkpoint of this moment. */
+export function projectionRecords(
+  topics: ControlTopics,
+  of: {
+    readonly changes: Iterable<readonly [key: string, entity: ProjectedEntity]>;
+    readonly position: ChainPosition;
+    readonly digest: string;
+    readonly writtenAtMs: number;
+  },
+): ReadonlyMap<string, LogRecord[]> {
+  const { changes, position, digest, writtenAtMs } = of;
+  const { seq, term, previousSha256, commandsOffset, nextOffset: journalOffset } = position;
+  const byTopic = new Map<string, LogRecord[]>(compactedTopics(topics).map((topic) => [topic, []]));
+  for (const [key, entity] of changes) byTopic.get(topicOfEntity(topics, key))?.push(entityRecord(key, entity));
+  for (const [topic, records] of byTopic) {
+    const checkpoint = { topic, seq, term, digest, journalOffset, previousSha256, commandsOffset, writtenAtMs };
+    records.push(checkpointRecord(checkpoint));
+  }
+  return byTopic;
+}
+
+/** Keys of which `there` says something else than the table. */
+export function differences(table: EntityTable, there: ReadonlyMap<string, Buffer | undefined>): Set<string> {
+  const differing = new Set<string>();
+  for (const [key, bytes] of table.entries()) if (there.get(key)?.equals(bytes) !== true) differing.add(key);
+  for (const [key, bytes] of there) if (bytes !== undefined && table.get(key) === undefined) differing.add(key);
+  return differing;
+}
+
+/** Keys of entities that the compacted topics must be told anew: what they say of them is not what the table says. */
+export function staleEntities(table: EntityTable, topics: readonly ProjectedTopic[]): ReadonlySet<string> {
+  const there = new Map<string, Buffer | undefined>();
+  for (const { entities } of topics) for (const [key, { bytes }] of entities) there.set(key, bytes);
+  const stale = differences(table, there);
+  // Claim and checkpoint are written anyway.
+  for (const { unreadable } of topics)
+    for (const key of unreadable.keys()) if (key !== claimKey && key !== checkpointKey) stale.add(key);
+  return stale;
 }
 
 /**

@@ -1,21 +1,13 @@
-import { encode } from '@levee/codec';
 import type { Claim } from '@levee/events';
 import { entityKey } from '@levee/cluster';
 import { asPartition, type Clock, type Logger, type Timers } from '@levee/kernel';
 import type { FencedWriter, Log, LogRecord } from '@levee/log';
-import { readProjection } from './boot';
+import { readProjections } from './boot';
 import type { ClusterView } from './cluster-view';
 import { compactedTopics, type ControlTopics } from './control-topics';
 import type { Adopted } from './journal-fold';
 import { Pause } from './pause';
-import {
-  checkpointKey,
-  checkpointRecord,
-  claimKey,
-  entityRecord,
-  topicOfEntity,
-  type ProjectedEntity,
-} from './projection-records';
+import { claimRecord, projectionRecords, staleEntities, type ProjectedEntity } from './projection-records';
 import { appendPatiently } from './append-patiently';
 
 export const projectionLimits = {
@@ -64,8 +56,8 @@ export class Projections {
 
   /** Puts the claim into each topic: from then on the broker refuses every older writer there. */
   async fence(claim: Claim): Promise<void> {
-    const record: LogRecord = { key: Buffer.from(claimKey), value: encode('Claim', claim) };
-    await Promise.all(compactedTopics(this.options.topics).map((topic) => this.append(topic, [record])));
+    const records = [claimRecord(claim)];
+    await Promise.all(compactedTopics(this.options.topics).map((topic) => this.append(topic, records)));
   }
 
   /** Runs until `stop` or until a write fails in a way that ends the reign, which is then thrown. */
@@ -96,33 +88,14 @@ export class Projections {
   }
 
   private async reconcile(): Promise<void> {
-    const { topics, clock } = this.options;
-    const projected = new Map<string, ProjectedEntity>();
-    const unreadable: string[] = [];
-    for (const topic of compactedTopics(topics)) {
-      const read = await readProjection(this.log, topic, clock);
-      for (const [key, entity] of read.entities) projected.set(key, entity);
-      unreadable.push(...read.unreadable.keys());
-    }
+    const { topics, clock, logger } = this.options;
+    const read = await readProjections(this.log, topics, clock);
     const { table, position } = this.view.journal;
     const { seq, term } = position;
-    let differing = 0;
-    const rewrite = (key: string, bytes: Buffer | undefined): void => {
-      differing += 1;
-      this.dirty.set(key, { bytes, seq, term });
-    };
-    for (const [key, bytes] of table.entries()) {
-      const there = projected.get(key)?.bytes;
-      if (there === undefined || !there.equals(bytes)) rewrite(key, bytes);
-    }
-    for (const [key, { bytes }] of projected)
-      if (bytes !== undefined && table.get(key) === undefined) rewrite(key, undefined);
-    // Claim and checkpoint are written anyway.
-    for (const key of unreadable)
-      if (key !== claimKey && key !== checkpointKey && table.get(key) === undefined) rewrite(key, undefined);
-    this.rewritten = differing;
-    if (differing > 0)
-      this.options.logger.info({ entities: differing, seq }, 'rewriting entities of the compacted topics');
+    const stale = staleEntities(table, read);
+    for (const key of stale) this.dirty.set(key, { bytes: table.get(key), seq, term });
+    this.rewritten = stale.size;
+    if (stale.size > 0) logger.info({ entities: stale.size, seq }, 'rewriting entities of the compacted topics');
   }
 
   private async writeDirty(): Promise<void> {
@@ -130,15 +103,11 @@ export class Projections {
     const changes = this.dirty;
     this.dirty = new Map();
     const { position, digest } = this.view.journal;
-    const byTopic = new Map<string, LogRecord[]>(compactedTopics(this.options.topics).map((topic) => [topic, []]));
-    for (const [key, entity] of changes)
-      byTopic.get(topicOfEntity(this.options.topics, key))?.push(entityRecord(key, entity));
-    const writtenAtMs = this.options.clock.nowMs();
+    const { topics, clock } = this.options;
+    const byTopic = projectionRecords(topics, { changes, position, digest, writtenAtMs: clock.nowMs() });
     await Promise.all(
       [...byTopic].map(async ([topic, records]) => {
-        const { seq, term, previousSha256, commandsOffset, nextOffset: journalOffset } = position;
-        const checkpoint = { topic, seq, term, digest, journalOffset, previousSha256, commandsOffset, writtenAtMs };
-        for (const part of partsOf([...records, checkpointRecord(checkpoint)])) await this.append(topic, part);
+        for (const part of partsOf(records)) await this.append(topic, part);
       }),
     );
     this.writtenSeq = position.seq;
@@ -150,7 +119,8 @@ export class Projections {
   }
 }
 
-function* partsOf(records: readonly LogRecord[]): Generator<LogRecord[]> {
+/** As many of them as one append takes. */
+export function* partsOf(records: readonly LogRecord[]): Generator<LogRecord[]> {
   let part: LogRecord[] = [];
   let bytes = 0;
   for (const record of records) {

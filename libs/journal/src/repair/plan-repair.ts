@@ -1,13 +1,13 @@
 import { ClusterState, type ClusterEvent } from '@levee/cluster';
 import type { Checkpoint } from '@levee/events';
-import { asOffset, Failure, messageOf, type Clock } from '@levee/kernel';
+import { Failure, messageOf, type Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { foldJournal, readProjections, witnessesOf } from '../boot';
-import { compactedTopics, type ControlTopics } from '../control-topics';
+import { foldJournal, positionOf, readProjections, witnessesOf } from '../boot';
+import type { ControlTopics } from '../control-topics';
 import { EntityTable } from '../entity-table';
 import { heardWitnesses } from '../heartbeat-known';
 import type { JournalFold } from '../journal-fold';
-import type { ProjectedTopic } from '../projection-records';
+import { differences, type ProjectedTopic, staleEntities } from '../projection-records';
 import { isAhead, missingFrom, ofCluster, seenBy, type OutsideWitness, type Witness } from '../witness';
 
 /** What `levee audit repair` found, and what it would do. */
@@ -15,9 +15,9 @@ export interface RepairPlan {
   /**
    * nothing: the journal is whole and the compacted topics say what it says. rewrite: the compacted topics are written
    * anew from the journal. restore: the compacted topics give back what the journal lost. accept-loss: what the journal
-   * lost is in no whole copy, and only numbers can be passed over. impossible: see `why`.
+   * lost is in no whole copy, and only numbers can be passed over.
    */
-  readonly kind: 'nothing' | 'rewrite' | 'restore' | 'accept-loss' | 'impossible';
+  readonly kind: 'nothing' | 'rewrite' | 'restore' | 'accept-loss';
   /** In words. */
   readonly why: string;
   readonly seq: number;
@@ -80,14 +80,9 @@ export async function examineJournal(
   const seqMax = Math.max(seq, ...witnesses.map((witness) => witness.seq));
   const termMax = Math.max(term, ...witnesses.map((witness) => witness.term));
   const checkpoint = newestOf(projections);
-  const position = checkpoint && {
-    ...fold.position,
-    seq: checkpoint.seq,
-    previousSha256: checkpoint.previousSha256,
-    nextOffset: asOffset(checkpoint.journalOffset),
-  };
+  const position = checkpoint && positionOf(checkpoint, clusterId);
   const missing = position && (await missingFrom(log, topics.journal, { position, clock }));
-  const rewritten = differences(fold.table, projections).size;
+  const rewritten = staleEntities(fold.table, projections).size;
   const base = {
     ...{ seq, term, rewritten, foreignRecords: fold.chain.foreignRecords },
     ...{ claims: termMax + 1 - term, decisions: seqMax - seq, entities: 0, witnesses: witnesses.slice(0, shownMax) },
@@ -112,7 +107,7 @@ export async function examineJournal(
     const why = `the journal has lost its end (${lost}), and no whole copy of it is known: ${target}`;
     return { ...found, plan: { ...base, kind: 'accept-loss', why } };
   }
-  const entities = differences(fold.table, target.table).size;
+  const entities = differences(fold.table, new Map(target.table.entries())).size;
   const known = checkpoint?.seq ?? 0;
   if (seqMax > known) {
     const why = `the journal has lost its end (${lost}); the compacted topics give back everything up to decision ${known}, the others are known by number alone`;
@@ -153,21 +148,10 @@ function targetOf(
   return { state, table };
 }
 
-/** Keys of which `table` says something else than the topics, or than the other table. */
-export function differences(table: EntityTable, other: readonly ProjectedTopic[] | EntityTable): ReadonlySet<string> {
-  const there = new Map<string, Buffer | undefined>();
-  if (other instanceof EntityTable) for (const [key, bytes] of other.entries()) there.set(key, bytes);
-  else for (const { entities } of other) for (const [key, { bytes }] of entities) there.set(key, bytes);
-  const differing = new Set<string>();
-  for (const [key, bytes] of table.entries()) if (there.get(key)?.equals(bytes) !== true) differing.add(key);
-  for (const [key, bytes] of there) if (bytes !== undefined && table.get(key) === undefined) differing.add(key);
-  return differing;
-}
-
 /** Only where each topic has one. */
 function newestOf(projections: readonly ProjectedTopic[]): Checkpoint | undefined {
   const all = projections.flatMap(({ checkpoint }) => checkpoint ?? []);
-  if (all.length < compactedTopics({} as ControlTopics).length) return undefined;
+  if (all.length < projections.length) return undefined;
   return all.reduce((a, b) => (b.seq > a.seq ? b : a));
 }
 

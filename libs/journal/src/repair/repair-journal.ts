@@ -1,7 +1,7 @@
-import { draft } from '@levee/cluster';
+import { draft, entityKey } from '@levee/cluster';
 import { encode } from '@levee/codec';
 import type { Claim, Decision } from '@levee/events';
-import { assert, asPartition, Failure, type Clock, type NewId } from '@levee/kernel';
+import { assert, asPartition, Failure, type Clock, type Logger, type NewId } from '@levee/kernel';
 import type { FencedWriter, Log, LogRecord } from '@levee/log';
 import { foldJournal, readProjections } from '../boot';
 import { fillCommands } from '../commands-end';
@@ -11,13 +11,12 @@ import { decodeEvent, encodeEvent } from '../event-codec';
 import { claimLink, decisionLink } from '../journal-link';
 import { sha256Of } from '../journal-chain';
 import { putEvent } from '../journal-fold';
-import { checkpointRecord, claimKey, entityRecord, topicOfEntity } from '../projection-records';
+import { claimRecord, projectionRecords, staleEntities } from '../projection-records';
+import { partsOf } from '../projections';
 import { masterWriterId } from '../take-over';
 import { witnessLimits } from '../witness';
-import { differences, type Examined } from './plan-repair';
+import type { Examined } from './plan-repair';
 import { restoreEvents } from './restore-events';
-import { entityKey } from '@levee/cluster';
-import type { Logger } from '@levee/kernel';
 
 export interface RepairWorld {
   readonly clock: Clock;
@@ -26,7 +25,6 @@ export interface RepairWorld {
 }
 
 const principal = 'levee audit repair';
-const appendBytesMax = 512 * 1024;
 
 /**
  * Carries out what `examineJournal` found: claims every term up to one above all that was seen, gives every decision
@@ -40,7 +38,7 @@ export async function repairJournal(
   { examined, world }: { readonly examined: Examined; readonly world: RepairWorld },
 ): Promise<void> {
   const { plan } = examined;
-  if (plan.kind === 'nothing' || plan.kind === 'impossible') return;
+  if (plan.kind === 'nothing') return;
   const clusterId = examined.clusterId ?? examined.target?.state.clusterId;
   if (clusterId === undefined)
     throw new Failure('NOTHING_KNOWN', 'neither the journal nor the compacted topics nor a disk name a cluster');
@@ -151,45 +149,15 @@ async function rewriteCompacted(
 ): Promise<void> {
   const { writer, fold, claim, world } = of;
   const projections = await readProjections(log, topics, world.clock);
-  const { seq, term, previousSha256, commandsOffset, nextOffset: journalOffset } = fold.position;
-  const keys = new Set(differences(fold.table, projections));
-  for (const { unreadable } of projections)
-    for (const key of unreadable.keys()) if (/^[a-z]+\//.test(key) || key === 'cluster') keys.add(key);
-  const names = compactedTopics(topics);
-  const byTopic = new Map<string, LogRecord[]>(names.map((name) => [name, []]));
-  if (claim !== undefined)
-    for (const records of byTopic.values()) records.push({ key: Buffer.from(claimKey), value: encode('Claim', claim) });
-  for (const key of keys)
-    byTopic.get(topicOfEntity(topics, key))?.push(entityRecord(key, { bytes: fold.table.get(key), seq, term }));
-  for (const [topic, records] of byTopic) {
-    const writtenAtMs = world.clock.nowMs();
-    const checkpoint = {
-      topic,
-      seq,
-      term,
-      digest: fold.digest,
-      journalOffset,
-      previousSha256,
-      commandsOffset,
-      writtenAtMs,
-    };
-    await appendAll(writer, topic, [...records, checkpointRecord(checkpoint)]);
-  }
+  const { position, digest } = fold;
+  const { seq, term } = position;
+  const stale = [...staleEntities(fold.table, projections)];
+  const changes = stale.map((key) => [key, { bytes: fold.table.get(key), seq, term }] as const);
+  const writtenAtMs = world.clock.nowMs();
+  for (const [topic, records] of projectionRecords(topics, { changes, position, digest, writtenAtMs }))
+    await appendAll(writer, topic, claim === undefined ? records : [claimRecord(claim), ...records]);
 }
 
 async function appendAll(writer: FencedWriter, topic: string, records: readonly LogRecord[]): Promise<void> {
-  let part: LogRecord[] = [];
-  let bytes = 0;
-  const flush = async (): Promise<void> => {
-    if (part.length > 0) await writer.append(topic, asPartition(0), part);
-    part = [];
-    bytes = 0;
-  };
-  for (const record of records) {
-    const size = record.value?.length ?? 0;
-    if (bytes + size > appendBytesMax || part.length >= decisionLimits.batchCommandsMax) await flush();
-    part.push(record);
-    bytes += size;
-  }
-  await flush();
+  for (const part of partsOf(records)) await writer.append(topic, asPartition(0), part);
 }
