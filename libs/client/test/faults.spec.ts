@@ -48,15 +48,18 @@ it('acks the writes of others as fast as ever while somebody waits for positions
   const positionWaits = (): unknown => (portal.store.stats()['appends'] as Record<string, number>)['positionWaits'];
   await until('the waits being under way', () => positionWaits() === 8);
   await send('LV.ACK', 'all');
-  const tookMs: number[] = [];
-  for (const key of keys) {
-    const beganMs = systemClock.monotonicMs();
-    expect(await send('SET', key, key)).toBe('OK');
-    tookMs.push(systemClock.monotonicMs() - beganMs);
-  }
-  // A request that waits at a node for such a position takes 150 ms; half of the writes of one client may be unlucky
-  // on a busy machine, not behind each of them.
-  expect(tookMs.sort((a, b) => a - b)[keys.length / 2]).toBeLessThan(100);
+  const medianMs = async (): Promise<number> => {
+    const tookMs: number[] = [];
+    for (const key of keys) {
+      const beganMs = systemClock.monotonicMs();
+      expect(await send('SET', key, key)).toBe('OK');
+      tookMs.push(systemClock.monotonicMs() - beganMs);
+    }
+    return tookMs.sort((a, b) => a - b)[keys.length / 2] as number;
+  };
+  // A request that waits at a node for such a position takes 150 ms: behind them writes are slow each time, on a busy
+  // machine once or twice.
+  await until('half of the writes acknowledged within 100 ms', async () => (await medianMs()) < 100);
   waiter.client.close();
   expect(await Promise.all(waits)).toEqual(waits.map(() => 'hung up'));
   await until('nobody waiting for those who are gone', () => positionWaits() === 0);
