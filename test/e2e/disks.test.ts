@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AppProcess } from '../support/app-process';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
+import { findingsOf } from '../support/findings';
 import { scratchFolder } from '../support/standalone-process';
 
 interface Replica {
@@ -92,10 +93,6 @@ describe('disks that are empty, exchanged, of another cluster, or wanted by two'
 
   const folder = (name: string): string => join(dir, 'cluster', name);
 
-  const doctor = async (): Promise<{ rule: string; finding: string }[]> =>
-    ((await (await fetch(`${portal()}/v1/doctor`)).json()) as { findings: { rule: string; finding: string }[] })
-      .findings;
-
   const startNode = (name: string, dataDir: string, options: { fileBlocksMax?: number } = {}): Promise<AppProcess> =>
     AppProcess.start(
       'data-node',
@@ -179,7 +176,7 @@ describe('disks that are empty, exchanged, of another cluster, or wanted by two'
     expect(refused.text).toContain(doors('n3').resp);
     expect((await stat(second.url)).replicas).toEqual([]);
     expect(second.printed).toContain('give one of them another LEVEE_NODE_ID');
-    const found = (await doctor()).find(({ rule }) => rule === 'two-processes');
+    const found = (await findingsOf(portal(), 'two-processes'))[0];
     expect(found?.finding).toMatch(/two processes say they are node n3/);
     await everyKeyReads();
     expect((await stat(doors('n3').http)).ready).toBe(true);
@@ -222,7 +219,7 @@ describe('disks that are empty, exchanged, of another cluster, or wanted by two'
     for (const { problem } of full.replicas) expect(problem).toMatch(/the disk is full: .*File too large/);
     expect(node.printed).toContain('a replica stands still until its disk has room');
     expect(node.printed).not.toContain('rebuilding a replica');
-    expect((await doctor()).some(({ rule }) => rule === 'replica-full')).toBe(true);
+    expect(await findingsOf(portal(), 'replica-full')).not.toEqual([]);
     await everyKeyReads();
     await put('k0', 'v0');
     expect(await node.end()).toBe(0);

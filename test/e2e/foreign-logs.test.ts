@@ -4,13 +4,8 @@ import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import { AppProcess } from '../support/app-process';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
+import { type Finding, findingsOf } from '../support/findings';
 import { scratchFolder } from '../support/standalone-process';
-
-interface Finding {
-  readonly rule: string;
-  readonly finding: string;
-  readonly command: string;
-}
 
 interface Stat {
   readonly problem: string | null;
@@ -96,10 +91,7 @@ describe('a log that others touch', () => {
     return [answer.status, await answer.text()];
   };
 
-  const doctor = async (rule: string): Promise<Finding | undefined> => {
-    const { findings } = (await (await ask('/v1/doctor')).json()) as { findings: Finding[] };
-    return findings.find((each) => each.rule === rule);
-  };
+  const doctor = async (rule: string): Promise<Finding | undefined> => (await findingsOf(portal(), rule))[0];
 
   const stats = (): Promise<Stat[]> =>
     Promise.all(

@@ -1,6 +1,7 @@
 import Redis from 'ioredis';
 import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
 import { eventually } from '../support/deadline';
+import { findingsOf } from '../support/findings';
 import { levee } from '../support/levee-command';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 import { writeStops } from '../support/write-stops';
@@ -8,10 +9,6 @@ import { writeStops } from '../support/write-stops';
 interface TopicSummary {
   readonly name: string;
   readonly offsets: readonly { readonly partition: number; readonly endOffset: number }[];
-}
-
-interface Report {
-  readonly findings: readonly { readonly rule: string; readonly finding: string; readonly command: string }[];
 }
 
 const binlog = 'levee.binlog.default';
@@ -41,10 +38,9 @@ describe('a Kafka that lost acknowledged records', () => {
     standalone?.remove();
   }, 60_000);
 
-  const json = async (path: string): Promise<unknown> =>
-    (await fetch(`${standalone.url}${path}`, { signal: AbortSignal.timeout(10_000) })).json();
   const ends = async (): Promise<ReadonlyMap<number, number>> => {
-    const { topics } = (await json('/v1/log/topics')) as { topics: TopicSummary[] };
+    const answer = await fetch(`${standalone.url}/v1/log/topics`, { signal: AbortSignal.timeout(10_000) });
+    const { topics } = (await answer.json()) as { topics: TopicSummary[] };
     const offsets = topics.find(({ name }) => name === binlog)?.offsets ?? [];
     return new Map(offsets.map(({ partition, endOffset }) => [partition, endOffset]));
   };
@@ -69,7 +65,7 @@ describe('a Kafka that lost acknowledged records', () => {
 
     const finding = await eventually(
       'the doctor names what is lost',
-      async () => ((await json('/v1/doctor')) as Report).findings.find(({ rule }) => rule === 'replica-witness'),
+      async () => (await findingsOf(standalone.url, 'replica-witness'))[0],
       90_000,
       1_000,
     );
@@ -102,7 +98,6 @@ describe('a Kafka that lost acknowledged records', () => {
     for (let i = 0; i < lost; i++) expect([i, await reader.get(`k:${i}`)]).toEqual([i, `v${i}`]);
     for (let i = 0; i < kept; i++)
       expect([i, await reader.get(`old:${i}`)]).toEqual([i, i < 20 ? null : i < 30 ? 'changed' : 'old']);
-    const { findings } = (await json('/v1/doctor')) as Report;
-    expect(findings.filter(({ rule }) => rule === 'replica-witness')).toEqual([]);
+    expect(await findingsOf(standalone.url, 'replica-witness')).toEqual([]);
   }, 400_000);
 });

@@ -6,6 +6,7 @@ import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
+import { type Finding, findingsOf } from '../support/findings';
 import { levee } from '../support/levee-command';
 import { scratchFolder } from '../support/standalone-process';
 import { writeStops } from '../support/write-stops';
@@ -14,11 +15,6 @@ process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
 const prefix = `witness${process.pid}`;
 const topic = `${prefix}.binlog.default`;
 const nodes = ['n1', 'n2', 'n3'];
-
-interface Finding {
-  readonly rule: string;
-  readonly finding: string;
-}
 
 /** A key of partition 0 of 2, made from `name`. */
 function keyOf(name: string): string {
@@ -92,11 +88,7 @@ describe('a Kafka that lost what three replicas hold', () => {
     Number((await admin.fetchTopicOffsets(topic)).find(({ partition }) => partition === 0)?.offset);
 
   const cutBack = (endOffset: number): Promise<void> => kafka.comeBackWithout(topic, new Map([[0, endOffset]]));
-  const finding = async (): Promise<Finding[]> => {
-    const answer = await fetch(`${portal()}/v1/doctor`, { signal: AbortSignal.timeout(20_000) });
-    const { findings } = (await answer.json()) as { findings: Finding[] };
-    return findings.filter(({ rule }) => rule === 'replica-witness');
-  };
+  const witnesses = (): Promise<Finding[]> => findingsOf(portal(), 'replica-witness');
   const readiness = async (): Promise<[number, string][]> =>
     Promise.all(
       cluster.doors.nodes.map(async ({ http }) => {
@@ -115,7 +107,7 @@ describe('a Kafka that lost what three replicas hold', () => {
     const named = new RegExp(`lost partition 0 from offset ${cutOffset} to \\d+ ?[,(].*\\d+ keys`);
     await eventually(
       'three witnesses are named',
-      async () => (await finding()).filter((each) => named.test(each.finding)).length === nodes.length,
+      async () => (await witnesses()).filter((each) => named.test(each.finding)).length === nodes.length,
       60_000,
       250,
     );
@@ -131,7 +123,7 @@ describe('a Kafka that lost what three replicas hold', () => {
 
   /** A portal hears of the end of a stop some moments later, each by itself. */
   async function goesOn(after: string): Promise<void> {
-    await eventually('no witness is left', async () => (await finding()).length === 0, 30_000, 250);
+    await eventually('no witness is left', async () => (await witnesses()).length === 0, 30_000, 250);
     for (const door of redis)
       await eventually('no partition stands still', async () => (await writeStops(door)).length === 0, 30_000, 250);
     await eventually('writes go on', () => write([['after', after]]).then(() => true), 30_000, 250);
@@ -191,7 +183,7 @@ describe('a Kafka that lost what three replicas hold', () => {
     const more = keys('more', 50);
     await write(more.map((key) => [key, key] as const));
     await cutBack(end);
-    await eventually('three witnesses', async () => (await finding()).length === nodes.length, 60_000, 250);
+    await eventually('three witnesses', async () => (await witnesses()).length === nodes.length, 60_000, 250);
     expect(await read(more, 'eventual')).toEqual(redis.map(() => more));
     expect(await levee(portal(), ['log', 'accept-loss', 'default', '--yes'])).toMatchObject({ code: 0 });
     // Kafka gives lost positions again: who has seen one begins anew.
