@@ -1,4 +1,5 @@
 import { messageOf } from '@levee/kernel';
+import { causesOf } from './causes';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { diskRefusal } from './disk-refusal';
 
@@ -7,25 +8,21 @@ const lostFile = /no such file or directory|input\/output error|structure needs 
 /** The engine's code for what it found wrong itself, wherever it was asked: get, iterator, batch, open, compaction. */
 const corruption = 'LEVEL_CORRUPTION';
 
-const causesMax = 8;
-
 /**
  * The one judge of damage: what an error of the engine, of a read, a write, a scan or a copy says about the files of a
  * replica. REPLICA_DAMAGED: stop serving, set the files aside, build anew. `undefined` when it says nothing about them.
  */
 export function damageOf(error: unknown): ChunkStoreFailure | undefined {
   if (diskRefusal(error) !== undefined) return undefined;
-  let at: unknown = error;
-  for (let depth = 0; depth < causesMax && at instanceof Error; depth++) {
-    if (at instanceof ChunkStoreFailure) {
-      if (at.code === 'REPLICA_DAMAGED') return at;
-    } else {
-      const { code } = at as { readonly code?: unknown };
-      const text = messageOf(at);
-      if (code === corruption || (code === 'LEVEL_IO_ERROR' && lostFile.test(text)))
-        return new ChunkStoreFailure('REPLICA_DAMAGED', `the database is damaged: ${text}`, { cause: error });
+  for (const each of causesOf(error)) {
+    if (each instanceof ChunkStoreFailure) {
+      if (each.code === 'REPLICA_DAMAGED') return each;
+      continue;
     }
-    at = at.cause;
+    const { code } = each as { readonly code?: unknown };
+    const text = messageOf(each);
+    if (code === corruption || (code === 'LEVEL_IO_ERROR' && lostFile.test(text)))
+      return new ChunkStoreFailure('REPLICA_DAMAGED', `the database is damaged: ${text}`, { cause: error });
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '@levee/kernel';
+import { causesOf } from './causes';
 import { ChunkStoreFailure } from './chunk-store-failure';
 
 /** What the system says, in LevelDB's words or Node's, when a write was refused that says nothing about the data. */
@@ -11,20 +12,16 @@ const refusals = [
   ],
 ] as const;
 
-const causesMax = 8;
-
 /**
  * The disk took no more, or let nobody write: what it holds is as good as before, and it may heal. `undefined` when
  * neither the error nor a cause of it says so.
  */
 export function diskRefusal(error: unknown): ChunkStoreFailure | undefined {
-  let at: unknown = error;
-  for (let depth = 0; depth < causesMax && at instanceof Error; depth++) {
-    if (at instanceof ChunkStoreFailure && (at.code === 'DISK_FULL' || at.code === 'DISK_REFUSES')) return at;
-    const text = messageOf(at);
+  for (const each of causesOf(error)) {
+    if (each instanceof ChunkStoreFailure && (each.code === 'DISK_FULL' || each.code === 'DISK_REFUSES')) return each;
+    const text = messageOf(each);
     const found = refusals.find(([, , words]) => words.test(text));
     if (found !== undefined) return new ChunkStoreFailure(found[0], `${found[1]}: ${text}`, { cause: error });
-    at = at.cause;
   }
   return undefined;
 }
