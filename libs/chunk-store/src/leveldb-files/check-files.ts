@@ -38,7 +38,7 @@ export async function checkFiles(
   pace: Pace,
   signal?: AbortSignal,
 ): Promise<FilesChecked> {
-  const manifest = await manifestOf(folder);
+  const manifest = await readManifest(folder);
   const known = new Set(skip);
   const breather = new Breather(pace);
   const checked: number[] = [];
@@ -58,7 +58,7 @@ export async function checkFiles(
       if (path === undefined || file === undefined) {
         const name = join(folder, `${padded(number)}.ldb`);
         // A compaction that ended since took it away: normal, as long as the manifest says so.
-        if (state === 'open' && !(await manifestOf(folder)).tables.has(number)) continue;
+        if (state === 'open' && !(await readManifest(folder)).tables.has(number)) continue;
         throw damagedFile(name, 'the manifest names it, and it is missing');
       }
       if (file.length !== size) throw damagedFile(path, `it has ${file.length} bytes, the manifest says ${size}`);
@@ -70,12 +70,6 @@ export async function checkFiles(
     breather.end();
   }
   return { checked, live: [...manifest.tables.keys()], bytes };
-}
-
-async function manifestOf(folder: string): Promise<Manifest> {
-  const manifest = await readManifest(folder);
-  if (manifest === undefined) throw damagedFile(join(folder, 'CURRENT'), 'it is missing; nothing was changed');
-  return manifest;
 }
 
 /** Write-ahead files that an open would replay: none may be missing before, or damaged in, its part of the history. */
@@ -104,7 +98,7 @@ async function checkLogs(
     await seen(file.length);
   }
   // While it is open the next one may have taken its place since the manifest was read.
-  if (missing && (state === 'closed' || (await manifestOf(folder)).logNumber === logNumber))
+  if (missing && (state === 'closed' || (await readManifest(folder)).logNumber === logNumber))
     throw damagedFile(join(folder, `${padded(logNumber)}.log`), 'the manifest names it, and it is missing');
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ignoreMissing } from '../durable-file';
 import { ByteReader } from './byte-reader';
 import { damagedFile } from './damaged-file';
 import { readLogRecords } from './log-records';
@@ -17,33 +18,28 @@ const tags = {
 
 /** Which files make a database. */
 export interface Manifest {
-  readonly file: string;
   /** Bytes of live tables by their number. */
   readonly tables: ReadonlyMap<number, number>;
   /** Write-ahead files from this number on are replayed; this one is always there. 0 = none was begun. */
   readonly logNumber: number;
 }
 
-/** `undefined` when there is no CURRENT. Throws REPLICA_DAMAGED when what it names cannot be understood. */
-export async function readManifest(folder: string): Promise<Manifest | undefined> {
-  const current = await readFile(join(folder, 'CURRENT')).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (current === undefined) return undefined;
+/** Throws REPLICA_DAMAGED when CURRENT, or what it names, is missing or cannot be understood. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const pathOfCurrent = join(folder, 'CURRENT');
+  const current = await readFile(pathOfCurrent).catch(ignoreMissing);
+  if (current === undefined) throw damagedFile(pathOfCurrent, 'it is missing; nothing was changed');
   const name = /^(MANIFEST-\d{6,16})\n$/.exec(current.toString('latin1'))?.[1];
-  if (name === undefined) throw damagedFile(join(folder, 'CURRENT'), 'it names no manifest');
+  if (name === undefined) throw damagedFile(pathOfCurrent, 'it names no manifest');
   const path = join(folder, name);
-  const file = await readFile(path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw damagedFile(path, 'it is missing');
-    throw error;
-  });
+  const file = await readFile(path).catch(ignoreMissing);
+  if (file === undefined) throw damagedFile(path, 'it is missing');
   const { records, damage } = readLogRecords(file);
   if (damage !== undefined) throw damagedFile(path, damage.what, damage.at);
-  return { file: name, ...fold(path, records) };
+  return fold(path, records);
 }
 
-function fold(path: string, edits: readonly Buffer[]): Pick<Manifest, 'tables' | 'logNumber'> {
+function fold(path: string, edits: readonly Buffer[]): Manifest {
   const byLevel = new Map<string, number>();
   const numbers = new Map<number, number>();
   for (const [index, edit] of edits.entries())
