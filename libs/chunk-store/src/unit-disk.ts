@@ -1,9 +1,9 @@
-import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { assert, type Clock, failureCode } from '@levee/kernel';
 import { systemClock } from '@levee/log';
 import { ChunkStoreFailure } from './chunk-store-failure';
-import { ignoreMissing, readSealed, writeSealed } from './durable-file';
+import { readSealed, writeSealed } from './durable-file';
 import type { EngineMemory } from './engine-memory';
 import {
   type EngineBudget,
@@ -27,7 +27,7 @@ import {
 } from './unit-checks';
 import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
-import { clearUpTo, unitFolder } from './unit-folders';
+import { clearGeneration, clearUpTo, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 
 export interface UnitDiskOptions {
@@ -204,13 +204,7 @@ export class UnitDisk implements NodeDisk {
     this.spec(unitId);
     const place = this.place(unitId, generation);
     if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
-    const path = join(this.folder, place);
-    const doomed = `${path}.cleared`;
-    await rm(doomed, { recursive: true, force: true });
-    await new UnitOwner(path).givenUp();
-    // Renamed first: a half deleted database must never be opened as this generation again.
-    await rename(path, doomed).catch(ignoreMissing);
-    await rm(doomed, { recursive: true, force: true });
+    await clearGeneration(join(this.folder, place));
   }
 
   async setAside(unitId: string, generation: number, reason: string): Promise<void> {

@@ -12,27 +12,27 @@ export function unitFolder(unitId: string): string {
   return name;
 }
 
+/** Removes what a generation holds, whose folder is `path`: a database may be made in it then. Idempotent. */
+export async function clearGeneration(path: string): Promise<void> {
+  const doomed = `${path}.cleared`;
+  await rm(doomed, { recursive: true, force: true });
+  await new UnitOwner(path).givenUp();
+  // Renamed first: a half deleted database must never be opened as this generation again.
+  await rename(path, doomed).catch(ignoreMissing);
+  await rm(doomed, { recursive: true, force: true });
+}
+
 /** Removes every generation of a unit up to the one given, and what is left of others that were being removed. */
 export async function clearUpTo(folder: string, { unitId, generation }: ClearedUnit): Promise<void> {
-  const path = join(folder, 'units', unitFolder(unitId));
-  const names = (await readdir(path).catch(ignoreMissing)) ?? [];
-  for (const name of names) {
-    const found = /^g(\d+)(\.cleared|\.owner|\.opening)?$/.exec(name);
-    if (found === null || Number(found[1]) > generation) continue;
-    if (found[2] === '.owner' || found[2] === '.opening') {
-      // Of a generation whose folder is there it goes last.
-      if (!names.includes(`g${found[1]}`)) await rm(join(path, name), { force: true });
-      continue;
-    }
-    const doomed = join(path, `g${found[1]}.cleared`);
-    if (found[2] === undefined) {
-      await new UnitOwner(join(path, name)).givenUp();
-      await rm(doomed, { recursive: true, force: true });
-      await rename(join(path, name), doomed);
-    }
-    await rm(doomed, { recursive: true, force: true });
-    for (const word of ['owner', 'opening']) await rm(join(path, `g${found[1]}.${word}`), { force: true });
+  const unit = join(folder, 'units', unitFolder(unitId));
+  const names = (await readdir(unit).catch(ignoreMissing)) ?? [];
+  const found = names.map((name) => /^g(\d+)(\.cleared|\.owner|\.opening)?$/.exec(name)?.[1] ?? '');
+  for (const number of new Set(found)) {
+    if (number === '' || Number(number) > generation) continue;
+    const path = join(unit, `g${number}`);
+    await clearGeneration(path);
+    await new UnitOwner(path).forget();
   }
   // Stays while it holds a higher generation.
-  await rmdir(path).catch(() => undefined);
+  await rmdir(unit).catch(() => undefined);
 }

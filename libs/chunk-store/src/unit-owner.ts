@@ -43,6 +43,11 @@ export class UnitOwner {
     await rm(this.file('opening'), { force: true });
   }
 
+  /** The generation is no more. */
+  async forget(): Promise<void> {
+    for (const what of ['owner', 'opening'] as const) await rm(this.file(what), { force: true });
+  }
+
   /** How often in a row a process ended while it opened the database. */
   async fatalOpenings(): Promise<number> {
     const text = await readFile(this.file('opening'), 'utf8').catch(ignoreMissing);
