@@ -46,7 +46,7 @@ export class SetAsides {
     return this.kept;
   }
 
-  /** Takes the folder `path` in; the oldest go until the limits hold and there is room for `roomBytes`. */
+  /** Takes the folder `path` in; the oldest go until the limits hold and there is `room`. */
   async take(path: string, of: Omit<SetAside, 'folder' | 'bytes'>, room: () => Promise<boolean>): Promise<void> {
     const reason = of.reason.slice(0, setAsideLimits.reasonBytesMax);
     const number = String(++this.last).padStart(6, '0');

@@ -72,11 +72,11 @@ export class UnitDisk implements NodeDisk {
     private cluster: string | undefined,
     private readonly lock: ReplicaDatabase,
     private readonly asides: SetAsides,
-    private readonly memory: Pick<UnitDiskOptions, 'budget' | 'memory' | 'checkFiles' | 'clock'>,
+    private readonly options: Pick<UnitDiskOptions, 'budget' | 'memory' | 'checkFiles' | 'clock'>,
     private readonly freeBytes: (folder: string) => Promise<number>,
   ) {
-    this.check = memory.checkFiles ?? checkHere;
-    this.clock = memory.clock ?? systemClock;
+    this.check = options.checkFiles ?? checkHere;
+    this.clock = options.clock ?? systemClock;
   }
 
   /** DISK_IN_USE when another process has the folder; DISK_TOO_SMALL when not one unit fits. */
@@ -258,7 +258,7 @@ export class UnitDisk implements NodeDisk {
   }
 
   async hasRoom(): Promise<boolean> {
-    const { budget = engineBudgetDefault, memory } = this.memory;
+    const { budget = engineBudgetDefault, memory } = this.options;
     const { writeBufferBytes } = memory?.largest ?? budget;
     return (await this.freeBytes(this.folder)) >= writeBufferBytes * roomInBuffers;
   }
@@ -306,7 +306,7 @@ export class UnitDisk implements NodeDisk {
   }
 
   private async openWithShare(place: string, path: string, create: boolean): Promise<ReplicaDatabase> {
-    const { budget = engineBudgetDefault, memory } = this.memory;
+    const { budget = engineBudgetDefault, memory } = this.options;
     const onDisk = this.units.filter(({ engine }) => engine !== 'memory').length;
     const own = memory?.take(onDisk - this.budgets.size);
     if (own !== undefined) this.budgets.set(place, own);
@@ -320,7 +320,7 @@ export class UnitDisk implements NodeDisk {
 
   private giveBack(place: string): void {
     const own = this.budgets.get(place);
-    if (own !== undefined) this.memory.memory?.giveBack(own);
+    if (own !== undefined) this.options.memory?.giveBack(own);
     this.budgets.delete(place);
   }
 
