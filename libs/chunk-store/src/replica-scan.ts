@@ -1,7 +1,7 @@
 import { Breather, type Pace } from './breather';
 import type { KeyState } from './key-state';
 import type { Replica } from './replica';
-import { dataKey, dataPrefixBytes } from './stored-value';
+import { dataKey, dataPrefixBytes, dataRange } from './stored-value';
 import { upperBound } from './partition-log';
 
 export interface ScanRange {
@@ -87,12 +87,10 @@ interface Bounds {
   lt: Buffer;
 }
 
-const dataEnd = upperBound(dataKey(new Uint8Array(0)));
-
 /** Database keys of a range; `undefined` when it is empty. With `reverse`, `after` bounds it from above. */
 function databaseBounds(range: ScanRange): Bounds | undefined {
-  const lows: { key: Buffer; exclusive: boolean }[] = [{ key: dataKey(new Uint8Array(0)), exclusive: false }];
-  const highs: Buffer[] = [dataEnd];
+  const lows: { key: Buffer; exclusive: boolean }[] = [{ key: dataRange.gte, exclusive: false }];
+  const highs: Buffer[] = [dataRange.lt];
   if (range.from !== undefined) lows.push({ key: dataKey(range.from), exclusive: false });
   if (range.to !== undefined) highs.push(dataKey(range.to));
   if (range.prefix !== undefined) {

@@ -26,6 +26,9 @@ export function dataKey(key: Uint8Array): Buffer {
   return bytes;
 }
 
+/** Database keys of everything that users wrote. */
+export const dataRange = { gte: Buffer.from('d/'), lt: Buffer.from('d0') } as const;
+
 /** CRC state that binds stored values to their chunk. */
 export function chunkSeed(chunkId: string): number {
   return crc32cNative(Buffer.from(chunkId));

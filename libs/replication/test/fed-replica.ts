@@ -1,5 +1,5 @@
 import { MemoryLevel } from 'memory-level';
-import { Replica, type ReplicaDatabase } from '@levee/chunk-store';
+import { dataRange, Replica, type ReplicaDatabase } from '@levee/chunk-store';
 import type { Partition } from '@levee/kernel';
 import type { LogFailure } from '@levee/log';
 import type { FeedMember } from '@levee/replication';
@@ -88,7 +88,7 @@ export class FedReplica implements FeedMember {
   /** Every key with the raw value of its record. */
   async contents(): Promise<Map<string, string>> {
     const found = new Map<string, string>();
-    for await (const [key, stored] of this.replica.db.iterator({ gte: Buffer.from('d/'), lt: Buffer.from('d0') }))
+    for await (const [key, stored] of this.replica.db.iterator(dataRange))
       found.set(key.subarray(2).toString(), this.replica.readStored(key, stored).raw.toString('latin1'));
     return found;
   }

@@ -3,9 +3,8 @@ import { defined, type Partition } from '@levee/kernel';
 import type { Pace } from '../breather';
 import { ChunkStoreFailure } from '../chunk-store-failure';
 import type { ReplicaDatabase } from '../engine';
-import { upperBound } from '../partition-log';
 import { decodePosition, positionKey, type PositionRecord } from '../position-record';
-import { dataKey } from '../stored-value';
+import { dataKey, dataRange } from '../stored-value';
 import type { ReplicaView } from './replica-view';
 import { type PartitionDigest, SnapshotDigest } from './snapshot-digest';
 
@@ -67,9 +66,8 @@ export class ReplicaSnapshot {
   }
 
   private iterator(after?: Uint8Array): AbstractIterator<ReplicaDatabase, Buffer, Buffer> {
-    const low = dataKey(after ?? new Uint8Array(0));
-    const lt = upperBound(dataKey(new Uint8Array(0)));
-    const options = { snapshot: this.snapshot, lt, fillCache: false, highWaterMarkBytes: readAheadBytes };
-    return this.view.db.iterator(after === undefined ? { ...options, gte: low } : { ...options, gt: low });
+    const range = after === undefined ? dataRange : { gt: dataKey(after), lt: dataRange.lt };
+    const options = { snapshot: this.snapshot, fillCache: false, highWaterMarkBytes: readAheadBytes };
+    return this.view.db.iterator({ ...options, ...range });
   }
 }

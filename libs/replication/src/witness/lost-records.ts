@@ -1,4 +1,4 @@
-import { Breather, dataKey, dataPrefixBytes, type Pace, type Replica, type StoredValue } from '@levee/chunk-store';
+import { Breather, dataPrefixBytes, dataRange, type Pace, type Replica, type StoredValue } from '@levee/chunk-store';
 import { crc32cNative } from '@levee/codec';
 import { asOffset, isReservedKey, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
@@ -20,10 +20,7 @@ export async function* keysFrom(
 ): AsyncGenerator<readonly [key: Buffer, record: StoredValue]> {
   const { hashAlgorithm, partitions } = replica.identity;
   const breather = new Breather(pace);
-  const prefix = dataKey(new Uint8Array(0));
-  const end = Buffer.from(prefix);
-  end[end.length - 1] = (end[end.length - 1] as number) + 1;
-  const iterator = replica.db.iterator({ gte: prefix, lt: end });
+  const iterator = replica.db.iterator(dataRange);
   try {
     for (;;) {
       const found = await iterator.nextv(lostRecordsLimits.pageEntries);
