@@ -1,5 +1,4 @@
-import { MemoryLevel } from 'memory-level';
-import { prepareBatch, Replica, type ReplicaDatabase } from '@levee/chunk-store';
+import { openMemory, prepareBatch, Replica } from '@levee/chunk-store';
 import { type Clock, asPartition, silentLogger } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
 import { LogClock } from '@levee/replication';
@@ -94,10 +93,8 @@ describe('when a replica last missed nothing', () => {
   });
 
   it('I5: a replica that was rewound to offset 0 is as old as it is, not complete as of now', async () => {
-    const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
-    await db.open();
-    const database = db as unknown as ReplicaDatabase;
-    const before = await Replica.open(database, identity);
+    const db = await openMemory();
+    const before = await Replica.open(db, identity);
     const script = new ScriptedLog(() => nowMs);
     for (const key of ['a', 'gone', 'b']) script.put(key, 'old');
     for (let at = 0; at < script.end; at++) {
@@ -113,7 +110,7 @@ describe('when a replica last missed nothing', () => {
     }
     await db.del(Buffer.from('d/a'));
     const laterMs = nowMs + 10 * dayMs;
-    const replica = await openReplica(worldAt(laterMs), database, opened);
+    const replica = await openReplica(worldAt(laterMs), db, opened);
     expect(replica.rewindProblem(0)).toMatch(/the write before 2 is missing after 0/);
     expect(replica.nextOffset(0)).toBe(0);
     expect(replica.get(Buffer.from('gone'), laterMs)).toMatchObject({ value: Buffer.from('old') });
@@ -121,16 +118,12 @@ describe('when a replica last missed nothing', () => {
   });
 
   it('one that never saw anything of a partition misses nothing of it', async () => {
-    const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
-    await db.open();
-    const replica = await openReplica(worldAt(nowMs), db as unknown as ReplicaDatabase, opened);
+    const replica = await openReplica(worldAt(nowMs), await openMemory(), opened);
     expect(overdueReason(0, replica.completeAtMs(0), times(nowMs))).toBeUndefined();
   });
 
   it('while the log has not told its time, no replica is opened: a clock of our own may be days ahead', async () => {
-    const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
-    await db.open();
-    const opening = openReplica(worldAt(undefined), db as unknown as ReplicaDatabase, opened);
+    const opening = openReplica(worldAt(undefined), await openMemory(), opened);
     await expect(opening).rejects.toMatchObject({ code: 'LOG_TIME_UNKNOWN' });
   });
 

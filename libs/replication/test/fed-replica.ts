@@ -1,5 +1,4 @@
-import { MemoryLevel } from 'memory-level';
-import { dataRange, Replica, type ReplicaDatabase } from '@levee/chunk-store';
+import { dataRange, openMemory, Replica, type ReplicaDatabase } from '@levee/chunk-store';
 import type { Partition } from '@levee/kernel';
 import type { LogFailure } from '@levee/log';
 import type { FeedMember } from '@levee/replication';
@@ -24,11 +23,9 @@ export class FedReplica implements FeedMember {
   ) {}
 
   static async open(name: string): Promise<FedReplica> {
-    const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
-    await db.open();
-    const database = db as unknown as ReplicaDatabase;
-    const fed = new FedReplica(name, await Replica.open(database, scriptedIdentity));
-    fed.bend(database);
+    const db = await openMemory();
+    const fed = new FedReplica(name, await Replica.open(db, scriptedIdentity));
+    fed.bend(db);
     return fed;
   }
 
