@@ -1,8 +1,9 @@
 import { dataRange, openMemory, Replica, type ReplicaDatabase } from '@levee/chunk-store';
-import type { Partition } from '@levee/kernel';
-import type { LogFailure } from '@levee/log';
-import type { FeedMember } from '@levee/replication';
-import { scriptedIdentity } from './scripted-log';
+import { asPartition, type Partition, silentLogger } from '@levee/kernel';
+import { type LogFailure, systemClock, systemTimers } from '@levee/log';
+import { type FeedMember, LogClock, PartitionFeed } from '@levee/replication';
+import { ApplyPace } from '../src/apply-pace';
+import { type ScriptedLog, scriptedIdentity, scriptedPlace } from './scripted-log';
 
 /** A replica in memory at the end of a feed, whose writes a test may hold back or let fail. */
 export class FedReplica implements FeedMember {
@@ -103,4 +104,22 @@ export class FedReplica implements FeedMember {
       return chained;
     }) as unknown as typeof db.batch;
   }
+}
+
+/** The feed of its one partition. */
+export function feedOf(log: ScriptedLog): PartitionFeed {
+  const logClock = new LogClock(systemClock);
+  logClock.observe(systemClock.nowMs());
+  return new PartitionFeed(log.asLog, {
+    place: scriptedPlace,
+    hashAlgorithm: scriptedIdentity.hashAlgorithm,
+    partition: asPartition(0),
+    clock: systemClock,
+    timers: systemTimers,
+    logger: silentLogger,
+    logClock,
+    pace: new ApplyPace(systemClock, systemTimers, () => false),
+    idleMs: () => 10,
+    onBadRecord: () => undefined,
+  });
 }

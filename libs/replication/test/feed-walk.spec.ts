@@ -1,10 +1,8 @@
-import { asPartition, silentLogger } from '@levee/kernel';
-import { LogFailure, systemClock, systemTimers } from '@levee/log';
-import { LogClock, PartitionFeed } from '@levee/replication';
-import { ApplyPace } from '../src/apply-pace';
+import { LogFailure, systemClock } from '@levee/log';
+import type { PartitionFeed } from '@levee/replication';
 import { dice, full, seed } from '../../../test/support/seed';
-import { FedReplica } from './fed-replica';
-import { ScriptedLog, scriptedPlace } from './scripted-log';
+import { FedReplica, feedOf } from './fed-replica';
+import { ScriptedLog } from './scripted-log';
 import { until } from './small-cluster';
 
 const walks = full ? 200 : 12;
@@ -29,15 +27,7 @@ class Walk {
   private readonly cut = new Set<FedReplica>();
 
   constructor(private readonly random: () => number) {
-    const clock = systemClock;
-    const timers = systemTimers;
-    const logClock = new LogClock(clock);
-    logClock.observe(clock.nowMs());
-    const pace = new ApplyPace(clock, timers, () => false);
-    const shared = { clock, timers, logger: silentLogger, logClock, pace };
-    const place = { place: scriptedPlace, hashAlgorithm: 'murmur2', partition: asPartition(0) } as const;
-    const options = { ...place, ...shared, idleMs: () => 10, onBadRecord: () => undefined };
-    this.feed = new PartitionFeed(this.log.asLog, options);
+    this.feed = feedOf(this.log);
     this.log.idleMs = 3;
     this.log.lateMs = () => (this.below(3) === 0 ? this.below(40) : 0);
     this.noteEnd();

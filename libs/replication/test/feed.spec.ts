@@ -1,13 +1,9 @@
-import { silentLogger } from '@levee/kernel';
-import { asPartition } from '@levee/kernel';
-import { LogFailure, systemClock, systemTimers } from '@levee/log';
-import { LogClock, nodeLimits, PartitionFeed } from '@levee/replication';
-import { ApplyPace } from '../src/apply-pace';
-import { FedReplica } from './fed-replica';
-import { ScriptedLog, scriptedPlace } from './scripted-log';
+import { LogFailure, systemClock } from '@levee/log';
+import { nodeLimits, type PartitionFeed } from '@levee/replication';
+import { FedReplica, feedOf } from './fed-replica';
+import { ScriptedLog } from './scripted-log';
 import { until } from './small-cluster';
 
-const partition = asPartition(0);
 const moment = (ms = 50): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('the feed of a partition', () => {
@@ -237,22 +233,3 @@ describe('the feed of a partition', () => {
     expect([member.told.length, member.at, member.replica.stagedNext(0)]).toEqual([told, 2, 2]);
   });
 });
-
-function feedOf(log: ScriptedLog): PartitionFeed {
-  const clock = systemClock;
-  const timers = systemTimers;
-  const logClock = new LogClock(clock);
-  logClock.observe(clock.nowMs());
-  return new PartitionFeed(log.asLog, {
-    place: scriptedPlace,
-    hashAlgorithm: 'murmur2',
-    partition,
-    clock,
-    timers,
-    logger: silentLogger,
-    logClock,
-    pace: new ApplyPace(clock, timers, () => false),
-    idleMs: () => 10,
-    onBadRecord: () => undefined,
-  });
-}
