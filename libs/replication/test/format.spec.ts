@@ -61,6 +61,18 @@ describe('a format, done by the node it names', () => {
     return read;
   }
 
+  /** A plan at its last step, on a disk that cannot be formatted: something is in the way of the record. */
+  async function hinderedFormat(nodeId: string): Promise<{ readonly planId: string; readonly obstacle: string }> {
+    const obstacle = join(cluster.folder, nodeId, 'units.json.new');
+    await mkdir(obstacle);
+    const planId = await propose({ kind: 'format', nodeId, units: '4x4MiB:leveldb', observeMs: 50 });
+    await is(planId, 'at reformat', ({ step }) => step === 'reformat');
+    await until('the node saying why', async () =>
+      String((await cluster.stat(nodeId))['problem']).includes('units.json'),
+    );
+    return { planId, obstacle };
+  }
+
   it('the node is emptied, offers the new units under the same disk, and takes data in them, in memory too', async () => {
     await filled('6x8MiB:leveldb');
     const node = [...cluster.view.state.chunks()][0]!.replicas[0]!.nodeId;
@@ -101,14 +113,7 @@ describe('a format, done by the node it names', () => {
   it('goes on where the end of the process cut it short, and the folder wins over the settings from then on', async () => {
     await filled('6x8MiB:leveldb');
     const node = [...cluster.view.state.chunks()][0]!.replicas[0]!.nodeId;
-    // A disk that cannot be formatted: something is in the way of the record.
-    const obstacle = join(cluster.folder, node, 'units.json.new');
-    await mkdir(obstacle);
-    const planId = await propose({ kind: 'format', nodeId: node, units: '4x4MiB:leveldb', observeMs: 50 });
-    await is(planId, 'at reformat', ({ step }) => step === 'reformat');
-    await until('the node saying why', async () =>
-      String((await cluster.stat(node))['problem']).includes('units.json'),
-    );
+    const { planId, obstacle } = await hinderedFormat(node);
     await cluster.stopNode(node);
     expect(units(node)).toHaveLength(6);
     // As a process leaves it that dies between the record and the clearing.
@@ -131,13 +136,7 @@ describe('a format, done by the node it names', () => {
     await filled('6x8MiB:leveldb');
     const [chunk] = cluster.view.state.chunks();
     const node = chunk!.replicas[0]!.nodeId;
-    const obstacle = join(cluster.folder, node, 'units.json.new');
-    await mkdir(obstacle);
-    const planId = await propose({ kind: 'format', nodeId: node, units: '4x4MiB:leveldb', observeMs: 50 });
-    await is(planId, 'at reformat', ({ step }) => step === 'reformat');
-    await until('the node saying why', async () =>
-      String((await cluster.stat(node))['problem']).includes('units.json'),
-    );
+    const { planId } = await hinderedFormat(node);
     const id = await submit(cluster.log, topics, { kind: 'CancelPlan', payload: { planId }, principal: 'test' });
     expect(await cluster.view.outcome(id, 10_000)).toMatchObject({ rejectionCode: null });
     await is(planId, 'cancelled', ({ state }) => state === 'cancelled');
