@@ -1,8 +1,7 @@
 import { asOffset, asPartition, failureCode, type Partition } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import type { Log, LogBatch } from '@levee/log';
 import { type BinlogPlace, genesisProblem, readControlRecord } from './control-records';
-
-const read = { bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 } as const;
+import { firstBatch, lookOptions } from './first-batch';
 
 /**
  * Why a partition does not begin as `place` says, in words; `undefined` when it does, or when its beginning was removed
@@ -11,36 +10,28 @@ const read = { bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 } as const
 export async function genesisTrouble(log: Log, place: BinlogPlace, signal: AbortSignal): Promise<string | undefined> {
   const { binlog, namespace } = place;
   const partition = asPartition(place.partition);
-  const stop = new AbortController();
-  const options = { ...read, signal: AbortSignal.any([signal, stop.signal]) };
+  let batch: LogBatch | undefined;
   try {
-    for await (const { records } of log.tail(
-      binlog,
-      partition,
-      { nextOffset: asOffset(0), leaderEpoch: -1 },
-      options,
-    )) {
-      const first = records[0];
-      if (first === undefined)
-        return (
-          `partition ${partition} of ${binlog} is empty, it must begin with the Genesis of ${namespace}: it is not made ` +
-          'yet, or was deleted and created again, then restore it from a backup'
-        );
-      // Somebody wrote over the key, and compaction took the first one: then it cannot be compared any more.
-      if (first.offset !== 0) return undefined;
-      const found = readControlRecord(first, place);
-      if (found.kind === 'foreign') return `partition ${partition} of ${binlog}: ${found.message}`;
-      if (found.kind !== 'genesis')
-        return `the first record of ${binlog} partition ${partition} is no Genesis: the log is not ours`;
-      return genesisProblem(found.genesis, place);
-    }
+    const from = { nextOffset: asOffset(0), leaderEpoch: -1 };
+    batch = await firstBatch(log, { topic: binlog, partition, from }, { ...lookOptions, signal });
   } catch (error) {
     if (failureCode(error) === 'OFFSET_OUT_OF_RANGE') return undefined;
     throw error;
-  } finally {
-    stop.abort();
   }
-  return 'stopped';
+  if (batch === undefined) return 'stopped';
+  const first = batch.records[0];
+  if (first === undefined)
+    return (
+      `partition ${partition} of ${binlog} is empty, it must begin with the Genesis of ${namespace}: it is not made ` +
+      'yet, or was deleted and created again, then restore it from a backup'
+    );
+  // Somebody wrote over the key, and compaction took the first one: then it cannot be compared any more.
+  if (first.offset !== 0) return undefined;
+  const found = readControlRecord(first, place);
+  if (found.kind === 'foreign') return `partition ${partition} of ${binlog}: ${found.message}`;
+  if (found.kind !== 'genesis')
+    return `the first record of ${binlog} partition ${partition} is no Genesis: the log is not ours`;
+  return genesisProblem(found.genesis, place);
 }
 
 /** Why the log does not hold all that replicas of it had, in words; `undefined` when it begins at 0 and is ours. */

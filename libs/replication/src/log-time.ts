@@ -1,6 +1,7 @@
 import { asPartition, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { pause } from './copy/byte-rate';
+import { firstBatch } from './first-batch';
 import type { HeartbeatLoop } from './heartbeat-loop';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
@@ -80,20 +81,15 @@ export class LogTime {
     const { log, topic, heartbeats, logger } = this.options;
     const nextOffset = heartbeats.lastOffset;
     if (nextOffset === undefined) return false;
-    const done = new AbortController();
-    const signal = AbortSignal.any([done.signal, this.stopping.signal]);
-    const options = { signal, bytesMax: 4096, idleMs: 100, unavailableMs: 2_000 };
+    const at = { topic, partition: asPartition(0), from: { nextOffset, leaderEpoch: -1 } };
+    const options = { signal: this.stopping.signal, bytesMax: 4096, idleMs: 100, unavailableMs: 2_000 };
     try {
-      for await (const { records } of log.tail(topic, asPartition(0), { nextOffset, leaderEpoch: -1 }, options)) {
-        const record = records[0];
-        if (record !== undefined) tell(record.timestampMs);
-        return record !== undefined;
-      }
+      const record = (await firstBatch(log, at, options))?.records[0];
+      if (record !== undefined) tell(record.timestampMs);
+      return record !== undefined;
     } catch (error) {
       logger.debug({ error: messageOf(error) }, 'the time of the log could not be read');
-    } finally {
-      done.abort();
+      return false;
     }
-    return false;
   }
 }

@@ -1,5 +1,6 @@
 import { asPartition, Failure, failureCode, type Partition } from '@levee/kernel';
 import { type Log, LogFailure, type LogPosition } from '@levee/log';
+import { firstBatch, lookOptions } from '../first-batch';
 
 /** A partition whose log lost what a replica holds: the replica is a witness of it. */
 export interface LogCut {
@@ -25,8 +26,6 @@ export function sameCut(a: AcceptedCut, b: AcceptedCut): boolean {
   return a.partition === b.partition && a.cutOffset === b.cutOffset && a.nextOffset === b.nextOffset;
 }
 
-const probe = { bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 } as const;
-
 /** True for what a log says to a reader that stands where it holds nothing any more, or never did. */
 export function isLogLoss(error: unknown): error is LogFailure {
   return error instanceof LogFailure && (error.code === 'OFFSET_OUT_OF_RANGE' || error.code === 'LOG_TRUNCATED');
@@ -44,16 +43,14 @@ export async function lossBehind(
   position: LogPosition,
 ): Promise<LogFailure | undefined> {
   if (position.nextOffset === 0) return undefined;
-  const stop = new AbortController();
   try {
-    for await (const _ of log.tail(topic, partition, position, { ...probe, signal: stop.signal })) return undefined;
+    const batch = await firstBatch(log, { topic, partition, from: position }, lookOptions);
+    if (batch !== undefined) return undefined;
   } catch (error) {
     if (isLogLoss(error)) return error;
     // A damaged record is in the log: what was behind it is not gone.
     if (failureCode(error) === 'RECORD_CORRUPT') return undefined;
     throw error;
-  } finally {
-    stop.abort();
   }
   throw new Failure('LOG_UNAVAILABLE', `${topic} partition ${partition} could not be asked: the log closes`);
 }
