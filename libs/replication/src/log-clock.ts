@@ -10,21 +10,24 @@ const stepsMax = 16;
 export class LogClock {
   /** How far the log's time is ahead of the monotonic clock, and since when that is known; newest last, ever larger. */
   private readonly steps: { readonly ahead: number; readonly sinceMs: number }[] = [];
-
-  /** It may be far behind the log: nothing that is read now is proven to be as young as it seems. */
-  private doubted = false;
+  private unsure = false;
 
   constructor(private readonly clock: Clock) {}
 
+  /** It may be far behind the log: nothing that is read now is proven to be as young as it seems. */
+  get doubted(): boolean {
+    return this.unsure;
+  }
+
   /** This machine may have slept: what was known stays a lower bound, but says nothing of the time since. */
   doubt(): void {
-    this.doubted = true;
+    this.unsure = true;
   }
 
   /** As `observe`, of a record that was appended after the doubt arose. */
   settle(appendTimeMs: number): void {
     this.observe(appendTimeMs);
-    this.doubted = false;
+    this.unsure = false;
   }
 
   /** `appendTimeMs` of any record that was just read: the log's time is at least that now. */
@@ -49,7 +52,7 @@ export class LogClock {
    * while it is doubted.
    */
   at(monotonicMs: number): number | undefined {
-    if (this.doubted) return undefined;
+    if (this.unsure) return undefined;
     const { steps } = this;
     for (let i = steps.length - 1; i >= 0; i--) {
       const { ahead, sinceMs } = steps[i] as (typeof steps)[number];

@@ -46,7 +46,6 @@ export class LogTime {
     const distance = (): number => clock.nowMs() - clock.monotonicMs();
     let apart = distance();
     let readAtMs = clock.monotonicMs();
-    let asleep = false;
     while (!signal.aborted) {
       await pause(timers, nodeLimits.sleepLookMs, signal);
       if (signal.aborted) return;
@@ -57,14 +56,13 @@ export class LogTime {
           'the clocks moved apart: did this machine sleep? asking the log',
         );
         this.logClock.doubt();
-        asleep = true;
       }
       apart = now;
-      if (asleep) {
+      if (this.logClock.doubted) {
         // One that is appended now: the last one may be from before.
         const before = heartbeats.lastOffset;
         await heartbeats.send();
-        if (heartbeats.lastOffset !== before) asleep = !(await this.read((atMs) => this.logClock.settle(atMs)));
+        if (heartbeats.lastOffset !== before) await this.read((atMs) => this.logClock.settle(atMs));
       } else if (clock.monotonicMs() - readAtMs >= nodeLimits.logClockMs) {
         readAtMs = clock.monotonicMs();
         await this.read();
@@ -76,20 +74,18 @@ export class LogTime {
     this.stopping.abort();
   }
 
-  /** True when the log has told its time. */
-  private async read(tell = (atMs: number): void => this.logClock.observe(atMs)): Promise<boolean> {
+  /** Tells the clock when the last heartbeat was appended, if the log says it. */
+  private async read(tell = (atMs: number): void => this.logClock.observe(atMs)): Promise<void> {
     const { log, topic, heartbeats, logger } = this.options;
     const nextOffset = heartbeats.lastOffset;
-    if (nextOffset === undefined) return false;
+    if (nextOffset === undefined) return;
     const at = { topic, partition: asPartition(0), from: { nextOffset, leaderEpoch: -1 } };
     const options = { signal: this.stopping.signal, bytesMax: 4096, idleMs: 100, unavailableMs: 2_000 };
     try {
       const record = (await firstBatch(log, at, options))?.records[0];
       if (record !== undefined) tell(record.timestampMs);
-      return record !== undefined;
     } catch (error) {
       logger.debug({ error: messageOf(error) }, 'the time of the log could not be read');
-      return false;
     }
   }
 }
