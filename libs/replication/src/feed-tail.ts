@@ -216,14 +216,12 @@ export class FeedTail {
         const span = { from, to: cut.index + 1, firstOffset, nextOffset: cut.offset + 1 };
         const after = (): void => member.barrier(partition, cut.digestPlan, { offset: cut.offset, timeMs: cut.timeMs });
         const fresh = replica.stagedNext(partition) <= cut.offset && member.wantsDigest(cut.chunks);
-        done.push(this.applyTo(member, replica, { prepared, span, ...(fresh ? { after } : {}) }));
+        done.push(this.applyTo(member, replica, { prepared, span, after: fresh ? after : undefined }));
         from = span.to;
         firstOffset = span.nextOffset;
       }
       const span = { from, to: piece.records.length, firstOffset, nextOffset: piece.nextOffset };
-      const complete = completeAtMs === undefined ? {} : { completeAtMs };
-      const end = atEndMs === undefined ? {} : { atEndMs };
-      done.push(this.applyTo(member, replica, { prepared, span, trouble, ...complete, ...end }));
+      done.push(this.applyTo(member, replica, { prepared, span, trouble, completeAtMs, atEndMs }));
     }
     return Promise.all(done);
   }
@@ -288,9 +286,9 @@ export class FeedTail {
 interface Work {
   readonly prepared: PreparedBatch;
   readonly span: BatchSpan;
-  readonly completeAtMs?: number;
-  readonly atEndMs?: number;
-  readonly after?: () => void;
+  readonly completeAtMs?: number | undefined;
+  readonly atEndMs?: number | undefined;
+  readonly after?: (() => void) | undefined;
   readonly trouble?: string | undefined;
 }
 
