@@ -72,10 +72,6 @@ export class HostedReplica implements FeedMember {
     return defined(this.current, `an open replica of ${this.chunkId}`);
   }
 
-  holds(replica: Replica): boolean {
-    return this.current === replica;
-  }
-
   get counts(): ReplicaCounts {
     return this.database.counts;
   }

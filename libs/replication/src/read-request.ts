@@ -91,7 +91,7 @@ export class ReadAnswer {
     const partition = partitionOfSlot(slot, this.partitions);
     const ageMs = hosted.ageMs(partition, this.context.clock.monotonicMs());
     if (ageMs > this.ageMsMax) return writer.error(entryErrorText('LVSTALE', String(Math.ceil(ageMs))));
-    const cut = hosted.cuts.any ? hosted.cuts.refusal(partition, entries.minOffset) : undefined;
+    const cut = hosted.cuts.refusal(partition, entries.minOffset);
     if (cut !== undefined) return writer.error(entryErrorText('LVSTOPPED', cut));
     const nextOffset = hosted.nextOffset(partition);
     if (nextOffset < entries.minOffset) return writer.error(entryErrorText('LVBEHIND', `${partition}:${nextOffset}`));

@@ -29,9 +29,9 @@ export async function whyNotClear(
   // A learner was never anybody's last copy; its plan says where it is filled from.
   const loss = assignment.role === 'learner' ? undefined : await unreadable(world, identity, places.partitions);
   if (loss !== undefined || current === undefined) return loss;
-  for (const { partition, cut } of places.all) {
-    const is = cut ?? (await cuts.look(partition));
-    if (is !== undefined && !cuts.isAccepted(is)) return cuts.problem;
+  for (const { partition } of places.all) {
+    const cut = await cuts.look(partition);
+    if (cut !== undefined && !cuts.isAccepted(cut)) return cuts.problem;
   }
   return undefined;
 }

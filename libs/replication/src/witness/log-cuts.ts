@@ -133,16 +133,14 @@ export class LogCuts {
   /** The replica is cleared. */
   forget(): void {
     this.accepted = [];
-    for (const cancel of this.cancels.values()) cancel();
-    this.cancels.clear();
+    this.cancelAll();
     for (const place of this.places.all) place.cut = undefined;
     this.any = false;
   }
 
   stop(): void {
     this.stopped = true;
-    for (const cancel of this.cancels.values()) cancel();
-    this.cancels.clear();
+    this.cancelAll();
   }
 
   private note(place: HostedPlace, cut: LogCut): void {
@@ -239,6 +237,11 @@ export class LogCuts {
   private async boundsOf(partition: Partition): Promise<{ startOffset: number; endOffset: number }> {
     const all = await this.world.log.offsets(this.identity.binlog);
     return all.find((each) => each.partition === partition) ?? { startOffset: 0, endOffset: 0 };
+  }
+
+  private cancelAll(): void {
+    for (const cancel of this.cancels.values()) cancel();
+    this.cancels.clear();
   }
 
   private after(partition: number, ms: number, step: () => void): void {
