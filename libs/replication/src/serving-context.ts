@@ -28,15 +28,8 @@ export function servingContext(
   view: ClusterView,
   versions: Map<string, number>,
 ): ServingContext {
-  const { identity, clusterId, host, buffers, clock, timers, logger } = parts;
   return {
-    identity,
-    clusterId,
-    host,
-    buffers,
-    clock,
-    timers,
-    logger,
+    ...parts,
     get state() {
       return view.state;
     },
