@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UnitDisk } from '@levee/chunk-store';
+import { type NodeDisk, UnitDisk } from '@levee/chunk-store';
 import type { ClusterView } from '@levee/journal';
 import { silentLogger } from '@levee/kernel';
 import { systemTimers } from '@levee/log';
+import { eventually } from '../../../test/support/deadline';
 import { JournalMemory } from './journal-memory';
 
 const folder = mkdtempSync(join(tmpdir(), 'levee-journal-memory-'));
@@ -25,8 +26,7 @@ test('a disk remembers how far its node has seen the journal, over a restart on 
   const memory = new JournalMemory(viewAt(40, 3), { timers: systemTimers, logger: silentLogger });
   expect(memory.seen()).toEqual({ seq: 40, term: 3, clusterId: 'c' });
   memory.start(first);
-  const giveUpAt = performance.now() + 10_000;
-  while (first.journalSeen === undefined && performance.now() < giveUpAt) await new Promise((r) => setTimeout(r, 20));
+  await eventually('its being remembered while it runs', () => first.journalSeen);
   await memory.stop();
   await first.close();
 
@@ -37,4 +37,33 @@ test('a disk remembers how far its node has seen the journal, over a restart on 
   expect(later.seen()).toEqual({ seq: 40, term: 5, clusterId: 'c' });
   await later.stop();
   await second.close();
+});
+
+test('a decision that comes while another is being written is written after it', async () => {
+  const position = { seq: 1, term: 1, clusterId: 'c' };
+  let decided: () => void = () => undefined;
+  const view = { journal: { position }, onDecision: (listener: () => void) => ((decided = listener), () => undefined) };
+  const due: (() => void)[] = [];
+  const timers = { after: (_: number, action: () => void) => (due.push(action), () => undefined) };
+  const written: number[] = [];
+  let release: () => void = () => undefined;
+  const disk = {
+    journalSeen: undefined as { seq: number; term: number } | undefined,
+    rememberJournal: async (seen: { seq: number; term: number }) => {
+      written.push(seen.seq);
+      if (written.length === 1) await new Promise<void>((resolve) => (release = resolve));
+      disk.journalSeen = seen;
+    },
+  };
+  const memory = new JournalMemory(view as unknown as ClusterView, { timers, logger: silentLogger });
+  memory.start(disk as unknown as NodeDisk);
+  due.shift()?.();
+  await eventually('the first being written', () => written.length === 1);
+  position.seq = 2;
+  decided();
+  release();
+  due.shift()?.();
+  await eventually('the second being written', () => disk.journalSeen?.seq === 2);
+  expect(written).toEqual([1, 2]);
+  await memory.stop();
 });

@@ -11,8 +11,8 @@ export async function diskWitnesses(parent: string): Promise<OutsideWitness[]> {
 }
 
 /**
- * Keeps on the node's disk how far it has seen the journal, at most once a second and when it stops: when the log loses its end with all
- * topics in it, the disks are the only ones who know.
+ * Keeps on the node's disk how far it has seen the journal, at most once a second and when it stops: when the log loses
+ * its end with all topics in it, the disks are the only ones who know.
  */
 export class JournalMemory {
   private cancel: (() => void) | undefined;
@@ -53,7 +53,9 @@ export class JournalMemory {
   private plan(): void {
     if (this.stopped || this.disk?.rememberJournal === undefined) return;
     this.cancel ??= this.options.timers.after(journalMemoryLimits.everyMs, () => {
-      this.writing = this.remember().finally(() => (this.cancel = undefined));
+      // A decision that comes while this is written is written after it.
+      this.cancel = undefined;
+      this.writing = this.writing.then(() => this.remember());
     });
   }
 
