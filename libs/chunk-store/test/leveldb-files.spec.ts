@@ -13,19 +13,14 @@ import { join } from 'node:path';
 import { checkFiles, openLevelDb } from '@levee/chunk-store';
 import { systemClock } from '@levee/log';
 import { eventually } from '../../../test/support/deadline';
+import { dice, seed } from '../../../test/support/seed';
 
-/** mulberry32, of the run's seed. */
-function diceOf(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
-  };
+/** Whole numbers below a bound, of the run's seed. */
+function wholeDice(): (below: number) => number {
+  const random = dice();
+  return (below) => Math.floor(random() * below);
 }
 
-const seed = Number(process.env.LEVEE_TEST_SEED ?? 1);
 const read = (files: string): string[] => readdirSync(files).filter((name) => /^(CURRENT|MANIFEST-|\d+\.)/.test(name));
 
 describe('the files of a database', () => {
@@ -89,7 +84,7 @@ describe('the files of a database', () => {
   });
 
   it('every byte of every table, manifest and of CURRENT counts: one that changes is found', async () => {
-    const dice = diceOf(seed);
+    const below = wholeDice();
     const unseen: string[] = [];
     for (const name of read(folder).filter((each) => !each.endsWith('.log') && !idle.has(each))) {
       const path = join(folder, name);
@@ -97,10 +92,10 @@ describe('the files of a database', () => {
       // The ends, where the footer and the last edit are, byte by byte; the rest by the dice.
       const places = new Set<number>();
       for (let i = 0; i < Math.min(400, bytes.length); i++) places.add(bytes.length - 1 - i);
-      for (let i = 0; i < 200; i++) places.add(dice(bytes.length));
+      for (let i = 0; i < 200; i++) places.add(below(bytes.length));
       for (const at of places) {
         const changed = Buffer.from(bytes);
-        changed[at] = (changed[at] as number) ^ (1 << dice(8));
+        changed[at] = (changed[at] as number) ^ (1 << below(8));
         writeFileSync(path, changed);
         const found = await check().then(
           () => undefined,
@@ -116,13 +111,13 @@ describe('the files of a database', () => {
   it('a changed byte of a write-ahead file is found, or nothing is lost but the very last record', async () => {
     const path = only(/\.log$/);
     const bytes = readFileSync(path);
-    const dice = diceOf(seed);
+    const below = wholeDice();
     const lastRecord = bytes.lastIndexOf('last 19') - 7 - 12 - 3;
     let harmless = 0;
     for (let i = 0; i < 600; i++) {
-      const at = i < 100 ? bytes.length - 1 - i : dice(bytes.length);
+      const at = i < 100 ? bytes.length - 1 - i : below(bytes.length);
       const changed = Buffer.from(bytes);
-      changed[at] = (changed[at] as number) ^ (1 << dice(8));
+      changed[at] = (changed[at] as number) ^ (1 << below(8));
       writeFileSync(path, changed);
       const whole = await check().then(
         () => true,
@@ -181,21 +176,26 @@ describe('the files of a database', () => {
   it('an open database stays whole while it is written and compacted', async () => {
     const db = await openLevelDb(folder, { writeBufferBytes: 64 << 10, blockCacheBytes: 64 << 10 });
     let writing = true;
+    let looks = 0;
     const writer = (async () => {
-      for (let i = 0; i < 300; i++) {
+      // However long a look takes, there are some while it is written.
+      for (let i = 0; writing && (i < 300 || looks < 3); i++) {
         const batch = db.batch();
         for (let k = 0; k < 50; k++) batch.put(Buffer.from(`key ${(i * 31 + k) % 2000}`), Buffer.alloc(100, i));
         await batch.write();
       }
       writing = false;
     })();
-    let looks = 0;
-    while (writing) {
-      await check('open');
-      looks++;
+    try {
+      while (writing) {
+        await check('open');
+        looks++;
+      }
+    } finally {
+      writing = false;
+      await writer;
+      await db.close();
     }
-    await writer;
-    await db.close();
     expect(looks).toBeGreaterThan(2);
   });
 });
