@@ -86,7 +86,8 @@ export class Sweeps {
       const { liveKeys, liveBytes, expiring } = await sweepExpired(replica, logNowMs, io.pace('sweep'));
       replica.space.swept(liveBytes, appliedBytes);
       // What was counted in a database that is closed says nothing of the one that came after it.
-      if (hosted.current === replica) hosted.swept = { liveKeys, liveBytes, atPosition: position, mayExpire: expiring > 0 };
+      if (hosted.current === replica)
+        hosted.swept = { liveKeys, liveBytes, atPosition: position, mayExpire: expiring > 0 };
     } catch (error) {
       if (this.stopped) return;
       logger.warn({ chunkId: hosted.chunkId, error: messageOf(error) }, 'a sweep failed');
