@@ -45,7 +45,9 @@ export async function damageWithin(
   while (position < range.until) {
     try {
       const bytesMax = embeddedLimits.checkBytes;
-      const stretch = await readStretch(store, partition, { from: position, until: range.until, bytesMax, chain });
+      const wantsRecords = options.seen !== undefined;
+      const asked = { from: position, until: range.until, bytesMax, chain, wantsRecords };
+      const stretch = await readStretch(store, partition, asked);
       options.seen?.(stretch.records);
       position = stretch.nextOffset;
       chain = stretch.chain;

@@ -32,6 +32,8 @@ export async function readStretch(
     readonly until: number;
     readonly bytesMax: number;
     readonly chain?: number | undefined;
+    /** False: only the links are of interest, `records` stays empty. */
+    readonly wantsRecords?: boolean;
   },
 ): Promise<Stretch> {
   const records: StoredRecord[] = [];
@@ -49,7 +51,8 @@ export async function readStretch(
         `its entry takes in ${head.chainIn}, the one before gave out ${chain}`,
         head.nextOffset,
       );
-    for (const record of decodeRecords(entry.bytes, head)) if (record.offset >= range.from) records.push(record);
+    if (range.wantsRecords !== false)
+      for (const record of decodeRecords(entry.bytes, head)) if (record.offset >= range.from) records.push(record);
     lastBase = Math.max(head.baseOffset, range.from);
     position = head.nextOffset;
     chain = head.chainOut;
@@ -112,8 +115,8 @@ async function entryStart(store: LogStore, partition: PartitionLog, offset: numb
   return head.nextOffset > offset ? last.base : offset;
 }
 
-function checked(partition: PartitionLog, at: number, { base, bytes }: FoundEntry): ReadEntry {
-  const head = readHead(bytes);
+function checked(partition: PartitionLog, at: number, { base, bytes, head: known }: FoundEntry): ReadEntry {
+  const head = known ?? readHead(bytes);
   if (typeof head === 'string') throw corrupt(partition, at, head);
   if (head.baseOffset !== base)
     throw corrupt(partition, at, `the entry under ${base} says it begins at ${head.baseOffset}`);

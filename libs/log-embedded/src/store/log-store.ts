@@ -1,3 +1,4 @@
+import type { EntryHead } from '../entry';
 import type { KeyRange } from '../keys';
 
 export type StoreWrite =
@@ -44,6 +45,8 @@ export interface LogStore {
 export interface FoundEntry {
   readonly base: number;
   readonly bytes: Buffer;
+  /** Of `bytes`, when the storage has checked them already. */
+  readonly head?: EntryHead;
 }
 
 export interface EntryCursor {

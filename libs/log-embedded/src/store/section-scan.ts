@@ -1,13 +1,12 @@
 import { readHead } from '../entry';
 import type { LogFiles } from './log-files';
+import type { FoundEntry } from './log-store';
 import { runName } from './names';
 import { floorIndex } from './partition-entries';
 import { checkOf, framedBytes, type Section } from './runs';
 
-export interface ScannedEntry {
-  readonly base: number;
+export interface ScannedEntry extends FoundEntry {
   readonly next: number;
-  readonly bytes: Buffer;
 }
 
 const chunkBytes = 256 * 1024;
@@ -79,7 +78,7 @@ export class SectionScan {
     this.indexes.note(this.section, head.baseOffset, this.position);
     this.position += size;
     this.expected = head.nextOffset;
-    return { base: head.baseOffset, next: head.nextOffset, bytes };
+    return { base: head.baseOffset, next: head.nextOffset, bytes, head };
   }
 
   /** Looks for the next whole entry behind a damaged place: anything that has a length, a head and a CRC that agree. */
