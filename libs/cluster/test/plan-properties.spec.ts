@@ -1,7 +1,8 @@
 import type { PlanState } from '@levee/events';
 import fc from 'fast-check';
-import { digestEvidence, nextPlanWork } from '../src';
+import { nextPlanWork } from '../src';
 import { replicasMade } from '../src/plans/plan-shape';
+import { badEvidence } from './bad-evidence';
 import { problemsOf, registration } from './cluster-script';
 import { PlanScript } from './plan-script';
 
@@ -107,23 +108,9 @@ const mastersCommand: fc.Arbitrary<Act> = fc
   });
 
 /** A digest that differs, or evidence of another run. */
-const badEvidence: fc.Arbitrary<Act> = fc.record({ a: dice, wrong: fc.nat(2) }).map(({ a, wrong }) => (script) => {
-  const plan = openPlan(script, a);
-  const work = plan && nextPlanWork(script.state, plan, script.nowMs);
-  if (work?.kind !== 'verify') return;
-  const digests = work.expect.map((of, i) => ({
-    ...of,
-    incarnation: wrong === 1 ? 'another-run' : (script.state.node(of.nodeId)?.incarnation ?? ''),
-    barrierOffset: 7,
-    digest: String(i % 2).padStart(32, '0'),
-    keys: 1,
-  }));
-  const told = digestEvidence(digests);
-  const other = { partition: told.barriers[0]?.partition, offset: 8 };
-  const evidence = wrong === 2 ? { ...told, barriers: [...told.barriers, other] } : told;
-  const { planId, attempt } = work;
-  if (work.purpose === 'switch') submit(script, 'VerifyPlan', { planId, attempt, barrierId: 'bad', ...evidence });
-  else submit(script, 'ReclaimPlan', { planId, barrierId: 'bad', ...evidence });
+const untrueEvidence: fc.Arbitrary<Act> = fc.record({ a: dice, wrong: fc.nat(2) }).map(({ a, wrong }) => (script) => {
+  const bad = badEvidence(script.state, openPlan(script, a), script.nowMs, wrong);
+  if (bad !== undefined) submit(script, bad.kind, bad.payload);
 });
 
 const report: fc.Arbitrary<Act> = fc
@@ -185,7 +172,7 @@ const honest: fc.Arbitrary<Act> = fc.integer({ min: 1, max: 12 }).map((steps) =>
 });
 
 const acts = fc.array(
-  fc.oneof(honest, honest, honest, proposal, proposal, order, mastersCommand, badEvidence, report, nodeFate, other),
+  fc.oneof(honest, honest, honest, proposal, proposal, order, mastersCommand, untrueEvidence, report, nodeFate, other),
   {
     minLength: 5,
     maxLength: 70,

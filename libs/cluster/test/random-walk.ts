@@ -1,7 +1,8 @@
 import type { PlanState } from '@levee/events';
-import { digestEvidence, nextPlanWork } from '../src';
+import { nextPlanWork } from '../src';
 import { isPlanOver } from '../src/state';
 import { replicasMade } from '../src/plans/plan-shape';
+import { badEvidence } from './bad-evidence';
 import { registration } from './cluster-script';
 import type { PlanScript } from './plan-script';
 
@@ -157,23 +158,8 @@ export class RandomWalk {
   private badEvidence(): Submission[] {
     const { state, nowMs } = this.script;
     const plan = this.plan();
-    const work = plan && nextPlanWork(state, plan, nowMs);
-    if (work?.kind !== 'verify') return [];
-    const wrong = this.nat(3);
-    const digests = work.expect.map((of, i) => ({
-      ...of,
-      incarnation: wrong === 1 ? 'another-run' : (state.node(of.nodeId)?.incarnation ?? ''),
-      barrierOffset: 7,
-      digest: String(i % 2).padStart(32, '0'),
-      keys: 1,
-    }));
-    const told = digestEvidence(digests);
-    const other = { partition: told.barriers[0]?.partition, offset: 8 };
-    const evidence = wrong === 2 ? { ...told, barriers: [...told.barriers, other] } : told;
-    const { planId, attempt } = work;
-    return work.purpose === 'switch'
-      ? [this.says('VerifyPlan', { planId, attempt, barrierId: 'bad', ...evidence }, 'master')]
-      : [this.says('ReclaimPlan', { planId, barrierId: 'bad', ...evidence }, 'master')];
+    const bad = badEvidence(state, plan, nowMs, this.nat(3));
+    return bad === undefined ? [] : [this.says(bad.kind, bad.payload, 'master')];
   }
 
   private report(): Submission[] {
