@@ -51,6 +51,7 @@ export class Doctor {
       timers: systemTimers,
       ask: (url) => askNode(url, doctorLimits.askMs / 2),
       portalProblem: this.portal.readyProblem(),
+      writeProblem: this.portal.writeProblem,
       journalShort: this.portal.view.short,
       maintenanceUntilMs: (nodeId) => this.maintenance.endOf(nodeId),
     });

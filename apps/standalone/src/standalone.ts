@@ -74,7 +74,8 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
     dispatcher: dispatcher.url,
     nodes: nodes.map(({ node, url }) => ({ nodeId: node.identity.nodeId, resp: node.respAddress, http: url })),
   };
-  folder.note({ ...doors });
+  const problem = folder.note({ ...doors });
+  if (problem !== undefined) logger.warn({ problem }, 'the note of the doors, doors.json, could not be written');
   const namespace = settings.LEVEE_DEFAULT_NAMESPACE;
   process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace, problem: view.short }));
 }

@@ -113,6 +113,11 @@ export class Portal {
     return this.view.problem;
   }
 
+  /** Why the log takes no writes, in words. No problem of this portal: replicas are read on. */
+  get writeProblem(): string | undefined {
+    return this.heartbeats.problem;
+  }
+
   /** Opens the RESP door, fails if that is not possible; reading the cluster goes on in the background. */
   async start(): Promise<void> {
     this.respPortTaken = await this.door.server.listen(this.config.respPort, this.config.host);

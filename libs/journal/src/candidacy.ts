@@ -71,6 +71,8 @@ export class Candidacy {
   private current: Reign | undefined;
   private currentRole: Role = 'standby';
   private refusal: string | undefined;
+  /** Why the log takes nothing of this master; `undefined` when it does, or another one is heard. */
+  private unwritten: string | undefined;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
   private readonly waits: Waits;
@@ -96,9 +98,9 @@ export class Candidacy {
     this.window = new SilenceWindow({ silenceMs: this.timing.silenceMs, gapMsMax: this.timing.silenceMs / 2 });
   }
 
-  /** Why nobody may claim, in words that name the mend; `undefined` = nothing is known to stand in the way. */
+  /** Why nobody may or can reign, in words that name the mend; `undefined` = nothing is known to stand in the way. */
   get problem(): string | undefined {
-    return this.refusal;
+    return this.refusal ?? this.unwritten;
   }
 
   get role(): Role {
@@ -212,6 +214,7 @@ export class Candidacy {
       if (heartbeat.kind !== 'master') return;
       const { id, address } = heartbeat;
       this.lastMaster = { id, address, heardAtMs: this.options.clock.nowMs() };
+      this.unwritten = undefined;
       if (heartbeat.incarnation !== this.incarnation) this.window.heard();
     } catch (error) {
       this.options.logger.debug({ error }, 'a heartbeat cannot be read');
@@ -256,6 +259,7 @@ export class Candidacy {
         await fillCommands(this.log, topics, { commandsOffset: view.journal.position.commandsOffset, logger });
         this.currentRole = 'active';
         this.refusal = undefined;
+        this.unwritten = undefined;
         logger.info({ term: reign.term, seq: view.seq }, 'serving as master');
         for (const listener of this.reignListeners) listener(reign);
         this.waits.poll();
@@ -291,6 +295,7 @@ export class Candidacy {
     const isAlarm = code === 'JOURNAL_SHORT' || code === 'COMMANDS_SHORT';
     const said = this.refusal;
     this.refusal = isAlarm ? messageOf(error) : undefined;
+    if (code === 'LOG_UNAVAILABLE' || code === 'OUTCOME_UNKNOWN') this.unwritten = takesNothing(error);
     const level = isAlarm && said === undefined ? 'error' : 'warn';
     this.options.logger[level]({ error }, 'the claim did not succeed');
   }
@@ -301,12 +306,19 @@ export class Candidacy {
     const stop = new AbortController();
     const pause = new Pause(timers, stop.signal);
     const loop = async (): Promise<void> => {
+      let failures = 0;
       while (!stop.signal.aborted) {
-        await this.log
-          .append(topics.heartbeats, asPartition(0), [
+        try {
+          await this.log.append(topics.heartbeats, asPartition(0), [
             { key: Buffer.from(this.options.instance), value: this.heartbeat(), headers: this.seen() },
-          ])
-          .catch((error: unknown) => logger.warn({ error }, 'a heartbeat was not written'));
+          ]);
+          failures = 0;
+          this.unwritten = undefined;
+        } catch (error) {
+          // One alone is no trouble: a leader that changes costs one.
+          if (++failures > 1) this.unwritten = takesNothing(error);
+          logger.warn({ error }, 'a heartbeat was not written');
+        }
         await pause.for(this.timing.heartbeatMs);
       }
     };
@@ -338,3 +350,5 @@ export class Candidacy {
 }
 
 const reclaimed = 'claiming again';
+
+const takesNothing = (error: unknown): string => `the log takes no writes of this master: ${messageOf(error)}`;

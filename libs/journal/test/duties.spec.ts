@@ -53,6 +53,31 @@ test('a namespace whose binlog takes no barrier holds up no other namespace', as
   await eventually('nothing is wrong any more', () => master.effectProblem === undefined);
 });
 
+test('a master whose log takes nothing says so while it reigns and while it cannot claim, and only so long', async () => {
+  let isFull = false;
+  const refuse = (): void => {
+    if (isFull) throw new LogFailure('LOG_UNAVAILABLE', 'no space left on device');
+  };
+  const append = async (...of: Parameters<Log['append']>) => (refuse(), log.append(...of));
+  const fencedWriter = async (id: string) => (refuse(), log.fencedWriter(id));
+  const filling = Object.create(log, { append: { value: append }, fencedWriter: { value: fencedWriter } }) as Log;
+  const { master } = keep(await startMaster(filling, { instance: 'm1', claimAtOnce: true }));
+  const { candidacy } = master;
+  await eventually('it reigns', () => candidacy.reign !== undefined);
+  expect(candidacy.problem).toBeUndefined();
+
+  isFull = true;
+  await eventually('its heartbeats tell', () => /no writes .*no space left/.test(candidacy.problem ?? ''));
+  candidacy.reign?.end('a test ends it');
+  await eventually('it does not reign', () => candidacy.reign === undefined);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(candidacy.problem).toMatch(/no writes .*no space left/);
+
+  isFull = false;
+  await eventually('it reigns again', () => candidacy.reign !== undefined);
+  expect(candidacy.problem).toBeUndefined();
+});
+
 test('a listener that throws when a reign begins ends it, and the next one serves', async () => {
   const { master } = keep(await startMaster(log, { instance: 'm1' }));
   const view = keep(await openView(log));

@@ -23,9 +23,11 @@ export async function takeLock(folder: string): Promise<HeldLock | undefined> {
       await lock.open();
       return { release: () => lock.close() };
     } catch (error) {
-      if ((error as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') return undefined;
-      // Another process that starts in this moment may have removed what this one had just made.
-      if (attempt === attemptsMax) throw error;
+      const { cause } = error as { cause?: Error & { code?: string } };
+      if (cause?.code === 'LEVEL_LOCKED') return undefined;
+      // Another process that starts in this moment may have removed what this one had just made. What is wrong, such
+      // as a full disk, stands in the cause alone.
+      if (attempt === attemptsMax) throw cause ?? error;
     }
   }
 }

@@ -182,7 +182,10 @@ export class DataNode {
     const witness = this.hosted.find(({ cuts }) => cuts.any);
     const waiting =
       witness ?? this.hosted.find(({ readable, assignment }) => !readable && assignment.role !== 'learner');
-    return this.problem ?? waiting?.reason ?? this.joinProblem();
+    // It serves what it has, and stands still: no node is ready that does not follow.
+    const full = this.hosted.find((replica) => replica.full);
+    const standing = full && (full.problem ?? `${full.chunkId} is full`);
+    return this.problem ?? waiting?.reason ?? standing ?? this.joinProblem();
   }
 
   /** Why it is no part of its cluster, whatever its replicas lack. */

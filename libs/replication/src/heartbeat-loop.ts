@@ -15,6 +15,9 @@ export interface HeartbeatOptions {
   readonly seen?: () => JournalSeen;
 }
 
+/** Failures in a row, and time without an answer, from which on the log counts as taking nothing. */
+const trouble = { failures: 2, silentMs: 5_000 } as const;
+
 /**
  * Says every `everyMs` that this process lives. One heartbeat is under way at a time: a slow log makes fewer of them,
  * never a queue.
@@ -26,11 +29,23 @@ export class HeartbeatLoop {
   readonly counts = { sent: 0, failed: 0 };
   /** Where the last one stands in the log. */
   lastOffset: Offset | undefined;
+  private failures = 0;
+  private why = '';
+  /** Since when the one under way waits, by the monotonic clock. */
+  private sentAtMs: number | undefined;
 
   constructor(
     private readonly options: HeartbeatOptions,
     private readonly compose: () => Heartbeat,
   ) {}
+
+  /** Why the log takes no heartbeats, and so nothing else of this process either; `undefined` while it takes them. */
+  get problem(): string | undefined {
+    if (this.failures >= trouble.failures) return this.why;
+    if (this.sentAtMs === undefined) return undefined;
+    const silentMs = Math.round(this.options.clock.monotonicMs() - this.sentAtMs);
+    return silentMs > trouble.silentMs ? `it has not confirmed a heartbeat for ${silentMs} ms` : undefined;
+  }
 
   start(): void {
     if (this.stopped) return;
@@ -49,12 +64,18 @@ export class HeartbeatLoop {
       const { seen } = this.options;
       const headers = seen === undefined ? [] : seenHeaders(seen());
       const record = { key: Buffer.from(`${beat.kind}/${beat.id}`), value: encode('Heartbeat', beat), headers };
+      this.sentAtMs = this.options.clock.monotonicMs();
       const { baseOffset } = await this.options.log.append(this.options.topic, asPartition(0), [record]);
       this.lastOffset = baseOffset;
       this.counts.sent++;
+      this.failures = 0;
     } catch (error) {
+      this.failures++;
+      this.why = messageOf(error);
       if (this.counts.failed++ % 100 === 0)
         this.options.logger.warn({ error: messageOf(error) }, 'a heartbeat could not be sent');
+    } finally {
+      this.sentAtMs = undefined;
     }
   }
 

@@ -57,6 +57,7 @@ describe(`a node on a full disk (seed ${seed})`, () => {
       expect([state, readable]).toEqual(['full', true]);
       expect(problem).toMatch(/the disk is full: .*No space left on device/);
     }
+    expect(cluster.nodes.get('n1')!.readyProblem()).toMatch(/the disk is full: .*No space left on device/);
     expect(errors.filter((message) => /stands still until its disk has room/.test(message))).toHaveLength(2);
     for (let i = 0; i < 50; i++) expect(await cluster.read('n1', ns, [`before-${i}`])).toEqual([`value ${i}`]);
     await everythingIsRead('n2', 'after', 50);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,21 @@ describe('a data folder', () => {
       await expect(FolderLock.take(own)).rejects.toMatchObject({ code: 'FOLDER_IN_USE' });
       await lock.release();
     }
+  });
+
+  it('what is wrong with its disk is said as the disk says it', async () => {
+    const own = join(folder, 'refused');
+    mkdirSync(join(own, 'lock', 'LOCK'), { recursive: true });
+    await expect(FolderLock.take(own)).rejects.toThrow(/cannot be used: .*LOCK: Is a directory; mend that/);
+  });
+
+  it('serves on where its note cannot be written', async () => {
+    const own = join(folder, 'unnoted');
+    const lock = await FolderLock.take(own);
+    mkdirSync(join(own, 'doors.json'));
+    expect(lock.note({})).toMatch(/EISDIR/);
+    expect(lock.note({})).toBeUndefined();
+    await lock.release();
   });
 
   it('is free again after its holder was killed with -9', async () => {

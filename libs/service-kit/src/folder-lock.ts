@@ -35,9 +35,18 @@ export class FolderLock {
     return new FolderLock(folder, lock);
   }
 
-  /** Says who holds the folder and what it serves; readable by people and by tests. */
-  note(content: Readonly<Record<string, unknown>>): void {
-    writeFileSync(noteIn(this.folder), `${JSON.stringify({ pid: process.pid, ...content }, undefined, 2)}\n`);
+  /**
+   * Says who holds the folder and what it serves; readable by people and by tests. Why it could not, in words: nothing
+   * rests on the note, so a full disk must not end a process that serves.
+   */
+  note(content: Readonly<Record<string, unknown>>): string | undefined {
+    try {
+      writeFileSync(noteIn(this.folder), `${JSON.stringify({ pid: process.pid, ...content }, undefined, 2)}\n`);
+      return undefined;
+    } catch (error) {
+      rmSync(noteIn(this.folder), { recursive: true, force: true });
+      return messageOf(error);
+    }
   }
 
   async release(): Promise<void> {

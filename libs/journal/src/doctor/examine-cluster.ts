@@ -20,6 +20,8 @@ export interface DoctorWorld {
   readonly ask: (url: string) => Promise<unknown>;
   /** Why the process that looks is not ready itself. */
   readonly portalProblem?: string | undefined;
+  /** Why the log takes no writes of the process that looks. */
+  readonly writeProblem?: string | undefined;
   /** See `ClusterView.short`. */
   readonly journalShort?: string | undefined;
   readonly maintenanceUntilMs?: ((nodeId: string) => number | undefined) | undefined;
@@ -69,6 +71,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     portalProblem: world.portalProblem,
     journalShort: world.journalShort,
     logProblem,
+    writeProblem: world.writeProblem,
     ...(report && { topics: report }),
     ...(condition && { condition }),
     ...(heard && { heard }),

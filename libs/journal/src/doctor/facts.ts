@@ -11,6 +11,8 @@ export interface DoctorFacts {
   readonly journalShort?: string | undefined;
   /** Why the log does not answer. */
   readonly logProblem?: string | undefined;
+  /** Why the log takes no writes, as the process that looks sees at its own heartbeats. */
+  readonly writeProblem?: string | undefined;
   readonly topics?: TopicReport;
   readonly condition?: LogCondition;
   readonly heard?: readonly HeardProcess[];

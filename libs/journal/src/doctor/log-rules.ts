@@ -22,6 +22,21 @@ export const logRules = {
           },
         ],
 
+  'log-takes-nothing': ({ logProblem, writeProblem, brokers }: DoctorFacts): Found[] =>
+    logProblem !== undefined || writeProblem === undefined
+      ? []
+      : [
+          {
+            subject: brokers === '' ? 'log' : brokers,
+            finding: `the log takes no writes: ${writeProblem}`,
+            impact: 'reads go on from replicas and grow old; writes, strong reads and every change of the cluster fail',
+            command:
+              brokers === ''
+                ? "free space on the disk of the log's folder, or mend what the message names: it goes on by itself"
+                : `kafka-topics.sh --bootstrap-server ${brokers} --describe --under-min-isr-partitions`,
+          },
+        ],
+
   'log-damaged': ({ condition }: DoctorFacts): Found[] =>
     (condition?.damage ?? []).map(({ topic, partition, fromOffset, toOffset, what }) => ({
       subject: `${topic}/${partition}`,

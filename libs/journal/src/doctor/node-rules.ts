@@ -8,9 +8,9 @@ const readableRoles = new Set(['primary', 'follower', 'retired']);
 
 /** The processes: master, nodes, replicas, disks; and what namespaces have of them. */
 export const nodeRules = {
-  'no-master': ({ heard, journalShort }: DoctorFacts): Found[] =>
-    // Then there is none on purpose, and starting another one helps nobody.
-    heard === undefined || journalShort !== undefined || heard.some(({ kind }) => kind === 'master')
+  'no-master': ({ heard, journalShort, writeProblem }: DoctorFacts): Found[] =>
+    // Then there is none on purpose, or none can be heard, and starting another one helps nobody.
+    heard === undefined || (journalShort ?? writeProblem) !== undefined || heard.some(({ kind }) => kind === 'master')
       ? []
       : [
           {
@@ -174,10 +174,12 @@ export const nodeRules = {
 
   'replica-full': replicaRule(
     ({ problem }) => /full/i.test(problem ?? ''),
-    (_, replica) => ({
+    ({ state: { nodeId } }, replica) => ({
       finding: `${replica.chunkId} on ${replica.unitId} is full: ${replica.problem ?? ''}`,
       impact: 'it stands still at its position and grows old; what it holds can be read by who accepts that',
-      command: `levee plan propose split --chunk ${replica.chunkId}`,
+      command: /disk is full/i.test(replica.problem ?? '')
+        ? `free space on the disk of ${nodeId}: it goes on by itself`
+        : `levee plan propose split --chunk ${replica.chunkId}`,
     }),
   ),
 

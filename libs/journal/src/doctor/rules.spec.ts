@@ -138,6 +138,18 @@ const at = (of: { nextOffset?: number; ageMs?: number | null; problem?: string |
 const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
   ['log-unreachable', { logProblem: 'no broker answers' }, /log does not answer: no broker/, /quorum\.sh .*k1:9092/],
   [
+    'log-takes-nothing',
+    { writeProblem: 'NOT_ENOUGH_REPLICAS' },
+    /takes no writes: NOT_ENOUGH/,
+    /k1:9092 .*under-min-isr/,
+  ],
+  [
+    'log-takes-nothing',
+    { writeProblem: 'ENOSPC', brokers: '' },
+    /takes no writes: ENOSPC/,
+    /^free space .* log's folder/,
+  ],
+  [
     'broker-down',
     { condition: { ...condition, brokers: [...condition.brokers, { nodeId: 2, address: undefined, settings: {} }] } },
     /broker 2 has replicas of topics and is not part/,
@@ -309,6 +321,12 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /propose split --chunk shop#1\/c00001$/,
   ],
   [
+    'replica-full',
+    one({ state: 'full', problem: 'the disk is full: No space left on device' }),
+    /is full: the disk is full/,
+    /^free space on the disk of n1/,
+  ],
+  [
     'replica-rebuilding',
     one({ state: 'rebuilding', readable: false, problem: 'LOG_TRUNCATED' }),
     /is not readable: LOG_TRUNCATED/,
@@ -393,6 +411,11 @@ describe('the rules of the doctor', () => {
   it('a log that does not answer is one finding: that the replicas are behind follows from it', () => {
     const found = findingsOf({ ...behind(9), logProblem: 'no answer within 6000 ms' });
     expect(found.map(({ rule }) => rule)).toEqual(['log-unreachable']);
+  });
+
+  it('no other master is asked for while the log takes nothing of this one', () => {
+    const found = findingsOf({ ...healthy, heard: [], writeProblem: 'ENOSPC' });
+    expect(found.map(({ rule }) => rule)).toEqual(['log-takes-nothing']);
   });
 
   it('nothing is wrong with a healthy cluster', () => {
