@@ -10,6 +10,7 @@ export * from './decide';
 export * from './effects';
 export * from './event';
 export * from './explain';
+export * from './numbers-lost';
 export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
 export * from './rejection';
 export { unknownNode } from './unknown-node';

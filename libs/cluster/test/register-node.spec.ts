@@ -1,3 +1,4 @@
+import { lossAccepted } from '../src';
 import { ClusterScript, MiB, registration } from './cluster-script';
 
 const unit = (unitId: string, other: Record<string, unknown> = {}) => ({
@@ -120,6 +121,85 @@ describe('RegisterNode', () => {
     expect(answer(0)).toBe('accepted');
     expect(answer(1)).toBe('accepted');
     expect(answer(2)).toMatch(/^GENERATION_FROM_FUTURE: .*reports generation 2.*assigned 1/);
+  });
+
+  describe('once a person let go of what the journal had lost', () => {
+    const lost = 40;
+    /** As `levee audit repair --accept-loss` leaves it. */
+    function letGo(script: ClusterScript): ClusterScript {
+      while (script.journal.length < lost - 1) script.submit('Nothing', {});
+      const entity = { clusterId: 'c-1', change: lossAccepted, seq: lost, term: 1 };
+      script.state.evolve({ kind: 'cluster', entity });
+      script.journal.push([]);
+      return script;
+    }
+    const answer = (script: ClusterScript, generation: number, incarnation = 'run-2'): string => {
+      const units = [unit('n1/u00', { generation }), unit('n1/u01')];
+      return script.answer('RegisterNode', registration('n1', { incarnation, units }));
+    };
+
+    it('I10: a free unit in a lost generation comes back, and is given out above every lost one', () => {
+      const script = letGo(new ClusterScript().nodes(1, 2));
+      expect(answer(script, 7)).toBe('accepted');
+      expect(answer(script, 7)).toBe('accepted');
+      expect(script.state.unit('n1/u00')).toMatchObject({ state: 'free', generation: 7 });
+      script.namespace('shop', { chunks: 2, replicas: 1 });
+      for (const unitId of ['n1/u00', 'n1/u01']) expect(script.state.unit(unitId)?.generation).toBe(lost + 1);
+      expect(script.state.namespace('shop')?.number).toBe(lost + 1);
+    });
+
+    it('a replica whose unit was given away by a lost decision goes on in a new generation, empty', () => {
+      const script = new ClusterScript().nodes(2, 1);
+      const [chunk] = script.namespace('shop', { chunks: 1, replicas: 2 });
+      letGo(script);
+      const before = script.state.unit('n1/u00');
+      expect(before).toMatchObject({ state: 'allocated', generation: 1 });
+      const units = [unit('n1/u00', { generation: 3 })];
+      const payload = registration('n1', { incarnation: 'run-2', units });
+      expect(script.answer('RegisterNode', payload)).toBe('accepted');
+      expect(script.state.unit('n1/u00')).toMatchObject({
+        ...before,
+        generation: lost + 1,
+        seq: lost + 1,
+        change: 'UnitReplaced',
+      });
+      const after = script.state.chunk(chunk!.chunkId)!;
+      expect(after.replicas.find(({ nodeId }) => nodeId === 'n1')).toMatchObject({ generation: lost + 1 });
+      expect(script.state.route(chunk!.chunkId)?.replicas).toEqual(after.replicas);
+      expect(script.accept('RegisterNode', payload)).toEqual([]);
+    });
+
+    it('also when the node had been given up meanwhile', () => {
+      const script = new ClusterScript().nodes(3, 1);
+      const [chunk] = script.namespace('shop', { chunks: 1, replicas: 3 });
+      letGo(script);
+      const silence = { nodeId: 'n1', incarnation: 'run-1-n1', silentMs: 600_000, observers: ['m1'], reports: [] };
+      script.accept('SuspectNode', silence);
+      script.accept('LoseNode', silence);
+      expect(script.state.chunk(chunk!.chunkId)!.replicas.find(({ nodeId }) => nodeId === 'n1')?.role).toBe('dead');
+      const units = [unit('n1/u00', { generation: 3 })];
+      expect(script.answer('RegisterNode', registration('n1', { incarnation: 'run-2', units }))).toBe('accepted');
+      const replica = script.state.chunk(chunk!.chunkId)!.replicas.find(({ nodeId }) => nodeId === 'n1');
+      expect(replica).toMatchObject({ role: 'follower', generation: lost + 1 });
+    });
+
+    it('a unit that the state wants cleared is free: its disk cleared it for a lost decision', () => {
+      const script = new ClusterScript().nodes(1, 2);
+      const [chunk] = script.namespace('shop', { chunks: 1, replicas: 1 });
+      const { unitId } = chunk!.replicas[0]!;
+      script.accept('DeleteNamespace', { name: 'shop' });
+      expect(script.state.unit(unitId)?.state).toBe('reclaiming');
+      letGo(script);
+      const units = ['n1/u00', 'n1/u01'].map((id) => unit(id, { generation: id === unitId ? 2 : 0 }));
+      expect(script.answer('RegisterNode', registration('n1', { incarnation: 'run-2', units }))).toBe('accepted');
+      expect(script.state.unit(unitId)).toMatchObject({ state: 'free', generation: 2, chunkId: null });
+    });
+
+    it('a generation above all that was let go is refused as ever', () => {
+      const script = letGo(new ClusterScript().nodes(1, 2));
+      expect(answer(script, lost + 1)).toMatch(/^GENERATION_FROM_FUTURE: .*levee audit repair/);
+      expect(answer(script, lost)).toBe('accepted');
+    });
   });
 
   it.each([

@@ -5,7 +5,7 @@ import { compactedTopics, type ControlTopics } from './control-topics';
 import { EntityTable } from './entity-table';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
 import { JournalChain, type ChainPosition } from './journal-chain';
-import { JournalFold, putEvent } from './journal-fold';
+import { type Adopted, JournalFold, putEvent } from './journal-fold';
 import { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
 import { furthestAhead, isAhead, missingFrom, seenBy, shortSentence, witnessesIn, type Witness } from './witness';
@@ -73,6 +73,7 @@ export async function foldJournal(
   log: Log,
   topics: Pick<ControlTopics, 'journal'>,
   clock: Clock,
+  onAdopted: (adopted: Adopted) => void = () => undefined,
 ): Promise<Pick<Booted, 'fold' | 'foreign'> & { readonly journalRecords: number }> {
   const fold = new JournalFold();
   const foreign: ForeignRecord[] = [];
@@ -84,6 +85,7 @@ export async function foldJournal(
       for (const record of batch.records) {
         const folded = fold.apply(record);
         if (folded.kind === 'foreign') keepForeign(foreign, foreignRecord(record, folded.why));
+        if (folded.kind === 'adopted') onAdopted(folded.adopted);
       }
       fold.chain.passTo(batch.nextOffset);
       journalRecords += batch.records.length;

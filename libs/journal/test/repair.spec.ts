@@ -20,6 +20,8 @@ let log: EmbeddedLog;
 let view: ClusterView;
 /** Records of the journal after each step of `beforeEach`. */
 let after: { nodes: number; namespace: number; end: number };
+/** Records of the commands' topic once the nodes are registered. */
+let commandsOfNodes: number;
 
 const repairWorld = { clock: world.clock, newId: systemNewId, logger: silentLogger };
 
@@ -29,6 +31,7 @@ beforeEach(async () => {
   view = keep(await openView(log));
   for (const nodeId of ['n1', 'n2', 'n3']) await run(log, view, nodeRegistration(nodeId, 8));
   const nodes = (await recordsOf(log, topics.journal)).length;
+  commandsOfNodes = (await recordsOf(log, topics.commands)).length;
   for (const name of ['shop', 'stock']) {
     await run(log, view, { kind: 'CreateNamespace', payload: { name, partitions: 2, chunks: 2, replicas: 2 } });
     await view.until(() => (view.state.namespace(name)?.state === 'active' ? true : undefined), 10_000, name);
@@ -150,6 +153,68 @@ test('where no whole copy is left, only numbers are passed over, and that is sai
   expect(booted.state.namespace('stock')?.state).toBe('active');
   keep(await startMaster(cut, { instance: 'm2', claimAtOnce: true }));
   expect(await run(cut, booted, nodeRegistration('n5', 1))).toMatchObject({ rejectionCode: null });
+});
+
+/** The journal and its commands up to the nodes, and nothing else that says what came after. */
+async function rolledBack(): Promise<EmbeddedLog> {
+  const { metadata, routes, plans, heartbeats } = topics;
+  const none = { [metadata]: 0, [routes]: 0, [plans]: 0, [heartbeats]: 0 };
+  return cutCopy(log, { ...none, [topics.journal]: after.nodes, [topics.commands]: commandsOfNodes });
+}
+
+/** With the first unit in the generation that its disk has. */
+const returning = (nodeId: string, generation: number) => {
+  const registration = nodeRegistration(nodeId, 8);
+  const units = registration.payload.units.map((unit, i) => (i === 0 ? { ...unit, generation } : unit));
+  return { ...registration, payload: { ...registration.payload, units } };
+};
+
+test('I10: after a loss was accepted nodes come back with units of lost decisions, and no number is given twice', async () => {
+  const cut = keep(await rolledBack());
+  const { seq, term, clusterId } = view.journal.position;
+  const known = [{ seq, term, clusterId, who: 'the disk of node n1' }];
+  const examined = await examineJournal(cut, topics, { ...world, known });
+  expect(examined.plan).toMatchObject({ kind: 'accept-loss', decisions: seq - examined.plan.seq });
+  await repairJournal(cut, topics, { examined, world: repairWorld });
+  const booted = keep(await openView(cut));
+  expect(booted.state.identity).toMatchObject({ clusterId, change: 'LossAccepted', seq });
+  keep(await startMaster(cut, { instance: 'm2', claimAtOnce: true }));
+  for (const nodeId of ['n1', 'n2', 'n3'])
+    expect(await run(cut, booted, returning(nodeId, 1))).toMatchObject({ rejectionCode: null });
+  const knobs = { name: 'shop', partitions: 2, chunks: 2, replicas: 2 };
+  expect(await run(cut, booted, { kind: 'CreateNamespace', payload: knobs })).toMatchObject({ rejectionCode: null });
+  expect(booted.state.namespace('shop')?.number).toBe(seq + 1);
+  const taken = [...booted.state.units()].filter(({ state }) => state !== 'free');
+  expect([taken.length, new Set(taken.map(({ generation }) => generation))]).toEqual([4, new Set([seq + 1])]);
+});
+
+test('a disk that comes back after the repair with more than was let go is refused, until that is let go too', async () => {
+  const cut = keep(await rolledBack());
+  keep(await startMaster(cut, { instance: 'm2', claimAtOnce: true }));
+  const booted = keep(await openView(cut));
+  await run(cut, booted, returning('n1', 0));
+  const tooHigh = booted.seq + 25;
+  expect(await run(cut, booted, returning('n1', tooHigh))).toMatchObject({ rejectionCode: 'GENERATION_FROM_FUTURE' });
+  await close(opened.at(-2)!);
+  const plan = await look(cut);
+  expect(plan).toMatchObject({ kind: 'accept-loss', why: expect.stringMatching(/n1\/u00 is in generation \d+/) });
+  await repair(cut);
+  expect(await look(cut)).toMatchObject({ kind: 'nothing' });
+  keep(await startMaster(cut, { instance: 'm3', claimAtOnce: true }));
+  expect(await run(cut, booted, returning('n1', tooHigh))).toMatchObject({ rejectionCode: null });
+  expect(booted.state.unit('n1/u00')).toMatchObject({ state: 'free', generation: tooHigh });
+  await eventually('nothing is left to do', async () => (await look(cut)).kind === 'nothing');
+});
+
+test('I9: chunks are numbered above those that lost decisions may have numbered', async () => {
+  const metadata = await recordsOf(log, topics.metadata);
+  const half = metadata.findLastIndex(({ key }) => key?.toString() === 'node/n4') + 1;
+  const cut = keep(await cutCopy(log, { [topics.journal]: after.namespace, [topics.metadata]: half }));
+  expect(await look(cut)).toMatchObject({ kind: 'accept-loss' });
+  await repair(cut);
+  const booted = keep(await openView(cut));
+  const before = view.state.namespace('shop')!.nextChunk;
+  expect(booted.state.namespace('shop')!.nextChunk).toBeGreaterThan(before + 4_096);
 });
 
 test('of two histories none is chosen', async () => {

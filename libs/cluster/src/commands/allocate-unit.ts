@@ -1,11 +1,12 @@
 import type { ChunkReplica } from '@levee/events';
+import { numberAfter } from '../numbers-lost';
 import { planEmptying, planHolding } from '../plans/plan-shape';
 import { reject } from '../rejection';
 import { stamp, type Decider } from './decider';
 
 /**
  * `{unitId, generation, chunkId}`: takes the free unit, whose generation the submitter saw, for one more replica of
- * the chunk: a learner in generation + 1, not readable yet.
+ * the chunk: a learner in the next generation, not readable yet.
  */
 export const allocateUnit: Decider = (state, fields, context) => {
   const unitId = fields.text('unitId');
@@ -17,7 +18,8 @@ export const allocateUnit: Decider = (state, fields, context) => {
   if (unit === undefined) return reject('UNIT_UNKNOWN', `there is no unit ${unitId}`);
   const chunk = state.chunk(chunkId);
   if (chunk === undefined) return reject('CHUNK_UNKNOWN', `there is no chunk ${chunkId}`);
-  if (unit.generation === generation + 1 && unit.chunkId === chunkId && unit.state === 'allocated') return [];
+  const next = numberAfter(state, generation);
+  if (unit.generation === next && unit.chunkId === chunkId && unit.state === 'allocated') return [];
   if (unit.generation !== generation)
     return reject(
       'STALE_GENERATION',
@@ -52,11 +54,11 @@ export const allocateUnit: Decider = (state, fields, context) => {
   if (rival !== undefined)
     return reject('DOMAIN_TAKEN', `${chunkId} has its ${rival.role} ${rival.unitId} in domain ${node.domain} already`);
   const { nodeId, storeId } = unit;
-  const replica: ChunkReplica = { nodeId, storeId, unitId, generation: generation + 1, role: 'learner' };
+  const replica: ChunkReplica = { nodeId, storeId, unitId, generation: next, role: 'learner' };
   return [
     {
       kind: 'unit',
-      entity: { ...unit, state: 'allocated', generation: generation + 1, chunkId, ...stamp(context, 'UnitAllocated') },
+      entity: { ...unit, state: 'allocated', generation: next, chunkId, ...stamp(context, 'UnitAllocated') },
     },
     {
       kind: 'chunk',

@@ -5,6 +5,7 @@ import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import { placeChunks, type PlacedReplica } from '../placement/place-chunks';
 import { sitesOf } from '../placement/sites';
+import { numberAfter } from '../numbers-lost';
 import { reject } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
@@ -42,7 +43,7 @@ export const createNamespace: Decider = (state, payload, context) => {
     requestsPerSecondPerChunk: (knobs.expectedRequestsPerSecond ?? 0) / knobs.chunks,
   });
   if ('code' in placement) return placement;
-  const number = (existing?.number ?? 0) + 1;
+  const number = numberAfter(state, existing?.number ?? 0);
   return created(state, { name, number, knobs, placement: placement.chunks }, context);
 };
 
@@ -75,7 +76,7 @@ function created(
     const chunkId = chunkIdOf({ namespace: name, creation: number, chunk: index + 1 });
     const replicas = defined(placement[index], 'placement of a chunk').map(({ unitId }, rank): ChunkReplica => {
       const unit = defined(state.unit(unitId), 'unit chosen by placement');
-      const generation = unit.generation + 1;
+      const generation = numberAfter(state, unit.generation);
       events.push({
         kind: 'unit',
         entity: { ...unit, state: 'allocated', generation, chunkId, ...stamp(context, 'UnitAllocated') },

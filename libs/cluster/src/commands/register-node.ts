@@ -3,6 +3,7 @@ import { assert } from '@levee/kernel';
 import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import type { PayloadFields } from '../payload';
+import { numberAfter, numbersLostUpTo } from '../numbers-lost';
 import { planCancelled } from '../plans/give-up-plan';
 import { planChanged } from '../plans/plan-events';
 import { isReadable } from '../plans/plan-shape';
@@ -46,7 +47,8 @@ interface Registration {
  * [{unitId, capacityBytes, engine, generation}]}`. The same storeId with another incarnation is a restart; another storeId under a known nodeId
  * is a new disk, welcome only once no replica lives on the old one, or when `replaces` names the old one: the node says
  * so after it has heard nothing of it for a while. Then each replica moves to the same unit of the new disk, in the next
- * generation: empty, and not readable before the log has filled it. Units may grow; they shrink, change engine or go only
+ * generation: empty, and not readable before the log has filled it. The same happens to a unit that a decision gave out
+ * which the journal lost and a person let go: what the disk holds of it stays there, and is nobody's. Units may grow; they shrink, change engine or go only
  * while free. Only the node itself may say all that.
  */
 export const registerNode: Decider = (state, fields, context) => {
@@ -57,11 +59,15 @@ export const registerNode: Decider = (state, fields, context) => {
   if (foreign !== undefined) return foreign;
   const storeProblem = checkStore(state, registration);
   if (storeProblem !== undefined) return storeProblem;
-  const units = decideUnits(state, registration, context);
+  const revived = revivedBy(state, registration, context);
+  // A replica that comes back with its node counts, also where its unit turns out to hold another generation.
+  const returned = draft(state);
+  for (const event of revived) returned.evolve(event);
+  const units = decideUnits(returned, registration, context);
   if ('code' in units) return units;
   return [
     ...nodeEvents(state.node(nodeId), registration, context),
-    ...revivedBy(state, registration, context),
+    ...revived,
     ...units,
     ...formatLeft(state, registration, context),
   ];
@@ -219,18 +225,20 @@ function decideUnit(
     return { kind: 'unit', entity: { ...entity, ...stamp(context, 'UnitRegistered') } };
   }
   if (known.nodeId !== nodeId) return reject('UNIT_TAKEN', `unit ${unitId} belongs to node ${known.nodeId}`);
-  if (known.storeId !== storeId) {
+  const isLost = spec.generation > known.generation;
+  if (known.storeId === storeId && isLost && spec.generation > numbersLostUpTo(state))
+    return reject(
+      'GENERATION_FROM_FUTURE',
+      `unit ${unitId} reports generation ${spec.generation}, this cluster assigned ${known.generation} at most: ` +
+        `the disk is of another cluster, or the journal was cut; see what can be done: levee audit repair`,
+    );
+  // A unit that a lost decision gave to somebody else has lost what the state says of it, as on another disk.
+  if (known.storeId !== storeId || isLost) {
     if (holdsReplica(state, known)) return moveToNewDisk(state, known, { ...spec, storeId }, context);
     const generation = Math.max(known.generation, spec.generation);
     const entity = { ...known, storeId, capacityBytes, engine, generation, state: 'free', chunkId: null } as const;
     return { kind: 'unit', entity: { ...entity, ...stamp(context, 'UnitReplaced') } };
   }
-  if (spec.generation > known.generation)
-    return reject(
-      'GENERATION_FROM_FUTURE',
-      `unit ${unitId} reports generation ${spec.generation}, this cluster assigned ${known.generation} at most: ` +
-        `the disk is of another cluster, or the journal was cut`,
-    );
   if (known.capacityBytes === capacityBytes && known.engine === engine) return undefined;
   if (known.state !== 'free' && (capacityBytes < known.capacityBytes || engine !== known.engine))
     return reject(
@@ -265,7 +273,7 @@ function moveToNewDisk(
       { unit: known, spec: { storeId, capacityBytes, engine, generation } },
       context,
     );
-  const next = Math.max(known.generation, generation) + 1;
+  const next = numberAfter(state, Math.max(known.generation, generation));
   const lives = (of: ChunkReplica): boolean => of.unitId === unitId && of.role !== 'dead';
   const emptied = chunk.replicas.map((of) => (lives(of) ? { ...of, role: 'dead' as const } : of));
   const replaced = chunk.replicas.map((of) => (lives(of) ? { ...of, storeId, generation: next } : of));

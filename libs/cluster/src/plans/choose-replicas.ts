@@ -1,6 +1,7 @@
 import type { ChunkState, PlanReplica, PlanState, PlanTarget, UnitState } from '@levee/events';
 import { UnitChoice, type UnitWish } from '../placement/choose-units';
 import { reject, type Rejection } from '../rejection';
+import { numberAfter } from '../numbers-lost';
 import type { ClusterState } from '../state';
 import { planLimits } from './plan-limits';
 import { isReadable, isReshape, isUp, livingReplicas, nodesClosed, sourceChunks } from './plan-shape';
@@ -35,7 +36,7 @@ function chooseOne(state: ClusterState, plan: PlanState, choice: UnitChoice): Pl
   });
   if ('code' in unit) return unit;
   const role = leaves?.role === 'primary' ? 'primary' : 'follower';
-  return [{ ...target, replicas: [planReplica(unit, role)] }];
+  return [{ ...target, replicas: [planReplica(state, unit, role)] }];
 }
 
 /**
@@ -137,7 +138,10 @@ class PrimaryCounts {
     const first = units.reduce((best, unit) => (this.of(unit.nodeId) < this.of(best.nodeId) ? unit : best));
     this.add(first.nodeId, 1);
     const others = units.filter((unit) => unit !== first);
-    return [planReplica(first, 'primary'), ...others.map((unit) => planReplica(unit, 'follower'))];
+    return [
+      planReplica(this.state, first, 'primary'),
+      ...others.map((unit) => planReplica(this.state, unit, 'follower')),
+    ];
   }
 
   private add(nodeId: string, change: number): void {
@@ -157,9 +161,18 @@ export function primariesOn(state: ClusterState, nodeId: string): number {
   return count;
 }
 
-function planReplica({ nodeId, storeId, unitId, generation }: UnitState, role: PlanReplica['role']): PlanReplica {
+function planReplica(state: ClusterState, unit: UnitState, role: PlanReplica['role']): PlanReplica {
+  const { nodeId, storeId, unitId } = unit;
   const nothingYet = { incarnation: '', recordsCopied: 0, bytesCopied: 0, evidence: '' };
-  return { nodeId, storeId, unitId, generation: generation + 1, role, step: 'copy', ...nothingYet };
+  return {
+    nodeId,
+    storeId,
+    unitId,
+    generation: numberAfter(state, unit.generation),
+    role,
+    step: 'copy',
+    ...nothingYet,
+  };
 }
 
 function domainsOf(state: ClusterState, replicas: readonly { nodeId: string }[]): ReadonlySet<string> {

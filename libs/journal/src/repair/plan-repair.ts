@@ -8,6 +8,7 @@ import { EntityTable } from '../entity-table';
 import { heardWitnesses } from '../heartbeat-known';
 import type { JournalFold } from '../journal-fold';
 import { differences, type ProjectedTopic, staleEntities } from '../projection-records';
+import { RefusedUnits, type UnknownGeneration } from './refused-units';
 import { isAhead, missingFrom, ofCluster, seenBy, type OutsideWitness, type Witness } from '../witness';
 
 /** What `levee audit repair` found, and what it would do. */
@@ -67,7 +68,9 @@ export async function examineJournal(
       `${topics.journal} begins at offset ${startOffset}, not at 0: its first decisions are gone, so nothing can be proven by ` +
         'it. Restore it from a backup; until then processes go on from the checkpoints behind that offset',
     );
-  const { fold } = await foldJournal(log, topics, clock);
+  const refused = new RefusedUnits();
+  const { fold } = await foldJournal(log, topics, clock, (adopted) => refused.add(adopted));
+  const unknown = refused.in(fold.state);
   const projections = await readProjections(log, topics, clock);
   const { seq, term } = fold.position;
   const clusterId = fold.position.clusterId ?? clusterIn(projections) ?? outside[0]?.clusterId;
@@ -77,7 +80,9 @@ export async function examineJournal(
     ...ofCluster(outside, clusterId),
   ];
   const witnesses = all.filter((witness) => isAhead(witness, fold.position));
-  const seqMax = Math.max(seq, ...witnesses.map((witness) => witness.seq));
+  // Accepting the loss of a generation takes a decision, numbered above it.
+  const seqOfUnits = unknown.map(({ generation }) => Math.max(seq + 1, generation));
+  const seqMax = Math.max(seq, ...witnesses.map((witness) => witness.seq), ...seqOfUnits);
   const termMax = Math.max(term, ...witnesses.map((witness) => witness.term));
   const checkpoint = newestOf(projections);
   const position = checkpoint && positionOf(checkpoint, clusterId);
@@ -90,6 +95,8 @@ export async function examineJournal(
   const commandsOffset = Math.max(fold.position.commandsOffset, checkpoint?.commandsOffset ?? -1);
   const found = { fold, projections, clusterId, commandsOffset, seqMax, termMax, target: undefined };
   if (witnesses.length === 0 && missing === undefined) {
+    const [unit] = unknown;
+    if (unit !== undefined) return { ...found, plan: { ...base, kind: 'accept-loss', why: whyUnit(unit) } };
     const bad = projections.find(({ damaged }) => damaged !== undefined)?.damaged;
     if (rewritten === 0 && bad === undefined && checkpoint !== undefined)
       return {
@@ -105,7 +112,9 @@ export async function examineJournal(
   const target = targetOf(fold, projections, checkpoint);
   if (typeof target === 'string') {
     const why = `the journal has lost its end (${lost}), and no whole copy of it is known: ${target}`;
-    return { ...found, plan: { ...base, kind: 'accept-loss', why } };
+    // That it is let go takes a decision too.
+    const last = Math.max(seqMax, seq + 1);
+    return { ...found, seqMax: last, plan: { ...base, decisions: last - seq, kind: 'accept-loss', why } };
   }
   const entities = differences(fold.table, new Map(target.table.entries())).size;
   const known = checkpoint?.seq ?? 0;
@@ -115,6 +124,13 @@ export async function examineJournal(
   }
   const why = `the journal has lost its end (${lost}); the compacted topics give everything back, as their digest shows`;
   return { ...found, target, plan: { ...base, entities, kind: 'restore', why } };
+}
+
+function whyUnit({ nodeId, unitId, generation }: UnknownGeneration): string {
+  return (
+    `node ${nodeId} is refused since its unit ${unitId} is in generation ${generation}, which no decision gave out that the ` +
+    'journal holds: one that it lost did. What is in that unit stays on its disk, and is nobody’s'
+  );
 }
 
 /** What the compacted topics say, when they are whole and go on from where the journal ends; else why not. */

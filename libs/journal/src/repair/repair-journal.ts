@@ -1,7 +1,7 @@
-import { draft, entityKey } from '@levee/cluster';
+import { type ClusterEvent, draft, entityKey } from '@levee/cluster';
 import { encode } from '@levee/codec';
 import type { Claim, Decision } from '@levee/events';
-import { assert, asPartition, Failure, type Clock, type Logger, type NewId } from '@levee/kernel';
+import { asPartition, Failure, type Clock, type Logger, type NewId } from '@levee/kernel';
 import type { FencedWriter, Log, LogRecord } from '@levee/log';
 import { foldJournal, readProjections } from '../boot';
 import { fillCommands } from '../commands-end';
@@ -16,7 +16,8 @@ import { partsOf } from '../projections';
 import { masterWriterId } from '../take-over';
 import { witnessLimits } from '../witness';
 import type { Examined } from './plan-repair';
-import { restoreEvents } from './restore-events';
+import { lossEvents } from './loss-events';
+import { restoreEvents, type Stamp } from './restore-events';
 
 export interface RepairWorld {
   readonly clock: Clock;
@@ -44,11 +45,17 @@ export async function repairJournal(
     throw new Failure('NOTHING_KNOWN', 'neither the journal nor the compacted topics nor a disk name a cluster');
   if (plan.claims > witnessLimits.termsAheadMax)
     throw new Failure('LIMIT', `${plan.claims} terms are missing, the limit is ${witnessLimits.termsAheadMax}`);
+  if (plan.decisions > witnessLimits.decisionsRepairedMax)
+    throw new Failure(
+      'LIMIT',
+      `${plan.decisions} decisions are missing, the limit is ${witnessLimits.decisionsRepairedMax}: restore the journal from a ` +
+        'backup, or find out who speaks of decisions that nobody took',
+    );
   const writer = await log.fencedWriter(masterWriterId(topics));
   try {
     const claims = claimsOf(examined, { writer, clusterId, world });
     const records = claims.map((claim) => ({ key: null, value: encode('Claim', claim), headers: [claimLink(claim)] }));
-    const { decisions, digest } = decisionsOf(examined, world);
+    const { decisions, digest } = decisionsOf(examined, clusterId, world);
     await appendAll(writer, topics.journal, [...records, ...decisions]);
     const after = await foldJournal(log, topics, world.clock);
     const { seq, term } = after.fold.position;
@@ -80,8 +87,12 @@ function claimsOf(
 }
 
 /** Those without events only take their number; the last one brings the state back, and the last command decided. */
-function decisionsOf(examined: Examined, world: RepairWorld): { decisions: LogRecord[]; digest: string } {
-  const { fold, seqMax, termMax, target, commandsOffset, plan } = examined;
+function decisionsOf(
+  examined: Examined,
+  clusterId: string,
+  world: RepairWorld,
+): { decisions: LogRecord[]; digest: string } {
+  const { fold, seqMax, termMax, commandsOffset, plan } = examined;
   const term = termMax + 1;
   const table = fold.table.draft();
   const nowMs = world.clock.nowMs();
@@ -89,7 +100,7 @@ function decisionsOf(examined: Examined, world: RepairWorld): { decisions: LogRe
   let { previousSha256 } = fold.position;
   for (let seq = fold.position.seq + 1; seq <= seqMax; seq++) {
     const isLast = seq === seqMax;
-    const events = isLast && target !== undefined ? encodedRestore(examined, { seq, term }) : [];
+    const events = isLast ? encodedLast(examined, clusterId, { seq, term }) : [];
     for (const bytes of events) putEvent(table, decodeEvent(bytes), bytes);
     const command = {
       ...{ id: world.newId(), kind: 'RepairJournal', principal, submittedAtMs: nowMs },
@@ -107,16 +118,24 @@ function decisionsOf(examined: Examined, world: RepairWorld): { decisions: LogRe
   return { decisions, digest: table.digest };
 }
 
-/** The bytes that the compacted topics hold, and removals; replayed on a draft before anything is written. */
-function encodedRestore({ fold, target }: Examined, stamp: { readonly seq: number; readonly term: number }): Buffer[] {
-  assert(target !== undefined, 'there is a state to restore');
+/**
+ * What the last decision says: the bytes that the compacted topics hold, and removals; and, where something is let go,
+ * that it is. Replayed on a draft before anything is written.
+ */
+function encodedLast({ fold, target, plan }: Examined, clusterId: string, stamp: Stamp): Buffer[] {
   const trial = draft(fold.state);
-  const encoded = restoreEvents(fold.state, target.state, stamp).map((event) => {
-    const isEntity = event.kind !== 'removed' && event.entity.change !== 'Repaired';
-    const bytes = (isEntity ? target.table.get(entityKey(event)) : undefined) ?? encodeEvent(event);
+  const encoded: Buffer[] = [];
+  const add = (event: ClusterEvent, kept?: Buffer): void => {
+    const bytes = kept ?? encodeEvent(event);
     trial.evolve(decodeEvent(bytes));
-    return bytes;
-  });
+    encoded.push(bytes);
+  };
+  for (const event of target === undefined ? [] : restoreEvents(fold.state, target.state, stamp)) {
+    const isEntity = event.kind !== 'removed' && event.entity.change !== 'Repaired';
+    add(event, isEntity ? target?.table.get(entityKey(event)) : undefined);
+  }
+  const lost = plan.decisions;
+  if (plan.kind === 'accept-loss') for (const event of lossEvents(trial, { clusterId, lost, stamp })) add(event);
   const size = encoded.reduce((sum, { length }) => sum + length, 0);
   if (size > decisionLimits.decisionBytesMax)
     throw new Failure(

@@ -2,7 +2,7 @@ import { ClusterState, entityKey, type ClusterEvent } from '@levee/cluster';
 import type { EntityRemoved } from '@levee/events';
 import { assert } from '@levee/kernel';
 
-type Stamp = Pick<EntityRemoved, 'seq' | 'term'>;
+export type Stamp = Pick<EntityRemoved, 'seq' | 'term'>;
 
 /**
  * Events of one decision that lead from one whole state to another, whatever lies between. Rules hold at every event,
