@@ -1,8 +1,9 @@
 import { type CrashPoint, crashPointsOf, isLoss, pointsIn, written } from './simulation/crash-points';
-import { crashRun } from './simulation/crash-run';
+import { crashRun, type RunReport } from './simulation/crash-run';
 import { doublePointsOf } from './simulation/double-points';
 import type { Scenario } from './simulation/scenario';
 import { scenarios } from './simulation/scenarios';
+import type { Effect } from './simulation/trace';
 import { tell } from './support/counts';
 import { shuffled } from './support/crash-points';
 import { dice, full, seed } from './support/seed';
@@ -19,35 +20,39 @@ const pointsMin = 300;
 const wanted = process.env['LEVEE_TEST_POINT'];
 
 /** The whole story of what befell one run, when that went wrong. */
-async function problemOf(scenario: Scenario, points: readonly CrashPoint[]): Promise<string | undefined> {
-  const report = await crashRun(scenario, { seed, points });
+function problemOf(report: RunReport, points: readonly CrashPoint[]): string | undefined {
   if (report.faults.length === 0) return undefined;
   const repeat = `LEVEE_TEST_SEED=${seed} LEVEE_TEST_POINT='${written(points)}' npx jest test/crash-matrix`;
   const last = report.said.split('\n').slice(wanted === undefined ? -40 : -2_000);
   return [...points.map(({ says }) => says), repeat, ...report.faults, ...last].join('\n');
 }
 
-type Points = AsyncIterable<readonly CrashPoint[]> | Iterable<readonly CrashPoint[]>;
-
-interface Trial {
-  readonly count: number;
+/** What was tried of one kind of points. */
+class Trial {
+  count = 0;
   /** The stories of those that went wrong. */
-  readonly problems: readonly string[];
-  readonly seconds: number;
-}
+  readonly problems: string[] = [];
+  seconds = 0;
 
-/** Tries what is drawn: all of it with full counts, else for so long. */
-async function tried(scenario: Scenario, drawn: Points, forMs: number): Promise<Trial> {
-  const begunMs = performance.now();
-  const problems: string[] = [];
-  let count = 0;
-  for await (const points of drawn) {
-    if (!full && count >= drawing.leastPoints && performance.now() - begunMs > forMs) break;
-    count++;
-    const problem = await problemOf(scenario, points);
-    if (problem !== undefined) problems.push(problem);
+  constructor(
+    private readonly scenario: Scenario,
+    private readonly forMs: number,
+  ) {}
+
+  /** All of it is tried with full counts, else as much as there is time for. */
+  get goesOn(): boolean {
+    return full || this.count < drawing.leastPoints || this.seconds * 1_000 <= this.forMs;
   }
-  return { count, problems, seconds: (performance.now() - begunMs) / 1_000 };
+
+  async run(points: readonly CrashPoint[], keepEffects = false): Promise<readonly Effect[]> {
+    const begunMs = performance.now();
+    const report = await crashRun(this.scenario, { seed, points, keepEffects });
+    const problem = problemOf(report, points);
+    if (problem !== undefined) this.problems.push(problem);
+    this.count++;
+    this.seconds += (performance.now() - begunMs) / 1_000;
+    return report.effects;
+  }
 }
 
 /** Every other first one is a node that is given up, and returns while something else befalls. */
@@ -57,11 +62,25 @@ function lossesBetween(points: readonly CrashPoint[]): CrashPoint[] {
   return points.flatMap((_, i) => [...losses.slice(i, i + 1), ...others.slice(i, i + 1)]);
 }
 
-async function* doubles(scenario: Scenario, firsts: readonly CrashPoint[]): AsyncGenerator<readonly CrashPoint[]> {
-  for (const first of firsts.slice(0, firstsOfDoubles)) {
-    const { effects } = await crashRun(scenario, { seed, points: [first], keepEffects: true });
-    yield* doublePointsOf(first, effects, seed);
+/** A run that tells where second points may strike is a run of its first point alone, and judged as one. */
+async function tryAll(scenario: Scenario, matrix: readonly CrashPoint[]): Promise<{ single: Trial; double: Trial }> {
+  const forMs = (share: number): number => drawing.forMs * share;
+  const single = new Trial(scenario, forMs(1 - drawing.shareOfDoubles));
+  const double = new Trial(scenario, forMs(drawing.shareOfDoubles));
+  const firsts = lossesBetween(shuffled(matrix, dice(seed + 1))).slice(0, firstsOfDoubles);
+  const done = new Set<CrashPoint>();
+  for (const first of firsts) {
+    if (!double.goesOn) break;
+    done.add(first);
+    const effects = await single.run([first], true);
+    for (const points of doublePointsOf(first, effects, seed)) if (double.goesOn) await double.run(points);
   }
+  // In an order that the seed decides: another run begins with other points.
+  for (const point of shuffled(matrix, dice(seed))) {
+    if (!single.goesOn) break;
+    if (!done.has(point)) await single.run([point]);
+  }
+  return { single, double };
 }
 
 describe('whatever befalls a process at whatever step, the cluster ends whole (I1 to I18)', () => {
@@ -73,19 +92,15 @@ describe('whatever befalls a process at whatever step, the cluster ends whole (I
       async () => {
         if (wanted !== undefined) {
           if (!wanted.startsWith(`${scenario.name}:`)) return;
-          expect(await problemOf(scenario, pointsIn(wanted))).toBeUndefined();
+          const points = pointsIn(wanted);
+          expect(problemOf(await crashRun(scenario, { seed, points }), points)).toBeUndefined();
           return;
         }
         const quiet = await crashRun(scenario, { seed, keepEffects: true });
         expect(quiet.faults).toEqual([]);
         const matrix = crashPointsOf(scenario.name, quiet.effects, seed);
         points.set(scenario.name, matrix.length);
-        const { forMs, shareOfDoubles } = drawing;
-        // In an order that the seed decides: another run begins with other points.
-        const singles = shuffled(matrix, dice(seed)).map((point) => [point]);
-        const single = await tried(scenario, singles, forMs * (1 - shareOfDoubles));
-        const firsts = lossesBetween(shuffled(matrix, dice(seed + 1)));
-        const double = await tried(scenario, doubles(scenario, firsts), forMs * shareOfDoubles);
+        const { single, double } = await tryAll(scenario, matrix);
         for (const [name, { count, problems, seconds }] of Object.entries({ single, double }))
           tell({
             scenario: `crash matrix: ${scenario.name}, ${name} points`,

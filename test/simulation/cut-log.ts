@@ -87,6 +87,11 @@ export class CutLog {
       const cut = this.cutOf(topic, partition);
       if (cut !== begun && nextOffset > cut.at) throw truncated(topic, partition, nextOffset, cut.at);
       const { at, count } = cut;
+      if (at === Infinity) {
+        ({ nextOffset, leaderEpoch } = batch);
+        yield batch;
+        continue;
+      }
       const records = batch.records.flatMap((record) => {
         if (record.offset >= at && record.offset < at + count) return [];
         return [{ ...record, offset: this.told(topic, partition, record.offset) }];
