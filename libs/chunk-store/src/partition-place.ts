@@ -1,7 +1,10 @@
 import { asOffset } from '@levee/kernel';
-import type { PartitionLog } from './partition-log';
+import type { BatchWriter, PartitionLog } from './partition-log';
 import type { Mark } from './position-record';
 import type { ReplicaPosition } from './replica-types';
+
+/** What a position and its journal key take, roughly. */
+export const bytesOfPosition = 128;
 
 /** A partition of an open replica. */
 export class PartitionPlace {
@@ -21,6 +24,15 @@ export class PartitionPlace {
     this.stagedNext = nextOffset;
     this.stagedEpoch = leaderEpoch;
     this.lastPersistMs = completeAtMs;
+  }
+
+  /** Adds what was handed in and is not written yet: where it stands, and when it was last complete. */
+  stage(writer: BatchWriter): void {
+    const { current, log, stagedNext: nextOffset, stagedEpoch: leaderEpoch } = this;
+    const completeAtMs = Math.max(current.completeAtMs, log.stagedPosition.completeAtMs);
+    if (nextOffset > log.stagedPosition.nextOffset)
+      log.stage(writer, { nextOffset, leaderEpoch, completeAtMs }, bytesOfPosition);
+    else log.stageCompleteAt(writer, completeAtMs);
   }
 
   get position(): ReplicaPosition {

@@ -4,7 +4,7 @@ import { ChunkStoreFailure } from './chunk-store-failure';
 import { copyProblem } from './copy/copy-record';
 import { copiesAtOnce, type ReplicaDatabase } from './engine';
 import { type BatchWriter, PartitionLog } from './partition-log';
-import { PartitionPlace } from './partition-place';
+import { bytesOfPosition, PartitionPlace } from './partition-place';
 import { freshPosition, type Mark } from './position-record';
 import type { PreparedBatch } from './prepared-batch';
 import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from './replica-identity';
@@ -198,7 +198,7 @@ export class Replica {
         afterWrite?.();
       });
     }
-    place.log.stage(writer, next, bytes + 128);
+    place.log.stage(writer, next, bytes + bytesOfPosition);
     this.counts.writes++;
     this.space.applied(bytes);
     return this.enqueue(async () => {
@@ -270,12 +270,11 @@ export class Replica {
     });
   }
 
-  /** Writes every completeness time that is known: for a snapshot that others go on from. */
-  writeCompleteness(): Promise<void> {
+  /** Writes positions that moved without records, and completeness times: for a snapshot that others go on from. */
+  writePositions(): Promise<void> {
     this.throwIfUnusable();
     const writer = this.db.batch();
-    for (const { log, current } of this.places.values())
-      log.stageCompleteAt(writer, Math.max(current.completeAtMs, log.stagedPosition.completeAtMs));
+    for (const place of this.places.values()) place.stage(writer);
     return this.enqueue(() => writer.write());
   }
 
@@ -291,8 +290,7 @@ export class Replica {
     await this.queue.catch(() => undefined);
     if (this.failure === undefined) {
       const writer = this.db.batch();
-      for (const { log, current } of this.places.values())
-        if (current.nextOffset > log.stagedPosition.nextOffset) log.stage(writer, current, 128);
+      for (const place of this.places.values()) place.stage(writer);
       await writer.write();
     }
     await this.db.close();

@@ -18,7 +18,7 @@ import {
 } from '@levee/chunk-store';
 import { asPartition, silentLogger } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
-import { identity, nowMs, PartitionScript, put } from './fixtures';
+import { apply, identity, nowMs, PartitionScript, put } from './fixtures';
 
 const execArgv = ['--require', join(__dirname, '..', '..', '..', 'test', 'support', 'ts-thread.cjs')];
 const p0 = asPartition(0);
@@ -120,6 +120,15 @@ describe.each([
     expect(found).toContain('key-1003=value 1503');
     expect(found).toContain('key-1004=value 1504');
     expect(found).toEqual([...found].sort());
+  });
+
+  it('a copy stands where the replica does, also behind records that it holds nothing of', async () => {
+    const before = replica.nextOffset(0);
+    script.append({ key: null, value: Buffer.from('a fence') }, { key: null, value: Buffer.from('another') });
+    await apply(replica, script.batch(before, before + 2, 7));
+    const copy = await s.reader.copy(replica, whole);
+    expect(copy.positions).toMatchObject([{ partition: 0, nextOffset: before + 2, leaderEpoch: 7 }]);
+    await copy.close();
   });
 
   it('a copy goes on behind a key, and has the slots that were asked for', async () => {

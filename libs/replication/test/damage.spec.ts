@@ -190,7 +190,7 @@ describe('damage in the files of a replica (I19)', () => {
     const { host } = cluster.nodes.get('n1')!.serving()!;
     const [hosted] = [...host.all];
     disk.bent = 'batch';
-    await expect(hosted!.replica.writeCompleteness()).rejects.toThrow();
+    await expect(hosted!.replica.writePositions()).rejects.toThrow();
     await healed();
   });
 

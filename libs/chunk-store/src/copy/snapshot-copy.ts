@@ -36,7 +36,7 @@ export class SnapshotCopy implements CopySource {
     this.breather = new Breather(pace);
   }
 
-  /** Of what the replica holds now. Its completeness times were written just before, or the copy looks older. */
+  /** Of what the replica holds now. Its positions were written just before, or the copy looks older. */
   static async open(view: ReplicaView, range: CopyRange, pace: Pace): Promise<SnapshotCopy> {
     const snapshot = ReplicaSnapshot.take(view);
     try {

@@ -47,7 +47,7 @@ export class LoopReader implements SnapshotReader {
   constructor(private readonly paces: ReaderPaces) {}
 
   async copy(replica: Replica, range: CopyRange): Promise<CopySource> {
-    await replica.writeCompleteness();
+    await replica.writePositions();
     return SnapshotCopy.open(replica, range, this.paces.copy);
   }
 

@@ -35,7 +35,7 @@ export class ThreadReader implements SnapshotReader {
   async copy(replica: Replica, range: CopyRange): Promise<CopySource> {
     const location = locationOf(replica.db);
     if (location === undefined) return this.loop.copy(replica, range);
-    await replica.writeCompleteness();
+    await replica.writePositions();
     const opened = await this.open(replica, location, { kind: 'copy', range });
     return opened === undefined ? this.loop.copy(replica, range) : new ThreadCopy(this.thread, opened, this.paces);
   }
