@@ -1,6 +1,6 @@
 import type { ClusterState } from '@levee/cluster';
 import type { ChunkReplica, ChunkState, NamespaceState } from '@levee/events';
-import { type MoveOrder, moveOrdersOf } from './copy/move-order';
+import { type MoveOrder, moveOrdersOf, type SourceReplica, sourcesOf } from './copy/move-order';
 
 /** A replica that a decision in force gave to this very disk: nothing else is opened, applied or served (I10). */
 export interface Assignment {
@@ -14,6 +14,8 @@ export interface Assignment {
   readonly role: ChunkReplica['role'];
   /** What a running plan asks of it; `undefined` = nothing, or not any more. */
   readonly move?: MoveOrder;
+  /** The chunk's other replicas, in the order to ask them; hardly ever asked for. */
+  readonly peers?: () => readonly SourceReplica[];
 }
 
 /** A unit generation that the node must clear and report. */
@@ -39,7 +41,8 @@ export function assignmentsOf(state: ClusterState, nodeId: string, storeId: stri
     const key = `${unitId}@${generation}`;
     const move = orders.get(key);
     const { role } = replica;
-    const place = { key, chunk, namespace, unitId, generation, capacityBytes, role };
+    const peers = (): readonly SourceReplica[] => sourcesOf(state, chunk.replicas, replica);
+    const place = { key, chunk, namespace, unitId, generation, capacityBytes, role, peers };
     found.push(move === undefined ? place : { ...place, move });
   }
   return found;

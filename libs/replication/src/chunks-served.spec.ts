@@ -2,7 +2,14 @@ import { chunkProblem } from './chunks-served';
 import type { HostedReplica } from './hosted-replica';
 
 const hosted = (chunkId: string, readable: boolean, state = 'following', role = 'follower'): HostedReplica =>
-  ({ chunkId, readable, state, reason: `${chunkId} is ${state}`, assignment: { role } }) as unknown as HostedReplica;
+  ({
+    chunkId,
+    readable,
+    state,
+    reason: `${chunkId} is ${state}`,
+    holes: { hopeless: false },
+    assignment: { role },
+  }) as unknown as HostedReplica;
 
 describe('chunks that nobody can read', () => {
   it.each<[string, HostedReplica[], object | undefined]>([

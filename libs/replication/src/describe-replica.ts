@@ -1,3 +1,4 @@
+import { defined } from '@levee/kernel';
 import type { HostedReplica } from './hosted-replica';
 
 /** A replica as LV.STAT shows it. */
@@ -14,6 +15,8 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
     state: stateOf(hosted),
     readable: hosted.readable,
     problem: hosted.cuts.problem ?? (hosted.readable ? (hosted.problem ?? null) : hosted.reason),
+    hole: hosted.holes.report ?? null,
+    copy: hosted.state === 'loading' ? hosted.copy.progress : null,
     liveKeys: hosted.swept.liveKeys,
     liveBytes: hosted.swept.liveBytes,
     storedBytes: hosted.storedBytes,
@@ -24,15 +27,25 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
         partition,
         nextOffset: hosted.nextOffset(partition),
         ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
-        problem: hosted.troubleOf(partition) ?? null,
+        problem: hosted.places.at(partition)?.trouble ?? null,
         cut: hosted.cuts.at(partition) ?? null,
       };
     }),
   };
 }
 
+/** Why it is not readable, in words. */
+export function reasonOf({ chunkId, cuts, holes, readable, state, places, current, problem }: HostedReplica): string {
+  if (cuts.any) return defined(cuts.problem, 'a cut');
+  if (readable) return 'readable';
+  const first = state === 'stuck' ? problem : holes.problem;
+  const trouble = first ?? problem ?? places.all.find((place) => place.trouble !== undefined)?.trouble;
+  const where = current === undefined ? '' : places.behindOf(current);
+  return `${chunkId} is ${state}${where}${trouble === undefined ? '' : `: ${trouble}`}`;
+}
+
 /** What people call it: one that stands still for a reason is named for the reason. */
-function stateOf({ state, cuts, full }: HostedReplica): string {
+function stateOf({ state, cuts, holes, full }: HostedReplica): string {
   if (state !== 'following') return state;
-  return cuts.any ? 'witness' : full ? 'full' : state;
+  return cuts.any ? 'witness' : holes.report !== undefined ? 'atHole' : full ? 'full' : state;
 }

@@ -101,6 +101,8 @@ export class FeedTail {
       code === 'TOPIC_MISSING' ? 'debug' : code === 'RECORD_CORRUPT' || code === undefined ? 'error' : 'warn';
     logger[level]({ error, binlog: place.binlog, partition }, 'a binlog partition cannot be followed; trying again');
     this.tellTrouble(messageOf(error));
+    if (code === 'RECORD_CORRUPT')
+      for (const member of this.members.keys()) member.unreadable(partition, error as LogFailure);
   }
 
   /** What does not begin with our Genesis may be cut to nothing: then those who hold more are its witnesses. */

@@ -1,5 +1,6 @@
 import type { Partition } from '@levee/kernel';
 import type { PositionWaits } from './position-waits';
+import type { LogHole } from './holes/log-hole';
 import type { LogCut } from './witness/log-cut';
 
 /** One partition of a hosted replica. */
@@ -13,4 +14,6 @@ export interface HostedPlace {
   trouble: string | undefined;
   /** The log lost what the replica holds here. */
   cut: LogCut | undefined;
+  /** What the replica needs next and the log does not give any more. */
+  hole: LogHole | undefined;
 }

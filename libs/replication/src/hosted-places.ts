@@ -22,6 +22,7 @@ export class HostedPlaces {
       mustReach: undefined,
       trouble: undefined,
       cut: undefined,
+      hole: undefined,
     }));
     for (const place of this.all) this.byPartition.set(place.partition, place);
   }

@@ -7,6 +7,7 @@ import { ChunkQuota } from './chunk-quota';
 import { overdueOf } from './completeness';
 import { pause } from './copy/byte-rate';
 import { ReplicaCopy } from './copy/replica-copy';
+import { reasonOf } from './describe-replica';
 import { HostedDatabase } from './hosted-database';
 import { HostedPlaces } from './hosted-places';
 import type { HostedWorld } from './hosted-world';
@@ -15,8 +16,9 @@ import { openReplica } from './open-replica';
 import { openVerdict } from './open-verdict';
 import type { FeedMember } from './partition-feed';
 import { notSwept, type ReplicaCounts, type Swept } from './replica-load';
-import { originLoss, whyNotClear } from './witness/clear-gate';
+import { LogHoles } from './holes/log-holes';
 import { LogCuts } from './witness/log-cuts';
+import { rebuildSource } from './witness/rebuild-source';
 
 /** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
 export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
@@ -30,6 +32,8 @@ export class HostedReplica implements FeedMember {
   readonly places: HostedPlaces;
   /** What it holds and the log lost. */
   readonly cuts: LogCuts;
+  /** What it needs and the log does not give any more. */
+  readonly holes: LogHoles;
   /** How its unit is filled while it is a learner of a plan. */
   readonly copy: ReplicaCopy;
   /** Why it cannot do what its plan asks of it. */
@@ -56,8 +60,8 @@ export class HostedReplica implements FeedMember {
     this.quota = new ChunkQuota(identity.chunkId, () => world.clock.monotonicMs());
     this.places = new HostedPlaces(partitionsOf(slotStart, slotEnd, partitions), world.waits);
     this.cuts = new LogCuts(world, this.places, identity, this);
-    const logLoss = () => originLoss(world, identity, this.partitions);
-    this.copy = new ReplicaCopy(world, { identity, assignment: () => this.assignment, logLoss });
+    this.holes = new LogHoles(world, this.places, identity, this);
+    this.copy = new ReplicaCopy(world, { identity, assignment: () => this.assignment, peers: this.holes });
   }
 
   get chunkId(): string {
@@ -101,11 +105,7 @@ export class HostedReplica implements FeedMember {
 
   /** Why it is not readable, in words. */
   get reason(): string {
-    if (this.cuts.any) return defined(this.cuts.problem, 'a cut');
-    if (this.complete) return 'readable';
-    const trouble = this.problem ?? this.places.all.find((place) => place.trouble !== undefined)?.trouble;
-    const where = this.current === undefined ? '' : this.places.behindOf(this.current);
-    return `${this.chunkId} is ${this.state}${where}${trouble === undefined ? '' : `: ${trouble}`}`;
+    return reasonOf(this);
   }
 
   /** Everything below is applied; 0 while it is not open. */
@@ -119,13 +119,7 @@ export class HostedReplica implements FeedMember {
 
   /** Milliseconds since the replica last stood at the end of the partition, infinite before the first time. */
   ageMs(partition: number, nowMonotonicMs: number): number {
-    const atEndMs = this.places.at(partition)?.atEndMs;
-    return atEndMs === undefined ? Infinity : nowMonotonicMs - atEndMs;
-  }
-
-  /** Why the partition cannot be followed to its end, in words. */
-  troubleOf(partition: number): string | undefined {
-    return this.places.at(partition)?.trouble;
+    return nowMonotonicMs - (this.places.at(partition)?.atEndMs ?? -Infinity);
   }
 
   /** Calls `reached` once `nextOffset` is applied; the returned function ends the wait. `undefined`: too many wait. */
@@ -181,11 +175,14 @@ export class HostedReplica implements FeedMember {
     place.trouble = undefined;
     if (!this.full) this.problem = undefined;
     if (atEndMs !== undefined) place.atEndMs = Math.max(atEndMs, place.atEndMs ?? atEndMs);
+    if (place.hole !== undefined) this.holes.passed(partition, this.nextOffset(partition));
     place.waits.advance(this.nextOffset(partition));
     if (!this.complete) this.review();
   }
 
   readonly logLost = (partition: Partition, failure: LogFailure): void => this.cuts.judge(partition, failure);
+
+  readonly unreadable = (partition: Partition, failure: LogFailure): void => this.holes.met(partition, failure);
 
   follow(partition: Partition): void {
     if (this.state === 'following') this.world.feedOf(this.identity, partition).attach(this);
@@ -253,7 +250,8 @@ export class HostedReplica implements FeedMember {
 
   /**
    * Clears this very unit generation, or sets its files aside when they are `damaged`, and starts from offset 0: only
-   * once the log is seen to hold all of it (I14), for it may be the last copy; else it stays, for people to decide.
+   * once the log is seen to hold all of it (I14), for it may be the last copy, or a peer to hold what the log does not;
+   * else it stays, for people to decide.
    */
   mustRebuild(reason: string, damaged = false): void {
     this.filesDamaged ||= damaged;
@@ -271,9 +269,8 @@ export class HostedReplica implements FeedMember {
 
   private async rebuildNow(reason: string): Promise<void> {
     if (this.state !== 'rebuilding' && this.state !== 'stuck') return;
-    const loss = await whyNotClear(this.world, this);
-    if (loss !== undefined) {
-      const problem = `I14: ${reason}; but ${loss}, so the log cannot rebuild it: nothing is cleared`;
+    const { from, problem } = await rebuildSource(this.world, this, reason);
+    if (from === undefined) {
       if (this.state !== 'stuck')
         this.world.logger.error({ chunkId: this.chunkId, problem }, 'a replica can neither be trusted nor rebuilt');
       this.state = 'stuck';
@@ -283,22 +280,30 @@ export class HostedReplica implements FeedMember {
       return;
     }
     const { unitId, generation } = this.assignment;
+    // [safety] The peer may go before all of it is copied: then this is what is left.
+    const kept = this.filesDamaged || (from === 'peer' && this.partitions.some((of) => this.nextOffset(of) > 0));
     await this.closeDatabase();
-    if (this.filesDamaged) await this.world.disk.setAside(unitId, generation, reason);
+    if (kept) await this.world.disk.setAside(unitId, generation, reason);
     else await this.world.disk.clearUnit(unitId, generation);
     this.filesDamaged = false;
+    this.holes.copies = from === 'peer';
     this.rebuilds++;
     if (this.isClosed) return;
     this.state = 'opening';
-    await this.openNow();
+    // A copy takes its own turn.
+    if (from === 'log') await this.openNow();
+    else this.open();
   }
 
   private async openNow(): Promise<void> {
     if (this.isClosed || this.current !== undefined) return;
-    const { unitId, generation, role } = this.assignment;
+    const { role } = this.assignment;
     await this.world.retentions.learn(this.identity.binlog);
     this.state = role === 'learner' ? 'loading' : 'opening';
-    const db = role === 'learner' ? await this.copy.open() : await this.world.disk.openUnit(unitId, generation);
+    const db = await this.copy.open(role === 'learner' || this.holes.copies, () => {
+      this.state = 'loading';
+      this.holes.copies = role !== 'learner';
+    });
     this.waitsForPlan = db === undefined;
     if (db === undefined) {
       this.problem = 'a part is copied; its plan does not go on';
@@ -306,6 +311,7 @@ export class HostedReplica implements FeedMember {
     }
     this.database.current = await openReplica(this.world, db, this);
     if (this.isClosed) return;
+    this.holes.filled(this.replica);
     for (const partition of this.partitions) {
       const overdue = overdueOf(this.world, this, partition);
       // A witness of the partition only stands where it is.

@@ -2,6 +2,7 @@ import type { EngineBudget, ReplicaIdentity, NodeDisk, ValueBudget } from '@leve
 import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { ByteRate } from './copy/byte-rate';
+import type { CopyPlaces } from './copy/copy-places';
 import type { CopySessions } from './copy/copy-sessions';
 import type { RemoteWorld } from './copy/piece-stream';
 import type { DigestWork } from './digest-work';
@@ -29,6 +30,8 @@ export interface HostedWorld {
   readonly rebuilds: Turnstile;
   readonly digests: { add(work: DigestWork): void };
   readonly retentions: Retentions;
+  /** Of replicas that are copied from their peers, since the log has a hole. */
+  readonly copyPlaces: CopyPlaces;
   /** Snapshots held open for copies. */
   readonly copies: CopySessions;
   /** Holds back what copies into this node's units take. */

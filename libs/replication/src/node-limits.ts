@@ -58,6 +58,10 @@ export const nodeLimits = {
   rebuildBackoffMs: 1_000,
   /** A witness looks this often whether the log holds again what it had lost. */
   witnessCheckMs: 3_000,
+  /** What cannot be read is a hole in the log once it is met again after this long. */
+  holeProvenMs: 2_000,
+  /** A replica in front of a hole asks its peers this often whether one of them can be copied. */
+  holeLookMs: 5_000,
   respDrainMs: 2_000,
   /** A page or a block waits so long for room in the network budget; less than who asked waits for the answer. */
   roomWaitMs: 2_000,
@@ -66,6 +70,7 @@ export const nodeLimits = {
 assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');
 assert(nodeLimits.heartbeatMs * 2 < nodeLimits.twinSilenceMs, 'a twin is heard even if a heartbeat is late');
 assert(nodeLimits.lingerMsMax < nodeLimits.feedIdleMsMin, 'lingering does not count as staleness');
+assert(nodeLimits.feedRetryMaxMs <= nodeLimits.holeLookMs, 'a hole is met again before the next look');
 assert(nodeLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
 
 /** When no topic setting says otherwise: Kafka's floor in our policy. */

@@ -1,5 +1,5 @@
 import type { RecordProblem, Replica } from '@levee/chunk-store';
-import type { Clock, Logger, Offset, Partition, Timers } from '@levee/kernel';
+import { type Clock, failureCode, type Logger, type Offset, type Partition, type Timers } from '@levee/kernel';
 import type { HashAlgorithm } from '@levee/keyspace';
 import type { Log, LogFailure, StoredRecord } from '@levee/log';
 import type { ApplyPace } from './apply-pace';
@@ -20,6 +20,8 @@ export interface FeedMember {
   advanced(partition: Partition, atEndMs: number | undefined): void;
   /** [safety] The log does not hold what the replica needs, or has seen; nothing is handed to it any more. */
   logLost(partition: Partition, failure: LogFailure): void;
+  /** What it needs next cannot be read; it is asked for again and again. */
+  unreadable(partition: Partition, failure: LogFailure): void;
   /** A write failed, or what the disk holds is wrong. */
   failed(error: unknown): void;
   /** The feed cannot go on for now; `undefined` when it goes on again. */
@@ -121,15 +123,25 @@ export class PartitionFeed {
   /** @internal The first record must be our Genesis; a log of somebody else is neither applied nor a reason to rebuild. */
   async checkGenesis(signal: AbortSignal): Promise<string | undefined> {
     if (this.genesisSeen) return undefined;
-    const trouble = await genesisTrouble(this.log, this.options.place, signal);
-    this.genesisSeen = trouble === undefined;
-    return trouble;
+    try {
+      return await this.lookAtGenesis(signal);
+    } catch (error) {
+      // Damaged it cannot be compared. Who is past it needs nothing of it; who is not meets the damage itself.
+      if (failureCode(error) !== 'RECORD_CORRUPT') throw error;
+      return undefined;
+    }
   }
 
   /** Looks again, whatever was seen before: the topic may have been deleted and created again since. */
   async checkGenesisAnew(): Promise<string | undefined> {
     this.genesisSeen = false;
-    return this.checkGenesis(new AbortController().signal);
+    return this.lookAtGenesis(new AbortController().signal);
+  }
+
+  private async lookAtGenesis(signal: AbortSignal): Promise<string | undefined> {
+    const trouble = await genesisTrouble(this.log, this.options.place, signal);
+    this.genesisSeen = trouble === undefined;
+    return trouble;
   }
 
   /** @internal */

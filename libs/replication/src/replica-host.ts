@@ -12,6 +12,8 @@ import type { Log, StoredRecord } from '@levee/log';
 import type { Network, NetworkBudget } from '@levee/wire';
 import { type Assignment, isServingRole } from './assignment';
 import { ByteRate } from './copy/byte-rate';
+import { copyLimits } from './copy/copy-limits';
+import { CopyPlaces } from './copy/copy-places';
 import { CopySessions } from './copy/copy-sessions';
 import type { DigestQueue, NodeIdentity } from './digest-work';
 import { HostedReplica } from './hosted-replica';
@@ -119,6 +121,7 @@ export class ReplicaHost {
       ...options,
       io: this.io,
       copies: this.copies,
+      copyPlaces: new CopyPlaces(copyLimits.fromPeersMax),
       copyRate: new ByteRate(options.copyBytesPerSecond ?? 0, clock, timers),
       remote: { clusterId, clock, timers, logger, network, random, buffers },
       clearingHeld: options.clearingHeld ?? (() => undefined),

@@ -48,8 +48,9 @@ export class BentLog implements Log {
     return this.log.describeTopics(topics);
   }
   async examine(topics: readonly string[]): Promise<LogCondition> {
-    const condition = await this.log.examine(topics);
-    return { ...condition, damage: [...condition.damage, ...this.damage] };
+    const conditions = await Promise.all([this.log, ...this.instead.values()].map((log) => log.examine(topics)));
+    const damage = conditions.flatMap((each) => each.damage);
+    return { ...(conditions[0] as LogCondition), damage: [...damage, ...this.damage] };
   }
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     return this.log.alterTopic(topic, settings);

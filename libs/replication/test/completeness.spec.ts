@@ -55,7 +55,7 @@ describe('when a replica last missed nothing', () => {
       await until('readable', () => bare.hosted(0)?.readable === true);
       const hosted = bare.hosted(0)!;
       cutTails(true);
-      await until('the cut', () => hosted.troubleOf(0) !== undefined);
+      await until('the cut', () => hosted.places.at(0)?.trouble !== undefined);
       for (let i = 0; i < backlog; i++) await cluster.append(ns, `x${i}`, 'v');
       aheadMs = 10 * dayMs;
       cutTails(false);
@@ -80,7 +80,7 @@ describe('when a replica last missed nothing', () => {
     await until('the replica at the end', () => (bare.hosted(0)?.ageMs(0, 0) ?? Infinity) !== Infinity);
     const hosted = bare.hosted(0)!;
     cutTails(true);
-    await until('the cut', () => hosted.troubleOf(0) !== undefined);
+    await until('the cut', () => hosted.places.at(0)?.trouble !== undefined);
     const { offset } = await cluster.append(ns, 'late', 'v');
     bare.host.adopt([bare.assignment(0, chunk(), 'primary')]);
     log.onOffsetsAnswered = () => Promise.resolve();

@@ -67,6 +67,10 @@ export class FedReplica implements FeedMember {
     this.rebuilds.push(`${failure.code}: ${failure.message}`);
   }
 
+  unreadable(_: Partition, failure: LogFailure): void {
+    this.troubles.push(failure.message);
+  }
+
   failed(error: unknown): void {
     this.failures.push(error);
   }

@@ -84,6 +84,8 @@ export interface ReplicaStat {
   readonly state: string;
   readonly readable: boolean;
   readonly problem: string | null;
+  /** What it needs and its log does not give any more; absent from nodes that do not say it. */
+  readonly hole?: HoleStat | null;
   readonly positions: readonly {
     readonly partition: number;
     readonly nextOffset: number;
@@ -92,6 +94,17 @@ export interface ReplicaStat {
     /** The log lost what the replica holds from there on; absent from nodes that do not say it. */
     readonly cut?: CutStat | null | undefined;
   }[];
+}
+
+export interface HoleStat {
+  readonly binlog: string;
+  readonly partition: number;
+  readonly fromOffset: number;
+  /** Null: the log cannot say where it can be read again. */
+  readonly toOffset: number | null;
+  readonly why: string;
+  /** The other replicas of the chunk, and why they cannot be copied; null: they can. */
+  readonly peers: readonly { readonly nodeId: string; readonly unitId: string; readonly says: string | null }[];
 }
 
 export interface CutStat {

@@ -42,7 +42,8 @@ export const logRules = {
       subject: `${topic}/${partition}`,
       finding: `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1}: ${what}`,
       impact:
-        'replicas that have read past it hold it and serve on; one that has to be built from the log is refused there',
+        'replicas that have read past it hold it and serve on; one that needs it is copied from one of those, and waits ' +
+        'there while none can be copied',
       command: "put back a copy of the log's folder that has the stretch; until then keep the folder of every node",
     })),
 

@@ -1,4 +1,4 @@
-import type { CutStat, DoctorFacts, NodeFacts, ReplicaStat } from './facts';
+import type { CutStat, DoctorFacts, HoleStat, NodeFacts, ReplicaStat } from './facts';
 import type { Finding } from './finding';
 import { doctorLimits } from './limits';
 
@@ -128,7 +128,7 @@ export const nodeRules = {
       return [
         {
           subject: nodeId,
-          finding: `node ${nodeId} keeps the files of ${kept.length} damaged units (${bytes} bytes), the newest of ${newest.unitId}: ${newest.reason}`,
+          finding: `node ${nodeId} keeps the files of ${kept.length} units that were set aside (${bytes} bytes), the newest of ${newest.unitId}: ${newest.reason}`,
           impact: 'what they held was built anew, or is being; a disk that damages files does it again',
           command: `look at the disk of ${nodeId} (dmesg, smartctl), then remove ${newest.folder} and what is beside it`,
         },
@@ -163,8 +163,27 @@ export const nodeRules = {
     },
   ),
 
+  'replica-at-hole': replicaRule(
+    (replica) => waitsAtHole(replica),
+    (_, { chunkId, unitId, namespace, hole }) => {
+      const { binlog, partition, fromOffset, toOffset, why, peers } = hole as HoleStat;
+      const asked = peers.map(({ nodeId, unitId: at, says }) => `${at} of ${nodeId}: ${says ?? 'it can be copied'}`);
+      const others =
+        asked.length === 0 ? 'the chunk has no other replica' : `no other can be copied (${asked.join('; ')})`;
+      return {
+        finding:
+          `${chunkId} on ${unitId} waits at a stretch of ${binlog} partition ${partition} that its log does not give ` +
+          `any more, offsets ${fromOffset} ${toOffset === null ? 'on' : `to ${toOffset - 1}`} (${why}); ${others}`,
+        impact: 'it is not readable; what it holds is kept, and it is copied as soon as another replica is past it',
+        command:
+          `start the nodes with replicas of ${chunkId} that are past it: levee routes -n ${namespace}; or put back a ` +
+          'copy of the log that has the stretch; keep the folder of every node until then',
+      };
+    },
+  ),
+
   'replica-stuck': replicaRule(
-    ({ state }) => state === 'stuck',
+    (replica) => replica.state === 'stuck' && !waitsAtHole(replica),
     (node, replica) => ({
       finding: `${replica.chunkId} on ${replica.unitId} is stuck: ${replica.problem ?? 'no reason given'}`,
       impact: 'it is not readable and mends itself only once its log is as it was',
@@ -185,7 +204,11 @@ export const nodeRules = {
 
   'replica-rebuilding': replicaRule(
     ({ state, ...replica }) =>
-      state !== 'stuck' && state !== 'witness' && !replica.readable && readableRoles.has(replica.role),
+      state !== 'stuck' &&
+      state !== 'witness' &&
+      !waitsAtHole(replica) &&
+      !replica.readable &&
+      readableRoles.has(replica.role),
     (node, replica) => ({
       finding: `${replica.chunkId} on ${replica.unitId} is not readable: ${replica.problem ?? replica.state}`,
       impact: 'the other replicas of the chunk answer; if there are none, nobody does',
@@ -257,6 +280,11 @@ export const nodeRules = {
     });
   },
 };
+
+/** It needs what its log lost, and no other replica can be copied. */
+function waitsAtHole({ hole, readable }: Pick<ReplicaStat, 'hole' | 'readable'>): boolean {
+  return !readable && hole !== null && hole !== undefined && hole.peers.every(({ says }) => says !== null);
+}
 
 /** What the log lost of a replica, of the first partition that was cut. */
 function cutOf({ positions }: ReplicaStat): CutStat | undefined {

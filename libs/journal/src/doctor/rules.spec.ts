@@ -43,6 +43,7 @@ const says = (of: Partial<NodeStat> = {}): NodeStat => ({
   ...of,
 });
 
+const hole = { binlog: 'b', partition: 3, fromOffset: 7, toOffset: 9, why: 'its CRC' };
 const aside = { unitId: 'n1/u01', folder: '/d/aside', reason: 'a byte', bytes: 7 };
 
 const nodeFacts = (nodeId: string, of: Partial<NodeFacts> = {}): NodeFacts => ({
@@ -307,6 +308,33 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     }),
     /the log of shop lost partition 3 from offset 7 to 30 \(23 keys, deletions not counted\), which shop#1\/c00001/,
     /levee log repair shop .*levee log accept-loss shop/,
+  ],
+  [
+    'replica-at-hole',
+    one({
+      state: 'atHole',
+      readable: false,
+      hole: { ...hole, peers: [{ nodeId: 'n2', unitId: 'n2/u04', says: 'it stands at offset 3' }] },
+    }),
+    /c00001 on n1\/u00 waits at a stretch of b partition 3 .*, offsets 7 to 8 \(its CRC\); .*n2\/u04 of n2: it stands at/,
+    /start the nodes with replicas of shop#1\/c00001 .*levee routes -n shop/,
+  ],
+  [
+    'replica-at-hole',
+    one({ state: 'stuck', readable: false, hole: { ...hole, toOffset: null, peers: [] } }),
+    /offsets 7 on \(its CRC\); the chunk has no other replica/,
+    /keep the folder of every node/,
+  ],
+  [
+    'replica-rebuilding',
+    one({
+      state: 'loading',
+      readable: false,
+      problem: 'it is copied',
+      hole: { ...hole, peers: [{ nodeId: 'n2', unitId: 'n2/u04', says: null }] },
+    }),
+    /is not readable: it is copied/,
+    /wait until/,
   ],
   [
     'replica-stuck',

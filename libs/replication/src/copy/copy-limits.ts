@@ -17,6 +17,8 @@ export const copyLimits = {
   retryMaxMs: 1_000,
   /** Without one block from any source for this long, the log from its start is the source. */
   sourcelessMs: 15_000,
+  /** Replicas of a node that are copied from their peers at a time, since the log has a hole. */
+  fromPeersMax: 1,
   /** Copies begun anew because they took too long before people are told: they must be faster, or kept longer. */
   restartsMax: 5,
   /** Reports, and a look at how far behind the ends the loaded replicas are. */

@@ -77,7 +77,8 @@ const preference: Readonly<Record<ChunkReplica['role'], number>> = {
   dead: 9,
 };
 
-function sourcesOf(state: ClusterState, replicas: readonly ChunkReplica[], target: Unit): SourceReplica[] {
+/** Replicas that `target` can be copied from, in the order to try them. */
+export function sourcesOf(state: ClusterState, replicas: readonly ChunkReplica[], target: Unit): SourceReplica[] {
   return replicas
     .filter(({ role, unitId, generation }) => {
       return preference[role] < 9 && !(unitId === target.unitId && generation === target.generation);

@@ -15,6 +15,7 @@ import {
   sealOfCommand,
 } from '@levee/wire';
 import type { HostedReplica } from '../hosted-replica';
+import type { HostedWorld } from '../hosted-world';
 import { copyLimits } from './copy-limits';
 import type { CopySessions } from './copy-sessions';
 import type { PieceOrder, SourceReplica } from './move-order';
@@ -26,6 +27,16 @@ export interface PieceStream {
   next(): Promise<Block>;
   /** Lets go of the snapshot, wherever it is. */
   close(): void;
+}
+
+/** From wherever the source is. */
+export function openPiece(
+  { hostedIn, copies, remote }: Pick<HostedWorld, 'hostedIn' | 'copies' | 'remote'>,
+  of: { readonly source: SourceReplica; readonly namespace: string; readonly piece: PieceOrder },
+  after?: Buffer,
+): Promise<PieceStream> {
+  const local = hostedIn(`${of.source.unitId}@${of.source.generation}`);
+  return local === undefined ? openRemotePiece(remote, of, after) : openLocalPiece(copies, local, of.piece, after);
 }
 
 /** From a replica on this very disk: no socket, no checksums of blocks. */

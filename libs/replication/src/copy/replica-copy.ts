@@ -1,12 +1,19 @@
-import { copiedInto, copyStageOf, CopyTarget, type ReplicaDatabase, type ReplicaIdentity } from '@levee/chunk-store';
+import {
+  copiedInto,
+  type CopyPosition,
+  copyStageOf,
+  CopyTarget,
+  type ReplicaDatabase,
+  type ReplicaIdentity,
+} from '@levee/chunk-store';
 import { Failure, failureCode, messageOf } from '@levee/kernel';
 import type { Assignment } from '../assignment';
 import { overdueReason } from '../completeness';
 import type { HostedWorld } from '../hosted-world';
 import { pause } from './byte-rate';
 import { copyLimits } from './copy-limits';
-import type { PieceOrder } from './move-order';
-import { openLocalPiece, openRemotePiece, type PieceStream } from './piece-stream';
+import type { PieceOrder, SourceReplica } from './move-order';
+import { openPiece, type PieceStream } from './piece-stream';
 
 export interface CopyProgress {
   readonly recordsCopied: number;
@@ -18,15 +25,27 @@ export interface CopyProgress {
   readonly from: string;
 }
 
+/** Where a unit is filled from that no plan fills, and which of its sources will do. */
+export interface PeerSources {
+  readonly pieces: readonly PieceOrder[];
+  /** Why the log cannot fill the unit, in words. */
+  loss(): Promise<string | undefined>;
+  /** A copy begins, or goes on after a restart. */
+  begun(): Promise<void>;
+  /** Fails when a snapshot at these positions will not do. */
+  vet(source: SourceReplica, positions: readonly CopyPosition[]): Promise<void>;
+  refused(source: SourceReplica, error: unknown): void;
+}
+
 export interface ReplicaCopyOptions {
   readonly identity: ReplicaIdentity;
   readonly assignment: () => Assignment;
-  /** Why the log cannot be followed from its start, in words. */
-  readonly logLoss: () => Promise<string | undefined>;
+  /** Of a replica that is to be there already, and that the log alone cannot fill. */
+  readonly peers: PeerSources;
 }
 
 /**
- * Fills the unit of a learner as its plan says: piece by piece from readable replicas of the source chunks, with a new
+ * Fills the unit of a learner as its plan says, and that of a replica in front of a hole in the log from its peers: piece by piece from readable replicas of the source chunks, with a new
  * snapshot behind the last key after every cut; from the log's start where no source answers. Everything that is known
  * of it is in the unit, so that a process that dies goes on where it was.
  */
@@ -48,18 +67,20 @@ export class ReplicaCopy {
   }
 
   /**
-   * The unit's open database, ready to be opened as a replica; `undefined` when it holds a part and no plan says how to
-   * go on. The caller closes it.
+   * The unit's open database, ready to be opened as a replica; `undefined` when it holds a part and nobody says how to
+   * go on. The caller closes it. `fill`: an empty one too, if only from its peers. `begun` is called before it is filled.
    */
-  async open(): Promise<ReplicaDatabase | undefined> {
-    const { unitId, generation, move } = this.options.assignment();
+  async open(fill: boolean, begun: () => void): Promise<ReplicaDatabase | undefined> {
+    const { unitId, generation } = this.options.assignment();
     const { disk } = this.world;
     let db: ReplicaDatabase | undefined = await disk.openUnit(unitId, generation);
     try {
       const stage = await copyStageOf(db);
       if (stage === 'replica') this.progress = { ...this.progress, ...(await copiedInto(db)) };
-      else if (move !== undefined) db = await this.load(db);
-      else if (stage === 'loading') {
+      else if (this.order !== undefined && (fill || stage === 'loading')) {
+        begun();
+        db = await this.load(db);
+      } else if (stage === 'loading') {
         await disk.closeUnit(unitId, generation);
         db = undefined;
       }
@@ -70,7 +91,34 @@ export class ReplicaCopy {
     }
   }
 
+  /** What says how the unit is filled: the plan of a learner, the peers of any other. */
+  private get order(): { readonly pieces: readonly PieceOrder[] } | undefined {
+    const { move, role } = this.options.assignment();
+    return move ?? (role === 'learner' ? undefined : this.options.peers);
+  }
+
+  private get isFromPeers(): boolean {
+    return this.order === this.options.peers;
+  }
+
   private async load(begun: ReplicaDatabase): Promise<ReplicaDatabase | undefined> {
+    if (this.options.assignment().move !== undefined) return this.loadNow(begun);
+    const { copyPlaces, timers } = this.world;
+    const { signal } = this.stopping;
+    await this.options.peers.begun();
+    let place = copyPlaces.take();
+    while (!place && !signal.aborted) {
+      await pause(timers, copyLimits.retryMaxMs, signal);
+      place = copyPlaces.take();
+    }
+    try {
+      return await this.loadNow(begun);
+    } finally {
+      if (place) copyPlaces.giveBack();
+    }
+  }
+
+  private async loadNow(begun: ReplicaDatabase): Promise<ReplicaDatabase | undefined> {
     const { unitId, generation } = this.options.assignment();
     const { signal } = this.stopping;
     let db = begun;
@@ -78,7 +126,7 @@ export class ReplicaCopy {
     let fruitlessSinceMs = this.world.clock.monotonicMs();
     let pauseMs: number = copyLimits.retryMinMs;
     for (let attempt = 0; ; attempt++) {
-      const order = this.options.assignment().move;
+      const { order } = this;
       if (signal.aborted || order === undefined) {
         await target.rest();
         await this.world.disk.closeUnit(unitId, generation);
@@ -122,20 +170,18 @@ export class ReplicaCopy {
     const { signal } = this.stopping;
     const source = piece.sources[attempt % piece.sources.length];
     if (source === undefined) return undefined;
+    const fromPeers = this.isFromPeers;
     let stream: PieceStream | undefined;
     try {
       const after = target.after(piece);
-      const local = this.world.hostedIn(`${source.unitId}@${source.generation}`);
       const namespace = this.options.identity.namespace;
-      stream =
-        local === undefined
-          ? await openRemotePiece(this.world.remote, { source, namespace, piece }, after)
-          : await openLocalPiece(this.world.copies, local, piece, after);
+      stream = await openPiece(this.world, { source, namespace, piece }, after);
+      if (fromPeers) await this.options.peers.vet(source, stream.positions);
       await target.begin(piece, stream.positions);
       this.note(target, { piece, from: source.unitId, estimate: stream.bytesEstimate });
       for (;;) {
         const { bytes, last } = await stream.next();
-        if (signal.aborted || this.options.assignment().move === undefined) return undefined;
+        if (signal.aborted || this.order === undefined || this.isFromPeers !== fromPeers) return undefined;
         await this.world.copyRate.pass(bytes.length, signal);
         try {
           await target.take(bytes, piece, last);
@@ -149,6 +195,7 @@ export class ReplicaCopy {
       if (error instanceof UnitTrouble) throw error.cause;
       const { chunkId } = this.options.identity;
       this.world.logger.info({ chunkId, from: source.unitId, error: messageOf(error) }, 'a copy is cut; going on');
+      if (fromPeers && !signal.aborted) this.options.peers.refused(source, error);
       return error;
     } finally {
       stream?.close();
@@ -185,7 +232,7 @@ export class ReplicaCopy {
 
   private async fromLog(why: string): Promise<ReplicaDatabase> {
     const { chunkId } = this.options.identity;
-    const loss = await this.options.logLoss();
+    const loss = await this.options.peers.loss();
     if (loss !== undefined)
       throw new Failure('NO_SOURCE', `${chunkId}: no replica can be copied (${why}), and ${loss}`);
     this.world.logger.warn({ chunkId, why }, 'no replica can be copied: the log from its start is the source');
