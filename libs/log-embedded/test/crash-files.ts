@@ -110,6 +110,12 @@ export class CrashFiles {
     else this.files.set(name, { durable: changed, unsynced: [] });
   }
 
+  content(name: string): Buffer {
+    const file = this.files.get(name);
+    if (file === undefined) throw new Error(`there is no file ${name}`);
+    return contentOf(file);
+  }
+
   /** As it is now, to be damaged in several ways. */
   copy(): CrashFiles {
     const copy = new CrashFiles();

@@ -106,6 +106,35 @@ describe('both copies damaged', () => {
     expect(files.names()).toEqual(before);
   });
 
+  it('the heads of the journal: the log is refused, nothing is changed, and with one put back it has everything', async () => {
+    const files = await made();
+    const whole = files.copy();
+    for (const name of files.names())
+      if (name.startsWith('journal')) files.damage(name, (bytes) => bytes.fill(bytes[24]! ^ 0x41, 24, 25));
+    const before = files.copy();
+    const opened = EmbeddedLog.open({ store: storeOn(files.mount(), false), cleanEveryMs: 0 });
+    await expect(opened).rejects.toThrow(/heads of both copies of journal 1 .*Nothing was changed/s);
+    expect(files.names().map((name) => [name, files.content(name)])).toEqual(
+      before.names().map((name) => [name, before.content(name)]),
+    );
+    const [journal] = files.names().filter((name) => name.startsWith('journal'));
+    files.damage(journal!, () => whole.content(journal!));
+    const log = await EmbeddedLog.open({ store: storeOn(files.mount(), false), cleanEveryMs: 0 });
+    expect((await values(log)).size).toBe(8);
+    await log.close();
+  });
+
+  it('a journal that was begun and never written to is none', async () => {
+    const files = await made();
+    for (const copy of ['a', 'b']) {
+      const file = await files.mount().create(`journal-000000000002.${copy}`, { synced: true });
+      await file.append([Buffer.alloc(copy === 'a' ? 32 : 7)]);
+    }
+    const log = await EmbeddedLog.open({ store: storeOn(files.mount(), false), cleanEveryMs: 0 });
+    expect((await values(log)).size).toBe(8);
+    await log.close();
+  });
+
   it('the same frame in the middle of both: what it held is named', async () => {
     const files = await made();
     for (const name of files.names())

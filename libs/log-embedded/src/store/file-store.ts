@@ -20,7 +20,7 @@ import {
 import { MirroredJournal, readJournal } from './mirrored-journal';
 import { runName, storeFileOf } from './names';
 import type { HeldEntry } from './partition-entries';
-import { findFiles, type FoundFiles, recover, unusable } from './recovery';
+import { beheaded, findFiles, type FoundFiles, recover, unusable } from './recovery';
 import { addRuns, encodeRun, type Run, runKey, RunWriter, type Section } from './runs';
 import { SectionIndexes } from './section-scan';
 import { StoreState } from './store-state';
@@ -263,9 +263,12 @@ export class FileStore implements LogStore {
   private async begin(found: FoundFiles): Promise<void> {
     if (!this.isNew) throw unusable('this folder was in use, and its checkpoints are missing');
     if (found.runs.size > 0) throw unusable('there are runs of entries, and no checkpoint that knows them');
-    for (const number of found.journals)
-      if (((await readJournal(this.files, number))?.frames.length ?? 0) > 0)
+    for (const number of found.journals) {
+      const journal = await readJournal(this.files, number);
+      if (journal?.beheaded === true) throw unusable(beheaded(number));
+      if (journal !== undefined && journal.frames.length > 0)
         throw unusable(`journal ${number} holds changes, and there is no checkpoint that it follows`);
+    }
     this.state = new StoreState();
     this.sequence = 0;
     const number = Math.max(0, ...found.journals) + 1;

@@ -4,6 +4,7 @@ import {
   type Frame,
   framesOf,
   type JournalHead,
+  journalHeadBytes,
   type JournalWrite,
   readJournalHead,
 } from './journal-frames';
@@ -59,8 +60,10 @@ export class MirroredJournal {
 
 export interface ReadJournal {
   readonly number: number;
-  /** `undefined`: the heads of both copies are damaged. */
+  /** `undefined`: neither copy has a head, since nothing was written to it yet, or {@link beheaded}. */
   readonly firstSequence: number | undefined;
+  /** The heads of both copies are damaged, and there is more in them: without the salt no frame can be told. */
+  readonly beheaded: boolean;
   /** What either copy has, in order. */
   readonly frames: readonly Frame[];
   /** What is wrong with one copy, for people. */
@@ -91,5 +94,7 @@ export async function readJournal(files: LogFiles, number: number): Promise<Read
   }
   if (found.length === 0) return undefined;
   const sorted = [...frames.values()].sort((x, y) => x.sequence - y.sequence);
-  return { number, firstSequence: head?.firstSequence, frames: sorted, troubles };
+  // [safety] Nothing is written behind a head that is not durable in both: a power cut leaves no more than a head.
+  const beheaded = head === undefined && found.some(({ bytes }) => bytes.length > journalHeadBytes);
+  return { number, firstSequence: head?.firstSequence, beheaded, frames: sorted, troubles };
 }

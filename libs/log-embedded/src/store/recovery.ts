@@ -98,6 +98,7 @@ async function journalsBehind(
   for (const number of found.journals.filter((each) => each >= checkpoint.nextJournal)) {
     const journal = await readJournal(files, number);
     if (journal === undefined) continue;
+    if (journal.beheaded) throw unusable(beheaded(number));
     troubles.push(...journal.troubles);
     journals.push(journal);
   }
@@ -151,6 +152,9 @@ function suspectsOf(
     for (const { section, from, to } of extents) if (bad.has(section.run)) suspects.push({ ...place, from, to });
   return suspects;
 }
+
+export const beheaded = (number: number): string =>
+  `the heads of both copies of journal ${number} are damaged, and what stands behind them cannot be told without`;
 
 export function unusable(what: string): LogFailure {
   return new LogFailure(
