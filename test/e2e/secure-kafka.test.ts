@@ -19,7 +19,7 @@ describe('a Kafka with TLS and SCRAM', () => {
 
   beforeAll(async () => {
     dir = scratchFolder('secure');
-    kafka = await KafkaProcess.start(1, {}, {}, { users: { levee: 'right' }, clientCertificates: true });
+    kafka = await KafkaProcess.start(1, {}, {}, { secure: { users: { levee: 'right' }, clientCertificates: true } });
     const { ca = '', cert = '', key = '' } = kafka.certificates ?? {};
     const passwordFile = join(dir, 'password');
     writeFileSync(passwordFile, 'right\n', { mode: 0o600 });

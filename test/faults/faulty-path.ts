@@ -35,6 +35,11 @@ export class FaultyPath {
     return all(this.proxies.map((proxy) => proxy.cut()));
   }
 
+  /** The same, but only on the ways to these of its targets, by their order. */
+  cutTo(targets: readonly number[]): () => void {
+    return all(this.proxies.filter((_, i) => targets.includes(i)).map((proxy) => proxy.cut()));
+  }
+
   /** Nothing arrives in this direction, and nobody says so; the other direction works. */
   lose(direction: Direction): () => void {
     return all(this.proxies.map((proxy) => proxy.drop(direction)));

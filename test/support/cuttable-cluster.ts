@@ -1,4 +1,4 @@
-import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
+import { KafkaProcess, type KafkaWishes } from '../../libs/log-kafka/test/kafka-process';
 import { FaultyPath } from '../faults/faulty-path';
 import type { Tap } from '../faults/tcp-proxy';
 import { ClusterProcess } from './cluster-process';
@@ -7,6 +7,8 @@ export interface CuttableOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly kafkaNodes: 1 | 3;
+  readonly kafkaSettings?: Readonly<Record<string, string>>;
+  readonly kafkaWishes?: KafkaWishes;
   /** Data nodes whose RESP door portals reach through a proxy: `n1` to `n<nodes>`. */
   readonly nodes: number;
   /** Processes that reach Kafka through proxies of their own. */
@@ -24,7 +26,8 @@ export class CuttableCluster {
     private readonly doors: ReadonlyMap<string, FaultyPath>,
   ) {}
 
-  static async start({ args, env, kafkaNodes, nodes, behind, tapOf }: CuttableOptions): Promise<CuttableCluster> {
+  static async start(options: CuttableOptions): Promise<CuttableCluster> {
+    const { args, env, kafkaNodes, kafkaSettings = {}, kafkaWishes = {}, nodes, behind, tapOf } = options;
     const kafka = new Map<string, FaultyPath>();
     const doors = new Map<string, FaultyPath>();
     const own: string[] = [];
@@ -42,7 +45,7 @@ export class CuttableCluster {
     }
     let broker: KafkaProcess | undefined;
     try {
-      broker = await KafkaProcess.start(kafkaNodes, {}, Object.fromEntries(told));
+      broker = await KafkaProcess.start(kafkaNodes, kafkaSettings, Object.fromEntries(told), kafkaWishes);
       for (const [name, path] of kafka) path.leadTo(broker.portsBehind[name] as readonly number[]);
       const cluster = await ClusterProcess.start(
         ['--brokers', broker.brokers.join(','), '--nodes', `${nodes}`, ...own, ...args],

@@ -17,30 +17,44 @@ const singleNode = {
   'broker.heartbeat.interval.ms': 500,
 };
 
-/** `nodes`: [{id, port, controllerPort, behind: [{port, advertised}]}]; `settings` override everything, so that SASL and TLS can be passed through. */
+/**
+ * `nodes`: [{id, port, controllerPort, behind: [{port, advertised}]}]: one without `port` is no broker, one without
+ * `controllerPort` no controller. `between`: {port, advertised} for other brokers alone, and `controllerTold` the
+ * `host:port` that a controller is called by. `settings` override everything, so that SASL and TLS can be passed through.
+ */
 export function serverProperties(node, nodes, folder, settings) {
-  const replicas = Math.min(3, nodes.length);
-  const minInSync = nodes.length >= 3 ? 2 : 1;
-  const behind = node.behind ?? [];
-  const joined = (first, more) => [first, ...behind.map(more)].join(',');
+  const brokers = nodes.filter(({ port }) => port !== undefined);
+  const replicas = Math.min(3, brokers.length);
+  const minInSync = brokers.length >= 3 ? 2 : 1;
+  const isBroker = node.port !== undefined;
+  const isController = node.controllerPort !== undefined;
+  const own = (port) => `127.0.0.1:${port}`;
+  const controllerOf = (n) => n.controllerTold ?? own(n.controllerPort);
+  const listeners = [];
+  if (isBroker) {
+    listeners.push({ name: 'PLAINTEXT', at: own(node.port), told: node.advertised });
+    if (node.between) listeners.push({ name: 'BETWEEN', at: own(node.between.port), told: node.between.advertised });
+    for (const [at, { port, advertised }] of node.behind.entries())
+      listeners.push({ name: `BEHIND${at}`, at: own(port), told: advertised });
+  }
+  if (isController)
+    listeners.push({ name: 'CONTROLLER', at: own(node.controllerPort), told: node.controllerTold, control: true });
+  const joined = (format) => listeners.map(format).filter(Boolean).join(',');
+  const protocols = new Set([...listeners.map(({ name }) => name), 'PLAINTEXT', 'CONTROLLER']);
   return {
-    'process.roles': 'broker,controller',
+    'process.roles': [isBroker && 'broker', isController && 'controller'].filter(Boolean).join(','),
     'node.id': node.id,
-    'controller.quorum.voters': nodes.map((n) => `${n.id}@127.0.0.1:${n.controllerPort}`).join(','),
-    listeners: joined(
-      `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-      ({ port }, at) => `BEHIND${at}://127.0.0.1:${port}`,
+    'controller.quorum.voters': nodes
+      .filter(({ controllerPort }) => controllerPort !== undefined)
+      .map((n) => `${n.id}@${controllerOf(n)}`)
+      .join(','),
+    listeners: joined(({ name, at }) => `${name}://${at}`),
+    'advertised.listeners': joined(({ name, at, told, control }) =>
+      control && told === undefined ? undefined : `${name}://${told ?? at}`,
     ),
-    'advertised.listeners': joined(
-      `PLAINTEXT://${node.advertised ?? `127.0.0.1:${node.port}`}`,
-      ({ advertised }, at) => `BEHIND${at}://${advertised}`,
-    ),
-    'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': joined(
-      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-      (_listener, at) => `BEHIND${at}:PLAINTEXT`,
-    ),
+    'listener.security.protocol.map': [...protocols].map((name) => `${name}:PLAINTEXT`).join(','),
+    ...(isBroker ? { 'inter.broker.listener.name': node.between ? 'BETWEEN' : 'PLAINTEXT' } : {}),
     'log.dirs': folder,
     'num.partitions': 1,
     'default.replication.factor': replicas,
@@ -66,8 +80,8 @@ export function serverProperties(node, nodes, folder, settings) {
     'message.max.bytes': 16 * 1024 * 1024,
     'replica.fetch.max.bytes': 16 * 1024 * 1024,
     'unclean.leader.election.enable': false,
-    'controlled.shutdown.enable': nodes.length > 1,
-    ...(nodes.length > 1 ? fastFailover : singleNode),
+    'controlled.shutdown.enable': brokers.length > 1,
+    ...(brokers.length > 1 ? fastFailover : singleNode),
     ...settings,
   };
 }

@@ -13,7 +13,7 @@ const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
 const stopDeadlineMs = 15_000;
 const usage =
-  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] [--secure JSON] | status [--json] | stop';
+  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] [--between JSON] [--apart] [--secure JSON] | status [--json] | stop';
 
 async function main() {
   const { positionals, values } = parse();
@@ -38,6 +38,8 @@ async function main() {
         nodes: Number(values.nodes),
         settings: JSON.parse(values.settings),
         behind: JSON.parse(values.behind),
+        apart: values.apart,
+        ...(values.between === undefined ? {} : { between: JSON.parse(values.between) }),
         ...(values.secure === undefined ? {} : { secure: JSON.parse(values.secure) }),
       });
     case 'status': {
@@ -67,14 +69,29 @@ async function main() {
 }
 
 async function runForeground(options) {
-  const kafka = await startKafka(options);
   const answer = (fields) => process.stdout.write(`${JSON.stringify(fields)}\n`);
-  process.on('SIGTERM', () => process.stdin.destroy());
-  process.on('SIGINT', () => process.stdin.destroy());
+  let serves = false;
+  let busy = false;
+  // Whoever started this is gone, or wants the end: nobody waits for what is under way. Watchdogs end the brokers.
+  const end = () => {
+    if (!serves || busy) process.exit(1);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'])
+    process.on(signal, () => {
+      end();
+      process.stdin.destroy();
+    });
+  process.stdin.on('end', end);
+  process.stdout.on('error', () => process.exit(1));
+  const lines = createInterface({ input: process.stdin });
+  const prepared = (ports) => answer({ prepared: ports });
+  const kafka = await startKafka(options.between === undefined ? options : { ...options, prepared });
+  serves = true;
   const { brokers, ports, portsBehind, dir, certificates } = kafka;
   answer({ brokers, ports, portsBehind, dir, certificates });
   try {
-    for await (const line of createInterface({ input: process.stdin })) {
+    for await (const line of lines) {
+      busy = true;
       const [verb, nodes = ''] = line.trim().split(' ');
       try {
         if (!['kill', 'restart', 'pause', 'resume'].includes(verb)) throw new Error(`unknown: ${line}`);
@@ -83,6 +100,7 @@ async function runForeground(options) {
       } catch (error) {
         answer({ failed: line, reason: error.message });
       }
+      busy = false;
     }
   } catch {
     // standard input was destroyed by a signal
@@ -100,6 +118,8 @@ function parse() {
         settings: { type: 'string', default: '{}' },
         secure: { type: 'string' },
         behind: { type: 'string', default: '{}' },
+        between: { type: 'string' },
+        apart: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     });

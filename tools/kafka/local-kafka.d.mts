@@ -8,6 +8,9 @@ export interface LocalKafkaOptions {
   readonly jvmOptions?: readonly string[];
   readonly advertised?: Readonly<Record<number, string>>;
   readonly behind?: Readonly<Record<string, readonly string[]>>;
+  readonly between?: Readonly<Record<'brokers' | 'controllers', readonly string[]>>;
+  readonly prepared?: (ports: Readonly<Record<'brokers' | 'controllers', readonly number[]>>) => void;
+  readonly apart?: boolean;
   readonly secure?: {
     readonly users?: Readonly<Record<string, string>>;
     readonly clientCertificates?: boolean;

@@ -19,7 +19,10 @@ const stopDeadlineMs = 15_000;
  * `keep: false`). `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
  * `c2: true`: the optimising compiler, for benches. `advertised`: by node id, `host:port` told to clients, for tests
  * with a proxy in between. `behind`: further listeners by name, each with the `host:port` of every node that its
- * clients are told: a proxy's, so that one process can be cut off and no other. `secure`: clients
+ * clients are told: a proxy's, so that one process can be cut off and no other. `between`: what brokers and controllers
+ * tell each other, `{brokers, controllers}` with one `host:port` each, of proxies again; `prepared` is called with
+ * `{brokers, controllers}`, the ports behind those, before anything starts. `apart: true`: the controller is a process of
+ * its own, the last node, and outlives all brokers. `secure`: clients
  * speak TLS and SCRAM, see `secureListener`; `certificates` then names the PEM files. `detached: true`: the brokers outlive
  * this process (the CLI's `start`).
  *
@@ -33,6 +36,7 @@ export async function startKafka(options = {}) {
     const cluster = new LocalKafka(jars, options, detached, env);
     try {
       await cluster.prepare(count);
+      options.prepared?.(cluster.portsBetween);
       await cluster.startAll(startDeadlineMs);
       return cluster;
     } catch (error) {
@@ -64,18 +68,27 @@ class LocalKafka {
 
   /** `host:port` of every node, joined by commas, as KAFKA_BROKERS takes it. */
   get brokers() {
-    return this.#nodes.map((node) => node.advertised ?? `127.0.0.1:${node.port}`).join(',');
+    return this.#brokers.map((node) => node.advertised ?? `127.0.0.1:${node.port}`).join(',');
   }
 
   /** Ports by node id - 1. */
   get ports() {
-    return this.#nodes.map((node) => node.port);
+    return this.#brokers.map((node) => node.port);
+  }
+
+  /** Ports that brokers and controllers reach each other on. */
+  get portsBetween() {
+    const controllers = this.#nodes.filter((node) => node.controllerPort !== undefined);
+    return {
+      brokers: this.#brokers.map((node) => node.between?.port ?? node.port),
+      controllers: controllers.map((node) => node.controllerPort),
+    };
   }
 
   /** Ports of the listeners of `behind`, by their name, then by node id - 1. */
   get portsBehind() {
     const names = Object.keys(this.#options.behind ?? {});
-    return Object.fromEntries(names.map((name, at) => [name, this.#nodes.map((node) => node.behind[at].port)]));
+    return Object.fromEntries(names.map((name, at) => [name, this.#brokers.map((node) => node.behind[at].port)]));
   }
 
   /** Process ids of the running brokers, by node id - 1; `undefined` for one that was killed. */
@@ -84,25 +97,11 @@ class LocalKafka {
   }
 
   async prepare(count) {
-    const { dir, keep = dir !== undefined, settings = {}, advertised = {}, behind = {}, secure } = this.#options;
+    const { dir, keep = dir !== undefined, settings = {}, secure } = this.#options;
     if (dir === undefined) this.dir = await mkdtemp(join(tmpdir(), 'levee-kafka-'));
     else await mkdir((this.dir = dir), { recursive: true });
     this.#removeDir = !keep;
-    const listeners = Object.entries(behind);
-    const ports = await freePorts(count * (2 + listeners.length));
-    for (let i = 0; i < count; i++) {
-      const id = i + 1;
-      const folder = join(this.dir, `node-${id}`);
-      const node = {
-        id,
-        port: ports[i],
-        controllerPort: ports[count + i],
-        folder,
-        advertised: advertised[id],
-        behind: listeners.map(([, told], at) => ({ port: ports[(2 + at) * count + i], advertised: told[i] })),
-      };
-      this.#nodes.push({ ...node, logFile: join(folder, 'broker.log'), process: undefined, watchdog: undefined });
-    }
+    await this.#place(count);
     const clusterId = kafkaUuid();
     const listener = secure === undefined ? undefined : await secureListener(join(this.dir, 'secure'), secure);
     this.certificates = listener?.files;
@@ -114,6 +113,32 @@ class LocalKafka {
       const properties = serverProperties(node, this.#nodes, data, { ...listener?.settings, ...settings });
       await writeFile(join(node.folder, 'server.properties'), propertiesText(properties));
       await writeFile(join(node.folder, 'log4j2.properties'), log4jProperties(node.logFile));
+    }
+  }
+
+  /** What every node is: its folder, its ports, and what others are told of them. */
+  async #place(count) {
+    const { advertised = {}, behind = {}, between, apart = false } = this.#options;
+    const listeners = Object.entries(behind);
+    const nodes = apart ? count + 1 : count;
+    const ports = await freePorts(nodes * (3 + listeners.length));
+    for (let id = 1; id <= nodes; id++) {
+      const isBroker = id <= count;
+      const controllerAt = apart ? id - count - 1 : id - 1;
+      const folder = join(this.dir, `node-${id}`);
+      this.#nodes.push({
+        id,
+        ...(isBroker ? { port: ports.pop(), advertised: advertised[id] } : {}),
+        ...(isBroker && between ? { between: { port: ports.pop(), advertised: between.brokers[id - 1] } } : {}),
+        ...(controllerAt >= 0
+          ? { controllerPort: ports.pop(), controllerTold: between?.controllers[controllerAt] }
+          : {}),
+        behind: isBroker ? listeners.map(([, told]) => ({ port: ports.pop(), advertised: told[id - 1] })) : [],
+        folder,
+        logFile: join(folder, 'broker.log'),
+        process: undefined,
+        watchdog: undefined,
+      });
     }
   }
 
@@ -160,6 +185,10 @@ class LocalKafka {
     if (this.#removeDir) await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  get #brokers() {
+    return this.#nodes.filter((node) => node.port !== undefined);
+  }
+
   #node(nodeId) {
     const node = this.#nodes[nodeId - 1];
     if (node === undefined) throw new Error(`local Kafka: no node ${nodeId}; there are 1 to ${this.#nodes.length}`);
@@ -168,7 +197,11 @@ class LocalKafka {
 
   async #start(node, deadlineMs) {
     if (node.process !== undefined) throw new Error(`local Kafka: node ${node.id} is running`);
-    const { heapMb = this.#nodes.length > 1 ? 384 : 512, c2 = false, jvmOptions = [] } = this.#options;
+    const {
+      heapMb = node.port === undefined ? 256 : this.#nodes.length > 1 ? 384 : 512,
+      c2 = false,
+      jvmOptions = [],
+    } = this.#options;
     const outFile = join(node.folder, 'stdout.log');
     await writeFile(node.logFile, '');
     const out = openSync(outFile, 'w');

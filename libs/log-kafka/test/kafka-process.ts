@@ -6,6 +6,27 @@ import { cutBefore } from './segment-file';
 const startDeadlineMs = 90_000;
 const commandDeadlineMs = 60_000;
 
+export interface Ports {
+  readonly brokers: readonly number[];
+  readonly controllers: readonly number[];
+}
+
+/** What stands between the brokers and controllers of one Kafka. */
+export interface Between {
+  /** `host:port` that others are told, by node. */
+  readonly brokers: readonly string[];
+  readonly controllers: readonly string[];
+  /** Called before anything starts. */
+  leadTo(ports: Ports): void;
+}
+
+export interface KafkaWishes {
+  /** As `startKafka` takes them. */
+  readonly secure?: { readonly users: Readonly<Record<string, string>>; readonly clientCertificates?: boolean };
+  readonly apart?: boolean;
+  readonly between?: Between;
+}
+
 /** A Kafka of this suite alone, whose brokers may be killed and whose files may be damaged. */
 export class KafkaProcess {
   brokers: readonly string[] = [];
@@ -23,18 +44,28 @@ export class KafkaProcess {
     child.stdin.on('error', () => undefined);
   }
 
-  /** `settings`: broker properties over those of tools/kafka. `behind`, `secure`: as `startKafka` takes them. */
+  /** `settings`: broker properties over those of tools/kafka. `behind`: as `startKafka` takes them. */
   static async start(
     nodes: 1 | 3,
     settings: Readonly<Record<string, string>> = {},
     behind: Readonly<Record<string, readonly string[]>> = {},
-    secure?: { readonly users: Readonly<Record<string, string>>; readonly clientCertificates?: boolean },
+    { secure, apart = false, between }: KafkaWishes = {},
   ): Promise<KafkaProcess> {
     const tool = join(__dirname, '../../../tools/kafka/kafka.mjs');
     const wishes = ['--settings', JSON.stringify(settings), '--behind', JSON.stringify(behind)];
     if (secure !== undefined) wishes.push('--secure', JSON.stringify(secure));
+    if (apart) wishes.push('--apart');
+    if (between !== undefined) {
+      const { brokers, controllers } = between;
+      wishes.push('--between', JSON.stringify({ brokers, controllers }));
+    }
     const kafka = new KafkaProcess(spawn(process.execPath, [tool, 'run', '--nodes', `${nodes}`, ...wishes]));
-    const started = await kafka.answer('start', startDeadlineMs);
+    let started = await kafka.answer('start', startDeadlineMs);
+    // Again when a port was taken meanwhile.
+    while (between !== undefined && started['prepared'] !== undefined) {
+      between.leadTo(started['prepared'] as Ports);
+      started = await kafka.answer('start', startDeadlineMs);
+    }
     kafka.brokers = String(started['brokers']).split(',');
     kafka.portsBehind = started['portsBehind'] as Record<string, number[]>;
     kafka.dir = String(started['dir']);
@@ -42,8 +73,9 @@ export class KafkaProcess {
     return kafka;
   }
 
-  kill(node: number): Promise<void> {
-    return this.command(`kill ${node}`);
+  /** Several at once where one of them would hear of the other's end. */
+  kill(...nodes: readonly number[]): Promise<void> {
+    return this.command(`kill ${nodes.join(',')}`);
   }
 
   /** Several at once where none of them can serve alone. */
