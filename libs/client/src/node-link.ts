@@ -22,12 +22,14 @@ export interface LinkOptions {
  * of its own: reads whose position the node is known to have, reads that may have to wait, acknowledgements, scans.
  */
 export class NodeLink {
-  readonly reads: RespClient;
-  readonly waitingReads: RespClient;
-  readonly acks: RespClient;
+  reads!: RespClient;
+  waitingReads!: RespClient;
+  acks!: RespClient;
   /** Acknowledgements that may take long: of a replica that lags, or of a position that somebody named. */
-  readonly longAcks: RespClient;
-  readonly scans: RespClient;
+  longAcks!: RespClient;
+  scans!: RespClient;
+  /** Where the connections lead: `address`, or where the node says that it is while no master can decide it. */
+  private connectsTo = '';
   /** Failures seen since the start, for metrics. */
   failures = 0;
   private failuresTold = 0;
@@ -38,11 +40,25 @@ export class NodeLink {
 
   constructor(
     readonly address: NodeAddress,
-    clusterId: string,
-    options: LinkOptions,
+    private readonly clusterId: string,
+    private readonly options: LinkOptions,
   ) {
-    const colon = address.respAddress.lastIndexOf(':');
-    const target = { host: address.respAddress.slice(0, colon), port: Number(address.respAddress.slice(colon + 1)) };
+    this.connectTo(address.respAddress);
+  }
+
+  /** Hangs up where nobody answers, and connects there; the greeting shows whether it is the same disk. */
+  moveTo(respAddress: string): void {
+    if (respAddress === this.connectsTo || this.reads.connected) return;
+    this.close();
+    this.trust();
+    this.connectTo(respAddress);
+  }
+
+  private connectTo(respAddress: string): void {
+    this.connectsTo = respAddress;
+    const { address, clusterId, options } = this;
+    const colon = respAddress.lastIndexOf(':');
+    const target = { host: respAddress.slice(0, colon), port: Number(respAddress.slice(colon + 1)) };
     const hello = {
       args: [nodeCommands.hello, clusterId, address.nodeId, address.storeId],
       check: (reply: RespReply) => helloProblem(reply, address),
@@ -141,6 +157,15 @@ export class NodeLinks {
     const link = new NodeLink(address, clusterId, this.options);
     this.links.set(address.nodeId, link);
     return link;
+  }
+
+  /**
+   * A node was heard. Where it says that it is counts only while the journal is short, so that no master can decide that
+   * it moved, and nothing answers where it is registered; afterwards it is looked for there again.
+   */
+  heard(nodeId: string, respAddress: string, journalShort: boolean): void {
+    const link = this.links.get(nodeId);
+    link?.moveTo(journalShort ? respAddress : link.address.respAddress);
   }
 
   /** Hangs up on nodes that are no more. */

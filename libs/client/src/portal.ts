@@ -72,7 +72,7 @@ export class Portal {
     this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits, ...network });
     this.watches = new RouteWatches(this.view, { clock, timers });
     this.heard = new HeartbeatView(log, config.topics, { logger, clock, timers });
-    this.heard.onHeartbeat((beat) => this.store.loads.take(beat));
+    this.heard.onHeartbeat((beat) => this.hear(beat));
     const context = {
       store: this.store,
       cursors: new ScanCursors(clock, random, this.store.limits),
@@ -108,9 +108,13 @@ export class Portal {
     if (this.closed) return 'stopping';
     if (!this.listening) return 'the RESP door is not open yet';
     if (!this.booted) return this.view.problem ?? 'reading the control topics';
-    if (!this.store.namespace(this.config.defaultNamespace)?.table)
-      return `namespace ${this.config.defaultNamespace} has no routes yet`;
+    if (!this.hasRoutes) return `namespace ${this.config.defaultNamespace} has no routes yet`;
     return this.view.problem;
+  }
+
+  /** Requests can be answered, also where it is not ready because of what people must mend in the control plane. */
+  get serves(): boolean {
+    return this.booted && this.hasRoutes && !this.closed;
   }
 
   /** Why the log takes no writes, in words. No problem of this portal: replicas are read on. */
@@ -177,6 +181,15 @@ export class Portal {
       save: '',
       timeout: `${Math.round(limits.idleMs / 1000)}`,
     };
+  }
+
+  private get hasRoutes(): boolean {
+    return this.store.namespace(this.config.defaultNamespace)?.table !== undefined;
+  }
+
+  private hear(beat: Heartbeat): void {
+    this.store.loads.take(beat);
+    if (beat.kind === 'node') this.store.links.heard(beat.id, beat.address, this.view.short !== undefined);
   }
 
   private heartbeat(): Heartbeat {

@@ -97,6 +97,11 @@ export class RespClient {
     return this.state !== 'backoff' && this.state !== 'closed';
   }
 
+  /** The server has greeted, and the connection stands. */
+  get connected(): boolean {
+    return this.state === 'ready';
+  }
+
   get outstanding(): number {
     return this.waiting.length + this.sent.length - this.sentFirst;
   }

@@ -22,7 +22,8 @@ export function portalFacts(portal: Portal): Facts {
       levee_instance: config.instance,
     },
     Clients: { connected_clients: server.connections, maxclients: door.server.limits.connectionsMax },
-    Persistence: { loading: portal.readyProblem() === undefined ? 0 : 1 },
+    // Clients wait for as long as it says so: only while it cannot answer at all.
+    Persistence: { loading: portal.serves ? 0 : 1 },
     Stats: {
       total_commands_processed: server.commands,
       rejected_connections: server.refusedConnections,
