@@ -197,7 +197,7 @@ describe('RegisterNode', () => {
 
     it('a generation above all that was let go is refused as ever', () => {
       const script = letGo(new ClusterScript().nodes(1, 2));
-      expect(answer(script, lost + 1)).toMatch(/^GENERATION_FROM_FUTURE: .*levee audit repair/);
+      expect(answer(script, lost + 1)).toMatch(/^GENERATION_FROM_FUTURE: .*levee doctor$/);
       expect(answer(script, lost)).toBe('accepted');
     });
   });

@@ -8,7 +8,16 @@ import { JournalChain, type ChainPosition } from './journal-chain';
 import { type Adopted, JournalFold, putEvent } from './journal-fold';
 import { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
-import { furthestAhead, isAhead, missingFrom, seenBy, shortSentence, witnessesIn, type Witness } from './witness';
+import {
+  furthestAhead,
+  isAhead,
+  missingFrom,
+  seenBy,
+  shortAdvice,
+  shortSentence,
+  witnessesIn,
+  type Witness,
+} from './witness';
 import { entityKey, type ClusterEvent } from '@levee/cluster';
 
 /** How a fold came to be, for status pages and for the master, which rewrites projections that were wrong. */
@@ -63,7 +72,7 @@ export async function bootFold(
   const { fold, foreign, journalRecords } = await foldJournal(log, topics, clock);
   const witness = furthestAhead(witnessesOf(topics, all), fold.position);
   const what = witness === undefined ? attempt.missing : seenBy(witness);
-  const short = what && shortSentence(topics.journal, fold.position, what);
+  const short = what && shortSentence({ log, journal: topics.journal }, fold.position, what);
   const reason = fresh ? undefined : attempt.reason;
   return { fold, report: { source: 'journal', reason, journalRecords, short, witness, detached: false }, foreign };
 }
@@ -187,7 +196,7 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
     const fold = catchUp.finish();
     recallClaim(fold, all);
     const witness = furthestAhead(witnessesOf(topics, all), fold.position);
-    const short = witness && shortSentence(topics.journal, fold.position, seenBy(witness));
+    const short = witness && shortSentence({ log, journal: topics.journal }, fold.position, seenBy(witness));
     const report = {
       source: 'checkpoint',
       reason: undefined,
@@ -224,8 +233,7 @@ async function ofOneMoment(
   const witness = { seq, term, who: 'the checkpoint of the compacted topics' };
   const short =
     `JOURNAL_SHORT: ${topics.journal}, which ends at offset ${endOffset}, has lost its end: ${seenBy(witness)}, ` +
-    `${missing}. No master reigns and nothing is cleared until that is mended; reads and writes go on. Restore the ` +
-    'journal from a backup, or see what can be brought back: levee audit repair';
+    `${missing}. ${shortAdvice(log)}`;
   const report = {
     source: 'checkpoint',
     reason: undefined,

@@ -136,6 +136,12 @@ export class ClusterView {
     return this.shortage;
   }
 
+  /** The alarm, in words, when `what` shows that the journal has lost its end. */
+  shortBecause(what: string): string {
+    const { log, topics } = this;
+    return shortSentence({ log, journal: topics.journal }, this.fold.position, what);
+  }
+
   /** Called when the journal is found to have lost its end; the returned function ends it. */
   onShort(listener: (why: string) => void): () => void {
     this.shortListeners.add(listener);
@@ -185,11 +191,7 @@ export class ClusterView {
     if (endOffset < nextOffset)
       throw new Failure(
         'JOURNAL_SHORT',
-        shortSentence(
-          this.topics.journal,
-          this.fold.position,
-          `it was read to offset ${nextOffset} and ends at ${endOffset}`,
-        ),
+        this.shortBecause(`it was read to offset ${nextOffset} and ends at ${endOffset}`),
       );
     await this.readTo(endOffset, deadlineMs);
   }
@@ -263,9 +265,7 @@ export class ClusterView {
     const { seq, term } = this.fold.position;
     if (this.witness === undefined || isAhead({ seq, term }, this.witness))
       this.witness = { seq, term, who: 'this process' };
-    this.becomeShort(
-      shortSentence(this.topics.journal, this.fold.position, `it no longer holds that: ${messageOf(error)}`),
-    );
+    this.becomeShort(this.shortBecause(`it no longer holds that: ${messageOf(error)}`));
   }
 
   /** Goes on where it stood once the journal holds that again, or where a repaired journal came to the same state. */
@@ -303,8 +303,7 @@ export class ClusterView {
     const further = this.furthestOutside();
     if (further === undefined) return;
     if (this.witness === undefined || isAhead(further, this.witness)) this.witness = further;
-    if (this.shortage === undefined)
-      this.becomeShort(shortSentence(this.topics.journal, this.fold.position, seenBy(further)));
+    if (this.shortage === undefined) this.becomeShort(this.shortBecause(seenBy(further)));
   }
 
   /** Asked again whenever the journal grew: its first claim may show that a disk is of another cluster. */

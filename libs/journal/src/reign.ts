@@ -197,7 +197,7 @@ export class Reign {
     if (baseOffset < nextOffset)
       throw new Failure(
         'JOURNAL_SHORT',
-        `the journal was read to offset ${nextOffset} and took the next record at ${baseOffset}: it has lost its end`,
+        view.shortBecause(`it was read to offset ${nextOffset} and took the next record at ${baseOffset}`),
       );
     await view.readTo(asOffset(baseOffset + records.length), reignLimits.readBackMs);
     if (view.term !== this.term) throw new Failure('FENCED', `term ${view.term} was claimed after ${this.term}`);

@@ -4,7 +4,7 @@ import type { ControlTopics } from './control-topics';
 import type { HeartbeatView } from './heartbeat-view';
 import { Pause } from './pause';
 import type { Reign } from './reign';
-import { furthestAhead, seenBy, shortSentence, type Witness } from './witness';
+import { furthestAhead, seenBy, type Witness } from './witness';
 
 export const seenWatchLimits = { lookMs: 500, readDeadlineMs: 10_000 } as const;
 
@@ -63,8 +63,7 @@ export class SeenWatch {
     await this.view.readToEnd(seenWatchLimits.readDeadlineMs);
     const { position } = this.view.journal;
     const witness = furthestAhead(heard, position);
-    if (witness !== undefined)
-      throw new Failure('JOURNAL_SHORT', shortSentence(this.options.topics.journal, position, seenBy(witness)));
+    if (witness !== undefined) throw new Failure('JOURNAL_SHORT', this.view.shortBecause(seenBy(witness)));
   }
 
   private ahead(): Witness | undefined {

@@ -6,7 +6,7 @@ import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import { heardWitnesses } from './heartbeat-known';
 import { claimLink } from './journal-link';
-import { furthestAhead, seenBy, shortSentence } from './witness';
+import { furthestAhead, seenBy } from './witness';
 
 /** A claim that was read back as the highest: its holder may decide. */
 export interface Taken {
@@ -45,8 +45,7 @@ export async function takeOver(
   refuseShort(view);
   const { position } = view.journal;
   const witness = furthestAhead(witnesses, position);
-  if (witness !== undefined)
-    throw new Failure('JOURNAL_SHORT', shortSentence(topics.journal, position, seenBy(witness)));
+  if (witness !== undefined) throw new Failure('JOURNAL_SHORT', view.shortBecause(seenBy(witness)));
   const writer = await log.fencedWriter(masterWriterId(topics));
   try {
     const claim: Claim = {

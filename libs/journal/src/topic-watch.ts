@@ -98,7 +98,8 @@ export class TopicWatch {
     const names = [...controlTopicSpecs(topics), ...binlogs.map(binlogSpec)].map(({ name }) => name);
     const condition = await this.log.examine(names);
     this.transactions = condition.openTransactions;
-    const facts = { brokers: brokersIn(this.log), condition, nodes: [], namespaces: [], nowMs: clock.nowMs() };
+    const { log } = this;
+    const facts = { log, brokers: brokersIn(log), condition, nodes: [], namespaces: [], nowMs: clock.nowMs() };
     return findingsOf(facts)
       .filter(({ rule }) => rule === 'broker-setting' || rule === 'open-transaction')
       .map(({ finding, command }) => `${finding}: ${command}`);

@@ -4,6 +4,7 @@ import { sha256Of, type ChainPosition } from './journal-chain';
 import { JournalFold } from './journal-fold';
 import type { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
+import { repairCommand, repairNote } from './repair-command';
 
 export const witnessLimits = {
   /** A witness that is further ahead of the journal than this does not speak of its lost end: somebody made it up. */
@@ -68,12 +69,21 @@ export function* witnessesIn(name: string, topic: ProjectedTopic): Generator<Wit
 }
 
 /** The alarm, in words: what is known to whom, and what to do. */
-export function shortSentence(journal: string, position: Standing, what: string): string {
+export function shortSentence(
+  { log, journal }: { readonly log: Pick<Log, 'description'>; readonly journal: string },
+  position: Standing,
+  what: string,
+): string {
   return (
     `JOURNAL_SHORT: ${journal} ends at decision ${position.seq} of term ${position.term}, but ${what}: it has lost its ` +
-    'end. No master reigns and nothing is cleared until that is mended; reads and writes go on. Restore the journal ' +
-    'from a backup, or see what can be brought back: levee audit repair (--brokers host:port, or --data-dir of a ' +
-    'process that is stopped)'
+    `end. ${shortAdvice(log)}`
+  );
+}
+
+export function shortAdvice(log: Pick<Log, 'description'>): string {
+  return (
+    'No master reigns and nothing is cleared until that is mended; reads and writes go on. Restore the journal from a ' +
+    `backup, or see what can be brought back: ${repairCommand(log)}   # ${repairNote(log)}`
   );
 }
 

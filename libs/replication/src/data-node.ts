@@ -212,6 +212,7 @@ export class DataNode {
       clusterId: this.context?.clusterId ?? null,
       ready: this.readyProblem() === undefined,
       problem: this.readyProblem() ?? this.format?.problem ?? null,
+      waitsForMaster: this.problem === undefined && this.registration?.problem !== undefined,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
       ...replicasAndFiles(this.hosted, this.disk, this.clock.monotonicMs()),

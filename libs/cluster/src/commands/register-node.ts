@@ -230,7 +230,7 @@ function decideUnit(
     return reject(
       'GENERATION_FROM_FUTURE',
       `unit ${unitId} reports generation ${spec.generation}, this cluster assigned ${known.generation} at most: ` +
-        `the disk is of another cluster, or the journal was cut; see what can be done: levee audit repair`,
+        `the disk is of another cluster, or the journal was cut; what can be done: levee doctor`,
     );
   // A unit that a lost decision gave to somebody else has lost what the state says of it, as on another disk.
   if (known.storeId !== storeId || isLost) {

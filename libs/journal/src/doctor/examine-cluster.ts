@@ -67,6 +67,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     [...state.namespaces()].map((of) => namespaceOf(state, of.name, hasLog ? log : undefined)),
   );
   const facts: DoctorFacts = {
+    log,
     brokers: brokersIn(log),
     portalProblem: world.portalProblem,
     journalShort: world.journalShort,

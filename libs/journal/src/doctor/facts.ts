@@ -1,8 +1,10 @@
 import type { ChunkReplica, NamespaceState, NodeState } from '@levee/events';
-import type { LogCondition } from '@levee/log';
+import type { Log, LogCondition } from '@levee/log';
 
 /** Everything the rules of the doctor know. What could not be learnt is absent, and listed as unknown. */
 export interface DoctorFacts {
+  /** Which log it is. */
+  readonly log: Pick<Log, 'description'>;
   /** As `--bootstrap-server` takes it; empty on the embedded log. */
   readonly brokers: string;
   /** The portal that looks, if it is one. */
@@ -59,6 +61,8 @@ export interface NodeFacts {
 /** The part of LV.STAT that the rules look at. */
 export interface NodeStat {
   readonly problem: string | null;
+  /** Nothing but a master's decision about its registration is missing; absent from nodes that do not say it. */
+  readonly waitsForMaster?: boolean;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null;
   readonly replicas: readonly ReplicaStat[];
   /** Damaged files that it keeps; absent from nodes that do not say it. */

@@ -1,9 +1,10 @@
+import { repairCommand, repairNote } from '../repair-command';
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
 
 /** The journal: who wrote into it, and whether it holds what it once said. */
 export const journalRules = {
-  'journal-short': ({ journalShort, brokers }: DoctorFacts): Omit<Finding, 'rule'>[] =>
+  'journal-short': ({ journalShort, log }: DoctorFacts): Omit<Finding, 'rule'>[] =>
     journalShort === undefined
       ? []
       : [
@@ -11,10 +12,7 @@ export const journalRules = {
             subject: 'journal',
             finding: journalShort,
             impact: 'no master reigns, so nothing can be created or changed; reads and writes go on',
-            command:
-              brokers === ''
-                ? 'levee audit repair --data-dir <folder>   # stop the process first; changes nothing without --yes'
-                : `levee audit repair --brokers ${brokers}   # changes nothing without --yes`,
+            command: `${repairCommand(log)}   # ${repairNote(log)}`,
           },
         ],
 

@@ -1,4 +1,5 @@
-import type { CutStat, DoctorFacts, HoleStat, NodeFacts, ReplicaStat } from './facts';
+import { repairCommand, repairNote } from '../repair-command';
+import type { CutStat, DoctorFacts, HeardProcess, HoleStat, NodeFacts, ReplicaStat } from './facts';
 import type { Finding } from './finding';
 import { doctorLimits } from './limits';
 
@@ -78,9 +79,11 @@ export const nodeRules = {
         command: 'start it again, with its disk or without: it comes back by itself',
       })),
 
-  'node-unreachable': ({ nodes }: DoctorFacts): Found[] =>
+  'node-unreachable': ({ nodes, journalShort, heard }: DoctorFacts): Found[] =>
     nodes
       .filter(({ state, says }) => state.state === 'up' && says === undefined)
+      // It lives, and its new address cannot be decided: portals find it by what it says.
+      .filter(({ state }) => journalShort === undefined || heard?.some((of) => isNode(of, state.nodeId)) !== true)
       .map(({ state: { nodeId, httpAddress } }) => ({
         subject: nodeId,
         finding: `node ${nodeId} counts as up and does not answer at ${httpAddress}`,
@@ -88,17 +91,22 @@ export const nodeRules = {
         command: `curl http://${httpAddress}/health/ready`,
       })),
 
-  'node-not-ready': ({ nodes }: DoctorFacts): Found[] =>
+  'node-not-ready': ({ nodes, journalShort, log }: DoctorFacts): Found[] =>
     nodes.flatMap(({ state, says }) => {
       // What its replicas lack is said by their own rules.
       if (says === undefined || says.problem === null || says.replicas.some((of) => of.problem === says.problem))
         return [];
+      // What the journal lacks is a finding of its own.
+      if (journalShort !== undefined && (says.waitsForMaster === true || isShort(says.problem))) return [];
+      const isLost = says.problem.startsWith('GENERATION_FROM_FUTURE');
       return [
         {
           subject: state.nodeId,
           finding: `node ${state.nodeId} is not ready: ${says.problem}`,
           impact: 'it serves nothing, or not all that it should',
-          command: `curl http://${state.httpAddress}/health/ready`,
+          command: isLost
+            ? `${repairCommand(log)}   # ${repairNote(log)}; it says whether the journal lost something`
+            : `curl http://${state.httpAddress}/health/ready`,
         },
       ];
     }),
@@ -285,6 +293,10 @@ export const nodeRules = {
 function waitsAtHole({ hole, readable }: Pick<ReplicaStat, 'hole' | 'readable'>): boolean {
   return !readable && hole !== null && hole !== undefined && hole.peers.every(({ says }) => says !== null);
 }
+
+const isNode = ({ kind, id }: HeardProcess, nodeId: string): boolean => kind === 'node' && id === nodeId;
+
+const isShort = (problem: string): boolean => problem.startsWith('JOURNAL_SHORT');
 
 /** What the log lost of a replica, of the first partition that was cut. */
 function cutOf({ positions }: ReplicaStat): CutStat | undefined {

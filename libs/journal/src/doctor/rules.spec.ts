@@ -87,6 +87,7 @@ const condition: LogCondition = {
 };
 
 const healthy: DoctorFacts = {
+  log: { description: 'kafka k1:9092' },
   brokers: 'k1:9092',
   topics,
   condition,
@@ -238,7 +239,7 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
       heard: [],
     },
     /levee\.journal ends at decision 5/,
-    /levee audit repair/,
+    /levee audit repair --brokers k1:9092 {3}# changes nothing/,
   ],
   ['no-master', { heard: [] }, /no master was heard for 2400 ms/, /start a master/],
   ['master-trouble', { masterProblems: ['an effect failed'] }, /the master says: an effect failed/, /levee status/],
@@ -444,6 +445,43 @@ describe('the rules of the doctor', () => {
   it('no other master is asked for while the log takes nothing of this one', () => {
     const found = findingsOf({ ...healthy, heard: [], writeProblem: 'ENOSPC' });
     expect(found.map(({ rule }) => rule)).toEqual(['log-takes-nothing']);
+  });
+
+  it('what follows from a journal that lost its end is not listed beside it', () => {
+    const journalShort = 'JOURNAL_SHORT: levee.journal ends at decision 5';
+    const waiting = says({ problem: 'not registered with a master yet', waitsForMaster: true });
+    const nodes = [
+      nodeFacts('n1', { says: says({ problem: journalShort }) }),
+      nodeFacts('n2', { says: waiting }),
+      nodeFacts('n3', { says: undefined }),
+    ];
+    const heard = ['n1', 'n2', 'n3'].map((id) => ({ kind: 'node', id, incarnation: 'i', address: `${id}:7400` }));
+    const short = { ...healthy, nodes, heard, journalShort, portalProblem: journalShort };
+    expect(findingsOf(short).map(({ rule }) => rule)).toEqual(['journal-short']);
+    const others = findingsOf({
+      ...short,
+      heard: heard.slice(0, 2),
+      journalShort: undefined,
+      portalProblem: undefined,
+    });
+    expect(others.map(({ rule }) => rule)).toEqual([
+      'no-master',
+      'node-unreachable',
+      'node-not-ready',
+      'node-not-ready',
+    ]);
+    const [silent] = findingsOf({ ...short, heard: heard.slice(0, 2) }).filter(({ rule }) => rule !== 'journal-short');
+    expect(silent).toMatchObject({ rule: 'node-unreachable', subject: 'n3' });
+  });
+
+  it('a node refused for a unit of a lost decision leads to the repair of this very log', () => {
+    const problem = 'GENERATION_FROM_FUTURE: unit n1/u00 reports generation 7';
+    const facts = { ...healthy, nodes: [nodeFacts('n1', { says: says({ problem, waitsForMaster: true }) })] };
+    expect(findingsOf(facts)[0]?.command).toMatch(/^levee audit repair --brokers k1:9092 {3}# /);
+    const embedded = { ...facts, log: { description: "embedded /var/lib/o'levee/log" }, brokers: '' };
+    expect(findingsOf(embedded)[0]?.command).toMatch(
+      /^levee audit repair --data-dir '\/var\/lib\/o'\\''levee' {3}# stop/,
+    );
   });
 
   it('nothing is wrong with a healthy cluster', () => {
