@@ -56,10 +56,13 @@ export class KvController {
     const session = this.keyValue.session(namespace, header(request, 'levee-session'));
     const key = keyOf(request.originalUrl);
     const choice = { session, consistency: consistencyOf(request) };
-    const entry = await this.keyValue.get(namespace, key, choice).catch((error: unknown) => {
-      throw sized(error);
-    });
-    tellSession(reply, session);
+    const entry = await this.keyValue
+      .get(namespace, key, choice)
+      // A failure may say how the session goes on.
+      .finally(() => tellSession(reply, session))
+      .catch((error: unknown) => {
+        throw sized(error);
+      });
     if (!entry) throw new Failure('NOT_FOUND', `there is no such key in ${name}`);
     reply.header('levee-position', `${entry.partition}:${entry.offset + 1}`);
     if (entry.expiresAtMs !== null) reply.header('levee-expires-at', String(entry.expiresAtMs));
@@ -148,8 +151,7 @@ export class KvController {
     // A reader that hangs up leaves nothing behind.
     reply.raw.once('close', () => void items.return().catch(() => undefined));
     // The first key is waited for, so that a scan that cannot begin is an error and no empty answer.
-    const first = await items.next();
-    tellSession(reply, session);
+    const first = await items.next().finally(() => tellSession(reply, session));
     await reply
       .status(200)
       .type('application/x-ndjson')

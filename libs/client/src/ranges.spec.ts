@@ -11,6 +11,7 @@ import {
 import type { EngineContext } from './engine-context';
 import type { PortalRoute } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
+import { LostPositions } from './lost-positions';
 import { Ranges } from './ranges';
 import { StoreFailure } from './store-errors';
 import { storeLimits } from './store-limits';
@@ -54,10 +55,12 @@ async function ask(answer: Answer): Promise<{ outcome: string; failures: number;
   } as unknown as EngineContext;
   const none = Buffer.alloc(0);
   const query = { from: none, to: none, limit: 10, keysOnly: false, session: undefined };
-  const outcome = await new Ranges(context).page(namespace, route as unknown as PortalRoute, query).then(
-    (reply) => `${reply?.items.length} keys`,
-    (error: unknown) => (error instanceof StoreFailure ? error.text : String(error)),
-  );
+  const outcome = await new Ranges(context, new LostPositions(context, () => undefined))
+    .page(namespace, route as unknown as PortalRoute, query)
+    .then(
+      (reply) => `${reply?.items.length} keys`,
+      (error: unknown) => (error instanceof StoreFailure ? error.text : String(error)),
+    );
   return { outcome, ...counts };
 }
 

@@ -14,6 +14,7 @@ import {
 } from '@levee/wire';
 import type { EngineContext } from './engine-context';
 import type { PortalReplica, PortalRoute } from './namespace-routes';
+import type { LostPositions } from './lost-positions';
 import type { NamespaceStore } from './namespace-store';
 import type { NodeLink } from './node-link';
 import { StoreFailure } from './store-errors';
@@ -35,7 +36,10 @@ export interface RangeQuery {
 
 /** One page of one chunk, from the first replica that can give it. */
 export class Ranges {
-  constructor(private readonly context: EngineContext) {}
+  constructor(
+    private readonly context: EngineContext,
+    private readonly lost: LostPositions,
+  ) {}
 
   /** Fails with LVLIMIT at once, with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
   async page(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): Promise<RangeReply | undefined> {
@@ -58,7 +62,24 @@ export class Ranges {
       const fresh = namespace.table?.at(route.slotStart);
       if (fresh !== undefined && fresh.seq !== route.seq) return undefined;
     }
-    throw last;
+    throw await this.toldOf(namespace, route, query, last);
+  }
+
+  /** No replica came far enough: perhaps the log does not either. */
+  private async toldOf(
+    namespace: NamespaceStore,
+    route: PortalRoute,
+    query: RangeQuery,
+    failure: StoreFailure,
+  ): Promise<StoreFailure> {
+    const { session } = query;
+    if (failure.code !== 'LVBEHIND' || session === undefined) return failure;
+    for (const { partition, nextOffset } of wantedPositions(namespace, route, query)) {
+      const asked = { partition: asPartition(partition), nextOffset: asOffset(nextOffset), session };
+      const told = await new Promise<StoreFailure>((resolve) => this.lost.look(namespace, asked, failure, resolve));
+      if (told !== failure) return told;
+    }
+    return failure;
   }
 
   private ask(

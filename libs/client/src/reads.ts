@@ -15,6 +15,7 @@ import {
 import type { EngineContext } from './engine-context';
 import { Hedges } from './hedges';
 import type { PortalReplica, PortalRoute, ReadTarget } from './namespace-routes';
+import type { LostPositions } from './lost-positions';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
 import { StoreFailure } from './store-errors';
@@ -65,7 +66,10 @@ export class Reads {
   private readonly hedges: Hedges;
   private counts = { reads: 0, hits: 0, misses: 0, batches: 0, retries: 0, failures: 0 };
 
-  constructor(private readonly context: EngineContext) {
+  constructor(
+    private readonly context: EngineContext,
+    private readonly lost: LostPositions,
+  ) {
     this.hedges = new Hedges(context, (batch) => this.hedge(batch));
   }
 
@@ -310,13 +314,17 @@ export class Reads {
     const now = this.context.clock.monotonicMs();
     for (const { namespace, read } of waiting) {
       if (read.deadlineAtMs > now) this.dispatch(namespace, read);
-      else
-        this.fail(
-          read,
-          read.lastFailure ??
-            new StoreFailure('LVUNAVAILABLE', namespace.problem ?? 'no replica of the key can be reached'),
-        );
+      else this.late(namespace, read);
     }
+  }
+
+  private late(namespace: NamespaceStore, read: PointRead): void {
+    const failure =
+      read.lastFailure ??
+      new StoreFailure('LVUNAVAILABLE', namespace.problem ?? 'no replica of the key can be reached');
+    const { session, partition, minOffset: nextOffset } = read;
+    if (failure.code !== 'LVBEHIND' || session === undefined) return this.fail(read, failure);
+    this.lost.look(namespace, { partition, nextOffset, session }, failure, (told) => this.fail(read, told));
   }
 
   private fail(read: PointRead, failure: StoreFailure): void {

@@ -28,7 +28,9 @@ export const storeErrors = {
   LVUNAVAILABLE: 'No replica answered in time. Nothing was changed.',
   LVNAMESPACE: 'There is no such namespace, or it is not active yet.',
   LVRESERVED: "Keys beginning with 00 'levee' 00 are Levee's own. Nothing happened.",
-  LVSESSION: 'The session token or position is not valid here. Start a new session.',
+  LVSESSION:
+    'The session token or position is not valid here: start a new session. Or the log lost what it saw, and people have ' +
+    'decided: that is said once, and the session goes on from the end of the log.',
   LVREQUEST: 'The request id was used for another write. Nothing happened; take an id of its own for every write.',
   LVCURSOR: 'The cursor is unknown or was not used for 10 minutes: start again at 0.',
   LVUNSUPPORTED: 'Not possible here by design, or not yet; the message says why and what to use instead.',

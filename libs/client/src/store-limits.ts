@@ -25,6 +25,8 @@ export interface StoreLimits {
   readonly slowDelays: number;
   /** Pause before all replicas are tried again. */
   readonly retryMs: number;
+  /** A position that no replica reached is looked for in the log so long. */
+  readonly lostLookMs: number;
   /**
    * A write has so long from the door on, whatever it waits for. Not sent to the log by then: definite; not answered by
    * the log: indefinite; not applied where its ack asks for: pending. Fences of strong reads are tried as long.
@@ -77,6 +79,7 @@ export const storeLimits: StoreLimits = {
   hedgesAtOnceMax: 2_000,
   slowDelays: 4,
   retryMs: 15,
+  lostLookMs: 1_000,
   appendMs: 15_000,
   ackMs: 5_000,
   positionWaitsMax: 20_000,

@@ -19,6 +19,7 @@ import { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
 import { NamespaceEngines, type ClusterReader } from './namespace-engines';
 import type { NamespaceStore } from './namespace-store';
+import { LostPositions } from './lost-positions';
 import { NodeLinks } from './node-link';
 import type { Append, FenceWaiter, PointRead } from './operations';
 import { Ranges } from './ranges';
@@ -46,6 +47,7 @@ export class Store {
   readonly links: NodeLinks;
   readonly limits: StoreLimits;
   readonly ranges: Ranges;
+  readonly lost: LostPositions;
   private readonly context: EngineContext;
   private readonly reads: Reads;
   private readonly budget = new AppendBudget();
@@ -70,8 +72,9 @@ export class Store {
     this.context = { clock, timers, random, logger, limits, expiryNowMs: () => this.expiryNowMs() };
     const { network } = options;
     this.links = new NodeLinks({ logger, clock, timers, random, ...(network && { network }) });
-    this.reads = new Reads(this.context);
-    this.ranges = new Ranges(this.context);
+    this.lost = new LostPositions(this.context, (...fence) => this.fence(...fence));
+    this.reads = new Reads(this.context, this.lost);
+    this.ranges = new Ranges(this.context, this.lost);
     const { context, links, budget, loads } = this;
     this.stops = new WriteStops(
       context,
@@ -130,6 +133,12 @@ export class Store {
     this.fence(namespace, read.partition, {
       deadlineAtMs,
       fenced: (nextOffset) => {
+        const { session, partition } = read;
+        const lost = this.lost.judge(namespace, { partition, nextOffset: read.minOffset, session }, nextOffset);
+        if (lost) {
+          this.reads.outstanding--;
+          return read.failed(lost);
+        }
         read.minOffset = raise(read.minOffset, nextOffset);
         read.deadlineAtMs = Math.min(deadlineAtMs, this.options.clock.monotonicMs() + this.limits.readMs);
         this.reads.dispatch(namespace, read);

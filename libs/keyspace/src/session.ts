@@ -26,6 +26,11 @@ export class Session {
     if (nextOffset > (this.nextOffsets[partition] as number)) this.nextOffsets[partition] = nextOffset;
   }
 
+  /** The log lost what was seen behind `endOffset`, and nobody brings it back there: the one way in which one falls. */
+  letGo(partition: Partition, endOffset: Offset): void {
+    if (endOffset < (this.nextOffsets[partition] as number)) this.nextOffsets[partition] = endOffset;
+  }
+
   /**
    * Latest time by which its reads judged expiry, ms since 1970; 0 = none yet. The next read judges by this time or a
    * later one, at whichever portal: else a key seen as expired would be there again.

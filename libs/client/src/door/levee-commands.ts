@@ -164,7 +164,10 @@ function wait({ context, args, reply, namespace, session }: DataCall): void {
   let failure: StoreFailure | undefined;
   const finished = (): void => {
     if (--left > 0) return;
-    if (failure) return reply.error(failure.text);
+    if (failure) {
+      const asked = { partition, nextOffset, session };
+      return context.store.lost.look(namespace, asked, failure, (told) => reply.error(told.text));
+    }
     session.observe(partition, nextOffset);
     reply.ok();
   };
