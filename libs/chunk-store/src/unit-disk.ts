@@ -27,7 +27,7 @@ import {
 } from './unit-checks';
 import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
-import { clearGeneration, clearUpTo, unitFolder } from './unit-folders';
+import { clearGeneration, clearUpTo, holdsGenerations, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 
 export interface UnitDiskOptions {
@@ -86,8 +86,7 @@ export class UnitDisk implements NodeDisk {
     const lock = await lockOf(folder);
     try {
       const known = await readSealed(folder, 'storeId');
-      const storeId = known ?? options.newStoreId();
-      if (known === undefined) await writeSealed(folder, 'storeId', storeId);
+      const storeId = known ?? (await beginStore(folder, options.newStoreId));
       const formatted = await readFormat(folder);
       if (formatted !== undefined && formatted.toClear.length > 0) {
         for (const unit of formatted.toClear) await clearUpTo(folder, unit);
@@ -343,6 +342,19 @@ async function lockOf(folder: string): Promise<ReplicaDatabase> {
     await rm(path, { recursive: true, force: true });
     return openFolderLock(path);
   }
+}
+
+/** [safety] Replicas whose disk forgot who it is may be the last that hold what they hold: it is not begun anew (I14). */
+async function beginStore(folder: string, newStoreId: () => string): Promise<string> {
+  if (await holdsGenerations(folder))
+    throw new ChunkStoreFailure(
+      'DISK_DAMAGED',
+      `${join(folder, 'storeId')} and its copy are missing, and the folder holds replicas: bring one of them back, or ` +
+        'empty the folder, and what it held is built anew from the log',
+    );
+  const storeId = newStoreId();
+  await writeSealed(folder, 'storeId', storeId);
+  return storeId;
 }
 
 async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: number): Promise<UnitSpec[]> {

@@ -12,6 +12,15 @@ export function unitFolder(unitId: string): string {
   return name;
 }
 
+/** Whether any unit below `folder` holds a generation. */
+export async function holdsGenerations(folder: string): Promise<boolean> {
+  for (const unit of (await readdir(join(folder, 'units')).catch(ignoreMissing)) ?? []) {
+    const names = await readdir(join(folder, 'units', unit)).catch(() => []);
+    if (names.some((name) => /^g\d+$/.test(name))) return true;
+  }
+  return false;
+}
+
 /** Removes what a generation holds, whose folder is `path`: a database may be made in it then. Idempotent. */
 export async function clearGeneration(path: string): Promise<void> {
   const doomed = `${path}.cleared`;

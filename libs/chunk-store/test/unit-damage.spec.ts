@@ -214,4 +214,24 @@ describe('a unit whose files are not what was written (I19)', () => {
     rmSync(join(folder, 'storeId.copy'));
     await open();
   });
+
+  it('a disk that forgot who it is, and holds replicas, is not begun anew (I14)', async () => {
+    await filled();
+    await disk.close();
+    const copy = readFileSync(join(folder, 'storeId.copy'));
+    rmSync(join(folder, 'storeId'));
+    rmSync(join(folder, 'storeId.copy'));
+    const before = readdirSync(folder, { recursive: true });
+    const opened = open({ newStoreId: () => 'another store' });
+    await expect(opened).rejects.toMatchObject({
+      code: 'DISK_DAMAGED',
+      message: expect.stringMatching(/storeId and its copy are missing, and the folder holds replicas/) as string,
+    });
+    const unlocked = (names: (string | Buffer)[]) => names.map(String).filter((name) => !name.startsWith('lock'));
+    expect(unlocked(readdirSync(folder, { recursive: true }))).toEqual(unlocked(before));
+    writeFileSync(join(folder, 'storeId.copy'), copy);
+    await open({ newStoreId: () => 'another store' });
+    expect(disk.storeId).toBe('a store');
+    expect(await (await disk.openUnit('n1/u01', 1)).get(k('key 7'))).toEqual(k('value 7'));
+  });
 });
