@@ -26,6 +26,7 @@ import { LogRepairsController } from './log-repairs.controller';
 import { PlanProgress } from './plan-progress';
 import { Plans } from './plans';
 import { PlansController } from './plans.controller';
+import { troublesOf } from './troubles';
 import { WatchController } from './watch.controller';
 
 export interface PortalParts {
@@ -74,6 +75,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     portal.view.know(parts.known ?? []);
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
+    health.watch('troubles', () => troublesOf(portal, log));
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
     const repeated = new RepeatedWrites<WrittenAt>(systemClock);
     metrics.gaugesFrom('portal', () => portal.stats());

@@ -9,6 +9,7 @@ import { RespDoor } from './door/resp-door';
 import { ScanCursors } from './scan-cursors';
 import { Store } from './store';
 import type { StoreLimits } from './store-limits';
+import type { WriteStop } from './write-stops';
 import { RouteWatches } from './watch/route-watches';
 
 export interface PortalConfig {
@@ -115,6 +116,13 @@ export class Portal {
   /** Requests can be answered, also where it is not ready because of what people must mend in the control plane. */
   get serves(): boolean {
     return this.booted && this.hasRoutes && !this.closed;
+  }
+
+  /** Partitions that stand still for writes. */
+  get stops(): readonly (WriteStop & { readonly binlog: string })[] {
+    return [...this.store.stops.current].flatMap(([binlog, of]) =>
+      [...of.values()].map((stop) => ({ binlog, ...stop })),
+    );
   }
 
   /** Why the log takes no writes, in words. No problem of this portal: replicas are read on. */

@@ -6,7 +6,10 @@ import type { NodeLink } from './node-link';
 
 /** A partition that stands still: its log lost from `cutOffset` on what replicas hold. */
 export interface WriteStop {
+  readonly namespace: string;
   readonly partition: number;
+  /** Keys whose last record the log lost, deletions not counted, of each chunk its largest count; null: not counted. */
+  readonly keysAtStake: number | null;
   /** Reads at positions above it are refused: offsets there may be given again. */
   readonly cutOffset: number;
   /** Where the furthest witness stands. */
@@ -79,18 +82,24 @@ export class WriteStops {
   }
 
   private judge(): void {
-    const stops = new Map<string, Map<number, WriteStop>>();
+    const witnesses = new Map<string, Map<number, WitnessFacts[]>>();
     for (const each of [...this.said.values()].flat()) {
       if (!this.isKnown(each)) continue;
       const { binlog, partition } = each;
-      const of = stops.get(binlog) ?? new Map<number, WriteStop>();
-      stops.set(binlog, of.set(partition, joined(of.get(partition), each)));
+      const of = witnesses.get(binlog) ?? new Map<number, WitnessFacts[]>();
+      witnesses.set(binlog, of.set(partition, [...(of.get(partition) ?? []), each]));
     }
+    const stops = new Map<string, Map<number, WriteStop>>();
+    for (const [binlog, of] of witnesses)
+      stops.set(binlog, new Map([...of].map(([partition, all]) => [partition, joined(partition, all)])));
     if (stops.size === 0 && this.current.size === 0) return;
     for (const [binlog, of] of stops)
-      for (const [partition, { message }] of of)
+      for (const [partition, { message, cutOffset, nextOffset, keysAtStake }] of of)
         if (this.current.get(binlog)?.has(partition) !== true)
-          this.context.logger.error({ binlog, partition }, `a partition stands still for writes: ${message}`);
+          this.context.logger.error(
+            { binlog, partition, cutOffset, nextOffset, keysAtStake },
+            `a partition stands still for writes: ${message}`,
+          );
     this.current = stops;
     this.onChange();
   }
@@ -107,11 +116,17 @@ export class WriteStops {
 }
 
 /** Several witnesses of a partition: what any of them lacks is not provable. */
-function joined(known: WriteStop | undefined, { namespace, partition, ...of }: WitnessFacts): WriteStop {
-  const cutOffset = Math.min(known?.cutOffset ?? Infinity, of.cutOffset);
-  const nextOffset = Math.max(known?.nextOffset ?? 0, of.nextOffset);
+function joined(partition: number, witnesses: readonly WitnessFacts[]): WriteStop {
+  const namespace = witnesses[0]?.namespace ?? '';
+  const cutOffset = Math.min(...witnesses.map((of) => of.cutOffset));
+  const nextOffset = Math.max(...witnesses.map((of) => of.nextOffset));
+  const keys = new Map<string, number>();
+  for (const { chunkId, keysAtStake } of witnesses)
+    if (keysAtStake !== null) keys.set(chunkId, Math.max(keysAtStake, keys.get(chunkId) ?? 0));
+  const counted = witnesses.every(({ chunkId }) => keys.has(chunkId));
+  const keysAtStake = counted ? [...keys.values()].reduce((sum, each) => sum + each, 0) : null;
   const message =
     `the log of ${namespace} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}, which replicas ` +
     `hold: it stands still; levee log repair ${namespace} brings it back, levee log accept-loss ${namespace} lets it go`;
-  return { partition, cutOffset, nextOffset, message };
+  return { namespace, partition, keysAtStake, cutOffset, nextOffset, message };
 }

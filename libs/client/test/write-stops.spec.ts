@@ -61,6 +61,17 @@ it('a partition with a witness takes no writes, no strong reads, and no reads at
   expect(await readOnce(store, { session })).toMatch(says);
 });
 
+it('says how many keys are at stake: of each chunk what its furthest witness counts, once all have counted', async () => {
+  const node = await new FakeNode('n1', { value: 'v', applied: 200 }).start();
+  node.witnesses = [witnessOn('n1', { keysAtStake: null })];
+  const store = await stopped([node]);
+  const stake = () => store.namespace('ns')?.stops?.get(0)?.keysAtStake;
+  expect(stake()).toBeNull();
+  node.witnesses = [witnessOn('n1'), witnessOn('n1', { keysAtStake: 9, nextOffset: 130 })];
+  await until('the count', () => stake() === 9);
+  expect(store.namespace('ns')?.stops?.get(0)).toMatchObject({ namespace: 'ns', cutOffset: 80, nextOffset: 130 });
+});
+
 it('goes on when the node says that it is none any more', async () => {
   const node = await new FakeNode('n1', { value: 'v', applied: 200 }).start();
   node.witnesses = [witnessOn('n1')];

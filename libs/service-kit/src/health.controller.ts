@@ -12,11 +12,11 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** 200 when work may be sent here, else 503 with the reasons. */
+  /** 200 when work may be sent here, `degraded` with what is wrong elsewhere; else 503 with the reasons. */
   @Get('ready')
   async ready(): Promise<HealthReport> {
     const report = await this.registry.readiness();
-    if (report.status !== 'ok') throw new HttpException(report, 503);
+    if (report.status === 'not ready') throw new HttpException(report, 503);
     return report;
   }
 }

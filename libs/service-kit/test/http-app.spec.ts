@@ -2,7 +2,16 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Controller, Get, Module } from '@nestjs/common';
 import { Failure, silentLogger } from '@levee/kernel';
-import { HealthRegistry, Lifecycle, Metrics, ServiceModule, startHttpApp, type HttpApp } from '../src';
+import {
+  HealthRegistry,
+  type HealthReport,
+  type HealthTrouble,
+  Lifecycle,
+  Metrics,
+  ServiceModule,
+  startHttpApp,
+  type HttpApp,
+} from '../src';
 
 @Controller('fail')
 class FailingController {
@@ -62,6 +71,29 @@ test('ready names each check that fails, with its reason', async () => {
   });
   remove();
   expect((await get('/health/ready')).status).toBe(200);
+});
+
+test('ready stays ready while something is wrong that is not of this process, and names it', async () => {
+  const stop = { what: 'partitionStopped', partition: 3, fromOffset: 7, keysAtStake: 23, message: 'levee log repair' };
+  let found: readonly HealthTrouble[] = [stop];
+  health.watch('troubles', () => found);
+  const report = async () => JSON.parse((await get('/health/ready')).text) as HealthReport;
+  expect((await get('/health/ready')).status).toBe(200);
+  expect(await report()).toMatchObject({ status: 'degraded', troubles: [stop] });
+  const remove = health.add('journal', () => 'not at the end yet');
+  expect((await get('/health/ready')).status).toBe(503);
+  expect(await report()).toMatchObject({ status: 'not ready', troubles: [stop] });
+  remove();
+  found = Array.from({ length: 101 }, () => stop);
+  expect(await report()).toMatchObject({ status: 'degraded', troublesTotal: 101 });
+  expect((await report()).troubles).toHaveLength(100);
+  health.watch('troubles', () => Promise.reject(new Error('the log is closed')));
+  expect(await report()).toMatchObject({
+    status: 'degraded',
+    troubles: [{ what: 'unknown', message: 'troubles: the log is closed' }],
+  });
+  health.watch('troubles', () => []);
+  expect(await report()).toEqual({ status: 'ok', checks: { doors: 'ok' } });
 });
 
 test('metrics are read when scraped', async () => {

@@ -1,0 +1,38 @@
+import type { Portal } from '@levee/client';
+import { failureCode, messageOf } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import type { HealthTrouble } from '@levee/service-kit';
+
+/**
+ * What is wrong beyond this portal, for /health/ready: it goes on serving all else, so no balancer shall take it away.
+ * Each names what stands still, what is at stake, and what to type.
+ */
+export async function troublesOf(portal: Portal, log: Log): Promise<readonly HealthTrouble[]> {
+  const found: HealthTrouble[] = portal.stops.map((stop) => ({ what: 'partitionStopped', ...stop }));
+  const { writeProblem } = portal;
+  if (writeProblem !== undefined) found.push({ what: 'logTakesNothing', message: writeProblem });
+  return [...found, ...(await damageOf(portal, log))];
+}
+
+/** Only the embedded log knows of damage, and answers from its memory. */
+async function damageOf(portal: Portal, log: Log): Promise<readonly HealthTrouble[]> {
+  if (log.description.startsWith('kafka')) return [];
+  const binlogs = [...portal.view.state.namespaces()].map(({ binlog }) => binlog);
+  try {
+    const { damage } = await log.examine(binlogs);
+    return damage.map(({ topic, partition, fromOffset, toOffset, what: why }) => ({
+      what: 'logDamaged',
+      binlog: topic,
+      partition,
+      fromOffset,
+      toOffset,
+      message:
+        `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1} ` +
+        `(${why}); replicas past it hold it: keep the folder of every node, and see levee doctor`,
+    }));
+  } catch (error) {
+    return [
+      { what: 'logUnknown', message: `the log does not say how it is: ${messageOf(error)}`, code: failureCode(error) },
+    ];
+  }
+}
