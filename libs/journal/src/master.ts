@@ -44,7 +44,12 @@ export interface MasterOptions {
   readonly newId?: NewId;
 }
 
-export const masterLimits = { topicCheckMs: 60_000, topicRetryMs: 1_000 } as const;
+export const masterLimits = {
+  topicCheckMs: 60_000,
+  topicRetryMs: 1_000,
+  /** While something is wrong: what was mended is to be seen soon. */
+  topicTroubleMs: 5_000,
+} as const;
 
 /** A master without doors: makes and checks topics, follows the journal, stands by or serves, performs effects. */
 export class Master {
@@ -174,7 +179,9 @@ export class Master {
 
   private async checkAgain(): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      await this.pause.for(this.options.topicCheckMs ?? masterLimits.topicCheckMs);
+      const everyMs = this.options.topicCheckMs ?? masterLimits.topicCheckMs;
+      const isWell = this.topicWatch.problem === undefined;
+      await this.pause.for(isWell ? everyMs : Math.min(everyMs, masterLimits.topicTroubleMs));
       if (!this.stopping.signal.aborted) await this.topicWatch.check();
     }
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LivenessLimits } from '@levee/cluster';
 import type { CommandOutcome } from '@levee/events';
-import { silentLogger, type Logger } from '@levee/kernel';
+import { silentLogger, type Logger, type Timers } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
@@ -49,6 +49,7 @@ export async function startMaster(
     liveness?: LivenessLimits;
     barrierMs?: number;
     planStallMs?: number;
+    timers?: Timers;
     /** What disks have kept of the journal. */
     known?: readonly OutsideWitness[];
   },

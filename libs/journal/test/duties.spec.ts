@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { encode } from '@levee/codec';
 import type { Decision } from '@levee/events';
-import { asPartition, type Partition } from '@levee/kernel';
+import { asPartition, type Partition, type Timers } from '@levee/kernel';
 import { LogFailure, type Log } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
-import { encodeEvent, MaintenanceEnds, takeOver } from '../src';
+import { encodeEvent, MaintenanceEnds, masterLimits, takeOver } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from './control-plane';
 import { eventually } from './eventually';
 
@@ -76,6 +76,29 @@ test('a master whose log takes nothing says so while it reigns and while it cann
   isFull = false;
   await eventually('it reigns again', () => candidacy.reign !== undefined);
   expect(candidacy.problem).toBeUndefined();
+});
+
+test('topics that could not be looked at are looked at again soon, not only in a minute', async () => {
+  let isAway = false;
+  const describeTopics = async (...of: Parameters<Log['describeTopics']>) => {
+    if (isAway) throw new LogFailure('LOG_UNAVAILABLE', 'the log is away');
+    return log.describeTopics(...of);
+  };
+  const leaving = Object.create(log, { describeTopics: { value: describeTopics } }) as Log;
+  const { topicCheckMs, topicTroubleMs } = masterLimits;
+  const paused: number[] = [];
+  const after: Timers['after'] = (delayMs, action) => {
+    if (delayMs === topicCheckMs || delayMs === topicTroubleMs) paused.push(delayMs);
+    return world.timers.after(delayMs === topicCheckMs || delayMs === topicTroubleMs ? 10 : delayMs, action);
+  };
+  const { master } = keep(await startMaster(leaving, { instance: 'm1', timers: { ...world.timers, after } }));
+  expect(master.topicProblem).toBeUndefined();
+  isAway = true;
+  await eventually('the master tells', () => /the log is away/.test(master.topicProblem ?? ''));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(paused.slice(-2)).toEqual([topicTroubleMs, topicTroubleMs]);
+  isAway = false;
+  await eventually('nothing is wrong any more', () => master.topicProblem === undefined);
 });
 
 test('a listener that throws when a reign begins ends it, and the next one serves', async () => {
