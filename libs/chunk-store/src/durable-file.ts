@@ -5,7 +5,7 @@ import { ChunkStoreFailure } from './chunk-store-failure';
 
 /** `undefined` when the file is missing or empty. */
 export async function readText(path: string): Promise<string | undefined> {
-  const text = await readFile(path, 'utf8').catch(ignoreMissing);
+  const text = await readFile(path, 'utf8').catch((error: unknown) => ignoreMissing(withPath(error, path)));
   return text === undefined || text.trim() === '' ? undefined : text.trim();
 }
 
@@ -64,6 +64,11 @@ const sealMark = 'crc32c ';
 
 function sealOf(text: string): string {
   return sealMark + crc32cNative(Buffer.from(text)).toString(16).padStart(8, '0');
+}
+
+/** Node names no path when it is a read that fails. */
+function withPath(error: unknown, path: string): unknown {
+  return typeof error === 'object' && error !== null && !('path' in error) ? Object.assign(error, { path }) : error;
 }
 
 export function ignoreMissing(error: unknown): undefined {

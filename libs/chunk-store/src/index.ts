@@ -33,3 +33,4 @@ export type { ClearedUnit, UnitFormat } from './unit-format';
 export * from './unit-spec';
 export * from './value-cache';
 export * from './write-trail';
+export { wrongKind } from './wrong-kind';

@@ -87,7 +87,11 @@ export class Replica {
     } else {
       const problem = identityProblem(stored, identity);
       if (problem !== undefined)
-        throw new ChunkStoreFailure('REPLICA_MISMATCH', `I10: the database is not ${identity.chunkId}: ${problem}`);
+        throw new ChunkStoreFailure(
+          'REPLICA_MISMATCH',
+          `I10: the folder of ${identity.unitId}, generation ${identity.generation}, does not hold ${identity.chunkId}: ` +
+            `${problem}; nothing was changed`,
+        );
       const half = await copyProblem(db);
       if (half !== undefined) throw new ChunkStoreFailure('REPLICA_DAMAGED', `I13: ${identity.chunkId}: ${half}`);
     }

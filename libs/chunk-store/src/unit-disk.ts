@@ -29,6 +29,7 @@ import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
 import { clearGeneration, clearUpTo, holdsGenerations, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
+import { wrongKind } from './wrong-kind';
 
 export interface UnitDiskOptions {
   readonly folder: string;
@@ -80,7 +81,13 @@ export class UnitDisk implements NodeDisk {
   }
 
   /** DISK_IN_USE when another process has the folder; DISK_TOO_SMALL when not one unit fits. */
-  static async open(options: UnitDiskOptions): Promise<UnitDisk> {
+  static open(options: UnitDiskOptions): Promise<UnitDisk> {
+    return UnitDisk.openNow(options).catch((error: unknown) => {
+      throw wrongKind(error) ?? error;
+    });
+  }
+
+  private static async openNow(options: UnitDiskOptions): Promise<UnitDisk> {
     const { folder } = options;
     await mkdir(join(folder, 'units'), { recursive: true });
     const lock = await lockOf(folder);

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseUnitSpecs, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+import { parseUnitSpecs, UnitDisk, type UnitDiskOptions, wrongKind } from '@levee/chunk-store';
 
 describe('unit specs', () => {
   it.each<[string, string]>([
@@ -55,6 +55,37 @@ describe('a unit disk', () => {
     disks.length = 0;
     await rm(folder, { recursive: true });
     expect((await open()).storeId).not.toBe(storeId);
+  });
+
+  it.each<[string, (path: string) => Promise<unknown>, RegExp]>([
+    ['storeId', (path) => mkdir(path), /^a folder stands where a file must be: .*storeId.*; nothing was changed: move/],
+    ['storeId.copy', (path) => mkdir(path), /^a folder stands where a file must be: .*storeId\.copy/],
+    ['units', (path) => writeFile(path, 'x'), /^a file stands where a folder must be: .*units'; nothing was changed/],
+    ['set-aside', (path) => writeFile(path, 'x'), /^a file stands where a folder must be: .*set-aside/],
+  ])('says what stands where %s must be, and how to mend that', async (name, put, says) => {
+    const disk = await open();
+    await disk.close();
+    disks.length = 0;
+    const path = join(folder, name);
+    await rename(path, `${path}.away`).catch(() => undefined);
+    await put(path);
+    await expect(open()).rejects.toMatchObject({
+      code: 'DISK_REFUSES',
+      message: expect.stringMatching(says) as string,
+    });
+    await rm(path, { recursive: true });
+    await rename(`${path}.away`, path).catch(() => undefined);
+    expect((await open()).storeId).toBe(disk.storeId);
+  });
+
+  it('says so of a unit too', async () => {
+    const disk = await open();
+    await writeFile(join(folder, 'units', 'u01'), 'x');
+    const found = await disk.openUnit('n1/u01', 1).catch((error: unknown) => wrongKind(error));
+    expect(found).toMatchObject({
+      code: 'DISK_REFUSES',
+      message: expect.stringMatching(/a file stands where a folder must be: .*u01/) as string,
+    });
   });
 
   it('joins one cluster and refuses every other', async () => {

@@ -1,4 +1,4 @@
-import { ChunkStoreFailure, damageOf, diskRefusal } from '@levee/chunk-store';
+import { ChunkStoreFailure, damageOf, diskRefusal, wrongKind } from '@levee/chunk-store';
 import { failureCode, messageOf } from '@levee/kernel';
 
 /**
@@ -12,7 +12,7 @@ export interface OpenVerdict {
 }
 
 export function openVerdict(error: unknown): OpenVerdict {
-  const found = damageOf(error) ?? diskRefusal(error) ?? error;
+  const found = damageOf(error) ?? diskRefusal(error) ?? wrongKind(error) ?? error;
   const code = failureCode(found);
   return { todo: todoOf(found, code), code, problem: messageOf(found) };
 }

@@ -194,8 +194,17 @@ export const nodeRules = {
     (replica) => replica.state === 'stuck' && !waitsAtHole(replica),
     (node, replica) => ({
       finding: `${replica.chunkId} on ${replica.unitId} is stuck: ${replica.problem ?? 'no reason given'}`,
-      impact: 'it is not readable and mends itself only once its log is as it was',
-      command: `curl http://${node.state.httpAddress}/v1/node`,
+      ...(isMisplaced(replica)
+        ? {
+            impact: 'it is not readable, its files are left alone, and the others of its chunk serve',
+            command:
+              `stop ${node.state.nodeId}, move the folders below units/ back to where they belong (each finding of this ` +
+              'kind says what its folder holds), and start it again; never clear or format: both replicas are whole',
+          }
+        : {
+            impact: 'it is not readable and mends itself only once its log is as it was',
+            command: `curl http://${node.state.httpAddress}/v1/node`,
+          }),
     }),
   ),
 
@@ -288,6 +297,11 @@ export const nodeRules = {
     });
   },
 };
+
+/** The files in its unit are those of another replica: somebody exchanged or copied folders. */
+function isMisplaced({ problem }: ReplicaStat): boolean {
+  return /I10: the folder of .* does not hold/.test(problem ?? '');
+}
 
 /** It needs what its log lost, and no other replica can be copied. */
 function waitsAtHole({ hole, readable }: Pick<ReplicaStat, 'hole' | 'readable'>): boolean {

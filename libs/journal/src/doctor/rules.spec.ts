@@ -344,6 +344,16 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /curl http:\/\/n1:7500/,
   ],
   [
+    'replica-stuck',
+    one({
+      state: 'stuck',
+      readable: false,
+      problem: 'c is stuck: I10: the folder of n1/u00, generation 1, does not hold c: its unitId is n1/u01',
+    }),
+    /c00001 on n1\/u00 is stuck: .*its unitId is n1\/u01/,
+    /^stop n1, move the folders below units\/ back .*never clear or format/,
+  ],
+  [
     'replica-full',
     one({ problem: 'the unit is full at 64 MiB' }),
     /is full: the unit is full/,
