@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { parseJsonConfigFileContent, readConfigFile, sys } from 'typescript';
 
 const root = join(__dirname, '..');
 
@@ -222,6 +223,14 @@ describe('the rules of the house', () => {
       .filter(({ path, text }) => /^apps\/[^/]+\/src\/main\.ts$/.test(path) && text.split('\n').length > 31)
       .map(({ path }) => path);
     expect(long).toEqual([]);
+  });
+
+  it('what npm start builds has no tests in it, which do not compile there', () => {
+    const config = join(root, 'apps', 'standalone', 'tsconfig.app.json');
+    const { config: read } = readConfigFile(config, (path) => sys.readFile(path)) as { config: object };
+    const { fileNames } = parseJsonConfigFileContent(read, sys, join(root, 'apps', 'standalone'));
+    expect(fileNames.length).toBeGreaterThan(50);
+    expect(fileNames.filter((name) => /\.(spec|test)\.ts$/.test(name))).toEqual([]);
   });
 
   it('no source file has more than 400 lines', () => {
