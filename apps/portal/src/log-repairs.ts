@@ -33,7 +33,8 @@ export class LogRepairs {
     order: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
     signal: AbortSignal,
   ): AsyncGenerator<string> {
-    return this.lines('an accepted loss', order, (stop) => acceptLoss(this.nodes, order, stop), signal);
+    const { log, nodes } = this;
+    return this.lines('an accepted loss', order, (stop) => acceptLoss({ nodes, log }, order, stop), signal);
   }
 
   private readonly stillWriting = (binlog: string, partitions: readonly number[]): Promise<string | undefined> => {

@@ -1,4 +1,6 @@
 import type { WitnessFacts } from '@levee/wire';
+import type { Log } from '@levee/log';
+import { letPass } from './let-pass';
 import type { WitnessNodes } from './witness-nodes';
 
 /** One thing that is said while people's decision is prepared or carried out. */
@@ -51,13 +53,24 @@ export async function* letGoAll(
 
 /** What people lose for good, and, with `yes`, the end of its witnesses. */
 export async function* acceptLoss(
-  nodes: WitnessNodes,
+  world: { readonly nodes: WitnessNodes; readonly log: Log },
   order: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
+  const { nodes } = world;
   const all = await nodes.witnessesOf(order.namespace, []);
   const wanted = all.filter(({ partition }) => order.partition === undefined || partition === order.partition);
   for (const each of wanted) yield cutLine(each);
+  let holes = 0;
+  for await (const line of letPass(world, order)) {
+    holes++;
+    yield line;
+  }
+  if (wanted.length === 0 && holes > 0) {
+    if (!order.yes)
+      yield { event: 'note', message: 'nothing was changed; with --yes what would be let go is gone for good' };
+    return;
+  }
   if (wanted.length === 0) {
     yield {
       event: 'note',

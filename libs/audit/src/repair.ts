@@ -125,8 +125,9 @@ async function damageOf(log: Log, topic: string, of: number | undefined): Promis
   return (
     `${topic} partition ${first.partition} is damaged from offset ${first.fromOffset} to ${first.toOffset} ` +
     `(${first.what})${more.length === 0 ? '' : `, and ${more.length} more stretches are`}: replicas that are past a ` +
-    'damaged stretch hold what it said and serve on. A repair brings back what was cut off at the end, not this: put ' +
-    "back a copy of the log's folder that has the stretch, and leave the nodes' folders as they are"
+    'damaged stretch hold what it said and serve on, and who needs it is copied from them, so nothing has to be brought ' +
+    "back. To make the log itself whole: put back a copy of the log's folder that has the stretch, and leave the nodes' " +
+    'folders as they are. Where no replica is past it: levee log accept-loss'
   );
 }
 

@@ -1,7 +1,7 @@
 import { chunkSeed, CopyEntries, dataPrefixBytes, StoredValue } from '@levee/chunk-store';
 import type { ClusterState } from '@levee/cluster';
 import { crc32cNative } from '@levee/codec';
-import type { NodeState } from '@levee/events';
+import type { NamespaceState, NodeState } from '@levee/events';
 import { type Clock, Failure, type Logger, messageOf, type Timers } from '@levee/kernel';
 import {
   copyCloseCommand,
@@ -35,12 +35,15 @@ export interface NodesWorld {
   readonly network?: Network | undefined;
 }
 
-interface ReplicaStat {
+/** The part of LV.STAT that is looked at. */
+export interface ReplicaStat {
   readonly chunkId: string;
   readonly unitId: string;
   readonly generation: number;
   readonly readable: boolean;
   readonly state: string;
+  readonly hole?: object | null;
+  readonly positions: readonly { readonly partition: number; readonly nextOffset: number }[];
 }
 
 /** The nodes of a cluster, asked about what their replicas hold and their logs lost. */
@@ -129,6 +132,27 @@ export class WitnessNodes {
         );
       await new Promise<void>((resolve) => timers.after(witnessNodeLimits.rebuiltLookMs, resolve));
     }
+  }
+
+  namespaceOf(name: string): NamespaceState {
+    const namespace = this.world.state().namespace(name);
+    if (namespace !== undefined) return namespace;
+    throw new Failure('LVNAMESPACE', `there is no namespace ${name}: levee namespace list`);
+  }
+
+  /** Every replica of a namespace that decisions know, as its node describes it. Fails with NODE_UNREACHABLE. */
+  async replicasOf(namespace: string): Promise<(ReplicaStat & { readonly nodeId: string })[]> {
+    const found: (ReplicaStat & { readonly nodeId: string })[] = [];
+    for (const { chunkId, replicas } of this.world.state().chunksOf(namespace))
+      for (const { nodeId, unitId, generation, role } of replicas) {
+        if (role === 'dead' || role === 'learner') continue;
+        const is = await this.stat(nodeId, unitId, generation).catch((error: unknown) => {
+          throw new Failure('NODE_UNREACHABLE', `${nodeId} does not say where ${chunkId} stands: ${messageOf(error)}`);
+        });
+        if (is === undefined) throw new Failure('NODE_UNREACHABLE', `${nodeId} has not opened ${chunkId} yet`);
+        found.push({ ...is, nodeId });
+      }
+    return found;
   }
 
   private async stat(nodeId: string, unitId: string, generation: number): Promise<ReplicaStat | undefined> {

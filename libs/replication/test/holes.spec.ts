@@ -1,8 +1,9 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodePut } from '@levee/codec';
-import { asOffset, asPartition } from '@levee/kernel';
-import { LogFailure } from '@levee/log';
+import { acceptLoss, WitnessNodes } from '@levee/audit';
+import { asOffset, asPartition, silentLogger } from '@levee/kernel';
+import { LogFailure, systemClock, systemTimers } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
 import type { DataNodeConfig } from '@levee/replication';
 import { BentLog } from './bent-log';
@@ -163,12 +164,59 @@ describe('a replica that needs what its log lost', () => {
     expect(problem).toMatch(/waits: partition 0 of .* cannot be read from offset 21 to 23 .*no other replica/);
     expect((await cluster.stat('n2'))['ready']).toBe(false);
     expect(cluster.nodes.get('n2')!.stats()['rebuilds']).toBe(0);
+    // People may let the stretch go; looking changes nothing.
+    expect(await accept(false)).toMatch(/offsets 21 to 22 .* would be let go; .*nothing was changed/s);
+    expect(await waits('n1')).toBe(true);
     // A copy of the log's folder heals it.
     log.instead.delete(binlog);
     await cluster.ready();
     expect(await reads('n2')).toEqual(expected);
     expect((await stat('n2')).hole).toBeNull();
   });
+
+  it('goes on once people let go a stretch that nobody is past, with what stands behind it', async () => {
+    await begin(['n1', 'n2']);
+    await allOf(['n1', 'n2'], (nodeId) => until(nodeId, async () => (await reads(nodeId))[19] === held('k19')));
+    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await change();
+    await damage();
+    await start('n1');
+    await until('n1 waiting', async () => (await stat('n1')).hole !== null);
+    // n2 may be past it.
+    await expect(accept(true)).rejects.toMatchObject({ code: 'NODE_UNREACHABLE' });
+    await start('n2');
+    await until('n2 waiting', async () => (await stat('n2')).hole !== null);
+    expect(await accept(true)).toMatch(
+      /offsets 21 to 22 .* was let go: readers pass over it; .*changed or deleted there/,
+    );
+    await cluster.ready();
+    for (const nodeId of ['n1', 'n2'])
+      expect(await reads(nodeId, 24)).toEqual(keys.map((key, i) => held(i === 5 ? 'changed' : key)));
+    expect(await accept(true)).toMatch(/offsets 10 to 12 are left alone/);
+  });
+
+  it('keeps people from letting go what a replica still holds', async () => {
+    await begin(['n1', 'n2']);
+    await change();
+    await allOf(['n1', 'n2'], caughtUp);
+    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await damage();
+    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await cluster.ready();
+    await log.examine([binlog]);
+    await until('the damage being known', async () => (await log.examine([binlog])).damage.length > 0);
+    expect(await accept(true)).toMatch(/are left alone: .* is past it and holds what was there/);
+    expect((await log.examine([binlog])).damage.length).toBeGreaterThan(0);
+  });
+
+  async function accept(yes: boolean): Promise<string> {
+    const shared = { clock: systemClock, timers: systemTimers, logger: silentLogger };
+    const nodes = new WitnessNodes({ ...shared, state: () => cluster.view.state });
+    const lines: string[] = [];
+    for await (const { message } of acceptLoss({ nodes, log }, { namespace: ns, yes }, new AbortController().signal))
+      lines.push(message);
+    return lines.join('\n');
+  }
 
   it('is never copied from a witness of something that is not decided', async () => {
     await begin(['n1', 'n2']);

@@ -185,7 +185,7 @@ describe('repair of a log that lost something', () => {
   it('a loss that people accept is gone for good, and the replicas are built anew one after the other', async () => {
     const lines: Line[] = [];
     const accept = async (yes: boolean): Promise<void> => {
-      for await (const line of acceptLoss(nodes, { namespace: ns, yes }, new AbortController().signal))
+      for await (const line of acceptLoss({ nodes, log }, { namespace: ns, yes }, new AbortController().signal))
         lines.push(line);
     };
     await accept(false);

@@ -185,7 +185,8 @@ export const nodeRules = {
         impact: 'it is not readable; what it holds is kept, and it is copied as soon as another replica is past it',
         command:
           `start the nodes with replicas of ${chunkId} that are past it: levee routes -n ${namespace}; or put back a ` +
-          'copy of the log that has the stretch; keep the folder of every node until then',
+          'copy of the log that has the stretch; keep the folder of every node until then' +
+          `. Where nobody is past it: levee log accept-loss ${namespace}`,
       };
     },
   ),
