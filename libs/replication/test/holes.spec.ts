@@ -255,20 +255,20 @@ describe('a replica that needs what its log lost', () => {
 
   it('and whose copy is cut short by the end of its process goes on with it', async () => {
     await begin(['n1', 'n2']);
-    for (const key of keys) await cluster.append(ns, key, `${key} ${'x'.repeat(100_000)}`);
-    const want = keys.map((key) => `${key} ${'x'.repeat(100_000)}`).join();
+    for (const key of keys) await cluster.append(ns, key, `${key} ${'x'.repeat(250_000)}`);
+    const want = keys.map((key) => `${key} ${'x'.repeat(250_000)}`).join();
     await allOf(['n1', 'n2'], (nodeId) => until(nodeId, async () => (await reads(nodeId)).join() === want));
     await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
     rmSync(join(unitOf('n2'), 'CURRENT'));
     await damage();
     await start('n1');
-    await start('n2', { copyBytesPerSecond: 1_000_000 });
+    await start('n2', { copyBytesPerSecond: 500_000 });
     const copied = () =>
       until('the copy', async () => (await stat('n2')).copy?.from.startsWith('n1/') === true, 20_000);
     await copied();
     expect((await stat('n2')).problem).toMatch(/cannot be read from offset 10 to 13/);
     await cluster.stopNode('n2');
-    await start('n2', { copyBytesPerSecond: 1_000_000 });
+    await start('n2', { copyBytesPerSecond: 500_000 });
     await copied();
     await cluster.stopNode('n2');
     await cluster.stopNode('n1');
