@@ -13,6 +13,7 @@ import { sha256Of } from '../journal-chain';
 import { putEvent } from '../journal-fold';
 import { claimRecord, projectionRecords, staleEntities } from '../projection-records';
 import { partsOf } from '../projections';
+import { repairCommand } from '../repair-command';
 import { masterWriterId } from '../take-over';
 import { witnessLimits } from '../witness';
 import type { Examined } from './plan-repair';
@@ -63,7 +64,7 @@ export async function repairJournal(
       throw new Failure(
         'REPAIR_INTERRUPTED',
         `the journal stands at decision ${seq} of term ${term}, not at ${examined.seqMax} of ${examined.termMax + 1}: ` +
-          'somebody else wrote meanwhile. Look again: levee audit repair',
+          `somebody else wrote meanwhile. Look again: ${repairCommand(log)}`,
       );
     await passOverHoles(log, topics);
     await rewriteCompacted(log, topics, { writer, fold: after.fold, claim: claims.at(-1), world });
