@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@levee/journal';
-import { Failure, type Logger } from '@levee/kernel';
+import { Failure, failureCode, type Logger, messageOf } from '@levee/kernel';
 import { chunkProblem, type DataNode, diskWitnesses } from '@levee/replication';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
@@ -40,12 +40,14 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   lifecycle.onDrain('log', () => log.close());
 
   // [safety] Before anybody claims: where the log was put back from an older copy, these disks alone have seen more.
-  const known = await diskWitnesses(join(dataDir, 'nodes'));
+  const known = await diskWitnesses(join(dataDir, 'nodes'), (error) =>
+    logger.error({ error }, 'what a disk has seen of the journal cannot be read; the others know it'),
+  );
   const shared = { log, logger, known };
   const master = await MasterModule.start({ config: masterConfig(settings), isEmbedded, ...shared });
   lifecycle.onDrain('master', () => master.close());
 
-  const nodes = await startNodes(settings, dataDir, shared, lifecycle);
+  const { nodes, damaged } = await startNodes(settings, dataDir, shared, lifecycle);
 
   const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), ...shared });
   lifecycle.onDrain('dispatcher', () => dispatcher.close());
@@ -77,7 +79,14 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   const problem = folder.note({ ...doors });
   if (problem !== undefined) logger.warn({ problem }, 'the note of the doors, doors.json, could not be written');
   const namespace = settings.LEVEE_DEFAULT_NAMESPACE;
-  process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace, problem: view.short }));
+  const mend = [...(view.short === undefined ? [] : [view.short]), ...damaged].join('\n') || undefined;
+  process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace, problem: mend }));
+}
+
+interface StartedNodes {
+  readonly nodes: readonly Awaited<ReturnType<typeof DataNodeModule.start>>[];
+  /** Who is missing, and why, in words. */
+  readonly damaged: readonly string[];
 }
 
 async function startNodes(
@@ -85,11 +94,12 @@ async function startNodes(
   dataDir: string,
   shared: { readonly log: Log; readonly logger: Logger; readonly known: readonly OutsideWitness[] },
   lifecycle: Lifecycle,
-): Promise<Awaited<ReturnType<typeof DataNodeModule.start>>[]> {
+): Promise<StartedNodes> {
   const { logger } = shared;
   const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
   lifecycle.onDrain('reader thread', () => readerThread.close());
-  const nodes = [];
+  const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
+  const damaged: string[] = [];
   for (let index = 0; index < settings.LEVEE_NODES; index++) {
     const nodeId = `n${index + 1}`;
     const config = {
@@ -98,11 +108,18 @@ async function startNodes(
       respPort: portOf(settings.LEVEE_NODE_RESP_PORT, index),
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
     };
-    const app = await DataNodeModule.start({ config, ...shared, readerThread });
+    const app = await DataNodeModule.start({ config, ...shared, readerThread }).catch((error: unknown) => {
+      if (failureCode(error) !== 'DISK_DAMAGED') throw error;
+      damaged.push(`node ${nodeId} is not started: ${messageOf(error)}`);
+      logger.error({ nodeId, error }, 'this node is not started; the others are');
+      return undefined;
+    });
+    if (app === undefined) continue;
     lifecycle.onDrain(`node ${nodeId}`, () => app.close());
     nodes.push(app);
   }
-  return nodes;
+  if (nodes.length === 0) throw new Failure('DISK_DAMAGED', damaged.join('\n'));
+  return { nodes, damaged };
 }
 
 /** Waits until every part says that it is ready, so that the greeting is true; fails with what the last one lacks. */

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { failureCode } from '@levee/kernel';
 import { ignoreMissing, readSealed, writeSealed } from './durable-file';
 import type { JournalSeenOnDisk } from './node-disk';
 
@@ -24,15 +25,28 @@ export async function writeJournalSeen(folder: string, { seq, term }: JournalSee
 
 /**
  * Of every node's disk below `parent`, whether or not a process has it open: a master that shares the machine with
- * them need not wait for their heartbeats. Fails with DISK_DAMAGED, which names the disk.
+ * them need not wait for their heartbeats. Fails with DISK_DAMAGED, which names the disk; with `onDamaged` only when no
+ * disk can be read of those that have kept something: one that follows the same journal is enough to know its end.
  */
-export async function journalSeenBelow(parent: string): Promise<JournalSeenThere[]> {
+export async function journalSeenBelow(
+  parent: string,
+  onDamaged?: (error: unknown) => void,
+): Promise<JournalSeenThere[]> {
   const found: JournalSeenThere[] = [];
+  const damaged: unknown[] = [];
   const entries = (await readdir(parent, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
   for (const entry of entries.filter((each) => each.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const seen = await readJournalSeen(join(parent, entry.name));
-    if (seen !== undefined)
-      found.push({ ...seen, folder: entry.name, clusterId: await readSealed(join(parent, entry.name), 'clusterId') });
+    try {
+      const folder = join(parent, entry.name);
+      const seen = await readJournalSeen(folder);
+      const clusterId = await readSealed(folder, 'clusterId');
+      if (seen !== undefined) found.push({ ...seen, folder: entry.name, clusterId });
+    } catch (error) {
+      if (failureCode(error) !== 'DISK_DAMAGED' || onDamaged === undefined) throw error;
+      damaged.push(error);
+    }
   }
+  if (found.length === 0 && damaged.length > 0) throw damaged[0];
+  for (const error of damaged) onDamaged?.(error);
   return found;
 }

@@ -4,9 +4,9 @@ import { type Logger, messageOf, type Timers } from '@levee/kernel';
 
 export const journalMemoryLimits = { everyMs: 1_000 } as const;
 
-/** What the disks of the nodes below `parent` have kept; see `ClusterView.know`. */
-export async function diskWitnesses(parent: string): Promise<OutsideWitness[]> {
-  const seen = await journalSeenBelow(parent);
+/** What the disks of the nodes below `parent` have kept; see `ClusterView.know` and `journalSeenBelow`. */
+export async function diskWitnesses(parent: string, onDamaged?: (error: unknown) => void): Promise<OutsideWitness[]> {
+  const seen = await journalSeenBelow(parent, onDamaged);
   return seen.map(({ folder, ...each }) => ({ ...each, who: `the disk of node ${folder}` }));
 }
 

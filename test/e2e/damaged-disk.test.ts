@@ -1,0 +1,51 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Redis from 'ioredis';
+import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
+
+/** Both copies of a file that says who a disk is, or what it has seen, are garbage. */
+describe('a standalone one of whose nodes has a damaged disk', () => {
+  const folder = scratchFolder('damaged-disk');
+  const env = { LEVEE_PARTITIONS: '2', LEVEE_CHUNKS: '2' };
+  let standalone: StandaloneProcess;
+
+  afterAll(async () => {
+    await standalone?.end('SIGKILL');
+    standalone?.remove();
+  });
+
+  const damage = (node: string, name: string): void => {
+    for (const file of [name, `${name}.copy`]) writeFileSync(join(folder, 'nodes', node, file), 'garbage\ncrc32c 0');
+  };
+  const withRedis = async <T>(work: (redis: Redis) => Promise<T>): Promise<T> => {
+    const redis = new Redis(standalone.respPort, '127.0.0.1', { commandTimeout: 20_000 });
+    try {
+      return await work(redis);
+    } finally {
+      redis.disconnect();
+    }
+  };
+
+  it('names that node and starts the others', async () => {
+    standalone = await StandaloneProcess.start(folder, env);
+    await withRedis((redis) => redis.set('kept', 'value'));
+    expect(await standalone.end()).toBe(0);
+
+    damage('n2', 'storeId');
+    damage('n3', 'journalSeen');
+    standalone = await StandaloneProcess.start(folder, env, 90_000);
+    expect(standalone.doors.nodes.map(({ nodeId }) => nodeId)).toEqual(['n1']);
+    expect(standalone.printed()).toMatch(/\nnode n2 is not started: .*storeId and its copy are damaged/);
+    expect(standalone.printed()).toMatch(/\nnode n3 is not started: .*journalSeen and its copy are damaged/);
+    expect(await withRedis((redis) => redis.get('kept'))).toBe('value');
+    expect(await standalone.end()).toBe(0);
+  }, 180_000);
+
+  it('does not start where no disk is left that could be read', async () => {
+    damage('n1', 'journalSeen');
+    standalone = StandaloneProcess.spawn(folder, env);
+    await new Promise((resolve) => standalone.child.once('exit', resolve));
+    expect(standalone.child.exitCode).toBe(1);
+    expect(standalone.printed()).toMatch(/journalSeen and its copy are damaged/);
+  }, 60_000);
+});
