@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Redis from 'ioredis';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { eventually } from '../support/deadline';
+import { findingsOf } from '../support/findings';
 import { levee } from '../support/levee-command';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
@@ -128,6 +129,12 @@ describe('a standalone whose log was rolled back', () => {
     await withRedis(standalone, async (redis) => {
       expect([await redis.get('kept'), await redis.get('written')]).toEqual(['value', 'while short']);
     });
+    // What the disks hold of the lost namespace is named, one replica on each node, and kept.
+    const left = await eventually('what is left is named', async () => {
+      const found = await findingsOf(standalone.url, 'unit-left-behind');
+      return found.length === 3 ? found : undefined;
+    });
+    for (const { command } of left) expect(units.some((name) => command.endsWith(name))).toBe(true);
     expect((await levee(standalone.url, ['namespace', 'create', 'two', '--chunks', '1'])).stderr).toBe('');
     const listed = await levee(standalone.url, ['-o', 'json', 'namespace', 'describe', 'two']);
     expect(Number((JSON.parse(listed.stdout) as { number: number }).number)).toBeGreaterThan(seen);

@@ -11,6 +11,14 @@ export interface JournalSeenOnDisk {
   readonly term: number;
 }
 
+/** What the disk has in one generation of a unit. */
+export interface HeldGeneration {
+  readonly unitId: string;
+  readonly generation: number;
+  readonly folder: string;
+  readonly bytes: number;
+}
+
 /** A node's disk as the node sees it; `UnitDisk` is the real one. */
 export interface NodeDisk {
   /** Who the disk is: made once, never changed. */
@@ -59,6 +67,8 @@ export interface NodeDisk {
   reformat(format: UnitFormat, free: readonly ClearedUnit[]): Promise<void>;
   /** Highest generation of a unit on this disk, 0 when there is none. */
   generationOf(unitId: string): Promise<number>;
+  /** Every generation of every unit that is there; absent where none outlives the process. */
+  generations?(): Promise<HeldGeneration[]>;
   /** The disk has room for a database to be opened, which writes its log anew, and to be written again. */
   hasRoom(): Promise<boolean>;
   /** UNIT_UNKNOWN when it is not on offer. */

@@ -15,7 +15,7 @@ import {
 } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
 import { readJournalSeen, writeJournalSeen } from './journal-seen';
-import type { JournalSeenOnDisk, NodeDisk } from './node-disk';
+import type { HeldGeneration, JournalSeenOnDisk, NodeDisk } from './node-disk';
 import { bytesIn, type SetAside, SetAsides } from './set-aside';
 import {
   checkHere,
@@ -27,7 +27,7 @@ import {
 } from './unit-checks';
 import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
-import { clearGeneration, clearUpTo, holdsGenerations, unitFolder } from './unit-folders';
+import { clearGeneration, clearUpTo, generationsIn, holdsGenerations, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 import { wrongKind } from './wrong-kind';
 
@@ -261,6 +261,12 @@ export class UnitDisk implements NodeDisk {
   async generationOf(unitId: string): Promise<number> {
     const names = await readdir(join(this.folder, 'units', unitFolder(unitId))).catch(() => []);
     return Math.max(0, ...names.map((name) => Number(/^g(\d+)$/.exec(name)?.[1] ?? 0)));
+  }
+
+  async generations(): Promise<HeldGeneration[]> {
+    const held: HeldGeneration[] = [];
+    for (const { unitId } of this.units) held.push(...(await generationsIn(this.folder, unitId)));
+    return held;
   }
 
   async hasRoom(): Promise<boolean> {

@@ -2,6 +2,8 @@ import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '@levee/kernel';
 import { ignoreMissing } from './durable-file';
+import type { HeldGeneration } from './node-disk';
+import { bytesIn } from './set-aside';
 import type { ClearedUnit } from './unit-format';
 import { UnitOwner } from './unit-owner';
 
@@ -19,6 +21,20 @@ export async function holdsGenerations(folder: string): Promise<boolean> {
     if (names.some((name) => /^g\d+$/.test(name))) return true;
   }
   return false;
+}
+
+/** What is there of a unit, generation by generation. */
+export async function generationsIn(folder: string, unitId: string): Promise<HeldGeneration[]> {
+  const unit = join(folder, 'units', unitFolder(unitId));
+  const entries = (await readdir(unit, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+  const held: HeldGeneration[] = [];
+  for (const entry of entries) {
+    const number = entry.isDirectory() ? /^g(\d+)$/.exec(entry.name)?.[1] : undefined;
+    if (number === undefined) continue;
+    const path = join(unit, entry.name);
+    held.push({ unitId, generation: Number(number), folder: path, bytes: await bytesIn(path) });
+  }
+  return held.sort((a, b) => a.generation - b.generation);
 }
 
 /** Removes what a generation holds, whose folder is `path`: a database may be made in it then. Idempotent. */

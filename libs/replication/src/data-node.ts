@@ -31,6 +31,7 @@ import type { HostedReplica } from './hosted-replica';
 import { IoScheduler } from './io/io-scheduler';
 import { snapshotReader } from './io/snapshot-reader';
 import { JournalMemory } from './journal-memory';
+import { LeftUnits } from './left-units';
 import { LogClock } from './log-clock';
 import { LogTime } from './log-time';
 import { NodeFormat } from './node-format';
@@ -80,6 +81,7 @@ export class DataNode {
   private memory: NodeMemory | undefined;
   private moves: MoveReports | undefined;
   private format: NodeFormat | undefined;
+  private left: LeftUnits | undefined;
   private disk: NodeDisk | undefined;
   private digests: DigestQueue | undefined;
   private host: ReplicaHost | undefined;
@@ -215,6 +217,7 @@ export class DataNode {
       waitsForMaster: this.problem === undefined && this.registration?.problem !== undefined,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
+      leftUnits: this.left?.all ?? [],
       ...replicasAndFiles(this.hosted, this.disk, this.clock.monotonicMs()),
     };
   }
@@ -306,7 +309,17 @@ export class DataNode {
     this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
     const onUnits = (): void => this.registration?.unitsChanged();
     const onLeft = (planId: string): void => this.registration?.formatLeft(planId);
-    this.format = new NodeFormat(this.view, disk, { nodeId, host, timers, logger, onUnits, onLeft });
+    const left = new LeftUnits(this.view, disk, logger);
+    this.left = left;
+    this.format = new NodeFormat(this.view, disk, {
+      nodeId,
+      host,
+      timers,
+      logger,
+      onUnits,
+      onLeft,
+      held: () => left.problem,
+    });
     const alone = { ...shared, topics: this.config.topics, at: this.respAddress };
     await untilAlone(this.view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
     // [safety] Only what the control topics, read to their end, give to this disk is served.
@@ -359,6 +372,7 @@ export class DataNode {
 
   private heartbeat(): Heartbeat {
     this.registration?.check();
+    if (this.registration?.problem === undefined) void this.left?.look();
     if (this.clearingWaits && this.view.short === undefined && this.disk !== undefined && this.host !== undefined)
       this.adopt(this.disk, this.host);
     const withPositions = this.beats++ % nodeLimits.positionsEveryHeartbeats === 0;

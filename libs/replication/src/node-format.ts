@@ -15,6 +15,8 @@ export interface NodeFormatOptions {
   readonly onUnits: () => void;
   /** A format was cancelled at its last step, and nothing is cleared for it any more. */
   readonly onLeft: (planId: string) => void;
+  /** Why nothing of the disk may be cleared, in words. */
+  readonly held?: () => string | undefined;
 }
 
 /** The node's part of a format: once a plan has emptied the node, its units are cleared and made anew. */
@@ -104,6 +106,8 @@ export class NodeFormat {
     for (const { unitId, generation } of free) await host.closed(`${unitId}@${generation}`);
     // Cancelled meanwhile, and a unit may be taken again: as it is, it stays.
     if (this.wanted()?.planId !== planId) return false;
+    const held = this.options.held?.();
+    if (held !== undefined) throw new Error(held);
     await this.disk.reformat({ planId, units }, free);
     return true;
   }

@@ -148,8 +148,10 @@ function statOf(answer: unknown, storeId: string): NodeStat | undefined {
   const stat = answer as (NodeStat & { readonly storeId?: string }) | null;
   if (typeof stat !== 'object' || stat === null || !Array.isArray(stat.replicas) || stat.storeId !== storeId)
     return undefined;
+  const { problem = null, disk = null, replicas } = stat;
   const setAside = Array.isArray(stat.setAside) ? { setAside: stat.setAside } : {};
-  return { problem: stat.problem ?? null, disk: stat.disk ?? null, replicas: stat.replicas, ...setAside };
+  const leftUnits = Array.isArray(stat.leftUnits) ? { leftUnits: stat.leftUnits } : {};
+  return { problem, disk, replicas, ...setAside, ...leftUnits };
 }
 
 async function namespaceOf(

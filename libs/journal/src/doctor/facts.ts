@@ -67,6 +67,15 @@ export interface NodeStat {
   readonly replicas: readonly ReplicaStat[];
   /** Damaged files that it keeps; absent from nodes that do not say it. */
   readonly setAside?: readonly SetAsideStat[];
+  /** Units in generations that no decision in force gave out; absent from nodes that do not say it. */
+  readonly leftUnits?: readonly LeftUnitStat[];
+}
+
+export interface LeftUnitStat {
+  readonly unitId: string;
+  readonly generation: number;
+  readonly folder: string;
+  readonly bytes: number;
 }
 
 export interface SetAsideStat {

@@ -143,6 +143,16 @@ export const nodeRules = {
       ];
     }),
 
+  'unit-left-behind': ({ nodes }: DoctorFacts): Found[] =>
+    nodes.flatMap(({ state: { nodeId }, says }) =>
+      (says?.leftUnits ?? []).map(({ unitId, generation, folder, bytes }) => ({
+        subject: `${unitId}@${generation}`,
+        finding: `node ${nodeId} keeps ${unitId} in generation ${generation} (${bytes} bytes), which a decision gave out that the journal lost`,
+        impact: 'it may hold the last copy of what a log lost: nothing clears it, and its disk cannot be formatted',
+        command: `when nothing is missing any more, stop node ${nodeId} and remove ${folder}`,
+      })),
+    ),
+
   'files-unchecked': replicaRule(
     ({ checkedMs }) => (checkedMs ?? 0) > doctorLimits.checkedMsMax,
     (node, replica) => ({

@@ -226,6 +226,18 @@ const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
     /levee log tail levee\.quarantine/,
   ],
   [
+    'unit-left-behind',
+    {
+      nodes: [
+        nodeFacts('n1', {
+          says: says({ leftUnits: [{ unitId: 'n1/u00', generation: 7, folder: '/d/units/u00/g7', bytes: 12 }] }),
+        }),
+      ],
+    },
+    /node n1 keeps n1\/u00 in generation 7 \(12 bytes\)/,
+    /stop node n1 and remove \/d\/units\/u00\/g7/,
+  ],
+  [
     'foreign-in-journal',
     { quarantined: [{ topic: 'levee.journal', reason: 'garbage', count: 2, newest: '0:9' }] },
     /2 records in levee\.journal were written by no master of this cluster, the newest at 0:9/,

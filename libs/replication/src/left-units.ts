@@ -1,0 +1,53 @@
+import type { HeldGeneration, NodeDisk } from '@levee/chunk-store';
+import type { ClusterView } from '@levee/journal';
+import { type Logger, messageOf } from '@levee/kernel';
+
+/**
+ * Unit generations on the disk that no decision in force names: one that the journal lost gave them out (decision record
+ * 0029). They may hold the last copy of something, so nobody clears them, and people are told.
+ */
+export class LeftUnits {
+  private found: readonly HeldGeneration[] = [];
+  private looked = false;
+
+  constructor(
+    private readonly view: Pick<ClusterView, 'state' | 'short'>,
+    private readonly disk: Pick<NodeDisk, 'generations'>,
+    private readonly logger: Logger,
+  ) {}
+
+  get all(): readonly HeldGeneration[] {
+    return this.found;
+  }
+
+  /** Why nothing may be cleared wholesale, in words. */
+  get problem(): string | undefined {
+    const [first] = this.found;
+    return (
+      first &&
+      `${first.folder} is of a decision that the journal lost, and may hold the last copy of something: remove it first, ` +
+        'when nothing is missing'
+    );
+  }
+
+  /** Once the node is registered: what the state does not name then comes from no decision in force. */
+  async look(): Promise<void> {
+    if (this.looked || this.view.short !== undefined) return;
+    this.looked = true;
+    try {
+      const held = (await this.disk.generations?.()) ?? [];
+      const { state } = this.view;
+      // What is free was cleared before: a unit that a node brought back is free in the generation that it found.
+      this.found = held.filter(({ unitId, generation }) => {
+        const unit = state.unit(unitId);
+        return unit?.state === 'free' || unit?.generation !== generation;
+      });
+    } catch (error) {
+      this.looked = false;
+      this.logger.warn({ error: messageOf(error) }, 'what the units hold could not be listed; trying again');
+      return;
+    }
+    if (this.found.length > 0)
+      this.logger.warn({ found: this.found }, 'units are left of decisions that the journal lost; nothing clears them');
+  }
+}
