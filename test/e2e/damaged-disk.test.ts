@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
+import { eventually } from '../support/deadline';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 /** Both copies of a file that says who a disk is, or what it has seen, are garbage. */
@@ -9,10 +10,8 @@ describe('a standalone one of whose nodes has a damaged disk', () => {
   const env = { LEVEE_PARTITIONS: '2', LEVEE_CHUNKS: '2' };
   let standalone: StandaloneProcess;
 
-  afterAll(async () => {
-    await standalone?.end('SIGKILL');
-    standalone?.remove();
-  });
+  afterEach(() => standalone?.end('SIGKILL'));
+  afterAll(() => standalone?.remove());
 
   const damage = (node: string, name: string): void => {
     for (const file of [name, `${name}.copy`]) writeFileSync(join(folder, 'nodes', node, file), 'garbage\ncrc32c 0');
@@ -35,6 +34,7 @@ describe('a standalone one of whose nodes has a damaged disk', () => {
     damage('n3', 'journalSeen');
     standalone = await StandaloneProcess.start(folder, env, 90_000);
     expect(standalone.doors.nodes.map(({ nodeId }) => nodeId)).toEqual(['n1']);
+    await eventually('it greets', () => standalone.printed().includes('Ctrl-C'));
     expect(standalone.printed()).toMatch(/\nnode n2 is not started: .*storeId and its copy are damaged/);
     expect(standalone.printed()).toMatch(/\nnode n3 is not started: .*journalSeen and its copy are damaged/);
     expect(await withRedis((redis) => redis.get('kept'))).toBe('value');

@@ -5,9 +5,9 @@ export interface Finding {
   readonly command: string;
 }
 
-/** What the doctor finds by this rule, asked through the portal at `url`. */
-export async function findingsOf(url: string, rule: string): Promise<Finding[]> {
+/** What the doctor finds, or what it finds by this rule, asked through the portal at `url`. */
+export async function findingsOf(url: string, rule?: string): Promise<Finding[]> {
   const answer = await fetch(`${url}/v1/doctor`, { signal: AbortSignal.timeout(20_000) });
   const { findings } = (await answer.json()) as { findings: Finding[] };
-  return findings.filter((each) => each.rule === rule);
+  return findings.filter((each) => rule === undefined || each.rule === rule);
 }
