@@ -30,4 +30,4 @@ export function failuresWithoutExcuse(history: History, absences: readonly Absen
 }
 
 /** As the simulated client says it. */
-const portalLost = /^p\d+ (died|does not answer)$/;
+const portalLost = /^p\d+ (died|does not answer|stood still)$/;

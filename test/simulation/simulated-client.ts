@@ -1,4 +1,4 @@
-import { type Ack, KeyValue, type NamespaceStore, StoreFailure } from '@levee/client';
+import { type Ack, KeyValue, type NamespaceStore, StoreFailure, storeLimits } from '@levee/client';
 import type { Session } from '@levee/keyspace';
 import { type Consistency, type KeyClient, OperationFailed, outcomeOfCode } from '../history/key-client';
 import type { Operation } from '../history/operation';
@@ -80,6 +80,14 @@ export class SimulatedClient implements KeyClient {
 
   private run<T>(op: Operation['op'], ask: (request: Request) => Promise<T>): Promise<T> {
     const { process, store } = this.door();
+    const { time } = this.cluster;
+    const begunAtMs = time.nowMs;
+    const may = op === 'get' ? storeLimits.readMs : storeLimits.appendMs;
+    const why = (error: unknown): OperationFailed => {
+      const { outcome, message } = failed(error, op);
+      // What it did not do in time it answers only now.
+      return new OperationFailed(outcome, process.stoodStill(begunAtMs, may) ? `${process.name} stood still` : message);
+    };
     return new Promise((resolve, reject) => {
       let token = this.token;
       let waiting = true;
@@ -88,10 +96,7 @@ export class SimulatedClient implements KeyClient {
         settle();
         reject(new OperationFailed('indefinite', `${process.name} ${reason}`));
       };
-      const endings = [
-        process.onDeath(() => lost('died')),
-        this.cluster.time.after(deadlineMs, () => lost('does not answer')),
-      ];
+      const endings = [process.onDeath(() => lost('died')), time.after(deadlineMs, () => lost('does not answer'))];
       const settle = (): void => {
         waiting = false;
         for (const end of endings) end();
@@ -117,7 +122,7 @@ export class SimulatedClient implements KeyClient {
         () =>
           void answer().then(
             (value) => answered(() => resolve(value)),
-            (error: unknown) => answered(() => reject(failed(error, op))),
+            (error: unknown) => answered(() => reject(why(error))),
           ),
       );
     });

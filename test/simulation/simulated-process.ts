@@ -18,6 +18,7 @@ export class SimulatedProcess {
   private backlog: (() => void)[] = [];
   private readonly endings = new Set<() => void>();
   private pausedAtMs = 0;
+  private resumedAtMs = 0;
   /** By how much its clocks are behind the world's. */
   private lostMs = 0;
 
@@ -70,10 +71,16 @@ export class SimulatedProcess {
     this.lostMs += this.time.nowMs - this.pausedAtMs;
   }
 
+  /** Whether it stood still until more than `forMs` after `sinceMs`: what began then and may take no longer has failed. */
+  stoodStill(sinceMs: number, forMs: number): boolean {
+    return this.resumedAtMs - sinceMs > forMs;
+  }
+
   /** SIGCONT: what waited happens in its order, each in a turn of its own. */
   resume(): void {
     if (this.fate !== 'paused') return;
     this.fate = 'running';
+    this.resumedAtMs = this.time.nowMs;
     for (const action of this.backlog.splice(0)) this.time.after(0, () => this.deliver(action));
   }
 
