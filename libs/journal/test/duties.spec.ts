@@ -7,20 +7,16 @@ import type { EmbeddedLog } from '@levee/log-embedded';
 import { encodeEvent, MaintenanceEnds, masterLimits, takeOver } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from './control-plane';
 import { eventually } from './eventually';
+import { close, closeAll, keep } from './opened';
 
 let log: EmbeddedLog;
-const opened: { close(): Promise<void> }[] = [];
-const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
 
 beforeEach(async () => {
   log = await openLog();
 });
 
 afterEach(async () => {
-  for (const thing of opened.splice(0).reverse()) await thing.close();
+  await closeAll();
   await log.close();
 });
 
@@ -122,8 +118,7 @@ describe('when a maintenance ends', () => {
     const maintain = { kind: 'MaintainNode', payload: { nodeId: 'n1', forMs: 3_600_000 } };
     expect(await run(log, view, maintain)).toMatchObject({ rejectionCode: null });
     const begunAtMs = view.state.outcome([...view.state.outcomes()].at(-1)!.commandId)!.decidedAtMs;
-    await first.close();
-    opened.splice(opened.indexOf(first), 1);
+    await close(first);
 
     const { seq, term, previousSha256, commandsOffset } = view.journal.position;
     const zombie: Decision = {

@@ -6,16 +6,7 @@ import { ClusterView, type OutsideWitness, seenHeaders, submit } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, type TestMaster, world } from './control-plane';
 import { cutCopy, recordsOf, SwitchedLog } from './cut-log';
 import { eventually } from './eventually';
-
-const opened: { close(): Promise<void> }[] = [];
-const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
-const close = async (thing: { close(): Promise<void> }): Promise<void> => {
-  opened.splice(opened.indexOf(thing), 1);
-  await thing.close();
-};
+import { close, closeAll, keep } from './opened';
 
 let log: EmbeddedLog;
 let view: ClusterView;
@@ -33,7 +24,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const thing of opened.splice(0).reverse()) await thing.close();
+  await closeAll();
 });
 
 /** A master that tries to claim again and again, and what it says. */

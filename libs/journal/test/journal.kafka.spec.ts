@@ -8,20 +8,11 @@ import { controlTopics, controlTopicSpecs, type ControlTopics, examineJournal, r
 import { nodeRegistration, openView, run, startMaster, world } from './control-plane';
 import { recordsOf } from './cut-log';
 import { eventually } from './eventually';
+import { close, closeAll, keep } from './opened';
 
 const brokers = process.env['KAFKA_BROKERS'];
 const limits = { heartbeatMs: 100, silenceMs: 600, reclaimMs: 3_600_000 };
 const partition = asPartition(0);
-
-const opened: { close(): Promise<void> }[] = [];
-const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
-const close = async (thing: { close(): Promise<void> }): Promise<void> => {
-  opened.splice(opened.indexOf(thing), 1);
-  await thing.close();
-};
 
 const brokerList = (): string[] => {
   if (brokers === undefined) throw new Error('KAFKA_BROKERS is not set: run npm test, or npm run kafka:start');
@@ -31,7 +22,7 @@ const openKafka = (clientId: string): Promise<KafkaLog> => KafkaLog.open({ broke
 const stranger = (): Kafka => new Kafka({ brokers: brokerList(), clientId: 'stranger', logLevel: logLevel.NOTHING });
 
 afterEach(async () => {
-  for (const thing of opened.splice(0).reverse()) await thing.close();
+  await closeAll();
 });
 
 /** A cluster of nodes n1 to n3 whose master has stopped. */

@@ -5,16 +5,7 @@ import { type ClusterView, examineJournal, repairJournal, type RepairPlan } from
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from './control-plane';
 import { cutCopy, recordsOf, SwitchedLog } from './cut-log';
 import { eventually } from './eventually';
-
-const opened: { close(): Promise<void> }[] = [];
-const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
-const close = async (thing: { close(): Promise<void> }): Promise<void> => {
-  opened.splice(opened.indexOf(thing), 1);
-  await thing.close();
-};
+import { close, closeAll, keep } from './opened';
 
 let log: EmbeddedLog;
 let view: ClusterView;
@@ -46,7 +37,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const thing of opened.splice(0).reverse()) await thing.close();
+  await closeAll();
 });
 
 const look = async (on: Log): Promise<RepairPlan> => (await examineJournal(on, topics, world)).plan;
@@ -190,12 +181,12 @@ test('I10: after a loss was accepted nodes come back with units of lost decision
 
 test('a disk that comes back after the repair with more than was let go is refused, until that is let go too', async () => {
   const cut = keep(await rolledBack());
-  keep(await startMaster(cut, { instance: 'm2', claimAtOnce: true }));
+  const master = keep(await startMaster(cut, { instance: 'm2', claimAtOnce: true }));
   const booted = keep(await openView(cut));
   await run(cut, booted, returning('n1', 0));
   const tooHigh = booted.seq + 25;
   expect(await run(cut, booted, returning('n1', tooHigh))).toMatchObject({ rejectionCode: 'GENERATION_FROM_FUTURE' });
-  await close(opened.at(-2)!);
+  await close(master);
   const plan = await look(cut);
   expect(plan).toMatchObject({ kind: 'accept-loss', why: expect.stringMatching(/n1\/u00 is in generation \d+/) });
   await repair(cut);

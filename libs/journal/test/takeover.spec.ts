@@ -9,21 +9,16 @@ import { encodeEvent } from '../src/event-codec';
 import { readToEnd } from '../src/read-topic';
 import { checkpointKey } from '../src/projection-records';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world, type TestMaster } from './control-plane';
+import { close, closeAll, keep } from './opened';
 
 let log: EmbeddedLog;
-const opened: { close(): Promise<void> }[] = [];
-
-const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
 
 beforeEach(async () => {
   log = await openLog();
 });
 
 afterEach(async () => {
-  for (const thing of opened.splice(0).reverse()) await thing.close();
+  await closeAll();
   await log.close();
 });
 
@@ -116,8 +111,7 @@ async function afterTheFirstReign(): Promise<ClusterView> {
   await eventually(() => active(master), 'the first reign');
   const view = keep(await openView(log));
   await run(log, view, nodeRegistration('n1'));
-  await master.close();
-  opened.splice(opened.indexOf(master), 1);
+  await close(master);
   return view;
 }
 
