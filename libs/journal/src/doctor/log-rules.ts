@@ -125,7 +125,7 @@ export const logRules = {
     (topics?.losses ?? []).map(({ namespace, binlog, what }) => ({
       subject: binlog,
       finding: what,
-      impact: `a replica of ${namespace} cannot be built from it: those that have the data keep it and clear nothing, new ones stay unreadable`,
+      impact: `a replica of ${namespace} cannot be built from it: those that have the data keep it and clear nothing, others are copied from them`,
       command: `restore ${binlog} from a backup with all its records, or give the namespace up: levee namespace delete ${namespace} --yes`,
     })),
 
