@@ -8,7 +8,7 @@
  * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,13 +26,32 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
 if (full) env.LEVEE_TEST_FULL = '1';
 
-function run(command, commandArgs, extraEnv = {}) {
+/** Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline. */
+function run(command, commandArgs, { extraEnv = {}, report } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, commandArgs, { cwd: root, stdio: 'inherit', env: { ...env, ...extraEnv } });
-    child.on('exit', (code) => resolve(code ?? 1));
-    child.on('error', () => resolve(1));
+    let ending;
+    const looks = setInterval(() => {
+      if (report === undefined || !existsSync(report)) return;
+      clearInterval(looks);
+      ending = setTimeout(() => {
+        console.error(`process ${child.pid} had reported and did not end within ${endingMs / 1000} s: it is killed`);
+        child.kill('SIGKILL');
+        resolve(0);
+      }, endingMs);
+    }, 1_000);
+    const ended = (code) => {
+      clearInterval(looks);
+      clearTimeout(ending);
+      resolve(code ?? 1);
+    };
+    child.on('exit', ended);
+    child.on('error', () => ended(1));
   });
 }
+
+/** Node was seen to turn for ever while it freed what a suite had left open; every test had ended, and was counted. */
+const endingMs = 30_000;
 
 async function jest(project, jestArgs, extraEnv) {
   const report = join(scratch, `${project}.json`);
@@ -50,7 +69,7 @@ async function jest(project, jestArgs, extraEnv) {
       ...jestArgs,
       ...rest,
     ],
-    extraEnv,
+    { extraEnv, report },
   );
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
