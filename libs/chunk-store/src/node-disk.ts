@@ -67,8 +67,8 @@ export interface NodeDisk {
   reformat(format: UnitFormat, free: readonly ClearedUnit[]): Promise<void>;
   /** Highest generation of a unit on this disk, 0 when there is none. */
   generationOf(unitId: string): Promise<number>;
-  /** Every generation of every unit that is there; absent where none outlives the process. */
-  generations?(): Promise<HeldGeneration[]>;
+  /** What is there of the generations that are asked for; absent where none outlives the process. */
+  generations?(isAsked: (unitId: string, generation: number) => boolean): Promise<HeldGeneration[]>;
   /** The disk has room for a database to be opened, which writes its log anew, and to be written again. */
   hasRoom(): Promise<boolean>;
   /** UNIT_UNKNOWN when it is not on offer. */

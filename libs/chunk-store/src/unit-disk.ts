@@ -27,7 +27,7 @@ import {
 } from './unit-checks';
 import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
-import { clearGeneration, clearUpTo, generationsIn, holdsGenerations, unitFolder } from './unit-folders';
+import { clearGeneration, clearUpTo, generationOf, generationsIn, holdsGenerations, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 import { wrongKind } from './wrong-kind';
 
@@ -260,12 +260,13 @@ export class UnitDisk implements NodeDisk {
   /** Highest generation of a unit on this disk, 0 when there is none. */
   async generationOf(unitId: string): Promise<number> {
     const names = await readdir(join(this.folder, 'units', unitFolder(unitId))).catch(() => []);
-    return Math.max(0, ...names.map((name) => Number(/^g(\d+)$/.exec(name)?.[1] ?? 0)));
+    return Math.max(0, ...names.map((name) => generationOf(name) ?? 0));
   }
 
-  async generations(): Promise<HeldGeneration[]> {
+  async generations(isAsked: (unitId: string, generation: number) => boolean): Promise<HeldGeneration[]> {
     const held: HeldGeneration[] = [];
-    for (const { unitId } of this.units) held.push(...(await generationsIn(this.folder, unitId)));
+    for (const { unitId } of this.units)
+      held.push(...(await generationsIn(this.folder, unitId, (generation) => isAsked(unitId, generation))));
     return held;
   }
 

@@ -14,25 +14,35 @@ export function unitFolder(unitId: string): string {
   return name;
 }
 
+/** Of the folder of a unit's generation, by its name; `undefined` for any other. */
+export function generationOf(name: string): number | undefined {
+  const digits = /^g(\d+)$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
 /** Whether any unit below `folder` holds a generation. */
 export async function holdsGenerations(folder: string): Promise<boolean> {
   for (const unit of (await readdir(join(folder, 'units')).catch(ignoreMissing)) ?? []) {
     const names = await readdir(join(folder, 'units', unit)).catch(() => []);
-    if (names.some((name) => /^g\d+$/.test(name))) return true;
+    if (names.some((name) => generationOf(name) !== undefined)) return true;
   }
   return false;
 }
 
-/** What is there of a unit, generation by generation. */
-export async function generationsIn(folder: string, unitId: string): Promise<HeldGeneration[]> {
+/** What is there of a unit in the generations that are asked for, the lowest first. */
+export async function generationsIn(
+  folder: string,
+  unitId: string,
+  isAsked: (generation: number) => boolean,
+): Promise<HeldGeneration[]> {
   const unit = join(folder, 'units', unitFolder(unitId));
   const entries = (await readdir(unit, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
   const held: HeldGeneration[] = [];
   for (const entry of entries) {
-    const number = entry.isDirectory() ? /^g(\d+)$/.exec(entry.name)?.[1] : undefined;
-    if (number === undefined) continue;
+    const generation = entry.isDirectory() ? generationOf(entry.name) : undefined;
+    if (generation === undefined || !isAsked(generation)) continue;
     const path = join(unit, entry.name);
-    held.push({ unitId, generation: Number(number), folder: path, bytes: await bytesIn(path) });
+    held.push({ unitId, generation, folder: path, bytes: await bytesIn(path) });
   }
   return held.sort((a, b) => a.generation - b.generation);
 }

@@ -49,7 +49,8 @@ describe('units that lost decisions gave out', () => {
   });
 
   it('are none where decisions in force name what is there', async () => {
-    const generations = async () => (await disk.generations()).filter(({ generation }) => generation === 7);
+    const generations: typeof disk.generations = (isAsked) =>
+      disk.generations((of, generation) => generation === 7 && isAsked(of, generation));
     const left = new LeftUnits(viewOf(7), { generations }, silentLogger);
     await left.look();
     expect([left.all, left.problem]).toEqual([[], undefined]);
@@ -60,7 +61,8 @@ describe('units that lost decisions gave out', () => {
     await short.look();
     expect(short.all).toEqual([]);
     let fails = true;
-    const generations = () => (fails ? Promise.reject(new Error('EIO')) : disk.generations());
+    const generations: typeof disk.generations = (isAsked) =>
+      fails ? Promise.reject(new Error('EIO')) : disk.generations(isAsked);
     const left = new LeftUnits(viewOf(2), { generations }, silentLogger);
     await left.look();
     fails = false;

@@ -35,13 +35,13 @@ export class LeftUnits {
     if (this.looked || this.view.short !== undefined) return;
     this.looked = true;
     try {
-      const held = (await this.disk.generations?.()) ?? [];
       const { state } = this.view;
       // What is free was cleared before: a unit that a node brought back is free in the generation that it found.
-      this.found = held.filter(({ unitId, generation }) => {
+      const isLeft = (unitId: string, generation: number): boolean => {
         const unit = state.unit(unitId);
         return unit?.state === 'free' || unit?.generation !== generation;
-      });
+      };
+      this.found = (await this.disk.generations?.(isLeft)) ?? [];
     } catch (error) {
       this.looked = false;
       this.logger.warn({ error: messageOf(error) }, 'what the units hold could not be listed; trying again');
