@@ -1,17 +1,17 @@
 import type { Replica } from '@levee/chunk-store';
 import type { Partition } from '@levee/kernel';
-import type { LogClock } from './log-clock';
-import type { Retentions } from './retentions';
+import type { HostedWorld } from './hosted-world';
+
+export interface OverdueTimes {
+  readonly nowMs: number;
+  readonly deleteRetentionMs: number;
+}
 
 /**
  * [safety] Why a replica can no longer be trusted: away, slow or rewound for longer than tombstones are kept for sure,
  * so that deleted keys might come back (I5). `undefined` while it can. Times by the log's clock, in ms since 1970.
  */
-export function overdueReason(
-  of: number | string,
-  completeAtMs: number,
-  times: { readonly nowMs: number; readonly deleteRetentionMs: number },
-): string | undefined {
+export function overdueReason(of: number | string, completeAtMs: number, times: OverdueTimes): string | undefined {
   const withinMs = times.deleteRetentionMs / 2;
   if (times.nowMs - completeAtMs <= withinMs) return undefined;
   return (
@@ -20,12 +20,19 @@ export function overdueReason(
   );
 }
 
+/** By what the replicas and copies of a binlog are judged now. */
+export function overdueTimes(
+  { retentions, logClock }: Pick<HostedWorld, 'retentions' | 'logClock'>,
+  binlog: string,
+): OverdueTimes {
+  return { nowMs: logClock.bestMs(), deleteRetentionMs: retentions.of(binlog) };
+}
+
 /** Why a replica is too old in one of its partitions to be complete: then it is built anew. */
 export function overdueOf(
-  { retentions, logClock }: { readonly retentions: Retentions; readonly logClock: LogClock },
+  world: Pick<HostedWorld, 'retentions' | 'logClock'>,
   { replica }: { readonly replica: Replica },
   partition: Partition,
 ): string | undefined {
-  const times = { nowMs: logClock.bestMs(), deleteRetentionMs: retentions.of(replica.identity.binlog) };
-  return overdueReason(partition, replica.completeAtMs(partition), times);
+  return overdueReason(partition, replica.completeAtMs(partition), overdueTimes(world, replica.identity.binlog));
 }

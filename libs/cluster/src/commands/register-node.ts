@@ -48,8 +48,8 @@ interface Registration {
  * is a new disk, welcome only once no replica lives on the old one, or when `replaces` names the old one: the node says
  * so after it has heard nothing of it for a while. Then each replica moves to the same unit of the new disk, in the next
  * generation: empty, and not readable before the log has filled it. The same happens to a unit that a decision gave out
- * which the journal lost and a person let go: what the disk holds of it stays there, and is nobody's. Units may grow; they shrink, change engine or go only
- * while free. Only the node itself may say all that.
+ * which the journal lost and a person let go: what the disk holds of it stays there, and is nobody's. Units may grow; they
+ * shrink, change engine or go only while free. Only the node itself may say all that.
  */
 export const registerNode: Decider = (state, fields, context) => {
   const registration = readRegistration(fields);

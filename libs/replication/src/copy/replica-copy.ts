@@ -8,7 +8,7 @@ import {
 } from '@levee/chunk-store';
 import { Failure, failureCode, messageOf } from '@levee/kernel';
 import type { Assignment } from '../assignment';
-import { overdueReason } from '../completeness';
+import { overdueReason, overdueTimes } from '../completeness';
 import type { HostedWorld } from '../hosted-world';
 import { pause } from './byte-rate';
 import { copyLimits } from './copy-limits';
@@ -45,9 +45,10 @@ export interface ReplicaCopyOptions {
 }
 
 /**
- * Fills the unit of a learner as its plan says, and that of a replica in front of a hole in the log from its peers: piece by piece from readable replicas of the source chunks, with a new
- * snapshot behind the last key after every cut; from the log's start where no source answers. Everything that is known
- * of it is in the unit, so that a process that dies goes on where it was.
+ * Fills the unit of a learner as its plan says, and that of a replica in front of a hole in the log from its peers: piece
+ * by piece from readable replicas of the source chunks, with a new snapshot behind the last key after every cut; from the
+ * log's start where no source answers. Everything that is known of it is in the unit, so that a process that dies goes on
+ * where it was.
  */
 export class ReplicaCopy {
   /** Of what is loaded now. */
@@ -206,9 +207,7 @@ export class ReplicaCopy {
   private lateReason(target: CopyTarget): string | undefined {
     const { completeAtMs } = target;
     if (completeAtMs === undefined) return undefined;
-    const deleteRetentionMs = this.world.retentions.of(this.options.identity.binlog);
-    const times = { nowMs: this.world.logClock.bestMs(), deleteRetentionMs };
-    return overdueReason('its pieces', completeAtMs, times);
+    return overdueReason('its pieces', completeAtMs, overdueTimes(this.world, this.options.identity.binlog));
   }
 
   private countRestart(why: string): void {

@@ -1,7 +1,6 @@
-import type { CopyPosition } from '@levee/chunk-store';
+import type { CopyPosition, ReplicaIdentity } from '@levee/chunk-store';
 import { asOffset, asPartition, Failure } from '@levee/kernel';
-import type { ReplicaIdentity } from '@levee/chunk-store';
-import { overdueReason } from '../completeness';
+import { overdueReason, overdueTimes } from '../completeness';
 import { openPiece } from '../copy/piece-stream';
 import type { PieceOrder, SourceReplica } from '../copy/move-order';
 import type { HostedWorld } from '../hosted-world';
@@ -20,7 +19,7 @@ export async function vetPeer(
   holes: readonly LogHole[],
   positions: readonly CopyPosition[],
 ): Promise<void> {
-  const times = { nowMs: world.logClock.bestMs(), deleteRetentionMs: world.retentions.of(binlog) };
+  const times = overdueTimes(world, binlog);
   for (const { partition, nextOffset, leaderEpoch, completeAtMs } of positions) {
     const before = holes.find((hole) => hole.partition === partition && !isPast(hole, nextOffset));
     if (before !== undefined)
