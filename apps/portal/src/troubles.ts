@@ -1,4 +1,5 @@
 import type { Portal } from '@levee/client';
+import { brokersIn } from '@levee/journal';
 import { failureCode, messageOf } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { HealthTrouble } from '@levee/service-kit';
@@ -16,7 +17,7 @@ export async function troublesOf(portal: Portal, log: Log): Promise<readonly Hea
 
 /** Only the embedded log knows of damage, and answers from its memory. */
 async function damageOf(portal: Portal, log: Log): Promise<readonly HealthTrouble[]> {
-  if (log.description.startsWith('kafka')) return [];
+  if (brokersIn(log) !== '') return [];
   const binlogs = [...portal.view.state.namespaces()].map(({ binlog }) => binlog);
   try {
     const { damage } = await log.examine(binlogs);

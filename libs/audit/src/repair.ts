@@ -1,7 +1,7 @@
 import type { ClusterState } from '@levee/cluster';
 import { encode } from '@levee/codec';
 import type { NamespaceState } from '@levee/events';
-import { fenceKey } from '@levee/journal';
+import { brokersIn, fenceKey } from '@levee/journal';
 import { asOffset, asPartition, type Clock, defined, Failure, failureCode } from '@levee/kernel';
 import { hashOf, slotOf } from '@levee/keyspace';
 import type { Log } from '@levee/log';
@@ -272,7 +272,7 @@ class PartitionRepair {
       } catch (error) {
         if (failureCode(error) !== 'OFFSET_OUT_OF_RANGE') throw error;
         // A broker gives the offsets: there they are given again, and leader epochs tell them apart.
-        if (this.world.log.description.startsWith('kafka')) return;
+        if (brokersIn(this.world.log) !== '') return;
         // A barrier came in between.
         if (tries >= passOverTriesMax) throw error;
       }
