@@ -5,6 +5,9 @@ import { doctorLimits } from './limits';
 
 type Found = Omit<Finding, 'rule'>;
 
+const readsGrowOld =
+  'reads go on from replicas and grow old; writes, strong reads and every change of the cluster fail';
+
 /** The log: brokers, partitions, topics, transactions of others. */
 export const logRules = {
   'log-unreachable': ({ logProblem, brokers }: DoctorFacts): Found[] =>
@@ -12,9 +15,9 @@ export const logRules = {
       ? []
       : [
           {
-            subject: brokers === '' ? 'log' : brokers,
+            subject: brokers || 'log',
             finding: `the log does not answer: ${logProblem}`,
-            impact: 'reads go on from replicas and grow old; writes, strong reads and every change of the cluster fail',
+            impact: readsGrowOld,
             command:
               brokers === ''
                 ? 'levee status'
@@ -27,9 +30,9 @@ export const logRules = {
       ? []
       : [
           {
-            subject: brokers === '' ? 'log' : brokers,
+            subject: brokers || 'log',
             finding: `the log takes no writes: ${writeProblem}`,
-            impact: 'reads go on from replicas and grow old; writes, strong reads and every change of the cluster fail',
+            impact: readsGrowOld,
             command:
               brokers === ''
                 ? "free space on the disk of the log's folder, or mend what the message names: it goes on by itself"
