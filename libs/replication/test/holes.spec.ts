@@ -50,8 +50,12 @@ describe('a replica that needs what its log lost', () => {
 
   const start = (nodeId: string, options: Partial<DataNodeConfig> = {}) => cluster.node(nodeId, { log, ...options });
 
-  async function begin(nodeIds: readonly string[]): Promise<void> {
-    for (const nodeId of nodeIds) await start(nodeId);
+  async function onBoth(work: (nodeId: string) => Promise<unknown>): Promise<void> {
+    for (const nodeId of ['n1', 'n2']) await work(nodeId);
+  }
+
+  async function begin(): Promise<void> {
+    await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     await cluster.namespace(ns, { partitions: 1, chunks: 1 });
     binlog = cluster.view.state.namespace(ns)!.binlog;
@@ -93,8 +97,18 @@ describe('a replica that needs what its log lost', () => {
     return join(cluster.folder, nodeId, 'units', unitId.split('/')[1]!, `g${generation}`);
   }
 
-  async function allOf(nodeIds: readonly string[], work: (nodeId: string) => Promise<unknown>): Promise<void> {
-    for (const nodeId of nodeIds) await work(nodeId);
+  /** Both replicas hold what was written first. */
+  async function filled(): Promise<void> {
+    await begin();
+    await onBoth((nodeId) => until(nodeId, async () => (await reads(nodeId))[19] === held('k19')));
+  }
+
+  /** Both are past everything, and their processes have ended. */
+  async function wholeAndStopped(): Promise<void> {
+    await begin();
+    await change();
+    await onBoth(caughtUp);
+    await onBoth((nodeId) => cluster.stopNode(nodeId));
   }
 
   it.each<[string, (folder: string) => void]>([
@@ -102,13 +116,10 @@ describe('a replica that needs what its log lost', () => {
     ['one of its files', (folder) => rmSync(join(folder, 'CURRENT'))],
     ['what one of its files says', (folder) => writeFileSync(join(folder, 'CURRENT'), 'MANIFEST-999999\n')],
   ])('and lost %s is copied from one that is past it', async (_, lose) => {
-    await begin(['n1', 'n2']);
-    await change();
-    await allOf(['n1', 'n2'], caughtUp);
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await wholeAndStopped();
     lose(unitOf('n2'));
     await damage();
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     expect(await reads('n2', 24)).toEqual(expected);
     expect(await stat('n2')).toMatchObject({ state: 'following', readable: true, hole: null });
@@ -122,39 +133,34 @@ describe('a replica that needs what its log lost', () => {
   }
 
   it('even its Genesis: who is past it goes on, who lost its files is copied', async () => {
-    await begin(['n1', 'n2']);
-    await change();
-    await allOf(['n1', 'n2'], caughtUp);
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await wholeAndStopped();
     rmSync(unitOf('n2'), { recursive: true });
     await damage([0]);
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     await goesOn('n2');
   });
 
   it('and was away when it was written is copied too, and what it held is kept aside until people look', async () => {
-    await begin(['n1', 'n2']);
-    await allOf(['n1', 'n2'], (nodeId) => until(`${nodeId}`, async () => (await reads(nodeId))[19] === held('k19')));
+    await filled();
     await cluster.stopNode('n2');
     await change();
     await caughtUp('n1');
     await cluster.stopNode('n1');
     await damage();
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     expect(await reads('n2', 24)).toEqual(expected);
     expect(readdirSync(join(cluster.folder, 'n2', 'set-aside'))).toHaveLength(1);
   });
 
   it('waits where no other is past it, keeps what it has, and says which stretch and who was asked', async () => {
-    await begin(['n1', 'n2']);
-    await allOf(['n1', 'n2'], (nodeId) => until(nodeId, async () => (await reads(nodeId))[19] === held('k19')));
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await filled();
+    await onBoth((nodeId) => cluster.stopNode(nodeId));
     await change();
     await damage();
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
-    for (const nodeId of ['n1', 'n2']) await until(`${nodeId} waiting`, () => waits(nodeId), 20_000);
+    await onBoth((nodeId) => start(nodeId));
+    await onBoth((nodeId) => until(`${nodeId} waiting`, () => waits(nodeId), 20_000));
     const { hole, state, readable, problem } = await stat('n2');
     expect({ hole, state, readable }).toMatchObject({
       hole: { partition: 0, fromOffset: 21, toOffset: 23, peers: [{ nodeId: 'n1' }] },
@@ -175,9 +181,8 @@ describe('a replica that needs what its log lost', () => {
   });
 
   it('goes on once people let go a stretch that nobody is past, with what stands behind it', async () => {
-    await begin(['n1', 'n2']);
-    await allOf(['n1', 'n2'], (nodeId) => until(nodeId, async () => (await reads(nodeId))[19] === held('k19')));
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await filled();
+    await onBoth((nodeId) => cluster.stopNode(nodeId));
     await change();
     await damage();
     await start('n1');
@@ -196,12 +201,9 @@ describe('a replica that needs what its log lost', () => {
   });
 
   it('keeps people from letting go what a replica still holds', async () => {
-    await begin(['n1', 'n2']);
-    await change();
-    await allOf(['n1', 'n2'], caughtUp);
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await wholeAndStopped();
     await damage();
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     await log.examine([binlog]);
     await until('the damage being known', async () => (await log.examine([binlog])).damage.length > 0);
@@ -219,17 +221,14 @@ describe('a replica that needs what its log lost', () => {
   }
 
   it('is never copied from a witness of something that is not decided', async () => {
-    await begin(['n1', 'n2']);
-    await change();
-    await allOf(['n1', 'n2'], caughtUp);
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await wholeAndStopped();
     rmSync(unitOf('n2'), { recursive: true });
     // The end is gone, and the start.
     const copy = await olderCopy(cluster.log as EmbeddedLog, binlog, 20);
     copies.push(copy);
     log.instead.set(binlog, copy);
     bendStart(10);
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await onBoth((nodeId) => start(nodeId));
     await until('the witness', async () => (await stat('n1')).state === 'witness');
     const says = async (): Promise<string> => (await stat('n2')).hole?.peers[0]?.says ?? '';
     await until('n2 having asked it', async () => (await says()).includes('is a witness of partition 0'));
@@ -242,23 +241,20 @@ describe('a replica that needs what its log lost', () => {
   });
 
   it('since its beginning was removed is copied from one that is past it', async () => {
-    await begin(['n1', 'n2']);
-    await change();
-    await allOf(['n1', 'n2'], caughtUp);
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await wholeAndStopped();
     rmSync(unitOf('n2'), { recursive: true });
     bendStart(22);
-    await allOf(['n1', 'n2'], (nodeId) => start(nodeId));
+    await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     expect(await reads('n2', 24)).toEqual(expected);
   });
 
   it('and whose copy is cut short by the end of its process goes on with it', async () => {
-    await begin(['n1', 'n2']);
+    await begin();
     for (const key of keys) await cluster.append(ns, key, `${key} ${'x'.repeat(250_000)}`);
     const want = keys.map((key) => `${key} ${'x'.repeat(250_000)}`).join();
-    await allOf(['n1', 'n2'], (nodeId) => until(nodeId, async () => (await reads(nodeId)).join() === want));
-    await allOf(['n1', 'n2'], (nodeId) => cluster.stopNode(nodeId));
+    await onBoth((nodeId) => until(nodeId, async () => (await reads(nodeId)).join() === want));
+    await onBoth((nodeId) => cluster.stopNode(nodeId));
     rmSync(join(unitOf('n2'), 'CURRENT'));
     await damage();
     await start('n1');
