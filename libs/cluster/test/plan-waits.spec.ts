@@ -1,4 +1,4 @@
-import { explainSubject, planLimits, waitAlarms } from '../src';
+import { explainSubject, planLimits, plansWithoutRoom, waitAlarms } from '../src';
 import { problemsOf, registration } from './cluster-script';
 import { PlanScript } from './plan-script';
 
@@ -74,4 +74,36 @@ it('people and plans that load keep others waiting without an alarm; a target th
   script.accept('SuspectNode', observed(target));
   script.nowMs += planLimits.waitAlarmMs;
   expect(alarms(script)).toEqual([expect.stringContaining(`node ${target}, which makes a replica and is not up`)]);
+});
+
+describe('a plan that has no place for its next part is told at once', () => {
+  it('a drain with as many nodes as replicas; not any more once a node joins', () => {
+    const script = new PlanScript();
+    script.nodes(3, 6);
+    script.namespace('shop', { chunks: 2, replicas: 3, partitions: 4 });
+    const { planId } = script.propose({ kind: 'drain', nodeId: 'n1' });
+    script.world.run(3);
+    expect(script.plan(planId)).toMatchObject({ state: 'running', step: 'parts' });
+    const [told, ...others] = plansWithoutRoom(script.state, script.nowMs);
+    expect(others).toEqual([]);
+    expect(told).toMatchObject({ planId, kind: 'drain', subject: 'n1' });
+    expect(told?.refusal.message).toMatch(/failure domain|units/);
+    expect(alarms(script)).toEqual([]);
+    script.nodes(4, 6);
+    expect(plansWithoutRoom(script.state, script.nowMs)).toEqual([]);
+    script.finish();
+    expect(script.plan(planId).state).toBe('done');
+  });
+
+  it('a drain that has room is none', () => {
+    const script = new PlanScript();
+    script.nodes(4, 6);
+    script.namespace('shop', { chunks: 2, replicas: 3, partitions: 4 });
+    const { planId } = script.propose({ kind: 'drain', nodeId: 'n1', observeMs: 0 });
+    for (let i = 0; i < 200 && script.plan(planId).state !== 'done'; i++) {
+      expect(plansWithoutRoom(script.state, script.nowMs)).toEqual([]);
+      script.world.round();
+    }
+    expect(script.plan(planId).state).toBe('done');
+  });
 });

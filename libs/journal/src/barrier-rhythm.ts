@@ -2,6 +2,7 @@ import type { NamespaceState } from '@levee/events';
 import { messageOf, type Clock, type Logger, type Offset, type Partition, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { BarrierTrail, type BarrierTrailStats } from './barrier-trail';
+import { ownPartitions } from './binlog';
 import { writeBarriers, type BarrierNumbers } from './barriers';
 import type { ClusterView } from './cluster-view';
 import type { HeartbeatView } from './heartbeat-view';
@@ -97,7 +98,7 @@ export class BarrierRhythm {
     const { clusterId } = this.view;
     if (clusterId === undefined) return;
     try {
-      const bounds = await this.log.offsets(namespace.binlog);
+      const bounds = await ownPartitions(this.log, namespace);
       const before = this.seen.get(namespace.binlog);
       const ends = new Map(bounds.map(({ partition, endOffset }) => [partition, endOffset]));
       this.seen.set(namespace.binlog, ends);

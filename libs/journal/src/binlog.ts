@@ -3,7 +3,7 @@ import { decodeAs, encode } from '@levee/codec';
 import type { CreateBinlog } from '@levee/cluster';
 import type { Genesis } from '@levee/events';
 import { asOffset, Failure, messageOf, reservedKeyPrefix, type Clock, type Partition } from '@levee/kernel';
-import type { Log, LogRecord, StoredRecord, TopicSpec } from '@levee/log';
+import type { Log, LogRecord, PartitionOffsets, StoredRecord, TopicSpec } from '@levee/log';
 
 const reserved = (name: string): Buffer => Buffer.concat([reservedKeyPrefix, Buffer.from(name)]);
 
@@ -56,13 +56,21 @@ export function genesisOf(binlog: Binlog, partition: Partition): Genesis {
   return { clusterId, namespace, binlog: binlog.binlog, partition, partitions, hashAlgorithm, nonce, createdAtMs };
 }
 
+/** The bounds of the namespace's own partitions: others were added by hand, and are no part of it. */
+export async function ownPartitions(
+  log: Log,
+  { binlog, partitions }: Pick<Binlog, 'binlog' | 'partitions'>,
+): Promise<readonly PartitionOffsets[]> {
+  return (await log.offsets(binlog)).filter(({ partition }) => partition < partitions);
+}
+
 /**
  * Creates the topic and its Genesis records, or verifies them where they are. Idempotent. Fails as the log does, with
  * BINLOG_FOREIGN when a partition begins with anything else: the topic belongs to another cluster or namespace.
  */
 export async function createBinlog(log: Log, binlog: CreateBinlog, clock: Clock): Promise<void> {
   await log.ensureTopics([binlogSpec(binlog)]);
-  const bounds = await log.offsets(binlog.binlog);
+  const bounds = await ownPartitions(log, binlog);
   for (let at = 0; at < bounds.length; at += binlogLimits.partitionsAtOnce) {
     const some = bounds.slice(at, at + binlogLimits.partitionsAtOnce);
     await Promise.all(
@@ -81,7 +89,7 @@ export async function createBinlog(log: Log, binlog: CreateBinlog, clock: Clock)
  * A topic that was deleted and created again has no Genesis, or that of another. Fails as the log does.
  */
 export async function binlogForeignness(log: Log, binlog: Binlog, clock: Clock): Promise<string | undefined> {
-  const bounds = await log.offsets(binlog.binlog);
+  const bounds = await ownPartitions(log, binlog);
   for (let at = 0; at < bounds.length; at += binlogLimits.partitionsAtOnce) {
     const some = bounds.slice(at, at + binlogLimits.partitionsAtOnce);
     const found = await Promise.all(

@@ -8,6 +8,7 @@ import type { ControlTopics } from './control-topics';
 import type { DigestTail } from './digest-tail';
 import { Effects } from './effects';
 import { ForeignRecords } from './foreign-records';
+import { GrownBinlogs } from './grown-binlogs';
 import type { HeartbeatView } from './heartbeat-view';
 import { NodeWatch } from './node-watch';
 import { PlanDriver, type PlanDriverLimits } from './plan-driver';
@@ -38,6 +39,7 @@ export class Duties {
   readonly barriers: BarrierRhythm;
   readonly plans: PlanDriver;
   readonly foreign: ForeignRecords;
+  readonly grown: GrownBinlogs;
   private readonly seen: SeenWatch;
 
   constructor(log: Log, view: ClusterView, options: DutiesOptions) {
@@ -48,6 +50,7 @@ export class Duties {
     this.barriers = new BarrierRhythm(log, view, { ...shared, numbers, everyMs: barrierMs });
     this.seen = new SeenWatch(view, shared);
     this.foreign = new ForeignRecords(log, view, shared);
+    this.grown = new GrownBinlogs(log, view, shared);
     this.plans = new PlanDriver(log, view, { ...shared, numbers, limits: plans });
   }
 
@@ -57,6 +60,7 @@ export class Duties {
     this.barriers.start();
     this.plans.start();
     this.foreign.start();
+    this.grown.start();
     this.seen.start();
   }
 
@@ -67,6 +71,7 @@ export class Duties {
       this.watch?.stop(),
       this.plans.stop(),
       this.foreign.stop(),
+      this.grown.stop(),
       this.seen.stop(),
     ]);
   }

@@ -1,11 +1,11 @@
-import { decodeAs, encode } from '@levee/codec';
-import { asOffset, asPartition, type Clock, type Logger, type Timers } from '@levee/kernel';
-import type { Log, StoredRecord } from '@levee/log';
+import { encode } from '@levee/codec';
+import { asPartition, type Clock, type Logger, type Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import type { ForeignRecord } from './foreign-record';
 import { Pause } from './pause';
-import { readToEnd } from './read-topic';
+import { readCopies } from './quarantine-copies';
 import type { Reign } from './reign';
 
 export const foreignRecordLimits = {
@@ -104,31 +104,14 @@ export class ForeignRecords {
   private async copiesMade(): Promise<Set<number>> {
     const { topics, clock } = this.options;
     const made = new Set<number>();
-    const bounds = (await this.log.offsets(topics.quarantine))[0];
-    if (bounds === undefined) return made;
-    const { startOffset, endOffset } = bounds;
-    const from = asOffset(Math.max(startOffset, endOffset - foreignRecordLimits.copiesLookedAtMax));
-    await readToEnd(this.log, topics.quarantine, {
+    await readCopies(this.log, topics.quarantine, {
       clock,
       deadlineMs: foreignRecordLimits.readMs,
-      from,
-      onBatch: ({ records }) => {
-        for (const record of records) {
-          const offset = offsetOfCopy(record, topics.journal);
-          if (offset !== undefined) made.add(offset);
-        }
+      newestMax: foreignRecordLimits.copiesLookedAtMax,
+      onCopy: ({ topic, offset }) => {
+        if (topic === topics.journal) made.add(offset);
       },
     });
     return made;
-  }
-}
-
-function offsetOfCopy({ value }: StoredRecord, journal: string): number | undefined {
-  if (value === null) return undefined;
-  try {
-    const { topic, offset } = decodeAs('Quarantined', value);
-    return topic === journal ? offset : undefined;
-  } catch {
-    return undefined;
   }
 }

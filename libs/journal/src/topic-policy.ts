@@ -1,17 +1,27 @@
 import type { Clock } from '@levee/kernel';
 import type { Log, TopicDescription } from '@levee/log';
-import { type Binlog, binlogForeignness } from './binlog';
+import type { GrownBinlog } from './doctor/facts';
+import { type Binlog, binlogForeignness, ownPartitions } from './binlog';
 
 /**
  * What a binlog has lost for ever, in words; `undefined` when it is whole: it begins at offset 0 with our Genesis. Its
  * topic exists. Fails as the log does.
  */
 export async function binlogLoss(log: Log, binlog: Binlog, clock: Clock): Promise<string | undefined> {
-  const cut = (await log.offsets(binlog.binlog)).find(({ startOffset }) => startOffset > 0);
+  const cut = (await ownPartitions(log, binlog)).find(({ startOffset }) => startOffset > 0);
   if (cut === undefined) return binlogForeignness(log, binlog, clock);
   return (
     `binlog ${binlog.binlog} partition ${cut.partition} begins at offset ${cut.startOffset}, it must begin at 0: ` +
     `somebody deleted records, so replicas built from it would miss keys`
+  );
+}
+
+/** In words, that somebody added partitions to a binlog. */
+export function binlogGrown({ namespace, binlog, partitions, has, records }: GrownBinlog): string {
+  const added = has - partitions === 1 ? `partition ${partitions}` : `the partitions ${partitions} to ${has - 1}`;
+  return (
+    `binlog ${binlog} has ${has} partitions and ${namespace} was created with ${partitions}: somebody added ${added}, ` +
+    `which hold ${records} records that no replica reads`
   );
 }
 

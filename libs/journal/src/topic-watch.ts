@@ -6,7 +6,7 @@ import type { ClusterView } from './cluster-view';
 import { type ControlPolicy, type ControlTopics, controlTopicSpecs } from './control-topics';
 import { examineTopics } from './doctor/examine-topics';
 import { findingsOf } from './doctor/rules';
-import { brokersIn } from './topic-policy';
+import { binlogGrown, brokersIn } from './topic-policy';
 
 export interface TopicWatchOptions {
   readonly topics: ControlTopics;
@@ -54,7 +54,13 @@ export class TopicWatch {
       const missing = report.missing.map(
         (name) => `topic ${name} is missing: somebody deleted it, restore it from a backup`,
       );
-      const wrong = [...missing, ...report.losses.map(({ what }) => what), ...misconfigured, ...report.misconfigured];
+      const wrong = [
+        ...missing,
+        ...report.losses.map(({ what }) => what),
+        ...report.grown.map(binlogGrown),
+        ...misconfigured,
+        ...report.misconfigured,
+      ];
       this.trouble = wrong.length === 0 ? undefined : [...new Set(wrong)].join('\n');
       this.durability = [...report.advice, ...(await this.conditionAdvice())];
     } catch (error) {
@@ -119,4 +125,4 @@ export class TopicWatch {
   }
 }
 
-const aboutWhat = (sentence: string): string => sentence.replace(/\d+ s ago.*$/, '');
+const aboutWhat = (sentence: string): string => sentence.replace(/(\d+ s ago|, which hold \d+).*$/, '');

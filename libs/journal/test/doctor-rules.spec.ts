@@ -1,319 +1,25 @@
-import { asOffset, asPartition } from '@levee/kernel';
-import type { DoctorFacts, NodeFacts } from '../src/doctor/facts';
+import type { DoctorFacts, NamespaceFacts, NodeFacts } from '../src/doctor/facts';
 import { doctorLimits } from '../src/doctor/limits';
 import { doctorRules, findingsOf } from '../src/doctor/rules';
-import {
-  aside,
-  at,
-  broker,
-  condition,
-  healthy,
-  hole,
-  node,
-  nodeFacts,
-  nowMs,
-  one,
-  open,
-  says,
-  shop,
-  topics,
-  weak,
-} from './healthy-cluster';
+import { doctorTable } from './doctor-table';
+import { at, healthy, node, nodeFacts, nowMs, one, open, says, shop } from './healthy-cluster';
 
-/** rule | facts that differ from the healthy ones | what it says | what to type */
-const table: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
-  ['log-unreachable', { logProblem: 'no broker answers' }, /log does not answer: no broker/, /quorum\.sh .*k1:9092/],
-  [
-    'log-takes-nothing',
-    { writeProblem: 'NOT_ENOUGH_REPLICAS' },
-    /takes no writes: NOT_ENOUGH/,
-    /k1:9092 .*under-min-isr/,
-  ],
-  [
-    'log-takes-nothing',
-    { writeProblem: 'ENOSPC', brokers: '' },
-    /takes no writes: ENOSPC/,
-    /^free space .* log's folder/,
-  ],
-  [
-    'broker-down',
-    { condition: { ...condition, brokers: [...condition.brokers, { nodeId: 2, address: undefined, settings: {} }] } },
-    /broker 2 has replicas of topics and is not part/,
-    /start broker 2/,
-  ],
-  [
-    'partition-offline',
-    { condition: weak({ hasLeader: false, inSync: 0 }) },
-    /shop partition 3 has no leader/,
-    /--topic/,
-  ],
-  ['below-min-isr', { condition: weak({ inSync: 1 }) }, /has 1 of 3 replicas in sync, it needs 2/, /under-min-isr/],
-  ['under-replicated', { condition: weak({ inSync: 2 }) }, /shop\/3 with 2 of 3/, /--under-replicated-partitions/],
-  [
-    'topic-missing',
-    { topics: { ...topics, missing: ['levee.binlog.shop'] } },
-    /binlog levee\.binlog\.shop of namespace shop does not exist/,
-    /restore .* or .*namespace delete shop/,
-  ],
-  ['topic-missing', { topics: { ...topics, missing: ['levee.journal'] } }, /control topic levee\.journal/, /backup/],
-  [
-    'topic-misconfigured',
+/** Two replicas of a chunk are wanted; the second is on n2, which is away with leave until then. */
+const away = (maintenanceUntilMs: number): NodeFacts => ({
+  ...nodeFacts('n2', { state: node('n2', 'maintenance'), says: undefined }),
+  maintenanceUntilMs,
+});
+const [chunk] = shop.chunks;
+const twice: NamespaceFacts = {
+  ...shop,
+  state: { ...shop.state, replicas: 2 },
+  chunks: [
     {
-      topics: {
-        ...topics,
-        misconfigured: ['topic levee.journal: retention.ms is 5, must be -1: kafka-configs.sh --alter --add-config x'],
-      },
+      chunkId: chunk!.chunkId,
+      replicas: [...chunk!.replicas, { ...chunk!.replicas[0]!, nodeId: 'n2', role: 'follower' }],
     },
-    /^topic levee\.journal: retention\.ms is 5, must be -1$/,
-    /^kafka-configs\.sh --alter --add-config x$/,
   ],
-  [
-    'binlog-lost',
-    { topics: { ...topics, losses: [{ namespace: 'shop', binlog: 'levee.binlog.shop', what: 'it is empty' }] } },
-    /it is empty/,
-    /restore levee\.binlog\.shop from a backup/,
-  ],
-  [
-    'durability-setting',
-    { topics: { ...topics, advice: ['levee.journal: min.insync.replicas is 1, it should be 2: kafka-configs.sh y'] } },
-    /min\.insync\.replicas is 1/,
-    /^kafka-configs\.sh y$/,
-  ],
-  [
-    'broker-setting',
-    { condition: broker({ 'transaction.max.timeout.ms': '900001' }) },
-    /timeout\.ms of broker 1 is 900001, it should be at most 900000/,
-    /transaction\.max\.timeout\.ms=900000/,
-  ],
-  [
-    'broker-setting',
-    { condition: broker({ 'unclean.leader.election.enable': 'true' }) },
-    /unclean.*broker 1 is true/,
-    /entity-name 1 --add-config unclean\.leader\.election\.enable=false/,
-  ],
-  [
-    'open-transaction',
-    { condition: open(nowMs - 30_000, 'nightly') },
-    /producer 4711 epoch 2 \(transactional id 'nightly'\) left a transaction open on levee\.binlog\.shop partition 3: it last wrote 30 s ago/,
-    /kafka-transactions\.sh --bootstrap-server k1:9092 abort --topic levee\.binlog\.shop --partition 3 --start-offset 7/,
-  ],
-  [
-    'quarantined',
-    { quarantined: [{ topic: 'levee.binlog.shop', reason: 'wrongPartition', count: 5, newest: '3:9' }] },
-    /5 records of shop came in partitions that are not their keys', the newest at 3:9/,
-    /levee namespace describe shop/,
-  ],
-  [
-    'quarantined',
-    { quarantined: [{ topic: 'levee.binlog.shop', reason: 'garbage', count: 1, newest: '3:9' }] },
-    /1 records of shop are in quarantine as garbage/,
-    /levee log tail levee\.quarantine/,
-  ],
-  [
-    'unit-left-behind',
-    {
-      nodes: [
-        nodeFacts('n1', {
-          says: says({ leftUnits: [{ unitId: 'n1/u00', generation: 7, folder: '/d/units/u00/g7', bytes: 12 }] }),
-        }),
-      ],
-    },
-    /node n1 keeps n1\/u00 in generation 7 \(12 bytes\)/,
-    /stop node n1 and remove \/d\/units\/u00\/g7/,
-  ],
-  [
-    'foreign-in-journal',
-    { quarantined: [{ topic: 'levee.journal', reason: 'garbage', count: 2, newest: '0:9' }] },
-    /2 records in levee\.journal were written by no master of this cluster, the newest at 0:9/,
-    /kafka-acls\.sh --bootstrap-server k1:9092 --list --topic levee\.journal/,
-  ],
-  [
-    'journal-short',
-    {
-      journalShort: 'JOURNAL_SHORT: levee.journal ends at decision 5',
-      portalProblem: 'JOURNAL_SHORT: levee.journal ends at decision 5',
-      heard: [],
-    },
-    /levee\.journal ends at decision 5/,
-    /levee audit repair --brokers k1:9092 {3}# changes nothing/,
-  ],
-  ['no-master', { heard: [] }, /no master was heard for 2400 ms/, /start a master/],
-  ['master-trouble', { masterProblems: ['an effect failed'] }, /the master says: an effect failed/, /levee status/],
-  ['portal-not-ready', { portalProblem: 'no routes yet' }, /this portal is not ready: no routes/, /levee status/],
-  [
-    'two-processes',
-    { heard: [...(healthy.heard ?? []), { kind: 'node', id: 'n1', incarnation: 'j', address: 'x:7400' }] },
-    /two processes say they are node n1: n1:7400 and x:7400/,
-    /LEVEE_NODE_ID/,
-  ],
-  [
-    'node-suspect',
-    { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'suspect') })] },
-    /node n2 at n2:7400 is suspect/,
-    /levee node maintenance n2 --for 20m/,
-  ],
-  [
-    'node-lost',
-    { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'lost'), says: undefined })] },
-    /node n2 \(last at n2:7400\) is lost/,
-    /start it again/,
-  ],
-  [
-    'node-unreachable',
-    { nodes: [nodeFacts('n1'), nodeFacts('n2', { says: undefined })] },
-    /node n2 counts as up and does not answer at n2:7500/,
-    /curl http:\/\/n2:7500\/health\/ready/,
-  ],
-  [
-    'node-not-ready',
-    { nodes: [nodeFacts('n1', { says: says({ problem: 'STORE_TAKEN: …' }) })] },
-    /node n1 is not ready: STORE_TAKEN/,
-    /curl/,
-  ],
-  [
-    'disk-nearly-full',
-    { nodes: [nodeFacts('n1', { says: says({ disk: { freeBytes: 9, totalBytes: 100 } }) })] },
-    /disk of node n1 has 9 of 100 bytes free \(9\.0 %\)/,
-    /levee node drain n1/,
-  ],
-  [
-    'log-damaged',
-    {
-      condition: {
-        ...condition,
-        damage: [
-          {
-            topic: 'levee.binlog.shop',
-            partition: asPartition(3),
-            fromOffset: asOffset(7),
-            toOffset: asOffset(9),
-            what: 'its entry is missing',
-          },
-        ],
-      },
-    },
-    /levee\.binlog\.shop partition 3 has lost what was confirmed at the offsets 7 to 8: its entry is missing/,
-    /copy of the log's folder/,
-  ],
-  ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
-  ['files-unchecked', one({ checkedMs: 4 * 3_600_000 }), /was last looked at 14400000 ms ago/, /metrics/],
-  [
-    'replica-witness',
-    one({
-      state: 'witness',
-      ...at({ cut: { partition: 3, cutOffset: 7, nextOffset: 30, keysAtStake: 23 } }),
-    }),
-    /the log of shop lost partition 3 from offset 7 to 30 \(23 keys, deletions not counted\), which shop#1\/c00001/,
-    /levee log repair shop .*levee log accept-loss shop/,
-  ],
-  [
-    'replica-at-hole',
-    one({
-      state: 'atHole',
-      readable: false,
-      hole: { ...hole, peers: [{ nodeId: 'n2', unitId: 'n2/u04', says: 'it stands at offset 3' }] },
-    }),
-    /c00001 on n1\/u00 waits at a stretch of b partition 3 .*, offsets 7 to 8 \(its CRC\); .*n2\/u04 of n2: it stands at/,
-    /start the nodes with replicas of shop#1\/c00001 .*levee routes -n shop/,
-  ],
-  [
-    'replica-at-hole',
-    one({ state: 'stuck', readable: false, hole: { ...hole, toOffset: null, peers: [] } }),
-    /offsets 7 on \(its CRC\); the chunk has no other replica/,
-    /keep the folder of every node/,
-  ],
-  [
-    'replica-rebuilding',
-    one({
-      state: 'loading',
-      readable: false,
-      problem: 'it is copied',
-      hole: { ...hole, peers: [{ nodeId: 'n2', unitId: 'n2/u04', says: null }] },
-    }),
-    /is not readable: it is copied/,
-    /wait until/,
-  ],
-  [
-    'replica-stuck',
-    one({ state: 'stuck', readable: false, problem: 'I14: the log was cut' }),
-    /c00001 on n1\/u00 is stuck: I14/,
-    /curl http:\/\/n1:7500/,
-  ],
-  [
-    'replica-stuck',
-    one({
-      state: 'stuck',
-      readable: false,
-      problem: 'c is stuck: I10: the folder of n1/u00, generation 1, does not hold c: its unitId is n1/u01',
-    }),
-    /c00001 on n1\/u00 is stuck: .*its unitId is n1\/u01/,
-    /^stop n1, move the folders below units\/ back .*never clear or format/,
-  ],
-  [
-    'replica-full',
-    one({ problem: 'the unit is full at 64 MiB' }),
-    /is full: the unit is full/,
-    /propose split --chunk shop#1\/c00001$/,
-  ],
-  [
-    'replica-full',
-    one({ state: 'full', problem: 'the disk is full: No space left on device' }),
-    /is full: the disk is full/,
-    /^free space on the disk of n1/,
-  ],
-  [
-    'replica-rebuilding',
-    one({ state: 'rebuilding', readable: false, problem: 'LOG_TRUNCATED' }),
-    /is not readable: LOG_TRUNCATED/,
-    /wait until/,
-  ],
-  [
-    'replica-behind',
-    one(at({ ageMs: 10_001 })),
-    /partition 3 last stood at the end 10001 ms ago, 0 records/,
-    /metrics/,
-  ],
-  ['replica-behind', one(at({ ageMs: null })), /partition 3 has never stood at the end/, /metrics/],
-  [
-    'replica-behind',
-    { ...one(at({ nextOffset: 1 })), namespaces: [{ ...shop, ends: new Map([[3, 10_002]]) }] },
-    /10001 records to go$/,
-    /metrics/,
-  ],
-  [
-    'replica-behind',
-    { ...one(at({ nextOffset: 500, ageMs: 20_000 })), namespaces: [{ ...shop, ends: new Map([[3, 196]]) }] },
-    /partition 3 .*, the log says that it ends 304 records before it$/,
-    /metrics/,
-  ],
-  [
-    'replica-behind',
-    one(at({ ageMs: 20_000, problem: 'a transaction that a producer left open' })),
-    /0 records to go: a transaction that a producer left open/,
-    /metrics/,
-  ],
-  [
-    'chunk-full',
-    {
-      ...one({ storedBytes: 901 }),
-      namespaces: [{ ...shop, state: { ...shop.state, chunkCapacityBytes: 1_000 } }],
-    },
-    /^shop#1\/c00001 holds 901 bytes, more than 90 % of the 1000/,
-    /^levee plan propose split --chunk shop#1\/c00001 /,
-  ],
-  [
-    'namespace-unfinished',
-    { namespaces: [{ ...shop, state: { ...shop.state, state: 'creating' } }] },
-    /namespace shop is still being created/,
-    /namespace delete shop/,
-  ],
-  [
-    'namespace-short-of-replicas',
-    { namespaces: [{ ...shop, state: { ...shop.state, replicas: 2 } }] },
-    /1 of 1 chunks of shop have fewer than 2 replicas on nodes that are up; shop#1\/c00001 has 1/,
-    /levee node list/,
-  ],
-];
+};
 
 describe('the rules of the doctor', () => {
   const behind = (count: number) => {
@@ -394,7 +100,7 @@ describe('the rules of the doctor', () => {
     expect(findingsOf(healthy)).toEqual([]);
   });
 
-  it.each(table)('%s', (rule, differs, finding, command) => {
+  it.each(doctorTable)('%s', (rule, differs, finding, command) => {
     const found = findingsOf({ ...healthy, ...differs });
     expect(found.map((each) => each.rule)).toEqual([rule]);
     expect(found[0]?.finding).toMatch(finding);
@@ -404,7 +110,7 @@ describe('the rules of the doctor', () => {
   });
 
   it('every rule is in the table', () => {
-    expect([...new Set(table.map(([rule]) => rule))].sort()).toEqual(Object.keys(doctorRules).sort());
+    expect([...new Set(doctorTable.map(([rule]) => rule))].sort()).toEqual(Object.keys(doctorRules).sort());
   });
 
   it.each<[string, Partial<DoctorFacts>]>([
@@ -412,6 +118,10 @@ describe('the rules of the doctor', () => {
     [
       'a node in maintenance',
       { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'maintenance'), says: undefined })] },
+    ],
+    [
+      'a chunk of which one replica is on a node in maintenance',
+      { nodes: [nodeFacts('n1'), away(nowMs + 1)], namespaces: [twice] },
     ],
     ['a learner that has never stood at the end', one({ role: 'learner', readable: false, ...at({ ageMs: null }) })],
     [
@@ -425,6 +135,22 @@ describe('the rules of the doctor', () => {
     ['facts that nobody could learn', { heard: undefined, condition: undefined, topics: undefined } as never],
   ])('says nothing about %s', (_what, differs) => {
     expect(findingsOf({ ...healthy, ...differs })).toEqual([]);
+  });
+
+  it.each([
+    ['maintenance that is over', { nodes: [nodeFacts('n1'), away(nowMs)], namespaces: [twice] }, 1],
+    [
+      'no other replica',
+      {
+        nodes: [nodeFacts('n1', { state: node('n1', 'lost'), says: undefined }), away(nowMs + 1)],
+        namespaces: [twice],
+      },
+      0,
+    ],
+  ])('announced maintenance excuses no chunk with %s', (_what, differs, living) => {
+    const found = findingsOf({ ...healthy, ...differs }).filter(({ rule }) => rule === 'namespace-short-of-replicas');
+    expect(found).toHaveLength(1);
+    expect(found[0]?.finding).toMatch(new RegExp(`shop#1/c00001 has ${living}$`));
   });
 
   it('a rule that finds a thousand things says so in fifty', () => {

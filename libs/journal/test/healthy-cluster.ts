@@ -81,6 +81,7 @@ export const topics: TopicReport = {
   missing: [],
   misconfigured: [],
   losses: [],
+  grown: [],
   advice: [],
   minInSync: new Map([['levee.binlog.shop', 2]]),
 };

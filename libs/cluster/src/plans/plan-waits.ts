@@ -1,5 +1,8 @@
 import type { PlanState } from '@levee/events';
+import type { Rejection, RejectionCode } from '../rejection';
 import type { ClusterState } from '../state';
+import { partsOf } from './give-up-plan';
+import { nextParts } from './next-parts';
 import { nextPlanWork } from './next-plan-work';
 import { planLimits } from './plan-limits';
 import { isCompound } from './plan-shape';
@@ -36,6 +39,37 @@ export function waitAlarms(state: ClusterState, nowMs: number): string[] {
     .sort((a, b) => a.sinceMs - b.sinceMs)
     .map((wait) => `plan ${wait.planId} (${wait.kind}) ${waitText(wait, nowMs)}`);
 }
+
+/** A plan that empties a node or recuts a namespace, and what it has no place for. */
+export interface PlanWithoutRoom {
+  readonly planId: string;
+  readonly kind: PlanState['kind'];
+  /** The node that is emptied, or the namespace. */
+  readonly subject: string;
+  readonly refusal: Rejection;
+}
+
+/**
+ * Plans that cannot end as the cluster is: the next of their parts has no place, so that waiting does not help and
+ * people have to act. Told at once, not after `waitAlarmMs`. While parts of a resize are under way they may make room.
+ */
+export function plansWithoutRoom(state: ClusterState, nowMs: number): PlanWithoutRoom[] {
+  return [...state.openPlans()].flatMap((plan) => {
+    if (!isCompound(plan) || plan.state !== 'running' || plan.step !== 'parts') return [];
+    const { accepted, refusal } = nextParts(state, plan, nowMs);
+    if (refusal === undefined || accepted.length > 0 || !lackOfRoom.has(refusal.code)) return [];
+    const { planId, kind, nodeId, namespace } = plan;
+    if (nodeId === null && partsOf(state, planId).length > 0) return [];
+    return [{ planId, kind, subject: nodeId ?? namespace ?? 'the cluster', refusal }];
+  });
+}
+
+const lackOfRoom: ReadonlySet<string> = new Set<RejectionCode>([
+  'NOT_ENOUGH_UNITS',
+  'NOT_ENOUGH_DOMAINS',
+  'UNIT_TOO_SMALL',
+  'NODE_CORDONED',
+]);
 
 /** In words, after the plan's name. */
 export function waitText({ reason, sinceMs }: PlanWait, nowMs: number): string {

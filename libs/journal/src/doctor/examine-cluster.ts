@@ -1,4 +1,4 @@
-import type { ClusterState } from '@levee/cluster';
+import { type ClusterState, plansWithoutRoom } from '@levee/cluster';
 import { decodeAs } from '@levee/codec';
 import { asPartition, type Clock, Failure, messageOf, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -79,6 +79,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     ...(masterProblems && { masterProblems }),
     ...(quarantined && { quarantined }),
     nodes,
+    plansWithoutRoom: plansWithoutRoom(state, clock.nowMs()),
     namespaces: namespaces.filter((each) => each !== undefined),
     nowMs: clock.nowMs(),
   };

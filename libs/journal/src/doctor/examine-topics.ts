@@ -1,10 +1,11 @@
 import { nextEffects, type ClusterState } from '@levee/cluster';
+import type { NamespaceState } from '@levee/events';
 import { type Clock, failureCode, messageOf } from '@levee/kernel';
 import type { Log, TopicDescription } from '@levee/log';
 import { binlogSpec } from '../binlog';
 import { compactedTopics, type ControlTopics } from '../control-topics';
 import { binlogLoss, brokersIn, durabilityAdvice } from '../topic-policy';
-import type { TopicReport } from './facts';
+import type { GrownBinlog, TopicReport } from './facts';
 
 /**
  * Holds every topic of the cluster against what it must be, without changing anything; what only the master knows (the
@@ -24,9 +25,13 @@ export async function examineTopics(
   const existing = new Map(descriptions.map((topic) => [topic.name, topic]));
   const misconfigured = controlFaults(existing, topics);
   const losses: TopicReport['losses'][number][] = [];
+  const grown: GrownBinlog[] = [];
   for (const of of namespaces) {
-    if (!existing.has(of.binlog)) continue;
-    const fault = await log.ensureTopics([binlogSpec(of)]).catch((error: unknown) => {
+    const topic = existing.get(of.binlog);
+    if (topic === undefined) continue;
+    const partitions = Math.max(of.partitions, topic.partitions);
+    if (partitions > of.partitions) grown.push(await grownBinlog(log, of, partitions));
+    const fault = await log.ensureTopics([binlogSpec({ ...of, partitions })]).catch((error: unknown) => {
       if (failureCode(error) === 'TOPIC_MISCONFIGURED') return messageOf(error);
       throw error;
     });
@@ -43,9 +48,17 @@ export async function examineTopics(
     missing: names.filter((name) => !existing.has(name)),
     misconfigured,
     losses,
+    grown,
     advice: descriptions.flatMap((topic) => durabilityAdvice(topic, brokersIn(log))),
     minInSync: new Map(minInSync),
   };
+}
+
+async function grownBinlog(log: Log, of: NamespaceState, has: number): Promise<GrownBinlog> {
+  const { name: namespace, binlog, partitions } = of;
+  const added = (await log.offsets(binlog)).filter(({ partition }) => partition >= partitions);
+  const records = added.reduce((sum, { startOffset, endOffset }) => sum + endOffset - startOffset, 0);
+  return { namespace, binlog, partitions, has, records };
 }
 
 /** Without these a control topic would forget what must be kept, whatever the master's settings are. */

@@ -1,3 +1,4 @@
+import type { PlanWithoutRoom } from '@levee/cluster';
 import type { ChunkReplica, NamespaceState, NodeState } from '@levee/events';
 import type { Log, LogCondition } from '@levee/log';
 
@@ -22,6 +23,8 @@ export interface DoctorFacts {
   readonly masterProblems?: readonly string[];
   readonly nodes: readonly NodeFacts[];
   readonly namespaces: readonly NamespaceFacts[];
+  /** Plans that cannot end as the cluster is; see `plansWithoutRoom`. */
+  readonly plansWithoutRoom?: readonly PlanWithoutRoom[];
   /** Copies put into quarantine lately, by namespace's binlog and reason. */
   readonly quarantined?: readonly QuarantineCount[];
   /** By the clock of who looks, ms since 1970. */
@@ -36,10 +39,24 @@ export interface TopicReport {
   readonly misconfigured: readonly string[];
   /** Binlogs that do not hold what was written: cut at the start, or another log under the name. */
   readonly losses: readonly { readonly namespace: string; readonly binlog: string; readonly what: string }[];
+  /** Binlogs with more partitions than their namespaces. */
+  readonly grown: readonly GrownBinlog[];
   /** Settings that let acknowledged records be lost when brokers fail, each with its mend. */
   readonly advice: readonly string[];
   /** min.insync.replicas by topic. */
   readonly minInSync: ReadonlyMap<string, number>;
+}
+
+/** Somebody added partitions to the topic: what producers write there is read by nobody. */
+export interface GrownBinlog {
+  readonly namespace: string;
+  readonly binlog: string;
+  /** Partitions of the namespace, which keys are hashed to: 0 to this - 1. */
+  readonly partitions: number;
+  /** Partitions that the topic has. */
+  readonly has: number;
+  /** Records in those that were added, deleted ones not counted. */
+  readonly records: number;
 }
 
 /** A process whose heartbeat was read while the doctor listened. */

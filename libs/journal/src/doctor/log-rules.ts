@@ -1,3 +1,4 @@
+import { binlogGrown } from '../topic-policy';
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
 import { isJournal } from './journal-rules';
@@ -115,7 +116,7 @@ export const logRules = {
             subject: topic,
             finding: `the binlog ${topic} of namespace ${owner} does not exist: somebody deleted it`,
             impact: `writes to ${owner} fail and its replicas grow old; they keep what they have`,
-            command: `restore ${topic} from a backup with all its records, or give the namespace up: levee namespace delete ${owner} --yes`,
+            command: `restore ${topic} from a backup with all its records, or give the namespace up: levee namespace delete ${owner}`,
           };
     }),
 
@@ -129,7 +130,19 @@ export const logRules = {
       subject: binlog,
       finding: what,
       impact: `a replica of ${namespace} cannot be built from it: those that have the data keep it and clear nothing, others are copied from them`,
-      command: `restore ${binlog} from a backup with all its records, or give the namespace up: levee namespace delete ${namespace} --yes`,
+      command: `restore ${binlog} from a backup with all its records, or give the namespace up: levee namespace delete ${namespace}`,
+    })),
+
+  'binlog-grown': ({ topics }: DoctorFacts): Found[] =>
+    (topics?.grown ?? []).map((of) => ({
+      subject: of.binlog,
+      finding: binlogGrown(of),
+      impact:
+        `what producers write to the added partitions is acknowledged to them and served by nobody; copies go to the ` +
+        `quarantine. Producers that count the topic's partitions send keys of ${of.namespace} to wrong ones too`,
+      command:
+        `levee namespace describe ${of.namespace}   # how producers must be set (${of.partitions} partitions); then send ` +
+        'again what levee log tail levee.quarantine shows. Delete neither the topic nor the namespace: the data is whole',
     })),
 
   'durability-setting': ({ topics }: DoctorFacts): Found[] =>

@@ -7,7 +7,7 @@ type Found = Omit<Finding, 'rule'>;
 
 const readableRoles = new Set(['primary', 'follower', 'retired']);
 
-/** The processes: master, nodes, replicas, disks; and what namespaces have of them. */
+/** The processes: master, nodes, replicas, disks. */
 export const nodeRules = {
   'no-master': ({ heard, journalShort, writeProblem }: DoctorFacts): Found[] =>
     // Then there is none on purpose, or none can be heard, and starting another one helps nobody.
@@ -254,59 +254,6 @@ export const nodeRules = {
             (node.says?.replicas ?? []).flatMap((replica) => behind(facts, node, replica)),
           ),
         ),
-
-  'chunk-full': ({ nodes, namespaces }: DoctorFacts): Found[] => {
-    const capacityOf = new Map(namespaces.map(({ state }) => [state.name, state.chunkCapacityBytes]));
-    const primaries = nodes.flatMap(({ says }) => (says?.replicas ?? []).filter(({ role }) => role === 'primary'));
-    return primaries.flatMap(({ chunkId, namespace, storedBytes = 0 }) => {
-      const capacityBytes = capacityOf.get(namespace);
-      if (capacityBytes === undefined || storedBytes <= capacityBytes * doctorLimits.chunkFullShare) return [];
-      return [
-        {
-          subject: chunkId,
-          finding: `${chunkId} holds ${storedBytes} bytes, more than ${doctorLimits.chunkFullShare * 100} % of the ${capacityBytes} of chunkCapacityBytes`,
-          impact: 'writes to it are refused as LVFULL; reads and deletions go on',
-          command: `levee plan propose split --chunk ${chunkId}   # or: levee namespace alter ${namespace} --chunk-capacity <size>`,
-        },
-      ];
-    });
-  },
-
-  'namespace-unfinished': ({ namespaces, nowMs }: DoctorFacts): Found[] =>
-    namespaces
-      .filter(({ state }) => state.state === 'creating' && nowMs - state.createdAtMs > doctorLimits.behindAgeMs)
-      .map(({ state: { name, binlog } }) => ({
-        subject: name,
-        finding: `namespace ${name} is still being created: its binlog ${binlog} is not made`,
-        impact: 'it cannot be used',
-        command: `levee status   # what the master waits for; give it up: levee namespace delete ${name} --yes`,
-      })),
-
-  'namespace-short-of-replicas': ({ namespaces, nodes }: DoctorFacts): Found[] => {
-    const up = new Set(nodes.filter(({ state }) => state.state === 'up').map(({ state }) => state.nodeId));
-    return namespaces.flatMap(({ state: { name, state, replicas: wanted }, chunks }) => {
-      if (state !== 'active') return [];
-      const living = chunks.map(({ chunkId, replicas }) => ({
-        chunkId,
-        count: replicas.filter(({ role, nodeId }) => (role === 'primary' || role === 'follower') && up.has(nodeId))
-          .length,
-      }));
-      const short = living.filter(({ count }) => count < wanted);
-      const worst = short.sort((a, b) => a.count - b.count)[0];
-      if (worst === undefined) return [];
-      return [
-        {
-          subject: name,
-          finding: `${short.length} of ${chunks.length} chunks of ${name} have fewer than ${wanted} replicas on nodes that are up; ${worst.chunkId} has ${worst.count}`,
-          impact:
-            worst.count === 0
-              ? 'keys of such a chunk cannot be read; writes are kept in the log'
-              : 'one more node lost may leave keys without a replica',
-          command: `bring the nodes back: levee node list; levee routes -n ${name}`,
-        },
-      ];
-    });
-  },
 };
 
 /** The files in its unit are those of another replica: somebody exchanged or copied folders. */

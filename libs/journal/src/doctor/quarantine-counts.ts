@@ -1,7 +1,6 @@
-import { decodeAs } from '@levee/codec';
-import { asOffset, asPartition, type Clock } from '@levee/kernel';
+import { asPartition, type Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { readToEnd } from '../read-topic';
+import { readCopies } from '../quarantine-copies';
 import type { QuarantineCount } from './facts';
 import { doctorLimits } from './limits';
 
@@ -11,21 +10,16 @@ export async function quarantineCounts(log: Log, topic: string, clock: Clock): P
   const bounds = (await log.offsets(topic))[0];
   if (bounds === undefined) return [];
   const since = await log.offsetAt(topic, partition, clock.nowMs() - doctorLimits.quarantineWindowMs);
-  const from = asOffset(Math.max(since, bounds.startOffset, bounds.endOffset - doctorLimits.quarantineRecordsMax));
   // Each node that holds a replica puts its own copy there.
   const places = new Map<string, Set<string>>();
-  await readToEnd(log, topic, {
+  await readCopies(log, topic, {
     clock,
     deadlineMs: doctorLimits.askMs,
-    from,
-    onBatch: ({ records }) => {
-      for (const { value } of records) {
-        const copy = value === null ? undefined : read(value);
-        if (copy === undefined) continue;
-        const key = `${copy.reason} ${copy.topic}`;
-        const of = places.get(key) ?? new Set<string>();
-        places.set(key, of.add(`${copy.partition}:${copy.offset}`));
-      }
+    newestMax: Math.min(doctorLimits.quarantineRecordsMax, bounds.endOffset - since),
+    onCopy: (copy) => {
+      const key = `${copy.reason} ${copy.topic}`;
+      const of = places.get(key) ?? new Set<string>();
+      places.set(key, of.add(`${copy.partition}:${copy.offset}`));
     },
   });
   return [...places].map(([key, of]) => ({
@@ -34,12 +28,4 @@ export async function quarantineCounts(log: Log, topic: string, clock: Clock): P
     count: of.size,
     newest: [...of].at(-1) ?? '',
   }));
-}
-
-function read(value: Buffer) {
-  try {
-    return decodeAs('Quarantined', value);
-  } catch {
-    return undefined;
-  }
 }

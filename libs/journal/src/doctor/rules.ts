@@ -3,13 +3,19 @@ import type { Finding } from './finding';
 import { journalRules } from './journal-rules';
 import { doctorLimits } from './limits';
 import { logRules } from './log-rules';
+import { namespaceRules } from './namespace-rules';
 import { nodeRules } from './node-rules';
 
 /** A rule looks at the facts alone: the same facts give the same findings. Without the facts it needs it says nothing. */
 export type Rule = (facts: DoctorFacts) => readonly Omit<Finding, 'rule'>[];
 
 /** Every rule by its stable name, what explains most first. */
-export const doctorRules: Readonly<Record<string, Rule>> = { ...logRules, ...journalRules, ...nodeRules };
+export const doctorRules: Readonly<Record<string, Rule>> = {
+  ...logRules,
+  ...journalRules,
+  ...nodeRules,
+  ...namespaceRules,
+};
 
 export function findingsOf(facts: DoctorFacts): Finding[] {
   return Object.entries(doctorRules).flatMap(([rule, look]) =>

@@ -1,0 +1,44 @@
+import { decodeAs } from '@levee/codec';
+import type { Quarantined } from '@levee/events';
+import { asOffset, type Clock } from '@levee/kernel';
+import type { Log } from '@levee/log';
+import { readToEnd } from './read-topic';
+
+/**
+ * Hands the copies in the topic `quarantine` to `onCopy`, oldest first: all, or the newest `newestMax`. What is no copy
+ * is passed over. Fails with DEADLINE, and as the log does.
+ */
+export async function readCopies(
+  log: Log,
+  quarantine: string,
+  options: {
+    readonly clock: Clock;
+    readonly deadlineMs: number;
+    readonly newestMax?: number;
+    readonly onCopy: (copy: Quarantined) => void;
+  },
+): Promise<void> {
+  const { clock, deadlineMs, newestMax = Infinity, onCopy } = options;
+  const bounds = (await log.offsets(quarantine))[0];
+  if (bounds === undefined) return;
+  const from = asOffset(Math.max(bounds.startOffset, bounds.endOffset - newestMax));
+  await readToEnd(log, quarantine, {
+    clock,
+    deadlineMs,
+    from,
+    onBatch: ({ records }) => {
+      for (const { value } of records) {
+        const copy = value === null ? undefined : copyIn(value);
+        if (copy !== undefined) onCopy(copy);
+      }
+    },
+  });
+}
+
+function copyIn(value: Buffer): Quarantined | undefined {
+  try {
+    return decodeAs('Quarantined', value);
+  } catch {
+    return undefined;
+  }
+}
