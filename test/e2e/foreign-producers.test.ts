@@ -1,14 +1,20 @@
-import { decodeAs, encodePut } from '@levee/codec';
+import { encodePut } from '@levee/codec';
+import type { Quarantined } from '@levee/events';
+import { readCopies } from '@levee/journal';
 import { murmur2, reservedKeyPrefix } from '@levee/kernel';
+import { systemClock } from '@levee/log';
+import { KafkaLog } from '@levee/log-kafka';
 import Redis from 'ioredis';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import { eventually } from '../support/deadline';
+import { findingsOf } from '../support/findings';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
 const brokers = (process.env.KAFKA_BROKERS ?? '').split(',');
 const prefix = `foreign${process.pid}`;
 const binlog = `${prefix}.binlog.default`;
+const env = { KAFKA_BROKERS: brokers.join(','), LEVEE_TOPIC_PREFIX: prefix };
 
 /** What any Kafka producer may do to a binlog, and what comes of it. */
 describe('a plain Kafka producer writes to a binlog', () => {
@@ -16,22 +22,21 @@ describe('a plain Kafka producer writes to a binlog', () => {
   let redis: Redis;
   let producer: Producer;
   let admin: Admin;
+  let log: KafkaLog;
   const kafka = new Kafka({ clientId: 'foreign', brokers, logLevel: logLevel.NOTHING });
 
   beforeAll(async () => {
-    levee = await StandaloneProcess.start(scratchFolder('foreign'), {
-      KAFKA_BROKERS: brokers.join(','),
-      LEVEE_TOPIC_PREFIX: prefix,
-    });
+    levee = await StandaloneProcess.start(scratchFolder('foreign'), env);
     redis = new Redis(levee.respPort, '127.0.0.1');
     producer = kafka.producer({ allowAutoTopicCreation: false });
     admin = kafka.admin();
     await Promise.all([producer.connect(), admin.connect()]);
+    log = await KafkaLog.open({ brokers, clientId: 'auditor' });
   }, 90_000);
 
   afterAll(async () => {
     redis.disconnect();
-    await Promise.all([producer.disconnect(), admin.disconnect()]);
+    await Promise.all([producer.disconnect(), admin.disconnect(), log.close()]);
     expect(await levee.end()).toBe(0);
     levee.remove();
   }, 60_000);
@@ -48,24 +53,10 @@ describe('a plain Kafka producer writes to a binlog', () => {
     return position;
   }
 
-  async function quarantined(): Promise<
-    Array<{ offset: number; reason: string; partition: number; key: Uint8Array | null }>
-  > {
-    const consumer = kafka.consumer({ groupId: `${prefix}-${Date.now()}` });
-    const found: Array<{ offset: number; reason: string; partition: number; key: Uint8Array | null }> = [];
-    await consumer.connect();
-    await consumer.subscribe({ topic: `${prefix}.quarantine`, fromBeginning: true });
-    const [end] = await admin.fetchTopicOffsets(`${prefix}.quarantine`);
-    let next = 0;
-    await consumer.run({
-      eachBatch: ({ batch }) => {
-        for (const message of batch.messages) found.push(decodeAs('Quarantined', message.value as Buffer));
-        next = Number(batch.lastOffset()) + 1;
-        return Promise.resolve();
-      },
-    });
-    await eventually('quarantine is read', () => next >= Number(end?.high));
-    await consumer.disconnect();
+  async function quarantined(): Promise<Quarantined[]> {
+    const found: Quarantined[] = [];
+    const options = { clock: systemClock, deadlineMs: 20_000, onCopy: (copy: Quarantined) => found.push(copy) };
+    await readCopies(log, `${prefix}.quarantine`, options);
     return found;
   }
 
@@ -129,4 +120,63 @@ describe('a plain Kafka producer writes to a binlog', () => {
       (await quarantined()).some((one) => one.offset === offset && one.reason === 'reservedKey'),
     );
   }, 60_000);
+
+  it('partitions added by hand: what lands there is in quarantine and told, nothing else is lost, also by a restart', async () => {
+    const own = (await admin.fetchTopicOffsets(binlog)).length;
+    const hashOf = (key: string): number => murmur2(Buffer.from(key)) & 0x7fffffff;
+    await redis.set('before-growth', 'kept');
+    await admin.createPartitions({ topicPartitions: [{ topic: binlog, count: own + 4 }] });
+    // What a producer does that counts the topic's partitions; this client would drop what goes to those it has not seen.
+    const unaware = producer;
+    producer = kafka.producer({ allowAutoTopicCreation: false });
+    await Promise.all([producer.connect(), unaware.disconnect()]);
+    const put = async (key: string): Promise<boolean> => {
+      const partition = hashOf(key) % (own + 4);
+      const value = encodePut(Buffer.from(key), Buffer.from('new'), null);
+      const [sent] = await producer.send({ topic: binlog, acks: -1, messages: [{ key, value, partition }] });
+      expect(sent).toMatchObject({ partition, errorCode: 0 });
+      return partition >= own;
+    };
+    const keys = Array.from({ length: 40 }, (_, i) => `grown-${i}`);
+    const astray: string[] = [];
+    for (const key of keys) if (await put(key)) astray.push(key);
+    expect(astray.length).toBeGreaterThan(5);
+    const copies = async (): Promise<string[]> =>
+      (await quarantined())
+        .filter(({ reason, partition }) => reason === 'wrongPartition' && partition >= own)
+        .map(({ key }) => Buffer.from(key ?? []).toString())
+        .sort();
+    await eventually('all are in quarantine', async () => (await copies()).length >= astray.length, 30_000, 1_000);
+    expect(await copies()).toEqual([...astray].sort());
+
+    const told = await eventually('the doctor says it', async () => findingsOf(levee.url, 'binlog-grown'), 30_000, 500);
+    expect(told).toHaveLength(1);
+    expect(told[0]?.finding).toContain(`has ${own + 4} partitions and default was created with ${own}`);
+    expect(told[0]?.finding).toContain(`hold ${astray.length} records`);
+    for (const rule of ['binlog-lost', 'topic-misconfigured', 'replica-stuck', 'replica-rebuilding'])
+      expect(await findingsOf(levee.url, rule)).toEqual([]);
+
+    const rightly = keys.filter((key) => hashOf(key) % own === hashOf(key) % (own + 4));
+    const serves = async (): Promise<void> => {
+      expect(await redis.get('before-growth')).toBe('kept');
+      for (const key of rightly) expect(await redis.get(key)).toBe('new');
+      for (const key of astray) expect(await redis.get(key)).toBeNull();
+      await redis.set(astray[0] as string, 'sent again');
+      expect(await redis.get(astray[0] as string)).toBe('sent again');
+      await redis.del(astray[0] as string);
+    };
+    await serves();
+
+    redis.disconnect();
+    expect(await levee.end()).toBe(0);
+    levee = await StandaloneProcess.start(levee.dataDir, env);
+    redis = new Redis(levee.respPort, '127.0.0.1');
+    await serves();
+    const late = Array.from({ length: 100 }, (_, i) => `late-${i}`).find((key) => hashOf(key) % (own + 4) >= own);
+    expect(await put(late as string)).toBe(true);
+    // The next master goes on where the last one stopped: nothing is copied twice.
+    await eventually('it is in quarantine too', async () => (await copies()).includes(late as string), 30_000, 1_000);
+    expect(await copies()).toEqual([...astray, late as string].sort());
+    expect(await findingsOf(levee.url, 'binlog-grown')).toHaveLength(1);
+  }, 180_000);
 });

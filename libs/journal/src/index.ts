@@ -30,6 +30,7 @@ export * from './heartbeat-known';
 export * from './heartbeat-view';
 export * from './seen-watch';
 export * from './doctor';
+export * from './quarantine-copies';
 export * from './topic-watch';
 export * from './barriers';
 export * from './barrier-rhythm';
