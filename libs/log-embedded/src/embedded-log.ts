@@ -46,6 +46,7 @@ import type { EmbeddedLogOptions, EmbeddedLogStats } from './options';
 import { passOver } from './pass-over';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
+import { reserveOf } from './reserve';
 import { slotOf } from './slot';
 import { LevelStore } from './store/level-store';
 import { type LogStore, put, type StoreWrite } from './store/log-store';
@@ -89,12 +90,18 @@ export class EmbeddedLog implements Log {
       generation: () => this.generation,
       demandUsable: () => this.demandUsable(),
       closed: () => this.closing !== undefined,
+      keepReserve: () => reserveOf(options)?.keep(),
     };
     this.upkeep = new Upkeep(world, options.cleanEveryMs ?? embeddedLimits.cleanEveryMs);
   }
 
   /** Fails with LOG_UNAVAILABLE naming the process that has the folder open. */
-  static async open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+  static open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+    const open = (): Promise<EmbeddedLog> => EmbeddedLog.openNow(options);
+    return reserveOf(options)?.opened(open) ?? open();
+  }
+
+  private static async openNow(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
     const { location, db, clock = systemClock, timers = systemTimers, logger = silentLogger } = options;
     const given = options.store ?? (db === undefined ? undefined : new LevelStore(db));
     assert((location === undefined) !== (given === undefined), 'the log is given a folder or a storage');

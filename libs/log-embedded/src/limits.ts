@@ -30,6 +30,10 @@ export const embeddedLimits = {
   checkBytesAtOpen: 64 * 1024 * 1024,
   /** Read for that in one round of upkeep. */
   checkBytesPerRound: 8 * 1024 * 1024,
+  /** Kept free on the disk for opening a log that has filled it: that may write two journals and a run anew. */
+  reserveBytes: 48 * 1024 * 1024,
+  /** It is made only where there is so many times as much room. */
+  reserveFreeShare: 8,
   /** How often the cleaner looks for partitions to clean. */
   cleanEveryMs: 15_000,
   /** Distinct keys one cleaning round keeps in memory; the rest is cleaned by later rounds. */
@@ -39,6 +43,10 @@ export const embeddedLimits = {
 assert(
   embeddedLimits.groupBytesMax < logLimits.appendQueueBytesMax,
   'one synced batch is smaller than the queue in front of it',
+);
+assert(
+  embeddedLimits.journalBytes + 2 * embeddedLimits.rejournalBytes < embeddedLimits.reserveBytes,
+  'a log can be opened in the room that is kept for that',
 );
 assert(
   embeddedLimits.rejournalBytes < embeddedLimits.journalBytes,

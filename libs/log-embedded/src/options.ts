@@ -19,6 +19,8 @@ export interface EmbeddedLogOptions {
   readonly logger?: Logger;
   /** How often the cleaner looks for work (default `embeddedLimits.cleanEveryMs`); 0 = only when asked. */
   readonly cleanEveryMs?: number;
+  /** Room kept on the disk of `location` for opening it when that is full (default `embeddedLimits.reserveBytes`). */
+  readonly reserveBytes?: number | undefined;
 }
 
 export interface EmbeddedLogStats {

@@ -17,6 +17,8 @@ export interface UpkeepWorld {
   /** Throws while the log cannot be worked on. */
   readonly demandUsable: () => void;
   readonly closed: () => boolean;
+  /** Room for opening the log on a full disk. */
+  readonly keepReserve: () => Promise<void> | undefined;
 }
 
 /** What keeps the log in order beside appends and reads: cleaning, and looking for damage. One piece of work at a time. */
@@ -58,6 +60,7 @@ export class Upkeep {
       this.cleanAll()
         .then(() => this.run(() => this.reclaim()))
         .then(() => this.run(() => this.check(embeddedLimits.checkBytesPerRound)))
+        .then(() => this.world.keepReserve())
         .catch((error: unknown) => this.failed('upkeep of the log', error))
         .finally(() => this.schedule());
     });
