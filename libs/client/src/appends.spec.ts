@@ -238,6 +238,38 @@ describe('Appends', () => {
     expect(outcomes).toEqual(['r fenced 5']);
   });
 
+  it('gives fences up at once when the log has taken nothing for a while and says so; one success, and it is asked again', async () => {
+    const { calls, outcomes, fence, time } = setUp({ refusedMs: 2_000 });
+    const refuse = async (): Promise<void> => {
+      calls.at(-1)!.fail('LOG_UNAVAILABLE');
+      await tick();
+      time.pass(500);
+      await tick();
+    };
+    fence('r', 0, 15_000);
+    await tick();
+    for (let tries = 0; tries < 4; tries++) await refuse();
+    expect(outcomes).toEqual([]);
+    await refuse();
+    expect(outcomes).toEqual(['r LVUNAVAILABLE']);
+    // Known already: the first answer is enough, in the other partitions too.
+    fence('s', 1, 15_000);
+    await tick();
+    await refuse();
+    expect(outcomes).toEqual(['r LVUNAVAILABLE', 's LVUNAVAILABLE']);
+    fence('t', 0, 15_000);
+    await tick();
+    calls.at(-1)!.succeed(4);
+    await tick();
+    time.pass(1_000);
+    fence('u', 0, 15_000);
+    await tick();
+    await refuse();
+    calls.at(-1)!.succeed(5);
+    await tick();
+    expect(outcomes.slice(2)).toEqual(['t fenced 5', 'u fenced 6']);
+  });
+
   it('writes at most fencesPerSecondMax fences', async () => {
     const { calls, fence, time } = setUp({ fencesPerSecondMax: 10 });
     for (let ms = 0; ms < 1_000; ms += 20) {

@@ -1,5 +1,5 @@
 import { encode } from '@levee/codec';
-import { asOffset, asPartition, reservedKeyPrefix, type Offset, type Partition } from '@levee/kernel';
+import { asOffset, asPartition, failureCode, reservedKeyPrefix, type Offset, type Partition } from '@levee/kernel';
 import { isDefinite, LogFailure, type Log, type LogRecord } from '@levee/log';
 import type { EngineContext } from './engine-context';
 import type { Append, FenceWaiter } from './operations';
@@ -48,6 +48,8 @@ export class Appends {
   private fenceNumber = 0;
   /** Nothing comes any more. */
   private ended = false;
+  /** From when to when the log has said that it takes nothing; `undefined` once it takes something. */
+  private refused: { readonly sinceMs: number; readonly lastMs: number } | undefined;
   private counts = { appends: 0, calls: 0, fences: 0, definite: 0, indefinite: 0 };
 
   constructor(
@@ -206,6 +208,7 @@ export class Appends {
   }
 
   private succeeded(queue: PartitionQueue, batch: Batch, baseOffset: Offset, records: number): void {
+    this.refused = undefined;
     this.finish(queue, batch);
     const { appends, waiters } = batch;
     for (let i = 0; i < appends.length; i++) {
@@ -222,11 +225,23 @@ export class Appends {
     const failure = appendFailure(error);
     for (const append of batch.appends) this.fail(append, failure);
     const now = this.context.clock.monotonicMs();
+    const refuses = this.refuses(error, now);
     for (const waiter of batch.waiters) {
-      if (waiter.deadlineAtMs > now) queue.waiters.push(waiter);
+      if (waiter.deadlineAtMs > now && !refuses) queue.waiters.push(waiter);
       else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', `the log took no fence: ${failure.message}`));
     }
     if (queue.waiters.length > 0) this.touch(queue);
+  }
+
+  /** It takes nothing, and has for a while: what waits for a fence hears it now, not at its deadline. */
+  private refuses(error: unknown, nowMs: number): boolean {
+    const code = failureCode(error);
+    if (code !== 'LOG_UNAVAILABLE' && code !== 'OUTCOME_UNKNOWN') return false;
+    const { refusedMs } = this.context.limits;
+    const { sinceMs, lastMs } = this.refused ?? { sinceMs: nowMs, lastMs: nowMs };
+    // A refusal long ago says nothing of what came between.
+    this.refused = { sinceMs: nowMs - lastMs > refusedMs ? nowMs : sinceMs, lastMs: nowMs };
+    return nowMs - this.refused.sinceMs >= refusedMs;
   }
 
   private finish(queue: PartitionQueue, batch: Batch): void {

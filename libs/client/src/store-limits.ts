@@ -32,6 +32,8 @@ export interface StoreLimits {
    * the log: indefinite; not applied where its ack asks for: pending. Fences of strong reads are tried as long.
    */
   readonly appendMs: number;
+  /** A log that has taken nothing for so long, and says so each time, is not asked for a fence until the deadline. */
+  readonly refusedMs: number;
   /** A logged write not applied where its ack asks for by then is pending. */
   readonly ackMs: number;
   /** LV.WAITs under way in a namespace, one for each chunk of the partition that is waited for. */
@@ -81,6 +83,7 @@ export const storeLimits: StoreLimits = {
   retryMs: 15,
   lostLookMs: 1_000,
   appendMs: 15_000,
+  refusedMs: 2_000,
   ackMs: 5_000,
   positionWaitsMax: 20_000,
   appendQueueBytesMax: 64 * 1024 * 1024,
@@ -111,5 +114,9 @@ export function checkStoreLimits(limits: StoreLimits): void {
   assert(limits.attemptMs * 2 < limits.readMs, 'a read survives two silent replicas');
   assert(limits.scanHeldBytesMax >= limits.scanPageBytes, 'a scan holds at least one page');
   assert(limits.ackMs <= limits.appendMs, 'an ack is waited for within the time of its write');
+  assert(
+    limits.refusedMs < limits.appendMs,
+    'a log that takes nothing is known before the fence of a read is given up',
+  );
   assert(limits.appendBatchBytesMax + limits.valueBytesMax < 2 * 1024 * 1024, 'an append call fits into one batch');
 }
