@@ -177,6 +177,11 @@ export class SurvivingDisk {
       clearUnit,
       setAside: (unitId, generation) => clearUnit(unitId, generation),
       setAsides: [],
+      // Never: so the log is read before anything is cleared.
+      hasRoomToKeep: () => Promise.resolve(false),
+      keep: (unitId, generation) => clearUnit(unitId, generation),
+      needed: () => undefined,
+      letGoKept: () => Promise.resolve(),
       scrub: (unitId, generation) => {
         const place = `${unitId}@${generation}`;
         const unit = units.get(place);

@@ -19,7 +19,7 @@ export * from './replica';
 export * from './replica-identity';
 export * from './replica-scan';
 export * from './replica-types';
-export { type SetAside, setAsideLimits } from './set-aside';
+export { type KeptFor, type KeptPosition, type SetAside, setAsideLimits } from './set-aside';
 export * from './snapshot/reader-thread';
 export * from './snapshot/replica-snapshot';
 export * from './snapshot/snapshot-digest';

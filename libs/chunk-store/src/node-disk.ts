@@ -1,6 +1,6 @@
 import type { ReplicaDatabase } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
-import type { SetAside } from './set-aside';
+import type { KeptFor, SetAside } from './set-aside';
 import type { CheckProgress, UnitScrub } from './unit-checks';
 import type { ClearedUnit, UnitFormat } from './unit-format';
 import type { UnitSpec } from './unit-spec';
@@ -48,6 +48,14 @@ export interface NodeDisk {
   clearUnit(unitId: string, generation: number): Promise<void>;
   /** As `clearUnit`, of a damaged generation: its files are kept for people to look at, within limits. */
   setAside(unitId: string, generation: number, reason: string): Promise<void>;
+  /** There is room for what a unit holds beside what takes its place. */
+  hasRoomToKeep(unitId: string): Promise<boolean>;
+  /** As `clearUnit`, but what it held stays in `setAsides`, whatever their limits, until `letGoKept`. */
+  keep(unitId: string, generation: number, what: KeptFor & { readonly reason: string }): Promise<void>;
+  /** What is kept so of this generation. */
+  needed(unitId: string, generation: number): SetAside | undefined;
+  /** The replica in this generation is whole, or is no more: what was kept goes; damaged files stay within limits. */
+  letGoKept(unitId: string, generation: number): Promise<void>;
   /** What was set aside and is still there, oldest first. */
   readonly setAsides: readonly SetAside[];
   /** Looks at files of an open unit again. `undefined` when there are none; REPLICA_DAMAGED when one is damaged. */

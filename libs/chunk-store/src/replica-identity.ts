@@ -1,4 +1,5 @@
 import type { HashAlgorithm } from '@levee/keyspace';
+import type { ReplicaDatabase } from './engine';
 
 /** Which chunk a database holds, and as which generation of which unit. Written once, compared at every open. */
 export interface ReplicaIdentity {
@@ -33,6 +34,18 @@ const fields = [
 
 export function encodeIdentity(identity: ReplicaIdentity): Buffer {
   return Buffer.from(JSON.stringify(Object.fromEntries(fields.map((field) => [field, identity[field]]))));
+}
+
+/** Which chunk a database says that it holds; `undefined` when it does not say. */
+export async function storedIdentity(db: Pick<ReplicaDatabase, 'get'>): Promise<ReplicaIdentity | undefined> {
+  const stored = await db.get(identityKey);
+  if (stored === undefined) return undefined;
+  try {
+    const found = JSON.parse(stored.toString()) as Partial<ReplicaIdentity>;
+    return fields.every((field) => found[field] !== undefined) ? (found as ReplicaIdentity) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The first field in which the stored identity differs, as a text for people; `undefined` when it is the same. */

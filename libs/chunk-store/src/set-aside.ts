@@ -1,8 +1,22 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ignoreMissing } from './durable-file';
 
-/** Files of a unit generation that was damaged, kept for people to look at. */
+/** What somebody read of a partition whose files are kept. */
+export interface KeptPosition {
+  readonly partition: number;
+  readonly nextOffset: number;
+}
+
+/** Files of a unit generation that are needed until its replica is whole again (I14). */
+export interface KeptFor {
+  /** Then they stay for people to look at; else they go. */
+  readonly damaged: boolean;
+  /** Where the replica stood in them; `null` = not known. */
+  readonly positions: readonly KeptPosition[] | null;
+}
+
+/** Files of a unit generation that was given up. */
 export interface SetAside {
   readonly unitId: string;
   readonly generation: number;
@@ -11,13 +25,28 @@ export interface SetAside {
   /** By this machine's clock, ms since 1970. */
   readonly atMs: number;
   readonly bytes: number;
+  /** Absent: kept for people to look at, within limits. */
+  readonly keptFor?: KeptFor;
 }
 
-export const setAsideLimits = { foldersMax: 4, bytesMax: 4 * 2 ** 30, reasonBytesMax: 1_000 } as const;
+export const setAsideLimits = {
+  foldersMax: 4,
+  bytesMax: 4 * 2 ** 30,
+  reasonBytesMax: 1_000,
+  neededPerUnitMax: 2,
+} as const;
 
 const noteName = 'set-aside.json';
 
-/** The folders of damaged units of a node: so many, so many bytes, and never in the way of what is needed. */
+const unnoted = { unitId: 'unknown', generation: 0, reason: 'its note cannot be read', atMs: 0 } as const;
+
+/** Nobody knows what is in them, so they may be needed. */
+const keptForUnknown: KeptFor = { damaged: true, positions: null };
+
+/**
+ * The folders of units of a node that were given up. Damaged ones: so many, so many bytes, and never in the way of what
+ * is needed. [safety] Beside them those of units that are built anew, whatever the limits, until that is done.
+ */
 export class SetAsides {
   private constructor(
     private readonly folder: string,
@@ -32,10 +61,9 @@ export class SetAsides {
       .sort(byAge);
     const kept: SetAside[] = [];
     for (const name of names) {
-      const note = await readFile(join(folder, name, noteName), 'utf8').then(
-        (text) => JSON.parse(text) as Omit<SetAside, 'folder'>,
-        () => ({ unitId: 'unknown', generation: 0, reason: 'its note cannot be read', atMs: 0, bytes: 0 }),
-      );
+      const note = await readFile(join(folder, name, noteName), 'utf8')
+        .then((text) => JSON.parse(text) as Omit<SetAside, 'folder'>)
+        .catch(() => ({ ...unnoted, keptFor: keptForUnknown, bytes: 0 }));
       kept.push({ ...note, folder: join(folder, name) });
     }
     return new SetAsides(folder, kept, Number(names.at(-1)?.slice(-6) ?? 0));
@@ -46,24 +74,74 @@ export class SetAsides {
     return this.kept;
   }
 
-  /** Takes the folder `path` in; the oldest go until the limits hold and there is `room`. */
+  /** What is needed until the replica in this unit generation is whole again, the newest of it. */
+  needed(unitId: string, generation: number): SetAside | undefined {
+    const name = nameOf({ unitId, generation });
+    return this.kept.findLast(({ folder, keptFor }) => keptFor !== undefined && nameIn(folder) === name);
+  }
+
+  /** Units whose replicas are not whole again. */
+  get neededUnits(): readonly string[] {
+    return this.kept.flatMap(({ unitId, keptFor }) => (keptFor === undefined ? [] : [unitId]));
+  }
+
+  /**
+   * Takes the folder `path` in. `keptFor`: until `letGo`, whatever else is kept. Of the others the oldest go until the
+   * limits hold and there is `room`.
+   */
   async take(path: string, of: Omit<SetAside, 'folder' | 'bytes'>, room: () => Promise<boolean>): Promise<void> {
     const reason = of.reason.slice(0, setAsideLimits.reasonBytesMax);
-    const number = String(++this.last).padStart(6, '0');
-    const folder = join(this.folder, `${of.unitId.replace(/[^A-Za-z0-9_-]/g, '.')}-g${of.generation}-${number}`);
+    const folder = join(this.folder, `${nameOf(of)}-${String(++this.last).padStart(6, '0')}`);
     const bytes = await bytesIn(path);
     await mkdir(this.folder, { recursive: true });
     if ((await rename(path, folder).then(() => true, ignoreMissing)) === undefined) return;
-    this.kept = [...this.kept, { ...of, reason, bytes, folder }];
-    await writeFile(join(folder, noteName), `${JSON.stringify({ ...of, reason, bytes })}\n`);
+    const taken = { ...of, reason, bytes, folder };
+    this.kept = [...this.kept, taken];
+    await writeNote(taken);
+    if (of.keptFor === undefined) await this.trim(room);
+  }
+
+  /** The replica in this unit generation is whole, or is no more. */
+  async letGo(unitId: string, generation: number, room: () => Promise<boolean>): Promise<void> {
+    for (let is = this.needed(unitId, generation); is !== undefined; is = this.needed(unitId, generation)) {
+      const { keptFor, ...rest } = is;
+      if (keptFor?.damaged !== true) await this.remove(is);
+      else {
+        await writeNote(rest);
+        this.kept = this.kept.map((each) => (each === is ? rest : each));
+      }
+    }
+    await this.trim(room);
+  }
+
+  private async trim(room: () => Promise<boolean>): Promise<void> {
     const { foldersMax, bytesMax } = setAsideLimits;
-    const sum = (): number => this.kept.reduce((total, each) => total + each.bytes, 0);
-    for (let oldest = this.kept[0]; oldest !== undefined; oldest = this.kept[0]) {
-      if (this.kept.length <= foldersMax && sum() <= bytesMax && (await room())) return;
-      await rm(oldest.folder, { recursive: true, force: true });
-      this.kept = this.kept.slice(1);
+    for (;;) {
+      const mayGo = this.kept.filter(({ keptFor }) => keptFor === undefined);
+      const [oldest] = mayGo;
+      const bytes = mayGo.reduce((total, each) => total + each.bytes, 0);
+      if (oldest === undefined || (mayGo.length <= foldersMax && bytes <= bytesMax && (await room()))) return;
+      await this.remove(oldest);
     }
   }
+
+  private async remove(gone: SetAside): Promise<void> {
+    await rm(gone.folder, { recursive: true, force: true });
+    this.kept = this.kept.filter((each) => each !== gone);
+  }
+}
+
+async function writeNote({ folder, ...note }: SetAside): Promise<void> {
+  await writeFile(join(folder, noteName), `${JSON.stringify(note)}\n`);
+}
+
+/** Of the folder of a unit generation, without its number. */
+function nameOf({ unitId, generation }: Pick<SetAside, 'unitId' | 'generation'>): string {
+  return `${unitId.replace(/[^A-Za-z0-9_-]/g, '.')}-g${generation}`;
+}
+
+function nameIn(folder: string): string {
+  return basename(folder).slice(0, -'-000000'.length);
 }
 
 function byAge(a: string, b: string): number {

@@ -1,22 +1,16 @@
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { assert, type Clock, failureCode } from '@levee/kernel';
+import { assert, type Clock } from '@levee/kernel';
 import { systemClock } from '@levee/log';
 import { ChunkStoreFailure } from './chunk-store-failure';
+import { beginStore, freeBytesOf, lockOf, unitsThatFit } from './disk-opening';
 import { readSealed, writeSealed } from './durable-file';
 import type { EngineMemory } from './engine-memory';
-import {
-  type EngineBudget,
-  engineBudgetDefault,
-  openFolderLock,
-  openLevelDb,
-  openMemory,
-  type ReplicaDatabase,
-} from './engine';
+import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
 import type { FilesChecked } from './leveldb-files/check-files';
 import { readJournalSeen, writeJournalSeen } from './journal-seen';
 import type { HeldGeneration, JournalSeenOnDisk, NodeDisk } from './node-disk';
-import { bytesIn, type SetAside, SetAsides } from './set-aside';
+import { bytesIn, type KeptFor, type SetAside, setAsideLimits, SetAsides } from './set-aside';
 import {
   checkHere,
   type CheckProgress,
@@ -27,7 +21,7 @@ import {
 } from './unit-checks';
 import { UnitOwner } from './unit-owner';
 import { type ClearedUnit, readFormat, type UnitFormat, writeFormat } from './unit-format';
-import { clearGeneration, clearUpTo, generationOf, generationsIn, holdsGenerations, unitFolder } from './unit-folders';
+import { clearGeneration, clearUpTo, generationOf, generationsIn, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 import { wrongKind } from './wrong-kind';
 
@@ -47,6 +41,9 @@ export interface UnitDiskOptions {
   readonly checkFiles?: FileChecker | undefined;
   readonly clock?: Clock;
 }
+
+/** Two that a log may hold when it is written anew, and two to go on with. */
+const roomInBuffers = 4;
 
 /**
  * A node's data folder: who it is (`storeId`, and the cluster it belongs to), and its units. A unit generation is one
@@ -213,15 +210,56 @@ export class UnitDisk implements NodeDisk {
     await clearGeneration(join(this.folder, place));
   }
 
-  async setAside(unitId: string, generation: number, reason: string): Promise<void> {
-    const { capacityBytes, engine } = this.spec(unitId);
-    if (engine === 'memory') return this.clearUnit(unitId, generation);
+  setAside(unitId: string, generation: number, reason: string): Promise<void> {
+    return this.putAside(unitId, generation, { reason });
+  }
+
+  /** What is built anew may take all of its unit, and so may every other one that is not whole again. */
+  async hasRoomToKeep(unitId: string): Promise<boolean> {
+    if (this.spec(unitId).engine === 'memory') return false;
+    const { neededUnits } = this.asides;
+    if (neededUnits.filter((each) => each === unitId).length >= setAsideLimits.neededPerUnitMax) return false;
+    const needed = [...neededUnits, unitId].map((each) => this.capacityOf(each));
+    return (await this.freeBytes(this.folder)) >= needed.reduce((sum, each) => sum + each, 0);
+  }
+
+  keep(
+    unitId: string,
+    generation: number,
+    { reason, ...keptFor }: KeptFor & { readonly reason: string },
+  ): Promise<void> {
+    return this.putAside(unitId, generation, { reason, keptFor });
+  }
+
+  needed(unitId: string, generation: number): SetAside | undefined {
+    return this.asides.needed(unitId, generation);
+  }
+
+  letGoKept(unitId: string, generation: number): Promise<void> {
+    return this.asides.letGo(unitId, generation, this.roomFor(unitId));
+  }
+
+  private async putAside(
+    unitId: string,
+    generation: number,
+    what: { readonly reason: string; readonly keptFor?: KeptFor },
+  ): Promise<void> {
+    if (this.spec(unitId).engine === 'memory') return this.clearUnit(unitId, generation);
     const place = this.place(unitId, generation);
     if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
     const path = join(this.folder, place);
+    await this.asides.take(path, { unitId, generation, ...what, atMs: this.clock.nowMs() }, this.roomFor(unitId));
+    // [safety] Behind the move: a folder that may hold a new database loses what is half there.
     await new UnitOwner(path).givenUp();
-    const room = async (): Promise<boolean> => (await this.freeBytes(this.folder)) >= capacityBytes;
-    await this.asides.take(path, { unitId, generation, reason, atMs: this.clock.nowMs() }, room);
+  }
+
+  private roomFor(unitId: string): () => Promise<boolean> {
+    return async () => (await this.freeBytes(this.folder)) >= this.capacityOf(unitId);
+  }
+
+  /** 0 of a unit that the disk has no more. */
+  private capacityOf(unitId: string): number {
+    return this.units.find((unit) => unit.unitId === unitId)?.capacityBytes ?? 0;
   }
 
   get setAsides(): readonly SetAside[] {
@@ -341,47 +379,4 @@ export class UnitDisk implements NodeDisk {
     assert(Number.isSafeInteger(generation) && generation >= 1, `I10: ${generation} is no generation of a unit`);
     return join('units', unitFolder(unitId), `g${generation}`);
   }
-}
-
-/** Two that a log may hold when it is written anew, and two to go on with. */
-const roomInBuffers = 4;
-
-/** The lock holds nothing: a damaged one is made anew. */
-async function lockOf(folder: string): Promise<ReplicaDatabase> {
-  const path = join(folder, 'lock');
-  try {
-    return await openFolderLock(path);
-  } catch (error) {
-    if (failureCode(error) !== 'REPLICA_DAMAGED') throw error;
-    await rm(path, { recursive: true, force: true });
-    return openFolderLock(path);
-  }
-}
-
-/** [safety] Replicas whose disk forgot who it is may be the last that hold what they hold: it is not begun anew (I14). */
-async function beginStore(folder: string, newStoreId: () => string): Promise<string> {
-  if (await holdsGenerations(folder))
-    throw new ChunkStoreFailure(
-      'DISK_DAMAGED',
-      `${join(folder, 'storeId')} and its copy are missing, and the folder holds replicas: bring one of them back, or ` +
-        'empty the folder, and what it held is built anew from the log',
-    );
-  const storeId = newStoreId();
-  await writeSealed(folder, 'storeId', storeId);
-  return storeId;
-}
-
-async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: number): Promise<UnitSpec[]> {
-  const used = new Set(await readdir(join(folder, 'units')));
-  let left = free;
-  return specs.filter((spec) => {
-    if (spec.engine === 'memory' || used.has(unitFolder(spec.unitId))) return true;
-    left -= spec.capacityBytes;
-    return left >= 0;
-  });
-}
-
-async function freeBytesOf(folder: string): Promise<number> {
-  const found = await statfs(folder);
-  return found.bavail * found.bsize;
 }

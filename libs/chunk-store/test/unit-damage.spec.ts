@@ -119,6 +119,58 @@ describe('a unit whose files are not what was written (I19)', () => {
     expect(readdirSync(join(folder, 'set-aside'))).toEqual([]);
   });
 
+  it('is kept until its replica is whole, whatever the limits, over restarts, and with a note that cannot be read', async () => {
+    const what = { reason: 'too old', damaged: false, positions: [{ partition: 3, nextOffset: 7 }] };
+    await filled();
+    await disk.keep('n1/u01', 1, what);
+    const kept = disk.needed('n1/u01', 1)!;
+    expect(kept).toMatchObject({ reason: 'too old', keptFor: { damaged: false, positions: what.positions } });
+    for (let i = 0; i < setAsideLimits.foldersMax + 2; i++) {
+      await filled('n1/u02');
+      await disk.setAside('n1/u02', 1, `number ${i}`);
+    }
+    expect(disk.setAsides).toHaveLength(setAsideLimits.foldersMax + 1);
+    await disk.close();
+    writeFileSync(join(kept.folder, 'set-aside.json'), '{"unitId": "n1');
+    await open({ freeBytes: async () => 0 });
+    expect(disk.needed('n1/u01', 1)).toMatchObject({ folder: kept.folder, keptFor: { positions: null } });
+    // Another generation, or another unit, is nobody's.
+    await disk.letGoKept('n1/u01', 2);
+    await disk.letGoKept('n1/u02', 1);
+    expect(disk.setAsides.map(({ folder }) => folder)).toEqual([kept.folder]);
+    await disk.letGoKept('n1/u01', 1);
+    expect(disk.setAsides).toEqual([]);
+  });
+
+  it('that was damaged stays within the limits when its replica is whole; what was not goes', async () => {
+    await filled();
+    await disk.keep('n1/u01', 1, { reason: 'too old', damaged: false, positions: [] });
+    await filled('n1/u02');
+    await disk.keep('n1/u02', 1, { reason: 'a byte was wrong', damaged: true, positions: null });
+    for (const unitId of ['n1/u01', 'n1/u02']) await disk.letGoKept(unitId, 1);
+    expect(disk.setAsides.map(({ reason, keptFor }) => [reason, keptFor])).toEqual([['a byte was wrong', undefined]]);
+    await disk.close();
+    await open();
+    expect(disk.setAsides.map(({ reason, keptFor }) => [reason, keptFor])).toEqual([['a byte was wrong', undefined]]);
+  });
+
+  it('has room to be kept while all that is filled anew fits beside it, and no third time', async () => {
+    const { capacityBytes } = disk.spec('n1/u01');
+    await disk.close();
+    let free = 2 * capacityBytes;
+    await open({ freeBytes: async () => free });
+    expect(await disk.hasRoomToKeep('n1/u01')).toBe(true);
+    await filled();
+    await disk.keep('n1/u01', 1, { reason: 'first', damaged: true, positions: null });
+    expect(await disk.hasRoomToKeep('n1/u02')).toBe(true);
+    free--;
+    expect(await disk.hasRoomToKeep('n1/u02')).toBe(false);
+    free = 100 * capacityBytes;
+    await filled();
+    await disk.keep('n1/u01', 1, { reason: 'second', damaged: true, positions: null });
+    expect([await disk.hasRoomToKeep('n1/u01'), await disk.hasRoomToKeep('n1/u02')]).toEqual([false, true]);
+  });
+
   it('whose opening ended the process twice is not opened a third time; once proves nothing', async () => {
     await filled();
     writeFileSync(`${unit()}.opening`, '|');

@@ -18,6 +18,7 @@ import type { FeedMember } from './partition-feed';
 import { notSwept, type ReplicaCounts, type Swept } from './replica-load';
 import { LogHoles } from './holes/log-holes';
 import { LogCuts } from './witness/log-cuts';
+import { letGoKept } from './witness/give-up-unit';
 import { rebuildSource } from './witness/rebuild-source';
 
 /** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
@@ -249,9 +250,9 @@ export class HostedReplica implements FeedMember {
   }
 
   /**
-   * Clears this very unit generation, or sets its files aside when they are `damaged`, and starts from offset 0: only
-   * once the log is seen to hold all of it (I14), for it may be the last copy, or a peer to hold what the log does not;
-   * else it stays, for people to decide.
+   * Gives up what this very unit generation holds, whose files may be `damaged`, and starts from offset 0: only once the
+   * log is seen to hold all of it (I14), for it may be the last copy, or a peer to hold what the log does not; else it
+   * stays, for people to decide. What was given up is kept until the replica is whole again.
    */
   mustRebuild(reason: string, damaged = false): void {
     this.filesDamaged ||= damaged;
@@ -269,22 +270,19 @@ export class HostedReplica implements FeedMember {
 
   private async rebuildNow(reason: string): Promise<void> {
     if (this.state !== 'rebuilding' && this.state !== 'stuck') return;
-    const { from, problem } = await rebuildSource(this.world, this, reason);
-    if (from === undefined) {
-      if (this.state !== 'stuck')
-        this.world.logger.error({ chunkId: this.chunkId, problem }, 'a replica can neither be trusted nor rebuilt');
+    const source = await rebuildSource(this.world, this, reason, this.filesDamaged);
+    if (source.from === undefined) {
+      const { chunkId, state } = this;
+      this.problem = source.problem;
       this.state = 'stuck';
-      this.problem = problem;
+      if (state !== 'stuck')
+        this.world.logger.error({ chunkId, ...source }, 'a replica can neither be trusted nor rebuilt');
       // People may restore the topic: then it goes on by itself.
-      this.retry(() => this.rebuildNow(reason));
-      return;
+      return this.retry(() => this.rebuildNow(reason));
     }
-    const { unitId, generation } = this.assignment;
-    // [safety] The peer may go before all of it is copied: then this is what is left.
-    const kept = this.filesDamaged || (from === 'peer' && this.partitions.some((of) => this.nextOffset(of) > 0));
+    const { from, giveUp } = source;
     await this.closeDatabase();
-    if (kept) await this.world.disk.setAside(unitId, generation, reason);
-    else await this.world.disk.clearUnit(unitId, generation);
+    await giveUp();
     this.filesDamaged = false;
     this.holes.copies = from === 'peer';
     this.rebuilds++;
@@ -354,7 +352,9 @@ export class HostedReplica implements FeedMember {
       replica !== undefined &&
       isReadableRole(this.assignment.role) &&
       this.places.reachedBy(replica);
-    if (this.complete && this.swept.atPosition < 0) this.world.uncounted(this);
+    if (!this.complete) return;
+    if (this.swept.atPosition < 0) this.world.uncounted(this);
+    if (!this.cuts.any) letGoKept(this.world, this.identity);
   }
 
   private get isClosed(): boolean {

@@ -56,6 +56,7 @@ export class UnitReclaims {
         await host.closed(key);
         if (!this.isWanted(unit)) return;
         await disk.clearUnit(unit.unitId, unit.generation);
+        await disk.letGoKept(unit.unitId, unit.generation);
         if (!this.isWanted(unit)) return;
         const command = { kind: 'FinishReclaim', payload: unit, principal: `node ${nodeId}` };
         const id = await submit(this.log, this.topics, command, clock, newId);

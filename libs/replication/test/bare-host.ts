@@ -32,6 +32,8 @@ export interface BareHostOptions {
   readonly network?: Network;
   readonly timers?: Timers;
   readonly copyBytesPerSecond?: number;
+  /** Of its disk; real by default. */
+  readonly freeBytes?: () => number;
   /** Another clock for the log's time, in ms since 1970. */
   readonly logTimeAheadMs?: () => number;
 }
@@ -46,12 +48,13 @@ export class BareHost {
   ) {}
 
   static async open(cluster: SmallCluster, nodeId: string, options: BareHostOptions = {}): Promise<BareHost> {
-    const { log = cluster.log, logger = silentLogger, logTimeAheadMs = () => 0, ...rest } = options;
+    const { log = cluster.log, logger = silentLogger, logTimeAheadMs = () => 0, freeBytes, ...rest } = options;
     const { timers = systemTimers } = options;
     const disk = await UnitDisk.open({
       folder: join(cluster.folder, nodeId),
       specs: parseUnitSpecs(options.units ?? '8x8MiB:leveldb', nodeId),
       newStoreId: randomUUID,
+      ...(freeBytes === undefined ? {} : { freeBytes: () => Promise.resolve(freeBytes()) }),
     });
     const shared = { clock: systemClock, timers, logger };
     const identity = { nodeId, storeId: disk.storeId, incarnation: randomUUID() };

@@ -31,6 +31,8 @@ export class BentLog implements Log {
 
   /** What it says of itself, besides what is true. */
   damage: readonly LogDamage[] = [];
+  /** As on Kafka: what is damaged is known to nobody who did not read it. */
+  knowsNoDamage = false;
 
   constructor(private readonly log: Log) {}
 
@@ -49,7 +51,7 @@ export class BentLog implements Log {
   }
   async examine(topics: readonly string[]): Promise<LogCondition> {
     const conditions = await Promise.all([this.log, ...this.instead.values()].map((log) => log.examine(topics)));
-    const damage = conditions.flatMap((each) => each.damage);
+    const damage = this.knowsNoDamage ? [] : conditions.flatMap((each) => each.damage);
     return { ...(conditions[0] as LogCondition), damage: [...damage, ...this.damage] };
   }
   alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {

@@ -141,7 +141,7 @@ describe('a replica that needs what its log lost', () => {
     await goesOn('n2');
   });
 
-  it('and was away when it was written is copied too, and what it held is kept aside until people look', async () => {
+  it('and was away when it was written is copied too; what it held is kept until then', async () => {
     await filled();
     await cluster.stopNode('n2');
     await change();
@@ -151,7 +151,8 @@ describe('a replica that needs what its log lost', () => {
     await onBoth((nodeId) => start(nodeId));
     await cluster.ready();
     expect(await reads('n2', 24)).toEqual(expected);
-    expect(readdirSync(join(cluster.folder, 'n2', 'set-aside'))).toHaveLength(1);
+    await until('what it held going', () => readdirSync(join(cluster.folder, 'n2', 'set-aside')).length === 0);
+    expect((await stat('n2')).state).toBe('following');
   });
 
   it('waits where no other is past it, keeps what it has, and says which stretch and who was asked', async () => {

@@ -28,6 +28,7 @@ describe('what a node clears', () => {
         cleared.push(`${unitId}@${generation}`);
         if (clearFails) throw new Error('the disk refuses');
       },
+      letGoKept: () => Promise.resolve(),
     };
     const log = { append: async () => (appended++, { baseOffset: 0 }) };
     const state = { unitsOf: () => [unit], unit: () => unit };

@@ -1,5 +1,6 @@
-import type { Partition } from '@levee/kernel';
+import { asOffset, type Partition } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import { firstBatch, lookOptions } from '../first-batch';
 
 /** A stretch of a partition, `[fromOffset, toOffset)`, that was confirmed and that the log does not give any more. */
 export interface LogHole {
@@ -30,6 +31,15 @@ export async function holesOf(log: Log, binlog: string, partitions: readonly Par
   for (const { topic, partition, fromOffset, toOffset, what } of condition?.damage ?? [])
     if (topic === binlog && partitions.includes(partition)) found.push({ partition, fromOffset, toOffset, why: what });
   return found;
+}
+
+/** Whether the log gives again what is behind the start of a hole. While it does not say, it does not. */
+export async function isReadable(log: Log, binlog: string, { partition, fromOffset }: LogHole): Promise<boolean> {
+  const from = { nextOffset: asOffset(fromOffset), leaderEpoch: -1 };
+  return firstBatch(log, { topic: binlog, partition, from }, lookOptions).then(
+    (batch) => batch !== undefined,
+    () => false,
+  );
 }
 
 export function holeText(binlog: string, { partition, fromOffset, toOffset, why }: LogHole): string {

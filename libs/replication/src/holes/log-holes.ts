@@ -7,7 +7,7 @@ import type { HostedPlaces } from '../hosted-places';
 import type { HostedWorld } from '../hosted-world';
 import { nodeLimits } from '../node-limits';
 import { originLoss } from '../witness/clear-gate';
-import { type LogHole, holeText, holesOf, isPast } from './log-hole';
+import { type LogHole, holeText, holesOf, isPast, isReadable } from './log-hole';
 import { askPeer, pieceOf, vetPeer } from './peers';
 
 /** The replica that the log cannot fill. */
@@ -122,6 +122,12 @@ export class LogHoles {
     void this.look().finally(() => (this.asking = false));
   }
 
+  /** A look at the log has met it, before the replica did. */
+  found(hole: LogHole): void {
+    const place = this.places.at(hole.partition);
+    if (place !== undefined) place.hole = hole;
+  }
+
   /** The replica has come as far as this. */
   passed(partition: Partition, nextOffset: number): void {
     const place = this.places.at(partition);
@@ -198,10 +204,16 @@ export class LogHoles {
     }
   }
 
-  /** What the log says, and what was met. */
+  /** What the log says, and what was met and is so still: who stands in front of it may not ask by itself. */
   private async all(): Promise<readonly LogHole[]> {
     const { binlog } = this.identity;
-    const met = this.places.all.flatMap(({ hole }) => (hole === undefined ? [] : [hole]));
+    const met: LogHole[] = [];
+    for (const place of this.places.all) {
+      const { hole } = place;
+      if (hole === undefined) continue;
+      if (await isReadable(this.world.log, binlog, hole)) place.hole = undefined;
+      else met.push(hole);
+    }
     this.known = [...met, ...(await holesOf(this.world.log, binlog, this.places.partitions))];
     return this.known;
   }

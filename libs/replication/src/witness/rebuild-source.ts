@@ -1,17 +1,30 @@
 import type { HostedWorld } from '../hosted-world';
 import { type Candidate, whyNotClear } from './clear-gate';
+import { givingUp } from './give-up-unit';
 
-/** What a replica is built anew from; `undefined`: neither may be, for people to decide. */
-export interface RebuildSource {
-  readonly from: 'log' | 'peer' | undefined;
-  readonly problem: string;
-}
+/** What a replica is built anew from, and how what it holds is given up; else it stays, for people to decide. */
+export type RebuildSource =
+  | { readonly from: 'log' | 'peer'; readonly giveUp: () => Promise<void> }
+  | { readonly from: undefined; readonly problem: string };
 
 /** [safety] The log once it is seen to hold all that the replica had (I14), else a peer that is past what the log lost. */
-export async function rebuildSource(world: HostedWorld, of: Candidate, reason: string): Promise<RebuildSource> {
+export async function rebuildSource(
+  world: HostedWorld,
+  of: Candidate,
+  reason: string,
+  damaged: boolean,
+): Promise<RebuildSource> {
+  const stays = (why: string): RebuildSource => ({
+    from: undefined,
+    problem: `I14: ${reason}; but ${why}: nothing is cleared`,
+  });
   const hindrance = await whyNotClear(world, of);
-  if (hindrance === undefined) return { from: 'log', problem: reason };
-  if (hindrance.hole && (await of.holes.findPeer())) return { from: 'peer', problem: reason };
-  const problem = `I14: ${reason}; but ${hindrance.why}, so the log cannot rebuild it: nothing is cleared${hindrance.hole ? of.holes.unfit : ''}`;
-  return { from: undefined, problem };
+  const from = hindrance === undefined ? 'log' : hindrance.hole && (await of.holes.findPeer()) ? 'peer' : undefined;
+  if (from === undefined) {
+    const { why = '', hole = false } = hindrance ?? {};
+    const { problem } = stays(`${why}, so the log cannot rebuild it`) as { readonly problem: string };
+    return { from, problem: `${problem}${hole ? of.holes.unfit : ''}` };
+  }
+  const leaving = await givingUp(world, of, { reason, damaged, from });
+  return 'problem' in leaving ? stays(leaving.problem) : { from, giveUp: leaving.now };
 }

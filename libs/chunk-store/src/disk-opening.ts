@@ -1,0 +1,48 @@
+import { readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failureCode } from '@levee/kernel';
+import { ChunkStoreFailure } from './chunk-store-failure';
+import { writeSealed } from './durable-file';
+import { openFolderLock, type ReplicaDatabase } from './engine';
+import { holdsGenerations, unitFolder } from './unit-folders';
+import type { UnitSpec } from './unit-spec';
+
+/** The lock holds nothing: a damaged one is made anew. */
+export async function lockOf(folder: string): Promise<ReplicaDatabase> {
+  const path = join(folder, 'lock');
+  try {
+    return await openFolderLock(path);
+  } catch (error) {
+    if (failureCode(error) !== 'REPLICA_DAMAGED') throw error;
+    await rm(path, { recursive: true, force: true });
+    return openFolderLock(path);
+  }
+}
+
+/** [safety] Replicas whose disk forgot who it is may be the last that hold what they hold: it is not begun anew (I14). */
+export async function beginStore(folder: string, newStoreId: () => string): Promise<string> {
+  if (await holdsGenerations(folder))
+    throw new ChunkStoreFailure(
+      'DISK_DAMAGED',
+      `${join(folder, 'storeId')} and its copy are missing, and the folder holds replicas: bring one of them back, or ` +
+        'empty the folder, and what it held is built anew from the log',
+    );
+  const storeId = newStoreId();
+  await writeSealed(folder, 'storeId', storeId);
+  return storeId;
+}
+
+export async function unitsThatFit(specs: readonly UnitSpec[], folder: string, free: number): Promise<UnitSpec[]> {
+  const used = new Set(await readdir(join(folder, 'units')));
+  let left = free;
+  return specs.filter((spec) => {
+    if (spec.engine === 'memory' || used.has(unitFolder(spec.unitId))) return true;
+    left -= spec.capacityBytes;
+    return left >= 0;
+  });
+}
+
+export async function freeBytesOf(folder: string): Promise<number> {
+  const found = await statfs(folder);
+  return found.bavail * found.bsize;
+}

@@ -1,0 +1,60 @@
+import type { KeptPosition, SetAside } from '@levee/chunk-store';
+import { messageOf } from '@levee/kernel';
+import type { HostedWorld } from '../hosted-world';
+import { firstUnreadable } from '../holes/first-unreadable';
+import type { Candidate } from './clear-gate';
+
+/** How what a replica holds is given up, once its database is closed; or why it is not yet, in words. */
+export type GivingUp = { readonly now: () => Promise<void> } | { readonly problem: string };
+
+/**
+ * [safety] What a replica held goes only once another one is whole in its place: a stretch of the log that cannot be
+ * read is known only when it is met, and then this may be the last copy (I14). It is kept aside meanwhile. Where there
+ * is no room for that the log is read first, as far as the replica had come.
+ */
+export async function givingUp(
+  world: HostedWorld,
+  of: Candidate,
+  { reason, damaged, from }: { readonly reason: string; readonly damaged: boolean; readonly from: 'log' | 'peer' },
+): Promise<GivingUp> {
+  const { disk } = world;
+  const { unitId, generation, binlog } = of.identity;
+  const clear = { now: () => disk.clearUnit(unitId, generation) };
+  const held = of.current;
+  const positions =
+    held && of.places.all.map(({ partition }) => ({ partition, nextOffset: held.nextOffset(partition) }));
+  if (!damaged && positions?.every(({ nextOffset }) => nextOffset === 0) === true) return clear;
+  // Of what was made since, what is kept already holds everything; a learner is nobody's last copy.
+  if (isCovered(positions, disk.needed(unitId, generation)) || of.assignment.role === 'learner')
+    return damaged ? { now: () => disk.setAside(unitId, generation, reason) } : clear;
+  if (await disk.hasRoomToKeep(unitId))
+    return { now: () => disk.keep(unitId, generation, { reason, damaged, positions: positions ?? null }) };
+  const noRoom = `there is no room to keep what ${unitId} holds beside what takes its place: free some space on its disk`;
+  if (from === 'peer') return { problem: noRoom };
+  for (const { partition } of of.places.all) {
+    const upTo = positions?.find((each) => each.partition === partition)?.nextOffset;
+    const hole = await firstUnreadable(world.log, binlog, partition, upTo);
+    if (hole === undefined) continue;
+    of.holes.found(hole);
+    return { problem: `${hole.why}, and ${noRoom}` };
+  }
+  return damaged ? { now: () => disk.setAside(unitId, generation, reason) } : clear;
+}
+
+function isCovered(positions: readonly KeptPosition[] | undefined, kept: SetAside | undefined): boolean {
+  const by = kept?.keptFor?.positions ?? undefined;
+  if (positions === undefined || by === undefined) return false;
+  return positions.every(({ partition, nextOffset }) =>
+    by.some((each) => each.partition === partition && each.nextOffset >= nextOffset),
+  );
+}
+
+/** The replica is whole: what it held before is not needed any more. */
+export function letGoKept({ disk, logger }: HostedWorld, { unitId, generation }: Candidate['identity']): void {
+  const kept = disk.needed(unitId, generation);
+  if (kept === undefined) return;
+  disk.letGoKept(unitId, generation).then(
+    () => logger.info({ unitId, folder: kept.folder }, 'a replica is whole again: what it held before is let go'),
+    (error: unknown) => logger.warn({ unitId, error: messageOf(error) }, 'what a replica held before is still kept'),
+  );
+}
