@@ -1,4 +1,4 @@
-import { readdir, rm, statfs } from 'node:fs/promises';
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failureCode } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
@@ -40,6 +40,18 @@ export async function unitsThatFit(specs: readonly UnitSpec[], folder: string, f
     left -= spec.capacityBytes;
     return left >= 0;
   });
+}
+
+/** A file can be made in the folder, and written: it is not read-only, immutable, or without room after all. */
+export async function takesWrites(folder: string): Promise<boolean> {
+  const path = join(folder, 'probe');
+  try {
+    await writeFile(path, 'levee', { flush: true });
+    await rm(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export async function freeBytesOf(folder: string): Promise<number> {

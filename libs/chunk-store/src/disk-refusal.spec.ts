@@ -23,6 +23,8 @@ describe('what a disk says when it takes no more', () => {
     ],
     ['no descriptors', level('IO error: /d/000050.ldb: Too many open files'), 'DISK_REFUSES'],
     ['a remounted file system', level('IO error: /d/LOCK: Read-only file system'), 'DISK_REFUSES'],
+    ['a file that is made immutable', level('IO error: /d/000048.log: Operation not permitted'), 'DISK_REFUSES'],
+    ['an opening by Node', new Error("EROFS: read-only file system, open '/d/g1.opening'"), 'DISK_REFUSES'],
     ['a broken table', level('Corruption: block checksum mismatch'), undefined],
     ['a missing table', level('IO error: /d/000005.ldb: No such file or directory'), undefined],
     ['a full unit, which is another matter', new ChunkStoreFailure('UNIT_FULL', 'c1 takes 9 bytes of 8'), undefined],

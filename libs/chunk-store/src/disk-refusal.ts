@@ -8,7 +8,7 @@ const refusals = [
   [
     'DISK_REFUSES',
     'the disk cannot be written',
-    /too many open files|read-only file system|permission denied|cannot allocate memory/i,
+    /too many open files|read-only file system|permission denied|operation not permitted|cannot allocate memory/i,
   ],
 ] as const;
 

@@ -77,7 +77,7 @@ export interface NodeDisk {
   generationOf(unitId: string): Promise<number>;
   /** What is there of the generations that are asked for; absent where none outlives the process. */
   generations?(isAsked: (unitId: string, generation: number) => boolean): Promise<HeldGeneration[]>;
-  /** The disk has room for a database to be opened, which writes its log anew, and to be written again. */
+  /** The disk takes writes, and has room for a database to be opened, which writes its log anew, and to be written again. */
   hasRoom(): Promise<boolean>;
   /** UNIT_UNKNOWN when it is not on offer. */
   spec(unitId: string): UnitSpec;

@@ -3,7 +3,7 @@ import { join, sep } from 'node:path';
 import { assert, type Clock } from '@levee/kernel';
 import { systemClock } from '@levee/log';
 import { ChunkStoreFailure } from './chunk-store-failure';
-import { beginStore, freeBytesOf, lockOf, unitsThatFit } from './disk-opening';
+import { beginStore, freeBytesOf, lockOf, takesWrites, unitsThatFit } from './disk-opening';
 import { readSealed, writeSealed } from './durable-file';
 import type { EngineMemory } from './engine-memory';
 import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
@@ -311,7 +311,7 @@ export class UnitDisk implements NodeDisk {
   async hasRoom(): Promise<boolean> {
     const { budget = engineBudgetDefault, memory } = this.options;
     const { writeBufferBytes } = memory?.largest ?? budget;
-    return (await this.freeBytes(this.folder)) >= writeBufferBytes * roomInBuffers;
+    return (await this.freeBytes(this.folder)) >= writeBufferBytes * roomInBuffers && (await takesWrites(this.folder));
   }
 
   spec(unitId: string): UnitSpec {

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -169,6 +178,15 @@ describe('a unit whose files are not what was written (I19)', () => {
     await filled();
     await disk.keep('n1/u01', 1, { reason: 'second', damaged: true, positions: null });
     expect([await disk.hasRoomToKeep('n1/u01'), await disk.hasRoomToKeep('n1/u02')]).toEqual([false, true]);
+  });
+
+  it('waits for a disk that takes writes, whatever room that says it has', async () => {
+    expect(await disk.hasRoom()).toBe(true);
+    expect(existsSync(join(folder, 'probe'))).toBe(false);
+    mkdirSync(join(folder, 'probe'));
+    expect(await disk.hasRoom()).toBe(false);
+    rmSync(join(folder, 'probe'), { recursive: true });
+    expect(await disk.hasRoom()).toBe(true);
   });
 
   it('whose opening ended the process twice is not opened a third time; once proves nothing', async () => {

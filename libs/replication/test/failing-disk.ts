@@ -1,14 +1,12 @@
 import { diskRefusal, type NodeDisk, type ReplicaDatabase, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
 import { messageOf } from '@levee/kernel';
 
-/** LevelDB's words on a file system that has no space left. */
-const fullError = (): Error =>
-  Object.assign(new Error('IO error: /data/n1/units/u01/g1/000048.log: No space left on device'), {
-    code: 'LEVEL_IO_ERROR',
-  });
+/** LevelDB's words on a file system that takes no more. */
+export type Refusal = 'No space left on device' | 'Read-only file system' | 'Operation not permitted';
 
-/** A real disk on which writes of databases fail from a chosen one on, as on a file system that is full. */
+/** A real disk on which writes of databases fail from a chosen one on, as on a file system that is full or read-only. */
 export class FailingDisk {
+  says: Refusal = 'No space left on device';
   /** Writes that still succeed. */
   private left = Infinity;
   /** What was said while it was full. */
@@ -30,8 +28,12 @@ export class FailingDisk {
 
   /** For a node, in place of its own way to open a disk. */
   readonly open = async (options: UnitDiskOptions): Promise<NodeDisk> => {
-    const disk = await UnitDisk.open({ ...options, freeBytes: async () => (this.full ? 0 : 2 ** 40) });
-    const { openUnit } = disk;
+    const disk = await UnitDisk.open({
+      ...options,
+      freeBytes: async () => (this.full && this.says === 'No space left on device' ? 0 : 2 ** 40),
+    });
+    const { openUnit, hasRoom } = disk;
+    disk.hasRoom = async () => !this.full && (await hasRoom.call(disk));
     disk.openUnit = async (unitId, generation) => {
       // Opening writes: the log of the last process becomes a table.
       if (this.full) throw this.refusal();
@@ -45,10 +47,10 @@ export class FailingDisk {
   private bend(db: ReplicaDatabase): void {
     const batch = db.batch.bind(db) as (...args: unknown[]) => unknown;
     db.batch = ((...args: unknown[]) => {
-      if (args.length > 0) return this.passes() ? batch(...args) : Promise.reject(fullError());
+      if (args.length > 0) return this.passes() ? batch(...args) : Promise.reject(this.error());
       const chained = batch() as { write: (...options: unknown[]) => Promise<void> };
       const { write } = chained;
-      chained.write = (...options) => (this.passes() ? write.apply(chained, options) : Promise.reject(fullError()));
+      chained.write = (...options) => (this.passes() ? write.apply(chained, options) : Promise.reject(this.error()));
       return chained;
     }) as typeof db.batch;
   }
@@ -59,10 +61,15 @@ export class FailingDisk {
     return passes;
   }
 
+  private error(): Error {
+    const message = `IO error: /data/n1/units/u01/g1/000048.log: ${this.says}`;
+    return Object.assign(new Error(message), { code: 'LEVEL_IO_ERROR' });
+  }
+
   private refusal(): Error {
     this.refused++;
-    const refusal = diskRefusal(fullError());
-    if (refusal === undefined) throw new Error(`not understood: ${messageOf(fullError())}`);
+    const refusal = diskRefusal(this.error());
+    if (refusal === undefined) throw new Error(`not understood: ${messageOf(this.error())}`);
     return refusal;
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '@levee/kernel';
 import { dice, seed } from '../../../test/support/seed';
-import { FailingDisk } from './failing-disk';
+import { FailingDisk, type Refusal } from './failing-disk';
 import { SmallCluster, until } from './small-cluster';
 
 const ns = 'shop.orders';
@@ -8,7 +8,7 @@ const random = dice(seed + 5);
 const drawn = (max: number): number => Math.floor(random() * max);
 
 /** A data node whose file system is full: it stands still where it is, says so, and goes on when there is room. */
-describe(`a node on a full disk (seed ${seed})`, () => {
+describe(`a node on a disk that takes no more (seed ${seed})`, () => {
   let cluster: SmallCluster;
   let disk: FailingDisk;
   const errors: string[] = [];
@@ -48,54 +48,70 @@ describe(`a node on a full disk (seed ${seed})`, () => {
   const replicas = async (nodeId: string): Promise<{ state: string; readable: boolean; problem: string }[]> =>
     (await cluster.stat(nodeId))['replicas'] as { state: string; readable: boolean; problem: string }[];
 
-  it('stops at an offset and serves what it has, the others go on, and it goes on when there is room', async () => {
-    await filled();
-    disk.fillAfter(drawn(6));
-    for (let i = 0; i < 50; i++) await cluster.append(ns, `after-${i}`, `value ${i}`);
-    await until('both replicas standing still', () => figure('n1', 'replicasFull') === 2);
-    for (const { state, readable, problem } of await replicas('n1')) {
-      expect([state, readable]).toEqual(['full', true]);
-      expect(problem).toMatch(/the disk is full: .*No space left on device/);
-    }
-    expect(cluster.nodes.get('n1')!.readyProblem()).toMatch(/the disk is full: .*No space left on device/);
-    expect(errors.filter((message) => /stands still until its disk has room/.test(message))).toHaveLength(2);
-    for (let i = 0; i < 50; i++) expect(await cluster.read('n1', ns, [`before-${i}`])).toEqual([`value ${i}`]);
-    await everythingIsRead('n2', 'after', 50);
-    // Nothing is tried, cleared or built anew while there is no room.
-    const { refused } = disk;
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
-    expect(disk.refused).toBe(refused);
-    expect([figure('n1', 'rebuilds'), figure('n1', 'replicasReadable')]).toEqual([0, 2]);
+  const refusals: readonly (readonly [Refusal, RegExp])[] = [
+    ['No space left on device', /the disk is full: .*No space left on device/],
+    ['Read-only file system', /the disk cannot be written: .*Read-only file system/],
+    ['Operation not permitted', /the disk cannot be written: .*Operation not permitted/],
+  ];
 
-    disk.free();
-    await until('both going on', () => figure('n1', 'replicasFull') === 0);
-    await cluster.ready();
-    await everythingIsRead('n1', 'after', 50);
-    expect([figure('n1', 'rebuilds'), figure('n1', 'replicasFull')]).toEqual([0, 0]);
-    expect((await replicas('n1')).map(({ state, problem }) => [state, problem])).toEqual([
-      ['following', null],
-      ['following', null],
-    ]);
-  }, 60_000);
+  it.each(refusals)(
+    '%s: stops at an offset and serves what it has, the others go on, and it goes on later',
+    async (says, words) => {
+      disk.says = says;
+      await filled();
+      disk.fillAfter(drawn(6));
+      for (let i = 0; i < 50; i++) await cluster.append(ns, `after-${i}`, `value ${i}`);
+      await until('both replicas standing still', () => figure('n1', 'replicasFull') === 2);
+      for (const { state, readable, problem } of await replicas('n1')) {
+        expect([state, readable]).toEqual(['full', true]);
+        expect(problem).toMatch(words);
+      }
+      expect(cluster.nodes.get('n1')!.readyProblem()).toMatch(words);
+      expect(errors.filter((message) => /stands still until its disk has room/.test(message))).toHaveLength(2);
+      for (let i = 0; i < 50; i++) expect(await cluster.read('n1', ns, [`before-${i}`])).toEqual([`value ${i}`]);
+      await everythingIsRead('n2', 'after', 50);
+      // Nothing is tried, cleared or built anew meanwhile: what is open stays readable.
+      const { refused } = disk;
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      expect(disk.refused).toBe(refused);
+      expect([figure('n1', 'rebuilds'), figure('n1', 'replicasReadable')]).toEqual([0, 2]);
 
-  it('clears nothing when its replicas cannot be opened for want of room, and opens them later', async () => {
-    await filled();
-    await cluster.stopNode('n1');
-    for (let i = 0; i < 50; i++) await cluster.append(ns, `after-${i}`, `value ${i}`);
-    disk.fillAfter(0);
-    await cluster.node('n1', { openDisk: disk.open }, logger);
-    await until('both replicas waiting for room', () => figure('n1', 'replicasFull') === 2);
-    for (const { readable, problem } of await replicas('n1')) {
-      expect(readable).toBe(false);
-      expect(problem).toMatch(/the disk is full/);
-    }
-    expect(cluster.nodes.get('n1')!.readyProblem()).toMatch(/the disk is full/);
-    disk.free();
-    await cluster.ready();
-    expect(figure('n1', 'rebuilds')).toBe(0);
-    await everythingIsRead('n1', 'before', 50);
-    await everythingIsRead('n1', 'after', 50);
-  }, 60_000);
+      disk.free();
+      await until('both going on', () => figure('n1', 'replicasFull') === 0);
+      await cluster.ready();
+      await everythingIsRead('n1', 'after', 50);
+      expect([figure('n1', 'rebuilds'), figure('n1', 'replicasFull')]).toEqual([0, 0]);
+      expect((await replicas('n1')).map(({ state, problem }) => [state, problem])).toEqual([
+        ['following', null],
+        ['following', null],
+      ]);
+    },
+    60_000,
+  );
+
+  it.each(refusals)(
+    '%s: clears nothing when its replicas cannot be opened, and opens them later',
+    async (says, words) => {
+      disk.says = says;
+      await filled();
+      await cluster.stopNode('n1');
+      for (let i = 0; i < 50; i++) await cluster.append(ns, `after-${i}`, `value ${i}`);
+      disk.fillAfter(0);
+      await cluster.node('n1', { openDisk: disk.open }, logger);
+      await until('both replicas waiting for room', () => figure('n1', 'replicasFull') === 2);
+      for (const { readable, problem } of await replicas('n1')) {
+        expect(readable).toBe(false);
+        expect(problem).toMatch(words);
+      }
+      expect(cluster.nodes.get('n1')!.readyProblem()).toMatch(words);
+      disk.free();
+      await cluster.ready();
+      expect(figure('n1', 'rebuilds')).toBe(0);
+      await everythingIsRead('n1', 'before', 50);
+      await everythingIsRead('n1', 'after', 50);
+    },
+    60_000,
+  );
 
   it('tells the plan that fills one of its units, and fills it once there is room', async () => {
     await filled();
