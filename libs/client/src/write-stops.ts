@@ -10,6 +10,8 @@ export interface WriteStop {
   readonly partition: number;
   /** Keys whose last record the log lost, deletions not counted, of each chunk its largest count; null: not counted. */
   readonly keysAtStake: number | null;
+  /** The first of them, for people. */
+  readonly keys: readonly string[];
   /** Reads at positions above it are refused: offsets there may be given again. */
   readonly cutOffset: number;
   /** Where the furthest witness stands. */
@@ -21,6 +23,8 @@ export interface WriteStop {
 export type PartitionStops = ReadonlyMap<number, WriteStop>;
 
 const answerBytesMax = 16 * 1024 * 1024;
+/** Keys at stake that people are shown. */
+const keysNamed = 10;
 
 /**
  * [safety] Which partitions stand still, as their witnesses say: every node is asked again and again (LV.WITNESS). What
@@ -94,18 +98,19 @@ export class WriteStops {
       stops.set(binlog, new Map([...of].map(([partition, all]) => [partition, joined(partition, all)])));
     if (stops.size === 0 && this.current.size === 0) return;
     for (const [binlog, of] of stops)
-      for (const [partition, { message, cutOffset, nextOffset, keysAtStake }] of of)
+      for (const [partition, { message, cutOffset, nextOffset, keysAtStake, keys }] of of)
         if (this.current.get(binlog)?.has(partition) !== true)
           this.context.logger.error(
-            { binlog, partition, cutOffset, nextOffset, keysAtStake },
+            { binlog, partition, cutOffset, nextOffset, keysAtStake, keys },
             `a partition stands still for writes: ${message}`,
           );
     this.current = stops;
     this.onChange();
   }
 
-  /** Of a replica that decisions in force know. */
-  private isKnown({ chunkId, unitId, generation, storeId }: WitnessFacts): boolean {
+  /** Of a replica that decisions in force know, or of one that a lost decision left on a disk that they know. */
+  private isKnown({ chunkId, nodeId, unitId, generation, storeId, left }: WitnessFacts): boolean {
+    if (left === true) return this.view.state.node(nodeId)?.storeId === storeId;
     const chunk = this.view.state.chunk(chunkId);
     return (
       chunk?.replicas.some(
@@ -128,5 +133,6 @@ function joined(partition: number, witnesses: readonly WitnessFacts[]): WriteSto
   const message =
     `the log of ${namespace} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}, which replicas ` +
     `hold: it stands still; levee log repair ${namespace} brings it back, levee log accept-loss ${namespace} lets it go`;
-  return { namespace, partition, keysAtStake, cutOffset, nextOffset, message };
+  const shown = new Set(witnesses.flatMap((of) => of.keys ?? []));
+  return { namespace, partition, keysAtStake, keys: [...shown].slice(0, keysNamed), cutOffset, nextOffset, message };
 }

@@ -56,6 +56,16 @@ export function textOrBase64(bytes: Uint8Array): string | { readonly base64: str
   return printable(bytes) ?? { base64: base64(bytes) };
 }
 
+/** Of a key that is shown beside others. */
+const keyCharactersMax = 80;
+
+/** A key on one line, for people: its text where it has one, else base64; a long one is cut. */
+export function keyText(key: Uint8Array): string {
+  const text = printable(key);
+  const shown = text === undefined || /\s/.test(text) || text === '' ? `base64:${base64(key)}` : text;
+  return shown.length <= keyCharactersMax ? shown : `${shown.slice(0, keyCharactersMax)}…`;
+}
+
 /** The text that the bytes are the UTF-8 form of, unless it has control characters other than tab and line ends. */
 export function printable(bytes: Uint8Array): string | undefined {
   try {

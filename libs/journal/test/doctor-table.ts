@@ -131,6 +131,29 @@ export const doctorTable: readonly [string, Partial<DoctorFacts>, RegExp, RegExp
     /stop node n1 and remove \/d\/units\/u00\/g7/,
   ],
   [
+    'unit-left-behind',
+    {
+      nodes: [
+        nodeFacts('n1', {
+          says: says({
+            leftUnits: [
+              {
+                unitId: 'n1/u00',
+                generation: 7,
+                folder: '/d/units/u00/g7',
+                bytes: 12,
+                holds: 'shop#1/c00001 is a witness: 5 keys',
+                witnessOf: 'shop',
+              },
+            ],
+          }),
+        }),
+      ],
+    },
+    /n1\/u00 in generation 7 \(12 bytes\), .* the journal lost: shop#1\/c00001 is a witness: 5 keys$/,
+    /^levee log repair shop /,
+  ],
+  [
     'foreign-in-journal',
     { quarantined: [{ topic: 'levee.journal', reason: 'garbage', count: 2, newest: '0:9' }] },
     /2 records in levee\.journal were written by no master of this cluster, the newest at 0:9/,
@@ -205,6 +228,30 @@ export const doctorTable: readonly [string, Partial<DoctorFacts>, RegExp, RegExp
     /copy of the log's folder/,
   ],
   ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
+  [
+    'files-damaged',
+    {
+      nodes: [
+        nodeFacts('n1', { says: says({ setAside: [{ ...aside, keptFor: { damaged: true, positions: null } }] }) }),
+      ],
+    },
+    /n1\/u01: a byte/,
+    /aside/,
+  ],
+  [
+    'files-kept',
+    {
+      nodes: [
+        nodeFacts('n1', {
+          says: says({
+            setAside: [{ ...aside, keptFor: { damaged: false, positions: [{ partition: 3, nextOffset: 21 }] } }],
+          }),
+        }),
+      ],
+    },
+    /replica in n1\/u01 held before .* is kept in .*aside.*, up to offset 21 of partition 3/,
+    /^wait: it goes by itself/,
+  ],
   ['files-unchecked', one({ checkedMs: 4 * 3_600_000 }), /was last looked at 14400000 ms ago/, /metrics/],
   [
     'replica-witness',
@@ -214,6 +261,21 @@ export const doctorTable: readonly [string, Partial<DoctorFacts>, RegExp, RegExp
     }),
     /the log of shop lost partition 3 from offset 7 to 30 \(23 keys, deletions not counted\), which shop#1\/c00001/,
     /levee log repair shop .*levee log accept-loss shop/,
+  ],
+  [
+    'replica-witness',
+    one({
+      state: 'witness',
+      positions: Array.from({ length: 40 }, (_, partition) => ({
+        partition,
+        nextOffset: 30,
+        ageMs: 40,
+        problem: null,
+        cut: { partition, cutOffset: 7, nextOffset: 30, keysAtStake: 2, keys: ['a', 'b'] },
+      })),
+    }),
+    /^the log of shop lost partition 0 from offset 7 to 30 \(2 keys such as a, b; deletions not counted\), .*; partition 31 from .*; and 8 more like it on n1$/,
+    /levee log repair shop/,
   ],
   [
     'replica-at-hole',

@@ -48,6 +48,7 @@ import { ReplicaHost } from './replica-host';
 import { type ServingContext, servingContext } from './serving-context';
 import { Scrub } from './scrub';
 import { UnitReclaims } from './unit-reclaims';
+import { witnessProblem } from './witness/node-witnesses';
 
 /**
  * A data node without Nest: a disk, the replicas that decisions in force put on it, and a RESP door. Nothing it holds
@@ -181,13 +182,12 @@ export class DataNode {
 
   /** Why no work should be sent here, in words; `undefined` when everything assigned is readable. */
   readyProblem(): string | undefined {
-    const witness = this.hosted.find(({ cuts }) => cuts.any);
-    const waiting =
-      witness ?? this.hosted.find(({ readable, assignment }) => !readable && assignment.role !== 'learner');
+    const lost = witnessProblem(this.hosted);
+    const waiting = this.hosted.find(({ readable, assignment }) => !readable && assignment.role !== 'learner');
     // It serves what it has, and stands still: no node is ready that does not follow.
     const full = this.hosted.find((replica) => replica.full);
     const standing = full && (full.problem ?? `${full.chunkId} is full`);
-    return this.problem ?? waiting?.reason ?? standing ?? this.joinProblem();
+    return this.problem ?? lost ?? waiting?.reason ?? standing ?? this.joinProblem();
   }
 
   /** Why it is no part of its cluster, whatever its replicas lack. */

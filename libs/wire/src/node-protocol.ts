@@ -93,6 +93,8 @@ export interface WitnessFacts {
   readonly storeId: string;
   readonly unitId: string;
   readonly generation: number;
+  /** Its unit was given out by a decision that the journal lost: no decision in force names it. */
+  readonly left?: boolean;
   /** It can be copied. */
   readonly readable: boolean;
   readonly partition: number;
@@ -105,6 +107,8 @@ export interface WitnessFacts {
   readonly leaderEpoch: number;
   /** `null` while they are not counted. */
   readonly keysAtStake: number | null;
+  /** The first of them, for people; absent while they are not counted. */
+  readonly keys?: readonly string[];
   readonly why: string;
 }
 

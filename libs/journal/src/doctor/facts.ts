@@ -93,6 +93,10 @@ export interface LeftUnitStat {
   readonly generation: number;
   readonly folder: string;
   readonly bytes: number;
+  /** What is in it, in words; absent from nodes that do not say it, null until they looked. */
+  readonly holds?: string | null;
+  /** The namespace whose log lost what it holds. */
+  readonly witnessOf?: string | null;
 }
 
 export interface SetAsideStat {
@@ -100,6 +104,11 @@ export interface SetAsideStat {
   readonly folder: string;
   readonly reason: string;
   readonly bytes: number;
+  /** Until its replica is whole again; absent: for people to look at. */
+  readonly keptFor?: {
+    readonly damaged: boolean;
+    readonly positions: readonly { readonly partition: number; readonly nextOffset: number }[] | null;
+  };
 }
 
 export interface ReplicaStat {
@@ -143,6 +152,8 @@ export interface CutStat {
   readonly nextOffset: number;
   /** Absent until they are counted. */
   readonly keysAtStake?: number;
+  /** The first of them. */
+  readonly keys?: readonly string[];
 }
 
 export interface NamespaceFacts {

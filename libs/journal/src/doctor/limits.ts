@@ -24,6 +24,8 @@ export const doctorLimits = {
   nodesAtOnce: 32,
   /** Of one rule about replicas of one node; more of them are one, which says how many. */
   likeFindingsMax: 3,
+  /** Partitions of one namespace and node that one finding names; the others are counted. */
+  lostPartitionsNamed: 32,
   /** Of one rule; the last one says how many more there are. */
   findingsPerRuleMax: 50,
 } as const;

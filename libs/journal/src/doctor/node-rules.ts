@@ -1,7 +1,8 @@
 import { repairCommand, repairNote } from '../repair-command';
-import type { CutStat, DoctorFacts, HeardProcess, HoleStat, NodeFacts, ReplicaStat } from './facts';
+import type { DoctorFacts, HeardProcess, NodeFacts, ReplicaStat } from './facts';
 import type { Finding } from './finding';
 import { doctorLimits } from './limits';
+import { cutsOf, likeIt, replicaRule, waitsAtHole } from './replica-rule';
 
 type Found = Omit<Finding, 'rule'>;
 
@@ -96,6 +97,8 @@ export const nodeRules = {
       // What its replicas lack is said by their own rules.
       if (says === undefined || says.problem === null || says.replicas.some((of) => of.problem === says.problem))
         return [];
+      // Of several replicas it says all at once what logs lost.
+      if (says.problem.startsWith('I14: ') && says.replicas.some((of) => cutsOf(of).length > 0)) return [];
       // What the journal lacks is a finding of its own.
       if (journalShort !== undefined && (says.waitsForMaster === true || isShort(says.problem))) return [];
       const isLost = says.problem.startsWith('GENERATION_FROM_FUTURE');
@@ -127,32 +130,6 @@ export const nodeRules = {
       ];
     }),
 
-  'files-damaged': ({ nodes }: DoctorFacts): Found[] =>
-    nodes.flatMap(({ state: { nodeId }, says }) => {
-      const kept = says?.setAside ?? [];
-      const newest = kept.at(-1);
-      if (newest === undefined) return [];
-      const bytes = kept.reduce((sum, each) => sum + each.bytes, 0);
-      return [
-        {
-          subject: nodeId,
-          finding: `node ${nodeId} keeps the files of ${kept.length} units that were set aside (${bytes} bytes), the newest of ${newest.unitId}: ${newest.reason}`,
-          impact: 'what they held was built anew, or is being; a disk that damages files does it again',
-          command: `look at the disk of ${nodeId} (dmesg, smartctl), then remove ${newest.folder} and what is beside it`,
-        },
-      ];
-    }),
-
-  'unit-left-behind': ({ nodes }: DoctorFacts): Found[] =>
-    nodes.flatMap(({ state: { nodeId }, says }) =>
-      (says?.leftUnits ?? []).map(({ unitId, generation, folder, bytes }) => ({
-        subject: `${unitId}@${generation}`,
-        finding: `node ${nodeId} keeps ${unitId} in generation ${generation} (${bytes} bytes), which a decision gave out that the journal lost`,
-        impact: 'it may hold the last copy of what a log lost: nothing clears it, and its disk cannot be formatted',
-        command: `when nothing is missing any more, stop node ${nodeId} and remove ${folder}`,
-      })),
-    ),
-
   'files-unchecked': replicaRule(
     ({ checkedMs }) => (checkedMs ?? 0) > doctorLimits.checkedMsMax,
     (node, replica) => ({
@@ -160,45 +137,6 @@ export const nodeRules = {
       impact: 'damage in it would not be known; strong reads from it too are as good as its files',
       command: `curl http://${node.state.httpAddress}/metrics   # levee_node_scrub_*: is the node too busy to look?`,
     }),
-  ),
-
-  'replica-witness': replicaRule(
-    (replica) => cutOf(replica) !== undefined,
-    (_, replica) => {
-      const cut = cutOf(replica);
-      const keys = cut?.keysAtStake === undefined ? 'keys are being counted' : `${cut.keysAtStake} keys`;
-      return {
-        finding:
-          `the log of ${replica.namespace} lost partition ${cut?.partition} from offset ${cut?.cutOffset} to ` +
-          `${cut?.nextOffset} (${keys}, deletions not counted), which ${replica.chunkId} on ${replica.unitId} holds`,
-        impact:
-          'nothing is cleared; writes, strong reads and reads at positions that were lost stand still there, ' +
-          'eventual reads go on from the witnesses',
-        command:
-          `levee log repair ${replica.namespace}   # says what it would do; with --yes it brings back what witnesses ` +
-          `hold; or let it go: levee log accept-loss ${replica.namespace}`,
-      };
-    },
-  ),
-
-  'replica-at-hole': replicaRule(
-    (replica) => waitsAtHole(replica),
-    (_, { chunkId, unitId, namespace, hole }) => {
-      const { binlog, partition, fromOffset, toOffset, why, peers } = hole as HoleStat;
-      const asked = peers.map(({ nodeId, unitId: at, says }) => `${at} of ${nodeId}: ${says ?? 'it can be copied'}`);
-      const others =
-        asked.length === 0 ? 'the chunk has no other replica' : `no other can be copied (${asked.join('; ')})`;
-      return {
-        finding:
-          `${chunkId} on ${unitId} waits at a stretch of ${binlog} partition ${partition} that its log does not give ` +
-          `any more, offsets ${fromOffset} ${toOffset === null ? 'on' : `to ${toOffset - 1}`} (${why}); ${others}`,
-        impact: 'it is not readable; what it holds is kept, and it is copied as soon as another replica is past it',
-        command:
-          `start the nodes with replicas of ${chunkId} that are past it: levee routes -n ${namespace}; or put back a ` +
-          'copy of the log that has the stretch; keep the folder of every node until then' +
-          `. Where nobody is past it: levee log accept-loss ${namespace}`,
-      };
-    },
   ),
 
   'replica-stuck': replicaRule(
@@ -261,20 +199,9 @@ function isMisplaced({ problem }: ReplicaStat): boolean {
   return /I10: the folder of .* does not hold/.test(problem ?? '');
 }
 
-/** It needs what its log lost, and no other replica can be copied. */
-function waitsAtHole({ hole, readable }: Pick<ReplicaStat, 'hole' | 'readable'>): boolean {
-  return !readable && hole !== null && hole !== undefined && hole.peers.every(({ says }) => says !== null);
-}
-
 const isNode = ({ kind, id }: HeardProcess, nodeId: string): boolean => kind === 'node' && id === nodeId;
 
 const isShort = (problem: string): boolean => problem.startsWith('JOURNAL_SHORT');
-
-/** What the log lost of a replica, of the first partition that was cut. */
-function cutOf({ positions }: ReplicaStat): CutStat | undefined {
-  for (const { cut } of positions) if (cut !== undefined && cut !== null) return cut;
-  return undefined;
-}
 
 /** Drained and stopped: nobody misses it, and nothing would ever end a finding about it. */
 function isTakenAway({ namespaces }: DoctorFacts, { nodeId, cordoned }: NodeFacts['state']): boolean {
@@ -282,31 +209,9 @@ function isTakenAway({ namespaces }: DoctorFacts, { nodeId, cordoned }: NodeFact
   return cordoned && !namespaces.some(({ chunks }) => chunks.some(({ replicas }) => replicas.some(holds)));
 }
 
-function replicaRule(
-  applies: (replica: ReplicaStat) => boolean,
-  say: (node: NodeFacts, replica: ReplicaStat) => Omit<Found, 'subject'>,
-): (facts: DoctorFacts) => Found[] {
-  return ({ nodes }) =>
-    nodes.flatMap((node) =>
-      likeIt(
-        node,
-        (node.says?.replicas ?? [])
-          .filter(applies)
-          .map((replica) => ({ subject: `${replica.chunkId}@${node.state.nodeId}`, ...say(node, replica) })),
-      ),
-    );
-}
-
-/** One cause on one node has one finding: a hundred like it hide what else is wrong. */
-function likeIt({ state }: NodeFacts, found: readonly Found[]): readonly Found[] {
-  const [first] = found;
-  if (first === undefined || found.length <= doctorLimits.likeFindingsMax) return found;
-  return [{ ...first, finding: `${first.finding}; and ${found.length - 1} more on ${state.nodeId} like it` }];
-}
-
 function behind({ namespaces }: DoctorFacts, node: NodeFacts, replica: ReplicaStat): Found[] {
   // One that is not readable has a finding of its own; a learner is behind by nature.
-  if (!replica.readable || cutOf(replica) !== undefined) return [];
+  if (!replica.readable || cutsOf(replica).length > 0) return [];
   const ends = namespaces.find(({ state }) => state.name === replica.namespace)?.ends;
   const late = replica.positions.filter(({ partition, nextOffset, ageMs }) => {
     const lag = (ends?.get(partition) ?? nextOffset) - nextOffset;

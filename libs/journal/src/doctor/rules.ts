@@ -4,6 +4,7 @@ import { journalRules } from './journal-rules';
 import { doctorLimits } from './limits';
 import { logRules } from './log-rules';
 import { namespaceRules } from './namespace-rules';
+import { lossRules } from './loss-rules';
 import { nodeRules } from './node-rules';
 
 /** A rule looks at the facts alone: the same facts give the same findings. Without the facts it needs it says nothing. */
@@ -13,6 +14,7 @@ export type Rule = (facts: DoctorFacts) => readonly Omit<Finding, 'rule'>[];
 export const doctorRules: Readonly<Record<string, Rule>> = {
   ...logRules,
   ...journalRules,
+  ...lossRules,
   ...nodeRules,
   ...namespaceRules,
 };

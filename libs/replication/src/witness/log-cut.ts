@@ -17,6 +17,8 @@ export interface LogCut {
   readonly why: string;
   /** Keys whose last record the replica holds and the log lost; deletions cannot be counted. Absent until counted. */
   readonly keysAtStake?: number;
+  /** The first of them, as `keyText` shows them. Absent until counted. */
+  readonly keys?: readonly string[];
 }
 
 /** A cut whose loss people have accepted: exactly these figures, so that nothing else is let go. */

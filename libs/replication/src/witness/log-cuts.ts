@@ -1,4 +1,5 @@
 import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
+import { keyText } from '@levee/codec';
 import { messageOf, type Partition } from '@levee/kernel';
 import type { LogFailure } from '@levee/log';
 import type { HostedPlace } from '../hosted-place';
@@ -6,7 +7,8 @@ import type { HostedPlaces } from '../hosted-places';
 import type { HostedWorld } from '../hosted-world';
 import { nodeLimits } from '../node-limits';
 import { type AcceptedCut, cutOf, type LogCut, lossBehind, sameCut } from './log-cut';
-import { holdsAllAgain, keysFrom } from './lost-records';
+import { holdsAllAgain, keysFrom, lostRecordsLimits } from './lost-records';
+import { lostText } from './lost-text';
 
 /** The replica around its cuts. */
 export interface CutReplica {
@@ -59,15 +61,13 @@ export class LogCuts {
 
   /** For people: what was lost and what helps; `undefined` while nothing is. */
   get problem(): string | undefined {
-    const [first, ...more] = this.all;
+    const { all } = this;
+    const [first] = all;
     if (first === undefined) return undefined;
     const { binlog, namespace, chunkId } = this.identity;
-    const { partition, cutOffset, nextOffset, keysAtStake, why } = first;
-    const keys = keysAtStake === undefined ? '' : `, ${keysAtStake} keys and deletions not counted`;
-    const others = more.length === 0 ? '' : `; and ${more.length} more of its partitions`;
+    const { why } = first;
     return (
-      `I14: ${chunkId} is a witness: ${binlog} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}` +
-      `${keys}${others}; nothing is cleared, writes stand still: levee log repair ${namespace} brings it back, ` +
+      `I14: ${chunkId} is a witness: ${binlog} lost ${lostText(all)}; nothing is cleared, writes stand still: levee log repair ${namespace} brings it back, ` +
       `levee log accept-loss ${namespace} lets it go (the log says: ${why})`
     );
   }
@@ -171,9 +171,10 @@ export class LogCuts {
     const replica = this.of.current;
     if (replica === undefined) return;
     let keysAtStake = 0;
+    const keys: string[] = [];
     try {
-      for await (const _ of keysFrom(replica, cut.partition, cut.cutOffset, this.world.io.pace('digest')))
-        keysAtStake++;
+      for await (const [key] of keysFrom(replica, cut.partition, cut.cutOffset, this.world.io.pace('digest')))
+        if (++keysAtStake <= lostRecordsLimits.keysNamed) keys.push(keyText(key));
     } catch (error) {
       this.world.logger.warn(
         { chunkId: this.identity.chunkId, error: messageOf(error) },
@@ -181,7 +182,10 @@ export class LogCuts {
       );
       return;
     }
-    if (place.cut === cut) place.cut = { ...cut, keysAtStake };
+    if (place.cut !== cut) return;
+    place.cut = { ...cut, keysAtStake, keys };
+    const { chunkId, binlog } = this.identity;
+    this.world.logger.warn({ chunkId, binlog, ...place.cut }, 'what a witness holds and the log lost was counted');
   }
 
   private checkLater(place: HostedPlace): void {
