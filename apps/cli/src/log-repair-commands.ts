@@ -23,7 +23,7 @@ export function addLogRepairCommands(log: Command, toolsOf: ToolsOf): void {
     .option('-p, --partition <number>', 'only this partition', wholeNumber)
     .option('--yes', 'do it')
     .option('--producers-stopped', 'you have stopped every producer: do not ask portals whether they stopped')
-    .option('--without <node...>', 'leave out of account what these nodes hold')
+    .option('--without <name...>', 'leave out of account what these nodes, or units of nodes, hold')
     .action((namespace: string, options: Options, command: Command) => {
       const { partition, yes = false, producersStopped = false, without = [] } = options;
       return order(toolsOf(command), '/v1/log/repair', { namespace, partition, yes, producersStopped, without });

@@ -1,4 +1,15 @@
-import { acceptLoss, type Line, repair, type RepairOrder, FoldStore, stillWriting, WitnessNodes } from '@levee/audit';
+import {
+  acceptLoss,
+  FoldStore,
+  type HeardPortal,
+  type Line,
+  type Portals,
+  repair,
+  type RepairOrder,
+  stillStopped,
+  stillWriting,
+  WitnessNodes,
+} from '@levee/audit';
 import type { Portal } from '@levee/client';
 import { Failure, type Logger, messageOf } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
@@ -9,6 +20,7 @@ const heardWithinMs = 30_000;
 /** What people decide about a log that lost something; one order at a time in this process. */
 export class LogRepairs {
   private readonly nodes: WitnessNodes;
+  private readonly portals: Portals;
   private busy = false;
 
   constructor(
@@ -18,14 +30,19 @@ export class LogRepairs {
   ) {
     const world = { clock: systemClock, timers: systemTimers, logger };
     this.nodes = new WitnessNodes({ ...world, state: () => portal.view.state });
+    const heard = (): readonly HeardPortal[] => this.heard();
+    this.portals = {
+      stillWriting: (binlog, partitions) => stillWriting(heard(), { binlog, partitions }, world),
+      stillStopped: (binlog, partitions, signal) => stillStopped(heard, { binlog, partitions }, world, signal),
+    };
   }
 
   /** Lines of JSON; a failure behind the first line is the last one. */
   repair(order: RepairOrder, signal: AbortSignal): AsyncGenerator<string> {
-    const { log, nodes } = this;
+    const { log, nodes, portals } = this;
     const state = () => this.portal.view.state;
     const openStore = () => FoldStore.temporary();
-    const world = { log, nodes, state, clock: systemClock, openStore, stillWriting: this.stillWriting };
+    const world = { log, nodes, state, clock: systemClock, openStore, portals };
     return this.lines('a repair', order, (stop) => repair(world, order, stop), signal);
   }
 
@@ -33,20 +50,18 @@ export class LogRepairs {
     order: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
     signal: AbortSignal,
   ): AsyncGenerator<string> {
-    const { log, nodes } = this;
-    return this.lines('an accepted loss', order, (stop) => acceptLoss({ nodes, log }, order, stop), signal);
+    const { log, nodes, portals } = this;
+    return this.lines('an accepted loss', order, (stop) => acceptLoss({ nodes, log, portals }, order, stop), signal);
   }
 
-  private readonly stillWriting = (binlog: string, partitions: readonly number[]): Promise<string | undefined> => {
+  private heard(): readonly HeardPortal[] {
     const nowMs = systemClock.monotonicMs();
     const portals = [...this.portal.heard.all('portal')]
       .filter(({ receivedMonotonicMs }) => nowMs - receivedMonotonicMs <= heardWithinMs)
       .map(({ beat: { id, address } }) => ({ id, address }));
     const own = { id: this.portal.config.instance, address: this.portal.respAddress };
-    const all = portals.some(({ address }) => address === own.address) ? portals : [...portals, own];
-    const world = { clock: systemClock, timers: systemTimers, logger: this.logger };
-    return stillWriting(all, { binlog, partitions }, world);
-  };
+    return portals.some(({ address }) => address === own.address) ? portals : [...portals, own];
+  }
 
   private async *lines(
     what: string,

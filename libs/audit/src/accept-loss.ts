@@ -3,6 +3,23 @@ import type { Log } from '@levee/log';
 import { letPass } from './let-pass';
 import type { WitnessNodes } from './witness-nodes';
 
+/** Portals that are heard, and what they say of partitions that stand still. */
+export interface Portals {
+  /** Why one of them still takes writes, in words; `undefined` when all of them have said that they stopped. */
+  readonly stillWriting: (binlog: string, partitions: readonly number[]) => Promise<string | undefined>;
+  /** Waits until all of them take writes again; why not, in words, when that takes too long. */
+  readonly stillStopped: (
+    binlog: string,
+    partitions: readonly number[],
+    signal: AbortSignal,
+  ) => Promise<string | undefined>;
+}
+
+export interface LettingGo {
+  readonly nodes: WitnessNodes;
+  readonly portals: Portals;
+}
+
 /** One thing that is said while people's decision is prepared or carried out. */
 export interface Line {
   readonly event: 'cut' | 'difference' | 'conflict' | 'total' | 'written' | 'letGo' | 'note';
@@ -12,12 +29,15 @@ export interface Line {
 
 export function cutLine(of: WitnessFacts): Line {
   const { namespace, chunkId, nodeId, unitId, partition, cutOffset, cutKnown, nextOffset, keysAtStake } = of;
-  const keys = keysAtStake === null ? 'keys not counted yet' : `${keysAtStake} keys, deletions not counted`;
+  const { keys: shown = [], left = false } = of;
+  const such = shown.length === 0 ? ',' : ` such as ${shown.join(', ')};`;
+  const keys = keysAtStake === null ? 'keys not counted yet' : `${keysAtStake} keys${such} deletions not counted`;
   const where = cutKnown ? `from offset ${cutOffset}` : 'from an offset that it cannot say';
   const message =
     `${namespace} partition ${partition}: the log lost ${where} to ${nextOffset} what ${chunkId} on ${unitId} of ` +
-    `${nodeId} holds (${keys})`;
-  return { event: 'cut', message, partition, chunkId, nodeId, unitId, cutOffset, cutKnown, nextOffset, keysAtStake };
+    `${nodeId} holds${left ? ', left of a decision that the journal lost' : ''} (${keys})`;
+  const where_ = { partition, chunkId, nodeId, unitId, cutOffset, cutKnown, nextOffset };
+  return { event: 'cut', message, ...where_, keysAtStake, keys: shown };
 }
 
 /** Witnesses of one replica, in all its partitions. */
@@ -32,28 +52,54 @@ export function byReplica(witnesses: readonly WitnessFacts[]): readonly (readonl
 
 /**
  * [safety] Lets go of replicas whose loss is accepted or brought back: of each chunk one is built anew and readable
- * before the next is touched, so that a failure in the middle leaves copies (I14).
+ * before the next is touched, so that a failure in the middle leaves copies (I14). What lost decisions left comes last.
  */
 export async function* letGoAll(
-  nodes: WitnessNodes,
+  { nodes, portals }: LettingGo,
   witnesses: readonly WitnessFacts[],
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
-  for (const cuts of byReplica(witnesses)) {
+  const all = byReplica(witnesses);
+  const isLeft = ([of]: readonly WitnessFacts[]): boolean => of?.left === true;
+  for (const cuts of [...all.filter((of) => !isLeft(of)), ...all.filter(isLeft)]) {
     const [first] = cuts;
     if (first === undefined) continue;
     if (signal.aborted) return;
     await nodes.letGo(cuts);
-    await nodes.rebuilt(first, signal);
     const { chunkId, nodeId, unitId } = first;
+    if (first.left === true) {
+      const message = `what a lost decision left of ${chunkId} in ${unitId} of ${nodeId} is among what that node set aside`;
+      yield { event: 'letGo', message, chunkId, nodeId, unitId };
+      continue;
+    }
+    await nodes.rebuilt(first, signal);
     const message = `${chunkId} on ${unitId} of ${nodeId} was built anew from the log and can be read`;
     yield { event: 'letGo', message, chunkId, nodeId, unitId };
   }
+  yield* writesGoOn(portals, witnesses, signal);
+}
+
+/** Who asks for letting go waits until what stood still goes on, or hears what does not. */
+async function* writesGoOn(
+  portals: Portals,
+  witnesses: readonly WitnessFacts[],
+  signal: AbortSignal,
+): AsyncGenerator<Line> {
+  const [first] = witnesses;
+  if (first === undefined || signal.aborted) return;
+  const { binlog, namespace } = first;
+  const partitions = [...new Set(witnesses.map(({ partition }) => partition))].sort((a, b) => a - b);
+  const problem = await portals.stillStopped(binlog, partitions, signal);
+  const what = `writes to ${partitions.length} partitions of ${namespace}`;
+  yield {
+    event: 'note',
+    message: problem === undefined ? `${what} go on at every portal` : `${problem}: levee doctor`,
+  };
 }
 
 /** What people lose for good, and, with `yes`, the end of its witnesses. */
 export async function* acceptLoss(
-  world: { readonly nodes: WitnessNodes; readonly log: Log },
+  world: LettingGo & { readonly log: Log },
   order: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
@@ -85,7 +131,7 @@ export async function* acceptLoss(
   }
   const [whole, partial] = inWhole(byReplica(wanted), byReplica(all));
   for (const cuts of partial) yield { event: 'note', message: partialMessage(cuts) };
-  yield* letGoAll(nodes, whole.flat(), signal);
+  yield* letGoAll(world, whole.flat(), signal);
 }
 
 /** A replica is built anew as a whole: all its cuts must be among those decided about. */

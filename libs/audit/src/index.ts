@@ -4,4 +4,5 @@ export * from './fold-partition';
 export * from './fold-store';
 export * from './portal-stops';
 export * from './repair';
+export * from './slot-ranges';
 export * from './witness-nodes';

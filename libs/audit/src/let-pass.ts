@@ -1,7 +1,7 @@
 import { Failure } from '@levee/kernel';
 import type { Log, LogDamage } from '@levee/log';
 import type { Line } from './accept-loss';
-import type { ReplicaStat, WitnessNodes } from './witness-nodes';
+import type { KeptStat, ReplicaStat, WitnessNodes } from './witness-nodes';
 
 /**
  * People let go a stretch that is damaged in the log: readers pass over it from then on. [safety] Only where no replica
@@ -20,6 +20,7 @@ export async function* letPass(
   const wanted = damage.filter((each) => partition === undefined || each.partition === partition);
   if (wanted.length === 0) return;
   const replicas = await nodes.replicasOf(namespace);
+  const kept = await nodes.keptFor(namespace);
   for (const each of wanted) {
     const message = holders(each, replicas);
     if (message !== undefined) {
@@ -28,7 +29,9 @@ export async function* letPass(
     }
     const { topic, fromOffset, toOffset, what } = each;
     const where = `${topic} partition ${each.partition}, offsets ${fromOffset} to ${toOffset - 1} (${what})`;
-    const stake = 'what was written there is held by nobody: keys that were changed or deleted there are as before';
+    const stake =
+      'what was written there is held by no replica, so which keys it were is not known: those that were changed or ' +
+      `deleted there are as before${keptText(each, kept, replicas)}`;
     if (yes) await log.passOver(topic, each.partition, { fromOffset, toOffset });
     yield {
       event: yes ? 'letGo' : 'cut',
@@ -38,6 +41,26 @@ export async function* letPass(
       toOffset,
     };
   }
+}
+
+/** Files of which nobody will be copied, and that may say more. */
+function keptText(
+  { partition, toOffset }: LogDamage,
+  kept: readonly KeptStat[],
+  replicas: readonly ReplicaStat[],
+): string {
+  const units = new Set(
+    replicas.flatMap(({ unitId, positions }) => (positions.some((of) => of.partition === partition) ? [unitId] : [])),
+  );
+  const folders = kept
+    .filter(({ unitId, keptFor }) => {
+      const at = keptFor?.positions?.find((of) => of.partition === partition);
+      return units.has(unitId) && (at === undefined || at.nextOffset >= toOffset);
+    })
+    .map(({ nodeId, folder, keptFor }) => `${folder} of ${nodeId}${keptFor?.damaged === true ? ' (damaged)' : ''}`);
+  return folders.length === 0
+    ? ''
+    : `. What replicas held of it before they were built anew is kept until then in ${folders.join(', ')}: copy it first`;
 }
 
 /** Why the stretch is not let go, in words. */

@@ -13,16 +13,56 @@ interface StopsAnswer {
 
 const askMs = 5_000;
 
+/** After a partition may be written again portals hear of it within seconds; later than this people are told. */
+const goOnMs = 30_000;
+const goOnLookMs = 500;
+
+export interface PortalsWorld {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly network?: Network | undefined;
+}
+
+interface Asked {
+  readonly binlog: string;
+  readonly partitions: readonly number[];
+}
+
 /** Why writes to these partitions may still come through one of the portals, in words; `undefined` when all stopped. */
-export async function stillWriting(
+export function stillWriting(
   portals: readonly HeardPortal[],
-  { binlog, partitions }: { readonly binlog: string; readonly partitions: readonly number[] },
-  world: {
-    readonly clock: Clock;
-    readonly timers: Timers;
-    readonly logger: Logger;
-    readonly network?: Network | undefined;
-  },
+  { binlog, partitions }: Asked,
+  world: PortalsWorld,
+): Promise<string | undefined> {
+  return firstProblem(portals, world, ({ stops }, name) => {
+    const open = partitions.find((each) => !stops.some((of) => of.binlog === binlog && of.partition === each));
+    return open === undefined ? undefined : `${name} still takes writes to partition ${open}`;
+  });
+}
+
+/** Waits until every portal takes writes to them; why one does not, in words, when that takes too long. */
+export async function stillStopped(
+  portals: () => readonly HeardPortal[],
+  { binlog, partitions }: Asked,
+  world: PortalsWorld,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const endAtMs = world.clock.monotonicMs() + goOnMs;
+  for (;;) {
+    const problem = await firstProblem(portals(), world, ({ stops }, name) => {
+      const closed = partitions.find((each) => stops.some((of) => of.binlog === binlog && of.partition === each));
+      return closed === undefined ? undefined : `${name} takes no writes to partition ${closed} yet`;
+    });
+    if (problem === undefined || signal.aborted || world.clock.monotonicMs() > endAtMs) return problem;
+    await new Promise<void>((resolve) => world.timers.after(goOnLookMs, resolve));
+  }
+}
+
+async function firstProblem(
+  portals: readonly HeardPortal[],
+  world: PortalsWorld,
+  judge: (answer: StopsAnswer, name: string) => string | undefined,
 ): Promise<string | undefined> {
   const answers = await Promise.all(
     portals.map(async ({ id, address }) => {
@@ -31,12 +71,12 @@ export async function stillWriting(
       const { network, ...rest } = world;
       const client = new RespClient(target, { ...rest, ...(network === undefined ? {} : { network }) });
       try {
-        const reply = await client.request(['LV.STOPS'], askMs);
-        const { stops } = JSON.parse(String(reply)) as StopsAnswer;
-        const open = partitions.find((each) => !stops.some((of) => of.binlog === binlog && of.partition === each));
-        return open === undefined ? undefined : `portal ${id} at ${address} still takes writes to partition ${open}`;
+        return judge(
+          JSON.parse(String(await client.request(['LV.STOPS'], askMs))) as StopsAnswer,
+          `portal ${id} at ${address}`,
+        );
       } catch (error) {
-        return `portal ${id} at ${address} does not say whether it stopped: ${messageOf(error)}`;
+        return `portal ${id} at ${address} does not say what stands still: ${messageOf(error)}`;
       } finally {
         client.close();
       }

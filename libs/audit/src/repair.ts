@@ -6,11 +6,12 @@ import { asOffset, asPartition, type Clock, defined, Failure, failureCode } from
 import { hashOf, slotOf } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { WitnessFacts } from '@levee/wire';
-import { byReplica, cutLine, inWhole, letGoAll, type Line, partialMessage } from './accept-loss';
+import { byReplica, cutLine, inWhole, letGoAll, type Line, partialMessage, type Portals } from './accept-loss';
 import { type Difference, diffWitnesses } from './diff-witnesses';
 import { belongs, type FoldPlace, foldPartition } from './fold-partition';
 import type { FoldStore } from './fold-store';
 import { RepairWriter } from './repair-writer';
+import { slotRanges } from './slot-ranges';
 import type { WitnessNodes } from './witness-nodes';
 
 export interface RepairOrder {
@@ -20,7 +21,7 @@ export interface RepairOrder {
   readonly yes: boolean;
   /** People say that every producer is stopped, whatever portals say. */
   readonly producersStopped: boolean;
-  /** Nodes whose replicas are left out of account. */
+  /** Nodes, or units of them, whose replicas are left out of account. */
   readonly without: readonly string[];
 }
 
@@ -30,8 +31,7 @@ export interface RepairWorld {
   readonly state: () => ClusterState;
   readonly clock: Clock;
   readonly openStore: () => Promise<FoldStore>;
-  /** Why writes may still come through a portal, in words; `undefined` when all of them have said that they stopped. */
-  readonly stillWriting: (binlog: string, partitions: readonly number[]) => Promise<string | undefined>;
+  readonly portals: Portals;
 }
 
 /** Differences that are printed of each kind; all are counted. */
@@ -72,7 +72,7 @@ export async function* repair(world: RepairWorld, order: RepairOrder, signal: Ab
     return;
   }
   if (order.yes && !order.producersStopped) {
-    const problem = await world.stillWriting(namespace.binlog, partitions);
+    const problem = await world.portals.stillWriting(namespace.binlog, partitions);
     if (problem !== undefined)
       throw new Failure(
         'NOT_STOPPED',
@@ -103,7 +103,7 @@ export async function* repair(world: RepairWorld, order: RepairOrder, signal: Ab
     throw new Failure(
       'CONFLICT',
       `${conflicts} keys cannot be decided by the log and its witnesses, see above; nothing was written where they are. ` +
-        'Restore the log, leave a witness out (--without <node>), or let the loss go: levee log accept-loss',
+        'Restore the log, leave a witness out (--without <node or unit>), or let the loss go: levee log accept-loss',
     );
   if (!order.yes) {
     const message =
@@ -113,7 +113,7 @@ export async function* repair(world: RepairWorld, order: RepairOrder, signal: Ab
   }
   const [whole, partial] = inWhole(byReplica(wanted), byReplica(all));
   for (const cuts of partial) yield { event: 'note', message: partialMessage(cuts) };
-  yield* letGoAll(world.nodes, whole.flat(), signal);
+  yield* letGoAll(world, whole.flat(), signal);
 }
 
 /** Why a damaged stretch is nothing for a repair, in words; `undefined` where there is none. */
@@ -211,14 +211,14 @@ class PartitionRepair {
     if (other !== undefined)
       throw new Failure(
         'CONFLICT',
-        `${where}: ${first.nodeId} saw it cut at ${first.cutOffset}, ${other.nodeId} at ${other.cutOffset}: they are of ` +
-          'different histories. Leave one out (--without <node>), or let the loss go',
+        `${where}: ${first.unitId} of ${first.nodeId} saw it cut at ${first.cutOffset}, ${other.unitId} of ${other.nodeId} at ${other.cutOffset}: they are of ` +
+          'different histories. Leave one out (--without <node or unit>), or let the loss go',
       );
     const mute = this.witnesses.find(({ readable }) => !readable);
     if (mute !== undefined)
       throw new Failure(
         'CONFLICT',
-        `${where}: ${mute.chunkId} on ${mute.nodeId} is a witness and cannot be read: --without ${mute.nodeId}`,
+        `${where}: ${mute.chunkId} on ${mute.unitId} is a witness and cannot be read: --without ${mute.unitId}`,
       );
   }
 
@@ -234,21 +234,18 @@ class PartitionRepair {
   }
 
   private async *differences(): AsyncGenerator<Difference> {
-    const chunks = new Map<string, WitnessFacts[]>();
-    for (const each of this.witnesses) chunks.set(each.chunkId, [...(chunks.get(each.chunkId) ?? []), each]);
-    for (const witnesses of chunks.values()) {
-      const { slotStart, slotEnd } = defined(witnesses[0], 'a witness');
+    for (const { slotStart, slotEnd, witnesses } of slotRanges(this.witnesses)) {
       const holds = (key: Buffer): boolean => {
         const slot = slotOf(hashOf(key, this.place.hashAlgorithm), this.place.partitions);
         return slot >= slotStart && slot < slotEnd && belongs(key, this.place);
       };
-      const streams = witnesses.map((each) => this.world.nodes.entries(each));
+      const streams = witnesses.map((each) => this.world.nodes.entries({ ...each, slotStart, slotEnd }));
       const fold = only(this.store.all(), holds);
       try {
         yield* diffWitnesses({
           fold,
-          witnesses: witnesses.map(({ nodeId, nextOffset }, i) => ({
-            name: nodeId,
+          witnesses: witnesses.map(({ nodeId, unitId, left, nextOffset }, i) => ({
+            name: left === true ? unitId : nodeId,
             nextOffset,
             entries: only(defined(streams[i], 'a stream'), holds),
           })),

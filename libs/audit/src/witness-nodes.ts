@@ -43,7 +43,21 @@ export interface ReplicaStat {
   readonly readable: boolean;
   readonly state: string;
   readonly hole?: object | null;
-  readonly positions: readonly { readonly partition: number; readonly nextOffset: number }[];
+  readonly positions: readonly Position[];
+}
+
+interface Position {
+  readonly partition: number;
+  readonly nextOffset: number;
+}
+
+/** What a node keeps beside the replicas that decisions name. */
+export interface KeptStat {
+  readonly nodeId: string;
+  readonly unitId: string;
+  readonly folder: string;
+  /** Of a replica that is not whole again: where it stood before, `null` = not known. */
+  readonly keptFor?: { readonly damaged: boolean; readonly positions: readonly Position[] | null };
 }
 
 /** The nodes of a cluster, asked about what their replicas hold and their logs lost. */
@@ -51,17 +65,21 @@ export class WitnessNodes {
   constructor(private readonly world: NodesWorld) {}
 
   /**
-   * Every witness of a namespace, from every node that has a replica of it. Fails with NODE_UNREACHABLE when one does
-   * not answer and is not among `without`: the furthest witness may be there.
+   * Every witness of a namespace, from every node that has a replica of it, or is up and may have one that a lost
+   * decision left. Fails with NODE_UNREACHABLE when one does not answer and is not among `without`, nodes and units: the
+   * furthest witness may be there.
    */
   async witnessesOf(namespace: string, without: readonly string[] = []): Promise<WitnessFacts[]> {
     const state = this.world.state();
     const names = new Set<string>();
     for (const { replicas } of state.chunksOf(namespace))
       for (const { nodeId, role } of replicas) if (role !== 'dead') names.add(nodeId);
+    for (const { nodeId, state: is } of state.nodes()) if (is === 'up') names.add(nodeId);
     const asked = [...names].filter((nodeId) => !without.includes(nodeId)).map((nodeId) => this.nodeOf(nodeId));
     const reports = await Promise.all(asked.map((node) => this.report(node)));
-    return reports.flatMap(({ witnesses }) => witnesses.filter((each) => each.namespace === namespace));
+    return reports.flatMap(({ witnesses }) =>
+      witnesses.filter((each) => each.namespace === namespace && !without.includes(each.unitId)),
+    );
   }
 
   /** What a witness holds of the chunk, by ascending key. */
@@ -69,8 +87,9 @@ export class WitnessNodes {
     const node = this.nodeOf(witness.nodeId);
     const client = this.connect(node);
     try {
-      const { namespace, chunkId, slotStart, slotEnd } = witness;
-      const open = copyOpenCommand({ namespace, chunkId, slotStart, slotEnd, after: Buffer.alloc(0) });
+      const { namespace, chunkId, slotStart, slotEnd, unitId, generation, left } = witness;
+      const unit = left === true ? `${unitId}@${generation}` : undefined;
+      const open = copyOpenCommand({ namespace, chunkId, slotStart, slotEnd, after: Buffer.alloc(0), unit });
       const { copyId, positions } = parseCopyOpened(await bulk(client, open), sealOfCommand(open));
       const at = positions.find(({ partition }) => partition === witness.partition);
       if (at?.nextOffset !== witness.nextOffset)
@@ -155,12 +174,30 @@ export class WitnessNodes {
     return found;
   }
 
+  /** What nodes with replicas of a namespace set aside. Fails with NODE_UNREACHABLE. */
+  async keptFor(namespace: string): Promise<KeptStat[]> {
+    const names = new Set<string>();
+    for (const { replicas } of this.world.state().chunksOf(namespace))
+      for (const { nodeId } of replicas) names.add(nodeId);
+    const found: KeptStat[] = [];
+    for (const nodeId of names) {
+      // One that is gone has nothing that anybody could look at.
+      if (this.world.state().node(nodeId)?.state === 'lost') continue;
+      const { setAside = [] } = await this.statOf(nodeId);
+      found.push(...setAside.filter(({ keptFor }) => keptFor !== undefined).map((of) => ({ ...of, nodeId })));
+    }
+    return found;
+  }
+
   private async stat(nodeId: string, unitId: string, generation: number): Promise<ReplicaStat | undefined> {
+    const { replicas } = await this.statOf(nodeId);
+    return replicas.find((of) => of.unitId === unitId && of.generation === generation);
+  }
+
+  private async statOf(nodeId: string): Promise<NodeAnswer> {
     const client = this.connect(this.nodeOf(nodeId));
     try {
-      const text = await bulk(client, [nodeCommands.stat]);
-      const { replicas } = JSON.parse(text.toString()) as { readonly replicas: readonly ReplicaStat[] };
-      return replicas.find((of) => of.unitId === unitId && of.generation === generation);
+      return JSON.parse((await bulk(client, [nodeCommands.stat])).toString()) as NodeAnswer;
     } finally {
       client.close();
     }
@@ -198,6 +235,11 @@ export class WitnessNodes {
     };
     return new RespClient(address, { clock, timers, logger, hello, ...(network === undefined ? {} : { network }) });
   }
+}
+
+interface NodeAnswer {
+  readonly replicas: readonly ReplicaStat[];
+  readonly setAside?: readonly Omit<KeptStat, 'nodeId'>[];
 }
 
 async function bulk(client: RespClient, args: readonly (string | Buffer)[]): Promise<Buffer> {

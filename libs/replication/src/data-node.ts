@@ -217,7 +217,7 @@ export class DataNode {
       waitsForMaster: this.problem === undefined && this.registration?.problem !== undefined,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
-      leftUnits: this.left?.all ?? [],
+      leftUnits: this.left?.describe() ?? [],
       ...replicasAndFiles(this.hosted, this.disk, this.clock.monotonicMs()),
     };
   }
@@ -309,7 +309,7 @@ export class DataNode {
     this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
     const onUnits = (): void => this.registration?.unitsChanged();
     const onLeft = (planId: string): void => this.registration?.formatLeft(planId);
-    const left = new LeftUnits(this.view, disk, logger);
+    const left = new LeftUnits(this.view, disk, logger, host.left);
     this.left = left;
     this.format = new NodeFormat(this.view, disk, {
       nodeId,

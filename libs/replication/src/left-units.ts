@@ -1,6 +1,7 @@
 import type { HeldGeneration, NodeDisk } from '@levee/chunk-store';
 import type { ClusterView } from '@levee/journal';
 import { type Logger, messageOf } from '@levee/kernel';
+import { keyOf, type LeftReplicas } from './left/left-replicas';
 
 /**
  * Unit generations on the disk that no decision in force names: one that the journal lost gave them out (decision record
@@ -10,19 +11,26 @@ export class LeftUnits {
   private found: readonly HeldGeneration[] = [];
   private looked = false;
 
+  /** `replicas`: what they hold, so far as somebody looked. */
   constructor(
     private readonly view: Pick<ClusterView, 'state' | 'short'>,
     private readonly disk: Pick<NodeDisk, 'generations'>,
     private readonly logger: Logger,
+    private readonly replicas?: Pick<LeftReplicas, 'look' | 'describe' | 'isGone'>,
   ) {}
 
   get all(): readonly HeldGeneration[] {
-    return this.found;
+    return this.found.filter((each) => this.replicas?.isGone(keyOf(each)) !== true);
+  }
+
+  /** For LV.STAT. */
+  describe(): readonly object[] {
+    return this.all.map((each) => ({ ...each, ...this.replicas?.describe(keyOf(each)) }));
   }
 
   /** Why nothing may be cleared wholesale, in words. */
   get problem(): string | undefined {
-    const [first] = this.found;
+    const [first] = this.all;
     return (
       first &&
       `${first.folder} is of a decision that the journal lost, and may hold the last copy of something: remove it first, ` +
@@ -47,7 +55,18 @@ export class LeftUnits {
       this.logger.warn({ error: messageOf(error) }, 'what the units hold could not be listed; trying again');
       return;
     }
-    if (this.found.length > 0)
-      this.logger.warn({ found: this.found }, 'units are left of decisions that the journal lost; nothing clears them');
+    if (this.found.length === 0) return;
+    this.logger.warn({ found: this.found }, 'units are left of decisions that the journal lost; nothing clears them');
+    await this.compare();
+  }
+
+  /** With the logs of their namespaces, one after the other. */
+  private async compare(): Promise<void> {
+    try {
+      for (const held of this.found) await this.replicas?.look(held, this.view.state);
+    } catch (error) {
+      this.looked = false;
+      this.logger.warn({ error: messageOf(error) }, 'what the units hold could not be compared; trying again');
+    }
   }
 }

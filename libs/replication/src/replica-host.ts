@@ -20,6 +20,7 @@ import { HostedReplica } from './hosted-replica';
 import type { HostedWorld } from './hosted-world';
 import { IoScheduler } from './io/io-scheduler';
 import { snapshotReader } from './io/snapshot-reader';
+import { LeftReplicas } from './left/left-replicas';
 import type { LogClock } from './log-clock';
 import { nodeLimits } from './node-limits';
 import { type BadReason, PartitionFeed } from './partition-feed';
@@ -99,6 +100,8 @@ export class ReplicaHost {
   private readonly feeds = new Map<string, PartitionFeed>();
   private readonly world: HostedWorld;
   readonly copies: CopySessions;
+  /** Of decisions that the journal lost. */
+  readonly left: LeftReplicas;
   readonly io: IoScheduler;
   private readonly waits = new WaitBudget(() => this.pace.hurry());
   private readonly pace: ApplyPace;
@@ -132,6 +135,7 @@ export class ReplicaHost {
       rebuilds: new Turnstile(nodeLimits.rebuildsMax),
       feedOf: (identity, partition) => this.feedOf(identity, partition),
     };
+    this.left = new LeftReplicas(this.world, clusterId);
     this.sweeps.start();
   }
 
@@ -212,6 +216,7 @@ export class ReplicaHost {
     for (const feed of this.feeds.values()) feed.close();
     await Promise.all([...this.hosted.values()].map((each) => each.close()));
     await Promise.all(this.closing.values());
+    await this.left.close();
   }
 
   feedCounts(): {

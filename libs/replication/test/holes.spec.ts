@@ -11,6 +11,7 @@ import { damagedCopy, olderCopy } from './older-copy';
 import { SmallCluster, until } from './small-cluster';
 
 const ns = 'shop.orders';
+const noPortals = { stillWriting: () => Promise.resolve(undefined), stillStopped: () => Promise.resolve(undefined) };
 const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
 const held = (value: string): string => `${value} ${'x'.repeat(2_000)}`;
 
@@ -216,7 +217,11 @@ describe('a replica that needs what its log lost', () => {
     const shared = { clock: systemClock, timers: systemTimers, logger: silentLogger };
     const nodes = new WitnessNodes({ ...shared, state: () => cluster.view.state });
     const lines: string[] = [];
-    for await (const { message } of acceptLoss({ nodes, log }, { namespace: ns, yes }, new AbortController().signal))
+    for await (const { message } of acceptLoss(
+      { nodes, log, portals: noPortals },
+      { namespace: ns, yes },
+      new AbortController().signal,
+    ))
       lines.push(message);
     return lines.join('\n');
   }

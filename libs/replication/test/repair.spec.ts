@@ -30,6 +30,7 @@ describe('repair of a log that lost something', () => {
   let nodes: WitnessNodes;
   let world: RepairWorld;
   let writing: string | undefined;
+  let stopped: (readonly number[])[];
 
   const append = (key: string, value: string | null) => {
     const record = {
@@ -69,8 +70,13 @@ describe('repair of a log that lost something', () => {
     nodes = new WitnessNodes({ ...shared, state: () => cluster.view.state });
     writing = undefined;
     const openStore = () => FoldStore.temporary();
-    const stillWriting = () => Promise.resolve(writing);
-    world = { log, nodes, state: () => cluster.view.state, clock: systemClock, openStore, stillWriting };
+    stopped = [];
+    const stillStopped = (_: string, partitions: readonly number[]) => {
+      stopped.push(partitions);
+      return Promise.resolve(undefined);
+    };
+    const portals = { stillWriting: () => Promise.resolve(writing), stillStopped };
+    world = { log, nodes, state: () => cluster.view.state, clock: systemClock, openStore, portals };
     await until('the witnesses', async () => {
       const found = await nodes.witnessesOf(ns).catch(() => []);
       return found.length === 2 && found.every(({ keysAtStake }) => keysAtStake !== null);
@@ -113,6 +119,9 @@ describe('repair of a log that lost something', () => {
     expect(rebuilds()).toBe(2);
     // Behind every position that anybody has seen: 9 records, and whatever else the cluster writes.
     expect((await copy.offsets(binlog))[0]!.endOffset).toBeGreaterThanOrEqual(20 + 9);
+    // Who asked hears when writes go on.
+    expect(stopped).toEqual([[0]]);
+    expect(lines.at(-1)?.message).toMatch(/^writes to 1 partitions of .* go on at every portal$/);
     const again = await run();
     expect(again.map(({ message }) => message)).toEqual([
       `no replica of ${ns} holds what its log lost: there is nothing to bring back`,
@@ -185,7 +194,7 @@ describe('repair of a log that lost something', () => {
   it('a loss that people accept is gone for good, and the replicas are built anew one after the other', async () => {
     const lines: Line[] = [];
     const accept = async (yes: boolean): Promise<void> => {
-      for await (const line of acceptLoss({ nodes, log }, { namespace: ns, yes }, new AbortController().signal))
+      for await (const line of acceptLoss(world, { namespace: ns, yes }, new AbortController().signal))
         lines.push(line);
     };
     await accept(false);

@@ -10,6 +10,8 @@ export interface CopyOpenRequest {
   readonly slotEnd: number;
   /** Last key that the asker has already; empty = from the first. */
   readonly after: Buffer;
+  /** `<unitId>@<generation>` of a replica that no decision names; absent: the one that decisions name. */
+  readonly unit?: string | undefined;
 }
 
 /** Where the source stood in a partition when the snapshot was taken. */
@@ -48,7 +50,7 @@ export type CopyRequest =
 const copyTags = { open: 0, next: 1, close: 2 } as const;
 
 export function copyOpenCommand(request: CopyOpenRequest): readonly (string | Buffer)[] {
-  const { namespace, chunkId, slotStart, slotEnd, after } = request;
+  const { namespace, chunkId, slotStart, slotEnd, after, unit } = request;
   const frame = new FrameWriter(160 + after.length);
   frame.u8(copyTags.open);
   frame.text16(namespace);
@@ -56,6 +58,7 @@ export function copyOpenCommand(request: CopyOpenRequest): readonly (string | Bu
   frame.u32(slotStart);
   frame.u32(slotEnd);
   frame.bytes32(after);
+  if (unit !== undefined) frame.text16(unit);
   return [nodeCommands.copy, frame.finish()];
 }
 
@@ -94,6 +97,7 @@ function copyRequest(reader: FrameReader): CopyRequest {
         slotStart: reader.u32(),
         slotEnd: reader.u32(),
         after: reader.bytes32(),
+        ...(reader.remaining > 0 ? { unit: reader.text16() } : {}),
       };
     case copyTags.next:
       return {

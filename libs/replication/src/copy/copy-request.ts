@@ -29,7 +29,7 @@ async function answer(
 ): Promise<void> {
   switch (request.what) {
     case 'open': {
-      const hosted = host.chunk(request.chunkId);
+      const hosted = request.unit === undefined ? host.chunk(request.chunkId) : host.left.in(request.unit);
       if (hosted === undefined)
         return reply.error(entryErrorText('LVMOVED', `${state.seq} this node has no replica of ${request.chunkId}`));
       const { slotStart, slotEnd, after } = request;

@@ -5,10 +5,11 @@ import {
   type CopyRange,
   type CopySource,
   damageOf,
+  type Replica,
+  type ReplicaIdentity,
   type SnapshotReader,
 } from '@levee/chunk-store';
 import { Failure, type Logger, messageOf, type Timers } from '@levee/kernel';
-import type { HostedReplica } from '../hosted-replica';
 import { copyLimits } from './copy-limits';
 
 export interface CopySession {
@@ -17,8 +18,20 @@ export interface CopySession {
   readonly bytesEstimate: number;
 }
 
+/** What a snapshot is taken of. */
+export interface CopiedReplica {
+  readonly identity: Pick<ReplicaIdentity, 'slotStart' | 'slotEnd'>;
+  readonly chunkId: string;
+  readonly readable: boolean;
+  /** Why it is not readable, in words. */
+  readonly reason: string;
+  readonly replica: Replica;
+  /** A reader met `error` in it; true when that is damage. */
+  damagedBy(error: unknown): boolean;
+}
+
 interface OpenCopy {
-  readonly hosted: HostedReplica;
+  readonly hosted: CopiedReplica;
   readonly copy: CopySource;
   /** Blocks asked for, and those of them that are made. */
   asked: number;
@@ -55,7 +68,7 @@ export class CopySessions {
   }
 
   /** Takes a snapshot of a replica that is readable: only then nothing is missing in it (I13). */
-  async begin(hosted: HostedReplica, range: CopyRange): Promise<CopySession> {
+  async begin(hosted: CopiedReplica, range: CopyRange): Promise<CopySession> {
     const { slotStart, slotEnd } = hosted.identity;
     if (range.slotStart < slotStart || range.slotEnd > slotEnd || range.slotStart >= range.slotEnd)
       throw new Failure(

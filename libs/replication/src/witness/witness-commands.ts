@@ -15,6 +15,12 @@ export function witnessReport(host: ReplicaHost, { nodeId, storeId }: NodeIdenti
     for (const { keysAtStake = null, ...cut } of hosted.cuts.all)
       witnesses.push({ ...place, readable, ...cut, keysAtStake });
   }
+  for (const { identity, readable, cuts } of host.left.witnesses) {
+    const { namespace, binlog, chunkId, slotStart, slotEnd, unitId, generation } = identity;
+    const place = { namespace, binlog, chunkId, slotStart, slotEnd, nodeId, storeId, unitId, generation };
+    for (const { keysAtStake = null, ...cut } of cuts.all)
+      witnesses.push({ ...place, readable, ...cut, keysAtStake, left: true });
+  }
   return { nodeId, witnesses };
 }
 
@@ -31,7 +37,7 @@ export function letGo(host: ReplicaHost, args: readonly Buffer[]): string | unde
     accepted.push({ partition: asPartition(partition), cutOffset, nextOffset });
   }
   const hosted = host.in(`${unitId}@${generation}`);
-  if (hosted === undefined) return `this node has no replica in generation ${generation} of ${unitId.slice(0, 200)}`;
+  if (hosted === undefined) return host.left.letGo(`${unitId}@${generation}`, accepted);
   const problem = hosted.cuts.accept(accepted);
   if (problem === undefined) hosted.mustRebuild('people accepted the loss');
   return problem;
