@@ -31,7 +31,7 @@ describe('a node that moved and cannot be registered', () => {
   const ping = (link: NodeLink): Promise<unknown> =>
     link.reads.request(['PING'], 2_000).then(String, (error: Error) => `failed: ${error.message}`);
 
-  it('is reached where its heartbeats say, only while the journal is short, and only if it is the same disk', async () => {
+  it('is reached where its heartbeats say, only while no master can decide it, and only if it is the same disk', async () => {
     const links = new NodeLinks(world);
     const address = { nodeId: 'n1', storeId: 's1', respAddress: `127.0.0.1:${await closedPort()}` };
     const link = links.of(address, 'c1');
@@ -51,7 +51,7 @@ describe('a node that moved and cannot be registered', () => {
     for (const server of [other, same]) server.close();
   });
 
-  it('is looked for where it is registered once the journal is whole', async () => {
+  it('is looked for where it is registered once there is a master', async () => {
     const links = new NodeLinks(world);
     const [registered, moved] = [await greeter('s1'), await greeter('s1')];
     const link = links.of({ nodeId: 'n1', storeId: 's1', respAddress: registered.respAddress }, 'c1');

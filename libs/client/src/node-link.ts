@@ -160,12 +160,12 @@ export class NodeLinks {
   }
 
   /**
-   * A node was heard. Where it says that it is counts only while the journal is short, so that no master can decide that
-   * it moved, and nothing answers where it is registered; afterwards it is looked for there again.
+   * A node was heard. Where it says that it is counts only while no master can decide that it moved, and nothing answers
+   * where it is registered; afterwards it is looked for there again.
    */
-  heard(nodeId: string, respAddress: string, journalShort: boolean): void {
+  heard(nodeId: string, respAddress: string, masterless: boolean): void {
     const link = this.links.get(nodeId);
-    link?.moveTo(journalShort ? respAddress : link.address.respAddress);
+    link?.moveTo(masterless ? respAddress : link.address.respAddress);
   }
 
   /** Hangs up on nodes that are no more. */

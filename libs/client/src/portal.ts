@@ -40,6 +40,8 @@ export interface PortalWorld {
 /** Records of every version up to this one are read. */
 const featureLevel = 2;
 const drainMs = 3_000;
+/** A master that is alive is heard every 300 ms, and another one claims within a few seconds. */
+const masterSilentMs = 5_000;
 
 /** A portal without Nest: the cluster as the journal tells it, the smart client on it, and the RESP door. */
 export class Portal {
@@ -197,7 +199,12 @@ export class Portal {
 
   private hear(beat: Heartbeat): void {
     this.store.loads.take(beat);
-    if (beat.kind === 'node') this.store.links.heard(beat.id, beat.address, this.view.short !== undefined);
+    if (beat.kind === 'node') this.store.links.heard(beat.id, beat.address, this.masterless);
+  }
+
+  /** No master decides anything, so none decides that a node moved. */
+  private get masterless(): boolean {
+    return this.view.short !== undefined || (this.heard.kindSilentMs('master') ?? 0) >= masterSilentMs;
   }
 
   private heartbeat(): Heartbeat {

@@ -44,6 +44,8 @@ export class HeartbeatView {
   private readonly pause: Pause;
   private running: Promise<void> | undefined;
   private atEndMs: number | undefined;
+  /** Since when it has stood at the end, again and again. */
+  private listensSinceMs: number | undefined;
   private trouble: string | undefined = 'the heartbeats were not read yet';
 
   constructor(
@@ -85,6 +87,14 @@ export class HeartbeatView {
     return Math.max(0, this.atEndMs - latest.receivedMonotonicMs);
   }
 
+  /** For how long no process of this kind was heard while this view listened, in ms; `undefined`: it does not listen. */
+  kindSilentMs(kind: HeartbeatKind): number | undefined {
+    if (this.atEndMs === undefined || this.listensSinceMs === undefined) return undefined;
+    let lastMs = this.listensSinceMs;
+    for (const { receivedMonotonicMs } of this.all(kind)) lastMs = Math.max(lastMs, receivedMonotonicMs);
+    return Math.max(0, this.atEndMs - lastMs);
+  }
+
   /** When this view last stood at the topic's end, by the monotonic clock; `undefined` while it is behind. */
   get atEndMonotonicMs(): number | undefined {
     return this.atEndMs;
@@ -113,12 +123,17 @@ export class HeartbeatView {
         // A log that was closed ends its tails without an error.
         await this.pause.for(heartbeatViewLimits.retryMs);
       } catch (error) {
-        this.atEndMs = undefined;
+        this.notListening();
         this.trouble = `the heartbeats cannot be followed: ${messageOf(error)}`;
         this.options.logger.debug({ error }, 'the heartbeats cannot be followed; trying again');
         await this.pause.for(heartbeatViewLimits.retryMs);
       }
+    this.notListening();
+  }
+
+  private notListening(): void {
     this.atEndMs = undefined;
+    this.listensSinceMs = undefined;
   }
 
   private take(batch: LogBatch): void {
@@ -126,6 +141,7 @@ export class HeartbeatView {
     this.trouble = undefined;
     for (const { value, headers } of batch.records) if (value !== null) this.hear(value, readSeen(headers), nowMs);
     this.atEndMs = batch.nextOffset >= batch.endOffset ? nowMs : undefined;
+    this.listensSinceMs ??= this.atEndMs;
     for (const [key, { receivedMonotonicMs }] of this.processes) {
       const isOld = nowMs - receivedMonotonicMs > heartbeatViewLimits.forgetMs;
       if (!isOld && this.processes.size <= heartbeatViewLimits.processesMax) break;

@@ -83,4 +83,14 @@ describe('a view of the heartbeats', () => {
     await view.close();
     expect(view.silentMs('node', 'n1')).toBeUndefined();
   });
+
+  it('says for how long none of a kind was heard, also where none ever was', async () => {
+    await eventually('no node was heard for a while', () => (view.kindSilentMs('node') ?? 0) >= 100);
+    await send(beat({ id: 'n1' }));
+    await eventually('n1 is heard', () => view.latest('node', 'n1') !== undefined);
+    expect(view.kindSilentMs('node')).toBeLessThan(100);
+    expect(view.kindSilentMs('portal')).toBeGreaterThanOrEqual(100);
+    await view.close();
+    expect(view.kindSilentMs('portal')).toBeUndefined();
+  });
 });
