@@ -79,15 +79,19 @@ function describe(plan: Row): string {
   const witnesses = (plan['witnesses'] as readonly { who: string; seq: number; term: number }[]).map(
     ({ who, seq, term }) => `  ${who} has seen decision ${seq} of term ${term}`,
   );
+  const holes = (plan['holes'] as readonly { fromOffset: number; toOffset: number }[]).map(
+    ({ fromOffset, toOffset }) => `  would pass over: offsets ${fromOffset} to ${toOffset - 1} of the journal`,
+  );
   const writes =
-    plan['kind'] === 'rewrite'
+    plan['kind'] === 'rewrite' || plan['kind'] === 'pass-over'
       ? `would write: ${plan['rewritten']} entities of the compacted topics, and their checkpoints`
       : `would write: ${plan['claims']} claims, ${plan['decisions']} decisions that change ${plan['entities']} entities, ` +
         'and the compacted topics anew';
   return [
     `${plan['kind']}: ${plan['why']}`,
-    `the journal ends at decision ${plan['seq']} of term ${plan['term']}; ${plan['foreignRecords']} foreign records in it are passed over`,
+    `the journal ${holes.length > 0 ? 'can be followed to' : 'ends at'} decision ${plan['seq']} of term ${plan['term']}; ${plan['foreignRecords']} foreign records in it are passed over`,
     ...witnesses,
+    ...holes,
     writes,
   ].join('\n');
 }

@@ -12,7 +12,11 @@ const stop = {
   message: 'm',
 };
 const portal = (but: object = {}): Portal =>
-  ({ stops: [], writeProblem: undefined, view: { state: { namespaces: () => [{ binlog: 'b' }] } }, ...but }) as never;
+  ({
+    ...{ stops: [], writeProblem: undefined, config: { topics: { journal: 'j' } } },
+    view: { state: { namespaces: () => [{ binlog: 'b' }] } },
+    ...but,
+  }) as never;
 const damage = { topic: 'b', partition: 1, fromOffset: 7, toOffset: 9, what: 'its entry is missing' };
 const log = (description: string, examine: () => Promise<unknown>): Log => ({ description, examine }) as never;
 const whole = log('embedded /d', () => Promise.resolve({ damage: [] }));
@@ -32,6 +36,19 @@ describe('what is wrong beyond a portal', () => {
       portal(),
       log('embedded /d', () => Promise.resolve({ damage: [damage] })),
       [{ what: 'logDamaged', binlog: 'b', partition: 1, fromOffset: 7, toOffset: 9 }],
+    ],
+    [
+      'a stretch of the journal is damaged',
+      portal(),
+      log('embedded /d', () => Promise.resolve({ damage: [{ ...damage, topic: 'j' }] })),
+      [
+        {
+          what: 'logDamaged',
+          topic: 'j',
+          fromOffset: 7,
+          message: expect.stringMatching(/how it is repaired/) as string,
+        },
+      ],
     ],
     [
       'the log does not answer',

@@ -18,18 +18,22 @@ export async function troublesOf(portal: Portal, log: Log): Promise<readonly Hea
 /** Only the embedded log knows of damage, and answers from its memory. */
 async function damageOf(portal: Portal, log: Log): Promise<readonly HealthTrouble[]> {
   if (brokersIn(log) !== '') return [];
+  const { journal } = portal.config.topics;
   const binlogs = [...portal.view.state.namespaces()].map(({ binlog }) => binlog);
   try {
-    const { damage } = await log.examine(binlogs);
+    const { damage } = await log.examine([journal, ...binlogs]);
     return damage.map(({ topic, partition, fromOffset, toOffset, what: why }) => ({
       what: 'logDamaged',
-      binlog: topic,
+      ...(topic === journal ? { topic } : { binlog: topic }),
       partition,
       fromOffset,
       toOffset,
       message:
         `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1} ` +
-        `(${why}); replicas past it hold it: keep the folder of every node, and see levee doctor`,
+        `(${why}); ` +
+        (topic === journal
+          ? 'what is in force is known from behind it: levee doctor says how it is repaired'
+          : 'replicas past it hold it: keep the folder of every node, and see levee doctor'),
     }));
   } catch (error) {
     return [

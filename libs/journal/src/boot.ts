@@ -1,16 +1,16 @@
 import type { Checkpoint } from '@levee/events';
 import { asOffset, type Clock, Failure, type Logger, messageOf, type Offset } from '@levee/kernel';
-import { type Log, LogFailure, type StoredRecord } from '@levee/log';
+import { type Log, type LogBatch, LogFailure } from '@levee/log';
+import { CatchUp, entitiesOf, positionOf, ProjectionMismatch } from './catch-up';
 import { compactedTopics, type ControlTopics } from './control-topics';
-import { EntityTable } from './entity-table';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
-import { JournalChain, type ChainPosition } from './journal-chain';
-import { type Adopted, JournalFold, putEvent } from './journal-fold';
+import { type Adopted, JournalFold } from './journal-fold';
+import { holeIn, holeWords, type JournalHole, readAcross } from './journal-holes';
 import { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
 import {
   furthestAhead,
-  isAhead,
+  holeSentence,
   missingFrom,
   seenBy,
   shortAdvice,
@@ -18,7 +18,6 @@ import {
   witnessesIn,
   type Witness,
 } from './witness';
-import { entityKey, type ClusterEvent } from '@levee/cluster';
 
 /** How a fold came to be, for status pages and for the master, which rewrites projections that were wrong. */
 export interface BootReport {
@@ -30,6 +29,8 @@ export interface BootReport {
   readonly short: string | undefined;
   /** Who has seen what the journal lacks. */
   readonly witness: Witness | undefined;
+  /** The stretch of the journal for which it is short: it cannot be read. */
+  readonly hole: JournalHole | undefined;
   /** The fold stands at a decision that the journal does not hold. */
   readonly detached: boolean;
 }
@@ -69,28 +70,51 @@ export async function bootFold(
       `JOURNAL_SHORT: ${topics.journal} begins at offset ${startOffset}, not at 0, and no checkpoint can be used ` +
         `(${attempt.reason}): its first decisions are gone. Restore it from a backup`,
     );
-  const { fold, foreign, journalRecords } = await foldJournal(log, topics, clock);
+  const { fold, foreign, journalRecords, holes } = await foldJournal(log, topics, { clock, holes: 'stop' });
+  const [hole] = holes;
   const witness = furthestAhead(witnessesOf(topics, all), fold.position);
   const what = witness === undefined ? attempt.missing : seenBy(witness);
-  const short = what && shortSentence({ log, journal: topics.journal }, fold.position, what);
+  const alarm = { log, journal: topics.journal };
+  const short =
+    hole === undefined
+      ? what && shortSentence(alarm, fold.position, what)
+      : holeSentence(alarm, fold.position, holeWords(topics.journal, hole));
   const reason = fresh ? undefined : attempt.reason;
-  return { fold, report: { source: 'journal', reason, journalRecords, short, witness, detached: false }, foreign };
+  return {
+    fold,
+    report: { source: 'journal', reason, journalRecords, short, hole, witness, detached: false },
+    foreign,
+  };
 }
 
-/** The whole journal, from its start. */
+export interface FoldedJournal extends Pick<Booted, 'fold' | 'foreign'> {
+  readonly journalRecords: number;
+  /** Stretches that the log cannot read. */
+  readonly holes: readonly JournalHole[];
+}
+
+/**
+ * The whole journal, from its start. At a stretch that cannot be read it fails, or with `stop` it ends, or with `cross`
+ * it goes on behind it, as readers do once the log passes over it.
+ */
 export async function foldJournal(
   log: Log,
   topics: Pick<ControlTopics, 'journal'>,
-  clock: Clock,
-  onAdopted: (adopted: Adopted) => void = () => undefined,
-): Promise<Pick<Booted, 'fold' | 'foreign'> & { readonly journalRecords: number }> {
+  options: {
+    readonly clock: Clock;
+    readonly holes?: 'fail' | 'stop' | 'cross';
+    readonly onAdopted?: (adopted: Adopted) => void;
+  },
+): Promise<FoldedJournal> {
+  const { clock, onAdopted = () => undefined } = options;
   const fold = new JournalFold();
   const foreign: ForeignRecord[] = [];
+  const holes: JournalHole[] = [];
   let journalRecords = 0;
-  await readToEnd(log, topics.journal, {
+  const reading = {
     clock,
     deadlineMs: bootLimits.readDeadlineMs,
-    onBatch: (batch) => {
+    onBatch: (batch: LogBatch) => {
       for (const record of batch.records) {
         const folded = fold.apply(record);
         if (folded.kind === 'foreign') keepForeign(foreign, foreignRecord(record, folded.why));
@@ -99,8 +123,16 @@ export async function foldJournal(
       fold.chain.passTo(batch.nextOffset);
       journalRecords += batch.records.length;
     },
-  });
-  return { fold, foreign, journalRecords };
+  };
+  try {
+    if (options.holes !== 'cross') await readToEnd(log, topics.journal, reading);
+    else await readAcross(log, topics.journal, { ...reading, onHole: (hole) => void holes.push(hole) });
+  } catch (error) {
+    const hole = options.holes === 'stop' ? holeIn(error) : undefined;
+    if (hole === undefined) throw error;
+    holes.push(hole);
+  }
+  return { fold, foreign, journalRecords, holes };
 }
 
 /** What the compacted topics say, in the order of `compactedTopics`. */
@@ -176,10 +208,11 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
   const clusterId = clusterIdIn(all);
   if (clusterId === undefined) return { reason: 'they do not name the cluster' };
   const position = positionOf(base, clusterId);
-  const missing = await missingFrom(log, topics.journal, { position, clock });
-  if (missing !== undefined) return ofOneMoment(log, topics, { all, checkpoint: newest, clusterId, missing });
   let journalRecords = 0;
+  const moment = { all, checkpoint: newest, clusterId };
   try {
+    const missing = await missingFrom(log, topics.journal, { position, clock });
+    if (missing !== undefined) return await ofOneMoment(log, topics, { ...moment, missing });
     const catchUp = new CatchUp(base, all, { checkpointSeqMax: newest.seq, clusterId });
     await readToEnd(log, topics.journal, {
       clock,
@@ -191,8 +224,7 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
         journalRecords += batch.records.length;
       },
     });
-    if (catchUp.missing !== undefined)
-      return ofOneMoment(log, topics, { all, checkpoint: newest, clusterId, missing: catchUp.missing });
+    if (catchUp.missing !== undefined) return await ofOneMoment(log, topics, { ...moment, missing: catchUp.missing });
     const fold = catchUp.finish();
     recallClaim(fold, all);
     const witness = furthestAhead(witnessesOf(topics, all), fold.position);
@@ -202,13 +234,16 @@ async function fromCheckpoint(log: Log, topics: ControlTopics, projections: Proj
       reason: undefined,
       journalRecords,
       short,
+      hole: undefined,
       witness,
       detached: false,
     } as const;
     return { fold, report, foreign: catchUp.foreign };
   } catch (error) {
     if (error instanceof ProjectionMismatch) return { reason: error.message };
-    throw error;
+    const hole = holeIn(error);
+    if (hole === undefined) throw error;
+    return ofOneMoment(log, topics, { ...moment, missing: holeWords(topics.journal, hole), hole });
   }
 }
 
@@ -221,9 +256,10 @@ async function ofOneMoment(
     readonly checkpoint: Checkpoint;
     readonly clusterId: string;
     readonly missing: string;
+    readonly hole?: JournalHole;
   },
 ): Promise<Attempt> {
-  const { all, checkpoint, clusterId, missing } = of;
+  const { all, checkpoint, clusterId, missing, hole } = of;
   const { table, events } = entitiesOf(all);
   if (table.digest !== checkpoint.digest) return { reason: missing, missing };
   const { endOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
@@ -232,13 +268,16 @@ async function ofOneMoment(
   const { seq, term } = checkpoint;
   const witness = { seq, term, who: 'the checkpoint of the compacted topics' };
   const short =
-    `JOURNAL_SHORT: ${topics.journal}, which ends at offset ${endOffset}, has lost its end: ${seenBy(witness)}, ` +
-    `${missing}. ${shortAdvice(log)}`;
+    hole === undefined
+      ? `JOURNAL_SHORT: ${topics.journal}, which ends at offset ${endOffset}, has lost its end: ${seenBy(witness)}, ` +
+        `${missing}. ${shortAdvice(log)}`
+      : holeSentence({ log, journal: topics.journal }, fold.position, missing);
   const report = {
     source: 'checkpoint',
     reason: undefined,
     journalRecords: 0,
     short,
+    hole,
     witness,
     detached: true,
   } as const;
@@ -250,100 +289,9 @@ function recallClaim(fold: JournalFold, all: readonly ProjectedTopic[]): void {
   if (claim !== undefined) fold.recall(claim);
 }
 
-/** Where a fold of the journal stood when the checkpoint was written. */
-export function positionOf(checkpoint: Checkpoint, clusterId: string | undefined): ChainPosition {
-  const { seq, term, previousSha256, commandsOffset, journalOffset } = checkpoint;
-  return { seq, term, previousSha256, commandsOffset, nextOffset: asOffset(journalOffset), clusterId };
-}
-
-/** Bytes of all entities, and what they say. */
-function entitiesOf(all: readonly ProjectedTopic[]): { table: EntityTable; events: Map<string, ClusterEvent> } {
-  const table = new EntityTable();
-  const events = new Map<string, ClusterEvent>();
-  for (const { entities } of all)
-    for (const [key, { bytes, event }] of entities) {
-      if (event === undefined) continue;
-      table.set(key, bytes);
-      events.set(key, event);
-    }
-  return { table, events };
-}
-
 /** Claims are judged by it: without it a fold from here could differ from one of the whole journal. */
 function clusterIdIn(topics: readonly ProjectedTopic[]): string | undefined {
   for (const { entities } of topics)
     for (const { event } of entities.values()) if (event?.kind === 'cluster') return event.entity.clusterId;
   return undefined;
-}
-
-class ProjectionMismatch extends Error {
-  override readonly name = 'ProjectionMismatch';
-}
-
-/** Follows the journal over raw entities until they are of one moment, then as a fold. */
-class CatchUp {
-  readonly foreign: ForeignRecord[] = [];
-  private readonly table: EntityTable;
-  /** What the bytes of `table` say. */
-  private readonly events: Map<string, ClusterEvent>;
-  private readonly chain: JournalChain;
-  private fold: JournalFold | undefined;
-  private readonly targetSeq: number;
-
-  constructor(
-    base: Checkpoint,
-    private readonly topics: readonly ProjectedTopic[],
-    options: { readonly checkpointSeqMax: number; readonly clusterId: string },
-  ) {
-    let targetSeq = options.checkpointSeqMax;
-    for (const { entities } of topics)
-      for (const { seq, term } of entities.values()) if (term > 0) targetSeq = Math.max(targetSeq, seq);
-    this.targetSeq = targetSeq;
-    ({ table: this.table, events: this.events } = entitiesOf(topics));
-    this.chain = new JournalChain(positionOf(base, options.clusterId));
-    if (this.targetSeq === base.seq) this.become(base.digest);
-  }
-
-  add(record: StoredRecord): void {
-    const link = this.fold?.apply(record) ?? this.chain.accept(record);
-    if (link.kind === 'foreign') keepForeign(this.foreign, foreignRecord(record, link.why));
-    if (link.kind !== 'decision') return;
-    for (const [i, event] of link.events.entries()) {
-      const key = entityKey(event);
-      const known = this.topics.find(({ entities }) => entities.has(key))?.entities.get(key);
-      if (known !== undefined && known.seq >= link.decision.seq) continue;
-      putEvent(this.table, event, link.decision.events[i] as Uint8Array);
-      if (event.kind === 'removed') this.events.delete(key);
-      else this.events.set(key, event);
-    }
-    if (link.decision.seq === this.targetSeq) this.become(link.decision.stateDigest);
-  }
-
-  passTo(nextOffset: StoredRecord['offset']): void {
-    (this.fold?.chain ?? this.chain).passTo(nextOffset);
-  }
-
-  /** What the topics have seen and the journal does not hold, once it was read to its end. */
-  get missing(): string | undefined {
-    const { seq } = this.chain.position;
-    if (this.fold !== undefined || !isAhead({ seq: this.targetSeq, term: 0 }, { seq, term: 0 })) return undefined;
-    return `they speak of decision ${this.targetSeq}, the journal ends at ${seq} in force`;
-  }
-
-  finish(): JournalFold {
-    if (this.fold !== undefined) return this.fold;
-    throw new ProjectionMismatch(`they speak of decision ${this.targetSeq}, which the journal does not hold`);
-  }
-
-  private become(digest: string): void {
-    if (this.table.digest !== digest)
-      throw new ProjectionMismatch(
-        `I8: at decision ${this.targetSeq} they have digest ${this.table.digest}, the journal has ${digest}`,
-      );
-    this.fold = new JournalFold({
-      position: this.chain.position,
-      table: this.table,
-      events: [...this.events.values()],
-    });
-  }
 }

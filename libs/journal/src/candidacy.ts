@@ -9,6 +9,7 @@ import type { ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
 import { heardLevels, seenHeaders } from './heartbeat-known';
 import { Pause } from './pause';
+import { RareWarning } from './rare-warning';
 import { Reign } from './reign';
 import { SilenceWindow } from './silence-window';
 import { takeOver } from './take-over';
@@ -77,6 +78,7 @@ export class Candidacy {
   private readonly pause: Pause;
   private readonly waits: Waits;
   private readonly window: SilenceWindow;
+  private readonly warning: RareWarning;
   private readonly timing: CandidacyLimits;
   private readonly reignListeners = new Set<(reign: Reign) => void>();
   private running: Promise<void> | undefined;
@@ -94,6 +96,7 @@ export class Candidacy {
     assert(this.timing.heartbeatMs * 3 < this.timing.silenceMs, 'a master survives two lost heartbeats');
     this.pause = new Pause(options.timers, this.stopping.signal);
     this.waits = new Waits(options.timers);
+    this.warning = new RareWarning(options.logger, options.clock);
     this.backoffMs = this.nextBackoffMs();
     this.window = new SilenceWindow({ silenceMs: this.timing.silenceMs, gapMsMax: this.timing.silenceMs / 2 });
   }
@@ -296,8 +299,8 @@ export class Candidacy {
     const said = this.refusal;
     this.refusal = isAlarm ? messageOf(error) : undefined;
     if (code === 'LOG_UNAVAILABLE' || code === 'OUTCOME_UNKNOWN') this.unwritten = takesNothing(error);
-    const level = isAlarm && said === undefined ? 'error' : 'warn';
-    this.options.logger[level]({ error }, 'the claim did not succeed');
+    if (isAlarm && said === undefined) this.options.logger.error({ error }, 'the claim did not succeed');
+    else this.warning.warn(messageOf(error), { error }, 'the claim did not succeed');
   }
 
   /** One at a time: a slow log must not pile them up. */

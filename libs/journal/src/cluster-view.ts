@@ -7,21 +7,15 @@ import { bootFold, type BootReport } from './boot';
 import type { ControlTopics } from './control-topics';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
 import { JournalFold, type Adopted } from './journal-fold';
+import { holeIn, holeWords, type JournalHole } from './journal-holes';
 import { Pause } from './pause';
+import { RareWarning } from './rare-warning';
+import { viewLimits } from './view-limits';
 import { Waits } from './waits';
-import { findState, furthestAhead, isAhead, missingFrom, ofCluster, seenBy, shortSentence } from './witness';
-import type { OutsideWitness, Witness } from './witness';
+import { findState, furthestAhead, holeSentence, isAhead, missingFrom, ofCluster } from './witness';
+import { seenBy, shortSentence, type OutsideWitness, type Witness } from './witness';
 
-export const viewLimits = {
-  /** Pause before the journal is tried again after a failure. */
-  retryMs: 250,
-  /** Between two looks whether a journal that had lost its end has it back. */
-  shortRetryMs: 1_000,
-  /** Longest time at the journal's end without a sign of life from it. */
-  idleMs: 200,
-  /** The fold of a long catch-up lets other work run after so many records. */
-  recordsPerTurn: 512,
-} as const;
+export { viewLimits };
 
 /**
  * The state of the cluster as this process knows it: boots from the compacted topics' checkpoint, then follows the
@@ -43,6 +37,9 @@ export class ClusterView {
   private journalEnd = 0;
   private shortage: string | undefined;
   private isDetached = false;
+  /** What cannot be read where this view goes on, and since when. */
+  private hole: (JournalHole & { readonly sinceMs: number }) | undefined;
+  private readonly bootWarning: RareWarning;
   /** End of the journal up to which a repaired one was looked for. */
   private searchedTo = -1;
   /** Who has seen what the journal lacks; it lacks nothing once the fold has got there. */
@@ -56,6 +53,7 @@ export class ClusterView {
     private readonly topics: ControlTopics,
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
+    this.bootWarning = new RareWarning(options.logger, options.clock);
     this.waits = new Waits(options.timers);
     this.pause = new Pause(options.timers, this.stopping.signal);
   }
@@ -82,6 +80,7 @@ export class ClusterView {
         this.foreignSeen = foreign;
         this.witness = report.witness;
         this.isDetached = report.detached;
+        this.hole = report.hole && { ...report.hole, sinceMs: -Infinity };
         this.becomeShort(report.short);
         this.compareOutside();
         this.bootReport = report;
@@ -89,8 +88,9 @@ export class ClusterView {
       } catch (error) {
         if (error instanceof InvariantViolation) throw error;
         this.trouble = `cannot read the control topics: ${messageOf(error)}`;
-        const level = failureCode(error) === 'TOPIC_MISSING' ? 'debug' : 'warn';
-        this.options.logger[level]({ error }, 'waiting for the control topics');
+        const waiting = 'waiting for the control topics';
+        if (failureCode(error) === 'TOPIC_MISSING') this.options.logger.debug({ error }, waiting);
+        else this.bootWarning.warn(messageOf(error), { error }, waiting);
         await this.pause.for(viewLimits.retryMs);
       }
     }
@@ -138,8 +138,7 @@ export class ClusterView {
 
   /** The alarm, in words, when `what` shows that the journal has lost its end. */
   shortBecause(what: string): string {
-    const { log, topics } = this;
-    return shortSentence({ log, journal: topics.journal }, this.fold.position, what);
+    return shortSentence({ log: this.log, journal: this.topics.journal }, this.fold.position, what);
   }
 
   /** Called when the journal is found to have lost its end; the returned function ends it. */
@@ -200,7 +199,7 @@ export class ClusterView {
   async readTo(nextOffset: Offset, deadlineMs: number): Promise<void> {
     const isThere = (): boolean => this.fold.position.nextOffset >= nextOffset;
     await this.until(
-      () => (isThere() || this.isDetached ? true : undefined),
+      () => (isThere() || this.isStopped ? true : undefined),
       deadlineMs,
       `reading the journal to offset ${nextOffset}`,
     );
@@ -241,15 +240,16 @@ export class ClusterView {
         await this.pause.for(viewLimits.retryMs);
       } catch (error) {
         this.detachAfter(error);
+        this.meetHole(error);
         const trouble = `the journal cannot be followed: ${messageOf(error)}`;
-        if (trouble !== this.trouble)
-          this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');
+        const facts = { error, ...this.stats() };
+        if (trouble !== this.trouble) this.options.logger.error(facts, 'the journal cannot be followed');
         this.trouble = trouble;
         if (error instanceof InvariantViolation) {
           this.waits.failAll(error);
           return;
         }
-        await this.pause.for(this.isDetached ? viewLimits.shortRetryMs : viewLimits.retryMs);
+        await this.pause.for(this.isStopped ? viewLimits.shortRetryMs : viewLimits.retryMs);
       }
     }
   }
@@ -268,6 +268,22 @@ export class ClusterView {
     this.becomeShort(this.shortBecause(`it no longer holds that: ${messageOf(error)}`));
   }
 
+  /** Nothing is read on until people have mended the journal. */
+  private get isStopped(): boolean {
+    return this.isDetached || (this.hole !== undefined && this.shortage !== undefined);
+  }
+
+  /** What comes next is in force and cannot be read: nobody may decide anything on top of what came before. */
+  private meetHole(error: unknown): void {
+    const hole = holeIn(error);
+    if (hole === undefined || this.isDetached) return;
+    const nowMs = this.options.clock.monotonicMs();
+    this.hole ??= { ...hole, sinceMs: nowMs };
+    if (this.shortage !== undefined || nowMs - this.hole.sinceMs < viewLimits.holePatienceMs) return;
+    const of = { log: this.log, journal: this.topics.journal };
+    this.becomeShort(holeSentence(of, this.fold.position, holeWords(of.journal, hole)));
+  }
+
   /** Goes on where it stood once the journal holds that again, or where a repaired journal came to the same state. */
   private async attachAgain(): Promise<void> {
     const { position, digest } = this.fold;
@@ -277,8 +293,8 @@ export class ClusterView {
     if (missing !== undefined) {
       const { endOffset = 0 } = (await this.log.offsets(journal))[0] ?? {};
       // A fold of the whole journal costs something: once for each end.
-      const same =
-        endOffset === this.searchedTo ? undefined : await findState(this.log, journal, { position, digest, clock });
+      const isNew = endOffset !== this.searchedTo;
+      const same = isNew ? await findState(this.log, journal, { position, digest, clock }) : undefined;
       this.searchedTo = endOffset;
       if (same === undefined) throw new Failure('JOURNAL_SHORT', missing);
       this.fold.chain.moveTo(same);
@@ -292,7 +308,13 @@ export class ClusterView {
 
   /** The journal lacks nothing any more once this view, attached to it, has seen as much as any witness. */
   private settle(): void {
-    if (this.isDetached || this.shortage === undefined) return;
+    if (this.isDetached) return;
+    if (this.hole !== undefined) {
+      const { fromOffset, toOffset = fromOffset + 1 } = this.hole;
+      if (this.fold.position.nextOffset < toOffset) return;
+      this.hole = undefined;
+    }
+    if (this.shortage === undefined) return;
     const isOutside = this.outside.some((each) => each === this.witness);
     if (!isOutside && this.witness !== undefined && isAhead(this.witness, this.fold.position)) return;
     this.witness = this.furthestOutside();

@@ -34,6 +34,14 @@ export const compactedTopics = (topics: ControlTopics): readonly string[] => [
   topics.plans,
 ];
 
+/** Those that hold nothing that lasts: what a stretch of them said is said again, or was not answered. */
+export const passingTopics = (topics: ControlTopics): readonly string[] => [
+  topics.commands,
+  topics.heartbeats,
+  topics.quarantine,
+  topics.digests,
+];
+
 /** What of the control topics' policy depends on settings, so that tests can shorten it. */
 export interface ControlPolicy {
   /** max.compaction.lag.ms of the compacted topics. */

@@ -4,7 +4,7 @@ import type { Heartbeat } from '@levee/events';
 import { asOffset, type Clock } from '@levee/kernel';
 import type { Log, LogHeader, StoredRecord } from '@levee/log';
 import type { ControlTopics } from './control-topics';
-import { readToEnd } from './read-topic';
+import { readAcross } from './journal-holes';
 import type { Witness } from './witness';
 
 /**
@@ -89,7 +89,9 @@ async function readNewest(
   const bounds = (await log.offsets(topics.heartbeats))[0];
   if (bounds === undefined) return;
   const { startOffset, endOffset } = bounds;
-  await readToEnd(log, topics.heartbeats, {
+  // What cannot be read is said again by everybody who lives.
+  await readAcross(log, topics.heartbeats, {
+    onHole: () => undefined,
     clock,
     deadlineMs: heartbeatKnownLimits.readDeadlineMs,
     from: asOffset(Math.max(startOffset, endOffset - heartbeatKnownLimits.recordsMax)),

@@ -5,6 +5,7 @@ import type { Claim, Decision } from '@levee/events';
 import { assert, asOffset, Failure, messageOf, type Offset } from '@levee/kernel';
 import type { StoredRecord } from '@levee/log';
 import { decodeEvent } from './event-codec';
+import { bridgeMisfit, isBridge } from './journal-bridge';
 import { linkHeaderKey, readLink } from './journal-link';
 
 /** Where a reader of the journal stands: enough to go on from a checkpoint without what came before. */
@@ -59,6 +60,7 @@ export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').upda
  *   first wins.
  * - A decision is in force when it carries the term of the claim in force, the next seq, and the SHA-256 of the decision
  *   before it (I6), and decides a command behind the last one decided.
+ * - A bridge is in force when it carries the term of the claim in force and any higher seq: it says everything anew.
  * - What cannot be read although its link says that it is next comes from a newer version: the reader stands still.
  * - Everything else is void or foreign, and is passed over.
  */
@@ -66,9 +68,11 @@ export class JournalChain {
   private at: ChainPosition;
   private voids = 0;
   private foreigners = 0;
+  private proven: Offset;
 
   constructor(start: ChainPosition = chainStart) {
     this.at = start;
+    this.proven = start.nextOffset;
   }
 
   get position(): ChainPosition {
@@ -83,6 +87,11 @@ export class JournalChain {
   /** Records passed over because they fit nowhere. */
   get foreignRecords(): number {
     return this.foreigners;
+  }
+
+  /** Behind the last decision in force: nothing in force is missing below it. */
+  get provenTo(): Offset {
+    return this.proven;
   }
 
   accept(record: JournalRecord): Link {
@@ -105,6 +114,7 @@ export class JournalChain {
   moveTo(position: ChainPosition): void {
     assert(position.seq === this.at.seq, `I6: from decision ${this.at.seq} to decision ${position.seq}`);
     this.at = position;
+    this.proven = position.nextOffset;
   }
 
   /** Why not, in words, when the bytes are no record. Throws when they are next and a newer version can read them. */
@@ -131,6 +141,7 @@ export class JournalChain {
     const { term, seq, previousSha256, clusterId } = this.at;
     if (link.kind === 'claim')
       return link.term === term + 1 && (clusterId === undefined || link.clusterId === clusterId);
+    if (link.bridges) return bridgeMisfit(link, this.at) === undefined;
     return link.term === term && link.seq === seq + 1 && link.previousSha256 === previousSha256;
   }
 
@@ -147,14 +158,16 @@ export class JournalChain {
 
   private acceptDecision(decision: Decision, value: Buffer, nextOffset: Offset): Link {
     if (decision.term < this.at.term) return this.skip('Decision', decision.term, nextOffset);
-    const misfit = this.misfit(decision);
+    const bridges = isBridge(decision);
+    const misfit = bridges ? bridgeMisfit(decision, this.at) : this.misfit(decision);
     if (misfit !== undefined) return this.pass(misfit, nextOffset);
     // What a newer version wrote may be no record here: this reader stands still then, and decides nothing.
     const events = decision.events.map(decodeEvent);
     const sha256 = sha256Of(value);
     const { seq, term, commandOffset } = decision;
-    const commandsOffset = commandOffset >= 0 ? commandOffset : this.at.commandsOffset;
+    const commandsOffset = bridges || commandOffset >= 0 ? commandOffset : this.at.commandsOffset;
     this.at = { ...this.at, seq, term, previousSha256: sha256, commandsOffset, nextOffset };
+    this.proven = nextOffset;
     return { kind: 'decision', decision, events, sha256 };
   }
 

@@ -1,7 +1,8 @@
 import { ClusterState, entityKey, evolve, type ClusterEvent } from '@levee/cluster';
-import type { Claim, Decision } from '@levee/events';
+import type { Claim, Decision, EntityRemoved } from '@levee/events';
 import { assert, asSeq, asTerm, type Seq, type Term } from '@levee/kernel';
 import { EntityTable } from './entity-table';
+import { isBridge } from './journal-bridge';
 import { JournalChain, type ChainPosition, type JournalRecord, type Link } from './journal-chain';
 
 /** A decision in force, after the state has taken it in. */
@@ -9,6 +10,7 @@ export interface Adopted {
   readonly seq: Seq;
   readonly term: Term;
   readonly decision: Decision;
+  /** What it changed; of a bridge, whose own events say everything, what was not so before. */
   readonly events: readonly ClusterEvent[];
   /** Of the decision's bytes: the next one names it. */
   readonly sha256: string;
@@ -25,8 +27,8 @@ export type Folded =
  */
 export class JournalFold {
   readonly chain: JournalChain;
-  readonly state: ClusterState;
-  readonly table: EntityTable;
+  private current: ClusterState;
+  private entities: EntityTable;
   /** The claim in force; after a boot from a checkpoint, as the compacted topics have it. */
   private claimInForce: Claim | undefined;
 
@@ -37,10 +39,16 @@ export class JournalFold {
     readonly events: readonly ClusterEvent[];
   }) {
     this.chain = new JournalChain(start?.position);
-    this.table = start?.table ?? new EntityTable();
-    this.state = new ClusterState();
-    for (const event of oldestFirst(start?.events ?? [])) this.state.absorb(event);
-    this.state.settle();
+    this.entities = start?.table ?? new EntityTable();
+    this.current = stateOf(start?.events ?? []);
+  }
+
+  get state(): ClusterState {
+    return this.current;
+  }
+
+  get table(): EntityTable {
+    return this.entities;
   }
 
   get position(): ChainPosition {
@@ -71,16 +79,50 @@ export class JournalFold {
   }
 
   private adopt({ decision, events, sha256 }: Extract<Link, { kind: 'decision' }>): Adopted {
+    const bridges = isBridge(decision);
+    const before = this.entities;
+    if (bridges) {
+      this.current = stateOf(events);
+      this.entities = new EntityTable();
+    }
     events.forEach((event, i) => {
-      evolve(this.state, event);
+      if (!bridges) evolve(this.state, event);
       putEvent(this.table, event, decision.events[i] as Uint8Array);
     });
     assert(
       this.table.digest === decision.stateDigest,
       `I8: the state after decision ${decision.seq} has digest ${this.table.digest}, its master had ${decision.stateDigest}`,
     );
-    return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events, sha256 };
+    const told = bridges ? changesBetween(before, this.entities, { events, decision }) : events;
+    return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events: told, sha256 };
   }
+}
+
+/** What a bridge changed: without what was the same before it, and with what is no more. */
+function changesBetween(
+  before: EntityTable,
+  after: EntityTable,
+  { events, decision }: { readonly events: readonly ClusterEvent[]; readonly decision: Decision },
+): ClusterEvent[] {
+  const { seq, term } = decision;
+  const told = events.filter((event) => {
+    const bytes = after.get(entityKey(event));
+    return bytes !== undefined && before.get(entityKey(event))?.equals(bytes) !== true;
+  });
+  for (const [key] of before.entries()) {
+    if (after.get(key) !== undefined) continue;
+    const at = key.indexOf('/');
+    const entity = key.slice(0, at) as EntityRemoved['entity'];
+    told.push({ kind: 'removed', entity: { entity, key: key.slice(at + 1), change: 'Bridged', seq, term } });
+  }
+  return told;
+}
+
+function stateOf(events: readonly ClusterEvent[]): ClusterState {
+  const state = new ClusterState();
+  for (const event of oldestFirst(events)) state.absorb(event);
+  state.settle();
+  return state;
 }
 
 /** Puts the bytes of `event` into `table`, or takes its entity out. */

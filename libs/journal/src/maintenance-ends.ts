@@ -7,7 +7,7 @@ import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import { sha256Of } from './journal-chain';
 import { Pause } from './pause';
-import { readToEnd } from './read-topic';
+import { readAcross } from './journal-holes';
 
 const limits = { readMs: 60_000, retryMs: 1_000 } as const;
 
@@ -104,7 +104,9 @@ export class MaintenanceEnds {
         const onBatch = ({ records }: { records: readonly StoredRecord[] }): void => {
           for (const record of records) gather(record, decisions);
         };
-        await readToEnd(this.log, topics.journal, { clock, deadlineMs: limits.readMs, from, onBatch });
+        // What a stretch that cannot be read says of maintenances stays unknown.
+        const onHole = (): void => undefined;
+        await readAcross(this.log, topics.journal, { clock, deadlineMs: limits.readMs, from, onBatch, onHole });
         for (let read = decisions.get(previousSha256); read; read = decisions.get(read.previousSha256)) {
           const { began, seq } = read;
           if (began !== undefined) this.keep(began.nodeId, { seq, untilMs: began.untilMs });

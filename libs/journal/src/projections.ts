@@ -81,10 +81,11 @@ export class Projections {
   }
 
   private mark(adopted: Adopted): void {
-    adopted.events.forEach((event, i) => {
-      const bytes = event.kind === 'removed' ? undefined : Buffer.from(adopted.decision.events[i] as Uint8Array);
-      this.dirty.set(entityKey(event), { bytes, seq: adopted.seq, term: adopted.term });
-    });
+    const { table } = this.view.journal;
+    for (const event of adopted.events) {
+      const key = entityKey(event);
+      this.dirty.set(key, { bytes: table.get(key), seq: adopted.seq, term: adopted.term });
+    }
   }
 
   private async reconcile(): Promise<void> {

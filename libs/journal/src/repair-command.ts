@@ -1,6 +1,9 @@
 import type { Log } from '@levee/log';
 import { brokersIn } from './topic-policy';
 
+/** Who decides what a repair writes. */
+export const repairPrincipal = 'levee audit repair';
+
 const embedded = /^embedded (.+)[\\/]log$/;
 
 /** The command that says what can be brought back of a journal in this log, as it is typed into a shell. */

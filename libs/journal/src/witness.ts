@@ -1,22 +1,14 @@
 import { asOffset, Failure, type Clock, type Offset } from '@levee/kernel';
-import type { Log, StoredRecord } from '@levee/log';
+import { type Log, LogFailure, type StoredRecord } from '@levee/log';
 import { sha256Of, type ChainPosition } from './journal-chain';
 import { JournalFold } from './journal-fold';
+import { type JournalHole, readAcross } from './journal-holes';
 import type { ProjectedTopic } from './projection-records';
 import { readToEnd } from './read-topic';
 import { repairCommand, repairNote } from './repair-command';
+import { witnessLimits } from './witness-limits';
 
-export const witnessLimits = {
-  /** A witness that is further ahead of the journal than this does not speak of its lost end: somebody made it up. */
-  termsAheadMax: 10_000,
-  seqsAheadMax: 1_000_000_000,
-  /** Decisions that one repair writes, all of them held in memory. */
-  decisionsRepairedMax: 200_000,
-  /** Records before a position among which its decision is looked for first; then eight times as many, and so on. */
-  firstLook: 16,
-  readDeadlineMs: 30_000,
-  foldDeadlineMs: 120_000,
-} as const;
+export { witnessLimits };
 
 /** Somebody who has seen a decision or a claim of the journal. */
 export interface Witness {
@@ -80,6 +72,15 @@ export function shortSentence(
   );
 }
 
+/** The alarm for a stretch that cannot be read, where that leaves it open what is in force. */
+export function holeSentence(
+  { log, journal }: { readonly log: Pick<Log, 'description'>; readonly journal: string },
+  { seq, term }: Standing,
+  words: string,
+): string {
+  return `JOURNAL_SHORT: ${words}: what ${journal} says is known here to decision ${seq} of term ${term}. ${shortAdvice(log)}`;
+}
+
 export function shortAdvice(log: Pick<Log, 'description'>): string {
   return (
     'No master reigns and nothing is cleared until that is mended; reads and writes go on. Restore the journal from a ' +
@@ -92,7 +93,8 @@ export const seenBy = ({ seq, term, who }: Witness): string => `${who} has seen 
 /**
  * Why the journal does not hold the decision at which `position` stands, in words; `undefined` when it does. The SHA-256
  * proves it: a journal that was cut and has grown again holds other decisions there. Where the journal's start is above
- * all that could prove it, its end alone is looked at. Fails as `Log.tail` does.
+ * all that could prove it, its end alone is looked at. Fails as `Log.tail` does; with RECORD_CORRUPT only where it may
+ * have stood in what cannot be read.
  */
 export async function missingFrom(
   log: Log,
@@ -108,8 +110,11 @@ export async function missingFrom(
   if (seq === 0) return undefined;
   for (let span: number = witnessLimits.firstLook; ; span *= 8) {
     const from = asOffset(Math.max(startOffset, nextOffset - span));
-    if (await holds(log, journal, { from, to: nextOffset, sha256: previousSha256, clock })) return undefined;
+    const { found, hole } = await search(log, journal, { from, to: nextOffset, sha256: previousSha256, clock });
+    if (found) return undefined;
     if (from > startOffset) continue;
+    // It may have stood there.
+    if (hole !== undefined) throw new LogFailure('RECORD_CORRUPT', hole.why, { details: { ...detailsOf(hole) } });
     if (startOffset > 0) return undefined;
     return `it holds no decision ${seq} with SHA-256 ${previousSha256.slice(0, 16)}… before its offset ${nextOffset}`;
   }
@@ -122,11 +127,12 @@ interface Sought {
   readonly clock: Clock;
 }
 
-async function holds(log: Log, journal: string, sought: Sought): Promise<boolean> {
+async function search(log: Log, journal: string, sought: Sought): Promise<{ found: boolean; hole?: JournalHole }> {
   const { from, to, sha256, clock } = sought;
   let found = false;
-  if (from >= to) return false;
-  await readToEnd(log, journal, {
+  const holes: JournalHole[] = [];
+  if (from >= to) return { found };
+  await readAcross(log, journal, {
     clock,
     deadlineMs: witnessLimits.readDeadlineMs,
     from,
@@ -134,9 +140,17 @@ async function holds(log: Log, journal: string, sought: Sought): Promise<boolean
     onBatch: ({ records }) => {
       for (const record of records) if (record.offset < to) found ||= hasSha(record, sha256);
     },
+    onHole: (hole) => void holes.push(hole),
   });
-  return found;
+  const [hole] = holes;
+  return hole === undefined ? { found } : { found, hole };
 }
+
+const detailsOf = ({ fromOffset, toOffset }: JournalHole): Record<string, number> => ({
+  offset: fromOffset,
+  from: fromOffset,
+  ...(toOffset === undefined ? {} : { to: toOffset }),
+});
 
 const hasSha = ({ value }: StoredRecord, sha256: string): boolean => value !== null && sha256Of(value) === sha256;
 

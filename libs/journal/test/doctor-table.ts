@@ -18,6 +18,12 @@ import {
   weak,
 } from './healthy-cluster';
 
+function damaged(topic: string): Partial<DoctorFacts> {
+  const [fromOffset, toOffset] = [asOffset(7), asOffset(9)];
+  const damage = [{ topic, partition: asPartition(0), fromOffset, toOffset, what: 'its entry is missing' }];
+  return { condition: { ...condition, damage }, log: { description: 'embedded /d/log' } };
+}
+
 /** rule | facts that differ from the healthy ones | what it says | what to type */
 export const doctorTable: readonly [string, Partial<DoctorFacts>, RegExp, RegExp][] = [
   ['log-unreachable', { logProblem: 'no broker answers' }, /log does not answer: no broker/, /quorum\.sh .*k1:9092/],
@@ -227,6 +233,19 @@ export const doctorTable: readonly [string, Partial<DoctorFacts>, RegExp, RegExp
     /levee\.binlog\.shop partition 3 has lost what was confirmed at the offsets 7 to 8: its entry is missing/,
     /copy of the log's folder/,
   ],
+  [
+    'log-damaged',
+    damaged('levee.journal'),
+    /levee\.journal partition 0 has lost .* 7 to 8/,
+    /^levee audit repair --data-dir \/d +#/,
+  ],
+  [
+    'log-damaged',
+    damaged('levee.heartbeats'),
+    /levee\.heartbeats partition 0/,
+    /^levee audit repair --data-dir \/d +#/,
+  ],
+  ['log-damaged', damaged('levee.routes'), /levee\.routes partition 0/, /^levee audit repair --data-dir \/d +#/],
   ['files-damaged', { nodes: [nodeFacts('n1', { says: says({ setAside: [aside] }) })] }, /n1\/u01: a byte/, /aside/],
   [
     'files-damaged',

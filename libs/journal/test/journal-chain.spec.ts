@@ -182,10 +182,11 @@ describe('which records of the journal are in force', () => {
   test('a record of a newer version that is next makes the reader stand still, and only that one', () => {
     const unreadable = Buffer.from('c301ffffffffffffffff00', 'hex');
     const { term, seq, previousSha256, nextOffset } = honest.position;
+    const nobodys = { command: command('RegisterNode', {}) };
     const next = (over: object): JournalRecord => ({
       offset: nextOffset,
       value: unreadable,
-      headers: [decisionLink({ term, seq: seq + 1, previousSha256, ...over } as Decision)],
+      headers: [decisionLink({ ...nobodys, term, seq: seq + 1, previousSha256, ...over } as Decision)],
     });
     const at = (record: JournalRecord) => new JournalChain(honest.position).accept(record);
     expect(() => at(next({}))).toThrow(/in force and cannot be read here.*start a newer version/);

@@ -1,7 +1,7 @@
 import { decodeAs } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
 import type { ClusterView, ControlTopics } from '@levee/journal';
-import { asOffset, asPartition, type Clock, type Logger, type Offset, type Timers } from '@levee/kernel';
+import { asOffset, asPartition, type Clock, failureCode, type Logger, type Offset, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { NodeIdentity } from './digest-work';
 import { nodeLimits } from './node-limits';
@@ -112,6 +112,10 @@ async function heardBetween(
       if (nextOffset >= end) return false;
     }
     return false;
+  } catch (error) {
+    if (failureCode(error) !== 'RECORD_CORRUPT') throw error;
+    // It may have been said there: who lives says it again.
+    return true;
   } finally {
     stop.abort();
   }

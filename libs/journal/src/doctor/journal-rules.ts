@@ -31,3 +31,11 @@ export const journalRules = {
 };
 
 export const isJournal = (topic: string): boolean => topic.endsWith('.journal') && !topic.includes('.binlog.');
+
+/** One of the compacted topics that say what the journal says. */
+export const isProjection = (topic: string): boolean =>
+  /\.(metadata|routes|plans)$/.test(topic) && !topic.includes('.binlog.');
+
+/** One of which nothing is kept for long. */
+export const isPassing = (topic: string): boolean =>
+  /\.(commands|heartbeats|quarantine|digests)$/.test(topic) && !topic.includes('.binlog.');

@@ -1,7 +1,8 @@
 import { binlogGrown } from '../topic-policy';
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
-import { isJournal } from './journal-rules';
+import { repairCommand, repairNote } from '../repair-command';
+import { isJournal, isPassing, isProjection } from './journal-rules';
 import { doctorLimits } from './limits';
 
 type Found = Omit<Finding, 'rule'>;
@@ -41,15 +42,15 @@ export const logRules = {
           },
         ],
 
-  'log-damaged': ({ condition }: DoctorFacts): Found[] =>
-    (condition?.damage ?? []).map(({ topic, partition, fromOffset, toOffset, what }) => ({
-      subject: `${topic}/${partition}`,
-      finding: `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1}: ${what}`,
-      impact:
-        'replicas that have read past it hold it and serve on; one that needs it is copied from one of those, and waits ' +
-        'there while none can be copied',
-      command: "put back a copy of the log's folder that has the stretch; until then keep the folder of every node",
-    })),
+  'log-damaged': ({ condition, log, journalShort }: DoctorFacts): Found[] =>
+    (condition?.damage ?? [])
+      // That it stops the masters is a finding of its own, with the same command.
+      .filter(({ topic }) => journalShort === undefined || !isJournal(topic))
+      .map(({ topic, partition, fromOffset, toOffset, what }) => ({
+        subject: `${topic}/${partition}`,
+        finding: `${topic} partition ${partition} has lost what was confirmed at the offsets ${fromOffset} to ${toOffset - 1}: ${what}`,
+        ...wayOut(topic, log),
+      })),
 
   'broker-down': ({ condition, brokers }: DoctorFacts): Found[] =>
     (condition?.brokers ?? [])
@@ -208,6 +209,31 @@ export const logRules = {
         };
       }),
 };
+
+function wayOut(topic: string, log: DoctorFacts['log']): Pick<Found, 'impact' | 'command'> {
+  const command = `${repairCommand(log)}   # ${repairNote(log)}`;
+  if (isJournal(topic))
+    return {
+      impact:
+        'masters reign by the checkpoint behind it; a process that has to read the journal from its start stands still ' +
+        'there, and if the compacted topics are damaged too, no master can reign',
+      command,
+    };
+  if (isProjection(topic)) return { impact: 'processes that start read the journal instead', command };
+  if (isPassing(topic))
+    return {
+      impact: topic.endsWith('.commands')
+        ? 'commands that stand there or behind it and were not decided wait until it is passed over'
+        : 'what was said there is said again, and nothing waits for it',
+      command,
+    };
+  return {
+    impact:
+      'replicas that have read past it hold it and serve on; one that needs it is copied from one of those, and waits ' +
+      'there while none can be copied',
+    command: "put back a copy of the log's folder that has the stretch; until then keep the folder of every node",
+  };
+}
 
 /** `what is wrong: command` as the checks of topics say it. */
 function mended(sentence: string, impact: string): Found {

@@ -2,12 +2,15 @@ import { ClusterState, type ClusterEvent } from '@levee/cluster';
 import type { Checkpoint } from '@levee/events';
 import { Failure, messageOf, type Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { foldJournal, positionOf, readProjections, witnessesOf } from '../boot';
-import type { ControlTopics } from '../control-topics';
+import { foldJournal, readProjections, witnessesOf } from '../boot';
+import { positionOf } from '../catch-up';
+import { type ControlTopics, passingTopics } from '../control-topics';
 import { EntityTable } from '../entity-table';
 import { heardWitnesses } from '../heartbeat-known';
-import type { JournalFold } from '../journal-fold';
+import type { Adopted, JournalFold } from '../journal-fold';
+import type { JournalHole } from '../journal-holes';
 import { differences, type ProjectedTopic, staleEntities } from '../projection-records';
+import { type Bridge, type BridgePlan, planBridge } from './plan-bridge';
 import { RefusedUnits, type UnknownGeneration } from './refused-units';
 import { isAhead, missingFrom, ofCluster, seenBy, type OutsideWitness, type Witness } from '../witness';
 
@@ -15,10 +18,11 @@ import { isAhead, missingFrom, ofCluster, seenBy, type OutsideWitness, type Witn
 export interface RepairPlan {
   /**
    * nothing: the journal is whole and the compacted topics say what it says. rewrite: the compacted topics are written
-   * anew from the journal. restore: the compacted topics give back what the journal lost. accept-loss: what the journal
+   * anew from the journal. pass-over: a stretch that cannot be read held nothing in force that is not known. restore: the
+   * compacted topics, or what comes behind a stretch, give back what the journal lost. accept-loss: what the journal
    * lost is in no whole copy, and only numbers can be passed over.
    */
-  readonly kind: 'nothing' | 'rewrite' | 'restore' | 'accept-loss';
+  readonly kind: 'nothing' | 'rewrite' | 'pass-over' | 'restore' | 'accept-loss';
   /** In words. */
   readonly why: string;
   readonly seq: number;
@@ -33,6 +37,8 @@ export interface RepairPlan {
   readonly rewritten: number;
   readonly foreignRecords: number;
   readonly witnesses: readonly Witness[];
+  /** Stretches of the journal that cannot be read, and would be passed over. */
+  readonly holes: readonly JournalHole[];
 }
 
 /** The plan, and what carrying it out needs. */
@@ -40,6 +46,8 @@ export interface Examined {
   readonly plan: RepairPlan;
   readonly fold: JournalFold;
   readonly projections: readonly ProjectedTopic[];
+  /** What goes over stretches of the journal that cannot be read. */
+  readonly bridge: Bridge | undefined;
   /** What shall be in force; `undefined` = what the journal says. */
   readonly target: { readonly state: ClusterState; readonly table: EntityTable } | undefined;
   /** In `levee.commands`; -1 = none. */
@@ -51,6 +59,7 @@ export interface Examined {
 }
 
 const shownMax = 20;
+const notKept = 'a command there that was not decided is lost, and whoever waits for it is told that after a while';
 
 /**
  * Looks at journal, compacted topics and heartbeats; changes nothing. Fails as `Log.tail` does, and with
@@ -69,7 +78,8 @@ export async function examineJournal(
         'it. Restore it from a backup; until then processes go on from the checkpoints behind that offset',
     );
   const refused = new RefusedUnits();
-  const { fold } = await foldJournal(log, topics, clock, (adopted) => refused.add(adopted));
+  const onAdopted = (adopted: Adopted): void => refused.add(adopted);
+  const { fold, holes } = await foldJournal(log, topics, { clock, onAdopted, holes: 'cross' });
   const unknown = refused.in(fold.state);
   const projections = await readProjections(log, topics, clock);
   const { seq, term } = fold.position;
@@ -85,24 +95,33 @@ export async function examineJournal(
   const seqMax = Math.max(seq, ...witnesses.map((witness) => witness.seq), ...seqOfUnits);
   const termMax = Math.max(term, ...witnesses.map((witness) => witness.term));
   const checkpoint = newestOf(projections);
+  if (holes.length > 0) {
+    const gathered = { clock, front: fold, holes, projections, checkpoint, clusterId, witnesses: all };
+    return examinedHoles(await planBridge(log, topics, gathered), gathered);
+  }
   const position = checkpoint && positionOf(checkpoint, clusterId);
   const missing = position && (await missingFrom(log, topics.journal, { position, clock }));
   const rewritten = staleEntities(fold.table, projections).size;
   const base = {
     ...{ seq, term, rewritten, foreignRecords: fold.chain.foreignRecords },
     ...{ claims: termMax + 1 - term, decisions: seqMax - seq, entities: 0, witnesses: witnesses.slice(0, shownMax) },
+    holes,
   };
   const commandsOffset = Math.max(fold.position.commandsOffset, checkpoint?.commandsOffset ?? -1);
-  const found = { fold, projections, clusterId, commandsOffset, seqMax, termMax, target: undefined };
+  const found = { fold, projections, clusterId, commandsOffset, seqMax, termMax, target: undefined, bridge: undefined };
   if (witnesses.length === 0 && missing === undefined) {
     const [unit] = unknown;
     if (unit !== undefined) return { ...found, plan: { ...base, kind: 'accept-loss', why: whyUnit(unit) } };
     const bad = projections.find(({ damaged }) => damaged !== undefined)?.damaged;
-    if (rewritten === 0 && bad === undefined && checkpoint !== undefined)
-      return {
-        ...found,
-        plan: { ...base, kind: 'nothing', why: 'the journal is whole and the compacted topics agree with it' },
-      };
+    if (rewritten === 0 && bad === undefined && checkpoint !== undefined) {
+      const [damage] = (await log.examine(passingTopics(topics))).damage;
+      const whole = 'the journal is whole and the compacted topics agree with it';
+      if (damage === undefined) return { ...found, plan: { ...base, kind: 'nothing', why: whole } };
+      const { topic, fromOffset, toOffset } = damage;
+      const stretch = `${topic} cannot be read at offsets ${fromOffset} to ${toOffset - 1}, and would be passed over`;
+      const plan = { ...base, kind: 'pass-over', claims: 0, why: `${whole}; ${stretch}: ${notKept}` } as const;
+      return { ...found, plan };
+    }
     const what = bad === undefined ? `${rewritten} entities differ` : `a record cannot be read: ${bad}`;
     const why = `the journal is whole; the compacted topics are not what it says (${what})`;
     return { ...found, plan: { ...base, kind: 'rewrite', why } };
@@ -124,6 +143,36 @@ export async function examineJournal(
   }
   const why = `the journal has lost its end (${lost}); the compacted topics give everything back, as their digest shows`;
   return { ...found, target, plan: { ...base, entities, kind: 'restore', why } };
+}
+
+/** A journal with stretches that cannot be read: what a bridge over them says, or that none is needed. */
+function examinedHoles(
+  { holes, bridge }: BridgePlan,
+  of: {
+    readonly front: JournalFold;
+    readonly projections: readonly ProjectedTopic[];
+    readonly clusterId: string | undefined;
+    readonly witnesses: readonly Witness[];
+  },
+): Examined {
+  const { front: fold, projections, clusterId } = of;
+  const { seq, term, commandsOffset } = fold.position;
+  const { table } = bridge ?? fold;
+  const witnesses = of.witnesses.filter((witness) => isAhead(witness, fold.position)).slice(0, shownMax);
+  const base = {
+    ...{ seq, term, witnesses, holes, foreignRecords: fold.chain.foreignRecords },
+    rewritten: staleEntities(table, projections).size,
+  };
+  const found = { fold, projections, clusterId, commandsOffset, seqMax: seq, termMax: term, target: undefined, bridge };
+  const where = holes.map(({ why }) => why).join('; ');
+  if (bridge === undefined) {
+    const why = `the journal has stretches that cannot be read and held nothing that is not known: ${where}`;
+    return { ...found, plan: { ...base, kind: 'pass-over', why, claims: 0, decisions: 0, entities: 0 } };
+  }
+  const kind = bridge.lost === 0 ? 'restore' : 'accept-loss';
+  const why = `the journal has stretches that cannot be read (${where}); ${bridge.why}`;
+  const entities = differences(fold.table, new Map(table.entries())).size;
+  return { ...found, plan: { ...base, kind, why, claims: bridge.term - term, decisions: 1, entities } };
 }
 
 function whyUnit({ nodeId, unitId, generation }: UnknownGeneration): string {

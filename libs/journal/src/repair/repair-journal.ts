@@ -5,18 +5,19 @@ import { asPartition, Failure, type Clock, type Logger, type NewId } from '@leve
 import type { FencedWriter, Log, LogRecord } from '@levee/log';
 import { foldJournal, readProjections } from '../boot';
 import { fillCommands } from '../commands-end';
-import { compactedTopics, type ControlTopics } from '../control-topics';
+import { compactedTopics, type ControlTopics, passingTopics } from '../control-topics';
 import { decisionLimits } from '../decision-batch';
 import { decodeEvent, encodeEvent } from '../event-codec';
 import { claimLink, decisionLink } from '../journal-link';
 import { sha256Of } from '../journal-chain';
-import { putEvent } from '../journal-fold';
+import { type JournalFold, putEvent } from '../journal-fold';
 import { claimRecord, projectionRecords, staleEntities } from '../projection-records';
 import { partsOf } from '../projections';
-import { repairCommand } from '../repair-command';
+import { repairCommand, repairPrincipal as principal } from '../repair-command';
 import { masterWriterId } from '../take-over';
 import { witnessLimits } from '../witness';
 import type { Examined } from './plan-repair';
+import { bridgeOf } from './bridge-decision';
 import { lossEvents } from './loss-events';
 import { restoreEvents, type Stamp } from './restore-events';
 
@@ -25,8 +26,6 @@ export interface RepairWorld {
   readonly newId: NewId;
   readonly logger: Logger;
 }
-
-const principal = 'levee audit repair';
 
 /**
  * Carries out what `examineJournal` found: claims every term up to one above all that was seen, gives every decision
@@ -54,20 +53,26 @@ export async function repairJournal(
     );
   const writer = await log.fencedWriter(masterWriterId(topics));
   try {
-    const claims = claimsOf(examined, { writer, clusterId, world });
+    const { seqMax, termMax, bridge } = examined;
+    const goal = bridge ?? { seq: seqMax, term: plan.kind === 'pass-over' ? termMax : termMax + 1 };
+    const claims = claimsOf(examined, { writer, clusterId, world, toTerm: goal.term });
     const records = claims.map((claim) => ({ key: null, value: encode('Claim', claim), headers: [claimLink(claim)] }));
-    const { decisions, digest } = decisionsOf(examined, clusterId, world);
+    const { decisions, digest } =
+      bridge === undefined ? decisionsOf(examined, clusterId, world) : bridgeOf(bridge, { clusterId, world });
     await appendAll(writer, topics.journal, [...records, ...decisions]);
-    const after = await foldJournal(log, topics, world.clock);
+    const after = await foldJournal(log, topics, { clock: world.clock, holes: 'cross' });
     const { seq, term } = after.fold.position;
-    if (seq !== examined.seqMax || term !== examined.termMax + 1 || after.fold.digest !== digest)
+    if (seq !== goal.seq || term !== goal.term || after.fold.digest !== digest)
       throw new Failure(
         'REPAIR_INTERRUPTED',
-        `the journal stands at decision ${seq} of term ${term}, not at ${examined.seqMax} of ${examined.termMax + 1}: ` +
+        `the journal stands at decision ${seq} of term ${term}, not at ${goal.seq} of ${goal.term}: ` +
           `somebody else wrote meanwhile. Look again: ${repairCommand(log)}`,
       );
     await passOverHoles(log, topics);
     await rewriteCompacted(log, topics, { writer, fold: after.fold, claim: claims.at(-1), world });
+    // [safety] Only now: nobody may read past a stretch before the bridge is there, nor begin at a checkpoint before it.
+    for (const { fromOffset, toOffset } of examined.plan.holes)
+      if (toOffset !== undefined) await log.passOver(topics.journal, asPartition(0), { fromOffset, toOffset });
     await fillCommands(log, topics, { commandsOffset: after.fold.position.commandsOffset, logger: world.logger });
   } finally {
     await writer.close();
@@ -76,12 +81,17 @@ export async function repairJournal(
 
 /** One for each term: none can be skipped. */
 function claimsOf(
-  { fold, termMax }: Examined,
-  of: { readonly writer: FencedWriter; readonly clusterId: string; readonly world: RepairWorld },
+  { fold }: Examined,
+  of: {
+    readonly writer: FencedWriter;
+    readonly clusterId: string;
+    readonly world: RepairWorld;
+    readonly toTerm: number;
+  },
 ): Claim[] {
-  const { writer, clusterId, world } = of;
+  const { writer, clusterId, world, toTerm } = of;
   const { producerId, epoch } = writer;
-  return Array.from({ length: termMax + 1 - fold.position.term }, (_, i) => ({
+  return Array.from({ length: toTerm - fold.position.term }, (_, i) => ({
     ...{ term: fold.position.term + 1 + i, instance: principal, nonce: world.newId(), producerId, epoch, clusterId },
     claimedAtMs: world.clock.nowMs(),
   }));
@@ -148,11 +158,12 @@ function encodedLast({ fold, target, plan }: Examined, clusterId: string, stamp:
 }
 
 /**
- * Stretches of the compacted topics that the log cannot read: what is in force is known from elsewhere, and is written
- * anew behind them. Ended before that, the digest of the checkpoint shows what is missing. Kafka names none.
+ * Stretches of the other control topics that the log cannot read. What the compacted ones said is known from elsewhere,
+ * and is written anew behind them. Ended before that, the digest of the checkpoint shows what is missing. Kafka names
+ * none.
  */
 async function passOverHoles(log: Log, topics: ControlTopics): Promise<void> {
-  const { damage } = await log.examine(compactedTopics(topics));
+  const { damage } = await log.examine([...compactedTopics(topics), ...passingTopics(topics)]);
   for (const { topic, partition, fromOffset, toOffset } of damage)
     await log.passOver(topic, partition, { fromOffset, toOffset });
 }
@@ -162,7 +173,7 @@ async function rewriteCompacted(
   topics: ControlTopics,
   of: {
     readonly writer: FencedWriter;
-    readonly fold: Awaited<ReturnType<typeof foldJournal>>['fold'];
+    readonly fold: JournalFold;
     readonly claim: Claim | undefined;
     readonly world: RepairWorld;
   },
