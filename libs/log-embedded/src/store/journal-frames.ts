@@ -53,29 +53,42 @@ export function readJournalHead(bytes: Buffer): JournalHead | undefined {
 
 /** The frame as pieces that are written one after the other; large values are not copied. */
 export function encodeFrame(salt: number, sequence: number, writes: readonly JournalWrite[]): Buffer[] {
-  const frame = Buffer.allocUnsafe(frameHeadBytes);
-  const pieces: Buffer[] = [frame];
   let length = 0;
+  let copied = 0;
+  for (const write of writes) {
+    const valueBytes = write.type === 'del' ? 0 : write.value.length;
+    const size = writeHeadBytes + write.key.length;
+    length += size + valueBytes;
+    copied += valueBytes <= copyMax ? size + valueBytes : size;
+  }
+  // One piece for all that is copied: pieces cost more than their bytes, and so do calls for their checksums.
+  const bytes = Buffer.allocUnsafe(frameHeadBytes + copied);
+  const pieces: Buffer[] = [];
+  let from = 0;
+  let at = frameHeadBytes;
   for (const write of writes) {
     const { type, key } = write;
     const value = type === 'del' ? nothing : write.value;
-    const copied = value.length <= copyMax ? value : nothing;
-    const head = Buffer.allocUnsafe(writeHeadBytes + key.length + copied.length);
-    head.writeUInt16LE(kinds[type], 0);
-    head.writeUInt16LE(key.length, 2);
-    head.writeUInt32LE(value.length, 4);
-    head.set(key, writeHeadBytes);
-    head.set(copied, writeHeadBytes + key.length);
-    pieces.push(head);
-    if (copied !== value && value.length > 0) pieces.push(value);
-    length += writeHeadBytes + key.length + value.length;
+    bytes.writeUInt16LE(kinds[type], at);
+    bytes.writeUInt16LE(key.length, at + 2);
+    bytes.writeUInt32LE(value.length, at + 4);
+    bytes.set(key, at + writeHeadBytes);
+    at += writeHeadBytes + key.length;
+    if (value.length > copyMax) {
+      pieces.push(bytes.subarray(from, at), value);
+      from = at;
+    } else {
+      bytes.set(value, at);
+      at += value.length;
+    }
   }
-  frame.writeUInt32LE(frameMagic, 0);
-  frame.writeUInt32LE(length, 4);
-  writeU53(frame, sequence, 12);
-  let crc = crc32c(frame.subarray(12), crc32c(frame.subarray(4, 8), salt));
-  for (let at = 1; at < pieces.length; at++) crc = crc32c(pieces[at] as Buffer, crc);
-  frame.writeUInt32LE(crc, 8);
+  if (from < at) pieces.push(bytes.subarray(from, at));
+  bytes.writeUInt32LE(frameMagic, 0);
+  bytes.writeUInt32LE(length, 4);
+  writeU53(bytes, sequence, 12);
+  let crc = crc32c(bytes.subarray(4, 8), salt);
+  for (const [index, piece] of pieces.entries()) crc = crc32c(index === 0 ? piece.subarray(12) : piece, crc);
+  bytes.writeUInt32LE(crc, 8);
   return pieces;
 }
 
