@@ -96,7 +96,8 @@ export async function forEachEntry(
           throw corrupt(partition, Math.max(position, from), `the next entry begins at ${entry.head.baseOffset}`);
         position = entry.head.nextOffset;
         first = false;
-        if (!(await visit(entry)) || position >= until) return;
+        const goesOn = visit(entry);
+        if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn) || position >= until) return;
       }
       if (found.length === 0) throw corrupt(partition, Math.max(position, from), 'its entry is missing');
     }

@@ -21,26 +21,27 @@ export function findEntries(
   let scanned: readonly ScannedEntry[] = [];
   let scannedAt = 0;
 
-  /** The next entry that a run has, if any begins below `below`. */
-  const fromRuns = async (below: number): Promise<ScannedEntry | undefined> => {
-    for (;;) {
-      const extent = extents[extentAt];
-      if (extent === undefined || extent.from >= below) return undefined;
-      for (; scannedAt < scanned.length; scannedAt++) {
-        const entry = scanned[scannedAt] as ScannedEntry;
-        if (entry.base >= extent.to || entry.base >= until) break;
-        if (entry.base >= from && entry.next > extent.from) return entry;
-      }
-      if (scannedAt < scanned.length) scanned = [];
-      else {
-        scan ??= new SectionScan(files, extent.section, indexes, Math.max(extent.from, from));
-        scanned = await scan.more();
-      }
-      scannedAt = 0;
-      if (scanned.length > 0) continue;
-      scan = undefined;
-      extentAt++;
+  /** The next entry of those that were read of `extent`. */
+  const nextScanned = (extent: Extent): ScannedEntry | undefined => {
+    for (; scannedAt < scanned.length; scannedAt++) {
+      const entry = scanned[scannedAt] as ScannedEntry;
+      if (entry.base >= extent.to || entry.base >= until) return undefined;
+      if (entry.base >= from && entry.next > extent.from) return entry;
     }
+    return undefined;
+  };
+
+  /** Reads on in `extent`, or goes on to the one behind it. */
+  const readOn = async (extent: Extent): Promise<void> => {
+    if (scannedAt < scanned.length) scanned = [];
+    else {
+      scan ??= new SectionScan(files, extent.section, indexes, Math.max(extent.from, from));
+      scanned = await scan.more();
+    }
+    scannedAt = 0;
+    if (scanned.length > 0) return;
+    scan = undefined;
+    extentAt++;
   };
 
   return {
@@ -49,7 +50,14 @@ export function findEntries(
       while (found.length < count) {
         const entry = heldAt < heldCount ? held[heldAt] : undefined;
         const below = entry === undefined ? until : Math.min(entry.base, until);
-        const run = extentAt < extents.length ? await fromRuns(below) : undefined;
+        const extent = extents[extentAt];
+        const isNext = extent !== undefined && extent.from < below;
+        const run = isNext ? nextScanned(extent) : undefined;
+        if (isNext && run === undefined) {
+          // The only wait: none for each entry.
+          await readOn(extent);
+          continue;
+        }
         if (run !== undefined && run.base < below) {
           scannedAt++;
           found.push(run);
