@@ -1,6 +1,7 @@
 import { asOffset, type Clock, messageOf, type Timers } from '@levee/kernel';
 import { LogFailure, logLimits } from '@levee/log';
 import { encodeFreshEntry, type EntryHead, entryHeadBytes } from './entry';
+import { Gathering } from './gathering';
 import { entryKey } from './keys';
 import { embeddedLimits } from './limits';
 import { type PartitionLog, type PendingAppend, RecentEntry } from './partition-log';
@@ -36,6 +37,9 @@ export class GroupCommit {
   private queue: PartitionLog[] = [];
   private writing: Promise<void> | undefined;
   private scheduled = false;
+  /** Records that wait for the next batch. */
+  private waiting = 0;
+  private readonly gathering: Gathering;
   private recentBytes = 0;
   private readonly recent: RecentEntry[] = [];
   private recentHead = 0;
@@ -51,21 +55,25 @@ export class GroupCommit {
       /** A write failed or hangs: `ended` resolves when the database has let go of it. */
       readonly onFailure: (failure: LogFailure, ended: Promise<void>) => void;
     },
-  ) {}
+  ) {
+    this.gathering = new Gathering(clock, timers, () => this.schedule());
+  }
 
   add(partition: PartitionLog, append: PendingAppend): void {
     this.stats.queuedBytes += append.bytes;
+    this.waiting += append.records.length;
     partition.pending.push(append);
     if (!partition.queued) {
       partition.queued = true;
       this.queue.push(partition);
     }
-    if (!this.scheduled && this.writing === undefined) this.schedule();
+    if (!this.scheduled && this.writing === undefined) this.gathering.consider(this.waiting);
   }
 
   /** Resolves when nothing is waiting or under way. */
   async idle(): Promise<void> {
-    while (this.writing !== undefined || this.scheduled) {
+    while (this.writing !== undefined || this.scheduled || this.queue.length > 0) {
+      if (this.writing === undefined) this.schedule();
       await (this.writing ?? new Promise<void>((resolve) => setImmediate(resolve)));
     }
   }
@@ -74,9 +82,10 @@ export class GroupCommit {
   failQueued(failure: LogFailure): void {
     const queue = this.queue;
     this.queue = [];
+    this.gathering.stop();
     for (const partition of queue) {
       partition.queued = false;
-      for (const append of partition.pending.splice(0)) this.settle(append).reject(failure);
+      this.failPartition(partition, failure);
     }
   }
 
@@ -87,7 +96,10 @@ export class GroupCommit {
 
   /** As {@link failQueued}, for one partition. */
   failPartition(partition: PartitionLog, failure: LogFailure): void {
-    for (const append of partition.pending.splice(0)) this.settle(append).reject(failure);
+    for (const append of partition.pending.splice(0)) {
+      this.waiting -= append.records.length;
+      this.settle(append).reject(failure);
+    }
   }
 
   /** Forgets remembered entries, because the partitions are read anew from the database. */
@@ -99,6 +111,7 @@ export class GroupCommit {
 
   /** After the poll phase, so that all sockets of this turn have been read. */
   private schedule(): void {
+    if (this.scheduled) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
@@ -128,7 +141,7 @@ export class GroupCommit {
 
   private next(): void {
     this.writing = undefined;
-    if (this.queue.length > 0 && !this.scheduled) this.schedule();
+    if (this.queue.length > 0 && !this.scheduled) this.gathering.consider(this.waiting);
   }
 
   private async run(): Promise<void> {
@@ -247,11 +260,13 @@ export class GroupCommit {
     // After the entries: if the batch is torn, an end never points past them.
     writes.push(endWrite(partition, end, chain, timestampMs));
     const appends = pending.splice(0, taken);
+    for (const append of appends) this.waiting -= append.records.length;
     return { partition, entries, appends, chain, end, timestampMs, newEpoch };
   }
 
   private commit(advances: readonly Advance[]): void {
     this.stats.syncs++;
+    const recordsBefore = this.stats.records;
     for (const { partition, entries, appends, chain, end, timestampMs, newEpoch } of advances) {
       let base = partition.end;
       if (newEpoch) partition.epochs.push({ epoch: this.world.epoch(), startOffset: base });
@@ -272,6 +287,7 @@ export class GroupCommit {
       partition.wake();
     }
     this.forget();
+    this.gathering.ended(this.stats.records - recordsBefore, this.waiting);
   }
 
   private giveUp(advances: readonly Advance[], reason: string, ended: Promise<void>, cause?: unknown): void {

@@ -8,6 +8,12 @@ export const embeddedLimits = {
   cleanedEntryBytesMax: 256 * 1024,
   /** Entries that share one synced batch. */
   groupBytesMax: 8 * 1024 * 1024,
+  /** Longest wait for records of callers who were just answered, before the next batch begins; see `Gathering`. */
+  gatherMs: 1,
+  /** Fewer records outstanding are not waited for. */
+  gatherRecordsMin: 8,
+  /** The share of the outstanding records with which a batch begins at once. */
+  gatherShare: 0.75,
   /** Entries kept in memory for readers near the end, over all partitions. */
   recentBytesMax: 16 * 1024 * 1024,
   partitionsMax: 4096,
