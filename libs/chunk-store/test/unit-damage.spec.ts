@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -21,6 +22,7 @@ import {
 } from '@levee/chunk-store';
 import { silentLogger } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
+import { eventually } from '../../../test/support/deadline';
 
 const k = (text: string): Buffer => Buffer.from(text);
 
@@ -245,6 +247,37 @@ describe('a unit whose files are not what was written (I19)', () => {
       await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/\.ldb/));
       disk.stopChecks();
       await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject({ code: 'REPLICA_CLOSED' });
+    } finally {
+      await thread.close();
+    }
+  });
+
+  it('waits for nobody in the reader thread while it is closed, and for leave behind each slice while it is open', async () => {
+    const db = await disk.openUnit('n1/u01', 1);
+    for (let i = 0; i < 8; i++) await db.put(k(`key ${i}`), randomBytes(100_000));
+    await disk.closeUnit('n1/u01', 1);
+    await disk.openUnit('n1/u01', 1);
+    await disk.closeUnit('n1/u01', 1);
+    const execArgv = ['--require', join(__dirname, '../../../test/support/ts-thread.cjs')];
+    const thread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger: silentLogger, execArgv });
+    try {
+      let slices = 0;
+      const giveWay = (): Promise<void> => {
+        slices++;
+        return new Promise(() => undefined);
+      };
+      const pace = { monotonicMs: () => 0, giveWay };
+      const stop = new AbortController();
+      const check = (state: 'open' | 'closed'): ReturnType<FileChecker> =>
+        checkIn(thread)(unit(), { state, pace, signal: stop.signal });
+      expect((await check('closed')).checked.length).toBeGreaterThan(0);
+      expect(slices).toBeGreaterThan(0);
+      slices = 0;
+      const waiting = check('open').catch((error: unknown) => error);
+      await eventually('a slice is over', () => slices > 0);
+      expect(await Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 50, 'waits'))])).toBe('waits');
+      stop.abort();
+      expect(await waiting).toMatchObject({ code: 'REPLICA_CLOSED' });
     } finally {
       await thread.close();
     }

@@ -92,7 +92,8 @@ export class Readings {
   }
 
   private async check(reading: number, location: string, what: FilesToCheck): Promise<FilesChecked> {
-    const slices = new Slices((bytes) => this.sliceOver(reading, bytes));
+    // Nobody is served from a unit that is closed, and somebody waits to be: it tells how far it is and goes on.
+    const slices = new Slices((bytes) => this.sliceOver(reading, bytes), what.state === 'open');
     const stopping = new AbortController();
     this.checks.set(reading, { slices, stopping });
     return checkFiles(location, what, slices, stopping.signal).finally(() => this.checks.delete(reading));
@@ -135,13 +136,16 @@ export class Readings {
   }
 }
 
-/** A scan's slices: behind each it waits for leave to go on. */
+/** A scan's slices: behind each it waits for leave to go on, unless it is told not to. */
 class Slices implements Pace {
   private bytes = 0;
   private readonly waiting: (() => void)[] = [];
   private ended = false;
 
-  constructor(private readonly over: (bytes: number) => void) {}
+  constructor(
+    private readonly over: (bytes: number) => void,
+    private readonly waits = true,
+  ) {}
 
   monotonicMs(): number {
     return systemClock.monotonicMs();
@@ -152,6 +156,7 @@ class Slices implements Pace {
     await new Promise<void>((resolve) => setImmediate(resolve));
     if (this.bytes < readerLimits.sliceBytes || this.ended) return;
     this.passed(0);
+    if (!this.waits) return;
     await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
