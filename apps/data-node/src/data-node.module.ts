@@ -3,7 +3,7 @@ import type { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
 import { Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
-import { DataNode } from '@levee/replication';
+import { type ApplyBudget, DataNode } from '@levee/replication';
 import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
 import type { DataNodeAppConfig } from './config';
 import { NodeController } from './node.controller';
@@ -17,6 +17,8 @@ export interface DataNodeParts {
   readonly known?: readonly OutsideWitness[];
   /** As the log, and one for all nodes of a process; without it their event loop reads for copies and digests. */
   readonly readerThread?: ReaderThread;
+  /** One for all nodes of a process; each has its own by default. */
+  readonly applies?: ApplyBudget;
 }
 
 /** Composition root of a data node. */
@@ -40,9 +42,9 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
   }
 
   static register(parts: DataNodeParts): DynamicModule {
-    const { config, log, logger, readerThread } = parts;
+    const { config, log, logger, readerThread, applies } = parts;
     const { topicPrefix, httpPort: _httpPort, ...own } = config;
-    const world = { log, logger, clock: systemClock, timers: systemTimers, readerThread };
+    const world = { log, logger, clock: systemClock, timers: systemTimers, readerThread, applies };
     const node = new DataNode({ ...own, topics: controlTopics(topicPrefix) }, world);
     node.view.know(parts.known ?? []);
     const health = new HealthRegistry();

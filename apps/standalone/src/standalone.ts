@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@levee/journal';
 import { Failure, failureCode, type Logger, messageOf } from '@levee/kernel';
-import { chunkProblem, type DataNode, diskWitnesses } from '@levee/replication';
+import { ApplyBudget, chunkProblem, type DataNode, diskWitnesses } from '@levee/replication';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
 import { dataNodeConfig } from '../../data-node/src/config';
@@ -98,6 +98,7 @@ async function startNodes(
   const { logger } = shared;
   const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
   lifecycle.onDrain('reader thread', () => readerThread.close());
+  const applies = new ApplyBudget(systemClock);
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
   for (let index = 0; index < settings.LEVEE_NODES; index++) {
@@ -108,7 +109,7 @@ async function startNodes(
       respPort: portOf(settings.LEVEE_NODE_RESP_PORT, index),
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
     };
-    const app = await DataNodeModule.start({ config, ...shared, readerThread }).catch((error: unknown) => {
+    const app = await DataNodeModule.start({ config, ...shared, readerThread, applies }).catch((error: unknown) => {
       if (failureCode(error) !== 'DISK_DAMAGED') throw error;
       damaged.push(`node ${nodeId} is not started: ${messageOf(error)}`);
       logger.error({ nodeId, error }, 'this node is not started; the others are');

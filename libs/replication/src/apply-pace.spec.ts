@@ -1,4 +1,4 @@
-import { ApplyPace } from './apply-pace';
+import { ApplyBudget, ApplyPace } from './apply-pace';
 import { nodeLimits } from './node-limits';
 
 describe('the pace of applying', () => {
@@ -6,7 +6,7 @@ describe('the pace of applying', () => {
     let nowMs = 0;
     const due: { atMs: number; run: () => void }[] = [];
     const subject = new ApplyPace(
-      { nowMs: () => nowMs, monotonicMs: () => nowMs },
+      new ApplyBudget({ nowMs: () => nowMs, monotonicMs: () => nowMs }),
       {
         after: (delayMs, run) => {
           const entry = { atMs: nowMs + delayMs, run };
@@ -44,6 +44,15 @@ describe('the pace of applying', () => {
     pass(nodeLimits.lingerMsMax);
     await wait;
     expect(due).toEqual([]);
+  });
+
+  it('is shared by the nodes of a process that share its budget', () => {
+    const clock = { nowMs: () => 0, monotonicMs: () => 0 };
+    const budget = new ApplyBudget(clock);
+    const paces = [1, 2, 3].map(() => new ApplyPace(budget, { after: () => () => undefined }, () => false));
+    let free = 0;
+    while (paces[free % 3]?.linger(1, running()) === undefined) free++;
+    expect(free).toBe(nodeLimits.appliesAtOnce);
   });
 
   it('goes on at once when somebody waits for a position, before or meanwhile, and when it is stopped', async () => {

@@ -2,6 +2,7 @@ import type { NodeDisk, ReaderThread, UnitDiskOptions } from '@levee/chunk-store
 import type { ControlTopics } from '@levee/journal';
 import type { Clock, Logger, NewId, Random, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import type { ApplyBudget } from './apply-pace';
 import type { DiskSpace } from './disk-gauge';
 import type { Network } from '@levee/wire';
 
@@ -38,6 +39,8 @@ export interface DataNodeWorld {
   readonly network?: Network;
   /** Reads for copies and digests, for all nodes of a process; the node's own event loop by default. */
   readonly readerThread?: ReaderThread | undefined;
+  /** How often replicas are written, for all nodes of a process; the node's own by default. */
+  readonly applies?: ApplyBudget | undefined;
   /** Of the file system that holds the folder; asked of the system by default. */
   readonly diskSpace?: (folder: string) => Promise<DiskSpace>;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;

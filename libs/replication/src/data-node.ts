@@ -20,6 +20,7 @@ import {
 } from '@levee/kernel';
 import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
 import { type Network, type NetworkBudget, RespServer } from '@levee/wire';
+import type { ApplyBudget } from './apply-pace';
 import { assignmentsOf } from './assignment';
 import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
 import { MoveReports } from './copy/move-reports';
@@ -64,6 +65,7 @@ export class DataNode {
   private readonly network: Network | undefined;
   private readonly random: Random | undefined;
   private readonly thread: ReaderThread | undefined;
+  private readonly applies: ApplyBudget | undefined;
   private readonly log: Log;
   readonly view: ClusterView;
   private readonly logClock: LogClock;
@@ -111,6 +113,7 @@ export class DataNode {
     this.network = world.network;
     this.random = world.random;
     this.thread = world.readerThread;
+    this.applies = world.applies;
     this.incarnation = this.newId();
     const shared = { clock: this.clock, timers: this.timers, logger: this.logger };
     this.logClock = new LogClock(this.clock);
@@ -293,9 +296,9 @@ export class DataNode {
     const { values, engines, network: buffers } = memory;
     const budget = engines.largest;
     const shared = { clock, timers, logger, log, logClock, identity };
-    const { network, random } = this;
+    const { network, random, applies } = this;
     const clearingHeld = (): string | undefined => this.view.short;
-    const copying = { network, random, copyBytesPerSecond, io, reader, buffers, clearingHeld };
+    const copying = { network, random, copyBytesPerSecond, io, reader, buffers, clearingHeld, applies };
     const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
     this.host = host;
     this.scrub = new Scrub({ disk, all: () => host.all, io, clock, timers, logger });

@@ -1,5 +1,6 @@
 export * from './chunks-served';
 export * from './heartbeat-loop';
+export { ApplyBudget } from './apply-pace';
 export * from './assignment';
 export * from './control-records';
 export * from './copy/copy-limits';

@@ -34,7 +34,7 @@ export const nodeLimits = {
   /** Writes in one go before that counts. */
   appliesAtOnce: 64,
   /** Longest a record is held back for it. */
-  lingerMsMax: 10,
+  lingerMsMax: 20,
   /** Copies of bad records waiting to be appended; more are counted and dropped. */
   outboxRecordsMax: 1_000,
   outboxRetryMs: 500,

@@ -1,4 +1,4 @@
-import { ApplyPace } from './apply-pace';
+import { ApplyBudget, ApplyPace } from './apply-pace';
 import { encode } from '@levee/codec';
 import {
   type EngineBudget,
@@ -53,6 +53,8 @@ export interface ReplicaHostOptions {
   readonly io?: IoScheduler | undefined;
   /** Of what copies are made; by default one that reads in turns with all else. */
   readonly reader?: SnapshotReader | undefined;
+  /** Shared with other nodes of the process; its own by default. */
+  readonly applies?: ApplyBudget | undefined;
   /** Most bytes a second that copies put into this node's units; 0 = no limit (the default). */
   readonly copyBytesPerSecond?: number | undefined;
 }
@@ -111,7 +113,8 @@ export class ReplicaHost {
   private stopped = false;
 
   constructor(private readonly options: ReplicaHostOptions) {
-    this.pace = new ApplyPace(options.clock, options.timers, () => this.waits.inUse > 0);
+    const applies = options.applies ?? new ApplyBudget(options.clock);
+    this.pace = new ApplyPace(applies, options.timers, () => this.waits.inUse > 0);
     const { clock, timers, logger, log, identity, clusterId, network, random, buffers } = options;
     this.io = options.io ?? new IoScheduler({ clock, timers });
     const reader = options.reader ?? snapshotReader(this.io, undefined);

@@ -2,7 +2,7 @@ import { dataRange, openMemory, Replica, type ReplicaDatabase } from '@levee/chu
 import { asPartition, type Partition, silentLogger } from '@levee/kernel';
 import { type LogFailure, systemClock, systemTimers } from '@levee/log';
 import { type FeedMember, LogClock, PartitionFeed } from '@levee/replication';
-import { ApplyPace } from '../src/apply-pace';
+import { ApplyBudget, ApplyPace } from '../src/apply-pace';
 import { type ScriptedLog, scriptedIdentity, scriptedPlace } from './scripted-log';
 
 /** A replica in memory at the end of a feed, whose writes a test may hold back or let fail. */
@@ -122,7 +122,7 @@ export function feedOf(log: ScriptedLog): PartitionFeed {
     timers: systemTimers,
     logger: silentLogger,
     logClock,
-    pace: new ApplyPace(systemClock, systemTimers, () => false),
+    pace: new ApplyPace(new ApplyBudget(systemClock), systemTimers, () => false),
     idleMs: () => 10,
     onBadRecord: () => undefined,
   });
