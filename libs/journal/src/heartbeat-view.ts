@@ -46,6 +46,7 @@ export class HeartbeatView {
   private atEndMs: number | undefined;
   /** Since when it has stood at the end, again and again. */
   private listensSinceMs: number | undefined;
+  private readonly kindHeardMs = new Map<HeartbeatKind, number>();
   private trouble: string | undefined = 'the heartbeats were not read yet';
 
   constructor(
@@ -90,9 +91,8 @@ export class HeartbeatView {
   /** For how long no process of this kind was heard while this view listened, in ms; `undefined`: it does not listen. */
   kindSilentMs(kind: HeartbeatKind): number | undefined {
     if (this.atEndMs === undefined || this.listensSinceMs === undefined) return undefined;
-    let lastMs = this.listensSinceMs;
-    for (const { receivedMonotonicMs } of this.all(kind)) lastMs = Math.max(lastMs, receivedMonotonicMs);
-    return Math.max(0, this.atEndMs - lastMs);
+    const lastMs = this.kindHeardMs.get(kind) ?? -Infinity;
+    return Math.max(0, this.atEndMs - Math.max(this.listensSinceMs, lastMs));
   }
 
   /** When this view last stood at the topic's end, by the monotonic clock; `undefined` while it is behind. */
@@ -161,6 +161,7 @@ export class HeartbeatView {
     const before = this.processes.get(key);
     const same = before?.beat.incarnation === beat.incarnation ? before : undefined;
     const fresh = beat.positions.length > 0 || beat.loads.length > 0;
+    this.kindHeardMs.set(beat.kind, nowMs);
     // Taken out first, so that the map stays ordered by time heard.
     this.processes.delete(key);
     this.processes.set(key, {

@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { decode, encode } from '@levee/codec';
+import type { Decision } from '@levee/events';
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { systemNewId, type FencedWriter, type Log, type StoredRecord } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
@@ -67,6 +69,12 @@ async function storedIn(of: Log): Promise<StoredRecord[]> {
 const hole = (from: number, to: number): Hole => ({ from: asOffset(from), to: asOffset(to) });
 const holed = async (holes: readonly Hole[], keeps: Readonly<Record<string, number>> = {}) =>
   withHoles(keep(await cutCopy(log, keeps)), topics.journal, holes);
+
+function decisionIn(record: { readonly value: Buffer | null } | undefined): Decision {
+  const decoded = decode(record?.value ?? Buffer.alloc(0));
+  if (decoded.name !== 'Decision') throw new Error(`a ${decoded.name}`);
+  return decoded.record;
+}
 
 const examine = (of: Log) => examineJournal(of, topics, world);
 const look = async (of: Log): Promise<RepairPlan> => (await examine(of)).plan;
@@ -207,6 +215,51 @@ test('a stretch that held nothing in force is passed over, and nothing is decide
   expect(entitiesOf(resumed(0, await storedIn(of)))).toEqual(entitiesOf(view.journal));
 });
 
+test('a stretch that a broker cannot read is named, not repaired, and everything goes on once it can', async () => {
+  const holes = [hole(at.deleted, at.end)];
+  const { log: of, mend } = withHoles(keep(await cutCopy(log)), topics.journal, holes, { brokers: 'k1:9092' });
+  const booted = keep(await openView(of));
+  expect(booted.short).toMatch(/^JOURNAL_SHORT: levee\.journal cannot be read from offset \d+ on .*--brokers k1:9092/);
+  expect(booted.journal.digest).toBe(view.journal.digest);
+  await expect(examine(of)).rejects.toMatchObject({
+    code: 'JOURNAL_DAMAGED',
+    message: expect.stringMatching(/nothing was changed.*kafka-leader-election\.sh/) as string,
+  });
+  mend();
+  expect(await storedIn(of)).toHaveLength(at.end);
+  await eventually('it goes on', () => booted.short === undefined, 10_000);
+  const master = keep(await startMaster(of, { instance: 'm3', claimAtOnce: true }));
+  await eventually('the reign', () => master.master.candidacy.role === 'active');
+});
+
+test('a process that meets a stretch while it runs is short only when it does not pass', async () => {
+  const { log: of, strike, mend } = await holed([]);
+  const master = await startMaster(of, { instance: 'm3', claimAtOnce: true });
+  const following = keep(await openView(of));
+  await run(of, following, nodeRegistration('n6', 1));
+  await close(keep(master));
+  const end = following.journal.position.nextOffset;
+  strike(hole(end, end + 1));
+  await of.append(topics.journal, asPartition(0), [{ key: null, value: Buffer.from('anything') }]);
+  await eventually('it is short', () => following.short !== undefined, 10_000);
+  expect(following.short).toMatch(/cannot be read at offsets/);
+  mend();
+  await eventually('it goes on', () => following.short === undefined, 10_000);
+});
+
+test('what a deposed master, or a stranger, wrote behind a stretch is not what is in force', async () => {
+  const copy = keep(await cutCopy(log, { [topics.journal]: 0 }));
+  const all = await recordsOf(log, topics.journal);
+  const late = { ...decisionIn(all[at.created - 1]), seq: 9_000, events: [] };
+  const garbage = { ...late, seq: 9_001, events: [Buffer.from('no event')] };
+  const foreign = [late, garbage].map((decision) => ({ key: null, value: encode('Decision', decision) }));
+  await copy.append(topics.journal, asPartition(0), [...all.slice(0, at.term), ...foreign, ...all.slice(at.term)]);
+  const { log: of } = withHoles(copy, topics.journal, [hole(at.created - 1, at.term)]);
+  expect(await look(of)).toMatchObject({ kind: 'restore' });
+  await repair(of);
+  expect(entitiesOf(resumed(0, await storedIn(of)))).toEqual(entitiesOf(view.journal));
+});
+
 test('damage again, behind a bridge and before it, is repaired again', async () => {
   const { log: of, strike } = await holed([hole(at.nodes, at.created)]);
   await repair(of);
@@ -277,9 +330,9 @@ test.each([
 test('two folds never differ, whatever stretches are gone and whatever else is lost', async () => {
   const stretch = fc.tuple(fc.nat(99), fc.integer({ min: 1, max: 40 }));
   const lost = fc.subarray([topics.metadata, topics.routes, topics.plans, topics.heartbeats]);
-  const draw = fc.tuple(fc.array(stretch, { minLength: 1, maxLength: 3 }), lost, fc.nat(100));
+  const draw = fc.tuple(fc.array(stretch, { minLength: 1, maxLength: 3 }), lost, fc.nat(100), fc.nat());
   await fc.assert(
-    fc.asyncProperty(draw, async ([stretches, topicsLost, share]) => {
+    fc.asyncProperty(draw, async ([stretches, topicsLost, share, again]) => {
       const holes: Hole[] = [];
       for (const [start, length] of [...stretches].sort((a, b) => a[0] - b[0])) {
         const from = Math.max(Math.floor((start * at.end) / 100), (holes.at(-1)?.to ?? -1) + 1);
@@ -287,7 +340,7 @@ test('two folds never differ, whatever stretches are gone and whatever else is l
       }
       const keeps: Record<string, number> = {};
       for (const topic of topicsLost) keeps[topic] = Math.floor(((await recordsOf(log, topic)).length * share) / 100);
-      const { log: of, struck } = await holed(holes, keeps);
+      const { log: of, struck, strike } = await holed(holes, keeps);
       // A cluster that nothing names any more is not repaired.
       const known = await examine(of).then(({ clusterId }) => clusterId);
       expect(struck()).toBeGreaterThan(0);
@@ -297,6 +350,11 @@ test('two folds never differ, whatever stretches are gone and whatever else is l
       expect(whole.position.seq).toBeGreaterThanOrEqual(topicsLost.length === 0 ? view.seq : 0);
       if (topicsLost.length === 0) expect(entitiesOf(whole)).toEqual(entitiesOf(view.journal));
       await reigns(of, 'n6');
+      const { endOffset } = (await of.offsets(topics.journal))[0]!;
+      strike(hole(again % endOffset, Math.min(endOffset, (again % endOffset) + 3)));
+      await repair(of);
+      await foldsAgree(of);
+      await reigns(of, 'n7');
       await closeAll();
     }),
     { numRuns },

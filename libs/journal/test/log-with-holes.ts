@@ -13,13 +13,16 @@ export function withHoles(
   log: Log,
   topic: string,
   holes: readonly Hole[],
-): { log: Log; struck: () => number; passed: () => number; strike: (hole: Hole) => void } {
+  /** As Kafka: a broker that cannot read a batch does not say what comes behind it. */
+  { brokers = '' }: { readonly brokers?: string } = {},
+): { log: Log; struck: () => number; passed: () => number; strike: (hole: Hole) => void; mend: () => void } {
   let struck = 0;
   const left = new Set(holes);
   const failure = (hole: Hole): LogFailure => {
     struck++;
     const what = `offsets ${hole.from} to ${hole.to} of ${topic} are damaged`;
-    return new LogFailure('RECORD_CORRUPT', what, { details: { topic, partition: 0, ...hole } });
+    const details = brokers === '' ? { topic, partition: 0, ...hole } : { offset: hole.from };
+    return new LogFailure('RECORD_CORRUPT', what, { details });
   };
   async function* tail(from: LogPosition, options?: TailOptions) {
     for await (const batch of log.tail(topic, asPartition(0), from, options)) {
@@ -41,6 +44,7 @@ export function withHoles(
   }
   const passed: Hole[] = [];
   const bent: Partial<Log> = {
+    ...(brokers === '' ? {} : { description: `kafka ${brokers}` }),
     tail: (of, partition, from, options) =>
       of === topic ? tail(from, options) : log.tail(of, partition, from, options),
     examine: async (of) => {
@@ -69,5 +73,6 @@ export function withHoles(
     struck: () => struck,
     passed: () => passed.length,
     strike: (hole) => void left.add(hole),
+    mend: () => left.clear(),
   };
 }

@@ -58,8 +58,9 @@ interface Known {
 /** A run of decisions that name each other. */
 interface Run {
   readonly chain: JournalChain;
-  /** Of the state after its last decision. */
+  /** Of the state after its last decision, and its term. */
   digest: string;
+  term: number;
   readonly changes: Map<string, Known>;
   /** `changes` are the whole state. */
   isWhole: boolean;
@@ -75,7 +76,6 @@ const runsMax = 32;
  */
 export async function planBridge(log: Log, topics: ControlTopics, of: Gathered): Promise<BridgePlan> {
   const { front, holes, checkpoint } = of;
-  refuseOnKafka(log, topics, holes);
   const run = newestOf(front, await runsOf(log, topics, of));
   const { position, provenTo } = run?.chain ?? front.chain;
   const unknown = recordsIn(holes, provenTo);
@@ -103,7 +103,9 @@ function newestOf({ chain }: JournalFold, runs: readonly Run[]): Run | undefined
     const { seq, previousSha256 } = run.chain.position;
     const { position, provenTo } = newest?.chain ?? chain;
     const isSame = seq === position.seq && previousSha256 === position.previousSha256;
-    if (seq > position.seq || (isSame && run.chain.provenTo > provenTo)) newest = run;
+    // What a deposed master wrote too late may have higher numbers than what its successor decided.
+    const isLater = newest === undefined || run.term === newest.term ? seq > position.seq : run.term > newest.term;
+    if (isLater || (isSame && run.chain.provenTo > provenTo)) newest = run;
   }
   return newest;
 }
@@ -163,7 +165,9 @@ async function runsOf(log: Log, topics: ControlTopics, of: Gathered): Promise<Ru
   const { clock, front, holes, checkpoint, clusterId } = of;
   const runs: Run[] = [];
   if (checkpoint !== undefined && clusterId !== undefined)
-    runs.push(runFrom(positionOf(checkpoint, clusterId), { digest: checkpoint.digest, who: 'the compacted topics' }));
+    runs.push(
+      runFrom(positionOf(checkpoint, clusterId), { ...{ digest: checkpoint.digest }, who: 'the compacted topics' }),
+    );
   const [first] = holes;
   const take = (record: StoredRecord): void => {
     const isTaken = runs.map((run) => goesOn(run, record)).includes(true);
@@ -173,7 +177,11 @@ async function runsOf(log: Log, topics: ControlTopics, of: Gathered): Promise<Ru
     const { seq, term, previousSha256 } = decision;
     const at = { seq: seq - 1, term, previousSha256, commandsOffset: -1, nextOffset: record.offset, clusterId };
     const run = runFrom(at, { digest: '', who: `decision ${seq} and those after it` });
-    if (goesOn(run, record)) runs.push(run);
+    try {
+      if (goesOn(run, record)) runs.push(run);
+    } catch {
+      // What cannot be read and follows nothing that can is nobody's decision.
+    }
   };
   await readAcross(log, topics.journal, {
     clock,
@@ -187,6 +195,7 @@ async function runsOf(log: Log, topics: ControlTopics, of: Gathered): Promise<Ru
 
 const runFrom = (at: ChainPosition, { digest, who }: { readonly digest: string; readonly who: string }): Run => ({
   chain: new JournalChain(at),
+  term: at.term,
   changes: new Map(),
   isWhole: false,
   ...{ digest, who },
@@ -199,6 +208,7 @@ function goesOn(run: Run, record: StoredRecord): boolean {
   if (link.kind !== 'decision') return false;
   const { decision, events } = link;
   run.digest = decision.stateDigest;
+  run.term = decision.term;
   if (isBridge(decision)) {
     run.changes.clear();
     run.isWhole = true;
@@ -261,14 +271,13 @@ function wholeState(events: readonly ClusterEvent[]): ClusterState | string {
   }
 }
 
-function refuseOnKafka(log: Log, topics: ControlTopics, holes: readonly JournalHole[]): void {
-  const [hole] = holes;
-  const brokers = brokersIn(log);
-  if (hole === undefined || brokers === '') return;
-  throw new Failure(
-    'JOURNAL_DAMAGED',
-    `${holeWords(topics.journal, hole)}; nothing was changed. Offsets on Kafka are the broker's, so no reader can pass over ` +
-      'it: let a replica lead that has the stretch (kafka-leader-election.sh), delete the damaged replica’s folder while ' +
-      'its broker is down, so that it copies it again; or restore the topic from a backup',
-  );
+/** [safety] Before anything is written: a stretch that no reader can pass over is not bridged. */
+export function refuseImpassable(log: Log, journal: string, [hole]: readonly JournalHole[]): void {
+  if (hole === undefined || (brokersIn(log) === '' && hole.toOffset !== undefined)) return;
+  const mend =
+    brokersIn(log) === ''
+      ? "put back a copy of the log's folder"
+      : "offsets on Kafka are the broker's, so no reader can pass over it. Let a replica lead that has it whole " +
+        '(kafka-leader-election.sh), and let the damaged one be copied anew; or restore the topic from a backup';
+  throw new Failure('JOURNAL_DAMAGED', `${holeWords(journal, hole)}; nothing was changed: ${mend}`);
 }

@@ -8,9 +8,9 @@ import { type ControlTopics, passingTopics } from '../control-topics';
 import { EntityTable } from '../entity-table';
 import { heardWitnesses } from '../heartbeat-known';
 import type { Adopted, JournalFold } from '../journal-fold';
-import type { JournalHole } from '../journal-holes';
+import { holeIn, type JournalHole } from '../journal-holes';
 import { differences, type ProjectedTopic, staleEntities } from '../projection-records';
-import { type Bridge, type BridgePlan, planBridge } from './plan-bridge';
+import { type Bridge, type BridgePlan, planBridge, refuseImpassable } from './plan-bridge';
 import { RefusedUnits, type UnknownGeneration } from './refused-units';
 import { isAhead, missingFrom, ofCluster, seenBy, type OutsideWitness, type Witness } from '../witness';
 
@@ -79,7 +79,14 @@ export async function examineJournal(
     );
   const refused = new RefusedUnits();
   const onAdopted = (adopted: Adopted): void => refused.add(adopted);
-  const { fold, holes } = await foldJournal(log, topics, { clock, onAdopted, holes: 'cross' });
+  const { fold, holes } = await foldJournal(log, topics, { clock, onAdopted, holes: 'cross' }).catch(
+    (error: unknown): never => {
+      const hole = holeIn(error);
+      if (hole !== undefined) refuseImpassable(log, topics.journal, [hole]);
+      throw error;
+    },
+  );
+  refuseImpassable(log, topics.journal, holes);
   const unknown = refused.in(fold.state);
   const projections = await readProjections(log, topics, clock);
   const { seq, term } = fold.position;
