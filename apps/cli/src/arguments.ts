@@ -25,6 +25,16 @@ export function durationMs(text: string): number {
   return ms;
 }
 
+/** Node takes a longer wait for none. */
+const waitMsMax = 24 * unitsMs.d;
+
+/** A duration that is waited for. */
+export function waitMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms > waitMsMax) throw new InvalidArgumentError('at most 24d can be waited for.');
+  return ms;
+}
+
 const sizes = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
 
 /** `64KiB`, `256MiB`, `2GiB` as bytes. */

@@ -1,6 +1,6 @@
 import { failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
-import { durationMs } from './arguments';
+import { waitMs } from './arguments';
 import { addAuditCommands } from './audit-commands';
 import { addDoctorCommand } from './doctor-command';
 import { addConfigCommand } from './config-command';
@@ -70,7 +70,7 @@ export function buildProgram(terminal: Terminal): Command {
     .addOption(new Option('-o, --output <format>', 'how results are printed').choices(formats).default('text'))
     .option('--url <url>', `HTTP door of a portal (default: LEVEE_URL, else ${defaultUrl})`)
     .addOption(
-      new Option('--timeout <duration>', 'longest wait for an answer').argParser(durationMs).default(30_000, '30s'),
+      new Option('--timeout <duration>', 'longest wait for an answer').argParser(waitMs).default(30_000, '30s'),
     )
     .addHelpText('after', '\nExit codes: 0 ok, 1 failure, 2 wrong usage, 3 difference found or not provable.')
     .showSuggestionAfterError()

@@ -7,9 +7,23 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
 };
 
+/** Node takes a longer time for 1 ms. */
+const timerMsMax = 2 ** 31 - 1;
+
 export const systemTimers: Timers = {
   after(delayMs, action) {
-    const timer = setTimeout(action, delayMs);
+    if (!(delayMs > timerMsMax)) {
+      const timer = setTimeout(action, delayMs);
+      return () => clearTimeout(timer);
+    }
+    let leftMs = delayMs;
+    let timer: NodeJS.Timeout;
+    const step = (): void => {
+      const stepMs = Math.min(leftMs, timerMsMax);
+      leftMs -= stepMs;
+      timer = setTimeout(leftMs > 0 ? step : action, stepMs);
+    };
+    step();
     return () => clearTimeout(timer);
   },
 };

@@ -19,7 +19,7 @@ export function loadSettings<const N extends SettingName>(env: Environment, name
   const values: Record<string, unknown> = {};
   for (const name of names) {
     const setting: Setting<unknown> = settingsTable[name];
-    const given = env[name] === undefined || env[name] === '' ? setting.default : env[name];
+    const given = isSet(env, name) ? env[name] : setting.default;
     if (given === undefined) {
       values[name] = undefined;
       continue;
@@ -29,10 +29,25 @@ export function loadSettings<const N extends SettingName>(env: Environment, name
     else problems.push(problemOf(name, setting, given));
   }
   for (const name of Object.keys(env))
-    if (name.startsWith('LEVEE_') && !(name in settingsTable)) problems.push(unknownSetting(name));
+    if (name.startsWith('LEVEE_') && !(name in settingsTable) && !isOfKubernetes(env, name))
+      problems.push(unknownSetting(name));
   if (problems.length > 0)
     throw new SettingsFailure('BAD_SETTINGS', `wrong settings:\n${problems.map((line) => `  ${line}`).join('\n')}`);
   return Object.freeze(values) as Settings<N>;
+}
+
+function isSet(env: Environment, name: SettingName): boolean {
+  return env[name] !== undefined && env[name] !== '' && !isOfKubernetes(env, name);
+}
+
+/**
+ * Kubernetes tells every container of the services beside it in variables of their names: for one named levee-http
+ * these are LEVEE_HTTP_SERVICE_HOST, LEVEE_HTTP_PORT=tcp://10.0.0.1:7380 and others. Nobody has set them.
+ */
+function isOfKubernetes(env: Environment, name: string): boolean {
+  if (/^LEVEE(_[A-Z0-9]+)*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?)$/.test(name)) return true;
+  if (/^LEVEE(_[A-Z0-9]+)*_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name)) return true;
+  return /^LEVEE(_[A-Z0-9]+)*_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(env[name] ?? '');
 }
 
 function problemOf(name: string, setting: Setting<unknown>, given: string): string {
@@ -78,13 +93,13 @@ export interface SettingLine {
 export function describeSettings(env: Environment): SettingLine[] {
   return settingNames.map((name) => {
     const setting: Setting<unknown> = settingsTable[name];
-    const isSet = env[name] !== undefined && env[name] !== '';
-    const value = isSet ? (setting.secret === true ? '(secret)' : (env[name] ?? null)) : (setting.default ?? null);
+    const set = isSet(env, name);
+    const value = set ? (setting.secret === true ? '(secret)' : (env[name] ?? null)) : (setting.default ?? null);
     return {
       name,
       value,
       default: setting.default ?? null,
-      isSet,
+      isSet: set,
       allowed: setting.allowed,
       meaning: setting.meaning,
       apps: setting.apps,

@@ -61,20 +61,38 @@ export const list = (allowed: string, pattern: RegExp): Described<readonly strin
 const durationUnitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `300ms`, `1.5s`, `20m`, `12h`, `7d` as milliseconds. */
-export const duration = (): Described<number> =>
-  described('a duration such as 300ms, 1.5s, 20m, 12h or 7d', (value) => {
-    const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(value);
-    if (match === null) return undefined;
-    return Math.round(Number(match[1]) * durationUnitMs[match[2] as keyof typeof durationUnitMs]);
+const millisecondsOf = (value: string): number | undefined => {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(value);
+  if (match === null) return undefined;
+  return Math.round(Number(match[1]) * durationUnitMs[match[2] as keyof typeof durationUnitMs]);
+};
+
+/** A duration; the limits are written as durations too. */
+export const duration = (limits: { readonly min: string; readonly max: string }): Described<number> => {
+  const [min, max] = [millisecondsOf(limits.min) ?? NaN, millisecondsOf(limits.max) ?? NaN];
+  const allowed = `a duration such as 300ms, 1.5s, 20m, 12h or 7d, from ${limits.min} to ${limits.max}`;
+  return described(allowed, (value) => {
+    const ms = millisecondsOf(value);
+    return ms !== undefined && ms >= min && ms <= max ? ms : undefined;
   });
+};
 
 const byteUnit = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
 
-/** `64KiB`, `256MiB`, `2GiB` as bytes. */
-export const byteSize = (): Described<number> =>
-  described('a size such as 64KiB, 256MiB or 2GiB', (value) => {
-    const match = /^([0-9]+(?:\.[0-9]+)?)(B|KiB|MiB|GiB|TiB)$/.exec(value);
-    if (match === null) return undefined;
-    const bytes = Math.round(Number(match[1]) * byteUnit[match[2] as keyof typeof byteUnit]);
-    return Number.isSafeInteger(bytes) ? bytes : undefined;
+const bytesOf = (value: string): number | undefined => {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(B|KiB|MiB|GiB|TiB)$/.exec(value);
+  if (match === null) return undefined;
+  const bytes = Math.round(Number(match[1]) * byteUnit[match[2] as keyof typeof byteUnit]);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+};
+
+/** `64KiB`, `256MiB`, `2GiB` as bytes; the limits are written as sizes too. */
+export const byteSize = (limits?: { readonly min: string; readonly max: string }): Described<number> => {
+  const example = 'a size such as 64KiB, 256MiB or 2GiB';
+  if (limits === undefined) return described(example, bytesOf);
+  const [min, max] = [bytesOf(limits.min) ?? NaN, bytesOf(limits.max) ?? NaN];
+  return described(`${example}, from ${limits.min} to ${limits.max}`, (value) => {
+    const bytes = bytesOf(value);
+    return bytes !== undefined && bytes >= min && bytes <= max ? bytes : undefined;
   });
+};

@@ -24,6 +24,45 @@ test.each([
   expect(loadSettings({ [name]: given }, [name])[name]).toEqual(value);
 });
 
+test.each([
+  ['LEVEE_RECLAIM_INTERVAL', '30d', 'from 1m to 7d'],
+  ['LEVEE_BARRIER_INTERVAL', '30d', 'from 100ms to 1d'],
+  ['LEVEE_HEARTBEAT', '0s', 'from 10ms to 60s'],
+  ['LEVEE_DISPATCH_INTERVAL', '0ms', 'from 10ms to 1d'],
+  ['LEVEE_DRAIN_TIMEOUT', '99999999999999d', 'from 100ms to 1h'],
+] as const)('%s=%s is refused: a duration has limits', (name, given, limits) => {
+  expect(() => loadSettings({ [name]: given }, [name])).toThrow(new RegExp(`${name} is '${given}'.*${limits}`));
+});
+
+test('no duration is 0 or longer than its setting can bear, whatever its default', () => {
+  for (const name of names) {
+    if (!settingsTable[name].allowed.startsWith('a duration')) continue;
+    if (name !== 'LEVEE_PLAN_OBSERVE') expect(() => loadSettings({ [name]: '0ms' }, [name])).toThrow(SettingsFailure);
+    expect(() => loadSettings({ [name]: '4000d' }, [name])).toThrow(SettingsFailure);
+  }
+});
+
+test('what Kubernetes tells of services named levee, levee-http and levee-resp is no setting', () => {
+  const env: Record<string, string> = {};
+  for (const service of ['LEVEE', 'LEVEE_HTTP', 'LEVEE_RESP']) {
+    env[`${service}_SERVICE_HOST`] = '10.0.0.1';
+    env[`${service}_SERVICE_PORT`] = '7379';
+    env[`${service}_SERVICE_PORT_RESP`] = '7379';
+    env[`${service}_PORT`] = 'tcp://10.0.0.1:7379';
+    env[`${service}_PORT_7379_TCP`] = 'tcp://10.0.0.1:7379';
+    for (const [part, value] of [
+      ['PROTO', 'tcp'],
+      ['PORT', '7379'],
+      ['ADDR', '10.0.0.1'],
+    ] as const)
+      env[`${service}_PORT_7379_TCP_${part}`] = value;
+  }
+  expect(loadSettings(env, names)).toEqual(loadSettings({}, names));
+  expect(describeSettings(env)).toEqual(describeSettings({}));
+  expect(() => loadSettings({ ...env, LEVEE_PORT: '7379' }, names)).toThrow(/LEVEE_PORT is no setting of Levee/);
+  expect(() => loadSettings({ ...env, LEVEE_HTTP_PORT: 'x://y' }, names)).toThrow(/LEVEE_HTTP_PORT is 'x:\/\/y'/);
+});
+
 test('an error lists every wrong variable with its value, what is allowed, and the mend', () => {
   const env = { LEVEE_RESP_PORT: '70000', LEVEE_HEARTBEAT: 'soon', KAFKA_BROKERS: 'nowhere', LEVEE_LOG_LEVL: 'info' };
   const attempt = (): unknown => loadSettings(env, names);
