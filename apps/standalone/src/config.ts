@@ -1,3 +1,4 @@
+import { Failure } from '@levee/kernel';
 import { loadSettings, logSettingNames, type Environment, type Settings } from '@levee/service-kit';
 import { dataNodeSettingNames } from '../../data-node/src/config';
 import { dispatcherSettingNames } from '../../dispatcher/src/config';
@@ -27,7 +28,28 @@ const standaloneSettingNames = [
 export type StandaloneSettings = Settings<(typeof standaloneSettingNames)[number]>;
 
 export function loadStandaloneSettings(env: Environment): StandaloneSettings {
-  return loadSettings(env, standaloneSettingNames);
+  const settings = loadSettings(env, standaloneSettingNames);
+  for (const name of ['LEVEE_NODE_RESP_PORT', 'LEVEE_NODE_HTTP_PORT', 'LEVEE_NODE_ADVERTISED_RESP_PORT'] as const) {
+    const last = portOf(settings[name] ?? 0, settings.LEVEE_NODES - 1);
+    if (last > portMax)
+      throw new Failure(
+        'BAD_SETTINGS',
+        `${name} is ${settings[name]}, so the last of ${settings.LEVEE_NODES} nodes would have port ${last}: it must be ` +
+          `at most ${portMax - settings.LEVEE_NODES + 1}`,
+      );
+  }
+  return settings;
+}
+
+const portMax = 65_535;
+
+/** Told in place of the RESP port of a node; `undefined`: that is told. */
+export function advertisedPortOf(
+  settings: Pick<StandaloneSettings, 'LEVEE_NODE_ADVERTISED_RESP_PORT'>,
+  index: number,
+): number | undefined {
+  const first = settings.LEVEE_NODE_ADVERTISED_RESP_PORT;
+  return first === undefined ? undefined : portOf(first, index);
 }
 
 /** Port `base + index`, or any free one when the base is 0. */

@@ -13,7 +13,13 @@ import { masterConfig } from '../../master/src/config';
 import { MasterModule } from '../../master/src/master.module';
 import { portalConfig } from '../../portal/src/config';
 import { PortalModule } from '../../portal/src/portal.module';
-import { loadStandaloneSettings, portOf, standaloneDefaults, type StandaloneSettings } from './config';
+import {
+  advertisedPortOf,
+  loadStandaloneSettings,
+  portOf,
+  standaloneDefaults,
+  type StandaloneSettings,
+} from './config';
 import { welcome, type Doors } from './welcome';
 
 const limits = {
@@ -101,6 +107,8 @@ async function startNodes(
   const applies = new ApplyBudget(systemClock);
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
+  // Together: each may have to wait for clients of its own.
+  lifecycle.onDrain('nodes', async () => void (await Promise.all(nodes.map((node) => node.close()))));
   for (let index = 0; index < settings.LEVEE_NODES; index++) {
     const nodeId = `n${index + 1}`;
     const config = {
@@ -108,6 +116,7 @@ async function startNodes(
       folder: join(dataDir, 'nodes', nodeId),
       respPort: portOf(settings.LEVEE_NODE_RESP_PORT, index),
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
+      advertisedRespPort: advertisedPortOf(settings, index),
     };
     const app = await DataNodeModule.start({ config, ...shared, readerThread, applies }).catch((error: unknown) => {
       if (failureCode(error) !== 'DISK_DAMAGED') throw error;
@@ -116,7 +125,6 @@ async function startNodes(
       return undefined;
     });
     if (app === undefined) continue;
-    lifecycle.onDrain(`node ${nodeId}`, () => app.close());
     nodes.push(app);
   }
   if (nodes.length === 0) throw new Failure('DISK_DAMAGED', damaged.join('\n'));
