@@ -28,6 +28,23 @@ describe('AlterNamespace', () => {
     expect(nextEffects(script.state)).toEqual([]);
   });
 
+  it.each<[Record<string, number>, Record<string, number>]>([
+    [{ expectedBytes: 1_000 * MiB }, { expectedBytes: 900 * MiB, chunkCapacityBytes: 100 * MiB }],
+    [{ expectedRequestsPerSecond: 400, chunkRequestsPerSecond: 100 }, { chunkRequestsPerSecond: 90 }],
+  ])('what a plan made untrue of %j refuses no other change', (knobs, related) => {
+    const script = shop({ ...knobs, chunkCapacityBytes: 256 * MiB });
+    const namespace = script.state.namespace('shop')!;
+    // As after chunks were merged.
+    const [chunk] = script.state.chunksOf('shop');
+    const fewer = jest.spyOn(script.state, 'chunksOf').mockReturnValue([chunk!, chunk!, chunk!]);
+    expect(script.accept('AlterNamespace', { name: 'shop', ack: 'all' })).toHaveLength(1);
+    expect(script.accept('AlterNamespace', { name: 'shop', ...knobs, consistency: 'strong' })).toHaveLength(1);
+    for (const [knob, value] of Object.entries(related))
+      expect(script.answer('AlterNamespace', { name: 'shop', [knob]: value })).toMatch(/^BAD_KNOB/);
+    fewer.mockRestore();
+    expect(namespace.ack).toBe('logged');
+  });
+
   it('null takes a limit away', () => {
     const script = shop({ maxStalenessMs: 1_000, requestsPerSecond: 5 });
     script.accept('AlterNamespace', { name: 'shop', maxStalenessMs: null, requestsPerSecond: null });

@@ -46,12 +46,15 @@ export const alterNamespace: Decider = (state, payload, context) => {
   const altered: NamespaceState = { ...namespace, ...readChanges(fields, namespace) };
   fields.refuseOthers('UNKNOWN_KNOB', 'setting that may change');
   if (fields.problem !== undefined) return fields.problem;
-  const problem = knobRelationProblem(knobsAsNow(state, altered)) ?? capacityProblem(state, altered);
-  if (problem !== undefined) return problem;
   const changed = (Object.keys(altered) as (keyof NamespaceState)[]).filter(
     (knob) => String(altered[knob]) !== String(namespace[knob]),
   );
   if (changed.length === 0) return [];
+  // A plan may have made a relation untrue; that is no reason to refuse what has nothing to do with it.
+  const problem =
+    knobRelationProblem(knobsAsNow(state, altered), (knob) => changed.includes(knob)) ??
+    (changed.includes('chunkCapacityBytes') ? capacityProblem(state, altered) : undefined);
+  if (problem !== undefined) return problem;
   const pending = changed.includes('historyWindowMs') || namespace.change === historyWindowChanged;
   const change = pending ? historyWindowChanged : 'NamespaceAltered';
   return [{ kind: 'namespace', entity: { ...altered, ...stamp(context, change) } }];

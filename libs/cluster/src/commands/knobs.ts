@@ -118,10 +118,18 @@ function tooManyChunks(chunks: number): Rejection | undefined {
   );
 }
 
-/** Settings that are possible each, and not together. */
-export function knobRelationProblem(knobs: NamespaceKnobs): Rejection | undefined {
+/** Settings that are possible each, and not together; only such of which one is changed. */
+export function knobRelationProblem(
+  knobs: NamespaceKnobs,
+  isChanged: (knob: keyof NamespaceKnobs) => boolean = () => true,
+): Rejection | undefined {
   const { chunks, chunkCapacityBytes, expectedBytes, expectedRequestsPerSecond: expected } = knobs;
-  if (expectedBytes !== null && expectedBytes > chunks * chunkCapacityBytes)
+  const anyChanged = (...related: (keyof NamespaceKnobs)[]): boolean => related.some(isChanged);
+  if (
+    expectedBytes !== null &&
+    expectedBytes > chunks * chunkCapacityBytes &&
+    anyChanged('expectedBytes', 'chunkCapacityBytes')
+  )
     return reject(
       'BAD_KNOB',
       `expectedBytes is ${expectedBytes}, but ${chunks} chunks of ${chunkCapacityBytes} bytes hold ` +
@@ -129,12 +137,20 @@ export function knobRelationProblem(knobs: NamespaceKnobs): Rejection | undefine
     );
   if (expected === null) return undefined;
   const { requestsPerSecond, chunkRequestsPerSecond } = knobs;
-  if (requestsPerSecond !== null && requestsPerSecond < expected)
+  if (
+    requestsPerSecond !== null &&
+    requestsPerSecond < expected &&
+    anyChanged('expectedRequestsPerSecond', 'requestsPerSecond')
+  )
     return reject(
       'BAD_KNOB',
       `expectedRequestsPerSecond is ${expected}, above the limit requestsPerSecond of ${requestsPerSecond}`,
     );
-  if (chunkRequestsPerSecond !== null && chunkRequestsPerSecond * chunks < expected)
+  if (
+    chunkRequestsPerSecond !== null &&
+    chunkRequestsPerSecond * chunks < expected &&
+    anyChanged('expectedRequestsPerSecond', 'chunkRequestsPerSecond')
+  )
     return reject(
       'BAD_KNOB',
       `expectedRequestsPerSecond is ${expected}, but ${chunks} chunks of chunkRequestsPerSecond ` +
