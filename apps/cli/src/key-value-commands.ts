@@ -49,8 +49,7 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
     .action(async (key: string, value: string | undefined, options: WriteOptions, command: Command) => {
       const { output, portal, terminal } = toolsOf(command);
       const path = pathOf(key, options);
-      const body =
-        value === undefined || value === '-' ? await readAll(terminal.stdin, inputBytesMax) : Buffer.from(value);
+      const body = value === undefined || value === '-' ? await readAll(terminal, inputBytesMax) : Buffer.from(value);
       if (body === undefined)
         throw new CliFailure('TOO_LARGE', `the value on standard input has more than ${inputBytesMax} bytes`);
       const expiresAtMs = options.ttl === undefined ? undefined : terminal.clock.nowMs() + options.ttl;

@@ -1,5 +1,6 @@
 import type { Clock } from '@levee/kernel';
 import type { Readable, Writable } from 'node:stream';
+import { CliFailure } from './exit';
 
 /** Everything the program touches outside itself, so that tests can be the terminal. */
 export interface Terminal {
@@ -31,15 +32,25 @@ export async function write(stream: Writable, chunk: string | Uint8Array): Promi
   });
 }
 
-/** All of standard input. Fails when it is longer than `bytesMax`. */
-export async function readAll(stream: Readable, bytesMax: number): Promise<Buffer | undefined> {
+/** All of standard input; `undefined` when it is longer than `bytesMax`. Fails with INTERRUPTED: it may never end. */
+export async function readAll(
+  { stdin, interrupted }: Pick<Terminal, 'stdin' | 'interrupted'>,
+  bytesMax: number,
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer | string>) {
-    const part = Buffer.from(chunk as string);
-    bytes += part.length;
-    if (bytes > bytesMax) return undefined;
-    chunks.push(part);
+  const leave = (): void => void stdin.destroy(new CliFailure('INTERRUPTED', 'interrupted'));
+  interrupted.addEventListener('abort', leave, { once: true });
+  if (interrupted.aborted) leave();
+  try {
+    for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
+      const part = Buffer.from(chunk as string);
+      bytes += part.length;
+      if (bytes > bytesMax) return undefined;
+      chunks.push(part);
+    }
+  } finally {
+    interrupted.removeEventListener('abort', leave);
   }
   return Buffer.concat(chunks);
 }

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { defaultUrl } from '../src/portal-client';
 import { toYaml } from '../src/yaml';
 import { FakePortal } from './fake-portal';
@@ -34,6 +35,31 @@ describe('bytes', () => {
     expect(shown.stdout.toString()).toBe(`${value.toString('base64')}\n`);
     expect(shown.stderr).toContain('--raw');
     await portal.close();
+  });
+
+  it('put ends when it is interrupted, though standard input does not', async () => {
+    const portal = await FakePortal.open();
+    const env = { LEVEE_URL: portal.url };
+    const interrupted = new AbortController();
+    const stdin = new Readable({ read: () => undefined });
+    stdin.push('half of a value');
+    const put = runLevee(['put', 'half'], { env, stdin, interrupted: interrupted.signal });
+    setTimeout(() => interrupted.abort(), 20);
+    expect(await put).toMatchObject({ code: 1, stderr: '' });
+    const aborted = AbortSignal.abort();
+    expect(await runLevee(['put', 'half'], { env, stdin, interrupted: aborted })).toMatchObject({
+      code: 1,
+      stderr: '',
+    });
+    expect((await runLevee(['get', 'half'], { env })).code).toBe(1);
+    await portal.close();
+  });
+
+  it('no wait is longer than timers can', async () => {
+    expect(await runLevee(['get', 'k', '--timeout', '25d'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('at most 24d can be waited for'),
+    });
   });
 
   it('a key is sent byte by byte, so that no slash or dot can mean anything', async () => {

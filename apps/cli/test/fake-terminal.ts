@@ -23,12 +23,12 @@ export interface Ran {
 /** Runs one command line against a terminal in memory, at 2026-01-01T00:00:00Z. */
 export async function runLevee(
   argv: readonly string[],
-  options: { env?: Record<string, string>; stdin?: Buffer; interrupted?: AbortSignal } = {},
+  options: { env?: Record<string, string>; stdin?: Buffer | Readable; interrupted?: AbortSignal } = {},
 ): Promise<Ran> {
   const stdout = new Sink();
   const stderr = new Sink();
   const code = await runCli(argv, {
-    stdin: Readable.from(options.stdin ? [options.stdin] : []),
+    stdin: options.stdin instanceof Readable ? options.stdin : Readable.from(options.stdin ? [options.stdin] : []),
     stdout,
     stderr,
     env: options.env ?? {},
