@@ -13,7 +13,10 @@ export class ByteQueue {
     return this.end - this.start;
   }
 
-  /** `wanted`: how many bytes from `start` on the parser knows it needs, so that a large value is copied once. */
+  /**
+   * `wanted`: how many bytes from `start` on the parser knows it needs. No more is reserved than twice what has arrived:
+   * a length is a promise that costs its sender nothing.
+   */
   push(chunk: Buffer, wanted = 0): void {
     const rest = this.end - this.start;
     if (rest === 0) {
@@ -25,7 +28,8 @@ export class ByteQueue {
     }
     if (!this.owned || this.buffer.length - this.end < chunk.length) {
       const need = rest + chunk.length;
-      const larger = Buffer.allocUnsafeSlow(Math.max(need * 2, wanted, 1024));
+      const isNear = wanted >= need && wanted <= need * 2;
+      const larger = Buffer.allocUnsafeSlow(Math.max(isNear ? wanted : need * 2, 1024));
       this.buffer.copy(larger, 0, this.start, this.end);
       this.buffer = larger;
       this.start = 0;

@@ -6,7 +6,14 @@ import { oneLine, ReplyWriter, type RespProtocol } from './reply-writer';
 export interface SlotOwner {
   /** Nobody reads what is written, as far as can be told. */
   readonly gone: boolean;
-  slotDone(bytes: number): void;
+  /** It has not taken what it was sent. */
+  readonly takesSlowly: boolean;
+  /** `costBytes`: of its command, which are free now. */
+  slotDone(bytes: number, costBytes: number): void;
+  /** A command that is not answered keeps so much more in memory. */
+  slotGrows(bytes: number): void;
+  /** Begins no further command before this one is answered. */
+  waitFor(slot: ReplySlot): void;
   /** Counts what is held now. */
   tell(): void;
 }
@@ -32,6 +39,8 @@ export class ReplySlot {
     private readonly owner: SlotOwner,
     /** Of the connection when the command came. */
     readonly protocol: RespProtocol,
+    /** What the command keeps in memory until it is answered. */
+    private costBytes = 0,
   ) {}
 
   get done(): boolean {
@@ -41,6 +50,23 @@ export class ReplySlot {
   /** Nobody will read the reply, as far as can be told; it is to be completed all the same. */
   get abandoned(): boolean {
     return this.owner.gone;
+  }
+
+  /** Whoever asked has not taken what it was sent before. */
+  get takesSlowly(): boolean {
+    return this.owner.takesSlowly;
+  }
+
+  /** Counts what was gathered for the reply; until then it is held by nobody else. */
+  gathered(bytes: number): void {
+    if (this.done) return;
+    this.costBytes += bytes;
+    this.owner.slotGrows(bytes);
+  }
+
+  /** The connection's next command is begun when this one is answered: what takes long is done one after the other. */
+  holdPipeline(): void {
+    if (!this.done) this.owner.waitFor(this);
   }
 
   /** Bytes that `budget` has set aside for this reply: given back once it is complete, and counted as queued. */
@@ -143,7 +169,7 @@ export class ReplySlot {
   }
 
   private told(bytes: number): void {
-    this.owner.slotDone(bytes);
+    this.owner.slotDone(bytes, this.costBytes);
     if (this.promised === undefined) return;
     // Counted as queued before it is given back: else the room would be given away twice.
     this.owner.tell();

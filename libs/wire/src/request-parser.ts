@@ -1,4 +1,5 @@
 import { ByteQueue } from './byte-queue';
+import { ChunkList } from './chunk-list';
 import { splitInline } from './inline';
 
 /** Limits of one connection's requests. Defaults: {@link requestLimits}. */
@@ -25,7 +26,9 @@ const cr = 0x0d;
 const lf = 0x0a;
 
 /** What one view costs besides its bytes. */
-const argumentOverheadBytes = 96;
+export const argumentOverheadBytes = 96;
+/** No number in a request has more digits. */
+const digitsMax = 10;
 
 /** Results of reading the number of a `*` or `$` line. */
 const incomplete = -2;
@@ -38,7 +41,12 @@ const wrong = -3;
 export class RequestParser {
   /** Text of the `-ERR` reply after which the connection must be closed. */
   failure: string | undefined;
+  /** Commands handed on so far. */
+  completed = 0;
   private paused = false;
+  private stopped = false;
+  /** What arrived while it was paused. */
+  private readonly ahead = new ChunkList();
   private readonly queue = new ByteQueue();
   /** Arguments of the command under way; `undefined` between commands. */
   private args: Buffer[] | undefined;
@@ -55,28 +63,54 @@ export class RequestParser {
     private readonly limits: RequestLimits = requestLimits,
   ) {}
 
-  /** Bytes that a command not yet complete holds in memory. */
+  /** Bytes in memory that no command was made of yet. */
   get bufferedBytes(): number {
-    return this.queue.length + this.argBytes + (this.args === undefined ? 0 : this.args.length * argumentOverheadBytes);
+    const args = this.args === undefined ? 0 : this.args.length * argumentOverheadBytes;
+    return this.queue.length + this.argBytes + args + this.ahead.bytes;
+  }
+
+  /** Of the command that `onRequest` was called with: its arguments, and what they cost. */
+  requestBytes = 0;
+
+  /** A command has begun, and its end is still to come. */
+  get isUnfinished(): boolean {
+    return !this.paused && (this.args !== undefined || this.queue.length > 0);
   }
 
   push(chunk: Buffer): void {
-    if (this.failure !== undefined) return;
-    this.queue.push(chunk, this.bulkLength > 0 ? this.bulkLength + 2 : 0);
-    if (!this.paused) this.parse();
+    if (this.failure !== undefined || this.stopped) return;
+    if (this.paused) return this.ahead.push(chunk);
+    this.take(chunk);
   }
 
   resume(): void {
-    if (!this.paused) return;
+    if (!this.paused || this.stopped) return;
     this.paused = false;
+    this.parse();
+    while (!this.paused && this.failure === undefined) {
+      const chunk = this.ahead.shift();
+      if (!chunk) return;
+      this.take(chunk);
+    }
+  }
+
+  private take(chunk: Buffer): void {
+    this.queue.push(chunk, this.bulkLength > 0 ? this.bulkLength + 2 : 0);
     this.parse();
   }
 
   /** Forgets what waits; nothing is emitted any more. */
   stop(): void {
     this.paused = true;
+    this.stopped = true;
+    this.forget();
+  }
+
+  private forget(): void {
     this.queue.clear();
+    this.ahead.clear();
     this.args = undefined;
+    this.argBytes = 0;
   }
 
   private parse(): void {
@@ -86,8 +120,11 @@ export class RequestParser {
       const args = this.args;
       this.args = undefined;
       if (args === undefined) continue;
+      this.requestBytes = this.argBytes + args.length * argumentOverheadBytes;
       this.argBytes = 0;
-      if (args.length > 0 && !this.onRequest(args)) this.paused = true;
+      if (args.length === 0) continue;
+      this.completed++;
+      if (!this.onRequest(args)) this.paused = true;
     }
   }
 
@@ -141,11 +178,12 @@ export class RequestParser {
     for (; at < end; at++) {
       const digit = (buffer[at] as number) - 0x30;
       if (digit < 0 || digit > 9) break;
+      if (++digits > digitsMax) break;
       n = n * 10 + digit;
-      if (++digits > 10) break;
     }
+    if (digits > digitsMax) return this.tooManyDigits(kind);
     if (at === end || (at + 1 === end && buffer[at] === cr)) return incomplete;
-    if (digits === 0 || digits > 10 || buffer[at] !== cr || buffer[at + 1] !== lf) {
+    if (digits === 0 || buffer[at] !== cr || buffer[at + 1] !== lf) {
       this.fail(`invalid ${kind} length`);
       return wrong;
     }
@@ -156,6 +194,21 @@ export class RequestParser {
       return wrong;
     }
     return n === 0 ? 0 : -1;
+  }
+
+  /** As Redis: the line is read to its end before it is wrong, unless it is too long. */
+  private tooManyDigits(kind: 'multibulk' | 'bulk'): number {
+    const { queue } = this;
+    const lineEnd = queue.buffer.indexOf(cr, queue.start + this.searched);
+    const found = lineEnd >= 0 && lineEnd + 1 < queue.end;
+    if (!found && queue.length <= this.limits.lineBytesMax) {
+      this.searched = Math.max(0, queue.length - 1);
+      return incomplete;
+    }
+    const tooBig = (found ? lineEnd - queue.start : queue.length) > this.limits.lineBytesMax;
+    const name = kind === 'multibulk' ? 'mbulk' : 'bulk';
+    this.fail(tooBig ? `too big ${name} count string` : `invalid ${kind} length`);
+    return wrong;
   }
 
   private inline(): boolean {
@@ -181,8 +234,7 @@ export class RequestParser {
 
   private fail(what: string): false {
     this.failure = `ERR Protocol error: ${what}`;
-    this.queue.clear();
-    this.args = undefined;
+    this.forget();
     return false;
   }
 }

@@ -35,10 +35,24 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Bytes of replies that are complete but not yet handed to the socket. */
   private heldBytes = 0;
   private bufferedBytes = 0;
+  /** Of commands that are not answered yet. */
+  private outstandingBytes = 0;
+  /** No further command is begun before this one is answered. */
+  private holder: ReplySlot | undefined;
   /** What the host was told that it holds. */
   private toldBytes = 0;
   private ending = false;
+  /** Commands wait, because too much is under way. */
   private stalled = false;
+  /** And so many of them that no more is read. */
+  private deaf = false;
+  /** Since when the command under way is incomplete, and how many there were before it. */
+  private unfinishedSinceMs: number | undefined;
+  private unfinishedAfter = 0;
+  /** When the client last took something of what it was sent, or had taken all. */
+  private takenAtMs: number;
+  private takenBytes = 0;
+  private writtenBytes = 0;
   /** The client sent its last byte; it may still read. */
   private inputEnded = false;
   private inputEndedAtMs = 0;
@@ -50,9 +64,11 @@ export class RespConnection<C = unknown> implements SlotOwner {
     private readonly host: ConnectionHost<C>,
   ) {
     this.lastActiveMs = host.monotonicMs();
+    this.takenAtMs = this.lastActiveMs;
     this.parser = new RequestParser((args) => this.request(args), host.limits);
     socket.on('data', (chunk: Buffer) => this.received(chunk));
     socket.on('drain', () => {
+      this.takenAtMs = host.monotonicMs();
       this.tell();
       this.resumeReading();
     });
@@ -92,6 +108,37 @@ export class RespConnection<C = unknown> implements SlotOwner {
     return this.bufferedBytes;
   }
 
+  /** Everything that it keeps in memory here, both ways. */
+  get holdBytes(): number {
+    return this.pendingBytes + this.bufferedBytes + this.outstandingBytes;
+  }
+
+  /** Of replies that were written and that the client has not taken: nothing but the client keeps them here. */
+  get untakenBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  /** For how long the client has taken nothing of what waits for it; 0 when nothing does. */
+  untakenMs(nowMs: number): number {
+    const { untakenBytes } = this;
+    const takenBytes = this.writtenBytes - untakenBytes;
+    if (untakenBytes === 0 || takenBytes > this.takenBytes) this.takenAtMs = nowMs;
+    this.takenBytes = takenBytes;
+    return nowMs - this.takenAtMs;
+  }
+
+  /** Ends a connection whose command does not come to its end. */
+  endIfUnfinished(nowMs: number): void {
+    const { unfinishedMs, bytesPerMsMin } = this.host.limits;
+    if (this.unfinishedSinceMs === undefined || this.ending || this.closed) return;
+    const allowedMs = unfinishedMs + this.bufferedBytes / bytesPerMsMin;
+    if (nowMs - this.unfinishedSinceMs <= allowedMs) return;
+    this.newSlot().error(
+      `ERR Protocol error: a command was not complete ${Math.round(nowMs - this.unfinishedSinceMs)} ms after it began`,
+    );
+    this.endAfterReplies();
+  }
+
   /** An out-of-band message (RESP3 push), in its place among the replies. */
   push(build: (writer: ReplyWriter) => void): void {
     if (!this.closed && !this.ending) this.newSlot().write(build);
@@ -112,6 +159,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.slots = [];
     this.firstSlot = 0;
     this.heldBytes = 0;
+    this.outstandingBytes = 0;
+    this.unfinishedSinceMs = undefined;
     this.host.bufferedChanged(this, -this.bufferedBytes);
     this.bufferedBytes = 0;
     this.socket.destroy();
@@ -119,10 +168,21 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.toldBytes = 0;
   }
 
-  slotDone(bytes: number): void {
+  slotDone(bytes: number, costBytes: number): void {
     if (this.closed) return;
     this.heldBytes += bytes;
+    this.outstandingBytes -= costBytes;
     this.host.markDirty(this);
+  }
+
+  waitFor(slot: ReplySlot): void {
+    this.holder = slot;
+  }
+
+  slotGrows(bytes: number): void {
+    if (this.closed) return;
+    this.outstandingBytes += bytes;
+    this.tell();
   }
 
   /** Writes the replies that are complete up to the first that is not, in one write. */
@@ -151,10 +211,10 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Lets the host know what this connection holds now: once a tick, not once a command. */
   tell(): void {
     if (this.closed) return;
-    const heldBytes = this.pendingBytes + this.bufferedBytes;
-    if (heldBytes === this.toldBytes) return;
-    const deltaBytes = heldBytes - this.toldBytes;
-    this.toldBytes = heldBytes;
+    const { holdBytes } = this;
+    if (holdBytes === this.toldBytes) return;
+    const deltaBytes = holdBytes - this.toldBytes;
+    this.toldBytes = holdBytes;
     this.host.heldChanged(deltaBytes);
   }
 
@@ -174,6 +234,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
       this.firstSlot = 0;
     } else this.firstSlot = end;
     this.lastActiveMs = this.host.monotonicMs();
+    this.writtenBytes += at;
     this.socket.write(out.subarray(0, at));
   }
 
@@ -182,14 +243,29 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.lastActiveMs = this.host.monotonicMs();
     this.parser.push(chunk);
     this.afterParsing();
+    if (!this.stalled || this.deaf || this.closed || this.bufferedBytes <= this.aheadBytesMax) return;
+    this.deaf = true;
+    this.socket.pause();
+    // Replies may take more now: else both sides could wait for each other.
+    this.resumeReading();
+  }
+
+  private get aheadBytesMax(): number {
+    const { inputAheadBytes, crowdedPauseBytes } = this.host.limits;
+    return this.host.crowded ? Math.min(crowdedPauseBytes, inputAheadBytes) : inputAheadBytes;
   }
 
   private afterParsing(): void {
     if (this.closed) return;
-    const { failure } = this.parser;
+    const { failure, isUnfinished, completed } = this.parser;
     if (failure !== undefined && !this.ending) {
       this.newSlot().error(failure);
       this.endAfterReplies();
+    }
+    if (!isUnfinished) this.unfinishedSinceMs = undefined;
+    else if (this.unfinishedSinceMs === undefined || this.unfinishedAfter !== completed) {
+      this.unfinishedSinceMs = this.host.monotonicMs();
+      this.unfinishedAfter = completed;
     }
     const before = this.bufferedBytes;
     this.bufferedBytes = this.parser.bufferedBytes;
@@ -200,28 +276,34 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   /** False: the parser waits, because too much is under way. */
   private request(args: Buffer[]): boolean {
-    this.host.onCommand(this, args, this.newSlot());
+    this.host.onCommand(this, args, this.newSlot(this.parser.requestBytes));
     if (this.closed || this.ending) return false;
     if (!this.overloaded()) return true;
     this.stalled = true;
-    this.socket.pause();
     return false;
   }
 
-  private newSlot(): ReplySlot {
-    const slot = new ReplySlot(this, this.protocol);
+  private newSlot(costBytes = 0): ReplySlot {
+    const slot = new ReplySlot(this, this.protocol, costBytes);
+    this.outstandingBytes += costBytes;
     this.slots.push(slot);
     return slot;
   }
 
   private overloaded(): boolean {
-    const { pipelineMax, outputPauseBytes, crowdedPauseBytes } = this.host.limits;
-    if (this.outstanding >= pipelineMax) return true;
+    const { pipelineMax, pipelineBytesMax, outputPauseBytes, inputAheadBytes, crowdedPauseBytes } = this.host.limits;
+    if (this.outstanding >= pipelineMax || this.outstandingBytes > pipelineBytesMax) return true;
+    if (this.holder !== undefined) {
+      if (!this.holder.done) return true;
+      this.holder = undefined;
+    }
     const { pendingBytes } = this;
-    if (pendingBytes > outputPauseBytes) return true;
-    if (pendingBytes <= crowdedPauseBytes) return false;
+    const underWayBytes = pendingBytes + this.outstandingBytes;
+    // Whatever others do, it is answered what it asks for one by one.
+    if (underWayBytes <= Math.min(crowdedPauseBytes, outputPauseBytes)) return false;
     this.tell();
-    return this.host.crowded;
+    if (this.host.crowded) return true;
+    return pendingBytes > (this.deaf ? Math.max(outputPauseBytes, inputAheadBytes) : outputPauseBytes);
   }
 
   private resumeReading(): void {
@@ -229,6 +311,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.stalled = false;
     this.parser.resume();
     this.afterParsing();
-    if (!this.stalled && !this.ending) this.socket.resume();
+    if (!this.deaf || this.closed || this.ending) return;
+    if (this.stalled && this.bufferedBytes > this.aheadBytesMax / 2) return;
+    this.deaf = false;
+    this.socket.resume();
   }
 }

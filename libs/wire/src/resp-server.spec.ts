@@ -157,7 +157,7 @@ describe('RespServer', () => {
       socket.write('BIG 8000000\r\n');
     }
     while (server.stats().closedCrowded === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(lines[0]).toMatchObject({ pendingBytes: expect.any(Number) as number });
+    expect(lines[0]).toMatchObject({ heldBytes: expect.any(Number) as number });
     expect(server.stats().queuedBytes).toBeLessThan(16_000_000);
   });
 

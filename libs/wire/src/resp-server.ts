@@ -14,6 +14,8 @@ export interface RespService<C> {
   /** `args[0]` is the command's name as sent. Complete `reply` once, now or later. */
   command(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
   closed?(connection: RespConnection<C>): void;
+  /** So much is under way that whoever has much of it waits before it begins more. */
+  readonly busy?: boolean;
 }
 
 export interface RespServerOptions {
@@ -130,18 +132,21 @@ export class RespServer<C> implements ConnectionHost<C> {
     if (this.dirty.push(connection) === 1) setImmediate(this.flush);
   }
 
-  bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void {
+  bufferedChanged(_connection: RespConnection<C>, deltaBytes: number): void {
     this.inputBytes += deltaBytes;
     if (deltaBytes <= 0 || this.inputBytes <= this.limits.inputBytesMax) return;
+    const largest = this.largest(({ bufferedInputBytes }) => bufferedInputBytes);
+    if (largest === undefined) return;
+    this.counts.closedCrowded++;
     this.logger.warn(
-      { client: connection.remoteAddress, inputBytes: this.inputBytes, inputBytesMax: this.limits.inputBytesMax },
-      'incomplete commands of all clients fill the memory meant for them: closing the one that crossed the limit',
+      { client: largest.remoteAddress, inputBytes: this.inputBytes, inputBytesMax: this.limits.inputBytesMax },
+      'commands that clients have sent and that wait fill the memory meant for them: closing who sent most',
     );
-    connection.destroy();
+    largest.destroy();
   }
 
   get crowded(): boolean {
-    return this.budget.crowded;
+    return this.budget.crowded || this.service.busy === true;
   }
 
   heldChanged(deltaBytes: number): void {
@@ -163,18 +168,23 @@ export class RespServer<C> implements ConnectionHost<C> {
     return this.clock.monotonicMs();
   }
 
-  /** Who holds most takes its replies slowest; alone it is no crowd. */
+  /** Who holds most takes its replies slowest, or sends most ahead; alone it is no crowd. */
   private closeLargest(): void {
-    let largest: RespConnection<C> | undefined;
-    for (const each of this.connections)
-      if (largest === undefined || each.pendingBytes > largest.pendingBytes) largest = each;
-    if (largest === undefined || largest.pendingBytes + this.budget.bytesMax > this.queuedBytes) return;
+    const largest = this.largest(({ holdBytes }) => holdBytes);
+    if (largest === undefined || largest.holdBytes + this.budget.bytesMax > this.queuedBytes) return;
     this.counts.closedCrowded++;
     this.logger.warn(
-      { client: largest.remoteAddress, pendingBytes: largest.pendingBytes, queuedBytes: this.queuedBytes },
-      'the connections together hold too many replies: closing the one that holds most',
+      { client: largest.remoteAddress, heldBytes: largest.holdBytes, queuedBytes: this.queuedBytes },
+      'the connections together hold too much: closing the one that holds most',
     );
     largest.destroy();
+  }
+
+  private largest(bytesOf: (connection: RespConnection<C>) => number): RespConnection<C> | undefined {
+    let largest: RespConnection<C> | undefined;
+    for (const each of this.connections)
+      if (!each.closed && (largest === undefined || bytesOf(each) > bytesOf(largest))) largest = each;
+    return largest;
   }
 
   private readonly flush = (): void => {
@@ -209,6 +219,12 @@ export class RespServer<C> implements ConnectionHost<C> {
     if (this.connections.size === 0) this.whenEmpty?.();
   }
 
+  /** A large reply takes its time; while all hold too much, who takes nothing is the first to go. */
+  private untakenMsMax({ pendingBytes, takesSlowly }: RespConnection<C>): number {
+    const { slowClientMs, crowdedSlowMs, bytesPerMsMin } = this.limits;
+    return this.budget.crowded && takesSlowly ? crowdedSlowMs : slowClientMs + pendingBytes / bytesPerMsMin;
+  }
+
   private sweepLater(): void {
     this.cancelSweep = this.timers.after(sweepMs, () => {
       this.sweep();
@@ -218,12 +234,13 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   private sweep(): void {
     const now = this.clock.monotonicMs();
-    const { idleMs, slowClientMs } = this.limits;
+    const { idleMs } = this.limits;
     for (const connection of this.connections) {
       connection.tell();
+      connection.endIfUnfinished(now);
       const silentMs = now - connection.lastActiveMs;
       if (now - (connection.hungUpAtMs ?? now) > lingerMs) connection.destroy();
-      else if (silentMs > slowClientMs && connection.pendingBytes > 0)
+      else if (connection.untakenMs(now) > this.untakenMsMax(connection))
         this.slowClient(connection, connection.pendingBytes);
       else if (idleMs > 0 && silentMs > idleMs && connection.outstanding === 0) {
         this.counts.closedIdle++;
