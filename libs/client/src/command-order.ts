@@ -1,6 +1,8 @@
 import type { NamespaceStore } from './namespace-store';
 import type { Append, PointRead } from './operations';
+import type { ReadLine } from './read-turns';
 import type { Store } from './store';
+import { UnsettledReads } from './unsettled-reads';
 
 /** The last write of a partition that this connection has not seen logged. */
 interface PendingWrite {
@@ -15,19 +17,21 @@ interface PendingWrite {
  * does not overtake a read of its key sent before it. Everything else runs side by side.
  */
 export class CommandOrder {
-  private reads: PointRead[] = [];
-  private compactAt = compactMin;
+  private readonly reads = new UnsettledReads();
   private readonly writes = new Map<number, PendingWrite>();
 
   constructor(
     private readonly store: Store,
     private readonly namespace: NamespaceStore,
+    /** In which its reads wait for their turn. */
+    private readonly line: ReadLine,
   ) {}
 
   read(read: PointRead): void {
-    this.remember(read);
+    read.line = this.line;
+    this.namespace.place(read);
+    this.reads.add(read);
     if (this.writes.size > 0) {
-      this.namespace.place(read);
       const pending = this.writes.get(read.partition);
       if (pending) return pending.append.thenLogged(() => this.store.read(this.namespace, read));
     }
@@ -50,27 +54,9 @@ export class CommandOrder {
     append.thenLogged(() => {
       if (this.writes.get(partition) === pending) this.writes.delete(partition);
     });
-    const behind = after ?? this.unsettledReadOf(append);
+    const behind = after ?? this.reads.newestOf(append);
     const step = behind ? (): void => behind.then(hand) : hand;
     if (previous && !previous.handed) previous.afterHanded.push(step);
     else step();
   }
-
-  private unsettledReadOf(append: Append): PointRead | undefined {
-    for (let i = this.reads.length - 1; i >= 0; i--) {
-      const read = this.reads[i] as PointRead;
-      if (!read.settled && read.key.equals(append.key)) return read;
-    }
-    return undefined;
-  }
-
-  private remember(read: PointRead): void {
-    if (this.reads.length >= this.compactAt) {
-      this.reads = this.reads.filter(({ settled }) => !settled);
-      this.compactAt = Math.max(compactMin, this.reads.length * 2);
-    }
-    this.reads.push(read);
-  }
 }
-
-const compactMin = 32;

@@ -1,6 +1,6 @@
 import type { RespClientFailureCode } from '@levee/wire';
 import type { EngineContext } from './engine-context';
-import type { ReadBatch } from './reads';
+import type { ReadBatch } from './read-batch';
 
 /** Unanswered batches are looked at in this rhythm. */
 const lookMs = 2;

@@ -5,6 +5,7 @@ import { CallbackAppend, CallbackRead } from './door/door-operations';
 import type { NamespaceStore } from './namespace-store';
 import type { Ack, Consistency } from './operations';
 import { orderedScan } from './ordered-scan';
+import { ScanPlaces } from './scan-places';
 import type { Store } from './store';
 import { StoreFailure } from './store-errors';
 
@@ -43,9 +44,11 @@ export interface ScanChoice extends ReadChoice {
 
 /** The store with promises, for paths on which a promise per operation does not matter. Failures are StoreFailures. */
 export class KeyValue {
-  private scans = 0;
+  private readonly scans: ScanPlaces;
 
-  constructor(private readonly store: Store) {}
+  constructor(private readonly store: Store) {
+    this.scans = new ScanPlaces(store.limits, () => store.monotonicMs());
+  }
 
   namespace(name: string): NamespaceStore {
     const namespace = this.store.namespace(name);
@@ -89,28 +92,35 @@ export class KeyValue {
 
   /** Keys in byte order; fetched at the consumer's pace. Call `return` of it when nobody reads on. */
   async *scan(namespace: NamespaceStore, choice: ScanChoice): AsyncGenerator<RangeItem, void, undefined> {
-    const { scansMax } = this.store.limits;
-    if (this.scans >= scansMax)
-      throw new StoreFailure(
-        'LVLIMIT',
-        `${this.scans} scans are under way, at most ${scansMax}: read them to their end or hang up`,
-      );
-    this.scans++;
+    const place = this.scans.take(() => void items.return().catch(() => undefined));
+    const items = this.scanned(namespace, choice, this.scans.heldBytesMax);
     try {
-      yield* this.scanned(namespace, choice);
+      for (;;) {
+        const next = await items.next();
+        if (place.failure) throw place.failure;
+        if (next.done === true) return;
+        place.givenAtMs = this.store.monotonicMs();
+        yield next.value;
+        if (place.failure) throw place.failure;
+        place.givenAtMs = undefined;
+      }
     } finally {
-      this.scans--;
+      this.scans.leave(place);
+      await items.return();
     }
   }
 
-  private async *scanned(namespace: NamespaceStore, choice: ScanChoice): AsyncGenerator<RangeItem, void, undefined> {
+  private async *scanned(
+    namespace: NamespaceStore,
+    choice: ScanChoice,
+    heldBytesMax: number,
+  ): AsyncGenerator<RangeItem, void, undefined> {
     const consistency = choice.consistency ?? namespace.state.consistency;
     const session = consistency === 'eventual' ? undefined : choice.session;
     const { from, to, limit, keysOnly = false } = choice;
     const query = { from, to, limit, keysOnly, session };
     const fences = consistency === 'strong' ? await this.fenceAll(namespace) : undefined;
-    const { ranges, limits } = this.store;
-    yield* orderedScan(ranges, namespace, fences ? { ...query, fences } : query, limits.scanHeldBytesMax);
+    yield* orderedScan(this.store.ranges, namespace, fences ? { ...query, fences } : query, heldBytesMax);
   }
 
   private write(

@@ -3,7 +3,7 @@ import type { ChunkRoute, NamespaceState, RouteReplica } from '@levee/events';
 import { RouteTable, type RouteTableProblem } from '@levee/keyspace';
 import type { ChunkLoad } from './chunk-loads';
 import type { NodeLink } from './node-link';
-import type { ReadBatch } from './reads';
+import type { ReadBatch } from './read-batch';
 
 /** One node as one namespace sees it: its link, and the reads gathered for it in this tick. */
 export interface ReadTarget {

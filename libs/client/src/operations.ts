@@ -1,7 +1,9 @@
 import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import type { ChunkLoad } from './chunk-loads';
+import type { ReadLine } from './read-turns';
 import type { StoreFailure } from './store-errors';
+import type { UnsettledReads } from './unsettled-reads';
 
 export type Ack = 'logged' | 'primary' | 'all';
 export type Consistency = 'eventual' | 'session' | 'strong';
@@ -21,7 +23,8 @@ export interface FenceWaiter {
  * one of `onValue`, `onMissing`, `onFailure` is called, once, never before `Store.read` returned.
  */
 export abstract class PointRead {
-  slot = 0;
+  /** -1 until it is placed. */
+  slot = -1;
   partition: Partition = asPartition(0);
   hash = 0;
   /** The replica must have applied its partition up to here. */
@@ -36,6 +39,13 @@ export abstract class PointRead {
   /** The second one asked, because the first took long. */
   hedgedTo: object | undefined;
   settled = false;
+  /** Whose turn it needs. */
+  line: ReadLine | undefined;
+  /** Where it is remembered until it is settled, and its neighbours there. */
+  unsettledIn: UnsettledReads | undefined;
+  older: PointRead | undefined;
+  newer: PointRead | undefined;
+  olderOfHash: PointRead | undefined;
   /** Called once settled: later commands of the same connection that must not overtake. */
   private followers: (() => void)[] | undefined;
 
@@ -78,6 +88,7 @@ export abstract class PointRead {
 
   private settle(): void {
     this.settled = true;
+    this.unsettledIn?.remove(this);
     const { followers } = this;
     this.followers = undefined;
     if (followers) for (const action of followers) action();

@@ -3,7 +3,7 @@ import type { Heartbeat } from '@levee/events';
 import { silentLogger, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HeartbeatLoop } from '@levee/replication';
-import type { Network, RespServerLimits } from '@levee/wire';
+import type { Network, NetworkBudget, RespServerLimits } from '@levee/wire';
 import { portalFacts } from './door/portal-facts';
 import { RespDoor } from './door/resp-door';
 import { ScanCursors } from './scan-cursors';
@@ -35,6 +35,8 @@ export interface PortalWorld {
   readonly random?: Random;
   readonly newId?: NewId;
   readonly network?: Network;
+  /** What the connections of all doors of this process hold; the RESP door has one of its own without it. */
+  readonly budget?: NetworkBudget;
 }
 
 /** Records of every version up to this one are read. */
@@ -90,6 +92,7 @@ export class Portal {
       clock,
       timers,
       ...network,
+      ...(world.budget && { budget: world.budget }),
       ...(config.respLimits && { limits: config.respLimits }),
     });
     const { heartbeatMs: everyMs, topics } = config;
@@ -183,6 +186,7 @@ export class Portal {
     const { limits } = this.door.server;
     return {
       appendonly: 'yes',
+      'client-query-buffer-limit': `${limits.inputAheadBytes}`,
       databases: '1',
       maxclients: `${limits.connectionsMax}`,
       maxmemory: '0',

@@ -1,53 +1,23 @@
 import {
   FrameFailure,
-  noSeal,
   parseEntryError,
   readCommand,
-  ReadEntriesWriter,
   ReadReply,
   readTags,
   type RespClient,
   RespError,
   sealOfCommand,
-  nodeProtocolLimits,
   type RespReply,
 } from '@levee/wire';
 import type { EngineContext } from './engine-context';
 import { Hedges } from './hedges';
+import { ReadBatch } from './read-batch';
 import type { PortalReplica, PortalRoute, ReadTarget } from './namespace-routes';
 import type { LostPositions } from './lost-positions';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
+import { ReadTurns } from './read-turns';
 import { StoreFailure } from './store-errors';
-
-/** The reads of one node, namespace and tick that are judged by one time. */
-export class ReadBatch {
-  readonly entries = new ReadEntriesWriter();
-  readonly reads: PointRead[] = [];
-  bytes = 0;
-  seal = noSeal;
-  /** Monotonic ms. */
-  sentAtMs = 0;
-  /** Answered, or given up. */
-  over = false;
-  hedged = false;
-  slow = false;
-
-  constructor(
-    readonly namespace: NamespaceStore,
-    readonly target: ReadTarget,
-    readonly lane: 0 | 1,
-    /**
-     * By which expiry is judged: of this process, or that of a session which has seen a later one. Such a session's
-     * reads have a batch of their own: its clock must not make keys of others vanish.
-     */
-    readonly clockMs: number,
-  ) {}
-
-  get isFull(): boolean {
-    return this.reads.length >= nodeProtocolLimits.entriesMax || this.bytes > batchBytesMax;
-  }
-}
 
 /**
  * Point reads: gathered per node, namespace and tick; on any trouble the next replica is asked, until the deadline; see
@@ -64,6 +34,9 @@ export class Reads {
   /** Turns with every tick: which replica eventual reads begin with. */
   private turn = 0;
   private readonly hedges: Hedges;
+  private readonly turns: ReadTurns;
+  private admitScheduled = false;
+  private lookArmed = false;
   private counts = { reads: 0, hits: 0, misses: 0, batches: 0, retries: 0, failures: 0 };
 
   constructor(
@@ -71,12 +44,18 @@ export class Reads {
     private readonly lost: LostPositions,
   ) {
     this.hedges = new Hedges(context, (batch) => this.hedge(batch));
+    this.turns = new ReadTurns(context.limits);
   }
 
   stats(): Readonly<Record<string, number>> {
     const { sent, won, refused, slow } = this.hedges.stats();
     const hedging = { hedgesSent: sent, hedgesWon: won, hedgesRefused: refused, slowBatches: slow };
-    return { ...this.counts, ...(hedging as Record<string, number>), outstanding: this.outstanding };
+    return {
+      ...this.counts,
+      ...(hedging as Record<string, number>),
+      outstanding: this.outstanding,
+      waiting: this.turns.waiting,
+    };
   }
 
   /** Counts a read in; every read is counted out when it is answered. */
@@ -85,8 +64,60 @@ export class Reads {
     this.counts.reads++;
   }
 
+  /** Reads when it is its turn, which comes at once as long as not too much is under way. `read` is placed. */
+  enter(namespace: NamespaceStore, read: PointRead): void {
+    const { limits, clock } = this.context;
+    const nowMs = clock.monotonicMs();
+    read.deadlineAtMs = nowMs + limits.readMs;
+    if (this.turns.enter({ namespace, read })) return this.dispatch(namespace, read);
+    read.deadlineAtMs = nowMs + limits.readTurnMs;
+    this.look();
+  }
+
+  /** Whose readers are full is not told when they are no more. */
+  private look(): void {
+    if (this.lookArmed || this.closed) return;
+    this.lookArmed = true;
+    this.context.timers.after(lookMs, () => {
+      this.lookArmed = false;
+      this.admit();
+      if (this.turns.hasWaiting) this.look();
+    });
+  }
+
+  private readonly admit = (): void => {
+    this.admitScheduled = false;
+    if (!this.turns.hasWaiting) return;
+    const nowMs = this.context.clock.monotonicMs();
+    const { readMs, readTurnMs } = this.context.limits;
+    this.turns.admit(
+      ({ namespace, read }) => {
+        const isFirst = read.routeSeq < 0;
+        if (read.deadlineAtMs < nowMs) return this.fail(read, isFirst ? noTurn(readTurnMs) : noRoom());
+        if (isFirst) read.deadlineAtMs = nowMs + readMs;
+        this.dispatch(namespace, read);
+      },
+      ({ read }) => this.drop(read),
+    );
+  };
+
+  /** Nobody waits for what was never asked for. */
+  private drop(read: PointRead): void {
+    this.outstanding--;
+    read.failed(new StoreFailure('LVSTOPPING', 'nobody reads it any more'));
+  }
+
+  /** Every read that had its turn ends here, once. */
+  private over(read: PointRead, valueBytes: number): void {
+    this.outstanding--;
+    if (read.line) this.turns.leave(read.line, valueBytes);
+    if (this.admitScheduled || !this.turns.hasWaiting) return;
+    this.admitScheduled = true;
+    setImmediate(this.admit);
+  }
+
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
-  dispatch(namespace: NamespaceStore, read: PointRead): void {
+  private dispatch(namespace: NamespaceStore, read: PointRead): void {
     const route = namespace.table?.at(read.slot);
     if (!route || namespace.gone) return this.later(namespace, read);
     let choice = this.choose(route, read, false);
@@ -128,6 +159,10 @@ export class Reads {
     this.closed = true;
     const stopping = new StoreFailure('LVSTOPPING', 'this process is shutting down');
     for (const { read } of this.again.splice(0)) this.fail(read, stopping);
+    this.turns.clear(({ read }) => {
+      this.outstanding--;
+      read.failed(stopping);
+    });
   }
 
   /**
@@ -237,19 +272,25 @@ export class Reads {
 
   private answer(namespace: NamespaceStore, read: PointRead, cursor: ReadReply): void {
     if (cursor.tag === readTags.value) {
-      this.outstanding--;
+      this.over(read, cursor.valueEnd - cursor.valueStart);
       this.counts.hits++;
       read.found(cursor.buffer, cursor.valueStart, cursor.valueEnd, cursor.expiresAtMs, cursor.offset);
     } else if (cursor.tag === readTags.nil) {
-      this.outstanding--;
+      this.over(read, 0);
       this.counts.misses++;
       read.missing(cursor.offset);
     } else if (cursor.tag === readTags.again) {
       read.tried = 0;
       if (read.legs > 0) return;
-      if (read.deadlineAtMs > this.context.clock.monotonicMs()) this.dispatch(namespace, read);
-      else this.fail(read, new StoreFailure('LVUNAVAILABLE', "the value found no room in its node's replies in time"));
+      if (read.deadlineAtMs > this.context.clock.monotonicMs()) this.askAgain(namespace, read);
+      else this.fail(read, noRoom());
     } else this.refused(namespace, read, cursor.errorText());
+  }
+
+  /** Values are larger than was thought: fewer at a time. Its deadline stays. */
+  private askAgain(namespace: NamespaceStore, read: PointRead): void {
+    this.turns.again({ namespace, read });
+    this.look();
   }
 
   /** One key's error: final, or the next replica's turn. */
@@ -328,13 +369,18 @@ export class Reads {
   }
 
   private fail(read: PointRead, failure: StoreFailure): void {
-    this.outstanding--;
+    this.over(read, 0);
     this.counts.failures++;
     read.failed(failure);
   }
 }
 
-const batchBytesMax = 512 * 1024;
+const lookMs = 10;
+
+const noTurn = (ms: number): StoreFailure =>
+  new StoreFailure('LVLIMIT', `too many reads were before this one for ${ms} ms: read less at a time`);
+const noRoom = (): StoreFailure =>
+  new StoreFailure('LVUNAVAILABLE', "the value found no room in its node's replies in time");
 
 /** The replica is asked now. */
 function take(route: PortalRoute, choice: number, read: PointRead): ReadTarget {

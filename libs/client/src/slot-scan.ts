@@ -1,5 +1,7 @@
-import { hashOf, slotOf, slotsTotal } from '@levee/keyspace';
+import { asPartition, type Offset, type Partition } from '@levee/kernel';
+import { hashOf, partitionsOf, slotOf, slotsTotal } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
+import type { PortalRoute } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
 import type { RangeQuery, Ranges } from './ranges';
 import { StoreFailure } from './store-errors';
@@ -18,6 +20,9 @@ export interface SlotScanState {
 
 export const wholeScan: SlotScanState = { spans: [{ slotStart: 0, slotEnd: slotsTotal, from: Buffer.alloc(0) }] };
 
+/** A position of a partition that covers everything acknowledged before the call; see `Store.fenceOf`. */
+export type FenceOf = (partition: Partition) => Promise<Offset>;
+
 export interface SlotScanPage {
   readonly items: readonly RangeItem[];
   /** `undefined`: everything was scanned. */
@@ -26,15 +31,17 @@ export interface SlotScanPage {
 
 /**
  * At least one page of keys in no particular order, about `query.limit` of them. Every key present from the scan's
- * begin to its end is given at least once.
+ * begin to its end is given at least once; with `fenceOf` also every key acknowledged before this page was asked for.
  */
 export async function slotScanPage(
   ranges: Ranges,
   namespace: NamespaceStore,
   state: SlotScanState,
-  query: Omit<RangeQuery, 'from' | 'to'>,
+  query: Omit<RangeQuery, 'from' | 'to' | 'fences'>,
+  fenceOf?: FenceOf,
 ): Promise<SlotScanPage> {
   const items: RangeItem[] = [];
+  const fences = new Map<number, Offset>();
   let [span, ...rest] = state.spans;
   while (span && items.length < query.limit) {
     const route = namespace.table?.at(span.slotStart);
@@ -42,7 +49,8 @@ export async function slotScanPage(
     if (route.slotEnd < span.slotEnd) rest = [{ ...span, slotStart: route.slotEnd }, ...rest];
     const own: SlotSpan = { ...span, slotEnd: Math.min(route.slotEnd, span.slotEnd) };
     const limit = query.limit - items.length;
-    const page = await ranges.page(namespace, route, { ...query, limit, from: own.from, to: noEnd });
+    if (fenceOf) await fence(namespace, route, fenceOf, fences);
+    const page = await ranges.page(namespace, route, { ...query, limit, fences, from: own.from, to: noEnd });
     // The route changed: the span is looked up again.
     if (!page) {
       rest = [own, ...rest];
@@ -57,6 +65,18 @@ export async function slotScanPage(
 }
 
 const noEnd = Buffer.alloc(0);
+
+/** Fences the partitions of a chunk that are not fenced yet. */
+async function fence(
+  namespace: NamespaceStore,
+  route: PortalRoute,
+  fenceOf: FenceOf,
+  fences: Map<number, Offset>,
+): Promise<void> {
+  const partitions = [...partitionsOf(route.slotStart, route.slotEnd, namespace.state.partitions)];
+  const missing = partitions.filter((partition) => !fences.has(partition)).map(asPartition);
+  await Promise.all(missing.map(async (partition) => void fences.set(partition, await fenceOf(partition))));
+}
 
 function inside(namespace: NamespaceStore, span: SlotSpan, key: Buffer): boolean {
   const { hashAlgorithm, partitions } = namespace.state;

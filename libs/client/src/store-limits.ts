@@ -48,24 +48,39 @@ export interface StoreLimits {
   readonly appendsInFlightMax: number;
   /** Values are refused for chunks that hold more than this part of chunkCapacityBytes; the rest is a reserve. */
   readonly chunkSoftShare: number;
-  /** Reads waiting or under way in this process. */
+  /**
+   * Reads waiting or under way in this process. From a part of it on, connections with many of them begin no more; at
+   * the limit only the first read of a connection is taken.
+   */
   readonly readsMax: number;
+  /** Reads asked of nodes at a time, and those of one connection; the others wait for their turn, at most so long. */
+  readonly readsAtOnceMax: number;
+  readonly readsOfOneMax: number;
+  readonly readTurnMs: number;
+  /** Bytes of values that one connection may be sent at a time, as far as can be told beforehand. */
+  readonly readWindowBytes: number;
   /** Fence records a second and partition. */
   readonly fencesPerSecondMax: number;
   /** How far the clock of another portal, as a session token tells it, may be ahead of the own one. */
   readonly sessionClockAheadMsMax: number;
+  /** Cursors of SCAN that are remembered, and those of one connection. */
   readonly cursorsMax: number;
+  readonly cursorsOfOneMax: number;
   readonly cursorIdleMs: number;
   /** Keys of one page that one node is asked for. */
   readonly scanPageKeys: number;
   readonly scanPageBytes: number;
-  /** Pages that one ordered scan holds, over all chunks; besides those under way. */
+  /** Pages that one ordered scan holds, over all chunks, besides those under way; less where there are many. */
   readonly scanHeldBytesMax: number;
   /** How often every node is asked for partitions that stand still, and how long it may take to answer. */
   readonly witnessEveryMs: number;
   readonly witnessAskMs: number;
-  /** Ordered scans under way in this process: each may hold `scanHeldBytesMax`. */
+  /** The same of all scans of this process, as far as each may hold a page. */
+  readonly scansHeldBytesMax: number;
+  /** Ordered scans under way in this process. */
   readonly scansMax: number;
+  /** One of which nothing was taken for so long gives way when another wants to begin. */
+  readonly scanIdleMs: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -93,16 +108,23 @@ export const storeLimits: StoreLimits = {
   appendsInFlightMax: 2,
   chunkSoftShare: doctorLimits.chunkFullShare,
   readsMax: 200_000,
+  readsAtOnceMax: 2_048,
+  readsOfOneMax: 1_024,
+  readTurnMs: 30_000,
+  readWindowBytes: 4 * 1024 * 1024,
   fencesPerSecondMax: 200,
   sessionClockAheadMsMax: 60_000,
   cursorsMax: 4_096,
+  cursorsOfOneMax: 64,
   cursorIdleMs: 600_000,
   scanPageKeys: 1_000,
   scanPageBytes: 1024 * 1024,
   witnessEveryMs: 1_000,
   witnessAskMs: 5_000,
   scanHeldBytesMax: 16 * 1024 * 1024,
+  scansHeldBytesMax: 64 * 1024 * 1024,
   scansMax: 64,
+  scanIdleMs: 1_000,
 };
 
 export function checkStoreLimits(limits: StoreLimits): void {
@@ -113,6 +135,8 @@ export function checkStoreLimits(limits: StoreLimits): void {
   assert(limits.hedgeShare <= 0.2, 'hedging does not overload what is slow because of load');
   assert(limits.attemptMs * 2 < limits.readMs, 'a read survives two silent replicas');
   assert(limits.scanHeldBytesMax >= limits.scanPageBytes, 'a scan holds at least one page');
+  assert(limits.readsOfOneMax < limits.readsAtOnceMax, 'one connection leaves room for others');
+  assert(limits.readsAtOnceMax < limits.readsMax, 'what is asked for at a time is less than what waits');
   assert(limits.ackMs <= limits.appendMs, 'an ack is waited for within the time of its write');
   assert(
     limits.refusedMs < limits.appendMs,

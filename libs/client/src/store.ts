@@ -110,6 +110,10 @@ export class Store {
     return this.expiryMs;
   }
 
+  monotonicMs(): number {
+    return this.options.clock.monotonicMs();
+  }
+
   /** Adds a session token to a session, or says why it is not valid here. */
   joinSession(session: Session, token: string): StoreFailure | undefined {
     const decoded = decodeSessionToken(token);
@@ -120,16 +124,14 @@ export class Store {
 
   /** Reads one key; `read` is called back exactly once, never before this returns. */
   read(namespace: NamespaceStore, read: PointRead): void {
-    const now = this.options.clock.monotonicMs();
-    read.deadlineAtMs = now + this.limits.readMs;
-    namespace.place(read);
+    if (read.slot < 0) namespace.place(read);
     const refusal = this.readRefusal(namespace, read);
     if (refusal) return process.nextTick(() => read.failed(refusal));
     this.reads.begin();
     if (read.consistency !== 'eventual' && read.session)
       read.minOffset = raise(read.minOffset, read.session.nextOffset(read.partition));
-    if (read.consistency !== 'strong') return this.reads.dispatch(namespace, read);
-    const deadlineAtMs = now + this.limits.appendMs;
+    if (read.consistency !== 'strong') return this.reads.enter(namespace, read);
+    const deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
     this.fence(namespace, read.partition, {
       deadlineAtMs,
       fenced: (nextOffset) => {
@@ -140,8 +142,7 @@ export class Store {
           return read.failed(lost);
         }
         read.minOffset = raise(read.minOffset, nextOffset);
-        read.deadlineAtMs = Math.min(deadlineAtMs, this.options.clock.monotonicMs() + this.limits.readMs);
-        this.reads.dispatch(namespace, read);
+        this.reads.enter(namespace, read);
       },
       fenceFailed: (failure) => {
         this.reads.outstanding--;
@@ -195,8 +196,12 @@ export class Store {
 
   /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = never. */
   encode(key: Buffer, value: Buffer, expiresAtMs: number | null): Buffer | StoreFailure {
+    return this.valueProblem(value) ?? encodePut(key, value, expiresAtMs);
+  }
+
+  valueProblem(value: Buffer): StoreFailure | undefined {
     const { valueBytesMax } = this.limits;
-    if (value.length <= valueBytesMax) return encodePut(key, value, expiresAtMs);
+    if (value.length <= valueBytesMax) return undefined;
     return new StoreFailure(
       'LVLIMIT',
       `a value of ${value.length} bytes: at most ${valueBytesMax} bytes; store it in parts`,
@@ -211,6 +216,13 @@ export class Store {
     if (key[0] === 0 && isReservedKey(key))
       return new StoreFailure('LVRESERVED', `keys beginning with 00 'levee' 00 are not for users`);
     return undefined;
+  }
+
+  /** Whoever has much under way waits before it begins more: others shall find room. */
+  get busy(): boolean {
+    const { readsMax, appendQueueBytesMax, appendQueueRecordsMax } = this.limits;
+    if (this.reads.outstanding * busyParts > readsMax) return true;
+    return this.budget.bytes * 2 > appendQueueBytesMax || this.budget.records * 2 > appendQueueRecordsMax;
   }
 
   /** After the view has booted: its first state came without decisions. */
@@ -272,7 +284,7 @@ export class Store {
     }
     const limited = namespace.refusal(read.slot);
     if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
-    if (this.reads.outstanding < this.limits.readsMax) return undefined;
+    if (this.reads.outstanding < this.limits.readsMax || (read.line && read.line.size === 0)) return undefined;
     return new StoreFailure(
       'LVLIMIT',
       `${this.reads.outstanding} reads are under way, at most ${this.limits.readsMax}`,
@@ -291,5 +303,8 @@ export class Store {
     return full ? new StoreFailure('LVFULL', full) : undefined;
   }
 }
+
+/** Of what may wait at most, one part is enough to be busy. */
+const busyParts = 4;
 
 const raise = (a: Offset, b: Offset): Offset => asOffset(Math.max(a, b));

@@ -125,6 +125,28 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['INFO server', expect.stringMatching(/^# Server\r\nredis_version:7/)],
     ['TIME', [expect.stringMatching(/^\d+$/), expect.stringMatching(/^\d+$/)]],
   ],
+  'what a connection calls itself: short, and without what would forge a line': [
+    ['CLIENT SETNAME "a b"', '-ERR Client names cannot contain spaces, newlines or special characters.'],
+    [`CLIENT SETNAME ${'n'.repeat(256)}`, 'OK'],
+    [`CLIENT SETNAME ${'n'.repeat(257)}`, '-ERR Client names cannot be longer than 256 bytes; this has 257'],
+    ['HELLO 3 SETNAME "a b"', '-ERR Client names cannot contain spaces, newlines or special characters.'],
+    [`HELLO 3 SETNAME ${'n'.repeat(257)}`, expect.stringMatching(/^-ERR Client names cannot be longer/)],
+    ['CLIENT GETNAME', 'n'.repeat(256)],
+    ['HELLO 2 SETNAME me', expect.arrayContaining(['proto', 2])],
+    ['CLIENT GETNAME', 'me'],
+    ['CLIENT SETNAME ""', 'OK'],
+    ['CLIENT GETNAME', null],
+    ['CLIENT SETINFO lib-name "a b"', '-ERR lib-name cannot contain spaces, newlines or special characters.'],
+    [`CLIENT SETINFO LIB-VER ${'1'.repeat(257)}`, '-ERR lib-ver cannot be longer than 256 bytes; this has 257'],
+    ['CLIENT SETINFO LIB-NAME', "-ERR wrong number of arguments for 'client|setinfo' command"],
+    ['CLIENT SETINFO lib-color red', "-ERR Unrecognized option 'lib-color'"],
+    ['CLIENT INFO', expect.stringMatching(/name= .* lib-name= lib-ver=\n$/)],
+  ],
+  'patterns have an end': [
+    [`SCAN 0 MATCH ${'*a'.repeat(2_049)}`, '-LVLIMIT a pattern of 4098 bytes: at most 4096 bytes'],
+    [`CONFIG GET ${'*a'.repeat(2_049)}`, '-LVLIMIT a pattern of 4098 bytes: at most 4096 bytes'],
+    [`CONFIG GET ${'a '.repeat(65)}`, '-LVLIMIT 65 patterns: at most 64 at once'],
+  ],
   'namespaces of a connection': [
     ['SET k default', 'OK'],
     ['LV.USE', 'default'],
@@ -213,6 +235,71 @@ it('scans every key once or more, with MATCH and COUNT', async () => {
   expect(seen.size).toBe(300);
   expect(calls).toBeGreaterThan(5);
   expect(await send('SCAN', '0', 'TYPE', 'list', 'COUNT', '10000')).toEqual(['0', []]);
+});
+
+it('an error quotes little of what was sent', async () => {
+  const send = connect();
+  const long = Buffer.alloc(1 << 20, 'x');
+  const commands = [
+    ['AUTH', long, '-'],
+    ['LV.USE', long],
+    ['LV.ACK', long],
+    ['LV.CONSISTENCY', long],
+    [long],
+    ['CLIENT', long],
+  ];
+  commands.push(
+    ['CLIENT', 'SETINFO', long, 'v'],
+    ['HELLO', '3', long],
+    ['HELLO', '3', 'SETNAME', long],
+    ['SCAN', long],
+  );
+  for (const command of commands) {
+    const reply = await send(...command);
+    expect(reply).toMatch(/^-/);
+    expect(String(reply).length).toBeLessThan(700);
+  }
+});
+
+it('a line feed in a name forges no line of CLIENT LIST', async () => {
+  const send = connect();
+  for (const name of ['x\nid=1 addr=evil', 'x\r', '\u0000', '\u007f', 'ö'])
+    for (const command of [
+      ['CLIENT', 'SETNAME', name],
+      ['CLIENT', 'SETINFO', 'LIB-NAME', name],
+      ['CLIENT', 'SETINFO', 'LIB-VER', name],
+      ['HELLO', '2', 'SETNAME', name],
+    ])
+      expect(await send(...command)).toMatch(/cannot contain spaces, newlines or special characters\.$/);
+  expect(await send('CLIENT', 'LIST')).not.toContain('evil');
+});
+
+it('a hostile pattern holds up nobody', async () => {
+  const send = connect();
+  const key = (i: number): string => `glob:${'a'.repeat(1_000)}${i}`;
+  await Promise.all(Array.from({ length: 500 }, (_, i) => send('SET', key(i), 'v')));
+  let latestMs = performance.now();
+  let longestMs = 0;
+  const look = setInterval(() => {
+    longestMs = Math.max(longestMs, performance.now() - latestMs);
+    latestMs = performance.now();
+  }, 1);
+  const [, keys] = (await send('SCAN', '0', 'MATCH', `*${'a?'.repeat(480)}b*`, 'COUNT', '10000')) as [string, string[]];
+  await send('CONFIG', 'GET', ...Array.from({ length: 64 }, () => '*a'.repeat(2_000)));
+  clearInterval(look);
+  expect(keys).toEqual([]);
+  expect(longestMs).toBeLessThan(400);
+});
+
+it('never misses with a strong SCAN a key acknowledged before, through two portals', async () => {
+  const writer = connect();
+  const reader = connect(await cluster.portal());
+  await reader('LV.CONSISTENCY', 'strong');
+  for (let i = 0; i < 60; i++) {
+    expect(await writer('SET', `seen by scan ${i}`, 'v')).toBe('OK');
+    const [next, keys] = (await reader('SCAN', '0', 'MATCH', 'seen by scan *', 'COUNT', '10000')) as [string, string[]];
+    expect([next, keys.length]).toEqual(['0', i + 1]);
+  }
 });
 
 it.each(acks)('answers a write with ack %s when it is applied there', async (ack) => {

@@ -63,6 +63,8 @@ export const nodeLimits = {
   /** A replica in front of a hole asks its peers this often whether one of them can be copied. */
   holeLookMs: 5_000,
   respDrainMs: 2_000,
+  /** Who holds much, takes nothing of it for so long, and stands in the way of others is hung up on. */
+  takesNothingMs: 5_000,
   /** A page or a block waits so long for room in the network budget; less than who asked waits for the answer. */
   roomWaitMs: 2_000,
 } as const;

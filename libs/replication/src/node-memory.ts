@@ -17,7 +17,13 @@ export function networkBudget(budgetBytes: number, timers: Timers): NetworkBudge
 
 /** What one client, and all incomplete requests, may take of it. */
 export function respLimitsOf({ bytesMax }: NetworkBudget): Partial<RespServerLimits> {
-  return { outputBytesMax: bytesMax * 2, inputBytesMax: Math.max(bytesMax, requestLimits.requestBytesMax) };
+  return {
+    outputBytesMax: bytesMax * 2,
+    inputBytesMax: Math.max(bytesMax, requestLimits.requestBytesMax),
+    inputAheadBytes: nodeProtocolLimits.replyBytesMax,
+    // Portals are held up by a busy machine, too, and break off everything when their link breaks.
+    crowdedSlowMs: nodeLimits.takesNothingMs,
+  };
 }
 
 /** One budget for what a node keeps in memory on purpose. What units of the `memory` engine hold comes on top. */

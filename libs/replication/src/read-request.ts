@@ -71,6 +71,8 @@ export class ReadAnswer {
     while (entries.next()) {
       this.answerEntry();
       if (this.breather.tired()) {
+        // What comes behind it on this connection would be answered later anyway, and hold its reply until then.
+        this.reply.holdPipeline();
         void this.breather.breathe().then(this.step);
         return;
       }

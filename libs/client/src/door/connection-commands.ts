@@ -1,6 +1,7 @@
 import type { ReplyWriter } from '@levee/wire';
-import { globMatches } from './glob';
-import { plainCommand, text, word, type DoorCommand, type DoorConnection, type PlainCall } from './door-command';
+import { attributeProblem } from './client-attribute';
+import { Glob, globBytesMax } from './glob';
+import { plainCommand, shown, text, word, type DoorCommand, type DoorConnection, type PlainCall } from './door-command';
 
 /** Told to clients that look for a Redis version before they use RESP3. */
 export const compatibleRedisVersion = '7.4.0';
@@ -103,9 +104,13 @@ export const connectionCommands: readonly DoorCommand[] = [
         return reply.error(
           'LVUNSUPPORTED only CONFIG GET: settings are LEVEE_* environment variables, see levee config',
         );
-      const patterns = args.slice(2).map((arg) => Buffer.from(arg.toString('utf8').toLowerCase()));
+      const problem = patternsProblem(args);
+      if (problem !== undefined) return reply.error(problem);
+      const patterns = args
+        .slice(2)
+        .map((arg) => new Glob(Buffer.from(arg.toString('utf8').toLowerCase()), settingNameBytesMax));
       const found = Object.entries(context.settings()).filter(([name]) =>
-        patterns.some((pattern) => globMatches(pattern, Buffer.from(name))),
+        patterns.some((pattern) => pattern.matches(Buffer.from(name))),
       );
       reply.write((w) => {
         w.map(found.length);
@@ -132,10 +137,23 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
 ];
 
+const settingNameBytesMax = 64;
+const patternsMax = 64;
+
+function patternsProblem(args: readonly Buffer[]): string | undefined {
+  if (args.length - 2 > patternsMax) return `LVLIMIT ${args.length - 2} patterns: at most ${patternsMax} at once`;
+  const long = args.findIndex((arg, i) => i >= 2 && arg.length > globBytesMax);
+  return long < 0 ? undefined : patternTooLong(args[long] as Buffer);
+}
+
+export function patternTooLong(pattern: Buffer): string {
+  return `LVLIMIT a pattern of ${pattern.length} bytes: at most ${globBytesMax} bytes`;
+}
+
 function hello({ context, args, reply, connection }: PlainCall): void {
   let protocol = connection.protocol;
   let user: string | undefined;
-  let name: string | undefined;
+  let name: Buffer | undefined;
   if (args.length > 1) {
     const version = text(args, 1);
     if (!/^\d+$/.test(version)) return reply.error('ERR Protocol version is not an integer or out of range');
@@ -146,13 +164,15 @@ function hello({ context, args, reply, connection }: PlainCall): void {
       if (option === 'AUTH' && i + 2 < args.length) {
         user = text(args, i + 1);
         i += 2;
-      } else if (option === 'SETNAME' && i + 1 < args.length) name = text(args, ++i);
-      else return reply.error(`ERR Syntax error in HELLO option '${text(args, i)}'`);
+      } else if (option === 'SETNAME' && i + 1 < args.length) name = args[++i];
+      else return reply.error(`ERR Syntax error in HELLO option '${shown(args, i)}'`);
     }
   }
-  const problem = user === undefined ? undefined : authenticate({ context, connection }, user);
+  const problem =
+    (name && attributeProblem('Client names', name)) ??
+    (user === undefined ? undefined : authenticate({ context, connection }, user));
   if (problem) return reply.error(problem);
-  if (name !== undefined) connection.name = name;
+  if (name !== undefined) connection.name = name.toString('latin1');
   connection.protocol = protocol;
   replyIn(protocol, reply, (w) =>
     w
@@ -194,27 +214,24 @@ export function namespaceProblem(context: PlainCall['context'], name: string): s
   if (name === context.defaultNamespace) return undefined;
   const state = context.state().namespace(name)?.state;
   if (state === 'active' || state === 'creating') return undefined;
-  return `LVNAMESPACE there is no namespace '${name}'; create it with: levee namespace create ${name}`;
+  return `LVNAMESPACE there is no namespace '${name.slice(0, 200)}'; create it with: levee namespace create ${name.slice(0, 200)}`;
 }
 
 function client({ context, args, reply, connection }: PlainCall): void {
-  const { context: session } = connection;
   switch (word(args, 1)) {
     case 'ID':
       return reply.integer(connection.id);
     case 'GETNAME':
       return connection.name === '' ? reply.null() : reply.text(connection.name);
-    case 'SETNAME':
+    case 'SETNAME': {
       if (args.length !== 3) return reply.error("ERR wrong number of arguments for 'client|setname' command");
-      if (/[^\x21-\x7e]/.test(text(args, 2)))
-        return reply.error('ERR Client names cannot contain spaces, newlines or special characters.');
+      const problem = attributeProblem('Client names', args[2] as Buffer);
+      if (problem !== undefined) return reply.error(problem);
       connection.name = text(args, 2);
       return reply.ok();
+    }
     case 'SETINFO':
-      if (word(args, 2) === 'LIB-NAME') session.libraryName = text(args, 3);
-      else if (word(args, 2) === 'LIB-VER') session.libraryVersion = text(args, 3);
-      else return reply.error(`ERR Unrecognized option '${text(args, 2)}'`);
-      return reply.ok();
+      return setInfo({ args, reply, connection });
     case 'INFO':
       return reply.text(`${describe(connection, context.clock.monotonicMs())}\n`);
     case 'LIST': {
@@ -229,6 +246,18 @@ function client({ context, args, reply, connection }: PlainCall): void {
         `LVUNSUPPORTED CLIENT ${word(args, 1)}: there are ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT, NO-TOUCH`,
       );
   }
+}
+
+function setInfo({ args, reply, connection }: Omit<PlainCall, 'context'>): void {
+  if (args.length !== 4) return reply.error("ERR wrong number of arguments for 'client|setinfo' command");
+  const option = word(args, 2);
+  if (option !== 'LIB-NAME' && option !== 'LIB-VER') return reply.error(`ERR Unrecognized option '${shown(args, 2)}'`);
+  const problem = attributeProblem(option.toLowerCase(), args[3] as Buffer);
+  if (problem !== undefined) return reply.error(problem);
+  const value = text(args, 3);
+  if (option === 'LIB-NAME') connection.context.libraryName = value;
+  else connection.context.libraryVersion = value;
+  reply.ok();
 }
 
 function describe(connection: DoorConnection, nowMs: number): string {

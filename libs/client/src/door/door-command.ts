@@ -79,9 +79,17 @@ export function plainCommand(
   return { ...shape, keys: noKeys, kind: 'plain' };
 }
 
-/** An argument as text; doors compare words without regard to case. */
+/** No word of a command, and nothing that an error quotes, is longer. */
+const wordBytesMax = 128;
+
+/** An argument as text, at most its first 128 bytes; doors compare words without regard to case. */
 export function word(args: readonly Buffer[], index: number): string {
-  return (args[index]?.toString('utf8') ?? '').toUpperCase();
+  return shown(args, index).toUpperCase();
+}
+
+/** What an error quotes of an argument. */
+export function shown(args: readonly Buffer[], index: number): string {
+  return args[index]?.toString('utf8', 0, wordBytesMax) ?? '';
 }
 
 export function text(args: readonly Buffer[], index: number): string {

@@ -2,7 +2,14 @@ import type { Session } from '@levee/keyspace';
 import { CommandOrder } from '../command-order';
 import type { NamespaceStore } from '../namespace-store';
 import type { Ack, Consistency } from '../operations';
+import { ReadLine } from '../read-turns';
 import type { Store } from '../store';
+
+/** Who is to take what is read. */
+export interface ReplyReader {
+  readonly closed: boolean;
+  readonly untakenBytes: number;
+}
 
 /** What a connection did in one namespace. */
 interface Place {
@@ -24,6 +31,7 @@ export class DoorSession {
   libraryName = '';
   libraryVersion = '';
   readonly connectedAtMs: number;
+  private readonly line: ReadLine;
   private known: Place | undefined;
   /** By name, the one used longest ago first: who comes back still sees what it wrote (I4). */
   private readonly places = new Map<string, Place>();
@@ -31,8 +39,13 @@ export class DoorSession {
   constructor(
     private readonly store: Store,
     public namespaceName: string,
-    nowMs: number,
+    { nowMs, reader }: { readonly nowMs: number; readonly reader: ReplyReader },
   ) {
+    this.line = new ReadLine(
+      store.limits,
+      () => reader.closed,
+      () => reader.untakenBytes > store.limits.readWindowBytes,
+    );
     this.connectedAtMs = nowMs;
   }
 
@@ -50,7 +63,7 @@ export class DoorSession {
     this.places.delete(name);
     // Of an earlier creation of the namespace nothing is left to be seen.
     if (place?.namespace !== namespace)
-      place = { namespace, session: namespace.newSession(), order: new CommandOrder(this.store, namespace) };
+      place = { namespace, session: namespace.newSession(), order: new CommandOrder(this.store, namespace, this.line) };
     this.places.set(name, place);
     const [oldest] = this.places.keys();
     if (this.places.size > placesMax && oldest !== undefined) this.places.delete(oldest);

@@ -10,7 +10,9 @@ import {
   integerArg,
   keyPlaces,
   plainCommand,
+  shown,
   text,
+  word,
   type DataCall,
   type DoorCommand,
 } from './door-command';
@@ -37,10 +39,10 @@ export const leveeCommands: readonly DoorCommand[] = [
     summary: 'logged | primary | all | default: when writes of this connection are answered',
     run: ({ args, reply, connection }) => {
       if (args.length === 1) return reply.text(connection.context.ack ?? 'default');
-      const level = text(args, 1).toLowerCase();
+      const level = word(args, 1).toLowerCase();
       const known = acks.find((ack) => ack === level);
       if (!known && level !== 'default')
-        return reply.error(`ERR an ack is one of ${acks.join(', ')}, default; not '${level}'`);
+        return reply.error(`ERR an ack is one of ${acks.join(', ')}, default; not '${shown(args, 1)}'`);
       connection.context.ack = known;
       reply.ok();
     },
@@ -52,10 +54,10 @@ export const leveeCommands: readonly DoorCommand[] = [
     summary: 'eventual | session | strong | default: what reads of this connection may return',
     run: ({ args, reply, connection }) => {
       if (args.length === 1) return reply.text(connection.context.consistency ?? 'default');
-      const level = text(args, 1).toLowerCase();
+      const level = word(args, 1).toLowerCase();
       const known = consistencies.find((consistency) => consistency === level);
       if (!known && level !== 'default')
-        return reply.error(`ERR a consistency is one of ${consistencies.join(', ')}, default; not '${level}'`);
+        return reply.error(`ERR a consistency is one of ${consistencies.join(', ')}, default; not '${shown(args, 1)}'`);
       connection.context.consistency = known;
       reply.ok();
     },
@@ -149,9 +151,9 @@ function wait({ context, args, reply, namespace, session }: DataCall): void {
     return reply.error(
       `LVSESSION '${text(args, 1).slice(0, 40)}' is no position: write partition:nextOffset with a partition below ${partitions}`,
     );
-  const level = text(args, 2).toLowerCase() || 'all';
+  const level = word(args, 2).toLowerCase() || 'all';
   const ack = acks.find((known) => known === level && known !== 'logged');
-  if (!ack) return reply.error(`ERR wait for primary or all, not '${level}'`);
+  if (!ack) return reply.error(`ERR wait for primary or all, not '${shown(args, 2)}'`);
   const deadlineMs = args.length > 3 ? integerArg(args, 3) : context.store.limits.ackMs;
   if (deadlineMs === undefined || deadlineMs < 1 || deadlineMs > waitMsMax)
     return reply.error(`ERR a deadline is 1 to ${waitMsMax} ms`);

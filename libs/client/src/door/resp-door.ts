@@ -4,6 +4,7 @@ import { compatibleRedisVersion, connectionCommands } from './connection-command
 import { dbsizeCommand } from './dbsize-command';
 import {
   plainCommand,
+  shown,
   word,
   type DoorCommand,
   type DoorConnection,
@@ -43,8 +44,13 @@ export class RespDoor implements RespService<DoorSession> {
     this.context = { ...context, connections: () => this.server.list() };
   }
 
-  open(): DoorSession {
-    return new DoorSession(this.context.store, this.context.defaultNamespace, this.context.clock.monotonicMs());
+  open(reader: DoorConnection): DoorSession {
+    const { store, defaultNamespace, clock } = this.context;
+    return new DoorSession(store, defaultNamespace, { reader, nowMs: clock.monotonicMs() });
+  }
+
+  get busy(): boolean {
+    return this.context.store.busy;
   }
 
   command(connection: DoorConnection, args: readonly Buffer[], reply: ReplySlot): void {
@@ -65,7 +71,8 @@ export class RespDoor implements RespService<DoorSession> {
   }
 
   private find(name: Buffer): DoorCommand | undefined {
-    const spelling = name.toString('latin1', 0, Math.min(name.length, 32));
+    if (name.length > nameBytesMax) return undefined;
+    const spelling = name.toString('latin1');
     const known = this.spelled.get(spelling);
     if (known) return known;
     const command = doorCommands.get(spelling.toUpperCase());
@@ -74,11 +81,13 @@ export class RespDoor implements RespService<DoorSession> {
   }
 }
 
+/** No command has a longer name. */
+const nameBytesMax = 32;
 /** More than enough for GET, get and Get of every command. */
 const spellingsMax = 1_000;
 
 function unknownCommand(args: readonly Buffer[]): string {
-  const name = args[0]?.toString('utf8').slice(0, 128) ?? '';
+  const name = shown(args, 0);
   const refused = refusedCommands.get(name.toUpperCase());
   if (refused !== undefined) return `LVUNSUPPORTED ${name.toUpperCase()}: ${refused}`;
   const rest = args.slice(1, 4).map((arg) => `'${arg.toString('utf8', 0, 32)}' `);
@@ -86,7 +95,7 @@ function unknownCommand(args: readonly Buffer[]): string {
 }
 
 function describeCommands({ args, reply }: PlainCall): void {
-  const named = args.slice(2).map((arg) => doorCommands.get(arg.toString('utf8').toUpperCase()));
+  const named = args.slice(2).map((_, i) => doorCommands.get(word(args, i + 2)));
   switch (word(args, 1)) {
     case 'COUNT':
       return reply.integer(doorCommands.size);

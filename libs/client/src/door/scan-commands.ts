@@ -1,8 +1,10 @@
+import { Breather } from '@levee/chunk-store';
 import { messageOf } from '@levee/kernel';
-import { slotScanPage, wholeScan, type SlotScanState } from '../slot-scan';
+import { slotScanPage, wholeScan, type FenceOf, type SlotScanState } from '../slot-scan';
 import { StoreFailure } from '../store-errors';
-import { dataCommand, integerArg, keyPlaces, text, word, type DataCall, type DoorCommand } from './door-command';
-import { globMatches } from './glob';
+import { dataCommand, integerArg, keyPlaces, shown, word, type DataCall, type DoorCommand } from './door-command';
+import { patternTooLong } from './connection-commands';
+import { Glob, globBytesMax } from './glob';
 
 /** SCAN DBSIZE. */
 export const scanCommands: readonly DoorCommand[] = [
@@ -19,8 +21,8 @@ export const scanCommands: readonly DoorCommand[] = [
 const countMax = 10_000;
 
 function scan(call: DataCall): void {
-  const { args, reply, context, namespace } = call;
-  const cursor = text(args, 1);
+  const { args, reply, context, namespace, order } = call;
+  const cursor = shown(args, 1);
   if (!/^\d{1,20}$/.test(cursor)) return reply.error('ERR invalid cursor');
   let pattern: Buffer | undefined;
   let count = 10;
@@ -37,15 +39,16 @@ function scan(call: DataCall): void {
       count = Math.min(n, countMax);
     } else return reply.error('ERR syntax error');
   }
+  if (pattern && pattern.length > globBytesMax) return reply.error(patternTooLong(pattern));
   const state = cursor === '0' ? wholeScan : context.cursors.find(namespace.name, cursor);
   if (state instanceof StoreFailure) return reply.error(state.text);
-  const wanted = (key: Buffer): boolean => strings && (!pattern || globMatches(pattern, key));
-  page(call, state, count).then(
-    ({ keys, next }) => {
-      const found = keys.filter(wanted);
+  const glob = pattern && new Glob(pattern, context.store.limits.keyBytesMax);
+  const wanted = (key: Buffer): boolean => strings && (!glob || glob.matches(key));
+  page(call, state, count, wanted).then(
+    ({ found, next }) => {
       reply.write((w) => {
         w.array(2)
-          .text(next ? context.cursors.keep(namespace.name, next) : '0')
+          .text(next ? context.cursors.keep(namespace.name, next, order) : '0')
           .array(found.length);
         for (const key of found) w.bulk(key);
       });
@@ -58,8 +61,17 @@ async function page(
   { context, namespace, session, consistency }: DataCall,
   state: SlotScanState,
   limit: number,
-): Promise<{ keys: Buffer[]; next: SlotScanState | undefined }> {
+  wanted: (key: Buffer) => boolean,
+): Promise<{ found: Buffer[]; next: SlotScanState | undefined }> {
   const query = { limit, keysOnly: true, session: consistency === 'eventual' ? undefined : session };
-  const { items, next } = await slotScanPage(context.store.ranges, namespace, state, query);
-  return { keys: items.map(({ key }) => key), next };
+  const fenceOf: FenceOf | undefined =
+    consistency === 'strong' ? (partition) => context.store.fenceOf(namespace, partition) : undefined;
+  const { items, next } = await slotScanPage(context.store.ranges, namespace, state, query, fenceOf);
+  const breather = new Breather(context.clock);
+  const found: Buffer[] = [];
+  for (const { key } of items) {
+    if (wanted(key)) found.push(key);
+    if (breather.tired()) await breather.breathe();
+  }
+  return { found, next };
 }

@@ -2,6 +2,7 @@ import { StoreFailure } from '../store-errors';
 import { dataCommand, integerArg, keyPlaces, word, type DataCall, type DoorCommand } from './door-command';
 import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
 import { summarize } from './failure-summary';
+import { inWaves } from './many-keys';
 
 /** GET SET MGET MSET DEL UNLINK EXISTS STRLEN TYPE TTL PTTL EXPIRETIME PEXPIRETIME. */
 export const stringCommands: readonly DoorCommand[] = [
@@ -70,12 +71,7 @@ export const stringCommands: readonly DoorCommand[] = [
     flags: ['readonly', 'fast'],
     keys: keyPlaces.manyKeys,
     summary: 'How many of the keys exist',
-    run: (call) =>
-      readAll(call, call.args.slice(1), (results) => {
-        const failure = results.find((result) => result instanceof StoreFailure && !isUnreadable(result));
-        if (failure instanceof StoreFailure) call.reply.error(failure.text);
-        else call.reply.integer(results.filter((result) => result !== undefined).length);
-      }),
+    run: exists,
   }),
   reader('STRLEN', 'Length of the value', (found, { reply }) => reply.integer(found?.value.length ?? 0)),
   reader('TYPE', 'string or none', (found, { reply }) => reply.simple(found ? 'string' : 'none')),
@@ -176,90 +172,119 @@ const refusedSetOptions: Readonly<Record<string, string>> = {
 };
 
 function mget(call: DataCall): void {
-  readAll(call, call.args.slice(1), (results) => {
-    const failure = results.find((result) => result instanceof StoreFailure);
-    if (failure instanceof StoreFailure) return call.reply.error(failure.text);
-    let bytes = 0;
-    for (const result of results as (Found | undefined)[]) bytes += result?.value.length ?? 0;
+  const { reply, args, order, consistency, session } = call;
+  const values = new Array<Buffer | undefined>(args.length - 1);
+  let failure: StoreFailure | undefined;
+  let bytes = 0;
+  const take = (i: number, { value }: Found): void => {
+    bytes += value.length;
     if (bytes > multiReplyBytesMax)
-      return call.reply.error(`LVLIMIT a reply of ${bytes} bytes: at most ${multiReplyBytesMax}; ask for fewer keys`);
-    call.reply.write((writer) => {
-      writer.array(results.length);
-      for (const result of results as (Found | undefined)[]) {
-        if (result) writer.bulk(result.value);
-        else writer.null();
-      }
-    });
-  });
+      failure ??= new StoreFailure('LVLIMIT', `a reply of more than ${multiReplyBytesMax} bytes: ask for fewer keys`);
+    if (failure) return;
+    values[i] = value;
+    reply.gathered(value.length);
+  };
+  inWaves(
+    { reply, count: values.length, isOver: () => failure !== undefined || reply.abandoned },
+    (i, finished) =>
+      order.read(
+        new CallbackRead(args[i + 1] as Buffer, consistency, session, (result) => {
+          if (result instanceof StoreFailure) failure ??= result;
+          else if (result) take(i, result);
+          finished();
+        }),
+      ),
+    () => {
+      if (failure) return reply.error(failure.text);
+      reply.write((writer) => {
+        writer.array(values.length);
+        for (const value of values) {
+          if (value) writer.bulk(value);
+          else writer.null();
+        }
+      });
+    },
+  );
 }
 
 /** Of one MGET. */
 const multiReplyBytesMax = 64 * 1024 * 1024;
 
-/** Reads keys side by side; `done` gets the results in their order. */
-function readAll(
-  call: DataCall,
-  keys: readonly Buffer[],
-  done: (results: readonly (Found | undefined | StoreFailure)[]) => void,
-): void {
-  const results = new Array<Found | undefined | StoreFailure>(keys.length);
-  let left = keys.length;
-  keys.forEach((key, i) =>
-    call.order.read(
-      new CallbackRead(key, call.consistency, call.session, (result) => {
-        results[i] = result;
-        if (--left === 0) done(results);
-      }),
-    ),
+function exists({ args, reply, order, consistency, session }: DataCall): void {
+  let failure: StoreFailure | undefined;
+  let found = 0;
+  inWaves(
+    { reply, count: args.length - 1, isOver: () => failure !== undefined || reply.abandoned },
+    (i, finished) =>
+      order.read(
+        new CallbackRead(args[i + 1] as Buffer, consistency, session, (result) => {
+          if (result instanceof StoreFailure && !isUnreadable(result)) failure ??= result;
+          else if (result !== undefined) found++;
+          finished();
+        }),
+      ),
+    () => (failure ? reply.error(failure.text) : reply.integer(found)),
   );
 }
 
 function mset(call: DataCall): void {
-  const { args, reply } = call;
+  const { args, reply, context, order, ack, session } = call;
   if (args.length % 2 === 0) return reply.error("ERR wrong number of arguments for 'mset' command");
-  const records: (readonly [Buffer, Buffer])[] = [];
-  for (let i = 1; i < args.length; i += 2) {
-    const key = args[i] as Buffer;
-    const record = call.context.store.encode(key, args[i + 1] as Buffer, null);
-    const problem = record instanceof StoreFailure ? record : call.context.store.keyProblem(key);
+  const count = (args.length - 1) / 2;
+  const keyOf = (i: number): Buffer => args[1 + i * 2] as Buffer;
+  const valueOf = (i: number): Buffer => args[2 + i * 2] as Buffer;
+  // Nothing is written when anything is wrong.
+  for (let i = 0; i < count; i++) {
+    const problem = context.store.valueProblem(valueOf(i)) ?? context.store.keyProblem(keyOf(i));
     if (problem) return reply.error(problem.text);
-    records.push([key, record as Buffer]);
   }
   const failures: StoreFailure[] = [];
-  let left = records.length;
-  for (const [key, record] of records) {
-    const finished = (failure: StoreFailure | undefined): void => {
-      if (failure) failures.push(failure);
-      if (--left > 0) return;
-      if (failures.length === 0) reply.ok();
-      else reply.error(summarize('set', records.length, failures));
-    };
-    call.order.write(new CallbackAppend(key, record, call.ack, call.session, finished));
-  }
+  inWaves(
+    { reply, count, bytesOf: (i) => valueOf(i).length },
+    (i, finished) => {
+      const record = context.store.encode(keyOf(i), valueOf(i), null) as Buffer;
+      const append = new CallbackAppend(keyOf(i), record, ack, session, (failure) => {
+        if (failure) failures.push(failure);
+        finished();
+      });
+      order.write(append);
+    },
+    () => (failures.length === 0 ? reply.ok() : reply.error(summarize('set', count, failures))),
+  );
 }
 
 /** The tombstone is appended whatever the read before it says; that read only counts. */
-function del(call: DataCall): void {
-  const keys = call.args.slice(1);
+function del({ args, reply, order, ack, session }: DataCall): void {
+  const count = args.length - 1;
   const failures: StoreFailure[] = [];
   let existed = 0;
   let uncounted: StoreFailure | undefined;
-  let left = keys.length;
   const seen = new Set<string>();
-  for (const key of keys) {
-    const repeated = seen.size !== seen.add(key.toString('latin1')).size ? false : true;
-    const read = new CallbackRead(key, 'session', call.session, (result) => {
-      if (result instanceof StoreFailure && !isUnreadable(result)) uncounted = result;
-      else if (result !== undefined && !repeated) existed++;
-    });
-    call.order.read(read);
-    const finished = (failure: StoreFailure | undefined): void => {
-      if (failure) failures.push(failure);
-      if (--left > 0) return;
-      if (failures.length > 0) call.reply.error(summarize('deleted', keys.length, failures));
-      else if (uncounted) call.reply.error(`LVUNCOUNTED deleted, but how many existed is unknown: ${uncounted.text}`);
-      else call.reply.integer(existed);
-    };
-    call.order.write(new CallbackAppend(key, null, call.ack, call.session, finished), read);
-  }
+  inWaves(
+    { reply, count },
+    (i, finished) => {
+      const key = args[i + 1] as Buffer;
+      const name = key.toString('latin1', 0, seenBytesMax);
+      const repeated = seen.has(name);
+      seen.add(name);
+      const read = new CallbackRead(key, 'session', session, (result) => {
+        if (result instanceof StoreFailure && !isUnreadable(result)) uncounted = result;
+        else if (result !== undefined && !repeated) existed++;
+      });
+      order.read(read);
+      const append = new CallbackAppend(key, null, ack, session, (failure) => {
+        if (failure) failures.push(failure);
+        finished();
+      });
+      order.write(append, read);
+    },
+    () => {
+      if (failures.length > 0) reply.error(summarize('deleted', count, failures));
+      else if (uncounted) reply.error(`LVUNCOUNTED deleted, but how many existed is unknown: ${uncounted.text}`);
+      else reply.integer(existed);
+    },
+  );
 }
+
+/** No key that exists is longer. */
+const seenBytesMax = 2_048;

@@ -1,0 +1,35 @@
+import { nodeProtocolLimits, noSeal, ReadEntriesWriter } from '@levee/wire';
+import type { ReadTarget } from './namespace-routes';
+import type { NamespaceStore } from './namespace-store';
+import type { PointRead } from './operations';
+
+/** The reads of one node, namespace and tick that are judged by one time. */
+export class ReadBatch {
+  readonly entries = new ReadEntriesWriter();
+  readonly reads: PointRead[] = [];
+  bytes = 0;
+  seal = noSeal;
+  /** Monotonic ms. */
+  sentAtMs = 0;
+  /** Answered, or given up. */
+  over = false;
+  hedged = false;
+  slow = false;
+
+  constructor(
+    readonly namespace: NamespaceStore,
+    readonly target: ReadTarget,
+    readonly lane: 0 | 1,
+    /**
+     * By which expiry is judged: of this process, or that of a session which has seen a later one. Such a session's
+     * reads have a batch of their own: its clock must not make keys of others vanish.
+     */
+    readonly clockMs: number,
+  ) {}
+
+  get isFull(): boolean {
+    return this.reads.length >= nodeProtocolLimits.entriesMax || this.bytes > batchBytesMax;
+  }
+}
+
+const batchBytesMax = 512 * 1024;

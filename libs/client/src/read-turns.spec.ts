@@ -1,0 +1,150 @@
+import { CallbackRead } from './door/door-operations';
+import type { NamespaceStore } from './namespace-store';
+import { ReadLine, ReadTurns, type WaitingRead } from './read-turns';
+
+const limits = { readsAtOnceMax: 100, readsOfOneMax: 80, readWindowBytes: 6_400 };
+
+class Asker {
+  gone = false;
+  full = false;
+  readonly line = new ReadLine(
+    limits,
+    () => this.gone,
+    () => this.full,
+  );
+
+  constructor(readonly name: string) {}
+
+  read(i: number): WaitingRead {
+    const read = new CallbackRead(Buffer.from(`${this.name}${i}`), 'session', undefined, () => undefined);
+    read.line = this.line;
+    return { read, namespace: {} as NamespaceStore };
+  }
+}
+
+class Scene {
+  readonly turns = new ReadTurns(limits);
+  underWay: WaitingRead[] = [];
+  dropped: string[] = [];
+  private readonly counts = new Map<string, number>();
+
+  ask(asker: Asker, count: number): void {
+    for (let n = 0; n < count; n++) {
+      const i = this.counts.get(asker.name) ?? 0;
+      this.counts.set(asker.name, i + 1);
+      const one = asker.read(i);
+      if (this.turns.enter(one)) this.underWay.push(one);
+    }
+  }
+
+  of(asker: Asker): number {
+    return this.underWay.filter(({ read }) => read.line === asker.line).length;
+  }
+
+  /** The oldest are answered. */
+  answer(count: number, valueBytes = 1): string[] {
+    const answered = this.underWay.splice(0, count);
+    for (const { read } of answered) this.turns.leave(read.line as ReadLine, valueBytes);
+    this.admit();
+    return answered.map(({ read }) => read.key.toString());
+  }
+
+  admit(): void {
+    this.turns.admit(
+      (one) => this.underWay.push(one),
+      ({ read }) => this.dropped.push(read.key.toString()),
+    );
+  }
+}
+
+describe('reads have their turn', () => {
+  it('those of one asker in their order, more at a time once its values are known to be small', () => {
+    const scene = new Scene();
+    const a = new Asker('a');
+    scene.ask(a, 500);
+    expect(scene.of(a)).toBe(64);
+    const order: string[] = [];
+    while (scene.underWay.length > 0) {
+      order.push(...scene.answer(16));
+      expect(scene.of(a)).toBeLessThanOrEqual(80);
+    }
+    expect(order).toEqual(Array.from({ length: 500 }, (_, i) => `a${i}`));
+    scene.ask(a, 100);
+    expect(scene.of(a)).toBe(80);
+  });
+
+  it('fewer at a time while they are large, and one at least', () => {
+    const scene = new Scene();
+    const a = new Asker('a');
+    scene.ask(a, 300);
+    scene.answer(1, 1_600);
+    scene.answer(63, 1_600);
+    expect(scene.of(a)).toBe(4);
+    scene.answer(4, 100_000);
+    expect(scene.of(a)).toBe(1);
+  });
+
+  it('one that asks without end keeps nobody from a turn', () => {
+    const scene = new Scene();
+    const [greedy, more, small] = [new Asker('g'), new Asker('m'), new Asker('s')];
+    scene.ask(greedy, 100_000);
+    scene.ask(more, 100_000);
+    scene.answer(64);
+    scene.ask(small, 1);
+    for (let round = 0; scene.of(small) === 0; round++) {
+      expect(round).toBeLessThan(3);
+      scene.answer(64);
+    }
+    expect(scene.underWay.length).toBeLessThanOrEqual(100);
+    expect(scene.turns.waiting).toBeGreaterThan(190_000);
+  });
+
+  it('who does not take what was read is not read for, until it does', () => {
+    const scene = new Scene();
+    const [a, b] = [new Asker('a'), new Asker('b')];
+    scene.ask(a, 200);
+    a.full = true;
+    scene.answer(64);
+    expect(scene.of(a)).toBe(0);
+    scene.ask(b, 1);
+    expect(scene.of(b)).toBe(1);
+    a.full = false;
+    scene.admit();
+    expect(scene.of(a)).toBeGreaterThan(60);
+  });
+
+  it('what nobody waits for is dropped and never asked for', () => {
+    const scene = new Scene();
+    const [a, b] = [new Asker('a'), new Asker('b')];
+    scene.ask(a, 1_000);
+    scene.ask(b, 100);
+    a.gone = true;
+    scene.answer(64);
+    expect([scene.dropped.length, scene.of(a), scene.turns.waiting < 100]).toEqual([936, 0, true]);
+  });
+
+  it('what found no room is the next of its line, and one that is told so again and again is no loop', () => {
+    const scene = new Scene();
+    const a = new Asker('a');
+    scene.ask(a, 70);
+    const [first] = scene.underWay.splice(0, 1);
+    scene.turns.again(first!);
+    scene.admit();
+    expect(scene.underWay.at(-1)).toBe(first);
+    for (const one of scene.underWay.splice(0).reverse()) scene.turns.again(one);
+    scene.admit();
+    expect(scene.answer(70).sort()).toEqual(Array.from({ length: 64 }, (_, i) => `a${i}`).sort());
+    while (scene.underWay.length > 0) scene.answer(100);
+    expect(scene.turns.waiting).toBe(0);
+  });
+
+  it('askers of one value each share a line, and wait for nobody else', () => {
+    const scene = new Scene();
+    const greedy = new Asker('g');
+    scene.ask(greedy, 10_000);
+    const one = greedy.read(0);
+    one.read.line = undefined;
+    expect(scene.turns.enter(one)).toBe(true);
+    scene.turns.leave(one.read.line as unknown as ReadLine, 1_000_000);
+  });
+});
