@@ -1,13 +1,12 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import type { FastifyRequest } from 'fastify';
-import { lastValueFrom } from 'rxjs';
 import { z } from 'zod';
 import type { CommandOutcome } from '@levee/events';
 import { Failure, type Logger } from '@levee/kernel';
 import { commandsIn, Master } from '@levee/journal';
 import type { StoredRecord } from '@levee/log';
-import { commandsPattern, LogClient, LogContext } from '@levee/service-kit';
+import { CommandDoor, commandsPattern, LogContext } from '@levee/service-kit';
 
 const commandBody = z.strictObject({
   kind: z.string().min(1).max(80),
@@ -25,7 +24,7 @@ export class CommandsLogger {
 export class CommandsController {
   constructor(
     private readonly master: Master,
-    private readonly client: LogClient,
+    private readonly door: CommandDoor,
     private readonly logger: CommandsLogger,
   ) {}
 
@@ -42,17 +41,13 @@ export class CommandsController {
     const parsed = commandBody.safeParse(body ?? {});
     if (!parsed.success) throw new Failure('BAD_REQUEST', `the command is malformed: ${z.prettifyError(parsed.error)}`);
     const { id, kind, payload } = parsed.data;
-    const command = { kind, payload, principal: `http ${request.ip}`, ...(id === undefined ? {} : { id }) };
-    const outcome = await lastValueFrom(this.client.send<CommandOutcome>(commandsPattern, command));
-    if (outcome.rejectionCode === null) return outcome;
-    const details = { commandId: outcome.commandId, seq: outcome.seq };
-    throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '', { details });
+    return this.door.run({ kind, payload, principal: `http ${request.ip}`, ...(id === undefined ? {} : { id }) });
   }
 
   @Get(':id')
   outcome(@Param('id') id: string): CommandOutcome {
     const outcome = this.master.view.state.outcome(id);
     if (outcome !== undefined) return outcome;
-    throw new Failure('NOT_FOUND', `command ${id} was not decided in the last 24 h, or not yet`);
+    throw new Failure('NOT_FOUND', `command ${id.slice(0, 80)} was not decided in the last 24 h, or not yet`);
   }
 }

@@ -5,6 +5,7 @@ import { rejectionCodes } from '@levee/cluster';
 import { controlTopics, Master, type OutsideWitness } from '@levee/journal';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import {
+  CommandDoor,
   HealthRegistry,
   LogClient,
   LogServer,
@@ -124,7 +125,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       providers: [
         { provide: Master, useValue: master },
         { provide: LogServer, useValue: server },
-        { provide: LogClient, useValue: client },
+        { provide: CommandDoor, useValue: new CommandDoor(client, master.view, systemClock) },
         { provide: CommandsLogger, useValue: new CommandsLogger(logger) },
       ],
       exports: [Master],

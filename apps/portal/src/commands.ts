@@ -1,9 +1,8 @@
-import { lastValueFrom } from 'rxjs';
 import type { Portal } from '@levee/client';
 import type { CommandOutcome } from '@levee/events';
 import type { SubmittedCommand } from '@levee/journal';
 import { Failure, failureCode, messageOf } from '@levee/kernel';
-import { commandsPattern, type LogClient } from '@levee/service-kit';
+import type { CommandDoor } from '@levee/service-kit';
 
 const activeMs = 20_000;
 const deletedMs = 10_000;
@@ -11,16 +10,13 @@ const deletedMs = 10_000;
 /** Sends commands through the log and waits for what the master decides. */
 export class Commands {
   constructor(
-    private readonly client: LogClient,
+    private readonly door: CommandDoor,
     private readonly portal: Portal,
   ) {}
 
   /** A rejection is thrown as a Failure with its code. */
-  async run(command: SubmittedCommand): Promise<CommandOutcome> {
-    const outcome = await lastValueFrom(this.client.send<CommandOutcome>(commandsPattern, command)).catch(undecided);
-    if (outcome.rejectionCode === null) return outcome;
-    const details = { commandId: outcome.commandId, seq: outcome.seq };
-    throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '', { details });
+  run(command: SubmittedCommand): Promise<CommandOutcome> {
+    return this.door.run(command).catch(undecided);
   }
 
   outcome(id: string): CommandOutcome | undefined {

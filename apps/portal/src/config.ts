@@ -11,6 +11,7 @@ export interface PortalAppConfig {
   readonly topicPrefix: string;
   readonly defaultNamespace: string;
   readonly heartbeatMs: number;
+  readonly networkBudgetBytes: number;
 }
 
 export const portalSettingNames = [
@@ -22,6 +23,7 @@ export const portalSettingNames = [
   'LEVEE_TOPIC_PREFIX',
   'LEVEE_DEFAULT_NAMESPACE',
   'LEVEE_HEARTBEAT',
+  'LEVEE_NETWORK_BUDGET',
 ] as const;
 
 export function portalConfig(settings: Settings<(typeof portalSettingNames)[number]>): PortalAppConfig {
@@ -34,6 +36,7 @@ export function portalConfig(settings: Settings<(typeof portalSettingNames)[numb
     topicPrefix: settings.LEVEE_TOPIC_PREFIX,
     defaultNamespace: settings.LEVEE_DEFAULT_NAMESPACE,
     heartbeatMs: settings.LEVEE_HEARTBEAT,
+    networkBudgetBytes: settings.LEVEE_NETWORK_BUDGET,
   });
 }
 

@@ -41,14 +41,9 @@ export class DryRuns {
         'LVLIMIT',
         `${atOnceMax} dry runs are under way at this portal, no more at a time: ask again later`,
       );
-    this.running++;
-    try {
-      // What was decided is here; of commands' outcomes the rules need none.
-      const events = [...eventsOf(state)].filter(({ kind }) => kind !== 'outcome');
-      return await this.inThread({ events, payload, nowMs });
-    } finally {
-      this.running--;
-    }
+    // What was decided is here; of commands' outcomes the rules need none.
+    const events = [...eventsOf(state)].filter(({ kind }) => kind !== 'outcome');
+    return this.inThread({ events, payload, nowMs });
   }
 
   private inThread(workerData: DryRunOrder): Promise<SimulatedPlan | Rejection> {
@@ -61,6 +56,13 @@ export class DryRuns {
         resourceLimits: { maxOldGenerationSizeMb: heapMiB },
         ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
       });
+      // One past its deadline takes memory and a processor until its thread is gone.
+      this.running++;
+      let isOver = false;
+      const over = (): void => {
+        if (!isOver) this.running--;
+        isOver = true;
+      };
       const cancel = timers.after(deadlineMs, () => {
         void worker.terminate();
         reject(
@@ -70,9 +72,13 @@ export class DryRuns {
           ),
         );
       });
-      worker.once('message', resolve);
+      worker.once('message', (found: SimulatedPlan | Rejection) => {
+        over();
+        resolve(found);
+      });
       worker.once('error', (error) => reject(new Failure('INTERNAL', `the dry run failed: ${messageOf(error)}`)));
       worker.once('exit', (code) => {
+        over();
         cancel();
         reject(new Failure('INTERNAL', `the dry run ended with code ${code} and without an answer`));
       });

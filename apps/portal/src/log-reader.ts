@@ -1,8 +1,9 @@
 import { viewRecord } from '@levee/codec';
 import { asOffset, asPartition, Failure, messageOf } from '@levee/kernel';
 import type { Log, LogBatch, StoredRecord } from '@levee/log';
+import { Shares } from './shares';
 
-export const logReaderLimits = { followersMax: 64 } as const;
+export const logReaderLimits = { followersMax: 64, followersOfOneMax: 32 } as const;
 
 export interface LogQuery {
   readonly topic: string;
@@ -12,6 +13,8 @@ export interface LogQuery {
   readonly follow: boolean;
   /** The reader is gone. */
   readonly signal: AbortSignal;
+  /** Its address. */
+  readonly reader: string;
 }
 
 export interface TopicSummary {
@@ -22,9 +25,12 @@ export interface TopicSummary {
 
 /** Topics and records of the log for people: decoded, one JSON object a line. */
 export class LogReader {
-  private readers = 0;
+  private readonly readers: Shares;
 
-  constructor(private readonly log: Log) {}
+  constructor(private readonly log: Log) {
+    const { followersMax: max, followersOfOneMax: ofOneMax } = logReaderLimits;
+    this.readers = new Shares('readers follow the log', { max, ofOneMax });
+  }
 
   async topics(): Promise<TopicSummary[]> {
     const found = await this.log.describeTopics();
@@ -48,17 +54,21 @@ export class LogReader {
         'OFFSET_OUT_OF_RANGE',
         `${topic}:${partition} holds offsets ${bounds.startOffset} to ${bounds.endOffset}, not ${start}`,
       );
-    if (this.readers >= logReaderLimits.followersMax)
-      throw new Failure('LIMIT', `${this.readers} readers follow the log through this portal, at most that many may`);
-    return this.lines(query, start, query.follow ? Infinity : bounds.endOffset);
+    // Taken before the first line is asked for, and given back also when none ever is.
+    const leave = this.readers.take(query.reader);
+    query.signal.addEventListener('abort', leave, { once: true });
+    return this.lines({ ...query, leave }, start, query.follow ? Infinity : bounds.endOffset);
   }
 
-  private async *lines(query: LogQuery, start: number, end: number): AsyncGenerator<Buffer> {
-    if (start >= end) return;
+  private async *lines(
+    query: LogQuery & { readonly leave: () => void },
+    start: number,
+    end: number,
+  ): AsyncGenerator<Buffer> {
+    if (start >= end) return query.leave();
     const stop = new AbortController();
     const signal = AbortSignal.any([query.signal, stop.signal]);
     const from = { nextOffset: asOffset(start), leaderEpoch: -1 };
-    this.readers++;
     try {
       for await (const batch of this.log.tail(query.topic, asPartition(query.partition), from, { signal })) {
         const text = textOf(batch, end);
@@ -70,7 +80,7 @@ export class LogReader {
       const code = error instanceof Failure ? error.code : 'INTERNAL';
       yield Buffer.from(`${JSON.stringify({ code, message: messageOf(error) })}\n`);
     } finally {
-      this.readers--;
+      query.leave();
       stop.abort();
     }
   }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '@levee/kernel';
 import { LogReader } from './log-reader';
 import { switchOf, wholeNumber } from './request-choices';
@@ -25,6 +25,7 @@ export class LogController {
   async records(
     @Param('topic') topic: string,
     @Param('partition') partitionText: string,
+    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
     @Query('from') fromText?: string,
     @Query('follow') followText?: string,
@@ -35,7 +36,7 @@ export class LogController {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const follow = switchOf(followText, 'follow');
-    const lines = await this.reader.open({ topic, partition, from, follow, signal: gone.signal });
+    const lines = await this.reader.open({ topic, partition, from, follow, signal: gone.signal, reader: request.ip });
     await reply.status(200).type('application/x-ndjson').send(Readable.from(lines));
   }
 }

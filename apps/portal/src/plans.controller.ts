@@ -53,11 +53,11 @@ export class PlansController {
 
   @Get('plans/:id/watch')
   @ApiOperation({ summary: 'The plan at every change, one JSON object a line, until it is over' })
-  async watch(@Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
+  async watch(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     // The first report is asked for before the head is written, so that an unknown plan is a 404.
-    const reports = this.plans.watch(id, gone.signal);
+    const reports = this.plans.watch(id, { signal: gone.signal, address: request.ip });
     const first = await reports.next();
     const lines = async function* (): AsyncGenerator<string> {
       if (first.done !== true) yield `${JSON.stringify(first.value)}\n`;

@@ -14,6 +14,7 @@ import type { Commands } from './commands';
 import type { DryRuns } from './dry-runs';
 import { found } from './found';
 import type { PlanProgress, ReplicaProgress } from './plan-progress';
+import { Shares } from './shares';
 
 /** A plan as people and `levee plan` see it. */
 export interface PlanReport extends PlanView {
@@ -38,6 +39,7 @@ export const planReportLimits = {
   lookMs: 500,
   /** Watches at once at one portal. */
   watchesMax: 256,
+  watchesOfOneMax: 128,
 } as const;
 
 const planCommands = {
@@ -51,7 +53,10 @@ export type PlanVerb = keyof typeof planCommands;
 
 /** Plans at a portal's HTTP door. The decisions are the master's; progress comes from heartbeats. */
 export class Plans {
-  private watches = 0;
+  private readonly watches = new Shares('plans are watched', {
+    max: planReportLimits.watchesMax,
+    ofOneMax: planReportLimits.watchesOfOneMax,
+  });
 
   constructor(
     private readonly portal: Portal,
@@ -110,11 +115,10 @@ export class Plans {
   }
 
   /** The report now and after every change, until the plan is over or stopped for good, or `signal` aborts. */
-  async *watch(planId: string, signal: AbortSignal): AsyncGenerator<PlanReport> {
+  async *watch(planId: string, reader: { signal: AbortSignal; address: string }): AsyncGenerator<PlanReport> {
+    const { signal, address } = reader;
     this.report(planId);
-    if (this.watches >= planReportLimits.watchesMax)
-      throw new Failure('LVLIMIT', `${this.watches} plans are watched at this portal already: use another portal`);
-    this.watches++;
+    const leave = this.watches.take(address);
     try {
       let told = '';
       while (!signal.aborted) {
@@ -127,7 +131,7 @@ export class Plans {
         await this.change();
       }
     } finally {
-      this.watches--;
+      leave();
     }
   }
 

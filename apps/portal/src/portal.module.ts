@@ -3,7 +3,16 @@ import { KeyValue, Portal, RepeatedWrites, type WrittenAt } from '@levee/client'
 import { controlTopics, type OutsideWitness } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
-import { HealthRegistry, LogClient, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
+import { NetworkBudget } from '@levee/wire';
+import {
+  CommandDoor,
+  HealthRegistry,
+  LogClient,
+  Metrics,
+  ServiceModule,
+  startHttpApp,
+  type HttpApp,
+} from '@levee/service-kit';
 import { ClusterController } from './cluster.controller';
 import { Commands } from './commands';
 import { CommandsController } from './commands.controller';
@@ -38,7 +47,7 @@ export interface PortalParts {
   readonly known?: readonly OutsideWitness[];
 }
 
-const limits = { commandDeadlineMs: 10_000 } as const;
+const limits = { commandDeadlineMs: 10_000, roomWaitMs: 2_000 } as const;
 
 /** Composition root of a portal. */
 @Module({})
@@ -51,8 +60,10 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
   /** Opens both doors; the cluster is read in the background. */
   static async start(parts: PortalParts): Promise<HttpApp & { readonly portal: Portal }> {
     const { config, logger } = parts;
+    const budget = new NetworkBudget(config.networkBudgetBytes, limits.roomWaitMs, systemTimers);
     const http = await startHttpApp({
-      module: PortalModule.register(parts),
+      module: PortalModule.register({ ...parts, budget }),
+      budget,
       host: config.host,
       port: config.httpPort,
       portSetting: 'LEVEE_HTTP_PORT',
@@ -60,17 +71,21 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
       statusByCode,
       ...httpDoor,
     });
+    http.app.get(Metrics).gaugesFrom('http', () => {
+      const { counts, connections, heldBytes } = http.connections;
+      return { ...counts, connections, heldBytes };
+    });
     return { ...http, portal: http.app.get(Portal) };
   }
 
-  static register(parts: PortalParts): DynamicModule {
-    const { config, log, logger } = parts;
-    const { topicPrefix, httpPort: _httpPort, ...own } = config;
-    const world = { log, logger, clock: systemClock, timers: systemTimers, random: systemRandom };
+  static register(parts: PortalParts & { readonly budget: NetworkBudget }): DynamicModule {
+    const { config, log, logger, budget } = parts;
+    const { topicPrefix, httpPort: _httpPort, networkBudgetBytes: _networkBudgetBytes, ...own } = config;
+    const world = { log, logger, clock: systemClock, timers: systemTimers, random: systemRandom, budget };
     const topics = controlTopics(topicPrefix);
     const portal = new Portal({ ...own, topics }, world);
     const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
-    const commands = new Commands(client, portal);
+    const commands = new Commands(new CommandDoor(client, portal.view, systemClock), portal);
     const progress = new PlanProgress(portal.heard, systemClock);
     portal.view.know(parts.known ?? []);
     const health = new HealthRegistry();
@@ -79,6 +94,11 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
     const repeated = new RepeatedWrites<WrittenAt>(systemClock);
     metrics.gaugesFrom('portal', () => portal.stats());
+    metrics.gaugesFrom('network', () => ({
+      budgetBytes: budget.bytesMax,
+      usedBytes: budget.usedBytes,
+      peakBytes: budget.peakBytes,
+    }));
     metrics.gaugesFrom('repeated_writes', () => repeated.stats());
     return {
       module: PortalModule,

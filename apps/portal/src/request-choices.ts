@@ -1,5 +1,6 @@
 import { acks, consistencies, requestIdLengthMax, type Ack, type Consistency } from '@levee/client';
 import { Failure } from '@levee/kernel';
+import { httpLimits, isDeeperThan } from '@levee/service-kit';
 import type { FastifyRequest } from 'fastify';
 
 /** One header, `undefined` when absent. */
@@ -57,6 +58,8 @@ export function jsonBody(body: unknown): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw new Failure('BAD_REQUEST', `the body is no JSON: ${(error as Error).message}`);
   }
+  if (isDeeperThan(parsed, httpLimits.jsonDepthMax))
+    throw new Failure('BAD_REQUEST', `the body is nested deeper than ${httpLimits.jsonDepthMax} levels`);
   if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
     return parsed as Readonly<Record<string, unknown>>;
   throw new Failure('BAD_REQUEST', 'the body is a JSON object');

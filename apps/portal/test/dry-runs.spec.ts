@@ -60,4 +60,24 @@ describe('dry runs', () => {
     });
     expect(dryRunLimits.atOnceMax).toBe(2);
   });
+
+  it('past their deadline count until their threads are gone', async () => {
+    const due: (() => void)[] = [];
+    const timers = { after: (_ms: number, action: () => void) => (due.push(action), () => undefined) };
+    const limited = new DryRuns({ timers, execArgv });
+    const { state, nowMs } = cluster(60);
+    const payload = { kind: 'resize', namespace: 'shop', chunks: 120 };
+    const both = [limited.run(state, payload, nowMs), limited.run(state, payload, nowMs)];
+    for (const action of due) action();
+    for (const each of both) await expect(each).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    await expect(limited.run(state, payload, nowMs)).rejects.toMatchObject({ code: 'LVLIMIT' });
+    const small = { kind: 'drain', nodeId: 'n1' };
+    const endMs = performance.now() + 20_000;
+    let answer: unknown;
+    while (answer === undefined && performance.now() < endMs) {
+      answer = await limited.run(cluster(4).state, small, nowMs).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(answer).toMatchObject({ prediction: { outcome: 'done' } });
+  });
 });

@@ -48,7 +48,7 @@ export class OneNodeCluster {
     await node.start();
     node.announce('127.0.0.1:1');
     const names = { instance: 'p1', topicPrefix: 'levee', defaultNamespace: 'default' };
-    const config = { ...door, ...names, httpPort: 0, heartbeatMs: 100 };
+    const config = { ...door, ...names, httpPort: 0, heartbeatMs: 100, networkBudgetBytes: 64 << 20 };
     const app = await PortalModule.start({ config, log, logger: silentLogger });
     await app.portal.ready();
     await app.portal.view.until(() => app.portal.view.state.node('n1'), 10_000, 'the node being registered');

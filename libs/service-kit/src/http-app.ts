@@ -4,10 +4,15 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Failure, messageOf, type Logger } from '@levee/kernel';
-import { FailureFilter } from './http-failures';
+import { systemClock, systemTimers } from '@levee/log';
+import { NetworkBudget } from '@levee/wire';
+import { HttpConnections } from './http-connections';
+import { clientError, FailureFilter, frameworkError } from './http-failures';
+import { checkHttpLimits, httpLimits, type HttpLimits } from './http-limits';
+import { isDeeperThan } from './json-depth';
 import { nestLogger } from './logger';
-import { UnusedConnections } from './unused-connections';
 
 export interface HttpAppOptions {
   readonly module: DynamicModule | Type;
@@ -19,6 +24,9 @@ export interface HttpAppOptions {
   readonly logger: Logger;
   /** Default 1 MiB. */
   readonly bodyBytesMax?: number;
+  readonly limits?: Partial<HttpLimits>;
+  /** Of the process, where other doors share it; else the door has one of its own. */
+  readonly budget?: NetworkBudget;
   readonly statusByCode?: Readonly<Record<string, number>>;
   /** Batches of log records for `@EventPattern(topic)` methods of the module's controllers. */
   readonly transports?: readonly CustomTransportStrategy[];
@@ -32,15 +40,24 @@ export interface HttpApp {
   readonly app: NestFastifyApplication;
   readonly port: number;
   readonly url: string;
+  readonly connections: HttpConnections;
   /** Stops listening, lets requests under way finish, then destroys the module's providers. */
   close(): Promise<void>;
 }
 
 /** Creates the Nest application on Fastify and listens. Fails with PORT_IN_USE naming the setting to change. */
 export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
+  const limits = { ...httpLimits, ...options.limits };
+  checkHttpLimits(limits);
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
     forceCloseConnections: 'idle',
+    requestTimeout: limits.requestMs,
+    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: Math.min(1_000, limits.requestMs) },
+    // A name that is too long is refused by whoever knows names.
+    routerOptions: { maxParamLength: paramCharsMax },
+    clientErrorHandler: clientError,
+    frameworkErrors: frameworkError,
     ...(options.fastify as object | undefined),
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
@@ -48,11 +65,10 @@ export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     abortOnError: false,
   });
   app.useGlobalFilters(new FailureFilter(options.logger, options.statusByCode));
-  const unused = new UnusedConnections(app.getHttpServer());
-  adapter.getInstance().addHook('preClose', (done) => {
-    unused.hangUp();
-    done();
-  });
+  const budget = options.budget ?? new NetworkBudget(ownBudgetBytes, limits.crowdedMs, systemTimers);
+  const world = { budget, logger: options.logger, clock: systemClock, timers: systemTimers };
+  const connections = new HttpConnections(app.getHttpServer(), limits, world);
+  guard(app.getHttpAdapter().getInstance(), connections, limits);
   for (const strategy of options.transports ?? []) app.connectMicroservice({ strategy }, { inheritAppConfig: false });
   await options.configure?.(app);
   try {
@@ -63,7 +79,74 @@ export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     throw listenFailure(error, options);
   }
   const { port } = app.getHttpServer().address() as AddressInfo;
-  return { app, port, url: `http://${hostForUrl(options.host)}:${port}`, close: () => app.close() };
+  const url = `http://${hostForUrl(options.host)}:${port}`;
+  const close = (): Promise<void> => {
+    connections.hangUp();
+    return app.close();
+  };
+  return { app, port, url, connections, close };
+}
+
+/** Of a door that shares no budget: those of the master, the dispatcher and the nodes answer people and metrics. */
+const ownBudgetBytes = 32 * 1024 * 1024;
+/** Node takes no longer head. */
+const paramCharsMax = 16 * 1024;
+
+/** What every request has to go through before a controller sees it. */
+function guard(fastify: FastifyInstance, connections: HttpConnections, limits: HttpLimits): void {
+  fastify.addHook('preClose', (done) => {
+    connections.hangUp();
+    done();
+  });
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const problem = repeatedParameter(request) ?? tooLargeNow(request, connections, limits);
+    if (problem?.code === 'LIMIT') void reply.header('connection', 'close').header('retry-after', '1');
+    done(problem);
+  });
+  fastify.addHook('preParsing', (request, reply, payload, done) => {
+    countBody(connections, request, reply);
+    done(null, payload);
+  });
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    if (!isDeeperThan(request.body, limits.jsonDepthMax)) return done();
+    done(new Failure('BAD_REQUEST', `the body is nested deeper than ${limits.jsonDepthMax} levels`));
+  });
+}
+
+function countBody(connections: HttpConnections, { raw }: FastifyRequest, reply: FastifyReply): void {
+  let bytes = 0;
+  // What still comes after the answer is thrown away.
+  let isOver = false;
+  raw.on('data', (chunk: Buffer) => {
+    if (isOver) return;
+    bytes += chunk.length;
+    connections.body(raw.socket, chunk.length);
+  });
+  reply.raw.once('close', () => {
+    isOver = true;
+    connections.body(raw.socket, -bytes);
+  });
+}
+
+/** Which of the two is meant nobody can tell. */
+function repeatedParameter({ query }: FastifyRequest): Failure | undefined {
+  const found = Object.entries((query ?? {}) as Record<string, unknown>).find(([, value]) => Array.isArray(value));
+  return found && new Failure('BAD_REQUEST', `${found[0].slice(0, 40)} is given more than once: give it once`);
+}
+
+/** What may become large waits outside while there is no room; what is small is answered as ever. */
+function tooLargeNow(
+  { headers }: FastifyRequest,
+  connections: HttpConnections,
+  limits: HttpLimits,
+): Failure | undefined {
+  if (!connections.crowded) return undefined;
+  const isChunked = headers['transfer-encoding'] !== undefined;
+  if (!isChunked && Number(headers['content-length'] ?? 0) <= limits.smallBytes) return undefined;
+  return new Failure(
+    'LIMIT',
+    'what connections hold of requests and answers has reached the network budget (LEVEE_NETWORK_BUDGET): ask again later',
+  );
 }
 
 function listenFailure(error: unknown, options: HttpAppOptions): unknown {

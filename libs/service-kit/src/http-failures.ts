@@ -1,5 +1,6 @@
 import { HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { Socket } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Failure, messageOf, type Logger } from '@levee/kernel';
 
 /** The one table from failure and rejection codes to HTTP status codes; a code that is not here is 500. */
@@ -71,6 +72,41 @@ export class FailureFilter implements ExceptionFilter {
     return { status: 500, body: { code: 'INTERNAL', message: 'an unexpected error; the log of this process has it' } };
   }
 }
+
+/** A URL that cannot be read, which no route has seen. */
+export function frameworkError(
+  error: { statusCode?: number; message: string },
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const status = error.statusCode ?? 400;
+  void reply.status(status).send({ code: 'BAD_REQUEST', message: error.message.slice(0, 300) });
+}
+
+/** What came is no request, or did not come to its end in time: the answer is written by hand. */
+export function clientError(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [status, code, message] = clientErrors[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'BAD_REQUEST',
+    'this is no HTTP request',
+  ];
+  const body = JSON.stringify({ code, message });
+  if (socket.writable && socket.bytesWritten === 0)
+    socket.write(
+      `HTTP/1.1 ${status}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n${body}`,
+    );
+  socket.destroySoon();
+}
+
+const clientErrors: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'DEADLINE', 'the request did not arrive whole in time'],
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    'TOO_LARGE',
+    'the head of the request has more than 16 KiB',
+  ],
+};
 
 function bodyOf(error: HttpException): unknown {
   const response = error.getResponse();
