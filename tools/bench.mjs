@@ -4,6 +4,7 @@
  * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), embedded (npm start), log (append and tail on Kafka), catch-up,
  * copy (a chunk moves while it is read), elastic (copy, and what clients notice of moves, splits and merges),
  * io (point reads beside scans, copies and digests), failover (masters and nodes killed under load), scale (1, 2, 4 data nodes),
+ * strangers (a bystander beside hostile clients of npm start, and the memory that they take; STRANGER=scans for one of them),
  * journal (the control plane alone: many chunks, a long journal), soak (memory of data nodes; `--minutes 30`, default 3).
  */
 import { spawnSync } from 'node:child_process';
@@ -19,6 +20,7 @@ const parts = {
   failover: async (report) => (await import('../test/bench/failover.bench.mjs')).failover(report),
   soak: async (report) => (await import('../test/bench/soak.bench.mjs')).soak(report, { minutes }),
   journal: async (report) => (await import('../test/bench/journal.bench.mjs')).onJournal(report),
+  strangers: async (report) => (await import('../test/bench/strangers.bench.mjs')).strangers(report),
   scale: async (report) => (await import('../test/bench/scale.bench.mjs')).scale(report),
   log: async (report) => (await import('../test/bench/log-kafka.bench.mjs')).onLog(report),
   embedded: async (report) => (await import('../test/bench/doors.bench.mjs')).onEmbedded(report),
