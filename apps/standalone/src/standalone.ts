@@ -35,7 +35,7 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   const settings = loadStandaloneSettings(env);
   const dataDir = resolve(settings.LEVEE_DATA_DIR);
 
-  const folder = await FolderLock.take(dataDir);
+  const folder = await FolderLock.take(dataDir, { logFolder: join(dataDir, 'log'), logger });
   lifecycle.onDrain('data folder', () => folder.release());
   await checkPorts(wantedPorts(settings));
 

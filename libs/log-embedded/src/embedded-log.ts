@@ -46,7 +46,7 @@ import type { EmbeddedLogOptions, EmbeddedLogStats } from './options';
 import { passOver } from './pass-over';
 import type { PartitionLog, TopicLog } from './partition-log';
 import { encodeCounter } from './registers';
-import { reserveOf } from './reserve';
+import { reserveOf, withReserve } from './reserve';
 import { slotOf } from './slot';
 import { LevelStore } from './store/level-store';
 import { type LogStore, put, type StoreWrite } from './store/log-store';
@@ -97,8 +97,7 @@ export class EmbeddedLog implements Log {
 
   /** Fails with LOG_UNAVAILABLE naming the process that has the folder open. */
   static open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
-    const open = (): Promise<EmbeddedLog> => EmbeddedLog.openNow(options);
-    return reserveOf(options)?.opened(open) ?? open();
+    return withReserve(options, () => EmbeddedLog.openNow(options));
   }
 
   private static async openNow(options: EmbeddedLogOptions): Promise<EmbeddedLog> {

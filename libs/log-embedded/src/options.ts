@@ -16,7 +16,7 @@ export interface EmbeddedLogOptions {
   readonly doors?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   readonly timers?: Timers;
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
   /** How often the cleaner looks for work (default `embeddedLimits.cleanEveryMs`); 0 = only when asked. */
   readonly cleanEveryMs?: number;
   /** Room kept on the disk of `location` for opening it when that is full (default `embeddedLimits.reserveBytes`). */

@@ -61,6 +61,11 @@ export class Reserve {
   }
 }
 
+/** Opens what stands on the disk of a log, with the room that it keeps where that is full. */
+export function withReserve<T>(options: EmbeddedLogOptions, openOnce: () => Promise<T>): Promise<T> {
+  return reserveOf(options)?.opened(openOnce) ?? openOnce();
+}
+
 /** Of a log in a folder. */
 export function reserveOf({ location, logger = silentLogger, reserveBytes }: EmbeddedLogOptions): Reserve | undefined {
   return location === undefined ? undefined : new Reserve(location, logger, reserveBytes);

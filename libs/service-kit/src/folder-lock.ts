@@ -1,7 +1,13 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure, messageOf } from '@levee/kernel';
-import { type HeldLock, takeLock } from '@levee/log-embedded';
+import { Failure, type Logger, messageOf } from '@levee/kernel';
+import { type HeldLock, takeLock, withReserve } from '@levee/log-embedded';
+
+interface FolderRoom {
+  /** Of the embedded log on the same disk. */
+  readonly logFolder?: string;
+  readonly logger?: Logger | undefined;
+}
 
 /**
  * One process per data folder. LevelDB's own file lock decides, since the operating system releases it however the
@@ -13,12 +19,16 @@ export class FolderLock {
     private readonly lock: HeldLock,
   ) {}
 
-  /** Fails with FOLDER_IN_USE, which quotes the holder's note, and with FOLDER_UNUSABLE. */
-  static async take(folder: string): Promise<FolderLock> {
+  /**
+   * Fails with FOLDER_IN_USE, which quotes the holder's note, and with FOLDER_UNUSABLE. On a full disk it takes some room:
+   * `logFolder` may keep that.
+   */
+  static async take(folder: string, { logFolder, logger }: FolderRoom = {}): Promise<FolderLock> {
     let lock: HeldLock | undefined;
     try {
       mkdirSync(folder, { recursive: true });
-      lock = await takeLock(join(folder, 'lock'));
+      const taken = (): Promise<HeldLock | undefined> => takeLock(join(folder, 'lock'));
+      lock = await (logFolder === undefined ? taken() : withReserve({ location: logFolder, logger }, taken));
     } catch (cause) {
       throw new Failure(
         'FOLDER_UNUSABLE',
