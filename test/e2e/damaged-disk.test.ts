@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
 import { eventually } from '../support/deadline';
@@ -41,8 +41,24 @@ describe('a standalone one of whose nodes has a damaged disk', () => {
     expect(await standalone.end()).toBe(0);
   }, 180_000);
 
+  it('starts the others too where a disk lets nobody in', async () => {
+    const units = join(folder, 'nodes', 'n1', 'units');
+    renameSync(units, `${units}.away`);
+    writeFileSync(units, 'in its way');
+    // What the disks have seen of the journal is lost for good; one of them may forget it.
+    for (const file of ['journalSeen', 'journalSeen.copy']) rmSync(join(folder, 'nodes', 'n3', file));
+    standalone = await StandaloneProcess.start(folder, env, 90_000);
+    expect(standalone.doors.nodes.map(({ nodeId }) => nodeId)).toEqual(['n3']);
+    await eventually('it greets', () => standalone.printed().includes('Ctrl-C'));
+    expect(standalone.printed()).toMatch(/\nnode n1 is not started: a file stands where a folder must be: .*units/);
+    expect(await withRedis((redis) => redis.get('kept'))).toBe('value');
+    expect(await standalone.end()).toBe(0);
+    rmSync(units);
+    renameSync(`${units}.away`, units);
+  }, 180_000);
+
   it('does not start where no disk is left that could be read', async () => {
-    damage('n1', 'journalSeen');
+    for (const node of ['n1', 'n3']) damage(node, 'journalSeen');
     standalone = StandaloneProcess.spawn(folder, env);
     await new Promise((resolve) => standalone.child.once('exit', resolve));
     expect(standalone.child.exitCode).toBe(1);

@@ -89,6 +89,9 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace, problem: mend }));
 }
 
+/** What is wrong with one node's disk and needs people: the others can serve meanwhile. */
+const diskTroubles: ReadonlySet<string> = new Set(['DISK_DAMAGED', 'DISK_REFUSES', 'DISK_FULL']);
+
 interface StartedNodes {
   readonly nodes: readonly Awaited<ReturnType<typeof DataNodeModule.start>>[];
   /** Who is missing, and why, in words. */
@@ -107,6 +110,7 @@ async function startNodes(
   const applies = new ApplyBudget(systemClock);
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
+  let code = 'DISK_DAMAGED';
   // Together: each may have to wait for clients of its own.
   lifecycle.onDrain('nodes', async () => void (await Promise.all(nodes.map((node) => node.close()))));
   for (let index = 0; index < settings.LEVEE_NODES; index++) {
@@ -119,7 +123,8 @@ async function startNodes(
       advertisedRespPort: advertisedPortOf(settings, index),
     };
     const app = await DataNodeModule.start({ config, ...shared, readerThread, applies }).catch((error: unknown) => {
-      if (failureCode(error) !== 'DISK_DAMAGED') throw error;
+      if (!diskTroubles.has(failureCode(error) ?? '')) throw error;
+      code = failureCode(error) ?? code;
       damaged.push(`node ${nodeId} is not started: ${messageOf(error)}`);
       logger.error({ nodeId, error }, 'this node is not started; the others are');
       return undefined;
@@ -127,7 +132,7 @@ async function startNodes(
     if (app === undefined) continue;
     nodes.push(app);
   }
-  if (nodes.length === 0) throw new Failure('DISK_DAMAGED', damaged.join('\n'));
+  if (nodes.length === 0) throw new Failure(code, damaged.join('\n'));
   return { nodes, damaged };
 }
 
