@@ -147,17 +147,15 @@ describe('a standalone whose journal has a stretch that cannot be read', () => {
     expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/lost for good/)]);
     const done = await offline([...command, '--yes', '--accept-loss']);
     expect([done.code, done.stderr]).toEqual([0, expect.stringMatching(/done/)]);
-    for (const value of ['fifth', 'sixth']) {
-      await start();
-      await eventually('it is ready', async () => (await ready()).ok);
-      await holds(value);
-      await write('sixth');
-      await create(value);
-      // What the disks hold of the namespace is named, and nothing else.
-      await eventually('nothing else is wrong', async () =>
-        (await findingsOf(standalone.url)).every(({ rule }) => rule === 'unit-left-behind'),
-      );
-      expect(await standalone.end('SIGKILL')).toBeNull();
-    }
+    await start();
+    await eventually('it is ready', async () => (await ready()).ok);
+    await holds('fifth');
+    await write('sixth');
+    await create('again');
+    // What the disks hold of the namespace is named, and nothing else.
+    await eventually('nothing else is wrong', async () =>
+      (await findingsOf(standalone.url)).every(({ rule }) => rule === 'unit-left-behind'),
+    );
+    expect(await standalone.end()).toBe(0);
   }, 240_000);
 });

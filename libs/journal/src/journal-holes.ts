@@ -25,11 +25,11 @@ const numberIn = (value: unknown): Offset | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? asOffset(value) : undefined;
 
 /** For people: which offsets of `topic` cannot be read. */
-export function holeWords(topic: string, { fromOffset, toOffset, why }: JournalHole): string {
-  const stretch =
-    toOffset === undefined ? `from offset ${fromOffset} on` : `at offsets ${fromOffset} to ${toOffset - 1}`;
-  return `${topic} cannot be read ${stretch} (${why})`;
-}
+export const holeWords = (topic: string, hole: JournalHole): string =>
+  `${topic} cannot be read ${stretchWords(hole)} (${hole.why})`;
+
+export const stretchWords = ({ fromOffset, toOffset }: JournalHole): string =>
+  toOffset === undefined ? `from offset ${fromOffset} on` : `at offsets ${fromOffset} to ${toOffset - 1}`;
 
 /**
  * As {@link readToEnd}, and reads on behind each stretch that the log cannot read, which `onHole` is told. Fails with

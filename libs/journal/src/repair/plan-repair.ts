@@ -8,7 +8,7 @@ import { type ControlTopics, passingTopics } from '../control-topics';
 import { EntityTable } from '../entity-table';
 import { heardWitnesses } from '../heartbeat-known';
 import type { Adopted, JournalFold } from '../journal-fold';
-import { holeIn, type JournalHole } from '../journal-holes';
+import { holeIn, type JournalHole, stretchWords } from '../journal-holes';
 import { differences, type ProjectedTopic, staleEntities } from '../projection-records';
 import { type Bridge, type BridgePlan, planBridge, refuseImpassable } from './plan-bridge';
 import { RefusedUnits, type UnknownGeneration } from './refused-units';
@@ -171,7 +171,7 @@ function examinedHoles(
     rewritten: staleEntities(table, projections).size,
   };
   const found = { fold, projections, clusterId, commandsOffset, seqMax: seq, termMax: term, target: undefined, bridge };
-  const where = holes.map(({ why }) => why).join('; ');
+  const where = holes.map((hole) => `${stretchWords(hole)}: ${hole.why}`).join('; ');
   if (bridge === undefined) {
     const why = `the journal has stretches that cannot be read and held nothing that is not known: ${where}`;
     return { ...found, plan: { ...base, kind: 'pass-over', why, claims: 0, decisions: 0, entities: 0 } };
