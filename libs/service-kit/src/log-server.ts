@@ -1,6 +1,6 @@
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
-import { asPartition, Failure, failureCode, type Logger, type Partition, type Timers } from '@levee/kernel';
+import { asPartition, Failure, failureCode, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import type { Log, LogBatch, LogPosition } from '@levee/log';
 import { LogContext } from './log-context';
 
@@ -13,7 +13,12 @@ export interface LogServerOptions {
   readonly timers: Timers;
 }
 
-export const logServerLimits = { retryMs: 250, idleMs: 500 } as const;
+export const logServerLimits = {
+  retryMs: 250,
+  idleMs: 500,
+  /** What fails again in the same way is said once in so many attempts: about every 10 s. */
+  saidEvery: 40,
+} as const;
 
 /**
  * The log as a Nest microservice transport. A method gets whole batches, in order, one at a time per partition: the
@@ -108,13 +113,21 @@ export class LogServer extends Server implements CustomTransportStrategy {
     attempt: () => Promise<T>,
     mend: (error: unknown) => Promise<void> = () => Promise.resolve(),
   ): Promise<T | undefined> {
+    let last: string | undefined;
+    let times = 0;
     while (!this.stopping.signal.aborted)
       try {
         return await attempt();
       } catch (error) {
         if (this.stopping.signal.aborted) return undefined;
         const level = failureCode(error) === 'TOPIC_MISSING' ? 'debug' : 'error';
-        this.options.logger[level]({ error, topic }, 'a batch of the log could not be delivered; trying again');
+        times = messageOf(error) === last ? times + 1 : 1;
+        last = messageOf(error);
+        if (times % logServerLimits.saidEvery === 1)
+          this.options.logger[level](
+            { error, topic, times },
+            'a batch of the log could not be delivered; trying again',
+          );
         await this.pause();
         await mend(error).catch(() => undefined);
       }

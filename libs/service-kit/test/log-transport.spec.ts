@@ -1,11 +1,11 @@
 import { Controller, Module } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { NestFactory } from '@nestjs/core';
-import { asOffset, asPartition, silentLogger } from '@levee/kernel';
+import { asOffset, asPartition, type Logger, silentLogger } from '@levee/kernel';
 import { systemTimers, type StoredRecord } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { MemoryLevel } from 'memory-level';
-import { LogContext, LogServer } from '../src';
+import { LogContext, LogServer, logServerLimits } from '../src';
 
 const seen: { partition: number; values: string[] }[] = [];
 const failures = { left: 0 };
@@ -49,6 +49,30 @@ test('a method gets batches in order per partition, again until it succeeds, fro
     await new Promise((resolve) => setTimeout(resolve, 5));
   expect(valuesOf(0)).toEqual(['a', 'b', 'd']);
   expect(valuesOf(1)).toEqual(['c']);
+  await app.close();
+  await log.close();
+});
+
+test('what fails again and again in the same way is said once in a while, with how often', async () => {
+  const log = await EmbeddedLog.open({
+    db: new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' }),
+  });
+  await log.ensureTopics([{ name: 'y.orders', partitions: 1, settings: {} }]);
+  await log.append('y.orders', asPartition(0), [{ key: null, value: Buffer.from('late') }]);
+  const said: unknown[] = [];
+  failures.left = logServerLimits.saidEvery * 2;
+  const server = new LogServer(log, {
+    topicOf: (pattern) => `y.${pattern}`,
+    from: () => Promise.resolve({ nextOffset: asOffset(0), leaderEpoch: -1 }),
+    logger: { ...silentLogger, error: (facts: { readonly times?: number }) => void said.push(facts.times) } as Logger,
+    timers: { after: (_delayMs, action) => systemTimers.after(0, action) },
+  });
+  const app = await NestFactory.createMicroservice(OrdersModule, { strategy: server, logger: false });
+  await app.listen();
+  const giveUpAt = performance.now() + 10_000;
+  const isTaken = (): boolean => seen.some(({ values }) => values.includes('late'));
+  while (!isTaken() && performance.now() < giveUpAt) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect([isTaken(), said]).toEqual([true, [1, logServerLimits.saidEvery + 1]]);
   await app.close();
   await log.close();
 });
