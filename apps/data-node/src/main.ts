@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { systemClock, systemTimers } from '@levee/log';
 import { checkPorts, openLog, runProcess } from '@levee/service-kit';
@@ -13,10 +15,12 @@ runProcess({
       { door: 'RESP', setting: 'LEVEE_NODE_RESP_PORT', host, port: respPort },
       { door: 'HTTP', setting: 'LEVEE_NODE_HTTP_PORT', host, port: httpPort },
     ]);
-    const { log } = await openLog(logSettings, { logger, clientId: config.nodeId, isShared: true });
-    lifecycle.onDrain('log', () => log.close());
     const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
     lifecycle.onDrain('reader thread', () => readerThread.close());
+    // What the node holds is checked before it is served.
+    if (existsSync(join(config.folder, 'units'))) readerThread.begin();
+    const { log } = await openLog(logSettings, { logger, clientId: config.nodeId, isShared: true });
+    lifecycle.onDrain('log', () => log.close());
     const app = await DataNodeModule.start({ config, log, logger, readerThread });
     lifecycle.onDrain('data node', () => app.close());
     logger.info({ url: app.url, resp: app.node.respAddress, log: log.description }, 'the data node listens');

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@levee/journal';
@@ -38,6 +39,10 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   const folder = await FolderLock.take(dataDir, { logFolder: join(dataDir, 'log'), logger });
   lifecycle.onDrain('data folder', () => folder.release());
   await checkPorts(wantedPorts(settings));
+  const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
+  lifecycle.onDrain('reader thread', () => readerThread.close());
+  // What nodes hold is checked before it is served.
+  if (existsSync(join(dataDir, 'nodes'))) readerThread.begin();
 
   const { log, isEmbedded } = await openLog(
     { ...settings, LEVEE_DATA_DIR: dataDir },
@@ -53,7 +58,7 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   const master = await MasterModule.start({ config: masterConfig(settings), isEmbedded, ...shared });
   lifecycle.onDrain('master', () => master.close());
 
-  const { nodes, damaged } = await startNodes(settings, dataDir, shared, lifecycle);
+  const { nodes, damaged } = await startNodes(settings, dataDir, { ...shared, readerThread }, lifecycle);
 
   const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), ...shared });
   lifecycle.onDrain('dispatcher', () => dispatcher.close());
@@ -101,12 +106,15 @@ interface StartedNodes {
 async function startNodes(
   settings: StandaloneSettings,
   dataDir: string,
-  shared: { readonly log: Log; readonly logger: Logger; readonly known: readonly OutsideWitness[] },
+  shared: {
+    readonly log: Log;
+    readonly logger: Logger;
+    readonly known: readonly OutsideWitness[];
+    readonly readerThread: ReaderThread;
+  },
   lifecycle: Lifecycle,
 ): Promise<StartedNodes> {
-  const { logger } = shared;
-  const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
-  lifecycle.onDrain('reader thread', () => readerThread.close());
+  const { logger, readerThread } = shared;
   const applies = new ApplyBudget(systemClock);
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
@@ -122,7 +130,7 @@ async function startNodes(
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
       advertisedRespPort: advertisedPortOf(settings, index),
     };
-    const app = await DataNodeModule.start({ config, ...shared, readerThread, applies }).catch((error: unknown) => {
+    const app = await DataNodeModule.start({ config, ...shared, applies }).catch((error: unknown) => {
       if (!diskTroubles.has(failureCode(error) ?? '')) throw error;
       code = failureCode(error) ?? code;
       damaged.push(`node ${nodeId} is not started: ${messageOf(error)}`);

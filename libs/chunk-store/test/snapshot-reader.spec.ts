@@ -244,6 +244,24 @@ describe('a reader thread', () => {
   });
 });
 
+describe('a reader thread that begins before it is asked', () => {
+  it('is the one that is asked, and does not begin once it is closed', async () => {
+    const thread = threadFromSources();
+    thread.begin();
+    thread.begin();
+    const disk = await levelDisk();
+    const replica = await Replica.open(await disk.open(), identity);
+    const { reader } = subject(thread);
+    await (await reader.digest(replica)).close();
+    expect(thread.counts).toEqual({ starts: 1, failures: 0 });
+    await replica.close();
+    await thread.close();
+    thread.begin();
+    expect(thread.counts.starts).toBe(1);
+    await disk.remove();
+  });
+});
+
 describe('a reader thread that was idle for long', () => {
   it('is not given up for that when it is asked again', async () => {
     const disk = await levelDisk();

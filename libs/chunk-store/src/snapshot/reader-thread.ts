@@ -32,7 +32,7 @@ export type SliceOver = (bytes: number) => Promise<void>;
 
 /**
  * A second thread of this process that reads whole databases, so that what serves clients has its event loop for
- * itself. It begins with the first request. When it ends before it is closed, everything that was open in it fails,
+ * itself. It begins with the first request at the latest. When it ends before it is closed, everything that was open in it fails,
  * and the next request begins another one.
  */
 export class ReaderThread {
@@ -51,6 +51,11 @@ export class ReaderThread {
   readonly counts = { starts: 0, failures: 0 };
 
   constructor(private readonly options: ReaderThreadOptions) {}
+
+  /** Beside what its process does now, so that the first request need not wait for a thread to begin. */
+  begin(): void {
+    if (!this.closed) this.running();
+  }
 
   /** Fails with a code of a ChunkStoreFailure; READER_GONE when the thread is. */
   ask(request: ReaderRequest): Promise<unknown> {
