@@ -27,7 +27,14 @@ export * from './snapshot/snapshot-reader';
 export * from './snapshot/thread-reader';
 export * from './stored-value';
 export * from './sweep';
-export { checkHere, checkIn, type CheckProgress, type FileChecker, type UnitScrub } from './unit-checks';
+export {
+  checkHere,
+  checkedAheadMsMax,
+  checkIn,
+  type CheckProgress,
+  type FileChecker,
+  type UnitScrub,
+} from './unit-checks';
 export * from './unit-disk';
 export type { ClearedUnit, UnitFormat } from './unit-format';
 export * from './unit-spec';

@@ -55,6 +55,35 @@ export class CountingPace implements Pace {
   }
 }
 
+/** How long before the opening of a unit its check may have begun. */
+export const checkedAheadMsMax = 60_000;
+
+/** Checks of closed units that were begun before anybody asked for them. Each is good for the next opening alone. */
+export class ChecksAhead {
+  private readonly byPlace = new Map<string, { readonly check: Promise<FilesChecked>; readonly atMs: number }>();
+
+  begun(place: string, check: Promise<FilesChecked>, nowMs: number): void {
+    // Whoever opens the unit hears of it.
+    check.catch(() => undefined);
+    this.byPlace.set(place, { check, atMs: nowMs });
+  }
+
+  /** `undefined` too for one that was begun long ago: bytes may have changed since. */
+  take(place: string, nowMs: number): Promise<FilesChecked> | undefined {
+    const found = this.byPlace.get(place);
+    this.byPlace.delete(place);
+    return found !== undefined && nowMs - found.atMs <= checkedAheadMsMax ? found.check : undefined;
+  }
+
+  delete(place: string): void {
+    this.byPlace.delete(place);
+  }
+
+  clear(): void {
+    this.byPlace.clear();
+  }
+}
+
 /** When each file of a unit that is open was last proven to be what was written. */
 export class UnitChecks {
   private readonly tables = new Map<number, number>();

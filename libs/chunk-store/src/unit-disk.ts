@@ -13,6 +13,7 @@ import type { HeldGeneration, JournalSeenOnDisk, NodeDisk } from './node-disk';
 import { bytesIn, type KeptFor, type SetAside, setAsideLimits, SetAsides } from './set-aside';
 import {
   checkHere,
+  ChecksAhead,
   type CheckProgress,
   CountingPace,
   type FileChecker,
@@ -56,6 +57,7 @@ export class UnitDisk implements NodeDisk {
   private readonly checks = new Map<string, UnitChecks>();
   private readonly checking = new Map<string, { readonly pace: CountingPace; readonly bytesTotal: number }>();
   private readonly stopping = new AbortController();
+  private readonly ahead = new ChecksAhead();
   private readonly check: FileChecker;
   private seen: JournalSeenOnDisk | undefined;
   private readonly clock: Clock;
@@ -112,6 +114,7 @@ export class UnitDisk implements NodeDisk {
       const asides = await SetAsides.open(folder);
       const disk = new UnitDisk(folder, storeId, offered, formatted, cluster, lock, asides, options, freeBytes);
       disk.seen = await readJournalSeen(folder);
+      await disk.checkAhead();
       return disk;
     } catch (error) {
       await lock.close();
@@ -151,6 +154,7 @@ export class UnitDisk implements NodeDisk {
     const { planId, units } = format;
     // Recorded first: whatever ends the process, the next one goes on from here.
     await writeFormat(this.folder, { planId, units, toClear: free });
+    this.ahead.clear();
     for (const unit of free) await clearUpTo(this.folder, unit);
     await writeFormat(this.folder, { planId, units, toClear: [] });
     this.formatted = format;
@@ -207,6 +211,7 @@ export class UnitDisk implements NodeDisk {
     this.spec(unitId);
     const place = this.place(unitId, generation);
     if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
+    this.ahead.delete(place);
     await clearGeneration(join(this.folder, place));
   }
 
@@ -247,6 +252,7 @@ export class UnitDisk implements NodeDisk {
     if (this.spec(unitId).engine === 'memory') return this.clearUnit(unitId, generation);
     const place = this.place(unitId, generation);
     if (this.open.has(place)) throw new ChunkStoreFailure('UNIT_CONFLICT', `I10: ${place} is open: close it first`);
+    this.ahead.delete(place);
     const path = join(this.folder, place);
     await this.asides.take(path, { unitId, generation, ...what, atMs: this.clock.nowMs() }, this.roomFor(unitId));
     // [safety] Behind the move: a folder that may hold a new database loses what is half there.
@@ -321,6 +327,7 @@ export class UnitDisk implements NodeDisk {
   }
 
   async close(): Promise<void> {
+    this.stopChecks();
     for (const db of this.open.values()) if (db.status !== 'closed') await db.close();
     this.open.clear();
     await this.lock.close();
@@ -328,12 +335,13 @@ export class UnitDisk implements NodeDisk {
 
   private async openOnDisk(place: string): Promise<ReplicaDatabase> {
     const path = join(this.folder, place);
+    const ahead = this.ahead.take(place, this.clock.monotonicMs());
     const owner = new UnitOwner(path);
     const stage = await owner.stage();
     const openings = await owner.fatalOpenings();
     owner.throwIfFatal(openings);
     // [safety] Before LevelDB sees it: what it makes of a damaged database destroys the evidence, or ends the process.
-    const checked = stage === 'new' ? undefined : await this.checkClosed(place, path);
+    const checked = stage === 'new' ? undefined : await (ahead ?? this.checkClosed(place, path));
     const open = async (): Promise<ReplicaDatabase> => {
       await owner.opening();
       const db = await this.openWithShare(place, path, stage === 'new').finally(() => owner.opened());
@@ -346,6 +354,16 @@ export class UnitDisk implements NodeDisk {
     const opened = await db;
     this.checks.set(place, new UnitChecks(checked, this.clock.monotonicMs()));
     return opened;
+  }
+
+  /** [safety] Under the lock and before anybody opens a unit: what is proven stays as it is until its first opening. */
+  private async checkAhead(): Promise<void> {
+    for (const { unitId, engine } of this.units) {
+      const generation = engine === 'memory' ? 0 : await this.generationOf(unitId);
+      const place = join('units', unitFolder(unitId), `g${generation}`);
+      if (generation === 0) continue;
+      this.ahead.begun(place, this.checkClosed(place, join(this.folder, place)), this.clock.monotonicMs());
+    }
   }
 
   private async checkClosed(place: string, path: string): Promise<FilesChecked> {

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  checkedAheadMsMax,
   checkIn,
   type FileChecker,
   parseUnitSpecs,
@@ -250,6 +251,61 @@ describe('a unit whose files are not what was written (I19)', () => {
     } finally {
       await thread.close();
     }
+  });
+
+  describe('is checked when its disk is opened', () => {
+    let nowMs = 0;
+    let looks: string[] = [];
+    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
+    const checkFiles: FileChecker = (location, { pace: _pace, ...what }) => {
+      looks.push(location);
+      return checkIn(undefined)(location, what);
+    };
+    const openings = async (): Promise<number> => {
+      const before = looks.length;
+      await disk.openUnit('n1/u01', 1);
+      await disk.closeUnit('n1/u01', 1);
+      return looks.length - before;
+    };
+
+    beforeEach(async () => {
+      await filled();
+      await disk.close();
+      looks = [];
+      nowMs = 0;
+      await open({ checkFiles, clock });
+      await eventually('its check begins', () => looks.length > 0);
+      expect(looks).toEqual([unit()]);
+    });
+
+    it('and not again at its first opening, but at every later one', async () => {
+      expect(await openings()).toBe(0);
+      expect(await openings()).toBe(1);
+      changeTable();
+      await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/\.ldb/));
+    });
+
+    it('which holds for a minute', async () => {
+      nowMs = checkedAheadMsMax + 1;
+      changeTable();
+      await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/\.ldb/));
+      expect(looks.length).toBe(2);
+    });
+
+    it('and what was damaged then is told to who opens it', async () => {
+      await disk.close();
+      changeTable();
+      await open({ checkFiles, clock });
+      await expect(disk.openUnit('n1/u01', 1)).rejects.toMatchObject(damaged(/\.ldb/));
+      changeTable();
+      expect(await openings()).toBe(1);
+    });
+
+    it('which says nothing of what comes in its place', async () => {
+      await disk.clearUnit('n1/u01', 1);
+      await filled();
+      expect(await openings()).toBe(1);
+    });
   });
 
   it('waits for nobody in the reader thread while it is closed, and for leave behind each slice while it is open', async () => {
