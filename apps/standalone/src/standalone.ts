@@ -114,7 +114,7 @@ async function startNodes(
   },
   lifecycle: Lifecycle,
 ): Promise<StartedNodes> {
-  const { logger, readerThread } = shared;
+  const { logger } = shared;
   const applies = new ApplyBudget(systemClock);
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
