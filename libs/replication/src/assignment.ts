@@ -18,6 +18,9 @@ export interface Assignment {
   readonly peers?: () => readonly SourceReplica[];
 }
 
+/** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
+export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
+
 /** A unit generation that the node must clear and report. */
 export interface Reclaim {
   readonly unitId: string;

@@ -71,6 +71,8 @@ export class FeedTail {
       } catch (error) {
         if (signal.aborted) break;
         if (this.members.size > 1) {
+          // Whatever made it fail may do so again at once.
+          await pause(timers, pauseMs, signal);
           this.feed.ended(this);
           this.feed.startEach(this.members);
           this.members.clear();

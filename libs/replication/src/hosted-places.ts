@@ -1,7 +1,10 @@
-import type { Replica } from '@levee/chunk-store';
-import type { Partition } from '@levee/kernel';
+import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
+import { messageOf, type Partition } from '@levee/kernel';
 import type { PartitionOffsets } from '@levee/log';
+import { pause } from './copy/byte-rate';
 import type { HostedPlace } from './hosted-place';
+import type { HostedWorld } from './hosted-world';
+import { nodeLimits } from './node-limits';
 import { PositionWaits, type WaitBudget } from './position-waits';
 
 /** The partitions that a hosted replica follows, and how far it must have come before it may be read. */
@@ -46,6 +49,22 @@ export class HostedPlaces {
   forgetAll(): void {
     this.forgetEnds();
     for (const place of this.all) place.atEndMs = undefined;
+  }
+
+  /** Asks the log where the partitions end, again and again until it has said so of all of them. */
+  async learnEndsWhile(
+    goesOn: () => boolean,
+    { log, logger, timers }: Pick<HostedWorld, 'log' | 'logger' | 'timers'>,
+    { binlog, chunkId }: Pick<ReplicaIdentity, 'binlog' | 'chunkId'>,
+  ): Promise<void> {
+    while (goesOn() && !this.endsKnown) {
+      try {
+        await this.learnEnds(() => log.offsets(binlog));
+      } catch (error) {
+        logger.debug({ chunkId, error: messageOf(error) }, 'waiting for the binlog');
+      }
+      if (goesOn() && !this.endsKnown) await pause(timers, nodeLimits.feedRetryMinMs * 4);
+    }
   }
 
   /** [safety] An answer counts only if it was asked for after the decision (I13); else `endsKnown` stays false. */

@@ -2,10 +2,9 @@ import { damageOf, type Replica, type ReplicaIdentity } from '@levee/chunk-store
 import { assert, defined, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 import type { LogFailure } from '@levee/log';
-import { type Assignment, isReadableRole, isServingRole } from './assignment';
+import { type Assignment, type HostedState, isReadableRole, isServingRole } from './assignment';
 import { ChunkQuota } from './chunk-quota';
 import { overdueOf } from './completeness';
-import { pause } from './copy/byte-rate';
 import { ReplicaCopy } from './copy/replica-copy';
 import { reasonOf } from './describe-replica';
 import { HostedDatabase } from './hosted-database';
@@ -21,12 +20,9 @@ import { LogCuts } from './witness/log-cuts';
 import { letGoKept } from './witness/give-up-unit';
 import { rebuildSource } from './witness/rebuild-source';
 
-/** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
-export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
-
 /** One assigned replica: opened, fed, made readable when that is proven, rebuilt when it is wrong. */
 export class HostedReplica implements FeedMember {
-  state: HostedState = 'opening';
+  private standing: HostedState = 'opening';
   /** Why it is not what it should be, in words. */
   problem: string | undefined;
   private readonly database: HostedDatabase;
@@ -63,6 +59,19 @@ export class HostedReplica implements FeedMember {
     this.cuts = new LogCuts(world, this.places, identity, this);
     this.holes = new LogHoles(world, this.places, identity, this);
     this.copy = new ReplicaCopy(world, { identity, assignment: () => this.assignment, peers: this.holes });
+  }
+
+  get state(): HostedState {
+    return this.standing;
+  }
+
+  /** [safety] Closed it stays: what was under way would take up again beside its successor, and close its database. */
+  private set state(to: HostedState) {
+    if (!this.isClosed) this.standing = to;
+  }
+
+  private get isClosed(): boolean {
+    return this.standing === 'closed';
   }
 
   get chunkId(): string {
@@ -141,8 +150,7 @@ export class HostedReplica implements FeedMember {
     if (assignment.move === undefined) this.moveFailure = undefined;
     this.goOnWaiting();
     if (served || !isServingRole(assignment.role)) return this.review();
-    // A learner that becomes a replica, or a retired one that is called back: what was appended before the decision
-    // must be there first.
+    // A learner that becomes a replica, or a retired one called back: what was appended before the decision comes first.
     this.places.forgetEnds();
     this.complete = false;
     this.later(() => this.readEnds());
@@ -271,6 +279,7 @@ export class HostedReplica implements FeedMember {
   private async rebuildNow(reason: string): Promise<void> {
     if (this.state !== 'rebuilding' && this.state !== 'stuck') return;
     const source = await rebuildSource(this.world, this, reason, this.filesDamaged);
+    if (this.isClosed) return;
     if (source.from === undefined) {
       const { chunkId, state } = this;
       this.problem = source.problem;
@@ -297,6 +306,7 @@ export class HostedReplica implements FeedMember {
     if (this.isClosed || this.current !== undefined) return;
     const { role } = this.assignment;
     await this.world.retentions.learn(this.identity.binlog);
+    if (this.isClosed) return;
     this.state = role === 'learner' ? 'loading' : 'opening';
     const db = await this.copy.open(role === 'learner' || this.holes.copies, () => {
       this.state = 'loading';
@@ -334,15 +344,8 @@ export class HostedReplica implements FeedMember {
 
   /** [safety] Reads the ends that must be applied before anything is served. */
   private async readEnds(): Promise<void> {
-    while (!this.isClosed && this.state === 'following' && !this.places.endsKnown) {
-      try {
-        await this.places.learnEnds(() => this.world.log.offsets(this.identity.binlog));
-        this.review();
-      } catch (error) {
-        this.world.logger.debug({ chunkId: this.chunkId, error: messageOf(error) }, 'waiting for the binlog');
-        await pause(this.world.timers, nodeLimits.feedRetryMinMs * 4);
-      }
-    }
+    await this.places.learnEndsWhile(() => this.state === 'following', this.world, this.identity);
+    this.review();
   }
 
   review(): void {
@@ -355,10 +358,6 @@ export class HostedReplica implements FeedMember {
     if (!this.complete) return;
     if (this.swept.atPosition < 0) this.world.uncounted(this);
     if (!this.cuts.any) letGoKept(this.world, this.identity);
-  }
-
-  private get isClosed(): boolean {
-    return this.state === 'closed';
   }
 
   private detach(): void {
@@ -394,6 +393,7 @@ export class HostedReplica implements FeedMember {
   }
 
   private retry(step: () => Promise<void>): void {
+    if (this.isClosed) return;
     this.cancelRetry();
     this.cancelRetry = this.world.timers.after(nodeLimits.rebuildBackoffMs, () => this.later(step));
   }

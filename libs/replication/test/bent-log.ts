@@ -26,6 +26,9 @@ export class BentLog implements Log {
   /** Between an answer about offsets and who asked for it. */
   onOffsetsAnswered: (topic: string) => Promise<void> = () => Promise.resolve();
 
+  /** Before a question about topics is answered. */
+  onDescribe: (topics: readonly string[]) => Promise<void> = () => Promise.resolve();
+
   /** Topics that another log answers for: an older copy of theirs, say. */
   readonly instead = new Map<string, Log>();
 
@@ -46,7 +49,8 @@ export class BentLog implements Log {
   ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
     return this.log.ensureTopics(specs);
   }
-  describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
+  async describeTopics(topics?: readonly string[]): Promise<TopicDescription[]> {
+    await this.onDescribe(topics ?? []);
     return this.log.describeTopics(topics);
   }
   async examine(topics: readonly string[]): Promise<LogCondition> {

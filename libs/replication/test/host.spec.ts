@@ -3,6 +3,7 @@ import { asPartition } from '@levee/kernel';
 import { systemTimers } from '@levee/log';
 import { nodeLimits } from '@levee/replication';
 import { BareHost } from './bare-host';
+import { BentLog } from './bent-log';
 import { SmallCluster, until } from './small-cluster';
 
 const ns = 'shop.orders';
@@ -10,6 +11,7 @@ const ns = 'shop.orders';
 describe('the replicas of a node', () => {
   let cluster: SmallCluster;
   let bare: BareHost;
+  let log: BentLog;
 
   beforeEach(async () => {
     cluster = await SmallCluster.start();
@@ -20,7 +22,8 @@ describe('the replicas of a node', () => {
     let asked = 0;
     const after: typeof systemTimers.after = (ms, action) =>
       asked++ === 0 && ms === nodeLimits.sweepMs / 5 ? () => undefined : systemTimers.after(ms, action);
-    bare = await BareHost.open(cluster, 'bare', { timers: { after } });
+    log = new BentLog(cluster.log);
+    bare = await BareHost.open(cluster, 'bare', { timers: { after }, log });
   });
   afterEach(async () => {
     await bare.close();
@@ -65,6 +68,27 @@ describe('the replicas of a node', () => {
     await bare.disk.clearUnit(bare.unitId(0), 1);
     bare.host.adopt([assignment()]);
     await until('readable again', () => bare.hosted(0)?.readable === true);
+  });
+
+  it('that are closed while they open take up nothing beside those that come after them', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let asked = 0;
+    log.onDescribe = (topics) => (topics.includes(binlog()) && asked++ === 0 ? held : Promise.resolve());
+    bare.host.adopt([assignment()]);
+    const first = bare.hosted(0)!;
+    await until('the first asks how long tombstones stay', () => asked === 1);
+    bare.host.adopt([]);
+    bare.host.adopt([assignment()]);
+    release();
+    await until('the second being readable', () => bare.hosted(0)?.readable === true);
+    expect(bare.hosted(0)).not.toBe(first);
+    expect(first.state).toBe('closed');
+    const feed = (bare.host as unknown as { feeds: Map<string, { size: number }> }).feeds.get(`${binlog()}/0`)!;
+    expect(feed.size).toBe(1);
+    const { offset } = await cluster.append(ns, 'k', 'v');
+    await until('the record', () => bare.hosted(0)!.nextOffset(0) > offset);
+    expect(bare.host.feedCounts().restarts).toBe(0);
   });
 
   it('that were closed while they stood full are attached to nothing', async () => {
