@@ -41,6 +41,8 @@ export abstract class PointRead {
   settled = false;
   /** Whose turn it needs. */
   line: ReadLine | undefined;
+  /** Of its value, as far as could be told when it had its turn. */
+  expectedBytes = 0;
   /** Where it is remembered until it is settled, and its neighbours there. */
   unsettledIn: UnsettledReads | undefined;
   older: PointRead | undefined;

@@ -17,6 +17,7 @@ import type { PortalReplica, PortalRoute } from './namespace-routes';
 import type { LostPositions } from './lost-positions';
 import type { NamespaceStore } from './namespace-store';
 import type { NodeLink } from './node-link';
+import { Semaphore } from './semaphore';
 import { StoreFailure } from './store-errors';
 
 export interface RangeQuery {
@@ -36,14 +37,18 @@ export interface RangeQuery {
 
 /** One page of one chunk, from the first replica that can give it. */
 export class Ranges {
+  private readonly turns: Semaphore;
+
   constructor(
     private readonly context: EngineContext,
     private readonly lost: LostPositions,
-  ) {}
+  ) {
+    this.turns = new Semaphore(context.limits.pagesAtOnceMax);
+  }
 
-  /** Fails with LVLIMIT at once, with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
+  /** Fails with LVLIMIT at once, or when its turn does not come, with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
   async page(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): Promise<RangeReply | undefined> {
-    const endAtMs = this.context.clock.monotonicMs() + this.context.limits.readMs;
+    let endAtMs = this.context.clock.monotonicMs() + this.context.limits.readMs;
     const limited = namespace.refusal(route.slotStart);
     if (limited !== undefined) throw new StoreFailure('LVLIMIT', limited);
     let last = new StoreFailure('LVUNAVAILABLE', `no replica of ${route.chunkId} can be reached`);
@@ -53,7 +58,8 @@ export class Ranges {
         const current = namespace.table?.at(route.slotStart);
         if (current?.chunkId !== route.chunkId || current.slotEnd !== route.slotEnd) return undefined;
         if (!replica.target.link.usable) continue;
-        const result = await this.ask(namespace, route, replica, query);
+        endAtMs += await this.turn();
+        const result = await this.ask(namespace, route, replica, query).finally(() => this.turns.giveBack());
         if (!(result instanceof StoreFailure)) return result;
         if (result.code === 'LVLIMIT') throw result;
         last = result;
@@ -63,6 +69,17 @@ export class Ranges {
       if (fresh !== undefined && fresh.seq !== route.seq) return undefined;
     }
     throw await this.toldOf(namespace, route, query, last);
+  }
+
+  /** Resolves with the time that it was waited for; whoever has a turn gives it back. */
+  private async turn(): Promise<number> {
+    const { clock, limits } = this.context;
+    const beganMs = clock.monotonicMs();
+    await this.turns.take();
+    const waitedMs = clock.monotonicMs() - beganMs;
+    if (waitedMs <= limits.readTurnMs) return waitedMs;
+    this.turns.giveBack();
+    throw new StoreFailure('LVLIMIT', `too many scans were before this one for ${limits.readTurnMs} ms`);
   }
 
   /** No replica came far enough: perhaps the log does not either. */

@@ -2,7 +2,12 @@ import { CallbackRead } from './door/door-operations';
 import type { NamespaceStore } from './namespace-store';
 import { ReadLine, ReadTurns, type WaitingRead } from './read-turns';
 
-const limits = { readsAtOnceMax: 100, readsOfOneMax: 80, readWindowBytes: 6_400 };
+const limits = {
+  readsAtOnceMax: 100,
+  readsOfOneMax: 80,
+  readWindowBytes: 6_400_000,
+  readBytesAtOnceMax: 50_000_000,
+};
 
 class Asker {
   gone = false;
@@ -44,7 +49,7 @@ class Scene {
   /** The oldest are answered. */
   answer(count: number, valueBytes = 1): string[] {
     const answered = this.underWay.splice(0, count);
-    for (const { read } of answered) this.turns.leave(read.line as ReadLine, valueBytes);
+    for (const { read } of answered) this.turns.leave(read, valueBytes);
     this.admit();
     return answered.map(({ read }) => read.key.toString());
   }
@@ -77,10 +82,10 @@ describe('reads have their turn', () => {
     const scene = new Scene();
     const a = new Asker('a');
     scene.ask(a, 300);
-    scene.answer(1, 1_600);
-    scene.answer(63, 1_600);
+    scene.answer(1, 1_600_000);
+    scene.answer(63, 1_600_000);
     expect(scene.of(a)).toBe(4);
-    scene.answer(4, 100_000);
+    scene.answer(4, 100_000_000);
     expect(scene.of(a)).toBe(1);
   });
 
@@ -97,6 +102,23 @@ describe('reads have their turn', () => {
     }
     expect(scene.underWay.length).toBeLessThanOrEqual(100);
     expect(scene.turns.waiting).toBeGreaterThan(190_000);
+  });
+
+  it('all together ask for no more bytes at a time than there is room for, and for one value at least', () => {
+    const scene = new Scene();
+    const askers = Array.from({ length: 60 }, (_, i) => new Asker(`${i}:`));
+    for (const asker of askers) scene.ask(asker, 20);
+    while (askers.some(({ line }) => line.valueBytes === undefined)) scene.answer(1, 6_000_000);
+    while (scene.underWay.length > 0) {
+      scene.answer(1, 6_000_000);
+      expect(scene.underWay.length).toBeLessThanOrEqual(100);
+    }
+    for (const asker of askers) scene.ask(asker, 20);
+    expect(scene.underWay.length).toBe(9);
+    scene.answer(9, 600_000_000);
+    expect(scene.underWay.length).toBeGreaterThan(0);
+    while (scene.underWay.length > 0) scene.answer(1, 600_000_000);
+    expect(scene.turns.waiting).toBe(0);
   });
 
   it('who does not take what was read is not read for, until it does', () => {
@@ -145,6 +167,6 @@ describe('reads have their turn', () => {
     const one = greedy.read(0);
     one.read.line = undefined;
     expect(scene.turns.enter(one)).toBe(true);
-    scene.turns.leave(one.read.line as unknown as ReadLine, 1_000_000);
+    scene.turns.leave(one.read, 1_000_000);
   });
 });

@@ -7,8 +7,9 @@ export interface WaitingRead {
   readonly read: PointRead;
 }
 
-/** So many reads of one line are let through before the next line has its turn. */
+/** So many reads of one line, or values of so many bytes, are let through before the next line has its turn. */
 const quantum = 64;
+const quantumBytes = 256 * 1024;
 
 /** The reads of one asker, in their order. How many are asked for at once depends on how large its values are. */
 export class ReadLine {
@@ -16,8 +17,8 @@ export class ReadLine {
   private first = 0;
   /** Asked for and not answered. */
   underWay = 0;
-  /** A moving mean that rises at once: before anything is known, values count as large. */
-  private valueBytes: number;
+  /** Of its values: a moving mean that rises at once; `undefined` before it has seen one. */
+  valueBytes: number | undefined;
 
   constructor(
     private readonly limits: ReadTurnLimits,
@@ -25,9 +26,7 @@ export class ReadLine {
     private readonly isGone: () => boolean = () => false,
     /** What was read before is not taken yet. */
     private readonly isFull: () => boolean = () => false,
-  ) {
-    this.valueBytes = limits.readWindowBytes / firstWindow;
-  }
+  ) {}
 
   get gone(): boolean {
     return this.isGone();
@@ -37,15 +36,18 @@ export class ReadLine {
     return this.waiting.length - this.first;
   }
 
-  get mayAsk(): boolean {
+  /** `meanBytes`: of everybody's values, where nothing is known of its own. */
+  mayAsk(meanBytes: number): boolean {
     if (this.underWay === 0 && this.size === 0) return true;
     const { readWindowBytes, readsOfOneMax } = this.limits;
-    if (this.underWay >= Math.min(readsOfOneMax, Math.max(1, readWindowBytes / this.valueBytes))) return false;
-    return !this.isFull();
+    const countMax = this.valueBytes === undefined ? firstWindow : readsOfOneMax;
+    const window = Math.max(1, readWindowBytes / (this.valueBytes ?? meanBytes));
+    return this.underWay < Math.min(countMax, window) && !this.isFull();
   }
 
   saw(bytes: number): void {
-    this.valueBytes = bytes > this.valueBytes ? bytes : this.valueBytes - (this.valueBytes - bytes) / 8;
+    const before = this.valueBytes ?? 0;
+    this.valueBytes = bytes > before ? bytes : before - (before - bytes) / 8;
   }
 
   push(one: WaitingRead): void {
@@ -75,7 +77,13 @@ const othersWindows = 16;
 /** Reads that a line may ask for before it has seen a value. */
 const firstWindow = 64;
 
-export type ReadTurnLimits = Pick<StoreLimits, 'readsAtOnceMax' | 'readsOfOneMax' | 'readWindowBytes'>;
+export type ReadTurnLimits = Pick<
+  StoreLimits,
+  'readsAtOnceMax' | 'readsOfOneMax' | 'readWindowBytes' | 'readBytesAtOnceMax'
+>;
+
+/** What a value is taken for as long as none was seen. */
+const firstMeanBytes = 64 * 1024;
 
 /**
  * Who reads when: so many reads are asked of nodes at a time, by all askers in turn. What one asks for without end
@@ -83,6 +91,9 @@ export type ReadTurnLimits = Pick<StoreLimits, 'readsAtOnceMax' | 'readsOfOneMax
  */
 export class ReadTurns {
   private underWay = 0;
+  /** As far as could be told when they were asked for. */
+  private bytesUnderWay = 0;
+  private meanBytes = firstMeanBytes;
   private lines: ReadLine[] = [];
   private turn = 0;
   /** Of askers that ask for one value each. */
@@ -104,29 +115,32 @@ export class ReadTurns {
   /** True: ask now. Else it waits for `next`. */
   enter(one: WaitingRead): boolean {
     const line = (one.read.line ??= this.others);
-    if (line.size === 0 && this.underWay < this.limits.readsAtOnceMax && line.mayAsk) {
-      this.begin(line);
+    if (line.size === 0 && this.hasRoom && line.mayAsk(this.meanBytes)) {
+      this.begin(line, one.read);
       return true;
     }
-    if (line.size === 0) this.lines.push(line);
+    if (line.size === 0) this.joins(line);
     line.push(one);
     return false;
   }
 
   /** A read that was let through is over, with a value of so many bytes. */
-  leave(line: ReadLine, valueBytes: number): void {
-    this.underWay--;
-    line.underWay--;
+  leave(read: PointRead, valueBytes: number): void {
+    const line = this.end(read);
     line.saw(valueBytes);
+    this.meanBytes += (valueBytes - this.meanBytes) / 64;
   }
 
   /** A read that was let through found no room in its node's answer: it is the next of its line. */
   again(one: WaitingRead): void {
-    const line = (one.read.line ??= this.others);
-    this.underWay--;
-    line.underWay--;
+    const line = this.end(one.read);
     if (line.size === 0) this.lines.push(line);
     line.unshift(one);
+  }
+
+  /** Who did not wait before is the next, once: what is asked for now and then need not go through all the others. */
+  private joins(line: ReadLine): void {
+    this.lines.splice(this.turn, 0, line);
   }
 
   /** Takes out everything that waits. */
@@ -137,7 +151,7 @@ export class ReadTurns {
   /** Gives those whose turn it is to `ask`, or to `drop` where nobody waits for them any more. */
   admit(ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): void {
     // Once all lines in a row may not ask, none does.
-    for (let idle = 0; idle < this.lines.length && this.underWay < this.limits.readsAtOnceMax;) {
+    for (let idle = 0; idle < this.lines.length && this.hasRoom;) {
       if (this.turn >= this.lines.length) this.turn = 0;
       const line = this.lines[this.turn] as ReadLine;
       if (this.admitSome(line, ask, drop)) idle = 0;
@@ -149,11 +163,12 @@ export class ReadTurns {
 
   private admitSome(line: ReadLine, ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): boolean {
     let admitted = 0;
-    while (admitted < quantum && line.size > 0) {
+    const most = Math.max(1, Math.min(quantum, quantumBytes / (line.valueBytes ?? this.meanBytes)));
+    while (admitted < most && line.size > 0) {
       if (line.gone) drop(line.shift());
-      else if (this.underWay < this.limits.readsAtOnceMax && line.mayAsk) {
+      else if (this.hasRoom && line.mayAsk(this.meanBytes)) {
         const one = line.shift();
-        this.begin(line);
+        this.begin(line, one.read);
         ask(one);
       } else break;
       admitted++;
@@ -161,8 +176,25 @@ export class ReadTurns {
     return admitted > 0;
   }
 
-  private begin(line: ReadLine): void {
+  private get hasRoom(): boolean {
+    const { readsAtOnceMax, readBytesAtOnceMax } = this.limits;
+    return this.underWay < readsAtOnceMax && (this.bytesUnderWay < readBytesAtOnceMax || this.underWay === 0);
+  }
+
+  private begin(line: ReadLine, read: PointRead): void {
+    read.expectedBytes = line.valueBytes ?? this.meanBytes;
+    this.bytesUnderWay += read.expectedBytes;
     this.underWay++;
     line.underWay++;
+  }
+
+  private end(read: PointRead): ReadLine {
+    const line = read.line ?? this.others;
+    this.bytesUnderWay -= read.expectedBytes;
+    this.underWay--;
+    line.underWay--;
+    // Fractions do not add up to nothing.
+    if (this.underWay === 0) this.bytesUnderWay = 0;
+    return line;
   }
 }

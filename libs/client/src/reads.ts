@@ -110,7 +110,7 @@ export class Reads {
   /** Every read that had its turn ends here, once. */
   private over(read: PointRead, valueBytes: number): void {
     this.outstanding--;
-    if (read.line) this.turns.leave(read.line, valueBytes);
+    this.turns.leave(read, valueBytes);
     if (this.admitScheduled || !this.turns.hasWaiting) return;
     this.admitScheduled = true;
     setImmediate(this.admit);

@@ -55,6 +55,8 @@ export interface StoreLimits {
   readonly readsMax: number;
   /** Reads asked of nodes at a time, and those of one connection; the others wait for their turn, at most so long. */
   readonly readsAtOnceMax: number;
+  /** Bytes of their values, as far as can be told beforehand. */
+  readonly readBytesAtOnceMax: number;
   readonly readsOfOneMax: number;
   readonly readTurnMs: number;
   /** Bytes of values that one connection may be sent at a time, as far as can be told beforehand. */
@@ -77,6 +79,8 @@ export interface StoreLimits {
   readonly witnessAskMs: number;
   /** The same of all scans of this process, as far as each may hold a page. */
   readonly scansHeldBytesMax: number;
+  /** Pages of scans, ordered or not, asked of nodes at a time; the others wait for their turn. */
+  readonly pagesAtOnceMax: number;
   /** Ordered scans under way in this process. */
   readonly scansMax: number;
   /** One of which nothing was taken for so long gives way when another wants to begin. */
@@ -108,10 +112,11 @@ export const storeLimits: StoreLimits = {
   appendsInFlightMax: 2,
   chunkSoftShare: doctorLimits.chunkFullShare,
   readsMax: 200_000,
-  readsAtOnceMax: 2_048,
-  readsOfOneMax: 1_024,
+  readsAtOnceMax: 1_024,
+  readBytesAtOnceMax: 8 * 1024 * 1024,
+  readsOfOneMax: 128,
   readTurnMs: 30_000,
-  readWindowBytes: 4 * 1024 * 1024,
+  readWindowBytes: 2 * 1024 * 1024,
   fencesPerSecondMax: 200,
   sessionClockAheadMsMax: 60_000,
   cursorsMax: 4_096,
@@ -123,6 +128,7 @@ export const storeLimits: StoreLimits = {
   witnessAskMs: 5_000,
   scanHeldBytesMax: 16 * 1024 * 1024,
   scansHeldBytesMax: 64 * 1024 * 1024,
+  pagesAtOnceMax: 3,
   scansMax: 64,
   scanIdleMs: 1_000,
 };

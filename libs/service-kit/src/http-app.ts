@@ -120,11 +120,11 @@ function countBody(connections: HttpConnections, { raw }: FastifyRequest, reply:
   raw.on('data', (chunk: Buffer) => {
     if (isOver) return;
     bytes += chunk.length;
-    connections.body(raw.socket, chunk.length);
+    connections.body(raw, chunk.length);
   });
   reply.raw.once('close', () => {
     isOver = true;
-    connections.body(raw.socket, -bytes);
+    connections.body(raw, -bytes);
   });
 }
 

@@ -45,6 +45,8 @@ export class HttpConnections {
   private readonly all = new Map<Socket, Held>();
   private closing = false;
   private cancelLook: (() => void) | undefined;
+  /** Bodies that are not read on before there is room. */
+  private readonly paused = new Set<IncomingMessage>();
   readonly counts = { closedSlow: 0, closedCrowded: 0, refused: 0 };
 
   constructor(
@@ -72,12 +74,16 @@ export class HttpConnections {
   }
 
   /** Bytes of a body that have arrived, or, negative, that are let go. */
-  body(socket: Socket, deltaBytes: number): void {
-    const held = this.all.get(socket);
+  body(request: IncomingMessage, deltaBytes: number): void {
+    const held = this.all.get(request.socket);
     if (!held) return;
     held.bodyBytes = Math.max(0, held.bodyBytes + deltaBytes * 2);
     this.tell(held);
-    if (deltaBytes > 0 && this.isFar) this.closeLargest();
+    if (deltaBytes <= 0) return void this.paused.delete(request);
+    if (this.isFar) this.closeLargest();
+    if (!this.crowded || held.bodyBytes <= this.limits.smallBytes) return;
+    request.pause();
+    this.paused.add(request);
   }
 
   /** Large requests are refused. */
@@ -140,6 +146,7 @@ export class HttpConnections {
       this.close(held, 'a client does not take its answer: closing it');
     }
     if (this.crowded) this.closeIdle(nowMs);
+    if (!this.crowded) this.readOn();
     if (this.isFar) this.closeLargest();
   }
 
@@ -164,6 +171,15 @@ export class HttpConnections {
       if (!this.crowded) return;
       this.counts.closedCrowded++;
       this.close(held, 'the connections together hold too much: closing one that moves too little of it');
+    }
+  }
+
+  /** One after the other: what all of them hold back would be too much again. */
+  private readOn(): void {
+    for (const request of this.paused) {
+      if (this.crowded) return;
+      this.paused.delete(request);
+      request.resume();
     }
   }
 

@@ -18,6 +18,10 @@ export class ChunkList {
     return this.held;
   }
 
+  get contentBytes(): number {
+    return this.held - (this.pieces.length - this.first) * pieceOverheadBytes;
+  }
+
   get isEmpty(): boolean {
     return this.first === this.pieces.length;
   }

@@ -115,8 +115,10 @@ export interface WitnessFacts {
 export const nodeProtocolLimits = {
   /** Entries of one LV.READ or LV.AWAIT. */
   entriesMax: 8_192,
-  /** A LV.READ or LV.RANGE reply stops taking values above this (one value always fits). */
+  /** A LV.RANGE reply stops taking values above this (one value always fits). */
   replyBytesMax: 8 * 1024 * 1024,
+  /** The same for LV.READ: nobody knows how large values are before they are read, and others wait behind them. */
+  readReplyBytesMax: 1024 * 1024,
   rangeLimitMax: 10_000,
   keyBytesMax: 65_535,
 } as const;

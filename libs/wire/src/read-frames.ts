@@ -140,7 +140,7 @@ export class ReadReplyWriter {
 
   /** True when further values must be answered with `again()`. */
   get full(): boolean {
-    return this.frame.length >= nodeProtocolLimits.replyBytesMax;
+    return this.frame.length >= nodeProtocolLimits.readReplyBytesMax;
   }
 
   /** `nextOffset`: what the key's replica has applied of its partition. */

@@ -83,15 +83,20 @@ export class RequestParser {
     this.take(chunk);
   }
 
+  /** Goes on with what it had begun and one piece of what waits, no more: others have their turn in between. */
   resume(): void {
     if (!this.paused || this.stopped) return;
     this.paused = false;
     this.parse();
-    while (!this.paused && this.failure === undefined) {
-      const chunk = this.ahead.shift();
-      if (!chunk) return;
-      this.take(chunk);
-    }
+    if (this.paused || this.failure !== undefined) return;
+    const chunk = this.ahead.shift();
+    if (chunk) this.take(chunk);
+    if (this.hasMore) this.paused = true;
+  }
+
+  /** What arrived while it was paused is not all parsed. */
+  get hasMore(): boolean {
+    return !this.ahead.isEmpty && this.failure === undefined;
   }
 
   private take(chunk: Buffer): void {

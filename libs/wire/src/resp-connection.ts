@@ -37,6 +37,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private bufferedBytes = 0;
   /** Of commands that are not answered yet. */
   private outstandingBytes = 0;
+  /** Commands since the others had their turn. */
+  private begunInTurn = 0;
   /** No further command is begun before this one is answered. */
   private holder: ReplySlot | undefined;
   /** What the host was told that it holds. */
@@ -149,6 +151,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
     if (this.ending) return;
     this.ending = true;
     this.parser.stop();
+    this.recount();
     this.socket.resume();
     this.host.markDirty(this);
   }
@@ -188,6 +191,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Writes the replies that are complete up to the first that is not, in one write. */
   flush(): void {
     this.dirty = false;
+    this.begunInTurn = 0;
     if (this.closed) return;
     const { slots, firstSlot } = this;
     let end = firstSlot;
@@ -267,6 +271,10 @@ export class RespConnection<C = unknown> implements SlotOwner {
       this.unfinishedSinceMs = this.host.monotonicMs();
       this.unfinishedAfter = completed;
     }
+    this.recount();
+  }
+
+  private recount(): void {
     const before = this.bufferedBytes;
     this.bufferedBytes = this.parser.bufferedBytes;
     if (this.bufferedBytes === before) return;
@@ -278,9 +286,16 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private request(args: Buffer[]): boolean {
     this.host.onCommand(this, args, this.newSlot(this.parser.requestBytes));
     if (this.closed || this.ending) return false;
-    if (!this.overloaded()) return true;
-    this.stalled = true;
+    if (this.overloaded()) this.stalled = true;
+    else if (++this.begunInTurn >= this.host.limits.turnCommandsMax) this.goOnLater();
+    else return true;
     return false;
+  }
+
+  /** The other connections have their turn first. */
+  private goOnLater(): void {
+    this.stalled = true;
+    this.host.markDirty(this);
   }
 
   private newSlot(costBytes = 0): ReplySlot {
@@ -311,6 +326,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.stalled = false;
     this.parser.resume();
     this.afterParsing();
+    if (!this.stalled && !this.closed && !this.ending && this.parser.hasMore) this.goOnLater();
     if (!this.deaf || this.closed || this.ending) return;
     if (this.stalled && this.bufferedBytes > this.aheadBytesMax / 2) return;
     this.deaf = false;

@@ -5,6 +5,8 @@ export interface RespServerLimits extends RequestLimits {
   readonly connectionsMax: number;
   /** Commands of one connection without a written reply; beyond it the connection is not read. */
   readonly pipelineMax: number;
+  /** So many are begun at a time before other connections have their turn. */
+  readonly turnCommandsMax: number;
   /** What the arguments of such commands may take; beyond it none is begun before some are answered. */
   readonly pipelineBytesMax: number;
   /** Reply bytes of one connection from which on none of its commands is begun. */
@@ -40,6 +42,7 @@ export const respServerLimits: RespServerLimits = {
   ...requestLimits,
   connectionsMax: 10_000,
   pipelineMax: 4_096,
+  turnCommandsMax: 128,
   pipelineBytesMax: 8 * 1024 * 1024,
   outputPauseBytes: 1024 * 1024,
   inputAheadBytes: requestLimits.requestBytesMax,

@@ -1,7 +1,7 @@
 import type { ReplySlot } from '@levee/wire';
 
 /** Keys of one command that are under way at a time, and bytes of what is written to them. */
-const atOnceMax = 1_024;
+const atOnceMax = 128;
 const atOnceBytesMax = 1024 * 1024;
 
 export interface ManyKeys {

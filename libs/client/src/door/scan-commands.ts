@@ -44,6 +44,8 @@ function scan(call: DataCall): void {
   if (state instanceof StoreFailure) return reply.error(state.text);
   const glob = pattern && new Glob(pattern, context.store.limits.keyBytesMax);
   const wanted = (key: Buffer): boolean => strings && (!glob || glob.matches(key));
+  // Whoever sends many scans ahead has one at a time.
+  reply.holdPipeline();
   page(call, state, count, wanted).then(
     ({ found, next }) => {
       reply.write((w) => {
