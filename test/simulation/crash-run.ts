@@ -137,7 +137,7 @@ function befall(cluster: SimulatedCluster, point: CrashPoint, mended: () => void
   else cluster.kill(victim, { powerLoss: action === 'power' });
   time.after(awayMs, () => {
     if (action === 'pause') cluster.resume(victim);
-    else if (cluster.processOf(victim) === undefined) cluster.restart(victim);
+    else cluster.restart(victim);
     mended();
   });
 }

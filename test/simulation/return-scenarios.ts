@@ -12,7 +12,7 @@ async function lose(cluster: SimulatedCluster, nodeId: string): Promise<void> {
 }
 
 function comesBack(cluster: SimulatedCluster, nodeId: string): void {
-  if (cluster.processOf(nodeId) === undefined) cluster.restart(nodeId);
+  cluster.restart(nodeId);
 }
 
 /** Every chunk has all its replicas, and all is settled. */

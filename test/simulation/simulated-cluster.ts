@@ -211,8 +211,12 @@ export class SimulatedCluster {
     this.returns(name);
   }
 
-  /** Starts a process: one that was killed on what its disk holds, a new one on an empty disk. */
+  /**
+   * Starts a process: one that was killed on what its disk holds, a new one on an empty disk. Nothing while it runs: a
+   * fault's end and a scenario may both start the same process again.
+   */
   restart(name: string): void {
+    if (this.processOf(name) !== undefined) return;
     if (name.startsWith('m')) this.startMaster(name);
     else if (name.startsWith('n')) this.startNode(name);
     else if (name.startsWith('d')) this.startDispatcher(name);
