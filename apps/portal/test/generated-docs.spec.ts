@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { doorCommands, refusedCommands, storeErrors, type StoreErrorCode } from '@levee/client';
+import { doorLimits } from '../src/door-limits';
 import { statusByCode } from '../src/http-status';
 
 const folder = join(__dirname, '..', '..', '..', 'docs');
@@ -49,7 +50,29 @@ ${reasons.join('\n')}
 `;
 }
 
+function limitsPage(): string {
+  const shown = (value: number, unit: string): string => {
+    if (unit === 'bytes' && value % 1024 === 0)
+      return value % (1024 * 1024) === 0 ? `${value / 1024 / 1024} MiB` : `${value / 1024} KiB`;
+    if (unit === 'ms') return value % 1_000 === 0 ? `${value / 1_000} s` : `${value} ms`;
+    return `${value.toLocaleString('en')}${unit === 'others' ? '' : ` ${unit}`}`;
+  };
+  const tables = Object.entries(doorLimits).map(([title, limits]) => {
+    const rows = limits.map(({ name, value, unit, why }) => `| \`${name}\` | ${shown(value, unit)} | ${cell(why)} |`);
+    return `## ${title}\n| limit | value | what is bounded, and what happens there |\n|---|---|---|\n${rows.join('\n')}\n`;
+  });
+  return `# Limits of the doors
+
+What one client may have, so that it is no trouble of others (I16). Bytes that connections hold of commands, bodies,
+replies and answers are counted together, strings and what they cost included, against \`LEVEE_NETWORK_BUDGET\` of a
+portal and a part of \`LEVEE_MEMORY_BUDGET\` of a node. This page is written from the tables in the code; a test compares
+them.
+
+${tables.join('\n')}`;
+}
+
 it.each([
+  ['limits.md', limitsPage],
   ['errors.md', errorsPage],
   ['redis-commands.md', commandsPage],
 ])('docs/%s says what the tables say (UPDATE_DOCS=1 writes it)', (name, page) => {

@@ -1,0 +1,166 @@
+import { attributeBytesMax, globBytesMax, storeLimits } from '@levee/client';
+import { commandDoorLimits, httpLimits } from '@levee/service-kit';
+import { nodeProtocolLimits, respServerLimits } from '@levee/wire';
+import { httpLimits as bodyLimits } from './http-door';
+import { logReaderLimits } from './log-reader';
+import { planReportLimits } from './plans';
+
+export interface DoorLimit {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: 'bytes' | 'ms' | 'connections' | 'commands' | 'reads' | 'others';
+  /** What is bounded, why so, and what happens there. */
+  readonly why: string;
+}
+
+const resp = respServerLimits;
+const limit = (name: string, value: number, unit: DoorLimit['unit'], why: string): DoorLimit => ({
+  name,
+  value,
+  unit,
+  why,
+});
+
+/** What one client of a door may have, for people: the settings beside them are in `levee config`. */
+export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
+  'A connection to the RESP door': [
+    limit(
+      'connectionsMax',
+      resp.connectionsMax,
+      'connections',
+      'as `maxclients` of Redis; more are refused with its error',
+    ),
+    limit(
+      'attributeBytesMax',
+      attributeBytesMax,
+      'bytes',
+      'name of a client, of its library, and version: they are kept as long as the connection, and stand in `CLIENT LIST`',
+    ),
+    limit(
+      'bulkBytesMax',
+      resp.bulkBytesMax,
+      'bytes',
+      'one argument, `proto-max-bulk-len`; above the value that is kept, so that one is refused by name',
+    ),
+    limit('argumentsMax', resp.argumentsMax, 'others', 'arguments of one command'),
+    limit('requestBytesMax', resp.requestBytesMax, 'bytes', 'one command'),
+    limit(
+      'inputAheadBytes',
+      resp.inputAheadBytes,
+      'bytes',
+      'commands sent ahead of their replies, `client-query-buffer-limit`: then the connection is not read on, and replies may take as much',
+    ),
+    limit('pipelineMax', resp.pipelineMax, 'commands', 'begun and not answered; the next ones wait'),
+    limit('pipelineBytesMax', resp.pipelineBytesMax, 'bytes', 'arguments of those; the next ones wait'),
+    limit('turnCommandsMax', resp.turnCommandsMax, 'commands', 'begun before other connections have their turn'),
+    limit('outputPauseBytes', resp.outputPauseBytes, 'bytes', 'replies that are not taken; the next commands wait'),
+    limit('outputBytesMax', resp.outputBytesMax, 'bytes', 'replies that are not taken; the connection is closed'),
+    limit(
+      'slowClientMs',
+      resp.slowClientMs,
+      'ms',
+      'nothing of its replies was taken for so long, and 1 ms more for 64 of their bytes: it is closed',
+    ),
+    limit(
+      'unfinishedMs',
+      resp.unfinishedMs,
+      'ms',
+      'a command did not come to its end, the same: it is closed with the reason',
+    ),
+    limit(
+      'crowdedPauseBytes',
+      resp.crowdedPauseBytes,
+      'bytes',
+      'under way at a time while all together hold more than `LEVEE_NETWORK_BUDGET`',
+    ),
+    limit(
+      'crowdedSlowMs',
+      resp.crowdedSlowMs,
+      'ms',
+      'then who holds more, and takes nothing for so long, is closed; at twice the budget whoever holds most',
+    ),
+    limit('globBytesMax', globBytesMax, 'bytes', 'pattern of `SCAN` and `CONFIG GET`'),
+    limit(
+      'cursorsOfOneMax',
+      storeLimits.cursorsOfOneMax,
+      'others',
+      `cursors of \`SCAN\`, of ${storeLimits.cursorsMax} of all: then its oldest is forgotten`,
+    ),
+  ],
+  'Reads and scans of a portal': [
+    limit(
+      'readsAtOnceMax',
+      storeLimits.readsAtOnceMax,
+      'reads',
+      'asked of nodes at a time; the others have their turn by connection',
+    ),
+    limit(
+      'readBytesAtOnceMax',
+      storeLimits.readBytesAtOnceMax,
+      'bytes',
+      'their values, as far as can be told beforehand',
+    ),
+    limit('readsOfOneMax', storeLimits.readsOfOneMax, 'reads', 'of one connection at a time'),
+    limit(
+      'readWindowBytes',
+      storeLimits.readWindowBytes,
+      'bytes',
+      'their values; and of replies that it has not taken, from which on it is not read for',
+    ),
+    limit(
+      'readTurnMs',
+      storeLimits.readTurnMs,
+      'ms',
+      'a read or a page of a scan whose turn does not come fails with `LVLIMIT`',
+    ),
+    limit(
+      'readReplyBytesMax',
+      nodeProtocolLimits.readReplyBytesMax,
+      'bytes',
+      'one answer of a node, or one value; what finds no room is asked for again',
+    ),
+    limit('pagesAtOnceMax', storeLimits.pagesAtOnceMax, 'others', 'pages of scans asked of nodes at a time'),
+    limit(
+      'scansMax',
+      storeLimits.scansMax,
+      'others',
+      'ordered scans under way; one of which nothing was read for `scanIdleMs` gives way',
+    ),
+    limit('scanIdleMs', storeLimits.scanIdleMs, 'ms', 'see there'),
+    limit('scansHeldBytesMax', storeLimits.scansHeldBytesMax, 'bytes', 'pages that all of them hold, besides one each'),
+  ],
+  'A connection to an HTTP door': [
+    limit('connectionsMax', httpLimits.connectionsMax, 'connections', 'more are hung up on at once'),
+    limit('headMs', httpLimits.headMs, 'ms', 'until the head of a request is there, else 408'),
+    limit('requestMs', httpLimits.requestMs, 'ms', 'until its last byte is there, else 408'),
+    limit('bodyBytesMax', bodyLimits.bodyBytesMax, 'bytes', 'a body at the portal, else 413'),
+    limit('jsonDepthMax', httpLimits.jsonDepthMax, 'others', 'levels of arrays and objects in a body, else 400'),
+    limit('untakenMs', httpLimits.untakenMs, 'ms', 'nothing of its answer was taken for so long: it is closed'),
+    limit(
+      'crowdedMs',
+      httpLimits.crowdedMs,
+      'ms',
+      'while all together hold more than the budget: who holds more than `smallBytes` and has moved less than that for so long is closed, and larger bodies are refused with 429',
+    ),
+    limit('smallBytes', httpLimits.smallBytes, 'bytes', 'see there'),
+    limit('drainMs', httpLimits.drainMs, 'ms', 'from SIGTERM until who has not taken an answer is hung up on'),
+    limit(
+      'perSecond',
+      commandDoorLimits.perSecond,
+      'commands',
+      'to the control plane, of one address a second, else 429 and nothing is written',
+    ),
+    limit(
+      'followersOfOneMax',
+      logReaderLimits.followersOfOneMax,
+      'others',
+      `readers that follow the log from one address, of ${logReaderLimits.followersMax}`,
+    ),
+    limit(
+      'watchesOfOneMax',
+      planReportLimits.watchesOfOneMax,
+      'others',
+      `watches of plans from one address, of ${planReportLimits.watchesMax}`,
+    ),
+  ],
+};
