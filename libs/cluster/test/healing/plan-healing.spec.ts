@@ -177,6 +177,20 @@ describe('a full chunk', () => {
     const [proposal] = scene.round(1).proposals;
     expect(proposal?.payload).toMatchObject({ kind: 'move', from: 'n1', to: 'n2', unitId: 'n2/u000' });
   });
+
+  test('beside another in one round names another unit', () => {
+    const scene = new Scene({ chunks: 1, replicas: 1, nodes: 1 });
+    for (const name of ['tiny', 'small']) {
+      scene.cluster.addNamespace(name, { chunks: 1, replicas: 1, slots: [{ slotStart: 0, slotEnd: 1 }] });
+      scene.load.maps.set(name, { rates: Float64Array.of(0), bytes: Float64Array.of(1e6 * 250 * MiB), keys: [] });
+    }
+    scene.cluster.addNodes(1, { units: 4, domains: 100, unitBytes: 1024 * MiB });
+    scene.round();
+    const moves = scene
+      .round(1)
+      .proposals.filter(({ payload }) => payload.kind === 'move' && payload.unitId !== undefined);
+    expect(moves.map(({ payload }) => payload.unitId).sort()).toEqual(['n2/u000', 'n2/u001']);
+  });
 });
 
 describe('a hot chunk', () => {

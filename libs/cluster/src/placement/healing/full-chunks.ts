@@ -1,7 +1,7 @@
 import { takeRoomForParts } from './cutting';
 import { chooseNode, hasRoom, relativeUse, takeUnits } from './room';
 import type { Refusal, Round } from './round';
-import type { ChunkFigures, Survey } from './survey';
+import type { ChunkFigures } from './survey';
 
 const trigger = 'fullChunk';
 
@@ -63,7 +63,7 @@ function moveToBiggerUnit(round: Round, figures: ChunkFigures): Refusal | undefi
       facts: { storedBytes, unitBytes, bytesMin },
     };
   const to = target.node.nodeId;
-  const unitId = smallestUnit(survey, to, bytesMin);
+  const unitId = smallestUnit(round, to, bytesMin);
   const { chunkId } = chunk;
   const evidence = { from, to, storedBytes, unitBytes, share: storedBytes / unitBytes };
   round.propose(trigger, { chunkId }, { kind: 'move', chunkId, from, to, ...unitId, evidence }, [figures]);
@@ -72,8 +72,12 @@ function moveToBiggerUnit(round: Round, figures: ChunkFigures): Refusal | undefi
   return undefined;
 }
 
-function smallestUnit(survey: Survey, nodeId: string, bytesMin: number): { readonly unitId?: string } {
-  const fitting = [...survey.state.freeUnitsOf(nodeId)].filter(({ capacityBytes }) => capacityBytes >= bytesMin);
+function smallestUnit(round: Round, nodeId: string, bytesMin: number): { readonly unitId?: string } {
+  // Another move of this round has it already: the master would refuse one of them.
+  const named = new Set(round.proposals.map(({ payload }) => payload.unitId));
+  const fitting = [...round.survey.state.freeUnitsOf(nodeId)].filter(
+    ({ unitId, capacityBytes }) => capacityBytes >= bytesMin && !named.has(unitId),
+  );
   const [smallest] = fitting.sort((a, b) => a.capacityBytes - b.capacityBytes || (a.unitId < b.unitId ? -1 : 1));
   return smallest === undefined ? {} : { unitId: smallest.unitId };
 }
