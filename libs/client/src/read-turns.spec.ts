@@ -38,7 +38,7 @@ class Scene {
       const i = this.counts.get(asker.name) ?? 0;
       this.counts.set(asker.name, i + 1);
       const one = asker.read(i);
-      if (this.turns.enter(one)) this.underWay.push(one);
+      if (this.turns.enter(one.namespace, one.read)) this.underWay.push(one);
     }
   }
 
@@ -166,7 +166,7 @@ describe('reads have their turn', () => {
     scene.ask(greedy, 10_000);
     const one = greedy.read(0);
     one.read.line = undefined;
-    expect(scene.turns.enter(one)).toBe(true);
+    expect(scene.turns.enter(one.namespace, one.read)).toBe(true);
     scene.turns.leave(one.read, 1_000_000);
   });
 });

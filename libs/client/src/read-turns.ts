@@ -47,7 +47,7 @@ export class ReadLine {
 
   saw(bytes: number): void {
     const before = this.valueBytes ?? 0;
-    this.valueBytes = bytes > before ? bytes : before - (before - bytes) / 8;
+    this.valueBytes = bytes > before ? bytes : before - ((before - bytes) >> 3);
   }
 
   push(one: WaitingRead): void {
@@ -113,14 +113,14 @@ export class ReadTurns {
   }
 
   /** True: ask now. Else it waits for `next`. */
-  enter(one: WaitingRead): boolean {
-    const line = (one.read.line ??= this.others);
+  enter(namespace: NamespaceStore, read: PointRead): boolean {
+    const line = (read.line ??= this.others);
     if (line.size === 0 && this.hasRoom && line.mayAsk(this.meanBytes)) {
-      this.begin(line, one.read);
+      this.begin(line, read);
       return true;
     }
     if (line.size === 0) this.joins(line);
-    line.push(one);
+    line.push({ namespace, read });
     return false;
   }
 
@@ -182,7 +182,8 @@ export class ReadTurns {
   }
 
   private begin(line: ReadLine, read: PointRead): void {
-    read.expectedBytes = line.valueBytes ?? this.meanBytes;
+    // Whole numbers: a read has no object beside it for a fraction.
+    read.expectedBytes = line.valueBytes ?? this.meanBytes | 0;
     this.bytesUnderWay += read.expectedBytes;
     this.underWay++;
     line.underWay++;
@@ -193,8 +194,6 @@ export class ReadTurns {
     this.bytesUnderWay -= read.expectedBytes;
     this.underWay--;
     line.underWay--;
-    // Fractions do not add up to nothing.
-    if (this.underWay === 0) this.bytesUnderWay = 0;
     return line;
   }
 }

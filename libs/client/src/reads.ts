@@ -69,7 +69,7 @@ export class Reads {
     const { limits, clock } = this.context;
     const nowMs = clock.monotonicMs();
     read.deadlineAtMs = nowMs + limits.readMs;
-    if (this.turns.enter({ namespace, read })) return this.dispatch(namespace, read);
+    if (this.turns.enter(namespace, read)) return this.dispatch(namespace, read);
     read.deadlineAtMs = nowMs + limits.readTurnMs;
     this.look();
   }

@@ -23,6 +23,8 @@ const textual = 1;
 const bulky = 2;
 const encoded = 3;
 
+const copyBytesMax = 256 * 1024;
+
 /**
  * Place of one command's reply in its connection's order. Complete it exactly once, now or later, in any order
  * relative to other slots. Buffers given to it must stay unchanged until they are written (end of the tick after).
@@ -113,8 +115,8 @@ export class ReplySlot {
   }
 
   /** Any other shape; HELLO answers in the protocol it switches to. */
-  write(build: (writer: ReplyWriter) => void, protocol = this.protocol): void {
-    const writer = new ReplyWriter(protocol);
+  write(build: (writer: ReplyWriter) => void, protocol = this.protocol, bytesExpected?: number): void {
+    const writer = new ReplyWriter(protocol, bytesExpected);
     build(writer);
     this.raw(writer.finish());
   }
@@ -136,6 +138,11 @@ export class ReplySlot {
   get bytesMax(): number {
     if (this.state === textual) return this.line.length * 3;
     return this.end - this.start + 16;
+  }
+
+  /** A large reply that is encoded already: it is cheaper not copied. */
+  get whole(): Buffer | undefined {
+    return this.state === encoded && this.end > copyBytesMax ? this.buffer : undefined;
   }
 
   /** Writes the reply at `at` and returns the place after it. */

@@ -196,7 +196,10 @@ export class RespConnection<C = unknown> implements SlotOwner {
     const { slots, firstSlot } = this;
     let end = firstSlot;
     let bytesMax = 0;
-    while (end < slots.length && (slots[end] as ReplySlot).done) bytesMax += (slots[end++] as ReplySlot).bytesMax;
+    for (; end < slots.length && (slots[end] as ReplySlot).done; end++) {
+      const slot = slots[end] as ReplySlot;
+      if (!slot.whole) bytesMax += slot.bytesMax;
+    }
     if (end > firstSlot) this.writeSlots(end, bytesMax);
     this.tell();
     // It may be the one that the crowd is closed for.
@@ -223,11 +226,17 @@ export class RespConnection<C = unknown> implements SlotOwner {
   }
 
   private writeSlots(end: number, bytesMax: number): void {
-    const out = Buffer.allocUnsafe(bytesMax);
+    let out = Buffer.allocUnsafe(bytesMax);
     let at = 0;
     for (let i = this.firstSlot; i < end; i++) {
       const slot = this.slots[i] as ReplySlot;
-      at = slot.encodeInto(out, at);
+      const { whole } = slot;
+      if (whole) {
+        this.send(out.subarray(0, at));
+        this.send(whole);
+        out = out.subarray(at);
+        at = 0;
+      } else at = slot.encodeInto(out, at);
       this.heldBytes -= slot.payloadBytes;
     }
     if (end === this.slots.length) {
@@ -238,8 +247,13 @@ export class RespConnection<C = unknown> implements SlotOwner {
       this.firstSlot = 0;
     } else this.firstSlot = end;
     this.lastActiveMs = this.host.monotonicMs();
-    this.writtenBytes += at;
-    this.socket.write(out.subarray(0, at));
+    this.send(out.subarray(0, at));
+  }
+
+  private send(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.writtenBytes += bytes.length;
+    this.socket.write(bytes);
   }
 
   private received(chunk: Buffer): void {

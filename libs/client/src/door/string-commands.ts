@@ -1,3 +1,4 @@
+import type { ReplyWriter } from '@levee/wire';
 import { StoreFailure } from '../store-errors';
 import { dataCommand, integerArg, keyPlaces, word, type DataCall, type DoorCommand } from './door-command';
 import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
@@ -196,17 +197,20 @@ function mget(call: DataCall): void {
       ),
     () => {
       if (failure) return reply.error(failure.text);
-      reply.write((writer) => {
+      const encode = (writer: ReplyWriter): void => {
         writer.array(values.length);
         for (const value of values) {
           if (value) writer.bulk(value);
           else writer.null();
         }
-      });
+      };
+      reply.write(encode, reply.protocol, bytes + values.length * bulkOverheadBytes + bulkOverheadBytes);
     },
   );
 }
 
+/** `$1048576\r\n` and the end of the value. */
+const bulkOverheadBytes = 16;
 /** Of one MGET. */
 const multiReplyBytesMax = 64 * 1024 * 1024;
 
