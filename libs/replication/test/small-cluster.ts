@@ -182,10 +182,17 @@ export class SmallCluster {
     if (reply instanceof RespError) return [reply.text];
     const found = new ReadReply(reply as Buffer, sealOfCommand(command));
     const texts: string[] = [];
+    const again: number[] = [];
     while (found.next()) {
-      if (found.tag === readTags.value) texts.push(found.value().toString());
+      if (found.tag === readTags.again) again.push(texts.push('') - 1);
+      else if (found.tag === readTags.value) texts.push(found.value().toString());
       else texts.push(found.tag === readTags.nil ? 'nil' : found.errorText());
     }
+    if (again.length === 0 || again.length === keys.length) return texts;
+    // One reply takes so many bytes of values and no more.
+    const rest = again.map((at) => keys[at] as string);
+    const answered = await this.read(nodeId, namespace, rest, options);
+    for (const [i, at] of again.entries()) texts[at] = answered[i] as string;
     return texts;
   }
 
