@@ -38,6 +38,10 @@ export const setAsideLimits = {
 
 const noteName = 'set-aside.json';
 
+/** Of the name of a folder that is being removed: half of it is no copy of anything. */
+const goneEnding = '.gone';
+const removing = { recursive: true, force: true } as const;
+
 const unnoted = { unitId: 'unknown', generation: 0, reason: 'its note cannot be read', atMs: 0 } as const;
 
 /** Nobody knows what is in them, so they may be needed. */
@@ -56,9 +60,10 @@ export class SetAsides {
 
   static async open(dataFolder: string): Promise<SetAsides> {
     const folder = join(dataFolder, 'set-aside');
-    const names = ((await readdir(folder).catch(ignoreMissing)) ?? [])
-      .filter((name) => /-\d{6}$/.test(name))
-      .sort(byAge);
+    const found = (await readdir(folder).catch(ignoreMissing)) ?? [];
+    // The process ended while they were removed.
+    for (const name of found) if (name.endsWith(goneEnding)) await rm(join(folder, name), removing);
+    const names = found.filter((name) => /-\d{6}$/.test(name)).sort(byAge);
     const kept: SetAside[] = [];
     for (const name of names) {
       const note = await readFile(join(folder, name, noteName), 'utf8')
@@ -101,16 +106,20 @@ export class SetAsides {
     if (of.keptFor === undefined) await this.trim(room);
   }
 
-  /** The replica in this unit generation is whole, or is no more. */
+  /**
+   * The replica in this unit generation is whole, or is no more. [safety] At once nothing of it counts as needed: a rebuild
+   * that begins meanwhile must not rely on what is being removed, and what that rebuild keeps stays.
+   */
   async letGo(unitId: string, generation: number, room: () => Promise<boolean>): Promise<void> {
-    for (let is = this.needed(unitId, generation); is !== undefined; is = this.needed(unitId, generation)) {
-      const { keptFor, ...rest } = is;
-      if (keptFor?.damaged !== true) await this.remove(is);
-      else {
-        await writeNote(rest);
-        this.kept = this.kept.map((each) => (each === is ? rest : each));
-      }
-    }
+    const name = nameOf({ unitId, generation });
+    const going: { readonly kept: SetAside; readonly damaged: boolean }[] = [];
+    this.kept = this.kept.map((each) => {
+      const { keptFor, ...kept } = each;
+      if (keptFor === undefined || nameIn(each.folder) !== name) return each;
+      going.push({ kept, damaged: keptFor.damaged });
+      return kept;
+    });
+    for (const { kept, damaged } of going) await (damaged ? writeNote(kept) : this.remove(kept));
     await this.trim(room);
   }
 
@@ -126,8 +135,10 @@ export class SetAsides {
   }
 
   private async remove(gone: SetAside): Promise<void> {
-    await rm(gone.folder, { recursive: true, force: true });
+    const path = `${gone.folder}${goneEnding}`;
+    await rename(gone.folder, path).catch(ignoreMissing);
     this.kept = this.kept.filter((each) => each !== gone);
+    await rm(path, removing);
   }
 }
 
