@@ -178,7 +178,7 @@ export class SurvivingDisk {
       setAside: (unitId, generation) => clearUnit(unitId, generation),
       setAsides: [],
       // Never: so the log is read before anything is cleared.
-      hasRoomToKeep: () => Promise.resolve(false),
+      keepProblem: () => Promise.resolve('nothing is kept here'),
       keep: (unitId, generation) => clearUnit(unitId, generation),
       needed: () => undefined,
       letGoKept: () => Promise.resolve(),

@@ -47,7 +47,8 @@ export async function takesWrites(folder: string): Promise<boolean> {
   const path = join(folder, 'probe');
   try {
     await writeFile(path, 'levee', { flush: true });
-    await rm(path);
+    // Who looks at the same time may have removed it.
+    await rm(path, { force: true });
     return true;
   } catch {
     return false;

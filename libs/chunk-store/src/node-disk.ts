@@ -48,8 +48,8 @@ export interface NodeDisk {
   clearUnit(unitId: string, generation: number): Promise<void>;
   /** As `clearUnit`, of a damaged generation: its files are kept for people to look at, within limits. */
   setAside(unitId: string, generation: number, reason: string): Promise<void>;
-  /** There is room for what a unit holds beside what takes its place. */
-  hasRoomToKeep(unitId: string): Promise<boolean>;
+  /** Why what a unit holds cannot be kept beside what takes its place, in words; `undefined` when it can. */
+  keepProblem(unitId: string): Promise<string | undefined>;
   /** As `clearUnit`, but what it held stays in `setAsides`, whatever their limits, until `letGoKept`. */
   keep(unitId: string, generation: number, what: KeptFor & { readonly reason: string }): Promise<void>;
   /** What is kept so of this generation. */

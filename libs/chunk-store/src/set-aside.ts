@@ -85,9 +85,17 @@ export class SetAsides {
     return this.kept.findLast(({ folder, keptFor }) => keptFor !== undefined && nameIn(folder) === name);
   }
 
-  /** Units whose replicas are not whole again. */
-  get neededUnits(): readonly string[] {
-    return this.kept.flatMap(({ unitId, keptFor }) => (keptFor === undefined ? [] : [unitId]));
+  /**
+   * Why no more of a unit can be kept until its replica is whole again, in words. What is built anew may take all of its
+   * unit, and so may every other one that is not whole again.
+   */
+  keepProblem(unitId: string, capacityOf: (unitId: string) => number, freeBytes: number): string | undefined {
+    const units = this.kept.flatMap((each) => (each.keptFor === undefined ? [] : [each.unitId]));
+    const kept = units.filter((each) => each === unitId).length;
+    if (kept >= setAsideLimits.neededPerUnitMax) return `${kept} folders of ${unitId} are kept already`;
+    const neededBytes = [...units, unitId].reduce((sum, each) => sum + capacityOf(each), 0);
+    if (freeBytes >= neededBytes) return undefined;
+    return `there is no room to keep what ${unitId} holds beside what takes its place: free some space on its disk`;
   }
 
   /**

@@ -10,7 +10,7 @@ import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type R
 import type { FilesChecked } from './leveldb-files/check-files';
 import { readJournalSeen, writeJournalSeen } from './journal-seen';
 import type { HeldGeneration, JournalSeenOnDisk, NodeDisk } from './node-disk';
-import { bytesIn, type KeptFor, type SetAside, setAsideLimits, SetAsides } from './set-aside';
+import { bytesIn, type KeptFor, type SetAside, SetAsides } from './set-aside';
 import {
   checkHere,
   ChecksAhead,
@@ -219,13 +219,9 @@ export class UnitDisk implements NodeDisk {
     return this.putAside(unitId, generation, { reason });
   }
 
-  /** What is built anew may take all of its unit, and so may every other one that is not whole again. */
-  async hasRoomToKeep(unitId: string): Promise<boolean> {
-    if (this.spec(unitId).engine === 'memory') return false;
-    const { neededUnits } = this.asides;
-    if (neededUnits.filter((each) => each === unitId).length >= setAsideLimits.neededPerUnitMax) return false;
-    const needed = [...neededUnits, unitId].map((each) => this.capacityOf(each));
-    return (await this.freeBytes(this.folder)) >= needed.reduce((sum, each) => sum + each, 0);
+  async keepProblem(unitId: string): Promise<string | undefined> {
+    if (this.spec(unitId).engine === 'memory') return `${unitId} is memory, of which nothing can be kept`;
+    return this.asides.keepProblem(unitId, (each) => this.capacityOf(each), await this.freeBytes(this.folder));
   }
 
   keep(
@@ -255,7 +251,7 @@ export class UnitDisk implements NodeDisk {
     this.ahead.delete(place);
     const path = join(this.folder, place);
     await this.asides.take(path, { unitId, generation, ...what, atMs: this.clock.nowMs() }, this.roomFor(unitId));
-    // [safety] Behind the move: a folder that may hold a new database loses what is half there.
+    // [safety] After the move: of a folder whose owner says `new` the files of a database without CURRENT are removed.
     await new UnitOwner(path).givenUp();
   }
 

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   unlinkSync,
   writeFileSync,
@@ -166,21 +167,47 @@ describe('a unit whose files are not what was written (I19)', () => {
     expect(disk.setAsides.map(({ reason, keptFor }) => [reason, keptFor])).toEqual([['a byte was wrong', undefined]]);
   });
 
+  it('is kept for the next rebuild though what was kept for the one before is just being let go', async () => {
+    const what = { damaged: false, positions: [{ partition: 3, nextOffset: 7 }] };
+    await filled();
+    await disk.keep('n1/u01', 1, { ...what, reason: 'first' });
+    const letGo = disk.letGoKept('n1/u01', 1);
+    // What is being removed is no copy that a rebuild may rely on.
+    expect(disk.needed('n1/u01', 1)).toBeUndefined();
+    await filled();
+    const kept = disk.keep('n1/u01', 1, { ...what, reason: 'second' });
+    await Promise.all([letGo, kept]);
+    expect(disk.needed('n1/u01', 1)).toMatchObject({ reason: 'second' });
+    expect(readdirSync(join(folder, 'set-aside'))).toHaveLength(1);
+  });
+
+  it('that was half removed when the process ended is removed to its end', async () => {
+    await filled();
+    await disk.keep('n1/u01', 1, { reason: 'too old', damaged: false, positions: [] });
+    const kept = disk.needed('n1/u01', 1)!;
+    await disk.close();
+    renameSync(kept.folder, `${kept.folder}.gone`);
+    await open();
+    expect(disk.setAsides).toEqual([]);
+    expect(readdirSync(join(folder, 'set-aside'))).toEqual([]);
+  });
+
   it('has room to be kept while all that is filled anew fits beside it, and no third time', async () => {
     const { capacityBytes } = disk.spec('n1/u01');
     await disk.close();
     let free = 2 * capacityBytes;
     await open({ freeBytes: async () => free });
-    expect(await disk.hasRoomToKeep('n1/u01')).toBe(true);
+    expect(await disk.keepProblem('n1/u01')).toBeUndefined();
     await filled();
     await disk.keep('n1/u01', 1, { reason: 'first', damaged: true, positions: null });
-    expect(await disk.hasRoomToKeep('n1/u02')).toBe(true);
+    expect(await disk.keepProblem('n1/u02')).toBeUndefined();
     free--;
-    expect(await disk.hasRoomToKeep('n1/u02')).toBe(false);
+    expect(await disk.keepProblem('n1/u02')).toMatch(/no room to keep what n1\/u02 holds .*free some space/);
     free = 100 * capacityBytes;
     await filled();
     await disk.keep('n1/u01', 1, { reason: 'second', damaged: true, positions: null });
-    expect([await disk.hasRoomToKeep('n1/u01'), await disk.hasRoomToKeep('n1/u02')]).toEqual([false, true]);
+    expect(await disk.keepProblem('n1/u01')).toBe('2 folders of n1/u01 are kept already');
+    expect(await disk.keepProblem('n1/u02')).toBeUndefined();
   });
 
   it('waits for a disk that takes writes, whatever room that says it has', async () => {

@@ -9,8 +9,8 @@ export type GivingUp = { readonly now: () => Promise<void> } | { readonly proble
 
 /**
  * [safety] What a replica held goes only once another one is whole in its place: a stretch of the log that cannot be
- * read is known only when it is met, and then this may be the last copy (I14). It is kept aside meanwhile. Where there
- * is no room for that the log is read first, as far as the replica had come.
+ * read is known only when it is met, and then this may be the last copy (I14). It is kept aside meanwhile. Where it
+ * cannot be the log is read first, as far as the replica had come.
  */
 export async function givingUp(
   world: HostedWorld,
@@ -27,23 +27,24 @@ export async function givingUp(
   // Of what was made since, what is kept already holds everything; a learner is nobody's last copy.
   if (isCovered(positions, disk.needed(unitId, generation)) || of.assignment.role === 'learner')
     return damaged ? { now: () => disk.setAside(unitId, generation, reason) } : clear;
-  if (await disk.hasRoomToKeep(unitId))
+  const unkept = await disk.keepProblem(unitId);
+  if (unkept === undefined)
     return { now: () => disk.keep(unitId, generation, { reason, damaged, positions: positions ?? null }) };
-  const noRoom = `there is no room to keep what ${unitId} holds beside what takes its place: free some space on its disk`;
-  if (from === 'peer') return { problem: noRoom };
+  if (from === 'peer') return { problem: unkept };
   for (const { partition } of of.places.all) {
     const upTo = positions?.find((each) => each.partition === partition)?.nextOffset;
     const hole = await firstUnreadable(world.log, binlog, partition, upTo);
     if (hole === undefined) continue;
     of.holes.found(hole);
-    return { problem: `${hole.why}, and ${noRoom}` };
+    return { problem: `${hole.why}, and ${unkept}` };
   }
   return damaged ? { now: () => disk.setAside(unitId, generation, reason) } : clear;
 }
 
+/** Damaged files cover nothing: nobody knows what can be read of them. */
 function isCovered(positions: readonly KeptPosition[] | undefined, kept: SetAside | undefined): boolean {
-  const by = kept?.keptFor?.positions ?? undefined;
-  if (positions === undefined || by === undefined) return false;
+  const by = kept?.keptFor?.damaged === false ? kept.keptFor.positions : null;
+  if (positions === undefined || by === null) return false;
   return positions.every(({ partition, nextOffset }) =>
     by.some((each) => each.partition === partition && each.nextOffset >= nextOffset),
   );
