@@ -73,6 +73,8 @@ export class FeedTail {
         if (this.members.size > 1) {
           // Whatever made it fail may do so again at once.
           await pause(timers, pauseMs, signal);
+          // Nobody would stop tails that begin after the feed was closed.
+          if (signal.aborted) break;
           this.feed.ended(this);
           this.feed.startEach(this.members);
           this.members.clear();

@@ -210,6 +210,24 @@ describe('the feed of a partition', () => {
     expect(log.begun.length - before).toBeLessThan(10);
   });
 
+  it('a feed that is closed while a tail which failed pauses begins no other tails', async () => {
+    log.put('a', '1');
+    const members = [await atTheEnd('one'), await atTheEnd('other')];
+    await until('one tail for both', () => log.followed === 1);
+    let thrown = 0;
+    for (const member of members)
+      member.mayGoOn = () => {
+        thrown++;
+        throw new Error('broken');
+      };
+    log.put('b', '2');
+    await until('the failure', () => thrown > 0);
+    feed.close();
+    await moment(nodeLimits.feedRetryMinMs * 2);
+    expect((feed as unknown as { tails: Set<unknown> }).tails.size).toBe(0);
+    expect(log.followed).toBe(0);
+  });
+
   it('I4, I5: an answer that waited proves the end of when it was asked for, not of now', async () => {
     log.answersWaitMs = 3_600_000;
     const nowMs = systemClock.monotonicMs();
