@@ -9,14 +9,17 @@ import { keyOf, type LeftReplicas } from './left/left-replicas';
  */
 export class LeftUnits {
   private found: readonly HeldGeneration[] = [];
-  private looked = false;
+  private listed = false;
+  private compared = false;
+  private looking = false;
+  private trouble: string | undefined;
 
   /** `replicas`: what they hold, so far as somebody looked. */
   constructor(
     private readonly view: Pick<ClusterView, 'state' | 'short'>,
     private readonly disk: Pick<NodeDisk, 'generations'>,
     private readonly logger: Logger,
-    private readonly replicas?: Pick<LeftReplicas, 'look' | 'describe' | 'isGone'>,
+    private readonly replicas?: Pick<LeftReplicas, 'look' | 'describe' | 'isGone' | 'hasPostponed'>,
   ) {}
 
   get all(): readonly HeldGeneration[] {
@@ -40,8 +43,18 @@ export class LeftUnits {
 
   /** Once the node is registered: what the state does not name then comes from no decision in force. */
   async look(): Promise<void> {
-    if (this.looked || this.view.short !== undefined) return;
-    this.looked = true;
+    if (this.looking || this.view.short !== undefined) return;
+    if (this.listed && this.compared && this.replicas?.hasPostponed !== true) return;
+    this.looking = true;
+    try {
+      if (!this.listed) await this.list();
+      await this.compare();
+    } finally {
+      this.looking = false;
+    }
+  }
+
+  private async list(): Promise<void> {
     try {
       const { state } = this.view;
       // What is free was cleared before: a unit that a node brought back is free in the generation that it found.
@@ -50,23 +63,31 @@ export class LeftUnits {
         return unit?.state === 'free' || unit?.generation !== generation;
       };
       this.found = (await this.disk.generations?.(isLeft)) ?? [];
+      this.listed = true;
+      if (this.found.length > 0)
+        this.logger.warn(
+          { found: this.found },
+          'units are left of decisions that the journal lost; nothing clears them',
+        );
     } catch (error) {
-      this.looked = false;
-      this.logger.warn({ error: messageOf(error) }, 'what the units hold could not be listed; trying again');
-      return;
+      this.warn(error, 'what the units hold could not be listed; trying again');
     }
-    if (this.found.length === 0) return;
-    this.logger.warn({ found: this.found }, 'units are left of decisions that the journal lost; nothing clears them');
-    await this.compare();
   }
 
   /** With the logs of their namespaces, one after the other. */
   private async compare(): Promise<void> {
     try {
-      for (const held of this.found) await this.replicas?.look(held, this.view.state);
+      for (const held of this.all) await this.replicas?.look(held, this.view.state);
+      this.compared = this.listed;
     } catch (error) {
-      this.looked = false;
-      this.logger.warn({ error: messageOf(error) }, 'what the units hold could not be compared; trying again');
+      this.warn(error, 'what the units hold could not be compared; trying again');
     }
+  }
+
+  /** Once for each trouble: it is tried again with every heartbeat. */
+  private warn(error: unknown, message: string): void {
+    const trouble = messageOf(error);
+    if (trouble !== this.trouble) this.logger.warn({ error: trouble }, message);
+    this.trouble = trouble;
   }
 }

@@ -13,6 +13,8 @@ interface Looked {
   readonly replica?: LeftReplica;
   /** In words. */
   readonly holds: string;
+  /** It waits until fewer databases are open. */
+  readonly postponed?: true;
 }
 
 /**
@@ -38,6 +40,15 @@ export class LeftReplicas {
     return this.looked.get(key)?.replica;
   }
 
+  /** One that had to wait can be looked at now. */
+  get hasPostponed(): boolean {
+    return this.openCount < leftLimits.openMax && [...this.looked.values()].some(({ postponed }) => postponed);
+  }
+
+  private get openCount(): number {
+    return [...this.looked.values()].filter(({ replica }) => replica !== undefined).length;
+  }
+
   /** People have decided about it: it is among what was set aside. */
   isGone(key: string): boolean {
     return this.gone.has(key);
@@ -53,12 +64,14 @@ export class LeftReplicas {
   /** Looks what is in it, and compares it with the log. Fails when the log cannot be asked. */
   async look(held: HeldGeneration, state: ClusterState): Promise<void> {
     const key = keyOf(held);
-    if (this.looked.has(key) || this.stopped) return;
-    const open = [...this.looked.values()].filter(({ replica }) => replica !== undefined).length;
-    if (open >= leftLimits.openMax)
-      return this.note(key, {
-        holds: `it was not looked at, since ${open} others are witnesses: decide about them first`,
-      });
+    const before = this.looked.get(key);
+    if (this.stopped || (before !== undefined && before.postponed !== true)) return;
+    const open = this.openCount;
+    if (open >= leftLimits.openMax) {
+      const holds = `it was not looked at, since ${open} others are witnesses: decide about them first`;
+      if (before === undefined) this.note(key, { holds, postponed: true });
+      return;
+    }
     const { unitId, generation } = held;
     let db: ReplicaDatabase;
     try {
