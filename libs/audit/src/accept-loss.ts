@@ -36,8 +36,8 @@ export function cutLine(of: WitnessFacts): Line {
   const message =
     `${namespace} partition ${partition}: the log lost ${where} to ${nextOffset} what ${chunkId} on ${unitId} of ` +
     `${nodeId} holds${left ? ', left of a decision that the journal lost' : ''} (${keys})`;
-  const where_ = { partition, chunkId, nodeId, unitId, cutOffset, cutKnown, nextOffset };
-  return { event: 'cut', message, ...where_, keysAtStake, keys: shown };
+  const place = { partition, chunkId, nodeId, unitId, cutOffset, cutKnown, nextOffset };
+  return { event: 'cut', message, ...place, keysAtStake, keys: shown };
 }
 
 /** Witnesses of one replica, in all its partitions. */

@@ -211,8 +211,9 @@ class PartitionRepair {
     if (other !== undefined)
       throw new Failure(
         'CONFLICT',
-        `${where}: ${first.unitId} of ${first.nodeId} saw it cut at ${first.cutOffset}, ${other.unitId} of ${other.nodeId} at ${other.cutOffset}: they are of ` +
-          'different histories. Leave one out (--without <node or unit>), or let the loss go',
+        `${where}: ${first.unitId} of ${first.nodeId} saw it cut at ${first.cutOffset}, ${other.unitId} of ` +
+          `${other.nodeId} at ${other.cutOffset}: they are of different histories. Leave one out (--without <node or ` +
+          'unit>), or let the loss go',
       );
     const mute = this.witnesses.find(({ readable }) => !readable);
     if (mute !== undefined)

@@ -67,8 +67,8 @@ export class LogCuts {
     const { binlog, namespace, chunkId } = this.identity;
     const { why } = first;
     return (
-      `I14: ${chunkId} is a witness: ${binlog} lost ${lostText(all)}; nothing is cleared, writes stand still: levee log repair ${namespace} brings it back, ` +
-      `levee log accept-loss ${namespace} lets it go (the log says: ${why})`
+      `I14: ${chunkId} is a witness: ${binlog} lost ${lostText(all)}; nothing is cleared, writes stand still: ` +
+      `levee log repair ${namespace} brings it back, levee log accept-loss ${namespace} lets it go (the log says: ${why})`
     );
   }
 

@@ -1,6 +1,7 @@
 import type { Partition } from '@levee/kernel';
 import type { HostedReplica } from '../hosted-replica';
 import type { LogCut } from './log-cut';
+import { lostRecordsLimits } from './lost-records';
 import { lostText } from './lost-text';
 
 /** Everything that logs lost and replicas of this node hold, in words; `undefined` while nothing is. */
@@ -20,11 +21,11 @@ export function witnessProblem(hosted: Iterable<HostedReplica>): string | undefi
     const all = [...cuts.values()].sort((a, b) => a.partition - b.partition);
     return `${binlog} lost ${lostText(all)}: levee log repair ${namespace}, or levee log accept-loss ${namespace}`;
   });
-  return `${witnessesSay}${witnesses.length} replicas of this node are witnesses, nothing is cleared, writes stand still: ${lost.join('. ')}`;
+  return (
+    `I14: ${witnesses.length} replicas of this node are witnesses, nothing is cleared, writes stand still: ` +
+    lost.join('. ')
+  );
 }
-
-/** What every such sentence begins with. */
-export const witnessesSay = 'I14: ';
 
 /** Of two chunks of one partition. */
 function joined(a: LogCut | undefined, b: LogCut): LogCut {
@@ -36,5 +37,6 @@ function joined(a: LogCut | undefined, b: LogCut): LogCut {
     const { keysAtStake: _, keys: __, ...uncounted } = both;
     return uncounted;
   }
-  return { ...both, keysAtStake: a.keysAtStake + b.keysAtStake, keys: [...(a.keys ?? []), ...(b.keys ?? [])] };
+  const keys = [...(a.keys ?? []), ...(b.keys ?? [])].slice(0, lostRecordsLimits.keysNamed);
+  return { ...both, keysAtStake: a.keysAtStake + b.keysAtStake, keys };
 }

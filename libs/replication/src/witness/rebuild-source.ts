@@ -14,17 +14,14 @@ export async function rebuildSource(
   reason: string,
   damaged: boolean,
 ): Promise<RebuildSource> {
-  const stays = (why: string): RebuildSource => ({
+  const stays = (why: string, more = ''): RebuildSource => ({
     from: undefined,
-    problem: `I14: ${reason}; but ${why}: nothing is cleared`,
+    problem: `I14: ${reason}; but ${why}: nothing is cleared${more}`,
   });
   const hindrance = await whyNotClear(world, of);
-  const from = hindrance === undefined ? 'log' : hindrance.hole && (await of.holes.findPeer()) ? 'peer' : undefined;
-  if (from === undefined) {
-    const { why = '', hole = false } = hindrance ?? {};
-    const { problem } = stays(`${why}, so the log cannot rebuild it`) as { readonly problem: string };
-    return { from, problem: `${problem}${hole ? of.holes.unfit : ''}` };
-  }
+  if (hindrance !== undefined && !(hindrance.hole && (await of.holes.findPeer())))
+    return stays(`${hindrance.why}, so the log cannot rebuild it`, hindrance.hole ? of.holes.unfit : '');
+  const from = hindrance === undefined ? 'log' : 'peer';
   const leaving = await givingUp(world, of, { reason, damaged, from });
   return 'problem' in leaving ? stays(leaving.problem) : { from, giveUp: leaving.now };
 }
