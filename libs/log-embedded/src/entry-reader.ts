@@ -96,6 +96,7 @@ export async function forEachEntry(
           throw corrupt(partition, Math.max(position, from), `the next entry begins at ${entry.head.baseOffset}`);
         position = entry.head.nextOffset;
         first = false;
+        // Most visitors answer at once, and then nobody waits: not for each entry.
         const goesOn = visit(entry);
         if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn) || position >= until) return;
       }

@@ -32,8 +32,8 @@ export type SliceOver = (bytes: number) => Promise<void>;
 
 /**
  * A second thread of this process that reads whole databases, so that what serves clients has its event loop for
- * itself. It begins with the first request at the latest. When it ends before it is closed, everything that was open in it fails,
- * and the next request begins another one.
+ * itself. It begins with the first request at the latest. When it ends before it is closed, everything that was open in
+ * it fails, and the next request begins another one.
  */
 export class ReaderThread {
   private worker: Worker | undefined;
