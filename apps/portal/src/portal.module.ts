@@ -22,6 +22,7 @@ import { DigestsController } from './digests.controller';
 import { Doctor } from './doctor';
 import { DryRuns } from './dry-runs';
 import { DoctorController } from './doctor.controller';
+import { FullDisks } from './full-disks';
 import { GroupsController } from './groups.controller';
 import { Explanations } from './explanations';
 import { FilesOfNodes } from './files-of-nodes';
@@ -90,7 +91,9 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     portal.view.know(parts.known ?? []);
     const health = new HealthRegistry();
     health.add('portal', () => portal.readyProblem());
+    const fullDisks = new FullDisks(portal.heard, systemClock);
     health.watch('troubles', () => troublesOf(portal, log));
+    health.watch('disks', () => fullDisks.troubles);
     const metrics = new Metrics({ part: 'portal', instance: config.instance });
     const repeated = new RepeatedWrites<WrittenAt>(systemClock);
     metrics.gaugesFrom('portal', () => portal.stats());

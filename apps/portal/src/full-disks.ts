@@ -1,0 +1,62 @@
+import type { Heartbeat } from '@levee/events';
+import type { HeartbeatView } from '@levee/journal';
+import type { Clock } from '@levee/kernel';
+import type { HealthTrouble } from '@levee/service-kit';
+
+interface Heard {
+  readonly beat: Heartbeat;
+  readonly heardMs: number;
+}
+
+/** A node that was not heard of for so long does not answer for its replicas. */
+const silentMs = 15_000;
+/** A replica that has not stood at the end of its log for so long does not follow it. */
+const behindMs = 10_000;
+/** A disk with less stands where it is, or soon will. */
+const roomBytesMin = 64 * 1024 * 1024;
+
+/**
+ * Chunks whose every replica stands still on a full disk: the log takes writes on, so no write fails, and yet nobody
+ * can read them. One replica that follows is enough for readers; then the node alone says it.
+ */
+export class FullDisks {
+  private readonly nodes = new Map<string, Heard>();
+
+  constructor(
+    heartbeats: Pick<HeartbeatView, 'onHeartbeat'>,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
+  ) {
+    heartbeats.onHeartbeat((beat) => {
+      if (beat.kind === 'node') this.nodes.set(beat.id, { beat, heardMs: this.clock.monotonicMs() });
+    });
+  }
+
+  get troubles(): readonly HealthTrouble[] {
+    const standing = new Map<string, { readonly chunkId: string; readonly nodes: Set<string> }>();
+    const followed = new Set<string>();
+    for (const { beat, heardMs } of this.nodes.values()) {
+      if (this.clock.monotonicMs() - heardMs > silentMs) continue;
+      const full = beat.freeDiskBytes >= 0 && beat.freeDiskBytes < roomBytesMin;
+      for (const { chunkId, partition, atEndAtMs } of beat.positions) {
+        const place = `${chunkId}/${partition}`;
+        // Both are by the clock of the node.
+        if (!full || beat.sentAtMs - atEndAtMs <= behindMs) followed.add(place);
+        else {
+          const nodes = standing.get(place)?.nodes ?? new Set();
+          standing.set(place, { chunkId, nodes: nodes.add(beat.id) });
+        }
+      }
+    }
+    const byChunk = new Map<string, ReadonlySet<string>>();
+    for (const [place, { chunkId, nodes }] of standing) if (!followed.has(place)) byChunk.set(chunkId, nodes);
+    const troubles: HealthTrouble[] = [];
+    for (const [chunkId, on] of byChunk) {
+      const nodes = [...on].sort();
+      const message =
+        `every replica of ${chunkId} stands still on a full disk (${nodes.join(', ')}): writes are taken, what is ` +
+        'written cannot be read; free space there, and it goes on by itself';
+      troubles.push({ what: 'disksFull', chunkId, nodes, message });
+    }
+    return troubles;
+  }
+}
