@@ -27,6 +27,8 @@ describe('full disks', () => {
     hear(beat('n1', 0, [position('c1', 20_000), position('c2', 20_000)]));
     hear(beat('n2', 4_096, [position('c1', sentAtMs)]));
     hear(beat('n3', 2 ** 40, [position('c2', 100)]));
+    // Most heartbeats tell of no positions.
+    for (const id of ['n1', 'n2', 'n3']) hear(beat(id, 0, []));
     expect(disks.troubles).toEqual([
       { what: 'disksFull', chunkId: 'c1', nodes: ['n1', 'n2'], message: expect.stringMatching(/free space/) as string },
     ]);

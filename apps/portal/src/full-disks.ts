@@ -27,7 +27,9 @@ export class FullDisks {
     private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {
     heartbeats.onHeartbeat((beat) => {
-      if (beat.kind === 'node') this.nodes.set(beat.id, { beat, heardMs: this.clock.monotonicMs() });
+      // Only each tenth or so tells of positions.
+      if (beat.kind !== 'node' || beat.positions.length === 0) return;
+      this.nodes.set(beat.id, { beat, heardMs: this.clock.monotonicMs() });
     });
   }
 
