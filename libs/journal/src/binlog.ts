@@ -18,6 +18,18 @@ export type Binlog = Pick<
   'clusterId' | 'namespace' | 'binlog' | 'partitions' | 'hashAlgorithm' | 'createdAtMs'
 >;
 
+/** Somebody added partitions to the topic: what producers write there is read by nobody. */
+export interface GrownBinlog {
+  readonly namespace: string;
+  readonly binlog: string;
+  /** Partitions of the namespace, which keys are hashed to: 0 to this - 1. */
+  readonly partitions: number;
+  /** Partitions that the topic has. */
+  readonly has: number;
+  /** Records in those that were added, deleted ones not counted. */
+  readonly records: number;
+}
+
 export const binlogLimits = {
   messageBytesMax: 2 * 1024 * 1024,
   /** Tombstones are kept at least this long: a replica away for longer than half of it is built anew. */

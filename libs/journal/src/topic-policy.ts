@@ -1,7 +1,6 @@
 import type { Clock } from '@levee/kernel';
 import type { Log, TopicDescription } from '@levee/log';
-import type { GrownBinlog } from './doctor/facts';
-import { type Binlog, binlogForeignness, ownPartitions } from './binlog';
+import { type Binlog, binlogForeignness, type GrownBinlog, ownPartitions } from './binlog';
 
 /**
  * What a binlog has lost for ever, in words; `undefined` when it is whole: it begins at offset 0 with our Genesis. Its

@@ -2,10 +2,10 @@ import { nextEffects, type ClusterState } from '@levee/cluster';
 import type { NamespaceState } from '@levee/events';
 import { type Clock, failureCode, messageOf } from '@levee/kernel';
 import type { Log, TopicDescription } from '@levee/log';
-import { binlogSpec } from '../binlog';
+import { binlogSpec, type GrownBinlog } from '../binlog';
 import { compactedTopics, type ControlTopics } from '../control-topics';
 import { binlogLoss, brokersIn, durabilityAdvice } from '../topic-policy';
-import type { GrownBinlog, TopicReport } from './facts';
+import type { TopicReport } from './facts';
 
 /**
  * Holds every topic of the cluster against what it must be, without changing anything; what only the master knows (the

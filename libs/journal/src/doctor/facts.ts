@@ -1,6 +1,7 @@
 import type { PlanWithoutRoom } from '@levee/cluster';
 import type { ChunkReplica, NamespaceState, NodeState } from '@levee/events';
 import type { Log, LogCondition } from '@levee/log';
+import type { GrownBinlog } from '../binlog';
 
 /** Everything the rules of the doctor know. What could not be learnt is absent, and listed as unknown. */
 export interface DoctorFacts {
@@ -45,18 +46,6 @@ export interface TopicReport {
   readonly advice: readonly string[];
   /** min.insync.replicas by topic. */
   readonly minInSync: ReadonlyMap<string, number>;
-}
-
-/** Somebody added partitions to the topic: what producers write there is read by nobody. */
-export interface GrownBinlog {
-  readonly namespace: string;
-  readonly binlog: string;
-  /** Partitions of the namespace, which keys are hashed to: 0 to this - 1. */
-  readonly partitions: number;
-  /** Partitions that the topic has. */
-  readonly has: number;
-  /** Records in those that were added, deleted ones not counted. */
-  readonly records: number;
 }
 
 /** A process whose heartbeat was read while the doctor listened. */
