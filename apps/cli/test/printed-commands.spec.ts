@@ -91,7 +91,7 @@ describe('commands that are printed for people', () => {
     // Who took a decision, the name of a thread, a greeting, and a log line.
     const names = /^(dry run|reader$|data node)/;
     const isPrincipal = ({ where, words }: Printed): boolean =>
-      where.includes('repair-journal.ts') && words.join(' ') === 'audit repair';
+      where.includes('repair-command.ts') && words.join(' ') === 'audit repair';
     const commands = printed.filter((each) => !names.test(each.words.join(' ')) && !isPrincipal(each));
     const wrong = commands.flatMap(({ where, words }) => {
       const problem = problemOf(words);
