@@ -1,5 +1,5 @@
 import { messageOf } from '@levee/kernel';
-import { nodeCommands, type RespReply, type WitnessFacts, type WitnessReport } from '@levee/wire';
+import { nodeCommands, nodeProtocolLimits, type RespReply, type WitnessFacts, type WitnessReport } from '@levee/wire';
 import type { EngineContext } from './engine-context';
 import type { ClusterReader } from './namespace-engines';
 import type { NodeLink } from './node-link';
@@ -23,8 +23,6 @@ export interface WriteStop {
 export type PartitionStops = ReadonlyMap<number, WriteStop>;
 
 const answerBytesMax = 16 * 1024 * 1024;
-/** Keys at stake that people are shown. */
-const keysNamed = 10;
 
 /**
  * [safety] Which partitions stand still, as their witnesses say: every node is asked again and again (LV.WITNESS). What
@@ -134,5 +132,13 @@ function joined(partition: number, witnesses: readonly WitnessFacts[]): WriteSto
     `the log of ${namespace} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}, which replicas ` +
     `hold: it stands still; levee log repair ${namespace} brings it back, levee log accept-loss ${namespace} lets it go`;
   const shown = new Set(witnesses.flatMap((of) => of.keys ?? []));
-  return { namespace, partition, keysAtStake, keys: [...shown].slice(0, keysNamed), cutOffset, nextOffset, message };
+  return {
+    namespace,
+    partition,
+    keysAtStake,
+    keys: [...shown].slice(0, nodeProtocolLimits.keysNamedMax),
+    cutOffset,
+    nextOffset,
+    message,
+  };
 }

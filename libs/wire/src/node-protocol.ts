@@ -119,6 +119,8 @@ export const nodeProtocolLimits = {
   replyBytesMax: 8 * 1024 * 1024,
   /** The same for LV.READ: nobody knows how large values are before they are read, and others wait behind them. */
   readReplyBytesMax: 1024 * 1024,
+  /** Keys at stake that a LV.WITNESS names, and that people are shown; all are counted. */
+  keysNamedMax: 10,
   rangeLimitMax: 10_000,
   keyBytesMax: 65_535,
 } as const;

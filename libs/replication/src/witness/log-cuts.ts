@@ -2,12 +2,13 @@ import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
 import { keyText } from '@levee/codec';
 import { messageOf, type Partition } from '@levee/kernel';
 import type { LogFailure } from '@levee/log';
+import { nodeProtocolLimits } from '@levee/wire';
 import type { HostedPlace } from '../hosted-place';
 import type { HostedPlaces } from '../hosted-places';
 import type { HostedWorld } from '../hosted-world';
 import { nodeLimits } from '../node-limits';
 import { type AcceptedCut, cutOf, type LogCut, lossBehind, sameCut } from './log-cut';
-import { holdsAllAgain, keysFrom, lostRecordsLimits } from './lost-records';
+import { holdsAllAgain, keysFrom } from './lost-records';
 import { lostText } from './lost-text';
 
 /** The replica around its cuts. */
@@ -174,7 +175,7 @@ export class LogCuts {
     const keys: string[] = [];
     try {
       for await (const [key] of keysFrom(replica, cut.partition, cut.cutOffset, this.world.io.pace('digest')))
-        if (++keysAtStake <= lostRecordsLimits.keysNamed) keys.push(keyText(key));
+        if (++keysAtStake <= nodeProtocolLimits.keysNamedMax) keys.push(keyText(key));
     } catch (error) {
       this.world.logger.warn(
         { chunkId: this.identity.chunkId, error: messageOf(error) },

@@ -9,8 +9,6 @@ export const lostRecordsLimits = {
   /** Keys of a stretch that are compared in memory before a witness goes on; a longer one needs people. */
   comparedKeysMax: 250_000,
   pageEntries: 256,
-  /** Keys at stake that people are shown; all are counted. */
-  keysNamed: 10,
 } as const;
 
 /** Keys of the partition whose last record in the replica lies at `fromOffset` or above, with that record. */

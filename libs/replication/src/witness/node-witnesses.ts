@@ -1,7 +1,7 @@
 import type { Partition } from '@levee/kernel';
+import { nodeProtocolLimits } from '@levee/wire';
 import type { HostedReplica } from '../hosted-replica';
 import type { LogCut } from './log-cut';
-import { lostRecordsLimits } from './lost-records';
 import { lostText } from './lost-text';
 
 /** Everything that logs lost and replicas of this node hold, in words; `undefined` while nothing is. */
@@ -37,6 +37,6 @@ function joined(a: LogCut | undefined, b: LogCut): LogCut {
     const { keysAtStake: _, keys: __, ...uncounted } = both;
     return uncounted;
   }
-  const keys = [...(a.keys ?? []), ...(b.keys ?? [])].slice(0, lostRecordsLimits.keysNamed);
+  const keys = [...(a.keys ?? []), ...(b.keys ?? [])].slice(0, nodeProtocolLimits.keysNamedMax);
   return { ...both, keysAtStake: a.keysAtStake + b.keysAtStake, keys };
 }
