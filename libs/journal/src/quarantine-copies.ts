@@ -1,11 +1,11 @@
 import { decodeAs } from '@levee/codec';
 import type { Quarantined } from '@levee/events';
-import { asOffset, type Clock } from '@levee/kernel';
+import { asOffset, asPartition, type Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { readToEnd } from './read-topic';
 
 /**
- * Hands the copies in the topic `quarantine` to `onCopy`, oldest first: all, or the newest `newestMax`. What is no copy
+ * Hands the copies in the topic `quarantine` to `onCopy`, oldest first: all, or the newest `newestMax`, those that came since `sinceMs` (ms since 1970). What is no copy
  * is passed over. Fails with DEADLINE, and as the log does.
  */
 export async function readCopies(
@@ -15,13 +15,15 @@ export async function readCopies(
     readonly clock: Clock;
     readonly deadlineMs: number;
     readonly newestMax?: number;
+    readonly sinceMs?: number;
     readonly onCopy: (copy: Quarantined) => void;
   },
 ): Promise<void> {
-  const { clock, deadlineMs, newestMax = Infinity, onCopy } = options;
+  const { clock, deadlineMs, newestMax = Infinity, sinceMs, onCopy } = options;
   const bounds = (await log.offsets(quarantine))[0];
   if (bounds === undefined) return;
-  const from = asOffset(Math.max(bounds.startOffset, bounds.endOffset - newestMax));
+  const since = sinceMs === undefined ? 0 : await log.offsetAt(quarantine, asPartition(0), sinceMs);
+  const from = asOffset(Math.max(bounds.startOffset, bounds.endOffset - newestMax, since));
   await readToEnd(log, quarantine, {
     clock,
     deadlineMs,

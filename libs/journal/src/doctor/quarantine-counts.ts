@@ -1,4 +1,4 @@
-import { asPartition, type Clock } from '@levee/kernel';
+import type { Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { readCopies } from '../quarantine-copies';
 import type { QuarantineCount } from './facts';
@@ -6,16 +6,13 @@ import { doctorLimits } from './limits';
 
 /** What was put into quarantine in the last day, by binlog and reason: the newest `quarantineRecordsMax` copies. */
 export async function quarantineCounts(log: Log, topic: string, clock: Clock): Promise<QuarantineCount[]> {
-  const partition = asPartition(0);
-  const bounds = (await log.offsets(topic))[0];
-  if (bounds === undefined) return [];
-  const since = await log.offsetAt(topic, partition, clock.nowMs() - doctorLimits.quarantineWindowMs);
   // Each node that holds a replica puts its own copy there.
   const places = new Map<string, Set<string>>();
   await readCopies(log, topic, {
     clock,
     deadlineMs: doctorLimits.askMs,
-    newestMax: Math.min(doctorLimits.quarantineRecordsMax, bounds.endOffset - since),
+    newestMax: doctorLimits.quarantineRecordsMax,
+    sinceMs: clock.nowMs() - doctorLimits.quarantineWindowMs,
     onCopy: (copy) => {
       const key = `${copy.reason} ${copy.topic}`;
       const of = places.get(key) ?? new Set<string>();
