@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeAs, encode } from '@levee/codec';
-import type { CreateBinlog } from '@levee/cluster';
-import type { Genesis } from '@levee/events';
+import { type ClusterState, type CreateBinlog, nextEffects } from '@levee/cluster';
+import type { Genesis, NamespaceState } from '@levee/events';
 import { asOffset, Failure, messageOf, reservedKeyPrefix, type Clock, type Partition } from '@levee/kernel';
 import type { Log, LogRecord, PartitionOffsets, StoredRecord, TopicSpec } from '@levee/log';
 
@@ -66,6 +66,12 @@ export function genesisOf(binlog: Binlog, partition: Partition): Genesis {
   const seed = `${clusterId}/${binlog.binlog}/${partition}`;
   const nonce = createHash('sha256').update(seed).digest('hex').slice(0, 32);
   return { clusterId, namespace, binlog: binlog.binlog, partition, partitions, hashAlgorithm, nonce, createdAtMs };
+}
+
+/** Active namespaces, but for those whose binlog an effect is at work on: it is about to be another than it is. */
+export function withBinlogAtRest(state: ClusterState): NamespaceState[] {
+  const busy = new Set(nextEffects(state).map(({ binlog }) => binlog));
+  return [...state.namespaces()].filter((of) => of.state === 'active' && !busy.has(of.binlog));
 }
 
 /** The bounds of the namespace's own partitions: others were added by hand, and are no part of it. */

@@ -1,13 +1,13 @@
 import { encode } from '@levee/codec';
-import { nextEffects } from '@levee/cluster';
 import type { NamespaceState } from '@levee/events';
 import { asOffset, asPartition, type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import type { Log, LogRecord, PartitionOffsets, StoredRecord } from '@levee/log';
+import { withBinlogAtRest } from './binlog';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
-import { Pause } from './pause';
 import { readCopies } from './quarantine-copies';
 import type { Reign } from './reign';
+import { Rounds } from './rounds';
 
 export const grownBinlogLimits = {
   lookMs: 10_000,
@@ -27,9 +27,7 @@ export const grownBinlogLimits = {
  * no key belongs there, so no replica reads them, and yet the producers were told that they are written.
  */
 export class GrownBinlogs {
-  private readonly stopping = new AbortController();
-  private readonly pause: Pause;
-  private running: Promise<void> | undefined;
+  private readonly rounds: Rounds;
   /** Next offset to copy by `topic/partition`; absent until the copies of masters before were read. */
   private next: Map<string, number> | undefined;
   private copied = 0;
@@ -46,50 +44,40 @@ export class GrownBinlogs {
       readonly instance: string;
     },
   ) {
-    this.pause = new Pause(options.timers, this.stopping.signal);
+    this.rounds = new Rounds(options, grownBinlogLimits.lookMs, () => this.round());
   }
 
   start(): void {
-    this.running = this.run();
+    this.rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.running;
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   stats(): { copied: number } {
     return { copied: this.copied };
   }
 
-  private get isOver(): boolean {
-    return this.stopping.signal.aborted || this.options.reign.isOver;
-  }
-
-  private async run(): Promise<void> {
-    while (!this.isOver) {
-      try {
-        await this.look();
-      } catch (error) {
-        this.options.logger.warn(
-          { error: messageOf(error) },
-          'what stands in partitions that were added to a binlog could not be copied to quarantine',
-        );
-      }
-      await this.pause.for(grownBinlogLimits.lookMs);
+  private async round(): Promise<void> {
+    try {
+      await this.look();
+    } catch (error) {
+      this.options.logger.warn(
+        { error: messageOf(error) },
+        'what stands in partitions that were added to a binlog could not be copied to quarantine',
+      );
     }
   }
 
   private async look(): Promise<void> {
-    const { state } = this.view;
-    const busy = new Set(nextEffects(state).map(({ binlog }) => binlog));
-    const active = [...state.namespaces()].filter((of) => of.state === 'active' && !busy.has(of.binlog));
+    const active = withBinlogAtRest(this.view.state);
     const has = new Map((await this.log.describeTopics(active.map(({ binlog }) => binlog))).map((of) => [of.name, of]));
     let bytesLeft: number = grownBinlogLimits.bytesAtOnce;
     for (const namespace of active)
       if ((has.get(namespace.binlog)?.partitions ?? 0) > namespace.partitions)
         for (const bounds of await this.log.offsets(namespace.binlog)) {
-          if (this.isOver || bytesLeft <= 0) return;
+          if (this.rounds.isOver || bytesLeft <= 0) return;
           if (bounds.partition >= namespace.partitions) bytesLeft -= await this.copy(namespace, bounds, bytesLeft);
         }
   }
@@ -104,21 +92,19 @@ export class GrownBinlogs {
     if (next >= endOffset) return 0;
     let bytes = 0;
     const done = new AbortController();
-    const stop = (): void => done.abort();
-    this.stopping.signal.addEventListener('abort', stop);
-    const cancel = this.options.timers.after(grownBinlogLimits.readMs, stop);
+    const cancel = this.options.timers.after(grownBinlogLimits.readMs, () => done.abort());
+    const signal = AbortSignal.any([done.signal, this.rounds.signal]);
     try {
       const from = { nextOffset: asOffset(next), leaderEpoch: -1 };
-      for await (const batch of this.log.tail(binlog, partition, from, { signal: done.signal })) {
+      for await (const batch of this.log.tail(binlog, partition, from, { signal })) {
         await this.append(namespace, partition, batch.records);
         for (const { key, value } of batch.records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
         next = batch.nextOffset;
         this.next.set(place, next);
-        if (next >= endOffset || bytes >= bytesMax || this.isOver) break;
+        if (next >= endOffset || bytes >= bytesMax || this.rounds.isOver) break;
       }
     } finally {
       cancel();
-      this.stopping.signal.removeEventListener('abort', stop);
       done.abort();
     }
     return bytes;

@@ -2,8 +2,8 @@ import { Failure, failureCode, type Logger, messageOf, type Timers } from '@leve
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import type { HeartbeatView } from './heartbeat-view';
-import { Pause } from './pause';
 import type { Reign } from './reign';
+import { Rounds } from './rounds';
 import { furthestAhead, seenBy, type Witness } from './witness';
 
 export const seenWatchLimits = { lookMs: 500, readDeadlineMs: 10_000 } as const;
@@ -13,9 +13,7 @@ export const seenWatchLimits = { lookMs: 500, readDeadlineMs: 10_000 } as const;
  * more than the journal holds is a witness, and the reign on that journal ends.
  */
 export class SeenWatch {
-  private readonly stopping = new AbortController();
-  private readonly pause: Pause;
-  private running: Promise<void> | undefined;
+  private readonly rounds: Rounds;
 
   constructor(
     private readonly view: ClusterView,
@@ -27,32 +25,26 @@ export class SeenWatch {
       readonly logger: Logger;
     },
   ) {
-    this.pause = new Pause(options.timers, this.stopping.signal);
+    this.rounds = new Rounds(options, seenWatchLimits.lookMs, () => this.round());
   }
 
   start(): void {
-    this.running = this.run();
+    this.rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.running;
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
-  private async run(): Promise<void> {
+  private async round(): Promise<void> {
     const { reign, logger } = this.options;
-    while (!this.stopping.signal.aborted && !reign.isOver) {
-      try {
-        await this.look();
-      } catch (error) {
-        if (failureCode(error) === 'JOURNAL_SHORT') {
-          logger.error({ error }, 'a process has seen more of the journal than it holds: this reign ends');
-          reign.end(messageOf(error));
-          return;
-        }
-        logger.debug({ error }, 'what others have seen of the journal could not be compared');
-      }
-      await this.pause.for(seenWatchLimits.lookMs);
+    try {
+      await this.look();
+    } catch (error) {
+      if (failureCode(error) !== 'JOURNAL_SHORT')
+        return logger.debug({ error }, 'what others have seen of the journal could not be compared');
+      logger.error({ error }, 'a process has seen more of the journal than it holds: this reign ends');
+      reign.end(messageOf(error));
     }
   }
 

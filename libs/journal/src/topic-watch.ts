@@ -1,7 +1,6 @@
-import { nextEffects } from '@levee/cluster';
 import { type Clock, Failure, failureCode, type Logger, messageOf } from '@levee/kernel';
 import type { Log, OpenTransaction } from '@levee/log';
-import { binlogSpec } from './binlog';
+import { withBinlogAtRest } from './binlog';
 import type { ClusterView } from './cluster-view';
 import { type ControlPolicy, type ControlTopics, controlTopicSpecs } from './control-topics';
 import { examineTopics } from './doctor/examine-topics';
@@ -99,9 +98,8 @@ export class TopicWatch {
 
   private async conditionAdvice(): Promise<string[]> {
     const { topics, clock } = this.options;
-    const busy = new Set(nextEffects(this.view.state).map(({ binlog }) => binlog));
-    const binlogs = [...this.view.state.namespaces()].filter((of) => of.state === 'active' && !busy.has(of.binlog));
-    const names = [...controlTopicSpecs(topics), ...binlogs.map(binlogSpec)].map(({ name }) => name);
+    const binlogs = withBinlogAtRest(this.view.state).map(({ binlog }) => binlog);
+    const names = [...controlTopicSpecs(topics).map(({ name }) => name), ...binlogs];
     const condition = await this.log.examine(names);
     this.transactions = condition.openTransactions;
     const { log } = this;

@@ -1,8 +1,8 @@
-import { nextEffects, type ClusterState } from '@levee/cluster';
+import type { ClusterState } from '@levee/cluster';
 import type { NamespaceState } from '@levee/events';
 import { type Clock, failureCode, messageOf } from '@levee/kernel';
 import type { Log, TopicDescription } from '@levee/log';
-import { binlogSpec, type GrownBinlog } from '../binlog';
+import { binlogSpec, type GrownBinlog, withBinlogAtRest } from '../binlog';
 import { compactedTopics, type ControlTopics } from '../control-topics';
 import { binlogLoss, brokersIn, durabilityAdvice } from '../topic-policy';
 import type { TopicReport } from './facts';
@@ -17,8 +17,7 @@ export async function examineTopics(
   state: ClusterState,
   { topics, clock }: { readonly topics: ControlTopics; readonly clock: Clock },
 ): Promise<TopicReport> {
-  const busy = new Set(nextEffects(state).map(({ binlog }) => binlog));
-  const namespaces = [...state.namespaces()].filter((of) => of.state === 'active' && !busy.has(of.binlog));
+  const namespaces = withBinlogAtRest(state);
   const { prefix: _prefix, ...control } = topics;
   const names = [...Object.values(control), ...namespaces.map(({ binlog }) => binlog)];
   const descriptions = await log.describeTopics(names);
