@@ -215,6 +215,24 @@ describe('a client that does not take its replies', () => {
   });
 });
 
+it('a client that has sent its last byte is hung up on once it has taken what kept its last command waiting', async () => {
+  const { server, port } = await serve({
+    outputPauseBytes: 8 * 1024,
+    crowdedPauseBytes: 8 * 1024,
+    halfClosedWaitMs: 1,
+  });
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined);
+  cleanups.push(() => void socket.destroy());
+  await writeWhole(socket, `BIG ${16 * MiB}\r\n`);
+  socket.end();
+  await until('the server knowing', () => [...server.list()].every(({ gone }) => gone));
+  const all = received(socket);
+  let ended = false;
+  socket.on('end', () => (ended = true)).resume();
+  await until('the end of the connection', () => ended, 5_000);
+  expect(all.bytes).toBe(16 * MiB + 13);
+});
+
 describe('a command that does not come to its end', () => {
   it.each(['*2\r\n$3\r\nGET\r\n$100\r\nabc', '*2\r\n$3\r\nGET\r\n', '*', 'GET half of a li', '*1\r\n$16777216\r\n'])(
     '%j is given up, with the reason',

@@ -71,8 +71,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
     socket.on('data', (chunk: Buffer) => this.received(chunk));
     socket.on('drain', () => {
       this.takenAtMs = host.monotonicMs();
-      this.tell();
-      this.resumeReading();
+      // Commands may go on, and with none left a client that has ended is hung up on.
+      host.markDirty(this);
     });
     socket.on('end', () => {
       this.inputEnded = true;
