@@ -1,3 +1,4 @@
+import net from 'node:net';
 import { acks, type Portal } from '@levee/client';
 import { asPartition, reservedKeyPrefix } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
@@ -218,6 +219,20 @@ it('pipelines a thousand writes and reads them back', async () => {
   const reads = keys.map((key) => send('GET', key));
   expect(new Set(await Promise.all(writes))).toEqual(new Set(['OK']));
   expect(await Promise.all(reads)).toEqual(keys.map((key) => `value of ${key}`));
+});
+
+it('never says that a key is absent which it did not read, to a client that ended its side long ago', async () => {
+  await connect()('SET', 'there', 'v');
+  const impatient = await cluster.portal({ respLimits: { halfClosedWaitMs: 0 } });
+  const socket = net.connect({ port: impatient.respPort, host: '127.0.0.1', allowHalfOpen: true });
+  const keys = ' there'.repeat(2_000);
+  socket.end(`MGET${keys}\r\nEXISTS${keys}\r\nMGET there\r\nEXISTS there\r\n`);
+  let replies = '';
+  for await (const data of socket) replies += String(data);
+  expect(replies.match(/-LVLIMIT the client ended its side long before/g)?.length).toBeGreaterThan(1);
+  const value = '\\$1\r\nv\r\n';
+  const whole = `\\*2000\r\n(${value}){2000}|:2000\r\n|\\*1\r\n${value}|:1\r\n|-LVLIMIT [^\r]*\r\n`;
+  expect(replies).toMatch(new RegExp(`^(${whole}){4}$`));
 });
 
 it('scans every key once or more, with MATCH and COUNT', async () => {

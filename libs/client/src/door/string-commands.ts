@@ -1,4 +1,4 @@
-import type { ReplyWriter } from '@levee/wire';
+import type { ReplySlot, ReplyWriter } from '@levee/wire';
 import { StoreFailure } from '../store-errors';
 import { dataCommand, integerArg, keyPlaces, word, type DataCall, type DoorCommand } from './door-command';
 import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
@@ -186,7 +186,7 @@ function mget(call: DataCall): void {
     reply.gathered(value.length);
   };
   inWaves(
-    { reply, count: values.length, isOver: () => failure !== undefined || reply.abandoned },
+    { reply, count: values.length, isOver: () => (failure ??= unawaited(reply)) !== undefined },
     (i, finished) =>
       order.read(
         new CallbackRead(args[i + 1] as Buffer, consistency, session, (result) => {
@@ -209,6 +209,15 @@ function mget(call: DataCall): void {
   );
 }
 
+/** Why no more is read for a reply. What was not read must not look as if it were absent: the client may only have ended. */
+function unawaited(reply: ReplySlot): StoreFailure | undefined {
+  if (!reply.abandoned) return undefined;
+  return new StoreFailure(
+    'LVLIMIT',
+    'the client ended its side long before this reply was whole: keep the connection open until it is there',
+  );
+}
+
 /** `$1048576\r\n` and the end of the value. */
 const bulkOverheadBytes = 16;
 /** Of one MGET. */
@@ -218,7 +227,7 @@ function exists({ args, reply, order, consistency, session }: DataCall): void {
   let failure: StoreFailure | undefined;
   let found = 0;
   inWaves(
-    { reply, count: args.length - 1, isOver: () => failure !== undefined || reply.abandoned },
+    { reply, count: args.length - 1, isOver: () => (failure ??= unawaited(reply)) !== undefined },
     (i, finished) =>
       order.read(
         new CallbackRead(args[i + 1] as Buffer, consistency, session, (result) => {
