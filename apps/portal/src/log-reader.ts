@@ -57,6 +57,7 @@ export class LogReader {
     // Taken before the first line is asked for, and given back also when none ever is.
     const leave = this.readers.take(query.reader);
     query.signal.addEventListener('abort', leave, { once: true });
+    if (query.signal.aborted) leave();
     return this.lines({ ...query, leave }, start, query.follow ? Infinity : bounds.endOffset);
   }
 

@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream';
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Failure } from '@levee/kernel';
+import { sendJsonLines } from './json-lines';
 import { LogRepairs } from './log-repairs';
 import { jsonBody } from './request-choices';
 
@@ -47,7 +47,7 @@ export class LogRepairsController {
     const without = fields['without'] ?? [];
     if (!Array.isArray(without) || without.some((each) => typeof each !== 'string'))
       throw new Failure('BAD_REQUEST', 'without is a list of node names');
-    await send(reply, (signal) =>
+    await sendJsonLines(reply, (signal) =>
       this.repairs.repair({ ...orderIn(fields), producersStopped, without: without as string[] }, signal),
     );
   }
@@ -60,21 +60,8 @@ export class LogRepairsController {
   @ApiBody({ schema: order })
   async acceptLoss(@Body() body: unknown, @Res() reply: FastifyReply): Promise<void> {
     const fields = jsonBody(body);
-    await send(reply, (signal) => this.repairs.acceptLoss(orderIn(fields), signal));
+    await sendJsonLines(reply, (signal) => this.repairs.acceptLoss(orderIn(fields), signal));
   }
-}
-
-async function send(reply: FastifyReply, lines: (signal: AbortSignal) => AsyncGenerator<string>): Promise<void> {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  // The first line is asked for before the head is written, so that what is refused has a status.
-  const all = lines(gone.signal);
-  const first = await all.next();
-  const rest = async function* (): AsyncGenerator<string> {
-    if (first.done !== true) yield first.value;
-    yield* all;
-  };
-  await reply.status(200).header('content-type', 'application/x-ndjson').send(Readable.from(rest()));
 }
 
 function orderIn(fields: Readonly<Record<string, unknown>>) {

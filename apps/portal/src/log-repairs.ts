@@ -38,7 +38,7 @@ export class LogRepairs {
   }
 
   /** Lines of JSON; a failure behind the first line is the last one. */
-  repair(order: RepairOrder, signal: AbortSignal): AsyncGenerator<string> {
+  repair(order: RepairOrder, signal: AbortSignal): AsyncGenerator<object> {
     const { log, nodes, portals } = this;
     const state = () => this.portal.view.state;
     const openStore = () => FoldStore.temporary();
@@ -49,7 +49,7 @@ export class LogRepairs {
   acceptLoss(
     order: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
     signal: AbortSignal,
-  ): AsyncGenerator<string> {
+  ): AsyncGenerator<object> {
     const { log, nodes, portals } = this;
     return this.lines('an accepted loss', order, (stop) => acceptLoss({ nodes, log, portals }, order, stop), signal);
   }
@@ -68,17 +68,17 @@ export class LogRepairs {
     order: object,
     run: (signal: AbortSignal) => AsyncGenerator<Line>,
     signal: AbortSignal,
-  ): AsyncGenerator<string> {
+  ): AsyncGenerator<object> {
     if (this.busy)
       throw new Failure('LIMIT', 'a repair, or an accepted loss, is under way through this portal: wait for its end');
     this.busy = true;
     this.logger.warn({ order }, `${what} of a log begins`);
     try {
-      for await (const line of run(signal)) yield `${JSON.stringify(line)}\n`;
+      yield* run(signal);
     } catch (error) {
       const code = error instanceof Failure ? error.code : 'INTERNAL';
       this.logger.error({ order, error }, `${what} of a log ended early`);
-      yield `${JSON.stringify({ code, message: messageOf(error) })}\n`;
+      yield { code, message: messageOf(error) };
     } finally {
       this.busy = false;
     }

@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream';
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Failure } from '@levee/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Explanations } from './explanations';
+import { sendJsonLines } from './json-lines';
 import { Plans, type PlanReport } from './plans';
 import { jsonBody, switchOf } from './request-choices';
 
@@ -54,16 +54,7 @@ export class PlansController {
   @Get('plans/:id/watch')
   @ApiOperation({ summary: 'The plan at every change, one JSON object a line, until it is over' })
   async watch(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    // The first report is asked for before the head is written, so that an unknown plan is a 404.
-    const reports = this.plans.watch(id, { signal: gone.signal, address: request.ip });
-    const first = await reports.next();
-    const lines = async function* (): AsyncGenerator<string> {
-      if (first.done !== true) yield `${JSON.stringify(first.value)}\n`;
-      for await (const report of reports) yield `${JSON.stringify(report)}\n`;
-    };
-    await reply.status(200).header('content-type', 'application/x-ndjson').send(Readable.from(lines()));
+    await sendJsonLines(reply, (signal) => this.plans.watch(id, { signal, address: request.ip }));
   }
 
   @Post('plans/:id/approve')
