@@ -13,7 +13,11 @@ interface Stat {
     readonly namespace: string;
     readonly readable: boolean;
     readonly problem: string | null;
-    readonly positions: readonly { readonly ageMs: number | null; readonly problem: string | null }[];
+    readonly positions: readonly {
+      readonly nextOffset: number;
+      readonly ageMs: number | null;
+      readonly problem: string | null;
+    }[];
   }[];
 }
 
@@ -151,6 +155,11 @@ describe('a log that others touch', () => {
 
   it('a binlog deleted and created again under running nodes: nothing is cleared, and it is said', async () => {
     const topic = await create('again');
+    const [end] = await admin.fetchTopicOffsets(topic);
+    await eventually('both replicas hold all of it', async () => {
+      const positions = (await replicasOf('again')).flatMap((of) => of.positions);
+      return positions.length === 2 && positions.every(({ nextOffset }) => nextOffset >= Number(end?.high));
+    });
     await admin.deleteTopics({ topics: [topic] });
     await eventually('it is gone', async () => !(await admin.listTopics()).includes(topic));
     const settings = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'LogAppendTime' };
