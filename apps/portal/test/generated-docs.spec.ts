@@ -34,7 +34,10 @@ function commandsPage(): string {
   const reasons = [...byReason].map(([reason, refusedNames]) => `| ${refusedNames.join(' ')} | ${cell(reason)} |`);
   return `# Commands of the RESP door
 
-Any Redis client can be used. The user name of AUTH selects the namespace (\`redis://shop.orders:-@host:7379\`).
+Any Redis client can be used. The user name of AUTH selects the namespace (\`redis://shop.orders:-@host:7379\`). When
+AUTH, HELLO … AUTH, SELECT or LV.USE is refused, its connection has no namespace: commands on data are refused, until
+AUTH or LV.USE chooses one (after a refused SELECT, SELECT 0 keeps the one before). RESET makes the connection a new
+one, which is in the default namespace.
 Arity counts as Redis does: the name included, negative means at least. Written from the tables in \`libs/client\`; a
 test compares them.
 

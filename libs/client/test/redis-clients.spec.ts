@@ -69,3 +69,29 @@ it('node-redis in RESP3', async () => {
     client.destroy();
   }
 });
+
+it.each([
+  ['an unknown user', (port: number) => `redis://no.such:-@127.0.0.1:${port}`, /namespace 'no\.such'/],
+  ['a number of a database', (port: number) => `redis://127.0.0.1:${port}/1`, /have no numbers/],
+])('%s in the URL is no way into the default namespace', async (_what, urlOf, reason) => {
+  const url = urlOf(portal.respPort);
+  const plain = new Redis({ host: '127.0.0.1', port: portal.respPort });
+  const io = new Redis(url, { retryStrategy: null, lazyConnect: true });
+  io.on('error', () => undefined);
+  const node = createClient({ url, socket: { reconnectStrategy: false } });
+  node.on('error', () => undefined);
+  try {
+    await plain.set('nowhere', 'untouched');
+    // ioredis closes a connection whose AUTH failed, some commands later.
+    const refused = new RegExp(`${reason.source}|Connection is closed`);
+    await io.connect().catch(() => undefined);
+    await expect(io.set('nowhere', 'ioredis')).rejects.toThrow(refused);
+    await expect(io.get('nowhere')).rejects.toThrow(refused);
+    await expect(node.connect().then(() => node.set('nowhere', 'node-redis'))).rejects.toThrow(reason);
+    expect(await plain.get('nowhere')).toBe('untouched');
+  } finally {
+    plain.disconnect();
+    io.disconnect();
+    if (node.isOpen) node.destroy();
+  }
+});

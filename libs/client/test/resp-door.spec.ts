@@ -19,6 +19,11 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.close());
 
+const homeless = (command: string): unknown =>
+  expect.stringMatching(
+    new RegExp(`^-LVNAMESPACE nothing is read or written on this connection since its ${command} was refused: `),
+  );
+
 /** Lines of a conversation: what is sent, and the reply (errors begin with a minus; a pattern where they hold times). */
 const transcripts: Readonly<Record<string, readonly (readonly [sent: string, reply: unknown])[]>> = {
   'values and their absence': [
@@ -82,6 +87,7 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['LV.ACK some', "-ERR an ack is one of logged, primary, all, default; not 'some'"],
     ['LV.USE no.such', expect.stringMatching(/^-LVNAMESPACE there is no namespace 'no.such'/)],
     ['AUTH no.such x', expect.stringMatching(/^-LVNAMESPACE/)],
+    ['LV.USE default', 'OK'],
     ['LV.WAIT 9:1', expect.stringMatching(/^-LVSESSION .9:1. is no position/)],
     ['LV.POS nonsense', expect.stringMatching(/^-LVSESSION this is no session token/)],
     ['HELLO 4', '-NOPROTO unsupported protocol version'],
@@ -164,6 +170,67 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['LV.CONSISTENCY', 'eventual'],
     ['LV.ACK primary', 'OK'],
     ['SET k again', 'OK'],
+  ],
+  ...Object.fromEntries(
+    (
+      [
+        ['AUTH no.such -', 'AUTH'],
+        ['AUTH a b c', 'AUTH'],
+        ['AUTH', 'AUTH'],
+        ['LV.USE no.such', 'LV.USE'],
+        ['HELLO 3 AUTH no.such -', 'HELLO'],
+        ['HELLO 4 AUTH shop.orders -', 'HELLO'],
+        ['HELLO 3 AUTH shop.orders - SETNAME "a b"', 'HELLO'],
+        ['HELLO 3 AUTH shop.orders', 'HELLO'],
+      ] as const
+    ).map(([sent, command]) => [
+      `after a refused ${sent} nothing is read or written until a namespace is chosen`,
+      [
+        ['SET kept here', 'OK'],
+        [sent, expect.stringMatching(/^-/)],
+        ['SET kept lost', homeless(command)],
+        ['GET kept', homeless(command)],
+        ['MGET kept', homeless(command)],
+        ['DEL kept', homeless(command)],
+        ['SCAN 0', homeless(command)],
+        ['DBSIZE', homeless(command)],
+        ['LV.WHERE kept', homeless(command)],
+        ['LV.USE', homeless(command)],
+        ['SELECT 0', homeless(command)],
+        ['SELECT 1', expect.stringMatching(/^-LVUNSUPPORTED databases have no numbers/)],
+        ['SELECT 0', homeless(command)],
+        ['PING', 'PONG'],
+        ['CLIENT INFO', expect.stringMatching(/ namespace= /)],
+        ['INFO server', expect.stringMatching(/^# Server/)],
+        ['HELLO 2', expect.arrayContaining(['server'])],
+        ['GET kept', homeless(command)],
+        ['AUTH default -', 'OK'],
+        ['GET kept', 'here'],
+        [sent, expect.stringMatching(/^-/)],
+        ['LV.USE shop.orders', 'OK'],
+        ['GET kept', null],
+        [sent, expect.stringMatching(/^-/)],
+        ['RESET', 'RESET'],
+        ['LV.USE', 'default'],
+        ['GET kept', 'here'],
+      ],
+    ]),
+  ),
+  'after a refused SELECT nothing is read or written until a namespace is chosen': [
+    ['LV.USE shop.orders', 'OK'],
+    ['SET kept orders', 'OK'],
+    ['SELECT 1', expect.stringMatching(/^-LVUNSUPPORTED databases have no numbers/)],
+    ['SET kept lost', homeless('SELECT')],
+    ['LV.USE', homeless('SELECT')],
+    ['SELECT', "-ERR wrong number of arguments for 'select' command"],
+    ['GET kept', homeless('SELECT')],
+    ['SELECT 0', 'OK'],
+    ['GET kept', 'orders'],
+    ['SELECT 1', expect.stringMatching(/^-LVUNSUPPORTED/)],
+    ['LV.USE no.such', expect.stringMatching(/^-LVNAMESPACE/)],
+    ['SELECT 0', homeless('LV.USE')],
+    ['AUTH shop.orders -', 'OK'],
+    ['GET kept', 'orders'],
   ],
 };
 

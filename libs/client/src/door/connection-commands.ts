@@ -40,7 +40,7 @@ export const connectionCommands: readonly DoorCommand[] = [
     name: 'RESET',
     arity: 1,
     flags: ['fast'],
-    summary: 'The connection as it was after connecting',
+    summary: 'The connection as it was after connecting: in the default namespace',
     run: ({ context, reply, connection }) => {
       connection.context.reset(context.defaultNamespace);
       connection.protocol = 2;
@@ -54,10 +54,13 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: -2,
     flags: ['fast'],
     summary: 'The user name selects the namespace',
+    choosesNamespace: true,
     run: ({ context, args, reply, connection }) => {
-      if (args.length > 3) return reply.error('ERR syntax error');
-      const problem = authenticate({ context, connection }, args.length === 3 ? text(args, 1) : 'default');
-      if (problem) reply.error(problem);
+      const problem =
+        args.length > 3
+          ? 'ERR syntax error'
+          : authenticate({ context, connection }, args.length === 3 ? text(args, 1) : 'default');
+      if (problem) refuseNamespace({ args, reply, connection }, problem);
       else reply.ok();
     },
   }),
@@ -66,10 +69,12 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: 2,
     flags: ['fast'],
     summary: 'Only 0: namespaces have names',
-    run: ({ args, reply }) => {
-      if (text(args, 1) === '0') reply.ok();
-      else
-        reply.error('LVUNSUPPORTED databases have no numbers here: choose a namespace with LV.USE or by the AUTH user');
+    choosesNamespace: true,
+    run: ({ args, reply, connection }) => {
+      if (text(args, 1) !== '0') return refuseNamespace({ args, reply, connection }, noNumbers);
+      const problem = connection.context.keepNamespace();
+      if (problem) reply.error(problem);
+      else reply.ok();
     },
   }),
   plainCommand({
@@ -137,6 +142,8 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
 ];
 
+const noNumbers = 'LVUNSUPPORTED databases have no numbers here: choose a namespace with LV.USE or by the AUTH user';
+
 const settingNameBytesMax = 64;
 const patternsMax = 64;
 
@@ -151,27 +158,14 @@ export function patternTooLong(pattern: Buffer): string {
 }
 
 function hello({ context, args, reply, connection }: PlainCall): void {
-  let protocol = connection.protocol;
-  let user: string | undefined;
-  let name: Buffer | undefined;
-  if (args.length > 1) {
-    const version = text(args, 1);
-    if (!/^\d+$/.test(version)) return reply.error('ERR Protocol version is not an integer or out of range');
-    if (version !== '2' && version !== '3') return reply.error('NOPROTO unsupported protocol version');
-    protocol = version === '3' ? 3 : 2;
-    for (let i = 2; i < args.length; i++) {
-      const option = word(args, i);
-      if (option === 'AUTH' && i + 2 < args.length) {
-        user = text(args, i + 1);
-        i += 2;
-      } else if (option === 'SETNAME' && i + 1 < args.length) name = args[++i];
-      else return reply.error(`ERR Syntax error in HELLO option '${shown(args, i)}'`);
-    }
-  }
-  const problem =
-    (name && attributeProblem('Client names', name)) ??
-    (user === undefined ? undefined : authenticate({ context, connection }, user));
-  if (problem) return reply.error(problem);
+  const choosesNamespace = args.some((_, i) => i > 1 && word(args, i) === 'AUTH');
+  const refuse = (problem: string): void =>
+    choosesNamespace ? refuseNamespace({ args, reply, connection }, problem) : reply.error(problem);
+  const wanted = helloOptions(args, connection.protocol);
+  if (typeof wanted === 'string') return refuse(wanted);
+  const { protocol, user, name } = wanted;
+  const problem = user === undefined ? undefined : authenticate({ context, connection }, user);
+  if (problem !== undefined) return refuse(problem);
   if (name !== undefined) connection.name = name.toString('latin1');
   connection.protocol = protocol;
   replyIn(protocol, reply, (w) =>
@@ -194,6 +188,29 @@ function hello({ context, args, reply, connection }: PlainCall): void {
   );
 }
 
+/** What HELLO asks for; a string is the error. */
+function helloOptions(
+  args: readonly Buffer[],
+  current: 2 | 3,
+): { protocol: 2 | 3; user: string | undefined; name: Buffer | undefined } | string {
+  let user: string | undefined;
+  let name: Buffer | undefined;
+  if (args.length === 1) return { protocol: current, user, name };
+  const version = text(args, 1);
+  if (!/^\d+$/.test(version)) return 'ERR Protocol version is not an integer or out of range';
+  if (version !== '2' && version !== '3') return 'NOPROTO unsupported protocol version';
+  for (let i = 2; i < args.length; i++) {
+    const option = word(args, i);
+    if (option === 'AUTH' && i + 2 < args.length) {
+      user = text(args, i + 1);
+      i += 2;
+    } else if (option === 'SETNAME' && i + 1 < args.length) name = args[++i];
+    else return `ERR Syntax error in HELLO option '${shown(args, i)}'`;
+  }
+  const problem = name && attributeProblem('Client names', name);
+  return problem ?? { protocol: version === '3' ? 3 : 2, user, name };
+}
+
 /** HELLO answers in the protocol it switches to, not in the one it came in. */
 function replyIn(protocol: 2 | 3, reply: PlainCall['reply'], build: (writer: ReplyWriter) => void): void {
   reply.write(build, protocol);
@@ -205,8 +222,14 @@ function authenticate(of: Pick<PlainCall, 'context' | 'connection'>, user: strin
   const problem = namespaceProblem(of.context, namespace);
   if (problem) return problem;
   of.connection.context.user = user;
-  of.connection.context.namespaceName = namespace;
+  of.connection.context.use(namespace);
   return undefined;
+}
+
+/** Answers `problem`; the connection has no namespace until it is given one. */
+export function refuseNamespace({ args, reply, connection }: Omit<PlainCall, 'context'>, problem: string): void {
+  connection.context.refuse(word(args, 0), problem);
+  reply.error(problem);
 }
 
 /** Why a connection cannot use a namespace; one that is being created may be chosen. */

@@ -52,6 +52,8 @@ interface CommandShape {
   /** First key, last key, step; 0 0 0 = no keys. */
   readonly keys: readonly [first: number, last: number, step: number];
   readonly summary: string;
+  /** When it is refused, its connection has no namespace. */
+  readonly choosesNamespace?: boolean;
 }
 
 export type DoorCommand = CommandShape &

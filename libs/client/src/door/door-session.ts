@@ -28,6 +28,7 @@ export class DoorSession {
   /** Set by LV.CONSISTENCY; else the namespace's default. */
   consistency: Consistency | undefined;
   user = 'default';
+  private refusal: { readonly command: string; readonly problem: string } | undefined;
   libraryName = '';
   libraryVersion = '';
   readonly connectedAtMs: number;
@@ -38,7 +39,7 @@ export class DoorSession {
 
   constructor(
     private readonly store: Store,
-    public namespaceName: string,
+    private chosen: string,
     { nowMs, reader }: { readonly nowMs: number; readonly reader: ReplyReader },
   ) {
     this.line = new ReadLine(
@@ -49,9 +50,40 @@ export class DoorSession {
     this.connectedAtMs = nowMs;
   }
 
+  /** Empty while the connection has none. */
+  get namespaceName(): string {
+    return this.refusal ? '' : this.chosen;
+  }
+
+  use(namespaceName: string): void {
+    this.chosen = namespaceName;
+    this.refusal = undefined;
+  }
+
+  /** Whoever was refused a namespace must not go on in another one: it has none until it is given one. */
+  refuse(command: string, problem: string): void {
+    // SELECT 0 takes back what SELECT did, nothing else.
+    if (command === 'SELECT' && this.refusal && this.refusal.command !== 'SELECT') return;
+    this.refusal = { command, problem };
+  }
+
+  /** Why nothing can be done with data on this connection, as a RESP error. */
+  get problem(): string | undefined {
+    if (!this.refusal) return undefined;
+    const { command, problem } = this.refusal;
+    const back = command === 'SELECT' ? 'SELECT 0, AUTH or LV.USE' : 'AUTH or LV.USE';
+    return `LVNAMESPACE nothing is read or written on this connection since its ${command} was refused: ${back} chooses a namespace. The refusal: ${problem}`;
+  }
+
+  /** SELECT 0: the namespace chosen last, unless that was refused. */
+  keepNamespace(): string | undefined {
+    if (this.refusal?.command === 'SELECT') this.refusal = undefined;
+    return this.problem;
+  }
+
   /** The namespace with what this connection did in it; `undefined` while it is not active. */
   current(): Place | undefined {
-    const namespace = this.store.namespace(this.namespaceName);
+    const namespace = this.store.namespace(this.chosen);
     if (!namespace) return undefined;
     if (this.known?.namespace !== namespace) this.known = this.placeIn(namespace);
     return this.known;
@@ -72,7 +104,7 @@ export class DoorSession {
 
   /** As after connecting. */
   reset(namespaceName: string): void {
-    this.namespaceName = namespaceName;
+    this.use(namespaceName);
     this.user = 'default';
     this.ack = undefined;
     this.consistency = undefined;

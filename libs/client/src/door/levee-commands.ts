@@ -4,7 +4,7 @@ import { hashOf, partitionOf, slotOf, slotRangeOf } from '@levee/keyspace';
 import type { AckWaiter } from '../ack-waits';
 import { acks, consistencies } from '../operations';
 import type { StoreFailure } from '../store-errors';
-import { namespaceProblem } from './connection-commands';
+import { namespaceProblem, refuseNamespace } from './connection-commands';
 import {
   dataCommand,
   integerArg,
@@ -24,11 +24,13 @@ export const leveeCommands: readonly DoorCommand[] = [
     arity: -1,
     flags: ['fast'],
     summary: 'Chooses the namespace of this connection, or says it',
+    choosesNamespace: true,
     run: ({ context, args, reply, connection }) => {
-      if (args.length === 1) return reply.text(connection.context.namespaceName);
+      const { context: session } = connection;
+      if (args.length === 1) return session.problem ? reply.error(session.problem) : reply.text(session.namespaceName);
       const problem = namespaceProblem(context, text(args, 1));
-      if (problem) return reply.error(problem);
-      connection.context.namespaceName = text(args, 1);
+      if (problem) return refuseNamespace({ args, reply, connection }, problem);
+      session.use(text(args, 1));
       reply.ok();
     },
   }),

@@ -1,6 +1,6 @@
 import { absentNamespace } from '../absent-namespace';
 import { RespServer, type ReplySlot, type RespServerOptions, type RespService } from '@levee/wire';
-import { compatibleRedisVersion, connectionCommands } from './connection-commands';
+import { compatibleRedisVersion, connectionCommands, refuseNamespace } from './connection-commands';
 import { dbsizeCommand } from './dbsize-command';
 import {
   plainCommand,
@@ -57,10 +57,14 @@ export class RespDoor implements RespService<DoorSession> {
     const command = this.find(args[0] as Buffer);
     if (!command) return reply.error(unknownCommand(args));
     const { arity } = command;
-    if (arity >= 0 ? args.length !== arity : args.length < -arity)
-      return reply.error(`ERR wrong number of arguments for '${command.name.toLowerCase()}' command`);
+    if (arity >= 0 ? args.length !== arity : args.length < -arity) {
+      const problem = `ERR wrong number of arguments for '${command.name.toLowerCase()}' command`;
+      return command.choosesNamespace ? refuseNamespace({ args, reply, connection }, problem) : reply.error(problem);
+    }
     const { context } = this;
     if (command.kind === 'plain') return command.run({ context, args, reply, connection });
+    const { problem } = connection.context;
+    if (problem !== undefined) return reply.error(problem);
     const current = connection.context.current();
     if (!current) return reply.error(absentNamespace(context.state(), connection.context.namespaceName).text);
     const { namespace, session, order } = current;
