@@ -17,3 +17,15 @@ it('readers who hang up before their first line keep no place, whenever they do'
   later[0]?.abort();
   await reader.open(one);
 });
+
+it('of two who arrive at once, one takes the last place, of its address and of all', async () => {
+  const { followersMax, followersOfOneMax } = logReaderLimits;
+  const reader = new LogReader(log);
+  const open = (address: string) => reader.open({ ...query, reader: address, signal: new AbortController().signal });
+  const outcomes = async (addresses: readonly string[]): Promise<string[]> =>
+    (await Promise.allSettled(addresses.map(open))).map(({ status }) => status).sort();
+  await outcomes(Array.from({ length: followersOfOneMax - 1 }, () => 'a'));
+  expect(await outcomes(['a', 'a'])).toEqual(['fulfilled', 'rejected']);
+  await outcomes(Array.from({ length: followersMax - followersOfOneMax - 1 }, () => 'b'));
+  expect(await outcomes(['c', 'd'])).toEqual(['fulfilled', 'rejected']);
+});
