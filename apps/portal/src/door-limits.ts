@@ -121,6 +121,12 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
     ),
     limit('pagesAtOnceMax', storeLimits.pagesAtOnceMax, 'others', 'pages of scans asked of nodes at a time'),
     limit(
+      'pagesWaitingMax',
+      storeLimits.pagesWaitingMax,
+      'others',
+      'more do not wait for that: `LVLIMIT` at once; doors have fewer connections',
+    ),
+    limit(
       'scansMax',
       storeLimits.scansMax,
       'others',

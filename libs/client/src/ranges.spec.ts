@@ -8,6 +8,7 @@ import {
   RespError,
   type RespCallback,
 } from '@levee/wire';
+import { ManualTime } from '../test/manual-time';
 import type { EngineContext } from './engine-context';
 import type { PortalRoute } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
@@ -15,6 +16,9 @@ import { LostPositions } from './lost-positions';
 import { Ranges } from './ranges';
 import { StoreFailure } from './store-errors';
 import { storeLimits } from './store-limits';
+
+const none = Buffer.alloc(0);
+const anyKeys = { from: none, to: none, limit: 10, keysOnly: false, session: undefined };
 
 type Answer = (args: readonly Buffer[], done: RespCallback) => void;
 
@@ -53,10 +57,8 @@ async function ask(answer: Answer): Promise<{ outcome: string; failures: number;
     ...{ clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger },
     ...{ limits, expiryNowMs: systemClock.nowMs },
   } as unknown as EngineContext;
-  const none = Buffer.alloc(0);
-  const query = { from: none, to: none, limit: 10, keysOnly: false, session: undefined };
   const outcome = await new Ranges(context, new LostPositions(context, () => undefined))
-    .page(namespace, route as unknown as PortalRoute, query)
+    .page(namespace, route as unknown as PortalRoute, anyKeys)
     .then(
       (reply) => `${reply?.items.length} keys`,
       (error: unknown) => (error instanceof StoreFailure ? error.text : String(error)),
@@ -86,5 +88,30 @@ describe('a page of a chunk', () => {
     expect(result.outcome).toMatch(/^LVUNAVAILABLE /);
     expect(result.failures).toBeGreaterThan(0);
     expect(result.renewed > 0).toBe(renewed > 0);
+  });
+});
+
+describe('pages that wait for their turn', () => {
+  it('fail within their time while the nodes answer nothing, and no more wait than may', async () => {
+    const time = new ManualTime();
+    const link = { usable: true, scans: { send: () => undefined }, failed: () => undefined };
+    const route = { chunkId: 'c', slotStart: 0, slotEnd: 1_000_000, seq: 1, readable: [{ target: { link } }] };
+    const namespace = {
+      ...{ name: 'ns', state: { partitions: 1, maxStalenessMs: null }, refusal: () => undefined },
+      table: { version: 1, at: () => route },
+    } as unknown as NamespaceStore;
+    const limits = { ...storeLimits, pagesAtOnceMax: 2, pagesWaitingMax: 3, readTurnMs: 1_000 };
+    const context = { clock: time, timers: time, limits, expiryNowMs: time.nowMs } as unknown as EngineContext;
+    const ranges = new Ranges(context, new LostPositions(context, () => undefined));
+    const outcomes: string[] = [];
+    for (let i = 0; i < 6; i++)
+      ranges
+        .page(namespace, route as unknown as PortalRoute, anyKeys)
+        .catch((error: unknown) => outcomes.push((error as StoreFailure).text));
+    await time.flow(0);
+    expect(outcomes).toEqual(['LVLIMIT 3 pages of scans wait for their turn, no more may: ask again later']);
+    await time.flow(1_000);
+    const late = 'LVLIMIT too many pages of scans were before this one for 1000 ms';
+    expect(outcomes.slice(1)).toEqual([late, late, late]);
   });
 });

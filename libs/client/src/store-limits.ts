@@ -81,6 +81,8 @@ export interface StoreLimits {
   readonly scansHeldBytesMax: number;
   /** Pages of scans, ordered or not, asked of nodes at a time; the others wait for their turn. */
   readonly pagesAtOnceMax: number;
+  /** So many wait for it, each at most `readTurnMs`: more than doors have connections. */
+  readonly pagesWaitingMax: number;
   /** Ordered scans under way in this process. */
   readonly scansMax: number;
   /** One of which nothing was taken for so long gives way when another wants to begin. */
@@ -129,6 +131,7 @@ export const storeLimits: StoreLimits = {
   scanHeldBytesMax: 16 * 1024 * 1024,
   scansHeldBytesMax: 64 * 1024 * 1024,
   pagesAtOnceMax: 3,
+  pagesWaitingMax: 16_384,
   scansMax: 64,
   scanIdleMs: 1_000,
 };

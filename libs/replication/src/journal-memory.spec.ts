@@ -67,3 +67,24 @@ test('a decision that comes while another is being written is written after it',
   expect(written).toEqual([1, 2]);
   await memory.stop();
 });
+
+test('while a disk takes for ever to write, decisions make one round wait and no more', async () => {
+  let decided: () => void = () => undefined;
+  const position = { seq: 1, term: 1, clusterId: 'c' };
+  const view = { journal: { position }, onDecision: (listener: () => void) => ((decided = listener), () => undefined) };
+  const due: (() => void)[] = [];
+  const timers = { after: (_: number, action: () => void) => (due.push(action), () => undefined) };
+  const disk = { journalSeen: undefined, rememberJournal: () => new Promise(() => undefined) };
+  const memory = new JournalMemory(view as unknown as ClusterView, { timers, logger: silentLogger });
+  memory.start(disk as unknown as NodeDisk);
+  let rounds = 0;
+  for (let second = 0; second < 10; second++) {
+    for (const action of due.splice(0)) {
+      action();
+      rounds++;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    decided();
+  }
+  expect(rounds).toBe(2);
+});

@@ -53,9 +53,11 @@ export class JournalMemory {
   private plan(): void {
     if (this.stopped || this.disk?.rememberJournal === undefined) return;
     this.cancel ??= this.options.timers.after(journalMemoryLimits.everyMs, () => {
-      // A decision that comes while this is written is written after it.
-      this.cancel = undefined;
-      this.writing = this.writing.then(() => this.remember());
+      // A decision that comes while this is written is written after it; however long a disk takes, one round waits.
+      this.writing = this.writing.then(() => {
+        this.cancel = undefined;
+        return this.remember();
+      });
     });
   }
 

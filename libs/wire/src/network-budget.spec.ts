@@ -82,4 +82,14 @@ describe('the network budget of a process', () => {
     await settled();
     expect([budget.usedBytes, budget.counts]).toEqual([0, { waited: 2, refused: 2 }]);
   });
+
+  it('refuses at once when too many wait already', async () => {
+    const { budget, turns, ask } = build();
+    ask('a', 100);
+    for (let i = 0; i < 4_096; i++) ask('another', 100);
+    await settled();
+    ask('one too many', 100);
+    await settled();
+    expect([turns, budget.counts]).toEqual([['a', 'one too many NO_ROOM'], { waited: 4_096, refused: 1 }]);
+  });
 });

@@ -8,6 +8,8 @@ interface Asker {
 
 /** Of the room, what is used when slow askers get no more: the others have the rest. */
 const slowShare = 0.5;
+/** More than so many do not wait for room. */
+const waitingMax = 4_096;
 
 interface Waiting {
   readonly bytes: number;
@@ -58,13 +60,19 @@ export class NetworkBudget {
 
   /**
    * Counts bytes that are going to be made, until `giveBack`. `undefined`: at once; else resolves when there is room, and
-   * rejects with NO_ROOM when there is none in time. While slow readers keep all the room, the others get through one at
+   * rejects with NO_ROOM when there is none in time, or too many wait already. While slow readers keep all the room, the others get through one at
    * a time: they shall not wait for those.
    */
   take(bytes: number, asker?: Asker): Promise<void> | undefined {
     if (this.fits(bytes, asker)) {
       this.add(bytes);
       return undefined;
+    }
+    if (this.waiting.length >= waitingMax) {
+      this.counts.refused++;
+      return Promise.reject(
+        new Failure('NO_ROOM', `${waitingMax} wait already for room among what is on its way (LEVEE_MEMORY_BUDGET)`),
+      );
     }
     this.counts.waited++;
     return new Promise((resolve, reject) => {
