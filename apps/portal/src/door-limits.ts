@@ -4,6 +4,7 @@ import { nodeProtocolLimits, respServerLimits } from '@levee/wire';
 import { httpLimits as bodyLimits } from './http-door';
 import { logReaderLimits } from './log-reader';
 import { planReportLimits } from './plans';
+import { routeWatchLimits } from './watch.controller';
 
 export interface DoorLimit {
   readonly name: string;
@@ -167,6 +168,12 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       planReportLimits.watchesOfOneMax,
       'others',
       `watches of plans from one address, of ${planReportLimits.watchesMax}`,
+    ),
+    limit(
+      'watchersOfOneMax',
+      routeWatchLimits.watchersOfOneMax,
+      'others',
+      `watches of routes from one address, of ${routeWatchLimits.watchersMax}`,
     ),
   ],
 };

@@ -1,13 +1,21 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Portal, type WatchReader } from '@levee/client';
+import { Portal, watchLimits, type WatchReader } from '@levee/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { header, wholeNumber } from './request-choices';
+import { Shares } from './shares';
+
+export const routeWatchLimits = { watchersMax: watchLimits.watchersMax, watchersOfOneMax: 256 } as const;
 
 /** Changes as they come. */
 @ApiTags('cluster')
 @Controller('v1/watch')
 export class WatchController {
+  private readonly places = new Shares('watches of routes are open', {
+    max: routeWatchLimits.watchersMax,
+    ofOneMax: routeWatchLimits.watchersOfOneMax,
+  });
+
   constructor(private readonly portal: Portal) {}
 
   @Get(':namespace')
@@ -29,8 +37,11 @@ export class WatchController {
     const lastId = header(request, 'last-event-id');
     const range = { min: 0, max: Number.MAX_SAFE_INTEGER };
     const known = lastId ? wholeNumber(lastId, 'Last-Event-ID', range) : wholeNumber(version, 'version', range);
-    const begin = await this.portal.watches.open(name, known);
     const { raw } = reply;
+    const giveBack = this.places.take(request.ip);
+    raw.once('close', giveBack);
+    if (raw.destroyed) giveBack();
+    const begin = await this.portal.watches.open(name, known);
     if (request.method === 'HEAD') return void (await reply.status(200).headers(streamHeaders).send());
     const leave = begin(readerOf(raw));
     reply.hijack();

@@ -1,4 +1,6 @@
 import { request, type IncomingMessage } from 'node:http';
+import { eventually } from '../../../test/support/deadline';
+import { routeWatchLimits } from '../src/watch.controller';
 import { OneNodeCluster } from './one-node-cluster';
 
 jest.setTimeout(60_000);
@@ -42,10 +44,15 @@ class Stream {
     );
   }
 
-  static open(namespace: string, headers: Record<string, string> = {}, query = ''): Promise<Stream> {
+  static open(
+    namespace: string,
+    headers: Record<string, string> = {},
+    query = '',
+    localAddress = '127.0.0.1',
+  ): Promise<Stream> {
     const path = `/v1/watch/${namespace}${query}`;
     return new Promise((resolve, reject) => {
-      const asked = request({ host: '127.0.0.1', port: cluster.app.port, path, headers, agent: false });
+      const asked = request({ host: '127.0.0.1', port: cluster.app.port, path, headers, agent: false, localAddress });
       asked.on('response', (response) => resolve(new Stream(response))).on('error', reject);
       asked.end();
     });
@@ -77,6 +84,8 @@ const maintain = (on: boolean): Promise<unknown> =>
   on
     ? cluster.ask('POST', '/v1/nodes/n1/maintenance', '{"forMs":60000}', asJson)
     : cluster.ask('DELETE', '/v1/nodes/n1/maintenance');
+
+const watchers = (): unknown => (cluster.app.portal.stats()['watch'] as Record<string, number>)['watchers'];
 
 describe('GET /v1/watch/{namespace}', () => {
   it('gives the table, then what changes; who comes back with the last id gets what was missed, and no more', async () => {
@@ -119,6 +128,27 @@ describe('GET /v1/watch/{namespace}', () => {
     expect((await cluster.ask('HEAD', '/v1/watch/default')).status).toBe(200);
   });
 
+  it('leaves places for others when one address takes all that it may; one that hangs up makes room', async () => {
+    const { watchersOfOneMax } = routeWatchLimits;
+    const own = await Promise.all(Array.from({ length: watchersOfOneMax }, () => Stream.open('default')));
+    expect(new Set(own.map(({ response }) => response.statusCode))).toEqual(new Set([200]));
+    const refused = await cluster.ask('GET', '/v1/watch/default');
+    expect([refused.status, refused.json['message']]).toEqual([
+      429,
+      '256 watches of routes are open through this portal from 127.0.0.1, at most that many may from one address',
+    ]);
+    const other = await Stream.open('default', {}, '', '127.0.0.2');
+    expect((await other.next()).whole).toBe(true);
+    own[0]!.close();
+    await eventually('a place that is free again', async () => {
+      const again = await Stream.open('default');
+      again.close();
+      return again.response.statusCode === 200;
+    });
+    for (const stream of [...own, other]) stream.close();
+    await eventually('all places free', () => watchers() === 0);
+  });
+
   it('ends when the namespace is deleted', async () => {
     const stream = await Stream.open('shop.doomed');
     await stream.next();
@@ -128,7 +158,6 @@ describe('GET /v1/watch/{namespace}', () => {
   });
 
   it('lets go of watchers that hang up, and ends the others when the portal stops', async () => {
-    const watchers = (): unknown => (cluster.app.portal.stats()['watch'] as Record<string, number>)['watchers'];
     const some = await Promise.all([1, 2, 3].map(() => Stream.open('default')));
     expect(watchers()).toBe(3);
     some[0]!.close();
