@@ -9,6 +9,9 @@ import { startCluster } from './cluster/supervise.mjs';
 
 export { startCluster };
 
+/** What `npm start` begins with too: a primary of it on every node. */
+const firstNamespace = { partitions: 8, chunks: 8 };
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const usage = `usage: npm run cluster -- [options]
   --masters 2 --dispatchers 1 --nodes 3 --portals 2   how many of each
@@ -17,7 +20,7 @@ const usage = `usage: npm run cluster -- [options]
   --dir <folder>                      data and logs (default .levee/cluster); kept
   --restart                           start again what dies
   --any-ports                         free ports instead of the documented ones
-  --namespace default --partitions n --chunks n --replicas n    created when absent
+  --namespace default --partitions n --chunks n --replicas n    created when absent (8, 8, 3)
   --env <name>:<SETTING>=<value>      a setting of one process only; may be repeated
   --no-build                          use dist/ as it is
   --apps <folder>                     built apps (default dist/apps)
@@ -60,7 +63,7 @@ function options() {
   };
   const kafkaNodes = count('kafka-nodes', 1, 3);
   if (kafkaNodes === 2) throw new Error('--kafka-nodes is 2: 1 or 3');
-  const namespace = { name: values.namespace };
+  const namespace = { name: values.namespace, ...firstNamespace };
   for (const knob of ['partitions', 'chunks', 'replicas'])
     if (values[knob] !== undefined) namespace[knob] = count(knob, 1, 1_000_000);
   const ownSettings = {};

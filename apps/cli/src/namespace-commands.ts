@@ -14,16 +14,20 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
   withKnobs(
     namespace
       .command('create <name>')
-      .description('create a namespace; what is not named here gets the default of the cluster'),
-  ).action(async (name: string, options: Row, command: Command) => {
-    const { output, portal } = toolsOf(command);
-    const created = await portal.json({
-      method: 'POST',
-      path: '/v1/namespaces',
-      ...jsonBody({ name, ...knobsOf(options) }),
+      .description('create a namespace; what is not named here gets a default that fits the cluster'),
+  )
+    .option('--dry-run', 'say what it would be and which units it would take, and change nothing')
+    .action(async (name: string, { dryRun, ...options }: Row, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      const created = (await portal.json({
+        method: 'POST',
+        path: '/v1/namespaces',
+        ...jsonBody({ name, ...knobsOf(options) }),
+        query: dryRun === true ? { dryRun: 1 } : {},
+      })) as Row;
+      if (dryRun === true && output.format === 'text') await output.raw('dry run: nothing is changed\n');
+      await printDescription(output, created);
     });
-    await printDescription(output, created as Row);
-  });
 
   withKnobs(
     namespace
@@ -156,7 +160,8 @@ const totalColumns = [
 /** People get one line a chunk from `levee routes`, and none here; settings as a table. */
 async function printDescription(output: Output, described: Row): Promise<void> {
   if (output.format !== 'text') return output.value(described);
-  const { placement: _, knobs, ...rest } = described;
+  const { placement: _, knobs, units, ...rest } = described;
+  if (units !== undefined) await output.raw(`${unitsLine(described, units as CreationUnits)}\n`);
   if (knobs === undefined) return output.value(rest);
   const rows = rowsOf(knobs, 'knobs');
   const settings = new Set(rows.map((row) => row['knob']));
@@ -164,4 +169,15 @@ async function printDescription(output: Output, described: Row): Promise<void> {
   await output.raw('\n');
   const shown = rows.map((row) => ({ ...row, changes: row['fixedBecause'] === null ? 'yes' : 'no' }));
   await output.table(shown, ['knob', 'value', 'changes', 'allowed']);
+}
+
+interface CreationUnits {
+  readonly taken: number;
+  readonly free: number;
+  readonly spare: number;
+}
+
+function unitsLine({ name, chunks, replicas }: Row, { taken, free, spare }: CreationUnits): string {
+  const has = `${String(name)} has ${taken} units (${String(chunks)} chunks, ${String(replicas)} replicas of each)`;
+  return `${has}; ${free} are free, ${spare} of them kept for healing, moves and splits`;
 }

@@ -157,6 +157,11 @@ export class FakePortal {
             status: 409,
             body: { code: 'NAMESPACE_EXISTS', message: 'namespace default exists with other settings' },
           };
+        if (query === 'dryRun=1')
+          return {
+            status: 200,
+            body: { ...namespace, ...asked, chunks: 2, units: { taken: 6, free: 66, spare: 9 }, placement: [] },
+          };
         return { status: 201, body: asked };
       }
       case 'GET /v1/namespaces/default':

@@ -1,9 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { KeyValue, Portal } from '@levee/client';
 import {
   describeNamespace,
+  type NamespaceDescription,
   namespaceQuery,
+  simulateCreation,
+  unitBudget,
   unknownNode,
   viewKnobs,
   viewNamespaces,
@@ -15,13 +18,13 @@ import {
 import { doctorLimits } from '@levee/journal';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Commands } from './commands';
 import { Doctor } from './doctor';
 import { FilesOfNodes } from './files-of-nodes';
 import { found, refusal } from './found';
 import { keyOf } from './raw-url';
-import { jsonBody, wholeNumber } from './request-choices';
+import { jsonBody, switchOf, wholeNumber } from './request-choices';
 
 /** What is in force, as this portal has read it. */
 @ApiTags('cluster')
@@ -84,7 +87,9 @@ export class ClusterController {
 
   @Post('namespaces')
   @HttpCode(201)
-  @ApiOperation({ summary: 'Creates a namespace; answers when it is active' })
+  @ApiOperation({
+    summary: 'Creates a namespace; answers when it is active. With dryRun=1 says what it would be, and changes nothing',
+  })
   @ApiBody({
     schema: {
       type: 'object',
@@ -94,19 +99,34 @@ export class ClusterController {
     },
   })
   @ApiResponse({ status: 409, description: 'NAMESPACE_EXISTS' })
-  async create(@Body() body: unknown, @Req() request: FastifyRequest) {
+  @ApiQuery({ name: 'dryRun', required: false, enum: ['0', '1', 'false', 'true'] })
+  async create(
+    @Body() body: unknown,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Query('dryRun') dryRun?: string,
+  ) {
     const knobs = jsonBody(body);
+    const { state } = this.portal.view;
+    if (switchOf(dryRun, 'dryRun')) {
+      const topicPrefix = this.portal.config.topics.prefix;
+      const { budget, ...described } = found(
+        simulateCreation(state, knobs, { nowMs: systemClock.nowMs(), topicPrefix }),
+      );
+      void reply.status(200);
+      return { ...shownNamespace(described), units: { taken: described.totals.units, ...budget } };
+    }
     await this.commands.run({ kind: 'CreateNamespace', payload: knobs, principal: `http ${request.ip}` });
     const name = String(knobs['name']);
     await this.commands.untilActive(name);
-    return this.namespace(name);
+    const created = this.namespace(name);
+    return { ...created, units: { taken: created.totals.units, ...unitBudget(state) } };
   }
 
   @Get('namespaces/:name')
   @ApiOperation({ summary: 'Configuration and what it may be, chunks, how other Kafka producers must be set up' })
   namespace(@Param('name') name: string) {
-    const { namespace, chunks, ...rest } = found(describeNamespace(this.portal.view.state, name));
-    return { ...namespace, ...rest, knobs: viewKnobs(namespace), placement: chunks };
+    return shownNamespace(found(describeNamespace(this.portal.view.state, name)));
   }
 
   @Patch('namespaces/:name')
@@ -238,4 +258,8 @@ export class ClusterController {
   private maintenanceOf(nodeId: string): { maintenanceUntil: string | null } {
     return { maintenanceUntil: this.doctor.maintenanceUntil(nodeId) };
   }
+}
+
+function shownNamespace({ namespace, chunks, ...rest }: NamespaceDescription) {
+  return { ...namespace, ...rest, knobs: viewKnobs(namespace), placement: chunks };
 }

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { unitBudget } from '@levee/cluster';
 import { reservedKeyPrefix } from '@levee/kernel';
 import { OneNodeCluster } from './one-node-cluster';
 
@@ -253,6 +254,17 @@ describe('the cluster', () => {
     expect([first.status, second.status]).toEqual([200, 200]);
     expect(second.json).toEqual(first.json);
     expect((await ask('GET', `/v1/commands/${id}`)).json).toEqual(first.json);
+  });
+
+  it('says what a creation would take, and what it took', async () => {
+    const { free } = unitBudget(cluster.app.portal.view.state);
+    const create = (query: string) => ask('POST', `/v1/namespaces${query}`, JSON.stringify({ name: 'thought' }));
+    const thought = await create('?dryRun=1');
+    expect(thought).toMatchObject({ status: 200, json: { name: 'thought', units: { taken: 1, free: free - 1 } } });
+    expect((await ask('GET', '/v1/namespaces/thought')).status).toBe(404);
+    const created = await create('');
+    expect(created).toMatchObject({ status: 201, json: { units: thought.json['units'] } });
+    expect(await create('?dryRun=2')).toMatchObject({ status: 400, json: { code: 'BAD_REQUEST' } });
   });
 
   it('alters a namespace, and says why what cannot change does not', async () => {

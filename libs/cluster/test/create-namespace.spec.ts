@@ -1,4 +1,6 @@
 import { nextEffects } from '../src/effects';
+import { unitBudget } from '../src/placement/unit-budget';
+import { simulateCreation } from '../src/simulate-creation';
 import { ClusterScript, MiB, problemsOf } from './cluster-script';
 
 describe('CreateNamespace', () => {
@@ -77,7 +79,7 @@ describe('CreateNamespace', () => {
     script.namespace('shop');
     expect(script.state.namespace('shop')).toMatchObject({
       partitions: 64,
-      chunks: 24,
+      chunks: 2,
       replicas: 2,
       hashAlgorithm: 'murmur2',
       partitionStrategy: 'hash',
@@ -88,6 +90,43 @@ describe('CreateNamespace', () => {
       failoverStrategy: 'automatic',
       historyWindowMs: 604_800_000,
       maxTtlMs: null,
+    });
+  });
+
+  it.each([
+    ['a small cluster', 3, 32, 2],
+    ['a large one', 40, 64, 24],
+    ['one that is nearly full', 3, 4, 1],
+  ])('without settings begins with few chunks on %s', (_name, nodes, unitsEach, chunks) => {
+    const script = new ClusterScript().nodes(nodes, unitsEach);
+    script.namespace('shop');
+    expect(script.state.namespace('shop')?.chunks).toBe(chunks);
+  });
+
+  it('without settings leaves the spare units alone, which named chunks may take', () => {
+    const script = new ClusterScript().nodes(3, 32);
+    script.namespace('default', { chunks: 8, replicas: 3 });
+    const created: string[] = [];
+    for (let i = 1; script.answer('CreateNamespace', { name: `app${i}` }) === 'accepted'; i++) created.push(`app${i}`);
+    expect(created.length).toBeGreaterThanOrEqual(10);
+    expect(unitBudget(script.state)).toEqual({ free: 9, spare: 9 });
+    expect(script.answer('CreateNamespace', { name: 'late' })).toMatch(
+      /^NOT_ENOUGH_UNITS: 1 chunk with 3 replicas needs 3 free units.*there are 9, and 9 of them are kept.*--chunks 1\): levee node list .*levee namespace delete.*levee namespace resize.*LEVEE_UNITS/,
+    );
+    expect(script.answer('CreateNamespace', { name: 'late', chunks: 1 })).toBe('accepted');
+  });
+
+  it('can be thought through: the same namespace as it would be, and nothing is changed', () => {
+    const script = new ClusterScript().nodes(3);
+    const context = { nowMs: script.nowMs, topicPrefix: 'levee' };
+    const thought = simulateCreation(script.state, { name: 'shop', replicas: 2 }, context);
+    expect(script.state.counts).toMatchObject({ namespaces: 0, chunks: 0 });
+    expect(thought).toMatchObject({ totals: { units: 6 }, budget: { free: 90, spare: 9 } });
+    script.accept('CreateNamespace', { name: 'shop', replicas: 2 });
+    const placement = script.state.chunksOf('shop').map(({ replicas }) => replicas);
+    expect('chunks' in thought && thought.chunks.map(({ replicas }) => replicas)).toEqual(placement);
+    expect(simulateCreation(script.state, { name: 'shop', replicas: 3 }, context)).toMatchObject({
+      code: 'NAMESPACE_EXISTS',
     });
   });
 

@@ -5,8 +5,9 @@ import type { DecideContext } from '../decide';
 import type { ClusterEvent } from '../event';
 import { placeChunks, type PlacedReplica } from '../placement/place-chunks';
 import { sitesOf } from '../placement/sites';
+import { moreUnits, unitBudget, unitsNeeded } from '../placement/unit-budget';
 import { numberAfter } from '../numbers-lost';
-import { reject } from '../rejection';
+import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 import { firstDifference, readKnobs, type NamespaceKnobs } from './knobs';
@@ -43,9 +44,25 @@ export const createNamespace: Decider = (state, payload, context) => {
     requestsPerSecondPerChunk: (knobs.expectedRequestsPerSecond ?? 0) / knobs.chunks,
   });
   if ('code' in placement) return placement;
+  const spared = fields.has('chunks') ? undefined : spareProblem(state, knobs);
+  if (spared !== undefined) return spared;
   const number = numberAfter(state, existing?.number ?? 0);
   return created(state, { name, number, knobs, placement: placement.chunks }, context);
 };
+
+/** Who names the chunks may have the last units; defaults leave those that healing needs. */
+function spareProblem(
+  state: ClusterState,
+  { chunks, replicas, chunkCapacityBytes }: NamespaceKnobs,
+): Rejection | undefined {
+  const { free, spare } = unitBudget(state, chunkCapacityBytes);
+  if (free - spare >= chunks * replicas) return undefined;
+  return reject(
+    'NOT_ENOUGH_UNITS',
+    `${unitsNeeded({ chunks, replicas, unitBytesMin: chunkCapacityBytes })}; there are ${free}, and ${spare} of them are ` +
+      `kept for healing, moves and splits (to take them all the same name --chunks ${chunks}): ${moreUnits}`,
+  );
+}
 
 interface Creation {
   readonly name: string;

@@ -2,6 +2,7 @@ import type { NamespaceState } from '@levee/events';
 import { allowedPartitions, isAllowedPartitions } from '@levee/keyspace';
 import type { PayloadFields } from '../payload';
 import { nodesClosed } from '../plans/plan-shape';
+import { unitBudget } from '../placement/unit-budget';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 
@@ -31,7 +32,10 @@ export type NamespaceKnobs = Pick<
 export const chunksPerCommandMax = 4_096;
 export const replicasMax = 9;
 export const defaultPartitions = 64;
-export const defaultChunks = 24;
+/** Most chunks that a namespace begins with where nothing is expected of it: the dispatcher splits them as they fill. */
+export const defaultChunksMax = 24;
+/** Such a namespace takes one of so many free units, so that many of them have room. */
+const freeUnitsPerUnit = 12;
 export const defaultReplicas = 3;
 export const defaultHistoryWindowMs = 7 * 86_400_000;
 /** Used while no unit is registered; else a chunk may fill the smallest unit there is. */
@@ -67,14 +71,15 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
   );
   const choice = <T extends string>(name: string, allowed: readonly [T, ...T[]]): T =>
     fields.optional(name, () => fields.choice(name, allowed), allowed[0]);
+  const replicas = integer('replicas', 1, replicasMax) ?? Math.max(1, Math.min(defaultReplicas, domainsUp(state)));
   const knobs: NamespaceKnobs = {
     partitions,
     hashAlgorithm: choice('hashAlgorithm', ['murmur2', 'murmur2-hashtag']),
     partitionStrategy: choice('partitionStrategy', ['hash']),
     chunks:
       integer('chunks', 1, chunksPerCommandMax) ??
-      plannedChunks({ chunkCapacityBytes, expectedBytes, expectedRequestsPerSecond }),
-    replicas: integer('replicas', 1, replicasMax) ?? Math.max(1, Math.min(defaultReplicas, domainsUp(state))),
+      plannedChunks(state, { replicas, chunkCapacityBytes, expectedBytes, expectedRequestsPerSecond }),
+    replicas,
     ack: choice('ack', ['logged', 'primary', 'all']),
     consistency: fields.optional('consistency', (n) => fields.choice(n, ['eventual', 'session', 'strong']), 'session'),
     maxStalenessMs: integer('maxStalenessMs', 100, 86_400_000, 'ms'),
@@ -160,10 +165,14 @@ export function knobRelationProblem(
 }
 
 function plannedChunks(
-  plan: Pick<NamespaceKnobs, 'chunkCapacityBytes' | 'expectedBytes' | 'expectedRequestsPerSecond'>,
+  state: ClusterState,
+  plan: Pick<NamespaceKnobs, 'replicas' | 'chunkCapacityBytes' | 'expectedBytes' | 'expectedRequestsPerSecond'>,
 ): number {
+  const { free, spare } = unitBudget(state, plan.chunkCapacityBytes);
+  const fitting = Math.floor((free - spare) / (freeUnitsPerUnit * plan.replicas));
   return Math.max(
-    defaultChunks,
+    1,
+    Math.min(defaultChunksMax, fitting),
     Math.ceil((plan.expectedBytes ?? 0) / (plan.chunkCapacityBytes * plannedFill)),
     Math.ceil((plan.expectedRequestsPerSecond ?? 0) / plannedRequestsPerSecondPerChunk),
   );

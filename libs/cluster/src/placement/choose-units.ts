@@ -2,6 +2,7 @@ import { unknownNode } from '../unknown-node';
 import type { NodeState, UnitState } from '@levee/events';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
+import { moreUnits } from './unit-budget';
 
 /** Where one new replica may be. */
 export interface UnitWish {
@@ -148,7 +149,7 @@ export class UnitChoice {
       'NOT_ENOUGH_UNITS',
       `${wish.purpose} needs a free ${wish.engineOnly ? `${wish.engine} ` : ''}unit of at least ${wish.unitBytesMin} bytes` +
         `${wish.nodeId === undefined ? '' : ` on node ${wish.nodeId}`}; the ${elsewhere.length} nodes in question have ` +
-        `none: add units or nodes, or wait until plans under way have given theirs back`,
+        `none: wait until plans under way have given theirs back; ${moreUnits}`,
     );
   }
 }

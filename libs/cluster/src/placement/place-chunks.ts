@@ -3,6 +3,7 @@ import { reject, type Rejection } from '../rejection';
 import { Heap } from './heap';
 import { spreadPrimaries } from './primaries';
 import type { Site } from './sites';
+import { moreUnits, unitsNeeded } from './unit-budget';
 
 export interface PlacementWish {
   readonly chunks: number;
@@ -115,7 +116,7 @@ function turnOf(name: string, count: number): number {
 }
 
 function refusalOf(sites: readonly Site[], domains: readonly Domain[], wish: PlacementWish): Rejection | undefined {
-  const { chunks, replicas, unitBytesMin } = wish;
+  const { chunks, replicas } = wish;
   if (domains.length < replicas)
     return reject(
       'NOT_ENOUGH_DOMAINS',
@@ -129,8 +130,8 @@ function refusalOf(sites: readonly Site[], domains: readonly Domain[], wish: Pla
   const suitable = domains.reduce((sum, domain) => sum + domain.free, 0);
   return reject(
     'NOT_ENOUGH_UNITS',
-    `${chunks} chunks with ${replicas} replicas need ${chunks * replicas} free units of at least ${unitBytesMin} bytes, ` +
+    `${unitsNeeded(wish)}, ` +
       `at most ${chunks} in each failure domain; of ${free} free units ${suitable} are that large and ${usable} usable ` +
-      `in ${domains.length} domains: add units or nodes, or ask for fewer chunks, fewer replicas or a smaller chunkCapacityBytes`,
+      `in ${domains.length} domains: ask for fewer chunks, fewer replicas or a smaller chunkCapacityBytes; ${moreUnits}`,
   );
 }

@@ -1,3 +1,4 @@
+import { spareUnits } from '../unit-budget';
 import { assert } from '@levee/kernel';
 
 /** What is found above `enter` counts until it falls below `leave`: between the two nothing begins and nothing ends. */
@@ -87,8 +88,8 @@ export function healingPolicy(
     chunkCoolDownMs: coolDownMs,
     returnCoolDownMs: coolDownMs * 36,
     nodeSettleMs: settleMs,
-    spareShare: 0.1,
-    spareUnitsMin: 1,
+    spareShare: spareUnits.share,
+    spareUnitsMin: spareUnits.min,
     freeDiskBytesMin: 2 ** 30,
     proposalsPerRoundMax: 16,
     openPlansMax: 32,
