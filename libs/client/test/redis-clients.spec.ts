@@ -91,7 +91,7 @@ it.each([
     expect(await plain.get('nowhere')).toBe('untouched');
   } finally {
     plain.disconnect();
-    io.disconnect();
+    if (io.status !== 'end') io.disconnect();
     if (node.isOpen) node.destroy();
   }
 });

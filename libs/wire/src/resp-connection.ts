@@ -1,3 +1,4 @@
+import { DeferredCommands } from './deferred-commands';
 import type { ByteStream } from './network';
 import { ReplySlot, type SlotOwner } from './reply-slot';
 import { ReplyWriter, type RespProtocol } from './reply-writer';
@@ -35,6 +36,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Bytes of replies that are complete but not yet handed to the socket. */
   private heldBytes = 0;
   private bufferedBytes = 0;
+  private readonly deferred = new DeferredCommands();
+  /** Input in memory, as the host was told last. */
+  private toldInputBytes = 0;
   /** Of commands that are not answered yet. */
   private outstandingBytes = 0;
   /** Commands since the others had their turn. */
@@ -106,13 +110,14 @@ export class RespConnection<C = unknown> implements SlotOwner {
     return this.pendingBytes > this.host.limits.crowdedPauseBytes;
   }
 
+  /** Sent by the client, and begun later if at all. */
   get bufferedInputBytes(): number {
-    return this.bufferedBytes;
+    return this.bufferedBytes + this.deferred.bytes;
   }
 
   /** Everything that it keeps in memory here, both ways. */
   get holdBytes(): number {
-    return this.pendingBytes + this.bufferedBytes + this.outstandingBytes;
+    return this.pendingBytes + this.bufferedInputBytes + this.outstandingBytes;
   }
 
   /** Of replies that were written and that the client has not taken: nothing but the client keeps them here. */
@@ -146,6 +151,33 @@ export class RespConnection<C = unknown> implements SlotOwner {
     if (!this.closed && !this.ending) this.newSlot().write(build);
   }
 
+  get deferredCommands(): number {
+    return this.deferred.count;
+  }
+
+  /** Keeps a command for `beginDeferred`, or says why there is no room for it. */
+  defer(args: readonly Buffer[]): string | undefined {
+    return this.deferred.add(args, this.host.limits);
+  }
+
+  dropDeferred(): void {
+    this.deferred.clear();
+  }
+
+  /**
+   * Begins what was kept, in order and before anything that was sent after this command, as a pipeline is begun: its
+   * replies follow the one to this command. It goes on though the client hangs up its side, or the server closes.
+   */
+  beginDeferred(): void {
+    this.deferred.release();
+  }
+
+  /** Whoever keeps commands waiting and sends nothing more has given up. */
+  hasAbandonedDeferred(nowMs: number): boolean {
+    const waits = this.deferred.count > 0 && !this.deferred.due;
+    return waits && nowMs - this.lastActiveMs > this.host.limits.deferredSilentMs;
+  }
+
   /** Reads no further request, writes every reply owed, then hangs up. */
   endAfterReplies(): void {
     if (this.ending) return;
@@ -164,8 +196,10 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.heldBytes = 0;
     this.outstandingBytes = 0;
     this.unfinishedSinceMs = undefined;
-    this.host.bufferedChanged(this, -this.bufferedBytes);
     this.bufferedBytes = 0;
+    this.deferred.clear();
+    this.host.bufferedChanged(this, -this.toldInputBytes);
+    this.toldInputBytes = 0;
     this.socket.destroy();
     this.host.heldChanged(-this.toldBytes);
     this.toldBytes = 0;
@@ -206,7 +240,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
     if (this.closed) return;
     if (this.pendingBytes > this.host.limits.outputBytesMax) return this.host.slowClient(this, this.pendingBytes);
     this.resumeReading();
-    if ((this.ending || (this.inputEnded && !this.stalled)) && this.outstanding === 0) this.hangUp();
+    const isOver = this.ending ? !this.deferred.due : this.inputEnded && !this.stalled;
+    if (isOver && this.outstanding === 0) this.hangUp();
   }
 
   /** What the client still sends is thrown away, so that it gets the last reply and not a reset. */
@@ -289,17 +324,31 @@ export class RespConnection<C = unknown> implements SlotOwner {
   }
 
   private recount(): void {
-    const before = this.bufferedBytes;
     this.bufferedBytes = this.parser.bufferedBytes;
-    if (this.bufferedBytes === before) return;
-    this.host.bufferedChanged(this, this.bufferedBytes - before);
+    const deltaBytes = this.bufferedInputBytes - this.toldInputBytes;
+    if (deltaBytes === 0) return;
+    this.toldInputBytes += deltaBytes;
+    this.host.bufferedChanged(this, deltaBytes);
     this.tell();
   }
 
   /** False: the parser waits, because too much is under way. */
   private request(args: Buffer[]): boolean {
     this.host.onCommand(this, args, this.newSlot(this.parser.requestBytes));
-    if (this.closed || this.ending) return false;
+    return this.mayGoOn() && this.beginDue();
+  }
+
+  /** Begins deferred commands that are due; false when the next of them, or the parser, waits. */
+  private beginDue(): boolean {
+    for (let next = this.deferred.take(); next; next = this.deferred.take()) {
+      this.host.onCommand(this, next.args, this.newSlot(next.bytes));
+      if (!this.mayGoOn()) return false;
+    }
+    return true;
+  }
+
+  private mayGoOn(): boolean {
+    if (this.closed || (this.ending && !this.deferred.due)) return false;
     if (this.overloaded()) this.stalled = true;
     else if (++this.begunInTurn >= this.host.limits.turnCommandsMax) this.goOnLater();
     else return true;
@@ -336,9 +385,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
   }
 
   private resumeReading(): void {
-    if (!this.stalled || this.closed || this.ending || this.overloaded()) return;
+    if (!this.stalled || this.closed || (this.ending && !this.deferred.due) || this.overloaded()) return;
     this.stalled = false;
-    this.parser.resume();
+    if (this.beginDue()) this.parser.resume();
     this.afterParsing();
     if (!this.stalled && !this.closed && !this.ending && this.parser.hasMore) this.goOnLater();
     if (!this.deaf || this.closed || this.ending) return;

@@ -24,6 +24,12 @@ export interface RespServerLimits extends RequestLimits {
   readonly queuedBytesMax: number;
   /** Bytes of all connections that no command was made of yet; beyond it the one that holds most is closed. */
   readonly inputBytesMax: number;
+  /** Commands of one connection that wait to be begun together: as many as one command may have arguments. */
+  readonly deferredCommandsMax: number;
+  /** The same in bytes: as many as one command may have. */
+  readonly deferredBytesMax: number;
+  /** A connection that has such, and is silent for so long, is closed: nothing of them is begun. */
+  readonly deferredSilentMs: number;
   /** A command must be complete so long after its first byte, and longer for large ones: see `bytesPerMsMin`. */
   readonly unfinishedMs: number;
   /** Whoever sends or takes more slowly than this has less time than the rest of these limits say. */
@@ -50,6 +56,9 @@ export const respServerLimits: RespServerLimits = {
   outputBytesMax: 128 * 1024 * 1024,
   queuedBytesMax: 256 * 1024 * 1024,
   inputBytesMax: 256 * 1024 * 1024,
+  deferredCommandsMax: requestLimits.argumentsMax,
+  deferredBytesMax: requestLimits.requestBytesMax,
+  deferredSilentMs: 600_000,
   unfinishedMs: 30_000,
   bytesPerMsMin: 64,
   idleMs: 0,

@@ -242,7 +242,10 @@ export class RespServer<C> implements ConnectionHost<C> {
       if (now - (connection.hungUpAtMs ?? now) > lingerMs) connection.destroy();
       else if (connection.untakenMs(now) > this.untakenMsMax(connection))
         this.slowClient(connection, connection.pendingBytes);
-      else if (idleMs > 0 && silentMs > idleMs && connection.outstanding === 0) {
+      else if (
+        connection.hasAbandonedDeferred(now) ||
+        (idleMs > 0 && silentMs > idleMs && connection.outstanding === 0)
+      ) {
         this.counts.closedIdle++;
         connection.destroy();
       }
