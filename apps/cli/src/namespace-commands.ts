@@ -66,7 +66,17 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     .action(async (query: string | undefined, _options: Row, command: Command) => {
       const { output, portal } = toolsOf(command);
       const rows = rowsOf(await portal.json({ path: '/v1/namespaces', query: { query } }), 'namespaces');
-      await output.table(rows, ['name', 'state', 'partitions', 'chunks', 'replicas', 'ack', 'consistency', 'binlog']);
+      await output.table(rows, [
+        'name',
+        'state',
+        'partitions',
+        'chunks',
+        'replicas',
+        'ack',
+        'consistency',
+        'multi',
+        'binlog',
+      ]);
     });
 
   namespace
@@ -111,6 +121,12 @@ function withKnobs(command: Command): Command {
     .option('--requests-per-second <count>', 'limit of the namespace at one portal', orNone(wholeNumber))
     .option('--chunk-requests-per-second <count>', 'limit of one chunk at one node', orNone(wholeNumber))
     .option('--chunk-capacity <size>', 'what a chunk may hold', byteSize)
+    .addOption(
+      new Option(
+        '--multi <what>',
+        'MULTI of Redis clients: refuse it whole, or carry its commands out one by one, not isolated and not all or nothing',
+      ).choices(['refuse', 'batch']),
+    )
     .addOption(new Option('--failover-strategy <name>', 'who replaces lost replicas').choices(['automatic', 'manual']))
     .option(
       '--manual-plans <kinds>',

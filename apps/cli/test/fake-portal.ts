@@ -125,6 +125,7 @@ export class FakePortal {
       hashAlgorithm: 'murmur2',
       ack: 'logged',
       consistency: 'session',
+      multi: 'refuse',
       binlog: 'levee.binlog.default',
       maxStalenessMs: null,
     };

@@ -1,5 +1,5 @@
 import { ClusterView, HeartbeatView, type ControlTopics, type JournalSeen } from '@levee/journal';
-import type { Heartbeat } from '@levee/events';
+import { featureLevel, type Heartbeat } from '@levee/events';
 import { silentLogger, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
 import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HeartbeatLoop } from '@levee/replication';
@@ -39,8 +39,6 @@ export interface PortalWorld {
   readonly budget?: NetworkBudget;
 }
 
-/** Records of every version up to this one are read. */
-const featureLevel = 2;
 const drainMs = 3_000;
 /** A master that is alive is heard every 300 ms, and another one claims within a few seconds. */
 const masterSilentMs = 5_000;

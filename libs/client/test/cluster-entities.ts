@@ -26,6 +26,8 @@ export const namespaceEntity = (but: Partial<NamespaceState> = {}): NamespaceSta
   historyWindowMs: 1,
   maxTtlMs: null,
   manualPlans: [],
+  multi: 'refuse',
+  flush: 'refuse',
   nextChunk: 1,
   createdAtMs: 1,
   ...but,
@@ -41,7 +43,7 @@ export const nodeEntity = (nodeId: string, but: Partial<NodeState> = {}): NodeSt
   respAddress: '127.0.0.1:1',
   httpAddress: '',
   registeredAtMs: 1,
-  featureLevel: 2,
+  featureLevel: 3,
   cordoned: false,
   ...but,
 });

@@ -15,7 +15,7 @@ export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from 
 export * from './rejection';
 export { unknownNode } from './unknown-node';
 export * from './commands/heard-levels';
-export { manualPlanKinds } from './commands/knobs';
+export { hasDoorKnobs, manualPlanKinds } from './commands/knobs';
 export { chunkIdOf } from './commands/create-namespace';
 export * from './placement/healing';
 export * from './knob-table';

@@ -1,7 +1,14 @@
 import type { NamespaceState } from '@levee/events';
 import { allowedPartitions } from '@levee/keyspace';
 import { fixedKnobs } from './commands/alter-namespace';
-import { chunksPerCommandMax, manualPlanKinds, rate, replicasMax, type NamespaceKnobs } from './commands/knobs';
+import {
+  chunksPerCommandMax,
+  manualPlanKinds,
+  multiChoices,
+  rate,
+  replicasMax,
+  type NamespaceKnobs,
+} from './commands/knobs';
 
 /** What a knob may be: one of some words or numbers, some of them, or a range of whole numbers. */
 export type Allowed =
@@ -38,6 +45,7 @@ export const knobTable: Readonly<Record<keyof NamespaceKnobs, Allowed>> = {
   historyWindowMs: range(1_000, 3_650 * dayMs, 'ms'),
   maxTtlMs: { nothing: 'it has no effect yet' },
   manualPlans: { someOf: manualPlanKinds },
+  multi: { oneOf: multiChoices },
 };
 
 export interface KnobView {

@@ -19,6 +19,7 @@ describe('AlterNamespace', () => {
     [{ failoverStrategy: 'manual' }],
     [{ expectedBytes: 64 * MiB }],
     [{ expectedRequestsPerSecond: 500 }],
+    [{ multi: 'batch' }],
     [{ ack: 'primary', consistency: 'eventual', requestsPerSecond: 7 }],
   ])('%j takes effect at once, and again changes nothing', (change) => {
     const script = shop();

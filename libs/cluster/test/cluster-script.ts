@@ -89,7 +89,7 @@ export function registration(nodeId: string, options: { unitCount?: number } & R
     domain: nodeId,
     respAddress: `host-${nodeId}:7400`,
     httpAddress: `host-${nodeId}:7500`,
-    featureLevel: 2,
+    featureLevel: 3,
     units: Array.from({ length: unitCount }, (_, i) => ({
       unitId: `${nodeId}/u${String(i).padStart(2, '0')}`,
       capacityBytes: 256 * MiB,

@@ -33,6 +33,25 @@ describe('the table of knobs says what deciders do', () => {
     expect(answer('maxTtlMs', 1)).toMatch(refused);
   });
 
+  it('one that older processes cannot read waits for them', () => {
+    const script = new ClusterScript().nodes(2, 64);
+    script.node('old', { featureLevel: 2 });
+    script.accept('CreateNamespace', { name: 'shop', multi: 'refuse' });
+    script.accept('ActivateNamespace', { name: 'shop', number: 1 });
+    const tooOld = 'NODE_TOO_OLD: node old reads records of feature level 2, multi batch needs 3: upgrade it first';
+    expect(script.answer('AlterNamespace', { name: 'shop', multi: 'batch' })).toBe(tooOld);
+    expect(script.answer('CreateNamespace', { name: 'other', multi: 'batch' })).toBe(tooOld);
+    expect(script.state.namespace('shop')).toMatchObject({ multi: 'refuse', flush: 'refuse' });
+    expect(script.answer('AlterNamespace', { name: 'shop', multi: 'refuse', ack: 'all' })).toBe('accepted');
+    script.node('old', { featureLevel: 3, incarnation: 'run-2-old' });
+    expect(script.answer('AlterNamespace', { name: 'shop', multi: 'batch' })).toBe('accepted');
+    expect(script.state.namespace('shop')).toMatchObject({ multi: 'batch', ack: 'all' });
+    // It is there already: nothing more is asked of whoever comes.
+    script.node('older', { featureLevel: 2 });
+    expect(script.answer('AlterNamespace', { name: 'shop', ack: 'logged' })).toBe('accepted');
+    expect(script.answer('AlterNamespace', { name: 'shop', multi: 'refuse' })).toBe('accepted');
+  });
+
   it('shows each knob of a namespace with its value and why it stays', () => {
     const script = new ClusterScript().nodes(3, 64);
     script.namespace('shop', { requestsPerSecond: 50 });

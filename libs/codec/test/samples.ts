@@ -1,4 +1,4 @@
-import type { RecordName, RecordTypes } from '@levee/events';
+import type { NamespaceStateV1, RecordName, RecordTypes } from '@levee/events';
 
 const clusterId = '7f0c2a34-4f7e-4d0a-9d38-2c3a6a1f0b11';
 const storeId = '0b9a6f52-7c55-4b7a-8f0e-5f8f4f0e9a01';
@@ -12,6 +12,34 @@ const command = {
   payload: '{"name":"shop"}',
   principal: 'ops',
   submittedAtMs: atMs,
+};
+
+const namespace: NamespaceStateV1 = {
+  name: 'shop.orders',
+  number: 1,
+  binlog: 'levee.binlog.shop.orders',
+  state: 'active',
+  partitions: 8,
+  hashAlgorithm: 'murmur2-hashtag',
+  partitionStrategy: 'hash',
+  chunks: 8,
+  replicas: 3,
+  ack: 'logged',
+  consistency: 'session',
+  maxStalenessMs: null,
+  requestsPerSecond: 1000,
+  chunkRequestsPerSecond: null,
+  chunkCapacityBytes: 268_435_456,
+  failoverStrategy: 'automatic',
+  expectedBytes: null,
+  expectedRequestsPerSecond: null,
+  historyWindowMs: 604_800_000,
+  maxTtlMs: null,
+  manualPlans: ['merge', 'split'],
+  nextChunk: 9,
+  createdAtMs: atMs,
+  change: 'NamespaceActivated',
+  ...trailer,
 };
 
 /** At least one of each record: with and without what may be absent, empty and filled lists, ends of ranges. */
@@ -171,33 +199,8 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
   ],
   ClusterState: [{ clusterId, change: 'ClusterFounded', ...trailer }],
   NamespaceState: [
-    {
-      name: 'shop.orders',
-      number: 1,
-      binlog: 'levee.binlog.shop.orders',
-      state: 'active',
-      partitions: 8,
-      hashAlgorithm: 'murmur2-hashtag',
-      partitionStrategy: 'hash',
-      chunks: 8,
-      replicas: 3,
-      ack: 'logged',
-      consistency: 'session',
-      maxStalenessMs: null,
-      requestsPerSecond: 1000,
-      chunkRequestsPerSecond: null,
-      chunkCapacityBytes: 268_435_456,
-      failoverStrategy: 'automatic',
-      expectedBytes: null,
-      expectedRequestsPerSecond: null,
-      historyWindowMs: 604_800_000,
-      maxTtlMs: null,
-      manualPlans: ['merge', 'split'],
-      nextChunk: 9,
-      createdAtMs: atMs,
-      change: 'NamespaceActivated',
-      ...trailer,
-    },
+    { ...namespace, multi: 'batch', flush: 'refuse' },
+    { ...namespace, multi: 'refuse', flush: 'sweep' },
   ],
   NodeState: [
     {
@@ -323,3 +326,11 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
   ],
   EntityRemoved: [{ entity: 'outcome', key: 'c-0', change: 'OutcomeExpired', ...trailer }],
 };
+
+/** Of older versions that are written still: what the newest one says of them is `added`. */
+export const olderSamples: readonly {
+  readonly name: RecordName;
+  readonly version: number;
+  readonly record: object;
+  readonly added: object;
+}[] = [{ name: 'NamespaceState', version: 1, record: namespace, added: { multi: 'refuse', flush: 'refuse' } }];

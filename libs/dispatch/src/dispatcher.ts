@@ -7,7 +7,7 @@ import {
   type HealingRound,
   type Proposal,
 } from '@levee/cluster';
-import type { CommandOutcome, Heartbeat } from '@levee/events';
+import { type CommandOutcome, featureLevel, type Heartbeat } from '@levee/events';
 import { ClusterView, HeartbeatView, submit, type ControlTopics, type JournalSeen } from '@levee/journal';
 import { messageOf, type Clock, type Logger, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -41,8 +41,6 @@ export const dispatcherLimits = {
   /** Proposals of this process whose keys are remembered. */
   keysMax: 10_000,
 } as const;
-
-const featureLevel = 2;
 
 /** Why the dispatcher thinks what it thinks about something; every list is oldest first. */
 export interface DispatcherAnswer {

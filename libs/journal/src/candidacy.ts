@@ -1,5 +1,6 @@
 import type { HeardLevel } from '@levee/cluster';
 import { decodeAs, encode } from '@levee/codec';
+import { featureLevel } from '@levee/events';
 import { asPartition, assert, Failure, failureCode, messageOf, type Random } from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
 import { systemNewId, type Log, type LogBatch, type LogHeader } from '@levee/log';
@@ -52,7 +53,6 @@ export interface CandidacyOptions {
   /** True where no other process can hold the log (the embedded log's folder lock): no silence is awaited. */
   readonly claimAtOnce: boolean;
   readonly limits?: CandidacyLimits;
-  readonly featureLevel?: number;
   readonly decide?: Decide;
   /** See `BatchOptions`. */
   readonly heard?: () => Iterable<HeardLevel>;
@@ -335,14 +335,14 @@ export class Candidacy {
   }
 
   private heartbeat(): Buffer {
-    const { instance, address, clock, featureLevel } = this.options;
+    const { instance, address, clock } = this.options;
     return encode('Heartbeat', {
       kind: 'master',
       id: instance,
       incarnation: this.incarnation,
       address: address(),
       sentAtMs: clock.nowMs(),
-      featureLevel: featureLevel ?? 2,
+      featureLevel,
       positions: [],
       loads: [],
       moves: [],

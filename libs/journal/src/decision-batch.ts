@@ -3,6 +3,7 @@ import {
   draft,
   heardField,
   lowestLevels,
+  mayNeedHeardLevels,
   masterCommandKinds,
   needsHeardLevels,
   type ClusterEvent,
@@ -110,7 +111,7 @@ export function decideBatch(
 /** What the decision rests on besides the state is recorded in its command, so that it can be replayed and explained. */
 function withEvidence(pending: PendingCommand, { heard }: BatchOptions): PendingCommand {
   const { command, offset } = pending;
-  if (command.kind !== 'CordonNode' && command.kind !== 'ProposePlan') return pending;
+  if (!mayNeedHeardLevels(command.kind)) return pending;
   let payload: unknown;
   try {
     payload = JSON.parse(command.payload);

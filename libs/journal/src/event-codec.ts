@@ -1,5 +1,5 @@
 import { decode, encode } from '@levee/codec';
-import { eventOfRecord, recordOfKind, type ClusterEvent } from '@levee/cluster';
+import { eventOfRecord, hasDoorKnobs, recordOfKind, type ClusterEvent } from '@levee/cluster';
 import type { RecordTypes } from '@levee/events';
 import { Failure } from '@levee/kernel';
 
@@ -11,7 +11,8 @@ export function encodeEvent(event: ClusterEvent): Buffer {
 
 /** While nothing is said that only the newest version can say, processes that were not upgraded yet can read it. */
 function versionOf(event: ClusterEvent): number | undefined {
-  return event.kind === 'node' && !event.entity.cordoned ? 1 : undefined;
+  if (event.kind === 'node' && !event.entity.cordoned) return 1;
+  return event.kind === 'namespace' && !hasDoorKnobs(event.entity) ? 1 : undefined;
 }
 
 /** Fails with WRONG_RECORD when the bytes hold a record that is no entity, and as `decode` does. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { LivenessLimits } from '@levee/cluster';
-import type { CommandOutcome } from '@levee/events';
+import { featureLevel, type CommandOutcome } from '@levee/events';
 import { silentLogger, type Logger, type Timers } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { asPartition } from '@levee/kernel';
@@ -115,7 +115,7 @@ export const nodeRegistration = (nodeId: string, units = 8) => ({
     domain: nodeId,
     respAddress: '127.0.0.1:7400',
     httpAddress: '127.0.0.1:7500',
-    featureLevel: 2,
+    featureLevel,
     units: Array.from({ length: units }, (_, i) => ({
       unitId: `${nodeId}/u${String(i).padStart(2, '0')}`,
       capacityBytes: 256 * 1024 * 1024,

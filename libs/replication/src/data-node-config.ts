@@ -45,6 +45,3 @@ export interface DataNodeWorld {
   readonly diskSpace?: (folder: string) => Promise<DiskSpace>;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;
 }
-
-/** Records of every version up to this one are read. */
-export const featureLevel = 2;

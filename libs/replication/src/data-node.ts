@@ -6,7 +6,7 @@ import {
   UnitDisk,
   type UnitDiskOptions,
 } from '@levee/chunk-store';
-import type { Heartbeat } from '@levee/events';
+import { featureLevel, type Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
 import {
   type Clock,
@@ -22,7 +22,7 @@ import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
 import { type Network, type NetworkBudget, RespServer } from '@levee/wire';
 import type { ApplyBudget } from './apply-pace';
 import { assignmentsOf } from './assignment';
-import { type DataNodeConfig, type DataNodeWorld, featureLevel } from './data-node-config';
+import type { DataNodeConfig, DataNodeWorld } from './data-node-config';
 import { MoveReports } from './copy/move-reports';
 import { DigestQueue, type NodeIdentity } from './digest-work';
 import { DiskGauge, spaceOf } from './disk-gauge';

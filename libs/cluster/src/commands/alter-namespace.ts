@@ -3,7 +3,8 @@ import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
-import { knobRelationProblem, rate, readManualPlans, type NamespaceKnobs } from './knobs';
+import { readHeardLevels } from './heard-levels';
+import { knobRelationProblem, multiChoices, multiProblem, rate, readManualPlans, type NamespaceKnobs } from './knobs';
 
 /** Why a knob of an existing namespace stays as it is. */
 export const fixedKnobs: Readonly<Record<string, string>> = {
@@ -28,8 +29,8 @@ const nullable = [
 
 /**
  * `{name, …}` with the knobs to change: ack, consistency, maxStalenessMs, requestsPerSecond, chunkRequestsPerSecond,
- * chunkCapacityBytes, failoverStrategy, manualPlans, expectedBytes, expectedRequestsPerSecond, historyWindowMs. Null
- * takes a limit away. What may never change is refused by name, with the reason.
+ * chunkCapacityBytes, failoverStrategy, manualPlans, expectedBytes, expectedRequestsPerSecond, historyWindowMs, multi.
+ * Null takes a limit away. What may never change is refused by name, with the reason.
  */
 export const alterNamespace: Decider = (state, payload, context) => {
   const name = payload.text('name');
@@ -43,6 +44,7 @@ export const alterNamespace: Decider = (state, payload, context) => {
   fields.text('name');
   const fixed = fixedProblem(namespace, fields);
   if (fixed !== undefined) return fixed;
+  const heard = readHeardLevels(fields);
   const altered: NamespaceState = { ...namespace, ...readChanges(fields, namespace) };
   fields.refuseOthers('UNKNOWN_KNOB', 'setting that may change');
   if (fields.problem !== undefined) return fields.problem;
@@ -53,7 +55,8 @@ export const alterNamespace: Decider = (state, payload, context) => {
   // A plan may have made a relation untrue; that is no reason to refuse what has nothing to do with it.
   const problem =
     knobRelationProblem(knobsAsNow(state, altered), (knob) => changed.includes(knob)) ??
-    (changed.includes('chunkCapacityBytes') ? capacityProblem(state, altered) : undefined);
+    (changed.includes('chunkCapacityBytes') ? capacityProblem(state, altered) : undefined) ??
+    (changed.includes('multi') ? multiProblem(state, heard, altered) : undefined);
   if (problem !== undefined) return problem;
   const pending = changed.includes('historyWindowMs') || namespace.change === historyWindowChanged;
   const change = pending ? historyWindowChanged : 'NamespaceAltered';
@@ -109,6 +112,7 @@ function readChanges(fields: PayloadFields, now: NamespaceState): Partial<Namesp
     failoverStrategy: kept('failoverStrategy', (knob) => fields.choice(knob, ['automatic', 'manual'])),
     manualPlans: fields.has('manualPlans') ? readManualPlans(fields) : now.manualPlans,
     chunkCapacityBytes: kept('chunkCapacityBytes', integer(65_536, 2 ** 50, 'bytes')),
+    multi: kept('multi', (knob) => fields.choice(knob, multiChoices)),
     historyWindowMs: kept('historyWindowMs', integer(1_000, 3_650 * 86_400_000, 'ms')),
   };
 }

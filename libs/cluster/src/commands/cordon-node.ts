@@ -1,13 +1,10 @@
 import { unknownNode } from '../unknown-node';
-import type { NodeState } from '@levee/events';
+import { featureLevels, type NodeState } from '@levee/events';
 import type { ClusterEvent } from '../event';
-import { reject, type Rejection } from '../rejection';
+import type { Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type CommandContext, type Decider } from './decider';
-import { readHeardLevels, type HeardLevel } from './heard-levels';
-
-/** Processes of a lower level cannot read that a node is cordoned: they stand still there. */
-export const cordonFeatureLevel = 2;
+import { levelProblem, readHeardLevels, type HeardLevel } from './heard-levels';
 
 /**
  * `{nodeId}`: no new replica comes to the node, by whatever rule, until UncordonNode. What it has stays and serves; it
@@ -39,23 +36,7 @@ export function cordoned(node: NodeState, is: boolean, context: CommandContext):
   return [{ kind: 'node', entity: { ...node, cordoned: is, ...stamp(context, change) } }];
 }
 
-/**
- * Why no node can be cordoned yet; `undefined` = any can. Nodes are registered; portals, dispatchers and masters are known
- * by their heartbeats, which the master records in the command.
- */
+/** Why no node can be cordoned yet; `undefined` = any can. */
 export function cordonProblem(state: ClusterState, heard: readonly HeardLevel[]): Rejection | undefined {
-  for (const { nodeId, featureLevel } of state.nodes())
-    if (featureLevel < cordonFeatureLevel)
-      return reject(
-        'NODE_TOO_OLD',
-        `node ${nodeId} reads records of feature level ${featureLevel}, a cordon needs ${cordonFeatureLevel}: upgrade it first`,
-      );
-  for (const { process, featureLevel } of heard)
-    if (featureLevel < cordonFeatureLevel)
-      return reject(
-        'NODE_TOO_OLD',
-        `${process} reads records of feature level ${featureLevel}, a cordon needs ${cordonFeatureLevel}: upgrade it first; ` +
-          'one that was stopped counts for ten minutes after its last heartbeat',
-      );
-  return undefined;
+  return levelProblem(state, heard, { what: 'a cordon', level: featureLevels.cordonedNodes });
 }

@@ -10,7 +10,8 @@ import { numberAfter } from '../numbers-lost';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
-import { firstDifference, readKnobs, type NamespaceKnobs } from './knobs';
+import { readHeardLevels } from './heard-levels';
+import { firstDifference, multiProblem, readKnobs, type NamespaceKnobs } from './knobs';
 
 /**
  * `{name, …knobs}`, every knob optional (see `readKnobs`). Takes units for all replicas at once; routes follow with
@@ -24,6 +25,7 @@ export const createNamespace: Decider = (state, payload, context) => {
   if (payload.problem !== undefined) return payload.problem;
   const fields = payload.withCode('BAD_KNOB');
   fields.text('name');
+  const heard = readHeardLevels(fields);
   const knobs = readKnobs(state, fields);
   if (fields.problem !== undefined) return fields.problem;
 
@@ -36,6 +38,9 @@ export const createNamespace: Decider = (state, payload, context) => {
     if (difference === undefined) return [];
     return reject('NAMESPACE_EXISTS', `namespace ${name} exists with other settings: ${difference}`);
   }
+
+  const tooOld = multiProblem(state, heard, knobs);
+  if (tooOld !== undefined) return tooOld;
 
   const placement = placeChunks(sitesOf(state), {
     chunks: knobs.chunks,
@@ -84,6 +89,7 @@ function created(
     binlog: `${prefix}.binlog.${name}${number === 1 ? '' : `_${number}`}`,
     state: 'creating',
     ...knobs,
+    flush: 'refuse',
     nextChunk: knobs.chunks + 1,
     createdAtMs: context.nowMs,
     ...stamp(context, 'NamespaceCreated'),

@@ -1,4 +1,6 @@
 import type { PayloadFields } from '../payload';
+import { reject, type Rejection } from '../rejection';
+import type { ClusterState } from '../state';
 
 /** A process that is no data node, as its heartbeats tell, and the feature level whose records it reads. */
 export interface HeardLevel {
@@ -18,9 +20,23 @@ export const heardLevelLimits = {
 /** The field of a payload in which the master records whom it heard; whatever a submitter wrote there is replaced. */
 export const heardField = 'heard';
 
-/** True for commands whose events processes of an older version cannot read. */
-export function needsHeardLevels(kind: string, payload: Readonly<Record<string, unknown>>): boolean {
-  return kind === 'CordonNode' || (kind === 'ProposePlan' && payload['kind'] === 'drain');
+type Payload = Readonly<Record<string, unknown>>;
+
+/** Commands with events that processes of an older version may not read, and when they have such. */
+const newerEvents: ReadonlyMap<string, (payload: Payload) => boolean> = new Map([
+  ['CordonNode', () => true],
+  ['ProposePlan', ({ kind }: Payload) => kind === 'drain'],
+  ['CreateNamespace', (payload: Payload) => Object.hasOwn(payload, 'multi')],
+  ['AlterNamespace', (payload: Payload) => Object.hasOwn(payload, 'multi')],
+]);
+
+/** Whether the payloads of such commands may have to say who was heard. */
+export function mayNeedHeardLevels(kind: string): boolean {
+  return newerEvents.has(kind);
+}
+
+export function needsHeardLevels(kind: string, payload: Payload): boolean {
+  return newerEvents.get(kind)?.(payload) ?? false;
 }
 
 /** Those of the lowest feature levels, the lowest first. */
@@ -44,4 +60,26 @@ export function readHeardLevels(fields: PayloadFields): readonly HeardLevel[] {
       featureLevel: each.integer('featureLevel', { min: 0, max: heardLevelLimits.levelMax }),
     }));
   return fields.has(heardField) ? read(heardField) : [];
+}
+
+/**
+ * Why what needs a feature level cannot be recorded yet. Nodes are registered; portals, dispatchers and masters are known
+ * by their heartbeats, which the master records in the command.
+ */
+export function levelProblem(
+  state: ClusterState,
+  heard: readonly HeardLevel[],
+  { what, level }: { readonly what: string; readonly level: number },
+): Rejection | undefined {
+  const reads = (featureLevel: number): string =>
+    `reads records of feature level ${featureLevel}, ${what} needs ${level}: upgrade it first`;
+  for (const { nodeId, featureLevel } of state.nodes())
+    if (featureLevel < level) return reject('NODE_TOO_OLD', `node ${nodeId} ${reads(featureLevel)}`);
+  for (const { process, featureLevel } of heard)
+    if (featureLevel < level)
+      return reject(
+        'NODE_TOO_OLD',
+        `${process} ${reads(featureLevel)}; one that was stopped counts for ten minutes after its last heartbeat`,
+      );
+  return undefined;
 }

@@ -1,10 +1,11 @@
-import type { NamespaceState } from '@levee/events';
+import { featureLevels, type NamespaceState } from '@levee/events';
 import { allowedPartitions, isAllowedPartitions } from '@levee/keyspace';
 import type { PayloadFields } from '../payload';
 import { nodesClosed } from '../plans/plan-shape';
 import { unitBudget } from '../placement/unit-budget';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
+import { levelProblem, type HeardLevel } from './heard-levels';
 
 /** Everything a user may set of a namespace. */
 export type NamespaceKnobs = Pick<
@@ -26,6 +27,7 @@ export type NamespaceKnobs = Pick<
   | 'historyWindowMs'
   | 'maxTtlMs'
   | 'manualPlans'
+  | 'multi'
 >;
 
 /** Chunks that one command may create: its decision must fit one journal record. */
@@ -92,12 +94,31 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
     historyWindowMs: integer('historyWindowMs', 1_000, 3_650 * 86_400_000, 'ms') ?? defaultHistoryWindowMs,
     maxTtlMs: null,
     manualPlans: readManualPlans(fields),
+    multi: choice('multi', multiChoices),
   };
   fields.optional('maxTtlMs', () => undefined, undefined);
   fields.refuseOthers('UNKNOWN_KNOB', 'setting');
   const problem = tooManyChunks(knobs.chunks) ?? knobRelationProblem(knobs);
   if (problem !== undefined) fields.refuse(problem);
   return knobs;
+}
+
+/** What EXEC of the RESP door does with what MULTI queued; the first is the default. */
+export const multiChoices = ['refuse', 'batch'] as const;
+
+/** Only the newest version of `NamespaceState` can say so; while nothing needs it, the first one is written. */
+export function hasDoorKnobs({ multi, flush }: Pick<NamespaceState, 'multi' | 'flush'>): boolean {
+  return multi !== 'refuse' || flush !== 'refuse';
+}
+
+/** Why `multi` cannot have that value yet: every process has to read it first. */
+export function multiProblem(
+  state: ClusterState,
+  heard: readonly HeardLevel[],
+  { multi }: Pick<NamespaceKnobs, 'multi'>,
+): Rejection | undefined {
+  if (multi === multiChoices[0]) return undefined;
+  return levelProblem(state, heard, { what: `multi ${multi}`, level: featureLevels.doorKnobs });
 }
 
 /** Kinds of plans that a namespace may want to approve itself. */

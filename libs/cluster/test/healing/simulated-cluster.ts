@@ -75,6 +75,8 @@ export class SimulatedCluster {
       historyWindowMs: 0,
       maxTtlMs: null,
       manualPlans: [],
+      multi: 'refuse',
+      flush: 'refuse',
       nextChunk: chunks + 1,
       createdAtMs: 0,
       change: 'NamespaceActivated',

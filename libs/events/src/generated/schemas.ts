@@ -737,6 +737,132 @@ export const schemaVersions: readonly SchemaVersion[] = [
     },
   },
   {
+    name: 'NamespaceState',
+    version: 2,
+    schema: {
+      type: 'record',
+      name: 'NamespaceState',
+      namespace: 'levee',
+      doc: 'A namespace with its whole configuration, under the key namespace/<name>.',
+      fields: [
+        { name: 'name', type: 'string', doc: 'Name such as shop.orders.' },
+        { name: 'number', type: 'int', doc: 'Which creation of this name it is: from 1.' },
+        { name: 'binlog', type: 'string', doc: 'Name of its binlog topic, never reused.' },
+        {
+          name: 'state',
+          type: { type: 'string', values: ['creating', 'active', 'deleting', 'deleted'] },
+          doc: 'creating: its topic is being made. active: serves. deleting, deleted: refuses all.',
+        },
+        {
+          name: 'partitions',
+          type: 'int',
+          doc: 'Number of binlog partitions, a divisor of 1,000,000, fixed for ever.',
+        },
+        {
+          name: 'hashAlgorithm',
+          type: { type: 'string', values: ['murmur2', 'murmur2-hashtag'] },
+          doc: 'How keys are hashed to slots; murmur2-hashtag hashes only the part in {}.',
+        },
+        {
+          name: 'partitionStrategy',
+          type: { type: 'string', values: ['hash'] },
+          doc: 'How keys are spread over partitions.',
+        },
+        {
+          name: 'chunks',
+          type: 'int',
+          doc: 'Number of chunks it asks for: what it was created with, or was last resized to.',
+        },
+        { name: 'replicas', type: 'int', doc: 'Wanted replicas per chunk: from 1.' },
+        {
+          name: 'ack',
+          type: { type: 'string', values: ['logged', 'primary', 'all'] },
+          doc: 'Default of when a write is answered: committed to the log, applied by the primary, applied by all.',
+        },
+        {
+          name: 'consistency',
+          type: { type: 'string', values: ['eventual', 'session', 'strong'] },
+          doc: 'Default of what a read may miss.',
+        },
+        {
+          name: 'maxStalenessMs',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'Age in milliseconds above which a replica refuses reads; null = no limit.',
+        },
+        {
+          name: 'requestsPerSecond',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'Most requests per second of the whole namespace at one portal; null = no limit.',
+        },
+        {
+          name: 'chunkRequestsPerSecond',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'Most requests per second of one chunk at one node; null = no limit.',
+        },
+        { name: 'chunkCapacityBytes', type: 'long', doc: 'Bytes a chunk may hold before it is full.' },
+        {
+          name: 'failoverStrategy',
+          type: { type: 'string', values: ['automatic', 'manual'] },
+          doc: 'Whether lost replicas are replaced without being asked.',
+        },
+        {
+          name: 'expectedBytes',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'Bytes the user expects to store, for placement; null = unknown.',
+        },
+        {
+          name: 'expectedRequestsPerSecond',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'Requests per second the user expects, for placement; null = unknown.',
+        },
+        {
+          name: 'historyWindowMs',
+          type: 'long',
+          doc: 'Milliseconds for which the binlog keeps every version of a key.',
+        },
+        {
+          name: 'maxTtlMs',
+          type: ['null', 'long'],
+          default: null,
+          doc: 'Longest time to live a write may ask for, in milliseconds; null = no limit.',
+        },
+        {
+          name: 'manualPlans',
+          type: { type: 'array', items: 'string' },
+          doc: 'Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits.',
+        },
+        {
+          name: 'multi',
+          type: { type: 'string', values: ['refuse', 'batch'] },
+          doc: 'What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing.',
+        },
+        {
+          name: 'flush',
+          type: { type: 'string', values: ['refuse', 'sweep'] },
+          doc: 'What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once.',
+        },
+        { name: 'nextChunk', type: 'int', doc: 'Number that the next chunk of this namespace gets: from 1.' },
+        { name: 'createdAtMs', type: 'long', doc: 'When it was created, in milliseconds since 1970-01-01T00:00:00Z.' },
+        {
+          name: 'change',
+          type: 'string',
+          doc: 'Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated.',
+        },
+        { name: 'seq', type: 'long', doc: 'Number of the decision that wrote this value: gapless from 1.' },
+        {
+          name: 'term',
+          type: 'int',
+          doc: "Number of the master's reign that took that decision: from 1, strictly increasing.",
+        },
+      ],
+    },
+  },
+  {
     name: 'NodeState',
     version: 1,
     schema: {

@@ -323,6 +323,62 @@ export interface Heartbeat {
 }
 
 /** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV1 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, a divisor of 1,000,000, fixed for ever. */
+  readonly partitions: number;
+  /** How keys are hashed to slots; murmur2-hashtag hashes only the part in {}. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag';
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
 export interface NamespaceState {
   /** Name such as shop.orders. */
   readonly name: string;
@@ -366,6 +422,10 @@ export interface NamespaceState {
   readonly maxTtlMs: number | null;
   /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
   readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
   /** Number that the next chunk of this namespace gets: from 1. */
   readonly nextChunk: number;
   /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
