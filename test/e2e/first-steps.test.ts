@@ -72,7 +72,6 @@ describe.each([
     await expect(redis.set(Buffer.from('\0levee\0genesis', 'latin1'), 'v')).rejects.toThrow(/reserved/i);
     await expect(redis.call('SET', 'k', 'v', 'NX')).rejects.toThrow(/NX/);
     await expect(redis.call('INCR', 'k')).rejects.toThrow();
-    await expect(redis.call('MULTI')).rejects.toThrow();
     await expect(redis.call('NOSUCHCOMMAND')).rejects.toThrow(/unknown command/i);
     expect(await redis.get('too large')).toBeNull();
   });
@@ -181,4 +180,32 @@ describe.each([
     );
     second.remove();
   });
+
+  it('MULTI is refused whole until its namespace says batch, which a restart keeps', async () => {
+    const multi = () => redis.multi().set('multi', '1').get('multi').exec();
+    const batch = [
+      [null, 'OK'],
+      [null, '1'],
+    ];
+    await expect(multi()).rejects.toThrow(/nothing was carried out.*levee namespace alter default --multi batch/);
+    expect(await redis.exists('multi')).toBe(0);
+    const altered = await fetch(`${levee.url}/v1/namespaces/default`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ multi: 'batch' }),
+    });
+    expect(await altered.json()).toMatchObject({ name: 'default', multi: 'batch' });
+    await eventually('the portal reads it', () =>
+      multi().then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await multi()).toEqual(batch);
+    redis.disconnect();
+    expect(await levee.end('SIGTERM')).toBe(0);
+    levee = await StandaloneProcess.start(levee.dataDir, env);
+    redis = new Redis(levee.respPort, '127.0.0.1');
+    expect(await multi()).toEqual(batch);
+  }, 120_000);
 });

@@ -15,6 +15,12 @@ describe('Redis clients of other languages', () => {
 
   beforeAll(async () => {
     levee = await StandaloneProcess.start(scratchFolder('interop'));
+    const created = await fetch(`${levee.url}/v1/namespaces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'batched', partitions: 4, chunks: 4, multi: 'batch' }),
+    });
+    expect(created.status).toBe(201);
   }, 60_000);
 
   afterAll(async () => {
@@ -38,6 +44,9 @@ describe('Redis clients of other languages', () => {
           "binary b'\\r\\n\\x00\\xff'",
           'large True',
           'pipeline True',
+          'multi refused True None',
+          "batch [True, b'x', 1]",
+          'batch refused True None',
           'scan 1000',
           'ttl True True',
           'del 1 0',
@@ -59,6 +68,8 @@ describe('Redis clients of other languages', () => {
         'missing true',
         'large true',
         'pipeline true',
+        'multi refused true 0',
+        'batch <nil> x',
         'scan 1000 <nil>',
         'del 1',
         'incr refused true',

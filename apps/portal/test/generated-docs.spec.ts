@@ -37,7 +37,8 @@ function commandsPage(): string {
 Any Redis client can be used. The user name of AUTH selects the namespace (\`redis://shop.orders:-@host:7379\`). When
 AUTH, HELLO … AUTH, SELECT or LV.USE is refused, its connection has no namespace: commands on data are refused, until
 AUTH or LV.USE chooses one (after a refused SELECT, SELECT 0 keeps the one before). RESET makes the connection a new
-one, which is in the default namespace.
+one, which is in the default namespace. What \`MULTI\` does and does not promise is in
+[Where Levee is not Redis](redis-differences.md).
 Arity counts as Redis does: the name included, negative means at least. Written from the tables in \`libs/client\`; a
 test compares them.
 

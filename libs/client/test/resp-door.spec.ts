@@ -70,7 +70,7 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['SET a 1 NX', expect.stringMatching(/^-LVUNSUPPORTED SET … NX: a write that depends on a read/)],
     ['INCR a', expect.stringMatching(/^-LVUNSUPPORTED INCR: it depends on a read before its write/)],
     ['EXPIRE a 1', expect.stringMatching(/^-LVUNSUPPORTED EXPIRE/)],
-    ['MULTI', expect.stringMatching(/^-LVUNSUPPORTED MULTI: /)],
+    ['WATCH a', expect.stringMatching(/^-LVUNSUPPORTED WATCH: /)],
     ['LPUSH a 1', expect.stringMatching(/^-LVUNSUPPORTED LPUSH: values are byte strings/)],
     ['KEYS *', expect.stringMatching(/SCAN 0 MATCH/)],
     ['SELECT 1', expect.stringMatching(/^-LVUNSUPPORTED databases have no numbers/)],

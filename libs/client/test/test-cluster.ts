@@ -84,14 +84,21 @@ export class TestCluster {
   /** Creates a namespace and waits until every replica is readable. */
   async namespace(name: string, knobs: object = {}): Promise<void> {
     const size = { partitions: 4, chunks: 4, chunkCapacityBytes: 8 << 20, replicas: this.nodes.size };
-    const payload = { name, ...size, ...knobs };
-    const id = await submit(this.ownLog, topics, { kind: 'CreateNamespace', payload, principal: 'test' });
-    const outcome = await this.view.outcome(id, 10_000);
-    if (outcome.rejectionCode !== null) throw new Error(`${outcome.rejectionCode}: ${outcome.rejectionMessage}`);
+    await this.order('CreateNamespace', { name, ...size, ...knobs });
     await until('the namespace being active', () => this.view.state.namespace(name)?.state === 'active');
     await until('the nodes being ready', () =>
       [...this.nodes.values()].every((node) => node.stats()['replicas'] !== 0 && node.readyProblem() === undefined),
     );
+  }
+
+  async alter(name: string, knobs: object): Promise<void> {
+    await this.order('AlterNamespace', { name, ...knobs });
+  }
+
+  private async order(kind: string, payload: object): Promise<void> {
+    const id = await submit(this.ownLog, topics, { kind, payload, principal: 'test' });
+    const outcome = await this.view.outcome(id, 10_000);
+    if (outcome.rejectionCode !== null) throw new Error(`${outcome.rejectionCode}: ${outcome.rejectionMessage}`);
   }
 
   async portal(

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -35,6 +36,17 @@ func main() {
 		right = right && get.Val() == fmt.Sprint(i)
 	}
 	fmt.Println("pipeline", right)
+	_, err = client.TxPipelined(ctx, func(tx redis.Pipeliner) error { return tx.Set(ctx, "go-multi", "x", 0).Err() })
+	fmt.Println("multi refused", err != nil && strings.Contains(err.Error(), "nothing was carried out"), client.Exists(ctx, "go-multi").Val())
+	batched := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + os.Args[1], Username: "batched", Password: "-"})
+	defer batched.Close()
+	var multi *redis.StringCmd
+	_, err = batched.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		tx.Set(ctx, "go-multi", "x", 0)
+		multi = tx.Get(ctx, "go-multi")
+		return nil
+	})
+	fmt.Println("batch", err, multi.Val())
 	seen := map[string]bool{}
 	scan := client.Scan(ctx, 0, "go:*", 100).Iterator()
 	for scan.Next(ctx) {

@@ -19,6 +19,16 @@ for i in range(1000):
     pipe.set(f"py:{i}", i)
     pipe.get(f"py:{i}")
 print("pipeline", pipe.execute()[1::2] == [str(i).encode() for i in range(1000)])
+try:
+    client.pipeline().set("py-multi", "x").get("py-multi").execute()
+except redis.ResponseError as error:
+    print("multi refused", "nothing was carried out" in str(error), client.get("py-multi"))
+batched = redis.Redis(port=int(sys.argv[1]), protocol=int(sys.argv[2]), username="batched", password="-")
+print("batch", batched.pipeline().set("py-multi", "x").get("py-multi").delete("py-multi").execute())
+try:
+    batched.pipeline().set("py-multi", "x").incr("py-multi").execute()
+except redis.ResponseError as error:
+    print("batch refused", "INCR" in str(error), batched.get("py-multi"))
 print("scan", len(set(client.scan_iter(match="py:*", count=100))))
 print("ttl", client.set("py-ttl", "x", ex=100), 0 < client.ttl("py-ttl") <= 100)
 print("del", client.delete("py", "py-missing"), client.exists("py"))

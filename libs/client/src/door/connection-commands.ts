@@ -31,6 +31,7 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: -1,
     flags: ['fast'],
     summary: 'Ends the connection',
+    inMulti: 'acts',
     run: ({ reply, connection }) => {
       reply.ok();
       connection.endAfterReplies();
@@ -41,20 +42,30 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: 1,
     flags: ['fast'],
     summary: 'The connection as it was after connecting: in the default namespace',
+    inMulti: 'acts',
     run: ({ context, reply, connection }) => {
+      connection.dropDeferred();
       connection.context.reset(context.defaultNamespace);
       connection.protocol = 2;
       connection.name = '';
       reply.simple('RESET');
     },
   }),
-  plainCommand({ name: 'HELLO', arity: -1, flags: ['fast'], summary: 'Chooses RESP2 or RESP3', run: hello }),
+  plainCommand({
+    name: 'HELLO',
+    arity: -1,
+    flags: ['fast'],
+    summary: 'Chooses RESP2 or RESP3',
+    inMulti: 'refused',
+    run: hello,
+  }),
   plainCommand({
     name: 'AUTH',
     arity: -2,
     flags: ['fast'],
     summary: 'The user name selects the namespace',
     choosesNamespace: true,
+    inMulti: 'refused',
     run: ({ context, args, reply, connection }) => {
       const problem =
         args.length > 3
@@ -70,6 +81,7 @@ export const connectionCommands: readonly DoorCommand[] = [
     flags: ['fast'],
     summary: 'Only 0: namespaces have names',
     choosesNamespace: true,
+    inMulti: 'refused',
     run: ({ args, reply, connection }) => {
       if (text(args, 1) !== '0') return refuseNamespace({ args, reply, connection }, noNumbers);
       const problem = connection.context.keepNamespace();

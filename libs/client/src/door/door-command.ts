@@ -54,11 +54,16 @@ interface CommandShape {
   readonly summary: string;
   /** When it is refused, its connection has no namespace. */
   readonly choosesNamespace?: boolean;
+  /** After MULTI it is carried out at once, or not allowed; else it is queued. */
+  readonly inMulti?: 'acts' | 'refused';
 }
+
+/** What is wrong with a command whatever its namespace holds, besides its keys; as a RESP error. */
+export type ArgumentsProblem = (args: readonly Buffer[], context: DoorContext) => string | undefined;
 
 export type DoorCommand = CommandShape &
   (
-    | { readonly kind: 'data'; readonly run: (call: DataCall) => void }
+    | { readonly kind: 'data'; readonly run: (call: DataCall) => void; readonly problem?: ArgumentsProblem }
     | { readonly kind: 'plain'; readonly run: (call: PlainCall) => void }
   );
 
@@ -70,13 +75,13 @@ const noKeys = [0, 0, 0] as const;
 export const keyPlaces = { oneKey, manyKeys, noKeys, pairs: [1, -1, 2] as const };
 
 export function dataCommand(
-  shape: Omit<CommandShape, 'name'> & { readonly name: string; readonly run: (call: DataCall) => void },
+  shape: CommandShape & { readonly run: (call: DataCall) => void; readonly problem?: ArgumentsProblem },
 ): DoorCommand {
   return { ...shape, kind: 'data' };
 }
 
 export function plainCommand(
-  shape: Omit<CommandShape, 'name' | 'keys'> & { readonly name: string; readonly run: (call: PlainCall) => void },
+  shape: Omit<CommandShape, 'keys'> & { readonly run: (call: PlainCall) => void },
 ): DoorCommand {
   return { ...shape, keys: noKeys, kind: 'plain' };
 }

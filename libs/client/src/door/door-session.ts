@@ -18,6 +18,12 @@ interface Place {
   readonly order: CommandOrder;
 }
 
+/** What MULTI began: its connection keeps the commands that follow, until EXEC or DISCARD. */
+export interface OpenMulti {
+  /** Why EXEC carries out none of them. */
+  problem: string | undefined;
+}
+
 /** Namespaces in which a connection's session is remembered while it is in another one. */
 const placesMax = 16;
 
@@ -28,6 +34,7 @@ export class DoorSession {
   /** Set by LV.CONSISTENCY; else the namespace's default. */
   consistency: Consistency | undefined;
   user = 'default';
+  multi: OpenMulti | undefined;
   private refusal: { readonly command: string; readonly problem: string } | undefined;
   libraryName = '';
   libraryVersion = '';
@@ -106,6 +113,7 @@ export class DoorSession {
   reset(namespaceName: string): void {
     this.use(namespaceName);
     this.user = 'default';
+    this.multi = undefined;
     this.ack = undefined;
     this.consistency = undefined;
     this.known = undefined;

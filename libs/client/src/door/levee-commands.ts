@@ -25,6 +25,7 @@ export const leveeCommands: readonly DoorCommand[] = [
     flags: ['fast'],
     summary: 'Chooses the namespace of this connection, or says it',
     choosesNamespace: true,
+    inMulti: 'refused',
     run: ({ context, args, reply, connection }) => {
       const { context: session } = connection;
       if (args.length === 1) return session.problem ? reply.error(session.problem) : reply.text(session.namespaceName);
@@ -82,6 +83,7 @@ export const leveeCommands: readonly DoorCommand[] = [
     flags: ['readonly'],
     keys: keyPlaces.noKeys,
     summary: 'position [primary|all] [ms]: until replicas have applied partition:nextOffset; reads here see it',
+    inMulti: 'refused',
     run: wait,
   }),
   dataCommand({

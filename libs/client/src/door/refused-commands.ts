@@ -2,9 +2,11 @@ const readBeforeWrite =
   'it depends on a read before its write, which a log that many writers append to cannot decide; it comes with ' +
   'sequenced namespaces. Use GET, then SET';
 const otherType = 'values are byte strings: there are no lists, sets, hashes or streams';
-const noTransaction = 'commands are single writes to a log; there is no transaction over keys';
 const noMessages = 'there is no publish and subscribe; follow the log itself (any Kafka consumer, or levee log tail)';
 const noScript = 'there are no scripts';
+
+/** Where it says why things are refused, and what to use instead. */
+export const differencesPage = 'docs/redis-differences.md';
 
 /** Commands of Redis that are refused, and why. */
 export const refusedCommands: ReadonlyMap<string, string> = new Map([
@@ -18,7 +20,7 @@ export const refusedCommands: ReadonlyMap<string, string> = new Map([
     otherType,
     'ZREM ZCARD ZSCORE XADD XREAD XRANGE XLEN PFADD PFCOUNT GEOADD HMSET HMGET SISMEMBER LINDEX BLPOP BRPOP',
   ),
-  ...of(noTransaction, 'MULTI EXEC DISCARD WATCH UNWATCH'),
+  ['WATCH', 'no write can depend on what was read before it: that comes with sequenced namespaces'],
   ...of(noMessages, 'SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE PUBLISH SPUBLISH PUBSUB MONITOR'),
   ...of(noScript, 'EVAL EVALSHA EVAL_RO FCALL FCALL_RO SCRIPT FUNCTION'),
   ['KEYS', 'it would hold everything in memory at once: use SCAN 0 MATCH pattern'],

@@ -13,6 +13,7 @@ import {
 } from './door-command';
 import { DoorSession } from './door-session';
 import { leveeCommands } from './levee-commands';
+import { multiCommands, queueForExec } from './multi-commands';
 import { refusedCommands } from './refused-commands';
 import { scanCommands } from './scan-commands';
 import { stringCommands } from './string-commands';
@@ -27,9 +28,15 @@ const commandCommand = plainCommand({
 
 /** Every command of the door, by name. */
 export const doorCommands: ReadonlyMap<string, DoorCommand> = new Map(
-  [...connectionCommands, ...stringCommands, ...scanCommands, dbsizeCommand, ...leveeCommands, commandCommand].map(
-    (command) => [command.name, command],
-  ),
+  [
+    ...connectionCommands,
+    ...multiCommands,
+    ...stringCommands,
+    ...scanCommands,
+    dbsizeCommand,
+    ...leveeCommands,
+    commandCommand,
+  ].map((command) => [command.name, command]),
 );
 
 /** What Redis clients talk to. */
@@ -55,13 +62,15 @@ export class RespDoor implements RespService<DoorSession> {
 
   command(connection: DoorConnection, args: readonly Buffer[], reply: ReplySlot): void {
     const command = this.find(args[0] as Buffer);
-    if (!command) return reply.error(unknownCommand(args));
-    const { arity } = command;
-    if (arity >= 0 ? args.length !== arity : args.length < -arity) {
-      const problem = `ERR wrong number of arguments for '${command.name.toLowerCase()}' command`;
-      return command.choosesNamespace ? refuseNamespace({ args, reply, connection }, problem) : reply.error(problem);
-    }
     const { context } = this;
+    const wrong = command ? arityProblem(command, args) : unknownCommand(args);
+    if (connection.context.multi && command?.inMulti !== 'acts')
+      return queueForExec({ context, args, reply, connection }, command, wrong);
+    if (!command || wrong !== undefined) {
+      if (command?.choosesNamespace) refuseNamespace({ args, reply, connection }, wrong as string);
+      else reply.error(wrong as string);
+      return;
+    }
     if (command.kind === 'plain') return command.run({ context, args, reply, connection });
     const { problem } = connection.context;
     if (problem !== undefined) return reply.error(problem);
@@ -89,6 +98,11 @@ export class RespDoor implements RespService<DoorSession> {
 const nameBytesMax = 32;
 /** More than enough for GET, get and Get of every command. */
 const spellingsMax = 1_000;
+
+function arityProblem({ name, arity }: DoorCommand, { length }: readonly Buffer[]): string | undefined {
+  if (arity >= 0 ? length === arity : length >= -arity) return undefined;
+  return `ERR wrong number of arguments for '${name.toLowerCase()}' command`;
+}
 
 function unknownCommand(args: readonly Buffer[]): string {
   const name = shown(args, 0);

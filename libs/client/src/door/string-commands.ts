@@ -1,6 +1,16 @@
 import type { ReplySlot, ReplyWriter } from '@levee/wire';
+import type { Store } from '../store';
 import { StoreFailure } from '../store-errors';
-import { dataCommand, integerArg, keyPlaces, word, type DataCall, type DoorCommand } from './door-command';
+import {
+  dataCommand,
+  integerArg,
+  keyPlaces,
+  word,
+  type ArgumentsProblem,
+  type DataCall,
+  type DoorCommand,
+  type DoorContext,
+} from './door-command';
 import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
 import { summarize } from './failure-summary';
 import { inWaves } from './many-keys';
@@ -22,7 +32,8 @@ export const stringCommands: readonly DoorCommand[] = [
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
     summary: 'Sets a key [EX seconds | PX ms | EXAT second | PXAT ms]',
-    run: set,
+    problem: (args, { store }) => problemOf(setExpiry(args, store)) ?? valueProblem(store, args[2]),
+    run: (call) => put(call, setExpiry(call.args, call.context.store), call.args[2]),
   }),
   dataCommand({
     name: 'SETEX',
@@ -30,7 +41,7 @@ export const stringCommands: readonly DoorCommand[] = [
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
     summary: 'Sets a key that expires after seconds',
-    run: (call) => setWithin(call, 1000),
+    ...setWithin(1_000),
   }),
   dataCommand({
     name: 'PSETEX',
@@ -38,7 +49,7 @@ export const stringCommands: readonly DoorCommand[] = [
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
     summary: 'Sets a key that expires after milliseconds',
-    run: (call) => setWithin(call, 1),
+    ...setWithin(1),
   }),
   dataCommand({
     name: 'MGET',
@@ -54,6 +65,7 @@ export const stringCommands: readonly DoorCommand[] = [
     flags: ['write', 'denyoom'],
     keys: keyPlaces.pairs,
     summary: 'Sets keys; not atomic: an error says how many failed in which way',
+    problem: msetProblem,
     run: mset,
   }),
   ...['DEL', 'UNLINK'].map((name) =>
@@ -118,39 +130,50 @@ function remaining(found: Found | undefined, of: (expiresAtMs: number) => number
 
 const isUnreadable = (result: unknown): boolean => result instanceof StoreFailure && result.code === 'LVUNREADABLE';
 
-function set(call: DataCall): void {
-  const { args, reply } = call;
-  if (args.length === 3) return put(call, args[2] as Buffer, null);
+/** Since 1970 in milliseconds; `null` = never; a string is what is wrong with it. */
+type Expiry = number | null | string;
+
+const problemOf = (expiry: Expiry): string | undefined => (typeof expiry === 'string' ? expiry : undefined);
+const valueProblem = (store: Store, value: Buffer | undefined): string | undefined =>
+  value && store.valueProblem(value)?.text;
+
+function setExpiry(args: readonly Buffer[], store: Store): Expiry {
   let expiresAtMs: number | null = null;
   for (let i = 3; i < args.length; i++) {
     const option = word(args, i);
     const refusal = refusedSetOptions[option];
-    if (refusal !== undefined) return reply.error(`LVUNSUPPORTED SET … ${option}: ${refusal}`);
+    if (refusal !== undefined) return `LVUNSUPPORTED SET … ${option}: ${refusal}`;
     const expiry = expiryOptions[option];
-    if (!expiry || expiresAtMs !== null || i + 1 >= args.length) return reply.error('ERR syntax error');
+    if (!expiry || expiresAtMs !== null || i + 1 >= args.length) return 'ERR syntax error';
     const n = integerArg(args, ++i);
-    if (n === undefined) return reply.error('ERR value is not an integer or out of range');
-    expiresAtMs = expiry(n, call.context.store.expiryNowMs());
-    if (n <= 0 || !isTime(expiresAtMs)) return reply.error("ERR invalid expire time in 'set' command");
+    if (n === undefined) return 'ERR value is not an integer or out of range';
+    expiresAtMs = expiry(n, store.expiryNowMs());
+    if (n <= 0 || !isTime(expiresAtMs)) return "ERR invalid expire time in 'set' command";
   }
-  put(call, args[2] as Buffer, expiresAtMs);
+  return expiresAtMs;
 }
 
-function setWithin(call: DataCall, unitMs: number): void {
-  const { args, reply } = call;
-  const n = integerArg(args, 2);
-  if (n === undefined) return reply.error('ERR value is not an integer or out of range');
-  const expiresAtMs = call.context.store.expiryNowMs() + n * unitMs;
-  if (n <= 0 || !isTime(expiresAtMs))
-    return reply.error(`ERR invalid expire time in '${word(args, 0).toLowerCase()}' command`);
-  put(call, args[3] as Buffer, expiresAtMs);
+/** SETEX and PSETEX: key, time to live, value. */
+function setWithin(unitMs: number): { problem: ArgumentsProblem; run: (call: DataCall) => void } {
+  const expiryOf = (args: readonly Buffer[], store: Store): Expiry => {
+    const n = integerArg(args, 2);
+    if (n === undefined) return 'ERR value is not an integer or out of range';
+    const expiresAtMs = store.expiryNowMs() + n * unitMs;
+    if (n > 0 && isTime(expiresAtMs)) return expiresAtMs;
+    return `ERR invalid expire time in '${word(args, 0).toLowerCase()}' command`;
+  };
+  return {
+    problem: (args, { store }) => problemOf(expiryOf(args, store)) ?? valueProblem(store, args[3]),
+    run: (call) => put(call, expiryOf(call.args, call.context.store), call.args[3]),
+  };
 }
 
-function put(call: DataCall, value: Buffer, expiresAtMs: number | null): void {
-  const key = call.args[1] as Buffer;
-  const record = call.context.store.encode(key, value, expiresAtMs);
-  if (record instanceof StoreFailure) return call.reply.error(record.text);
-  call.order.write(new SetAppend(key, record, call.ack, call.session, call.reply));
+function put({ args, reply, context, order, ack, session }: DataCall, expiry: Expiry, value: Buffer | undefined): void {
+  if (typeof expiry === 'string') return reply.error(expiry);
+  const key = args[1] as Buffer;
+  const record = context.store.encode(key, value as Buffer, expiry);
+  if (record instanceof StoreFailure) return reply.error(record.text);
+  order.write(new SetAppend(key, record, ack, session, reply));
 }
 
 const isTime = (ms: number): boolean => ms > 0 && ms < Number.MAX_SAFE_INTEGER - 1;
@@ -240,17 +263,23 @@ function exists({ args, reply, order, consistency, session }: DataCall): void {
   );
 }
 
+function msetProblem(args: readonly Buffer[], { store }: DoorContext): string | undefined {
+  if (args.length % 2 === 0) return "ERR wrong number of arguments for 'mset' command";
+  for (let i = 1; i < args.length; i += 2) {
+    const problem = store.valueProblem(args[i + 1] as Buffer) ?? store.keyProblem(args[i] as Buffer);
+    if (problem) return problem.text;
+  }
+  return undefined;
+}
+
 function mset(call: DataCall): void {
   const { args, reply, context, order, ack, session } = call;
-  if (args.length % 2 === 0) return reply.error("ERR wrong number of arguments for 'mset' command");
+  // Nothing is written when anything is wrong.
+  const problem = msetProblem(args, context);
+  if (problem !== undefined) return reply.error(problem);
   const count = (args.length - 1) / 2;
   const keyOf = (i: number): Buffer => args[1 + i * 2] as Buffer;
   const valueOf = (i: number): Buffer => args[2 + i * 2] as Buffer;
-  // Nothing is written when anything is wrong.
-  for (let i = 0; i < count; i++) {
-    const problem = context.store.valueProblem(valueOf(i)) ?? context.store.keyProblem(keyOf(i));
-    if (problem) return reply.error(problem.text);
-  }
   const failures: StoreFailure[] = [];
   inWaves(
     { reply, count, bytesOf: (i) => valueOf(i).length },
