@@ -1,4 +1,3 @@
-import type { ClusterProcess } from './cluster-process';
 import { eventually } from './deadline';
 
 export interface Replica {
@@ -47,9 +46,14 @@ interface Report {
   readonly progress: ReadonlyArray<{ readonly unitId: string; readonly step: string; readonly lagRecords: number }>;
 }
 
+/** The first portal of a cluster is asked. */
+interface HttpDoors {
+  readonly doors: { readonly portals: ReadonlyArray<{ readonly http: string }> };
+}
+
 /** Plans, routes and units of a cluster as people see them at a portal's HTTP door. */
 export class PlanDoor {
-  constructor(private readonly cluster: ClusterProcess) {}
+  constructor(private readonly cluster: HttpDoors) {}
 
   async get<T>(path: string): Promise<T> {
     return this.ask<T>(path, { method: 'GET' });

@@ -133,6 +133,18 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'bytes',
       'one answer of a node, or one value; what finds no room is asked for again',
     ),
+    limit(
+      'writeMarksOfNamespaceMax',
+      storeLimits.writeMarksOfNamespaceMax,
+      'others',
+      'groups of keys of one namespace, 8 bytes each, of which the position of the latest write is remembered: at 20,000 writes a second, applied within 10 ms, one session read of 80 waits for the write of another key',
+    ),
+    limit(
+      'writeMarksMax',
+      storeLimits.writeMarksMax,
+      'others',
+      'the same of all namespaces that were written to (32 MiB); beyond it each partition is one group',
+    ),
     limit('pagesAtOnceMax', storeLimits.pagesAtOnceMax, 'others', 'pages of scans asked of nodes at a time'),
     limit(
       'pagesWaitingMax',

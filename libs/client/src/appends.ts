@@ -57,7 +57,7 @@ export class Appends {
     private readonly log: Log,
     private readonly target: { readonly binlog: string; readonly partitions: number; readonly producer: string },
     private readonly budget: AppendBudget,
-    /** Called when an append is in the log, to see to its ack. */
+    /** Called when an append is in the log: it may have been answered before, when its deadline had passed. */
     private readonly onLogged: (append: Append) => void,
   ) {
     this.queues = Array.from({ length: target.partitions }, (_, i) => new PartitionQueue(asPartition(i)));
@@ -214,8 +214,7 @@ export class Appends {
     for (let i = 0; i < appends.length; i++) {
       const append = appends[i] as Append;
       append.logged(asOffset(baseOffset + i + 1));
-      // Its deadline may have passed: then it was answered, and only its session learns where it is.
-      if (!append.settled) this.onLogged(append);
+      this.onLogged(append);
     }
     for (const waiter of waiters) waiter.fenced(asOffset(baseOffset + records));
   }

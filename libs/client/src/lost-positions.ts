@@ -9,7 +9,7 @@ import { StoreFailure } from './store-errors';
 export interface AskedPosition {
   readonly partition: Partition;
   readonly nextOffset: Offset;
-  /** Of who asks: what it saw of the log's lost part is forgotten. */
+  /** Of who asks: what it saw of the log's lost part is forgotten, and what this process wrote there. */
   readonly session: Session | undefined;
 }
 
@@ -51,6 +51,7 @@ export class LostPositions {
   ): StoreFailure | undefined {
     if (nextOffset <= endOffset) return undefined;
     session?.letGo(partition, endOffset);
+    namespace.writes.letGo(partition, endOffset);
     const { binlog } = namespace.state;
     return new StoreFailure(
       'LVSESSION',

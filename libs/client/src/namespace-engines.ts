@@ -9,6 +9,7 @@ import type { EngineContext } from './engine-context';
 import { buildRoutes, type ReadTarget } from './namespace-routes';
 import { NamespaceStore } from './namespace-store';
 import type { NodeLinks } from './node-link';
+import { WriteMarks, WriteMarksTotal } from './write-marks';
 import type { WriteStops } from './write-stops';
 
 /** What the store needs of `ClusterView`. */
@@ -43,6 +44,7 @@ export class NamespaceEngines {
   /** Namespaces whose routes or knobs have changed since the last refresh. */
   private stale: Set<string> | 'all' = 'all';
   private closed = false;
+  private readonly marks = new WriteMarksTotal();
 
   constructor(
     private readonly view: ClusterReader,
@@ -138,13 +140,21 @@ export class NamespaceEngines {
   }
 
   private open(state: NamespaceState): Engine {
-    const namespace = new NamespaceStore(state, () => this.world.context.clock.monotonicMs());
+    const { clock, limits } = this.world.context;
+    const size = {
+      partitions: state.partitions,
+      ofNamespaceMax: limits.writeMarksOfNamespaceMax,
+      allMax: limits.writeMarksMax,
+    };
+    const writes = new WriteMarks(size, this.marks);
+    const namespace = new NamespaceStore(state, () => clock.monotonicMs(), writes);
     namespace.stops = this.world.stops.current.get(state.binlog);
     const ackWaits = new AckWaits(this.world.context, namespace);
     const target = { binlog: state.binlog, partitions: state.partitions, producer: this.world.producer };
-    const appends = new Appends(this.world.context, this.world.log, target, this.world.budget, (append) =>
-      ackWaits.add(append),
-    );
+    const appends = new Appends(this.world.context, this.world.log, target, this.world.budget, (append) => {
+      if (!namespace.gone) writes.note(append);
+      if (!append.settled) ackWaits.add(append);
+    });
     return { namespace, appends, ackWaits };
   }
 
@@ -166,6 +176,7 @@ export class NamespaceEngines {
 function leave({ namespace, appends }: Engine): void {
   namespace.gone = goneNamespace(namespace.name);
   appends.end(namespace.gone);
+  namespace.writes.release();
 }
 
 /** An address or the state of a node, or something gone. */

@@ -4,6 +4,7 @@ import { hashOf, partitionOf, RouteTableSource, Session, slotOf, type RouteTable
 import type { PortalRoute, ReadTarget } from './namespace-routes';
 import type { Append } from './operations';
 import type { StoreFailure } from './store-errors';
+import type { WriteMarks } from './write-marks';
 import type { PartitionStops } from './write-stops';
 
 /** What this process knows of one namespace (one creation of it): knobs, routes, limits. */
@@ -23,6 +24,8 @@ export class NamespaceStore {
   constructor(
     state: NamespaceState,
     private readonly nowMs: () => number,
+    /** What this process logged here, whichever door it came through. */
+    readonly writes: WriteMarks,
   ) {
     this.currentState = state;
     this.update(state);

@@ -144,7 +144,9 @@ const scanAttemptMs = 3_000;
 function wantedPositions(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): RangeRequest['positions'] {
   const positions: { partition: number; nextOffset: number }[] = [];
   for (const partition of partitionsOf(route.slotStart, route.slotEnd, namespace.state.partitions)) {
-    const nextOffset = Math.max(query.session?.nextOffset(partition) ?? 0, query.fences?.get(partition) ?? 0);
+    const { session, fences } = query;
+    const seen = session ? Math.max(session.nextOffset(partition), namespace.writes.newestOf(partition)) : 0;
+    const nextOffset = Math.max(seen, fences?.get(partition) ?? 0);
     if (nextOffset > 0) positions.push({ partition, nextOffset });
   }
   return positions;

@@ -364,7 +364,8 @@ export class Reads {
       read.lastFailure ??
       new StoreFailure('LVUNAVAILABLE', namespace.problem ?? 'no replica of the key can be reached');
     const { session, partition, minOffset: nextOffset } = read;
-    if (failure.code !== 'LVBEHIND' || session === undefined) return this.fail(read, failure);
+    const isKnown = session !== undefined || namespace.writes.newestOf(partition) >= nextOffset;
+    if (failure.code !== 'LVBEHIND' || !isKnown) return this.fail(read, failure);
     this.lost.look(namespace, { partition, nextOffset, session }, failure, (told) => this.fail(read, told));
   }
 

@@ -61,6 +61,12 @@ export interface StoreLimits {
   readonly readTurnMs: number;
   /** Bytes of values that one connection may be sent at a time, as far as can be told beforehand. */
   readonly readWindowBytes: number;
+  /**
+   * Groups of keys of one namespace, and of all, of which the latest write through this process is remembered: more of
+   * them, fewer session reads that wait for the write of another key. Beyond the second a partition is one group.
+   */
+  readonly writeMarksOfNamespaceMax: number;
+  readonly writeMarksMax: number;
   /** Fence records a second and partition. */
   readonly fencesPerSecondMax: number;
   /** How far the clock of another portal, as a session token tells it, may be ahead of the own one. */
@@ -119,6 +125,8 @@ export const storeLimits: StoreLimits = {
   readsOfOneMax: 128,
   readTurnMs: 30_000,
   readWindowBytes: 1024 * 1024,
+  writeMarksOfNamespaceMax: 16_384,
+  writeMarksMax: 4 * 1024 * 1024,
   fencesPerSecondMax: 200,
   sessionClockAheadMsMax: 60_000,
   cursorsMax: 4_096,

@@ -128,8 +128,7 @@ export class Store {
     const refusal = this.readRefusal(namespace, read);
     if (refusal) return process.nextTick(() => read.failed(refusal));
     this.reads.begin();
-    if (read.consistency !== 'eventual' && read.session)
-      read.minOffset = raise(read.minOffset, read.session.nextOffset(read.partition));
+    read.minOffset = raise(read.minOffset, seenPosition(namespace, read));
     if (read.consistency !== 'strong') return this.reads.enter(namespace, read);
     const deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
     this.fence(namespace, read.partition, {
@@ -279,7 +278,7 @@ export class Store {
     if (problem) return problem;
     const stop = namespace.stops?.get(read.partition);
     if (stop && read.consistency !== 'eventual') {
-      const needed = read.consistency === 'strong' ? Infinity : (read.session?.nextOffset(read.partition) ?? 0);
+      const needed = read.consistency === 'strong' ? Infinity : seenPosition(namespace, read);
       if (needed > stop.cutOffset) return new StoreFailure('LVSTOPPED', stop.message);
     }
     const limited = namespace.refusal(read.slot);
@@ -306,5 +305,13 @@ export class Store {
 
 /** Of what may wait at most, one part is enough to be busy. */
 const busyParts = 4;
+
+/** How far a replica must be for what was written and seen before: by the session, and for a session read by everybody here. */
+function seenPosition(namespace: NamespaceStore, read: PointRead): Offset {
+  const { consistency, session, partition } = read;
+  if (consistency === 'eventual') return asOffset(0);
+  const seen = session?.nextOffset(partition) ?? asOffset(0);
+  return consistency === 'strong' ? seen : raise(seen, namespace.writes.positionOf(read));
+}
 
 const raise = (a: Offset, b: Offset): Offset => asOffset(Math.max(a, b));

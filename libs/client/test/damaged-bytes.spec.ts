@@ -35,7 +35,7 @@ describe('reads one after the other, of which one is damaged on its way', () => 
     for (let bit = at * 8; bit < at * 8 + 8; bit++) {
       const nodes = await Promise.all([1, 2].map((i) => new FakeNode(`n${i}`, 'the key', 10).start()));
       const { network, reads } = damagedNetwork(bit);
-      const store = storeOn(nodes, {}, network);
+      const store = storeOn(nodes, {}, { network });
       const answers: Promise<string>[] = [];
       for (let i = 0; i < 60; i++) {
         answers.push(readOnce(store, { key: `key-${i}` }));

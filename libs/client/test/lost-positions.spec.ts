@@ -1,3 +1,4 @@
+import type { Portal } from '@levee/client';
 import { asOffset, asPartition } from '@levee/kernel';
 import { Session } from '@levee/keyspace';
 import { TestCluster } from './test-cluster';
@@ -6,14 +7,23 @@ jest.setTimeout(60_000);
 
 const gone = /^-LVSESSION position 0:900 is none of \S+ any more, which ends at 0:\d+: .*write again what is missing$/;
 
+/** Written through this portal, by another connection, to a log that was at 900. */
+function written(portal: Portal, key: string): void {
+  const namespace = portal.store.namespace('default')!;
+  const append = { slot: 0, partition: asPartition(0), key: Buffer.from(key), hash: 0 };
+  namespace.place(append);
+  namespace.writes.note({ ...append, nextOffset: asOffset(900) });
+}
+
 describe('a session that saw what the log lost, and that people let go', () => {
   let cluster: TestCluster;
+  let portal: Portal;
   let send: (...args: string[]) => Promise<unknown>;
 
   beforeAll(async () => {
     cluster = await TestCluster.start(1);
     await cluster.namespace('default', { partitions: 1, chunks: 2 });
-    const portal = await cluster.portal({ storeLimits: { readMs: 2_500 } });
+    portal = await cluster.portal({ storeLimits: { readMs: 2_500 } });
     ({ send } = cluster.connect(portal));
     expect(await send('SET', 'k', 'v')).toBe('OK');
   });
@@ -40,6 +50,17 @@ describe('a session that saw what the log lost, and that people let go', () => {
     expect(await send('SET', 'k', 'v')).toBe('OK');
     expect(await send(...question)).toEqual(answer);
     expect(await send('LV.CONSISTENCY', 'session')).toBe('OK');
+  });
+
+  it('that saw nothing is told once too of what another connection wrote through its portal', async () => {
+    written(portal, 'k');
+    written(portal, 'another');
+    expect(await send('GET', 'k')).toMatch(gone);
+    expect(await send('GET', 'k')).toBe('v');
+    expect(await send('GET', 'another')).toBeNull();
+    written(portal, 'k');
+    expect(await send('SCAN', '0', 'COUNT', '1000')).toMatch(gone);
+    expect(await send('SCAN', '0', 'COUNT', '1000')).toEqual(['0', ['k']]);
   });
 
   it('is told so by a wait for a position too, which another log may reach', async () => {

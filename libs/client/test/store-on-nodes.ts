@@ -4,7 +4,7 @@ import { asOffset, silentLogger } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { chunkEntity, namespaceEntity, nodeEntity, routeEntity } from './cluster-entities';
-import { systemNetwork } from '@levee/wire';
+import { systemNetwork, type Network } from '@levee/wire';
 import type { FakeNode } from './fake-node';
 
 function stateOf(nodes: readonly FakeNode[]): ClusterState {
@@ -33,7 +33,11 @@ export const unhedged: Partial<StoreLimits> = {
 };
 
 /** A store that reads from these nodes, the first being the primary of everything. */
-export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = {}, network = systemNetwork): Store {
+export function storeOn(
+  nodes: readonly FakeNode[],
+  but: Partial<StoreLimits> = {},
+  { network = systemNetwork, log = {} as Log }: { network?: Network; log?: Log } = {},
+): Store {
   const limits = {
     attemptMs: 5_000,
     positionWaitMs: 50,
@@ -44,7 +48,7 @@ export function storeOn(nodes: readonly FakeNode[], but: Partial<StoreLimits> = 
   };
   const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger, network };
   const view = { state: stateOf(nodes), onDecision: () => () => undefined };
-  const store = new Store({} as Log, view, { ...world, producer: 'p', limits });
+  const store = new Store(log, view, { ...world, producer: 'p', limits });
   cleanups.push(...nodes.map((node) => () => node.close()), () => store.close(0));
   return store;
 }

@@ -49,16 +49,18 @@ export class TestCluster {
     private readonly ownLog: Log,
     private readonly master: Master,
     readonly view: ClusterView,
+    private readonly logOf: (nodeId: string, log: Log) => Log,
   ) {}
 
-  static async start(nodes = 2): Promise<TestCluster> {
+  /** `logOf`: the log as a node sees it. */
+  static async start(nodes = 2, logOf = (_nodeId: string, log: Log): Log => log): Promise<TestCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'levee-client-'));
     const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
     const log = await EmbeddedLog.open({ db });
     const limits = { ...defaultCandidacyLimits, heartbeatMs: 50, silenceMs: 300 };
     const who = { instance: 'm1', address: () => 'x:1', claimAtOnce: true };
     const master = new Master(log, { ...world, ...who, topics, limits });
-    const cluster = new TestCluster(folder, log, log, master, new ClusterView(log, topics, world));
+    const cluster = new TestCluster(folder, log, log, master, new ClusterView(log, topics, world), logOf);
     await master.start();
     await cluster.view.start();
     cluster.commands = cluster.decideCommands();
@@ -73,7 +75,7 @@ export class TestCluster {
     const size = { memoryBudgetBytes: 16 << 20, heartbeatMs: 100 };
     const node = new DataNode(
       { nodeId, ...place, ...door, ...size, topics },
-      { log: this.ownLog, logger: silentLogger },
+      { log: this.logOf(nodeId, this.ownLog), logger: silentLogger },
     );
     await node.start();
     node.announce('127.0.0.1:1');

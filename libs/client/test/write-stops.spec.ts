@@ -1,4 +1,5 @@
 import { CallbackAppend, type Store, StoreFailure } from '@levee/client';
+import { asOffset, asPartition } from '@levee/kernel';
 import type { WitnessFacts } from '@levee/wire';
 import { FakeNode } from './fake-node';
 import { closeStores, readOnce, storeOn } from './store-on-nodes';
@@ -59,6 +60,19 @@ it('a partition with a witness takes no writes, no strong reads, and no reads at
   expect(await readOnce(store, { consistency: 'eventual' })).toMatch(/^(v|nil)$/);
   session.observe(0 as never, 81 as never);
   expect(await readOnce(store, { session })).toMatch(says);
+});
+
+it('a partition with a witness takes no session reads of keys that were written here behind the cut, by whomever', async () => {
+  const node = await new FakeNode('n1', { value: 'v', applied: 200 }).start();
+  node.witnesses = [witnessOn('n1')];
+  const store = await stopped([node]);
+  const namespace = store.namespace('ns')!;
+  const lost = { slot: 0, partition: asPartition(0), key: Buffer.from('lost'), hash: 0 };
+  namespace.place(lost);
+  namespace.writes.note({ ...lost, nextOffset: asOffset(81) });
+  expect(await readOnce(store, { key: 'lost' })).toMatch(/^LVSTOPPED/);
+  expect(await readOnce(store, { key: 'lost', consistency: 'eventual' })).toBe('v');
+  expect(await readOnce(store, { key: 'another' })).toBe('v');
 });
 
 it('says how many keys are at stake: of each chunk what its furthest witness counts, once all have counted', async () => {
