@@ -2,8 +2,6 @@ import fc from 'fast-check';
 import { fastestMs } from '../../../test/support/fastest';
 import { Glob, globMatches, literalPrefix } from './door/glob';
 import { prefixEnd } from './ordered-scan';
-import { ScanCursors } from './scan-cursors';
-import { wholeScan } from './slot-scan';
 import { storeErrors, StoreFailure, type StoreErrorCode } from './store-errors';
 import { summarize } from './door/failure-summary';
 
@@ -83,54 +81,6 @@ it('prefixEnd is the first key after a prefix', () => {
       if (hasPrefix) expect(inRange).toBe(true);
     }),
   );
-});
-
-describe('ScanCursors', () => {
-  const somebody = {};
-  const setUp = (but: object = {}) => {
-    let now = 0;
-    const clock = { nowMs: () => now, monotonicMs: () => now };
-    const limits = { cursorsMax: 2, cursorsOfOneMax: 2, cursorIdleMs: 1_000, ...but };
-    const cursors = new ScanCursors(clock, { next: () => 0.5 }, limits);
-    return { cursors, pass: (ms: number) => (now += ms) };
-  };
-
-  it('keeps the newest, and tells the others to start again', () => {
-    const { cursors } = setUp();
-    const [first, second, third] = [1, 2, 3].map(() => cursors.keep('ns', wholeScan, somebody)) as [
-      string,
-      string,
-      string,
-    ];
-    expect(cursors.find('ns', first)).toMatchObject({
-      code: 'LVCURSOR',
-      message: expect.stringContaining('start again at 0'),
-    });
-    expect(cursors.find('ns', second)).toBe(wholeScan);
-    expect(cursors.find('other', third)).toBeInstanceOf(StoreFailure);
-    expect(cursors.size).toBe(2);
-  });
-
-  it('are of those who made them: one who makes many loses its own, and none of another', () => {
-    const { cursors } = setUp({ cursorsMax: 8, cursorsOfOneMax: 3 });
-    const another = {};
-    const kept = cursors.keep('ns', wholeScan, another);
-    const own = Array.from({ length: 1_000 }, () => cursors.keep('ns', wholeScan, somebody));
-    expect(cursors.find('ns', kept)).toBe(wholeScan);
-    expect(own.map((cursor) => cursors.find('ns', cursor)).filter((found) => found === wholeScan)).toHaveLength(3);
-    // Many who make few each.
-    for (let i = 0; i < 1_000; i++) cursors.keep('ns', wholeScan, {});
-    expect(cursors.size).toBe(8);
-  });
-
-  it('forgets one that was not used', () => {
-    const { cursors, pass } = setUp();
-    const cursor = cursors.keep('ns', wholeScan, somebody);
-    pass(900);
-    expect(cursors.find('ns', cursor)).toBe(wholeScan);
-    pass(1_001);
-    expect(cursors.find('ns', cursor)).toBeInstanceOf(StoreFailure);
-  });
 });
 
 it('says of several failed keys how many failed in which way, under the worst', () => {

@@ -34,7 +34,9 @@ export const storeErrors = {
     'The session token or position is not valid here: start a new session. Or the log lost what it saw, and people have ' +
     'decided: that is said once, and the session goes on from the end of the log.',
   LVREQUEST: 'The request id was used for another write. Nothing happened; take an id of its own for every write.',
-  LVCURSOR: 'The cursor is unknown or was not used for 10 minutes: start again at 0.',
+  LVCURSOR:
+    'The cursor is of another portal, namespace or user, is unknown, or was not used for 10 minutes; the message says ' +
+    'which. Start again at 0.',
   LVUNSUPPORTED: 'Not possible here by design, or not yet; the message says why and what to use instead.',
   LVNOTREADY: 'This process has not read the control topics yet. Try again in a moment.',
   LVSTOPPING: 'This process is shutting down. Nothing happened; ask another one.',

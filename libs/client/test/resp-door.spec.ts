@@ -83,7 +83,7 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['MSET a 1 b', "-ERR wrong number of arguments for 'mset' command"],
     ['SCAN x', '-ERR invalid cursor'],
     ['SCAN 0 COUNT 0', '-ERR syntax error'],
-    ['SCAN 123', expect.stringMatching(/^-LVCURSOR start again at 0/)],
+    ['SCAN 123', expect.stringMatching(/^-LVCURSOR no portal gives such a cursor; start again at 0/)],
     ['LV.ACK some', "-ERR an ack is one of logged, primary, all, default; not 'some'"],
     ['LV.USE no.such', expect.stringMatching(/^-LVNAMESPACE there is no namespace 'no.such'/)],
     ['AUTH no.such x', expect.stringMatching(/^-LVNAMESPACE/)],
@@ -317,6 +317,21 @@ it('scans every key once or more, with MATCH and COUNT', async () => {
   expect(seen.size).toBe(300);
   expect(calls).toBeGreaterThan(5);
   expect(await send('SCAN', '0', 'TYPE', 'list', 'COUNT', '10000')).toEqual(['0', []]);
+});
+
+it('goes on with a scan on any connection of its user and namespace, and says elsewhere why not', async () => {
+  const send = connect();
+  for (let i = 0; i < 50; i++) await send('SET', `cursor:${i}`, 'x');
+  const [cursor] = (await send('SCAN', '0', 'COUNT', '5')) as [string];
+  expect(Number.isSafeInteger(Number(cursor))).toBe(true);
+  expect(await connect()('SCAN', cursor, 'COUNT', '5')).toEqual([expect.any(String), expect.any(Array)]);
+  const other = connect();
+  expect(await other('LV.USE', 'shop.orders')).toBe('OK');
+  expect(await other('SCAN', cursor)).toMatch(/^-LVCURSOR the cursor is of a scan in another namespace/);
+  const elsewhere = connect(await cluster.portal());
+  expect(await elsewhere('SCAN', cursor)).toMatch(
+    /^-LVCURSOR another portal gave this cursor, .*stays with its portal/,
+  );
 });
 
 it('an error quotes little of what was sent', async () => {

@@ -32,6 +32,8 @@ export interface DataCall {
   readonly namespace: NamespaceStore;
   readonly session: Session;
   readonly order: CommandOrder;
+  /** As AUTH has it. */
+  readonly user: string;
   readonly ack: Ack;
   readonly consistency: Consistency;
 }

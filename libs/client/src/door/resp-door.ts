@@ -80,7 +80,8 @@ export class RespDoor implements RespService<DoorSession> {
     const { state } = namespace;
     const ack = connection.context.ack ?? state.ack;
     const consistency = connection.context.consistency ?? state.consistency;
-    command.run({ context, args, reply, namespace, session, order, ack, consistency });
+    const { user } = connection.context;
+    command.run({ context, args, reply, namespace, session, order, user, ack, consistency });
   }
 
   private find(name: Buffer): DoorCommand | undefined {

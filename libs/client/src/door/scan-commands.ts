@@ -6,7 +6,7 @@ import { dataCommand, integerArg, keyPlaces, shown, word, type DataCall, type Do
 import { patternTooLong } from './connection-commands';
 import { Glob, globBytesMax } from './glob';
 
-/** SCAN DBSIZE. */
+/** SCAN. */
 export const scanCommands: readonly DoorCommand[] = [
   dataCommand({
     name: 'SCAN',
@@ -40,7 +40,8 @@ function scan(call: DataCall): void {
     } else return reply.error('ERR syntax error');
   }
   if (pattern && pattern.length > globBytesMax) return reply.error(patternTooLong(pattern));
-  const state = cursor === '0' ? wholeScan : context.cursors.find(namespace.name, cursor);
+  const scope = { binlog: namespace.state.binlog, user: call.user };
+  const state = cursor === '0' ? wholeScan : context.cursors.find(scope, cursor);
   if (state instanceof StoreFailure) return reply.error(state.text);
   const glob = pattern && new Glob(pattern, context.store.limits.keyBytesMax);
   const wanted = (key: Buffer): boolean => strings && (!glob || glob.matches(key));
@@ -50,7 +51,7 @@ function scan(call: DataCall): void {
     ({ found, next }) => {
       reply.write((w) => {
         w.array(2)
-          .text(next ? context.cursors.keep(namespace.name, next, order) : '0')
+          .text(next ? context.cursors.keep(scope, next, order) : '0')
           .array(found.length);
         for (const key of found) w.bulk(key);
       });
