@@ -1,4 +1,4 @@
-import { attributeBytesMax, globBytesMax, storeLimits } from '@levee/client';
+import { attributeBytesMax, globBytesMax, keyShownBytesMax, storeLimits } from '@levee/client';
 import { commandDoorLimits, httpLimits } from '@levee/service-kit';
 import { nodeProtocolLimits, respServerLimits } from '@levee/wire';
 import { httpLimits as bodyLimits } from './http-door';
@@ -43,6 +43,7 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'bytes',
       'one argument, `proto-max-bulk-len`; above the value that is kept, so that one is refused by name',
     ),
+    limit('keyShownBytesMax', keyShownBytesMax, 'bytes', 'of a key in the message of an error'),
     limit('argumentsMax', resp.argumentsMax, 'others', 'arguments of one command'),
     limit('requestBytesMax', resp.requestBytesMax, 'bytes', 'one command'),
     limit(

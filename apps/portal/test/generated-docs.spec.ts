@@ -15,6 +15,7 @@ function errorsPage(): string {
 
 Codes are API, messages are for people: a message names the value, the limit and the mend. RESP errors begin with the
 code (\`-LVLIMIT a key of 1025 bytes: …\`); HTTP answers are \`{"code", "message", "details"}\` with the status below.
+An error about a key ends with that key, escaped and cut: \`(key 'price')\`.
 Errors that Redis has too keep its words (\`-ERR syntax error\`, \`-ERR wrong number of arguments …\`, \`-NOPROTO …\`).
 Rejected commands carry the rejection's code. This page is written from the tables in \`libs/client\` and
 \`apps/portal\`; a test compares them.

@@ -3,7 +3,7 @@ import { fastestMs } from '../../../test/support/fastest';
 import { Glob, globMatches, literalPrefix } from './door/glob';
 import { prefixEnd } from './ordered-scan';
 import { storeErrors, StoreFailure, type StoreErrorCode } from './store-errors';
-import { summarize } from './door/failure-summary';
+import { summarize, type KeyFailure } from './door/failure-summary';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -84,9 +84,14 @@ it('prefixEnd is the first key after a prefix', () => {
 });
 
 it('says of several failed keys how many failed in which way, under the worst', () => {
-  const failed = (code: StoreErrorCode): StoreFailure => new StoreFailure(code, `why ${code}`);
+  const failed = (code: StoreErrorCode): KeyFailure => ({
+    key: Buffer.from(`of ${code}`),
+    failure: new StoreFailure(code, `why ${code}`),
+  });
   const text = summarize('set', 5, [failed('LVPENDING'), failed('LVINDEFINITE'), failed('LVPENDING')]);
-  expect(text).toBe('LVINDEFINITE 2 of 5 keys set, failed: 2 LVPENDING, 1 LVINDEFINITE; the first: why LVINDEFINITE');
+  expect(text).toBe(
+    "LVINDEFINITE 2 of 5 keys set, failed: 2 LVPENDING, 1 LVINDEFINITE; the first: why LVINDEFINITE (key 'of LVINDEFINITE')",
+  );
   expect(Object.keys(storeErrors)).toContain('LVINDEFINITE');
 });
 

@@ -5,7 +5,8 @@ import { TestCluster } from './test-cluster';
 
 jest.setTimeout(60_000);
 
-const gone = /^-LVSESSION position 0:900 is none of \S+ any more, which ends at 0:\d+: .*write again what is missing$/;
+const gone =
+  /^-LVSESSION position 0:900 is none of \S+ any more, which ends at 0:\d+: .*write again what is missing( \(key 'k'\))?$/;
 
 /** Written through this portal, by another connection, to a log that was at 900. */
 function written(portal: Portal, key: string): void {

@@ -1,7 +1,9 @@
 import Redis from 'ioredis';
 import { createClient } from 'redis';
 import type { Portal } from '@levee/client';
-import { TestCluster } from './test-cluster';
+import { asPartition } from '@levee/kernel';
+import { hashOf, partitionOf } from '@levee/keyspace';
+import { TestCluster, until } from './test-cluster';
 
 jest.setTimeout(60_000);
 
@@ -92,5 +94,33 @@ it.each([
     plain.disconnect();
     if (io.status !== 'end') io.disconnect();
     if (node.isOpen) node.destroy();
+  }
+});
+
+it('an unreadable key costs MGET no other key: its error stands in its place', async () => {
+  const redis = new Redis({ host: '127.0.0.1', port: portal.respPort });
+  const client = createClient({ url: `redis://127.0.0.1:${portal.respPort}` });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await redis.set('whole', 'v');
+    await redis.set('broken', 'fine');
+    const { binlog } = cluster.view.state.namespace('default')!;
+    const partition = partitionOf(hashOf(Buffer.from('broken'), 'murmur2'), 4);
+    const junk = { key: Buffer.from('broken'), value: Buffer.from('junk') };
+    await cluster.log.append(binlog, asPartition(partition), [junk]);
+    await until('the record being seen', () =>
+      redis.get('broken').then(
+        () => false,
+        () => true,
+      ),
+    );
+    const expected = ['v', expect.stringMatching(/LVUNREADABLE \d:\d+ .*\(key 'broken'\)/), 'null', 'v'];
+    const keys = ['whole', 'broken', 'none', 'whole'];
+    expect((await redis.mget(keys)).map(String)).toEqual(expected);
+    expect((await client.mGet(keys)).map(String)).toEqual(expected);
+  } finally {
+    redis.disconnect();
+    client.destroy();
   }
 });

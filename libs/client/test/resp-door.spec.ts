@@ -463,8 +463,24 @@ it('makes exactly the key of a garbage record unreadable, and the next write hea
   await until('the record being seen', async () => String(await send('GET', 'broken')).startsWith('-LVUNREADABLE'));
   expect(await send('GET', 'broken')).toMatch(new RegExp(`^-LVUNREADABLE ${partition}:\\d+ `));
   expect(await send('EXISTS', 'broken')).toBe(1);
+  await send('SET', 'whole', 'v');
+  const unreadable = expect.stringMatching(/^-LVUNREADABLE \d+:\d+ .*\(key 'broken'\)$/) as string;
+  expect(await send('GET', 'broken')).toEqual(unreadable);
+  expect(await send('MGET', 'whole', 'broken', 'none', 'whole')).toEqual(['v', unreadable, null, 'v']);
   expect(await send('SET', 'broken', 'healed')).toBe('OK');
   expect(await send('GET', 'broken')).toBe('healed');
+});
+
+it('names the key that an error is about, escaped and cut', async () => {
+  const send = connect();
+  const long = `\0x'${'k'.repeat(1_100)}`;
+  const named = new RegExp(`^-LVLIMIT a key of 1103 bytes: .*\\(key '\\\\x00x\\\\'k{61}'… of 1103 bytes\\)$`);
+  for (const command of [['GET'], ['MGET', 'a'], ['EXISTS', 'a'], ['TTL'], ['DEL', 'a'], ['MSET', 'a', 'v']])
+    expect(await send(...command, long, ...(command[0] === 'MSET' ? ['v'] : []))).toMatch(
+      command[0] === 'DEL' ? /^-LVLIMIT 1 of 2 keys deleted, .*key '/ : named,
+    );
+  expect(await send('SET', long, 'v')).toMatch(named);
+  expect(await send('SET', 'large', 'v'.repeat((1 << 20) + 1))).toMatch(/^-LVLIMIT a value of .*\(key 'large'\)$/);
 });
 
 it('limits requests of a namespace', async () => {

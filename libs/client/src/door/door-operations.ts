@@ -2,6 +2,7 @@ import type { Session } from '@levee/keyspace';
 import type { ReplySlot } from '@levee/wire';
 import { Append, PointRead, type Ack, type Consistency } from '../operations';
 import type { StoreFailure } from '../store-errors';
+import { ofKey } from './shown-key';
 
 /** GET. */
 export class GetRead extends PointRead {
@@ -23,7 +24,7 @@ export class GetRead extends PointRead {
   }
 
   protected onFailure(failure: StoreFailure): void {
-    this.reply.error(failure.text);
+    this.reply.error(ofKey(failure, this.key));
   }
 }
 
@@ -76,7 +77,7 @@ export class SetAppend extends Append {
   }
 
   protected onFailure(failure: StoreFailure): void {
-    this.reply.error(failure.text);
+    this.reply.error(ofKey(failure, this.key));
   }
 }
 

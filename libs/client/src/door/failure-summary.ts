@@ -1,4 +1,11 @@
 import type { StoreErrorCode, StoreFailure } from '../store-errors';
+import { ofKey, shownKey } from './shown-key';
+
+/** What became of one key of a command. */
+export interface KeyFailure {
+  readonly key: Buffer;
+  readonly failure: StoreFailure;
+}
 
 /** Worst first: what a caller must not take for something milder. */
 const gravity: readonly StoreErrorCode[] = [
@@ -12,12 +19,12 @@ const gravity: readonly StoreErrorCode[] = [
 ];
 
 /** One error for several keys: how many failed in which way, under the code of the worst. */
-export function summarize(what: string, total: number, failures: readonly StoreFailure[]): string {
+export function summarize(what: string, total: number, failures: readonly KeyFailure[]): string {
   const counts = new Map<StoreErrorCode, number>();
-  for (const { code } of failures) counts.set(code, (counts.get(code) ?? 0) + 1);
-  const worst = gravity.find((code) => counts.has(code)) ?? (failures[0] as StoreFailure).code;
-  const first = failures.find(({ code }) => code === worst) as StoreFailure;
-  if (total === 1) return first.text;
+  for (const { failure } of failures) counts.set(failure.code, (counts.get(failure.code) ?? 0) + 1);
+  const worst = gravity.find((code) => counts.has(code)) ?? (failures[0] as KeyFailure).failure.code;
+  const first = failures.find(({ failure }) => failure.code === worst) as KeyFailure;
+  if (total === 1) return ofKey(first.failure, first.key);
   const parts = [...counts].map(([code, n]) => `${n} ${code}`).join(', ');
-  return `${worst} ${total - failures.length} of ${total} keys ${what}, failed: ${parts}; the first: ${first.message}`;
+  return `${worst} ${total - failures.length} of ${total} keys ${what}, failed: ${parts}; the first: ${first.failure.message} (key ${shownKey(first.key)})`;
 }

@@ -2,6 +2,7 @@ import { defined } from '@levee/kernel';
 import { absentNamespace } from '../absent-namespace';
 import { refuseNamespace } from './connection-commands';
 import { plainCommand, type DoorCommand, type DoorContext, type PlainCall } from './door-command';
+import { ofKey } from './shown-key';
 import type { DoorSession, OpenMulti } from './door-session';
 import { differencesPage } from './refused-commands';
 
@@ -106,8 +107,9 @@ function problemInMulti(command: DoorCommand, { context, args, connection }: Pla
   const [first, last, step] = command.keys;
   const end = last < 0 ? args.length + last : last;
   for (let i = first; first > 0 && i <= end; i += step) {
-    const problem = context.store.keyProblem(args[i] as Buffer);
-    if (problem) return problem.text;
+    const key = args[i] as Buffer;
+    const problem = context.store.keyProblem(key);
+    if (problem) return ofKey(problem, key);
   }
   return connection.context.problem ?? command.problem?.(args, context);
 }

@@ -12,8 +12,9 @@ import {
   type DoorContext,
 } from './door-command';
 import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
-import { summarize } from './failure-summary';
+import { summarize, type KeyFailure } from './failure-summary';
 import { inWaves } from './many-keys';
+import { ofKey } from './shown-key';
 
 /** GET SET MGET MSET DEL UNLINK EXISTS STRLEN TYPE TTL PTTL EXPIRETIME PEXPIRETIME. */
 export const stringCommands: readonly DoorCommand[] = [
@@ -56,7 +57,7 @@ export const stringCommands: readonly DoorCommand[] = [
     arity: -2,
     flags: ['readonly'],
     keys: keyPlaces.manyKeys,
-    summary: 'Values of keys',
+    summary: 'Values of keys; the error in the place of one that is unreadable',
     run: mget,
   }),
   dataCommand({
@@ -116,7 +117,7 @@ function reader(
     run: (call) =>
       call.order.read(
         new CallbackRead(call.args[1] as Buffer, call.consistency, call.session, (result) => {
-          if (result instanceof StoreFailure) call.reply.error(result.text);
+          if (result instanceof StoreFailure) call.reply.error(ofKey(result, call.args[1] as Buffer));
           else answer(result, call);
         }),
       ),
@@ -128,7 +129,8 @@ function remaining(found: Found | undefined, of: (expiresAtMs: number) => number
   return found.expiresAtMs === 0 ? -1 : Math.max(0, of(found.expiresAtMs));
 }
 
-const isUnreadable = (result: unknown): boolean => result instanceof StoreFailure && result.code === 'LVUNREADABLE';
+const isUnreadable = (result: unknown): result is StoreFailure =>
+  result instanceof StoreFailure && result.code === 'LVUNREADABLE';
 
 /** Since 1970 in milliseconds; `null` = never; a string is what is wrong with it. */
 type Expiry = number | null | string;
@@ -172,7 +174,7 @@ function put({ args, reply, context, order, ack, session }: DataCall, expiry: Ex
   if (typeof expiry === 'string') return reply.error(expiry);
   const key = args[1] as Buffer;
   const record = context.store.encode(key, value as Buffer, expiry);
-  if (record instanceof StoreFailure) return reply.error(record.text);
+  if (record instanceof StoreFailure) return reply.error(ofKey(record, key));
   order.write(new SetAppend(key, record, ack, session, reply));
 }
 
@@ -197,33 +199,37 @@ const refusedSetOptions: Readonly<Record<string, string>> = {
 
 function mget(call: DataCall): void {
   const { reply, args, order, consistency, session } = call;
-  const values = new Array<Buffer | undefined>(args.length - 1);
-  let failure: StoreFailure | undefined;
+  // A string is an error.
+  const values = new Array<Buffer | string | undefined>(args.length - 1);
+  let failure: string | undefined;
   let bytes = 0;
-  const take = (i: number, { value }: Found): void => {
+  const take = (i: number, value: Buffer | string): void => {
     bytes += value.length;
     if (bytes > multiReplyBytesMax)
-      failure ??= new StoreFailure('LVLIMIT', `a reply of more than ${multiReplyBytesMax} bytes: ask for fewer keys`);
-    if (failure) return;
+      failure ??= `LVLIMIT a reply of more than ${multiReplyBytesMax} bytes: ask for fewer keys`;
+    if (failure !== undefined) return;
     values[i] = value;
     reply.gathered(value.length);
   };
   inWaves(
     { reply, count: values.length, isOver: () => (failure ??= unawaited(reply)) !== undefined },
-    (i, finished) =>
-      order.read(
-        new CallbackRead(args[i + 1] as Buffer, consistency, session, (result) => {
-          if (result instanceof StoreFailure) failure ??= result;
-          else if (result) take(i, result);
-          finished();
-        }),
-      ),
+    (i, finished) => {
+      const key = args[i + 1] as Buffer;
+      const read = new CallbackRead(key, consistency, session, (result) => {
+        if (isUnreadable(result)) take(i, ofKey(result, key));
+        else if (result instanceof StoreFailure) failure ??= ofKey(result, key);
+        else if (result) take(i, result.value);
+        finished();
+      });
+      order.read(read);
+    },
     () => {
-      if (failure) return reply.error(failure.text);
+      if (failure !== undefined) return reply.error(failure);
       const encode = (writer: ReplyWriter): void => {
         writer.array(values.length);
         for (const value of values) {
-          if (value) writer.bulk(value);
+          if (typeof value === 'string') writer.error(value);
+          else if (value) writer.bulk(value);
           else writer.null();
         }
       };
@@ -233,12 +239,9 @@ function mget(call: DataCall): void {
 }
 
 /** Why no more is read for a reply. What was not read must not look as if it were absent: the client may only have ended. */
-function unawaited(reply: ReplySlot): StoreFailure | undefined {
+function unawaited(reply: ReplySlot): string | undefined {
   if (!reply.abandoned) return undefined;
-  return new StoreFailure(
-    'LVLIMIT',
-    'the client ended its side long before this reply was whole: keep the connection open until it is there',
-  );
+  return 'LVLIMIT the client ended its side long before this reply was whole: keep the connection open until it is there';
 }
 
 /** `$1048576\r\n` and the end of the value. */
@@ -247,27 +250,29 @@ const bulkOverheadBytes = 16;
 const multiReplyBytesMax = 64 * 1024 * 1024;
 
 function exists({ args, reply, order, consistency, session }: DataCall): void {
-  let failure: StoreFailure | undefined;
+  let failure: string | undefined;
   let found = 0;
   inWaves(
     { reply, count: args.length - 1, isOver: () => (failure ??= unawaited(reply)) !== undefined },
-    (i, finished) =>
-      order.read(
-        new CallbackRead(args[i + 1] as Buffer, consistency, session, (result) => {
-          if (result instanceof StoreFailure && !isUnreadable(result)) failure ??= result;
-          else if (result !== undefined) found++;
-          finished();
-        }),
-      ),
-    () => (failure ? reply.error(failure.text) : reply.integer(found)),
+    (i, finished) => {
+      const key = args[i + 1] as Buffer;
+      const read = new CallbackRead(key, consistency, session, (result) => {
+        if (result instanceof StoreFailure && !isUnreadable(result)) failure ??= ofKey(result, key);
+        else if (result !== undefined) found++;
+        finished();
+      });
+      order.read(read);
+    },
+    () => (failure === undefined ? reply.integer(found) : reply.error(failure)),
   );
 }
 
 function msetProblem(args: readonly Buffer[], { store }: DoorContext): string | undefined {
   if (args.length % 2 === 0) return "ERR wrong number of arguments for 'mset' command";
   for (let i = 1; i < args.length; i += 2) {
-    const problem = store.valueProblem(args[i + 1] as Buffer) ?? store.keyProblem(args[i] as Buffer);
-    if (problem) return problem.text;
+    const key = args[i] as Buffer;
+    const problem = store.valueProblem(args[i + 1] as Buffer) ?? store.keyProblem(key);
+    if (problem) return ofKey(problem, key);
   }
   return undefined;
 }
@@ -280,13 +285,13 @@ function mset(call: DataCall): void {
   const count = (args.length - 1) / 2;
   const keyOf = (i: number): Buffer => args[1 + i * 2] as Buffer;
   const valueOf = (i: number): Buffer => args[2 + i * 2] as Buffer;
-  const failures: StoreFailure[] = [];
+  const failures: KeyFailure[] = [];
   inWaves(
     { reply, count, bytesOf: (i) => valueOf(i).length },
     (i, finished) => {
       const record = context.store.encode(keyOf(i), valueOf(i), null) as Buffer;
       const append = new CallbackAppend(keyOf(i), record, ack, session, (failure) => {
-        if (failure) failures.push(failure);
+        if (failure) failures.push({ key: keyOf(i), failure });
         finished();
       });
       order.write(append);
@@ -298,9 +303,9 @@ function mset(call: DataCall): void {
 /** The tombstone is appended whatever the read before it says; that read only counts. */
 function del({ args, reply, order, ack, session }: DataCall): void {
   const count = args.length - 1;
-  const failures: StoreFailure[] = [];
+  const failures: KeyFailure[] = [];
   let existed = 0;
-  let uncounted: StoreFailure | undefined;
+  let uncounted: string | undefined;
   const seen = new Set<string>();
   inWaves(
     { reply, count },
@@ -310,19 +315,20 @@ function del({ args, reply, order, ack, session }: DataCall): void {
       const repeated = seen.has(name);
       seen.add(name);
       const read = new CallbackRead(key, 'session', session, (result) => {
-        if (result instanceof StoreFailure && !isUnreadable(result)) uncounted = result;
+        if (result instanceof StoreFailure && !isUnreadable(result)) uncounted = ofKey(result, key);
         else if (result !== undefined && !repeated) existed++;
       });
       order.read(read);
       const append = new CallbackAppend(key, null, ack, session, (failure) => {
-        if (failure) failures.push(failure);
+        if (failure) failures.push({ key, failure });
         finished();
       });
       order.write(append, read);
     },
     () => {
       if (failures.length > 0) reply.error(summarize('deleted', count, failures));
-      else if (uncounted) reply.error(`LVUNCOUNTED deleted, but how many existed is unknown: ${uncounted.text}`);
+      else if (uncounted !== undefined)
+        reply.error(`LVUNCOUNTED deleted, but how many existed is unknown: ${uncounted}`);
       else reply.integer(existed);
     },
   );
