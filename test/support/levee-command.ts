@@ -10,12 +10,20 @@ export interface CommandResult {
 }
 
 /** Runs `levee` with these arguments against a portal's HTTP door, without a terminal, until it ends. */
-export function levee(url: string, args: readonly string[], deadlineMs = 120_000): Promise<CommandResult> {
+export const levee = (url: string, args: readonly string[], deadlineMs = 120_000): Promise<CommandResult> =>
+  leveeWith({ LEVEE_URL: url }, args, deadlineMs);
+
+/** The same with these settings. */
+export function leveeWith(
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+  deadlineMs = 120_000,
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, 'dist/apps/cli/src/main.js'), ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, LEVEE_URL: url },
+      env: { PATH: process.env.PATH, ...env },
     });
     let stdout = '';
     let stderr = '';

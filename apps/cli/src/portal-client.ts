@@ -57,7 +57,12 @@ export class PortalClient {
 
   constructor(
     url: string,
-    private readonly options: { readonly deadlineMs: number; readonly interrupted: AbortSignal },
+    private readonly options: {
+      readonly deadlineMs: number;
+      readonly interrupted: AbortSignal;
+      /** The file that the URL was found in. */
+      readonly namedBy?: string;
+    },
   ) {
     if (!URL.canParse(url)) throw usageFailure(`'${url}' is no URL: use one like ${defaultUrl} (--url, LEVEE_URL)`);
     this.base = new URL(url);
@@ -203,9 +208,11 @@ export class PortalClient {
         `no answer from ${this.base.origin} within ${this.options.deadlineMs} ms (--timeout)${isRead ? '' : '; what was asked may have happened, or still happen'}`,
       );
     const reason = (error as NodeJS.ErrnoException).code ?? messageOf(error);
+    const { namedBy } = this.options;
+    const found = namedBy === undefined ? '' : `, which ${namedBy} names`;
     return new CliFailure(
       'UNREACHABLE',
-      `no portal answers at ${this.base.origin} (${reason}): start one with 'npm start', or name another with --url or LEVEE_URL`,
+      `no portal answers at ${this.base.origin}${found} (${reason}): start one with 'npm start', or name another with --url or LEVEE_URL`,
     );
   }
 }

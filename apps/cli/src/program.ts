@@ -13,6 +13,7 @@ import { type Format, formats, oneLine, Output } from './output';
 import { defaultUrl, PortalClient } from './portal-client';
 import { addPlacementCommands } from './placement-commands';
 import { addPlanCommands, addPlanShortcuts } from './plan-commands';
+import { defaultDataDir, storeHere } from './store-here';
 import { type Terminal, write } from './terminal';
 
 /** What every command works with. Made when the command runs, from the options that stand anywhere on the line. */
@@ -68,7 +69,10 @@ export function buildProgram(terminal: Terminal): Command {
       'A key-value store whose only truth is a log. Data goes to standard output, the rest to standard error.',
     )
     .addOption(new Option('-o, --output <format>', 'how results are printed').choices(formats).default('text'))
-    .option('--url <url>', `HTTP door of a portal (default: LEVEE_URL, else ${defaultUrl})`)
+    .option(
+      '--url <url>',
+      `HTTP door of a portal (default: LEVEE_URL, else the store that runs in this folder, else ${defaultUrl})`,
+    )
     .addOption(
       new Option('--timeout <duration>', 'longest wait for an answer').argParser(waitMs).default(30_000, '30s'),
     )
@@ -83,9 +87,12 @@ export function buildProgram(terminal: Terminal): Command {
 
   const toolsOf: ToolsOf = (command) => {
     const { output, url, timeout } = command.optsWithGlobals<GlobalOptions>();
-    const portal = new PortalClient(url ?? (terminal.env['LEVEE_URL'] || defaultUrl), {
+    const named = url ?? (terminal.env['LEVEE_URL'] || undefined);
+    const here = named === undefined ? storeHere(terminal.env['LEVEE_DATA_DIR'] || defaultDataDir) : undefined;
+    const portal = new PortalClient(named ?? here?.url ?? defaultUrl, {
       deadlineMs: timeout,
       interrupted: terminal.interrupted,
+      ...(here === undefined ? {} : { namedBy: here.file }),
     });
     return { terminal, output: new Output(terminal, output), portal };
   };

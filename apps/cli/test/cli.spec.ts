@@ -2,6 +2,8 @@ import { encodePut } from '@levee/codec';
 import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { settingsTable } from '@levee/service-kit';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { defaultUrl } from '../src/portal-client';
+import { defaultDataDir, storeHere } from '../src/store-here';
 import { toYaml } from '../src/yaml';
 import { FakePortal } from './fake-portal';
 import { runLevee } from './fake-terminal';
@@ -78,6 +81,55 @@ describe('bytes', () => {
     await runLevee(['scan', ...options, '-n', 'shop.orders'], { env: { LEVEE_URL: portal.url } });
     expect(portal.requests[0]?.url).toBe('/v1/kv/shop.orders?from=%00%FF&to=%FF&limit=7&cursor=a%26b');
     await portal.close();
+  });
+});
+
+describe('the store of this folder', () => {
+  let portal: FakePortal;
+  let folder: string;
+  let gone: number;
+  beforeAll(async () => {
+    portal = await FakePortal.open();
+    folder = await mkdtemp(join(tmpdir(), 'levee-here-'));
+    gone = spawnSync(process.execPath, ['-e', '']).pid;
+  });
+  afterAll(async () => {
+    await portal.close();
+    await rm(folder, { recursive: true });
+  });
+  const env = () => ({ LEVEE_DATA_DIR: folder });
+  const note = (content: object, file = 'doors.json') => writeFileSync(join(folder, file), JSON.stringify(content));
+
+  it('is asked where its note says, unless --url or LEVEE_URL name another', async () => {
+    note({ pid: process.pid, http: portal.url });
+    expect(await runLevee(['namespace', 'list'], { env: env() })).toMatchObject({ code: 0 });
+    const elsewhere = { ...env(), LEVEE_URL: 'http://127.0.0.1:1' };
+    expect((await runLevee(['status'], { env: elsewhere })).stderr).toContain('answers at http://127.0.0.1:1 (');
+    expect((await runLevee(['status', '--url', 'http://127.0.0.1:2'], { env: env() })).stderr).toContain(
+      'no portal answers at http://127.0.0.1:2',
+    );
+  });
+
+  it('a note of a process that is gone counts for nothing', () => {
+    note({ pid: gone, http: portal.url });
+    expect(storeHere(folder)).toBeUndefined();
+    for (const broken of [{}, { pid: process.pid }, { http: portal.url }, { pid: 'x', http: 1 }]) {
+      note(broken);
+      expect(storeHere(folder)).toBeUndefined();
+    }
+  });
+
+  it('nobody answers where it says: the message names the note', async () => {
+    note({ pid: process.pid, http: 'http://127.0.0.1:1' });
+    const { stderr } = await runLevee(['status'], { env: env() });
+    expect(stderr).toContain(`no portal answers at http://127.0.0.1:1, which ${join(folder, 'doors.json')} names`);
+  });
+
+  it('a cluster that was started here has a note too', async () => {
+    await rm(join(folder, 'doors.json'));
+    mkdirSync(join(folder, 'cluster'));
+    note({ pid: process.pid, portals: [{ http: portal.url }] }, join('cluster', 'cluster.json'));
+    expect(await runLevee(['namespace', 'list'], { env: env() })).toMatchObject({ code: 0 });
   });
 });
 
@@ -247,6 +299,7 @@ describe('the log itself, without a portal', () => {
 describe('settings', () => {
   it('the default address is that of the settings table', () => {
     expect(defaultUrl).toBe(settingsTable.LEVEE_URL.default);
+    expect(defaultDataDir).toBe(settingsTable.LEVEE_DATA_DIR.default);
   });
 
   it('config tells value, default and meaning, and hides secrets', async () => {

@@ -8,6 +8,7 @@ import { DataNodeModule } from './data-node.module';
 
 runProcess({
   name: 'data-node',
+  named: 'LEVEE_NODE_ID',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadDataNodeConfig(process.env);
     const { host, respPort, httpPort } = config;

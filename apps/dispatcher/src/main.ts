@@ -4,6 +4,7 @@ import { DispatcherModule } from './dispatcher.module';
 
 runProcess({
   name: 'dispatcher',
+  named: 'LEVEE_INSTANCE',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadDispatcherConfig(process.env);
     const { log } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });

@@ -4,6 +4,7 @@ import { MasterModule } from './master.module';
 
 runProcess({
   name: 'master',
+  named: 'LEVEE_INSTANCE',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadMasterConfig(process.env);
     const { log, isEmbedded } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });

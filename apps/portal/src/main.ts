@@ -4,6 +4,7 @@ import { PortalModule } from './portal.module';
 
 runProcess({
   name: 'portal',
+  named: 'LEVEE_INSTANCE',
   start: async (lifecycle, logger) => {
     const { config, logSettings } = loadPortalConfig(process.env);
     const { host, respPort, httpPort } = config;

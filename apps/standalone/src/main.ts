@@ -1,4 +1,8 @@
 import { runProcess } from '@levee/service-kit';
 import { startStandalone } from './standalone';
 
-runProcess({ name: 'levee', start: (lifecycle, logger) => startStandalone(process.env, lifecycle, logger) });
+runProcess({
+  name: 'levee',
+  greets: true,
+  start: (lifecycle, logger, greet) => startStandalone(process.env, { lifecycle, logger, greet }),
+});

@@ -5,7 +5,15 @@ import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@le
 import { Failure, failureCode, type Logger, messageOf } from '@levee/kernel';
 import { ApplyBudget, chunkProblem, type DataNode, diskWitnesses } from '@levee/replication';
 import { systemClock, systemTimers, type Log } from '@levee/log';
-import { checkPorts, FolderLock, openLog, type Environment, type Lifecycle, type WantedPort } from '@levee/service-kit';
+import {
+  checkPorts,
+  FolderLock,
+  ofPart,
+  openLog,
+  type Environment,
+  type Lifecycle,
+  type WantedPort,
+} from '@levee/service-kit';
 import { dataNodeConfig } from '../../data-node/src/config';
 import { DataNodeModule } from '../../data-node/src/data-node.module';
 import { dispatcherConfig } from '../../dispatcher/src/config';
@@ -32,7 +40,10 @@ const limits = {
 } as const;
 
 /** Composition root of `npm start`: a master, data nodes, a dispatcher and a portal in one process, on one log. */
-export async function startStandalone(env: Environment, lifecycle: Lifecycle, logger: Logger): Promise<void> {
+export async function startStandalone(
+  env: Environment,
+  { lifecycle, logger, greet }: { lifecycle: Lifecycle; logger: Logger; greet: (text: string) => void },
+): Promise<void> {
   const settings = loadStandaloneSettings(env);
   const dataDir = resolve(settings.LEVEE_DATA_DIR);
 
@@ -54,22 +65,24 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   const known = await diskWitnesses(join(dataDir, 'nodes'), (error) =>
     logger.error({ error }, 'what a disk has seen of the journal cannot be read; the others know it'),
   );
-  const shared = { log, logger, known };
-  const master = await MasterModule.start({ config: masterConfig(settings), isEmbedded, ...shared });
+  const shared = (part: string) => ({ log, known, logger: ofPart(logger, part) });
+  const master = await MasterModule.start({ config: masterConfig(settings), isEmbedded, ...shared('master') });
   lifecycle.onDrain('master', () => master.close());
 
-  const { nodes, damaged } = await startNodes(settings, dataDir, { ...shared, readerThread }, lifecycle);
+  const { nodes, damaged } = await startNodes(settings, dataDir, { log, known, logger, readerThread }, lifecycle);
 
-  const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), ...shared });
+  const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), ...shared('dispatcher') });
   lifecycle.onDrain('dispatcher', () => dispatcher.close());
-
-  const portal = await PortalModule.start({ config: portalConfig(settings), ...shared });
-  lifecycle.onDrain('portal', () => portal.close());
 
   const { view } = master.master;
   const isShort = (): boolean => view.short !== undefined;
   await view.until(() => view.boot, limits.namespaceDeadlineMs, 'the first look at the journal');
   if (!isShort()) await createDefaultNamespace(settings, log, view, logger);
+
+  // Last: who reaches the doors finds the namespace.
+  const portal = await PortalModule.start({ config: portalConfig(settings), ...shared('portal') });
+  lifecycle.onDrain('portal', () => portal.close());
+
   const parts = nodes.map(({ node }) => ({
     readyProblem: () => (isShort() && node.serving() !== undefined ? undefined : node.joinProblem()),
   }));
@@ -91,7 +104,7 @@ export async function startStandalone(env: Environment, lifecycle: Lifecycle, lo
   if (problem !== undefined) logger.warn({ problem }, 'the note of the doors, doors.json, could not be written');
   const namespace = settings.LEVEE_DEFAULT_NAMESPACE;
   const mend = [...(view.short === undefined ? [] : [view.short]), ...damaged].join('\n') || undefined;
-  process.stdout.write(welcome({ doors, dataDir, log: log.description, namespace, problem: mend }));
+  greet(welcome({ doors, dataDir, log: log.description, namespace, problem: mend }));
 }
 
 /** What is wrong with one node's disk and needs people: the others can serve meanwhile. */
@@ -130,7 +143,8 @@ async function startNodes(
       httpPort: portOf(settings.LEVEE_NODE_HTTP_PORT, index),
       advertisedRespPort: advertisedPortOf(settings, index),
     };
-    const app = await DataNodeModule.start({ config, ...shared, applies }).catch((error: unknown) => {
+    const own = { ...shared, logger: ofPart(logger, nodeId) };
+    const app = await DataNodeModule.start({ config, ...own, applies }).catch((error: unknown) => {
       if (!diskTroubles.has(failureCode(error) ?? '')) throw error;
       code = failureCode(error) ?? code;
       damaged.push(`node ${nodeId} is not started: ${messageOf(error)}`);

@@ -40,6 +40,8 @@ export interface PortalWorld {
 }
 
 const drainMs = 3_000;
+/** The doors stay closed so long while the cluster is read for the first time. */
+const readFirstMs = 3_000;
 /** A master that is alive is heard every 300 ms, and another one claims within a few seconds. */
 const masterSilentMs = 5_000;
 
@@ -55,6 +57,7 @@ export class Portal {
   private readonly heartbeats: HeartbeatLoop;
   private readonly logger: Logger;
   private readonly clock: Clock;
+  private readonly timers: Timers;
   private starting: Promise<void> | undefined;
   private listening = false;
   private booted = false;
@@ -70,6 +73,7 @@ export class Portal {
     this.incarnation = (world.newId ?? systemNewId)();
     this.logger = logger;
     this.clock = clock;
+    this.timers = timers;
     this.view = new ClusterView(log, config.topics, { logger, clock, timers });
     const { instance: producer, storeLimits: limits = {} } = config;
     this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits, ...network });
@@ -133,22 +137,28 @@ export class Portal {
     return this.heartbeats.problem;
   }
 
-  /** Opens the RESP door, fails if that is not possible; reading the cluster goes on in the background. */
+  /**
+   * Opens the RESP door, fails if that is not possible: once the cluster was read, so that whoever gets PONG finds the
+   * namespaces. Where that takes long the door opens all the same, and reading goes on in the background.
+   */
   async start(): Promise<void> {
-    this.respPortTaken = await this.door.server.listen(this.config.respPort, this.config.host);
-    this.listening = true;
     this.starting = this.view.start().then(
       () => {
         this.booted = true;
         this.store.refreshNow();
         if (!this.closed) this.store.followWitnesses();
-        this.heartbeats.start();
         if (!this.closed) this.heard.start();
       },
       (error: unknown) => {
         if (!this.closed) this.logger.error({ error }, 'this portal cannot read the cluster');
       },
     );
+    await firstOf(this.starting, this.timers, readFirstMs);
+    if (this.closed) return;
+    this.respPortTaken = await this.door.server.listen(this.config.respPort, this.config.host);
+    this.listening = true;
+    // They tell the door's address.
+    void this.starting.then(() => this.booted && !this.closed && this.heartbeats.start());
   }
 
   /** Resolves when the cluster was read once. */
@@ -227,4 +237,12 @@ export class Portal {
       errors,
     };
   }
+}
+
+/** Resolves with `work`, or after `ms` without it. */
+async function firstOf(work: Promise<void>, timers: Timers, ms: number): Promise<void> {
+  let cancel = (): void => undefined;
+  const late = new Promise<void>((resolve) => (cancel = timers.after(ms, resolve)));
+  await Promise.race([work, late]);
+  cancel();
 }

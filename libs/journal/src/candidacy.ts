@@ -282,7 +282,7 @@ export class Candidacy {
       return messageOf(error);
     } finally {
       this.currentRole = 'standby';
-      logger.info({ term: view.term }, 'standing by');
+      if (!this.stopping.signal.aborted) logger.info({ term: view.term }, 'standing by');
     }
   }
 

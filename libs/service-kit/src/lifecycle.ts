@@ -1,4 +1,5 @@
 import { Failure, messageOf, type Logger } from '@levee/kernel';
+import { TextLines } from './log-text';
 import { createLogger } from './logger';
 import { loadSettings, SettingsFailure, type Environment } from './load-settings';
 
@@ -71,29 +72,36 @@ export class Lifecycle {
 export interface ProcessOptions {
   readonly name: string;
   readonly env?: Environment;
+  /** The setting that tells this process from others of its kind; what is logged has it as its part. */
+  readonly named?: 'LEVEE_NODE_ID' | 'LEVEE_INSTANCE';
+  /** Greets a person with a text of its own: what is logged for people meanwhile comes after it. */
+  readonly greets?: boolean;
   /** Builds everything, registering how to take it down; the process lives on until a signal comes. */
-  readonly start: (lifecycle: Lifecycle, logger: Logger) => Promise<void>;
+  readonly start: (lifecycle: Lifecycle, logger: Logger, greet: (text: string) => void) => Promise<void>;
 }
 
 /**
- * Runs `start` as this process: SIGTERM and SIGINT drain (a second signal ends at once), an uncaught error is one
- * clear line and exit code 1, wrong settings are exit code 2. Never returns control to a half-started process.
+ * Runs `start` as this process: SIGTERM and SIGINT drain (a second signal ends at once); what keeps it from starting is
+ * plain text on standard error and exit code 1, wrong settings are exit code 2. Never returns control to a half-started
+ * process.
  */
 export function runProcess(options: ProcessOptions): void {
   const env = options.env ?? process.env;
+  const people = new TextLines(process.stderr);
   let lifecycle: Lifecycle | undefined;
   let isStarting = true;
-  // What keeps a process from starting is in its message, which people read: a stack in the same line hides it.
+  // What keeps a process from starting is in its message, which people read: neither JSON nor a stack may hide it.
   const refuseStart = (failure: Failure, logger: Logger): void => {
     logger.debug({ error: failure }, 'the failure with its stack');
-    if (process.stderr.isTTY) process.stderr.write(`${options.name} cannot go on: ${failure.message}\n`);
-    else logger.error({ code: failure.code }, `${options.name} cannot go on: ${failure.message}`);
+    process.stderr.write(`${options.name} cannot start: ${failure.message} [${failure.code}]\n`);
   };
-  const end = async (code: number): Promise<void> => {
+  const end = async (code: number, logger?: Logger): Promise<void> => {
     const clean = lifecycle === undefined || (await lifecycle.drain());
+    if (clean) logger?.info({}, 'stopped');
     process.exit(clean ? code : exitCodes.failure);
   };
   const fail = (error: unknown, logger?: Logger): void => {
+    people.release();
     if (error instanceof SettingsFailure) process.stderr.write(`${options.name}: ${error.message}\n`);
     else if (logger === undefined) process.stderr.write(`${options.name}: ${messageOf(error)}\n`);
     else if (isStarting && error instanceof Failure) refuseStart(error, logger);
@@ -102,8 +110,20 @@ export function runProcess(options: ProcessOptions): void {
   };
   let logger: Logger;
   try {
-    const settings = loadSettings(env, ['LEVEE_LOG_LEVEL', 'LEVEE_DRAIN_TIMEOUT']);
-    logger = createLogger({ level: settings.LEVEE_LOG_LEVEL, part: options.name });
+    const settings = loadSettings(env, [
+      'LEVEE_LOG_LEVEL',
+      'LEVEE_LOG_FORMAT',
+      'LEVEE_DRAIN_TIMEOUT',
+      ...(options.named === undefined ? [] : [options.named]),
+    ]);
+    const { LEVEE_LOG_LEVEL: level, LEVEE_LOG_FORMAT: format } = settings;
+    const isText = format === 'text' || (format === 'auto' && process.stderr.isTTY);
+    const part = (options.named && settings[options.named]) ?? options.name;
+    logger = createLogger({ level, part, ...(isText ? { destination: people } : {}) });
+    if (isText && options.greets === true) {
+      people.hold();
+      process.stderr.write('starting…\n');
+    }
     lifecycle = new Lifecycle(logger, settings.LEVEE_DRAIN_TIMEOUT);
   } catch (error) {
     fail(error);
@@ -112,15 +132,23 @@ export function runProcess(options: ProcessOptions): void {
   const running = lifecycle;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (running.isDraining) process.exit(exitCodes.failure);
-    logger.info({ signal }, 'draining');
-    void end(exitCodes.ok);
+    people.release();
+    logger.info({ signal }, 'stopping');
+    void end(exitCodes.ok, logger);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   process.on('uncaughtException', (error) => fail(error, logger));
   process.on('unhandledRejection', (error) => fail(error, logger));
-  options.start(running, logger).then(
-    () => (isStarting = false),
+  const greet = (text: string): void => {
+    process.stdout.write(text);
+    people.release();
+  };
+  options.start(running, logger, greet).then(
+    () => {
+      isStarting = false;
+      people.release();
+    },
     (error: unknown) => fail(error, logger),
   );
 }

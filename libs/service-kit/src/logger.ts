@@ -12,25 +12,40 @@ export interface LoggerOptions {
   readonly destination?: DestinationStream;
 }
 
-/** One JSON object per line: `time` (ms since 1970), `level` (word), `part`, the fields, `message`. */
+/**
+ * One JSON object per line: `time` (ms since 1970), `level` (word), `part`, the fields, `message`. A field that has one
+ * of these names is called `field.<name>`, so that no name comes twice.
+ */
 export function createLogger(options: LoggerOptions): Logger {
   const sink = pino(
     {
       level: options.level,
-      base: { part: options.part },
+      base: null,
       messageKey: 'message',
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: serializeError },
     },
     options.destination ?? pino.destination({ dest: 2, sync: true }),
   );
+  const { part } = options;
   return {
-    debug: (fields, message) => sink.debug(fields, message),
-    info: (fields, message) => sink.info(fields, message),
-    warn: (fields, message) => sink.warn(fields, message),
-    error: (fields, message) => sink.error(fields, message),
+    debug: (fields, message) => sink.debug(lineOf(part, fields), message),
+    info: (fields, message) => sink.info(lineOf(part, fields), message),
+    warn: (fields, message) => sink.warn(lineOf(part, fields), message),
+    error: (fields, message) => sink.error(lineOf(part, fields), message),
   };
 }
+
+function lineOf(part: string, fields: LogFields): LogFields {
+  const line: Record<string, unknown> = { part };
+  for (const [name, value] of Object.entries(fields)) line[taken.has(name) ? `field.${name}` : name] = value;
+  return line;
+}
+
+const taken: ReadonlySet<string> = new Set(['time', 'level', 'message']);
+
+/** The same logger for another part of the process. */
+export const ofPart = (logger: Logger, part: string): Logger => withFields(logger, { part });
 
 /** The same logger with `fields` in every line; a field of the line itself wins. */
 export function withFields(logger: Logger, fields: LogFields): Logger {

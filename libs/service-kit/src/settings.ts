@@ -120,6 +120,12 @@ export const settingsTable = {
     everyServer,
     'least severity of what is logged',
   ),
+  LEVEE_LOG_FORMAT: setting(
+    oneOf(['auto', 'text', 'json']),
+    'auto',
+    everyServer,
+    'how lines of the log are written; auto = text on a terminal, JSON elsewhere',
+  ),
   LEVEE_DRAIN_TIMEOUT: setting(
     duration({ min: '100ms', max: '1h' }),
     '10s',

@@ -155,8 +155,7 @@ export class ReplicaCopy {
         if (error === undefined) continue;
       }
       // The replica that keeps failing us may heal; one that is busy will have time: only silence is none.
-      if (failureCode(error) === 'LVCOPYBUSY' || failureCode(error) === 'NO_ROOM')
-        fruitlessSinceMs = this.world.clock.monotonicMs();
+      if (isBusy(error)) fruitlessSinceMs = this.world.clock.monotonicMs();
       const fruitlessMs = this.world.clock.monotonicMs() - fruitlessSinceMs;
       if (fruitlessMs > copyLimits.sourcelessMs)
         return this.fromLog(error === undefined ? 'no source is left' : messageOf(error));
@@ -195,7 +194,9 @@ export class ReplicaCopy {
     } catch (error) {
       if (error instanceof UnitTrouble) throw error.cause;
       const { chunkId } = this.options.identity;
-      this.world.logger.info({ chunkId, from: source.unitId, error: messageOf(error) }, 'a copy is cut; going on');
+      const facts = { chunkId, from: source.unitId, error: messageOf(error) };
+      if (isBusy(error)) this.world.logger.debug(facts, 'the source of a copy is busy; asking again later');
+      else this.world.logger.info(facts, 'a copy is cut; going on');
       if (fromPeers && !signal.aborted) this.options.peers.refused(source, error);
       return error;
     } finally {
@@ -266,6 +267,9 @@ export class ReplicaCopy {
     this.progress = { recordsCopied, bytesCopied, bytesTotal: Math.max(estimated, bytesCopied), from };
   }
 }
+
+/** The source will have time: nothing is wrong with it. */
+const isBusy = (error: unknown): boolean => ['LVCOPYBUSY', 'NO_ROOM'].includes(failureCode(error) ?? '');
 
 /** The unit failed, not the source. */
 class UnitTrouble extends Error {
