@@ -150,7 +150,7 @@ describe('wrong input', () => {
       422,
       /9.*3|3.*9/s,
     ],
-    ['a knob without effect yet', 'POST', '/v1/namespaces', '{"name":"a.b","maxTtlMs":1000}', json, 422, /maxTtl/],
+    ['a knob out of range', 'POST', '/v1/namespaces', '{"name":"a.b","maxTtlMs":5}', json, 422, /maxTtlMs is 5.*1000/],
     ['a route version that is no number', 'GET', '/v1/routes/default?version=new', undefined, {}, 400, /version/],
     ['an unknown path', 'GET', '/v1/nothing', undefined, {}, 404, /nothing/],
     ['an unknown topic', 'GET', '/v1/log/nothing/0', undefined, {}, 404, /nothing/],

@@ -1,20 +1,22 @@
-import type { Command } from 'commander';
-import { exitCodes, CliFailure } from './exit';
+import { type Command, Option } from 'commander';
+import { CliFailure } from './exit';
 import type { Row } from './output';
 import type { ToolsOf } from './program';
+
+/** Each has a folder below apps/. */
+const processes = ['standalone', 'master', 'dispatcher', 'data-node', 'portal', 'cli'];
 
 export function addConfigCommand(program: Command, toolsOf: ToolsOf): void {
   program
     .command('config')
     .description('every setting: its value here, its default, what it means')
-    .option('--app <name>', 'only what this process reads: master, data-node, portal, standalone, cli')
+    .addOption(new Option('--app <name>', 'only what this process reads').choices(processes))
     .action(async ({ app }: { app?: string }, command: Command) => {
       const { output, terminal } = toolsOf(command);
       // Loaded only now: Nest, which comes with it, costs more than all other commands together.
       const kit = require('./settings-report') as typeof import('./settings-report');
       const report = kit.settingsReport(terminal.env);
       const lines = report.lines.filter((line) => app === undefined || line.apps.includes(app));
-      if (lines.length === 0) throw new CliFailure('USAGE', `no process is called '${app}'`, exitCodes.usage);
       const rows: Row[] = lines.map((line) => ({ ...line, set: line.isSet ? 'yes' : 'no' }));
       if (output.format === 'text') await output.table(rows, ['name', 'value', 'set', 'default', 'meaning']);
       else await output.value(lines);

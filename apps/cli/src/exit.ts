@@ -9,6 +9,8 @@ export const exitCodes = {
   difference: 3,
 } as const;
 
+export const exitCodesInWords = '0 done, 1 not done, 2 wrong usage, 3 a difference or a finding';
+
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Ends the program with one line on standard error. */

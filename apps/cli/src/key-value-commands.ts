@@ -1,10 +1,12 @@
 import { printable } from '@levee/codec';
+import { messageOf } from '@levee/kernel';
 import { Command, Option } from 'commander';
+import { writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { durationMs, type KeyEncoding, keyBytes, keyEncodings, percentEncode, positiveNumber } from './arguments';
 import { CliFailure, usageFailure } from './exit';
 import { oneLine, type Output, type Row } from './output';
-import type { ToolsOf } from './program';
+import type { Tools, ToolsOf } from './program';
 import { readAll } from './terminal';
 
 interface KeyOptions {
@@ -13,7 +15,8 @@ interface KeyOptions {
   readonly session?: string;
 }
 type WriteOptions = KeyOptions & { readonly ack?: string; readonly ttl?: number };
-type ReadOptions = KeyOptions & { readonly consistency?: string; readonly raw?: boolean };
+type ReadOptions = KeyOptions & { readonly consistency?: string };
+type GetOptions = ReadOptions & { readonly raw?: boolean; readonly base64?: boolean; readonly file?: string };
 type ScanOptions = KeyOptions & {
   readonly from?: string;
   readonly to?: string;
@@ -32,15 +35,26 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
   withKeyOptions(program.command('get <key>'))
     .description('print the value of a key')
     .addOption(consistencyOption())
-    .option('--raw', 'write the bytes of the value and nothing else')
-    .action(async (key: string, options: ReadOptions, command: Command) => {
+    .option('--raw', 'write the bytes of the value to standard output and nothing else')
+    .option('--base64', 'print the value as base64')
+    .option('--file <path>', 'write the bytes of the value to a file')
+    .action(async (key: string, options: GetOptions, command: Command) => {
       const { output, portal } = toolsOf(command);
+      if ([options.raw, options.base64, options.file].filter((chosen) => chosen !== undefined).length > 1)
+        throw usageFailure('choose one of --raw, --base64 and --file');
       const reply = await portal.send({
         path: pathOf(key, options),
         headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
       });
-      if (options.raw) await output.raw(reply.body);
-      else await printValue(output, { key, value: reply.body, headers: reply.headers });
+      const { body: value, headers } = reply;
+      if (options.raw) await output.raw(value);
+      else if (options.file !== undefined) {
+        writeValue(options.file, value);
+        await output.value(
+          { key, file: options.file, bytes: value.length, ...facts(headers) },
+          `ok ${value.length} bytes`,
+        );
+      } else await printValue(output, { key, value, headers, asBase64: options.base64 === true });
     });
 
   withWriteOptions(program.command('put <key> [value]'))
@@ -64,7 +78,7 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
           'levee-expires-at': expiresAtMs === undefined ? undefined : String(expiresAtMs),
         },
       });
-      await printWritten(output, key, headers);
+      await output.value({ key, ...facts(headers) }, writtenText(headers));
     });
 
   withWriteOptions(program.command('del <key...>'))
@@ -72,13 +86,18 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
     .action(async (keys: string[], options: WriteOptions, command: Command) => {
       const { output, portal } = toolsOf(command);
       const paths = keys.map((key) => pathOf(key, options));
-      for (const [i, path] of paths.entries()) {
-        const { headers } = await portal.send({
-          method: 'DELETE',
-          path,
-          headers: { 'levee-ack': options.ack, 'levee-session': options.session },
-        });
-        await printWritten(output, keys[i] as string, headers);
+      const deleted = output.list();
+      try {
+        for (const [i, path] of paths.entries()) {
+          const { headers } = await portal.send({
+            method: 'DELETE',
+            path,
+            headers: { 'levee-ack': options.ack, 'levee-session': options.session },
+          });
+          await deleted.row({ key: keys[i], ...facts(headers) }, writtenText(headers));
+        }
+      } finally {
+        await deleted.end();
       }
     });
 
@@ -92,41 +111,64 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
     .option('--cursor <token>', 'go on where an earlier scan stopped')
     .option('--keys-only', 'leave the values out')
     .action(async (options: ScanOptions & ReadOptions, command: Command) => {
-      const { output, portal } = toolsOf(command);
-      const bound = (key: string | undefined): string | undefined =>
-        key === undefined ? undefined : percentEncode(bytesOf(key, options.keyEncoding));
-      let left = options.limit ?? Infinity;
-      let cursor = options.cursor;
-      let unreadable = 0;
-      do {
-        const before = cursor;
-        cursor = undefined;
-        const range = [
-          ['from', bound(options.from)],
-          ['to', bound(options.to)],
-          ['prefix', bound(options.prefix)],
-          ['limit', left === Infinity ? undefined : String(Math.min(left, pageMax))],
-          ['keysOnly', options.keysOnly ? '1' : undefined],
-          ['cursor', before === undefined ? undefined : encodeURIComponent(before)],
-        ].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
-        // Not through `query`: keys are bytes, which that would encode once more.
-        const query = range.length > 0 ? `?${range.join('&')}` : '';
-        for await (const line of portal.lines({
-          path: `/v1/kv/${encodeURIComponent(options.namespace)}${query}`,
-          headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
-        })) {
-          if ('cursor' in line) cursor = typeof line['cursor'] === 'string' ? line['cursor'] : undefined;
-          else if (typeof line['code'] === 'string') throw new CliFailure(line['code'], String(line['message']));
-          else {
-            left--;
-            if (!(await printEntry(output, line, options.keysOnly === true))) unreadable++;
-          }
-        }
-      } while (cursor !== undefined && left > 0);
-      if (cursor !== undefined) await output.note(`there is more: --cursor ${cursor}`);
+      const tools = toolsOf(command);
+      const entries = tools.output.list();
+      let rest: ScanRest;
+      try {
+        rest = await scanned(tools, options, entries);
+      } finally {
+        await entries.end();
+      }
+      const { cursor, unreadable } = rest;
+      if (cursor !== undefined) await tools.output.note(`there is more: --cursor ${cursor}`);
       if (unreadable > 0)
         throw new CliFailure('LVUNREADABLE', `${unreadable} of the values could not be read; the lines above say why`);
     });
+}
+
+interface ScanRest {
+  /** Where to go on; `undefined` = that was all. */
+  readonly cursor: string | undefined;
+  readonly unreadable: number;
+}
+
+/** Prints entry after entry, over the pages of the portal. */
+async function scanned(
+  { output, portal }: Tools,
+  options: ScanOptions & ReadOptions,
+  entries: ReturnType<Output['list']>,
+): Promise<ScanRest> {
+  const bound = (key: string | undefined): string | undefined =>
+    key === undefined ? undefined : percentEncode(bytesOf(key, options.keyEncoding));
+  let left = options.limit ?? Infinity;
+  let cursor = options.cursor;
+  let unreadable = 0;
+  do {
+    const before = cursor;
+    cursor = undefined;
+    const range = [
+      ['from', bound(options.from)],
+      ['to', bound(options.to)],
+      ['prefix', bound(options.prefix)],
+      ['limit', left === Infinity ? undefined : String(Math.min(left, pageMax))],
+      ['keysOnly', options.keysOnly ? '1' : undefined],
+      ['cursor', before === undefined ? undefined : encodeURIComponent(before)],
+    ].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+    // Not through `query`: keys are bytes, which that would encode once more.
+    const query = range.length > 0 ? `?${range.join('&')}` : '';
+    for await (const line of portal.lines({
+      path: `/v1/kv/${encodeURIComponent(options.namespace)}${query}`,
+      headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
+    })) {
+      if ('cursor' in line) cursor = typeof line['cursor'] === 'string' ? line['cursor'] : undefined;
+      else if (typeof line['code'] === 'string') throw new CliFailure(line['code'], String(line['message']));
+      else {
+        left--;
+        if (!(await printEntry(output, { entries, entry: line, keysOnly: options.keysOnly === true }))) unreadable++;
+      }
+    }
+  } while (cursor !== undefined && left > 0);
+  return { cursor, unreadable };
 }
 
 const withKeyOptions = (command: Command): Command =>
@@ -175,34 +217,53 @@ function facts(headers: IncomingHttpHeaders): Row {
   };
 }
 
-async function printValue(
-  output: Output,
-  { key, value, headers }: { key: string; value: Buffer; headers: IncomingHttpHeaders },
-): Promise<void> {
-  const text = printable(value);
+interface GotValue {
+  readonly key: string;
+  readonly value: Buffer;
+  readonly headers: IncomingHttpHeaders;
+  readonly asBase64: boolean;
+}
+
+async function printValue(output: Output, { key, value, headers, asBase64 }: GotValue): Promise<void> {
+  const text = asBase64 ? undefined : printable(value);
+  if (text === undefined && !asBase64 && output.format === 'text')
+    throw new CliFailure(
+      'NOT_PRINTABLE',
+      `the value of ${key} has ${value.length} bytes that are no text: --file <path> writes them to a file, --raw to ` +
+        'standard output, --base64 prints them so',
+    );
   const shown = text === undefined ? { valueBase64: value.toString('base64') } : { value: text };
-  if (output.format === 'text' && text === undefined)
-    await output.note('the value is not printable: here it is as base64; --raw writes it as it is');
   await output.value({ key, ...shown, ...facts(headers) }, shown.value ?? shown.valueBase64);
 }
 
-async function printWritten(output: Output, key: string, headers: IncomingHttpHeaders): Promise<void> {
-  const written = facts(headers);
-  const at = typeof written['position'] === 'string' ? ` ${written['position']}` : '';
-  await output.value({ key, ...written }, `ok${at}`);
+function writeValue(file: string, value: Buffer): void {
+  try {
+    writeFileSync(file, value);
+  } catch (error) {
+    throw new CliFailure('FILE_UNUSABLE', `${file} cannot be written: ${messageOf(error)}`);
+  }
+}
+
+function writtenText(headers: IncomingHttpHeaders): string {
+  const { position } = facts(headers);
+  return typeof position === 'string' ? `ok ${position}` : 'ok';
 }
 
 /** False for an entry whose value cannot be read: its key is there, and the reason. */
-async function printEntry(output: Output, entry: Row, keysOnly: boolean): Promise<boolean> {
+async function printEntry(
+  output: Output,
+  of: { readonly entries: ReturnType<Output['list']>; readonly entry: Row; readonly keysOnly: boolean },
+): Promise<boolean> {
+  const { entries, entry } = of;
   const key = shown(entry['key'], entry['keyBase64']);
   const { value, valueBase64, ...rest } = entry;
   if (typeof entry['error'] === 'string') {
     if (output.format === 'text') await output.note(`${key}\t${oneLine(entry['error'])}`);
-    else await output.row(entry, '');
+    else await entries.row(entry, '');
     return false;
   }
-  if (keysOnly) await output.row(rest, key);
-  else await output.row(entry, `${key}\t${shown(value, valueBase64)}`);
+  if (of.keysOnly) await entries.row(rest, key);
+  else await entries.row(entry, `${key}\t${shown(value, valueBase64)}`);
   return true;
 }
 

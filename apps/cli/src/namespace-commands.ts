@@ -1,4 +1,4 @@
-import { manualPlanKinds } from '@levee/cluster';
+import { defaultHistoryWindowMs, defaultPartitions, defaultReplicas, manualPlanKinds } from '@levee/cluster';
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
 import { addDigestCommand } from './digest-command';
@@ -11,10 +11,11 @@ import { rowsOf } from './rows';
 export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
   const namespace = program.command('namespace').alias('ns').description('namespaces and their configuration');
 
-  withKnobs(
+  withSettings(
     namespace
       .command('create <name>')
       .description('create a namespace; what is not named here gets a default that fits the cluster'),
+    'create',
   )
     .option('--dry-run', 'say what it would be and which units it would take, and change nothing')
     .action(async (name: string, { dryRun, ...options }: Row, command: Command) => {
@@ -29,12 +30,13 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
       await printDescription(output, created);
     });
 
-  withKnobs(
+  withSettings(
     namespace
       .command('alter <name>')
       .description(
         'change settings of a namespace; the word none takes a limit away; what cannot change is refused with the reason',
       ),
+    'alter',
   ).action(async (name: string, options: Row, command: Command) => {
     const { output, portal } = toolsOf(command);
     const knobs = knobsOf(options);
@@ -106,38 +108,121 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
   addDigestCommand(namespace, toolsOf);
 }
 
-/** The settings a namespace has. */
-function withKnobs(command: Command): Command {
-  return command
-    .option('--partitions <count>', 'binlog partitions, a divisor of 1,000,000, fixed for ever', wholeNumber)
-    .option('--chunks <count>', 'chunks to begin with', wholeNumber)
-    .option('--replicas <count>', 'replicas of each chunk', wholeNumber)
-    .addOption(new Option('--hash-algorithm <name>', 'how keys become slots').choices(['murmur2', 'murmur2-hashtag']))
-    .addOption(new Option('--ack <when>', 'default of when a write is answered').choices(['logged', 'primary', 'all']))
-    .addOption(
-      new Option('--consistency <level>', 'default of what a read may miss').choices(['eventual', 'session', 'strong']),
-    )
-    .option('--max-staleness <duration>', 'age above which a replica refuses reads', orNone(durationMs))
-    .option('--requests-per-second <count>', 'limit of the namespace at one portal', orNone(wholeNumber))
-    .option('--chunk-requests-per-second <count>', 'limit of one chunk at one node', orNone(wholeNumber))
-    .option('--chunk-capacity <size>', 'what a chunk may hold', byteSize)
-    .addOption(
-      new Option(
-        '--multi <what>',
-        'MULTI of Redis clients: refuse it whole, or carry its commands out one by one, not isolated and not all or nothing',
-      ).choices(['refuse', 'batch']),
-    )
-    .addOption(new Option('--failover-strategy <name>', 'who replaces lost replicas').choices(['automatic', 'manual']))
-    .option(
+/** The settings a namespace has. `alter` shows those that can change, and takes all: the master says why one cannot. */
+function withSettings(command: Command, verb: 'create' | 'alter'): Command {
+  for (const { option, otherwise, fixed } of settings()) {
+    if (verb === 'create') option.description += ` (default: ${otherwise})`;
+    command.addOption(fixed && verb === 'alter' ? option.hideHelp() : option);
+  }
+  return command;
+}
+
+interface Setting {
+  readonly option: Option;
+  /** What it is where nobody says anything, in words. */
+  readonly otherwise: string;
+  readonly fixed?: true;
+}
+
+const settings = (): Setting[] => [
+  {
+    option: new Option('--partitions <count>', 'binlog partitions, a divisor of 1,000,000, fixed for ever').argParser(
+      wholeNumber,
+    ),
+    otherwise: String(defaultPartitions),
+    fixed: true,
+  },
+  {
+    option: new Option('--chunks <count>', 'chunks to begin with').argParser(wholeNumber),
+    otherwise: 'few, by what is free and expected; the dispatcher splits them as they grow',
+    fixed: true,
+  },
+  {
+    option: new Option('--replicas <count>', 'replicas of each chunk').argParser(wholeNumber),
+    otherwise: `${defaultReplicas}, or as many as there are failure domains`,
+    fixed: true,
+  },
+  {
+    option: new Option('--hash-algorithm <name>', 'how keys become slots').choices(['murmur2', 'murmur2-hashtag']),
+    otherwise: 'murmur2',
+    fixed: true,
+  },
+  {
+    option: new Option('--ack <when>', 'default of when a write is answered').choices(['logged', 'primary', 'all']),
+    otherwise: 'logged',
+  },
+  {
+    option: new Option('--consistency <level>', 'default of what a read may miss').choices([
+      'eventual',
+      'session',
+      'strong',
+    ]),
+    otherwise: 'session',
+  },
+  {
+    option: new Option('--max-staleness <duration>', 'age above which a replica refuses reads').argParser(
+      orNone(durationMs),
+    ),
+    otherwise: noLimit,
+  },
+  {
+    option: new Option('--requests-per-second <count>', 'limit of the namespace at one portal').argParser(
+      orNone(wholeNumber),
+    ),
+    otherwise: noLimit,
+  },
+  {
+    option: new Option('--chunk-requests-per-second <count>', 'limit of one chunk at one node').argParser(
+      orNone(wholeNumber),
+    ),
+    otherwise: noLimit,
+  },
+  {
+    option: new Option('--chunk-capacity <size>', 'what a chunk may hold').argParser(byteSize),
+    otherwise: 'the smallest unit of the cluster',
+  },
+  {
+    option: new Option(
+      '--multi <what>',
+      'MULTI of Redis clients: refuse it whole, or carry its commands out one by one, not isolated and not all or nothing',
+    ).choices(['refuse', 'batch']),
+    otherwise: 'refuse',
+  },
+  {
+    option: new Option('--failover-strategy <name>', 'who replaces lost replicas').choices(['automatic', 'manual']),
+    otherwise: 'automatic',
+  },
+  {
+    option: new Option(
       '--manual-plans <kinds>',
       `kinds of plans, joined by commas, that wait for approval when the dispatcher proposes them: ${manualPlanKinds.join(', ')}; or none`,
-      kindsOrNone,
-    )
-    .option('--expected-bytes <size>', 'what will be stored, for placement', orNone(byteSize))
-    .option('--expected-requests-per-second <count>', 'what will be asked, for placement', orNone(wholeNumber))
-    .option('--history-window <duration>', 'how long the binlog keeps every version of a key', durationMs)
-    .option('--max-ttl <duration>', 'longest time to live a write may ask for', durationMs);
-}
+    ).argParser(kindsOrNone),
+    otherwise: noLimit,
+  },
+  {
+    option: new Option('--expected-bytes <size>', 'what will be stored, for placement').argParser(orNone(byteSize)),
+    otherwise: 'unknown',
+  },
+  {
+    option: new Option('--expected-requests-per-second <count>', 'what will be asked, for placement').argParser(
+      orNone(wholeNumber),
+    ),
+    otherwise: 'unknown',
+  },
+  {
+    option: new Option('--history-window <duration>', 'how long the binlog keeps every version of a key').argParser(
+      durationMs,
+    ),
+    otherwise: `${defaultHistoryWindowMs / 86_400_000}d`,
+  },
+  {
+    option: new Option(
+      '--max-ttl <duration>',
+      'longest time to live of a value; a write that asks for none gets it',
+    ).argParser(orNone(durationMs)),
+    otherwise: noLimit,
+  },
+];
 
 const noLimit = 'none';
 

@@ -15,9 +15,8 @@ export class Output {
 
   /** One value; `text` is its form for people, by default that of YAML. */
   async value(value: unknown, text?: string): Promise<void> {
-    if (this.format === 'json') await this.raw(`${JSON.stringify(value, null, 2)}\n`);
-    else if (this.format === 'text' && text !== undefined) await this.raw(`${text}\n`);
-    else await this.raw(toYaml(value));
+    if (this.format === 'text' && text !== undefined) await this.raw(`${text}\n`);
+    else await this.raw(documentOf(value, this.format));
   }
 
   /** A list of alike rows; people get `columns` of it as a table. */
@@ -26,11 +25,28 @@ export class Output {
     else await this.value(rows);
   }
 
-  /** One of many rows: a line of text, a line of JSON, or an item of a YAML list. */
+  /** One of many rows that may never end: a line of text, a line of JSON, or an item of a YAML list. */
   async row(row: Row, text: string): Promise<void> {
     if (this.format === 'json') await this.raw(`${JSON.stringify(row)}\n`);
     else if (this.format === 'yaml') await this.raw(toYaml([row]));
     else await this.raw(`${text}\n`);
+  }
+
+  /** Rows of one list, as they come: in JSON and YAML they are one document. `end` ends it. */
+  list(): { row(row: Row, text: string): Promise<void>; end(): Promise<void> } {
+    let rows = 0;
+    const { format } = this;
+    if (format === 'text') return { row: (_, text) => this.raw(`${text}\n`), end: () => Promise.resolve() };
+    return {
+      row: async (row) => {
+        const before = rows++ === 0 ? '[\n' : ',\n';
+        await this.raw(format === 'json' ? `${before}  ${JSON.stringify(row)}` : toYaml([row]));
+      },
+      end: async () => {
+        if (rows === 0) await this.raw('[]\n');
+        else if (format === 'json') await this.raw('\n]\n');
+      },
+    };
   }
 
   async raw(chunk: string | Uint8Array): Promise<void> {
@@ -41,6 +57,11 @@ export class Output {
   async note(text: string): Promise<void> {
     await write(this.terminal.stderr, `${text}\n`);
   }
+}
+
+/** One value as a document; people get YAML. */
+export function documentOf(value: unknown, format: Format): string {
+  return format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : toYaml(value);
 }
 
 function tableText(rows: readonly Row[], columns: readonly string[]): string {

@@ -1,15 +1,18 @@
 import { failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { waitMs } from './arguments';
 import { addAuditCommands } from './audit-commands';
 import { addDoctorCommand } from './doctor-command';
 import { addConfigCommand } from './config-command';
 import { addExplainCommand } from './explain-command';
-import { CliFailure, type ExitCode, exitCodes, usageFailure } from './exit';
+import { CliFailure, type ExitCode, exitCodes, exitCodesInWords, usageFailure } from './exit';
 import { addKeyValueCommands } from './key-value-commands';
 import { addLogCommands } from './log-commands';
 import { addNamespaceCommands } from './namespace-commands';
-import { type Format, formats, oneLine, Output } from './output';
+import { inOptions } from './option-names';
+import { documentOf, type Format, formats, oneLine, Output } from './output';
 import { defaultUrl, PortalClient } from './portal-client';
 import { addPlacementCommands } from './placement-commands';
 import { addPlanCommands, addPlanShortcuts } from './plan-commands';
@@ -34,14 +37,25 @@ interface GlobalOptions {
 /** Runs one command line; resolves with the exit code and never rejects. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   try {
-    await buildProgram(terminal).parseAsync(argv, { from: 'user' });
+    await buildProgram(terminal, formatIn(argv)).parseAsync(argv, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (failureCode(error) === 'INTERRUPTED') return exitCodes.failure;
-    await write(terminal.stderr, `levee: ${describe(error)}\n`);
+    await write(terminal.stderr, failureText(error, formatIn(argv)));
     return error instanceof CliFailure ? error.exitCode : exitCodes.failure;
   }
+}
+
+/** Commander's words without its mark. */
+const usageText = (text: string): string => text.replace(/^error: /, '').trim();
+
+function version(): string {
+  for (const up of ['../../..', '../../../..']) {
+    const file = join(__dirname, up, 'package.json');
+    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  }
+  return 'unknown';
 }
 
 /** An empty shell variable is no name; a key or a value has words of its own for that. */
@@ -56,13 +70,23 @@ function commandPath(command: Command): string {
   return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
 }
 
-function describe(error: unknown): string {
-  const code = failureCode(error);
-  const message = messageOf(error).split('\n').map(oneLine).join('\n');
-  return code === undefined || code === 'USAGE' ? message : `${message} [${code}]`;
+/** A failure in the format that was asked for. */
+function failureText(error: unknown, format: Format): string {
+  const code = failureCode(error) ?? 'FAILED';
+  const message = inOptions(messageOf(error));
+  if (format !== 'text') return documentOf({ code, message }, format);
+  const lines = message.split('\n').map(oneLine).join('\n');
+  return `levee: ${lines}${code === 'FAILED' || code === 'USAGE' ? '' : ` [${code}]`}\n`;
 }
 
-export function buildProgram(terminal: Terminal): Command {
+/** Looked for by itself: what is wrong with a line is said before its options are known. */
+function formatIn(argv: readonly string[]): Format {
+  const line = argv.join(' ').split(' -- ')[0] ?? '';
+  const asked = /(?:^| )(?:-o ?|--output[ =])(json|yaml)(?: |$)/.exec(line)?.[1];
+  return formats.find((format) => format === asked) ?? 'text';
+}
+
+export function buildProgram(terminal: Terminal, format: Format = 'text'): Command {
   const program = new Command('levee');
   program
     .description(
@@ -76,11 +100,14 @@ export function buildProgram(terminal: Terminal): Command {
     .addOption(
       new Option('--timeout <duration>', 'longest wait for an answer').argParser(waitMs).default(30_000, '30s'),
     )
-    .addHelpText('after', '\nExit codes: 0 ok, 1 failure, 2 wrong usage, 3 difference found or not provable.')
+    .addHelpText('after', `\nExit codes: ${exitCodesInWords}.`)
     .showSuggestionAfterError()
     .hook('preAction', (_, command) => refuseEmptyNames(command))
     .exitOverride()
+    .version(version())
     .configureOutput({
+      outputError: (text, print) =>
+        print(format === 'text' ? text : documentOf({ code: 'USAGE', message: usageText(text) }, format)),
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void terminal.stderr.write(text),
     });

@@ -3,13 +3,14 @@ import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { settingsTable } from '@levee/service-kit';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
+import { exitCodesInWords } from '../src/exit';
 import { defaultUrl } from '../src/portal-client';
 import { defaultDataDir, storeHere } from '../src/store-here';
 import { toYaml } from '../src/yaml';
@@ -35,8 +36,16 @@ describe('bytes', () => {
     expect((await runLevee(['put', 'k', '-'], { env, stdin: value })).code).toBe(0);
     expect((await runLevee(['get', 'k', '--raw'], { env })).stdout.equals(value)).toBe(true);
     const shown = await runLevee(['get', 'k'], { env });
-    expect(shown.stdout.toString()).toBe(`${value.toString('base64')}\n`);
-    expect(shown.stderr).toContain('--raw');
+    expect([shown.code, shown.stdout.length]).toEqual([1, 0]);
+    expect(shown.stderr).toMatch(/1000 bytes that are no text: --file .* --raw .* --base64 .*\[NOT_PRINTABLE\]/);
+    const base64 = await runLevee(['get', 'k', '--base64'], { env });
+    expect(base64).toMatchObject({ code: 0, stdout: Buffer.from(`${value.toString('base64')}\n`), stderr: '' });
+    const file = join(await mkdtemp(join(tmpdir(), 'levee-get-')), 'value');
+    expect((await runLevee(['get', 'k', '--file', file], { env })).stdout.toString()).toBe('ok 1000 bytes\n');
+    expect(readFileSync(file).equals(value)).toBe(true);
+    await rm(dirname(file), { recursive: true });
+    expect((await runLevee(['get', 'k', '--file', file], { env })).stderr).toContain('[FILE_UNUSABLE]');
+    expect((await runLevee(['get', 'k', '--raw', '--base64'], { env })).code).toBe(2);
     await portal.close();
   });
 
@@ -293,6 +302,32 @@ describe('the log itself, without a portal', () => {
   it('a range that begins at the end is empty', async () => {
     const dump = await runLevee(['log', 'dump', 'levee.binlog.shop', '-p', '1', '--from', '3', '--data-dir', dataDir]);
     expect([dump.code, dump.stdout.length]).toEqual([0, 0]);
+  });
+});
+
+describe('the program', () => {
+  const root = join(__dirname, '..', '..', '..');
+
+  it('says its version, which is that of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    for (const option of ['--version', '-V'])
+      expect(await runLevee([option])).toMatchObject({ code: 0, stdout: Buffer.from(`${version}\n`) });
+  });
+
+  it('has one wording of its exit codes, which the documents quote', async () => {
+    expect((await runLevee(['--help'])).stdout.toString()).toContain(`Exit codes: ${exitCodesInWords}.`);
+    const page = readFileSync(join(root, 'docs', 'operating.md'), 'utf8').replace(/\s+/g, ' ');
+    expect(page).toContain(`Exit codes: ${exitCodesInWords}.`);
+  });
+
+  it('create shows every default, alter only what can change', async () => {
+    const create = (await runLevee(['namespace', 'create', '--help'])).stdout.toString();
+    for (const line of ['--partitions', '--ack', '--max-ttl', '--history-window'])
+      expect(create.replace(/\s+/g, ' ')).toMatch(new RegExp(`${line} [^-]*\\(default: `));
+    const alter = (await runLevee(['namespace', 'alter', '--help'])).stdout.toString();
+    for (const option of ['--ack', '--max-ttl', '--chunk-capacity']) expect(alter).toContain(`${option} <`);
+    for (const option of ['--partitions', '--chunks', '--replicas', '--hash-algorithm'])
+      expect(alter).not.toContain(`${option} <`);
   });
 });
 

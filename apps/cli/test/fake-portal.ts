@@ -18,6 +18,8 @@ const percentDecode = (text: string): Buffer =>
 const field = (name: string, bytes: Buffer): Record<string, string> =>
   isUtf8(bytes) ? { [name]: bytes.toString() } : { [`${name}Base64`]: bytes.toString('base64') };
 
+const knobFailure = (message: string): Answer => ({ status: 422, body: { code: 'BAD_KNOB', message } });
+
 type Answer = { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> };
 
 /** Answers like a portal's HTTP door, from memory; remembers what it was asked. */
@@ -152,12 +154,16 @@ export class FakePortal {
       case 'GET /v1/groups/sho':
         return { status: 404, body: { code: 'GROUP_UNKNOWN', message: "no namespace is called 'sho'" } };
       case 'POST /v1/namespaces': {
-        const asked = JSON.parse(body.toString()) as { name: string };
+        const asked = JSON.parse(body.toString()) as { name: string; replicas?: number; chunkCapacityBytes?: number };
         if (asked.name === 'default')
           return {
             status: 409,
             body: { code: 'NAMESPACE_EXISTS', message: 'namespace default exists with other settings' },
           };
+        if (asked.replicas === 0)
+          return knobFailure('CreateNamespace.replicas is 0, it must be an integer from 1 to 9');
+        if (asked.chunkCapacityBytes === 1)
+          return knobFailure('CreateNamespace.chunkCapacityBytes is 1, it must be an integer from 65536');
         if (query === 'dryRun=1')
           return {
             status: 200,

@@ -81,7 +81,7 @@ export class KeyValue {
   }
 
   async put(namespace: NamespaceStore, key: Buffer, value: Buffer, choice: WriteChoice = {}): Promise<WrittenAt> {
-    const record = this.store.encode(key, value, choice.expiresAtMs ?? null);
+    const record = this.store.encode(namespace, key, { value, expiresAtMs: choice.expiresAtMs ?? null });
     if (record instanceof StoreFailure) throw record;
     return this.write(namespace, key, record, choice);
   }

@@ -193,9 +193,22 @@ export class Store {
     return goneNamespace(namespace.name);
   }
 
-  /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = never. */
-  encode(key: Buffer, value: Buffer, expiresAtMs: number | null): Buffer | StoreFailure {
-    return this.valueProblem(value) ?? encodePut(key, value, expiresAtMs);
+  /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = as late as the namespace allows. */
+  encode(
+    { name, state: { maxTtlMs } }: NamespaceStore,
+    key: Buffer,
+    { value, expiresAtMs }: { readonly value: Buffer; readonly expiresAtMs: number | null },
+  ): Buffer | StoreFailure {
+    const problem = this.valueProblem(value);
+    if (problem) return problem;
+    if (maxTtlMs === null) return encodePut(key, value, expiresAtMs);
+    const latestMs = this.expiryNowMs() + maxTtlMs;
+    if (expiresAtMs === null || expiresAtMs <= latestMs) return encodePut(key, value, expiresAtMs ?? latestMs);
+    const ttlMs = expiresAtMs - latestMs + maxTtlMs;
+    return new StoreFailure(
+      'LVLIMIT',
+      `a time to live of ${ttlMs} ms: at most ${maxTtlMs} ms in ${name} (maxTtlMs); ask for less, or for none, which gives the most`,
+    );
   }
 
   valueProblem(value: Buffer): StoreFailure | undefined {

@@ -15,7 +15,13 @@ export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from 
 export * from './rejection';
 export { unknownNode } from './unknown-node';
 export * from './commands/heard-levels';
-export { hasDoorKnobs, manualPlanKinds } from './commands/knobs';
+export {
+  defaultHistoryWindowMs,
+  defaultPartitions,
+  defaultReplicas,
+  hasDoorKnobs,
+  manualPlanKinds,
+} from './commands/knobs';
 export { chunkIdOf } from './commands/create-namespace';
 export * from './placement/healing';
 export * from './knob-table';

@@ -7,6 +7,7 @@ import {
   multiChoices,
   rate,
   replicasMax,
+  ttl,
   type NamespaceKnobs,
 } from './commands/knobs';
 
@@ -14,8 +15,7 @@ import {
 export type Allowed =
   | { readonly oneOf: readonly (string | number)[] }
   | { readonly someOf: readonly string[] }
-  | { readonly min: number; readonly max: number; readonly unit?: string; readonly orNone: boolean }
-  | { readonly nothing: string };
+  | { readonly min: number; readonly max: number; readonly unit?: string; readonly orNone: boolean };
 
 const dayMs = 86_400_000;
 const range = (min: number, max: number, unit?: string): Allowed => ({
@@ -43,7 +43,7 @@ export const knobTable: Readonly<Record<keyof NamespaceKnobs, Allowed>> = {
   expectedBytes: rangeOrNone(1, 2 ** 53 - 1, 'bytes'),
   expectedRequestsPerSecond: rangeOrNone(rate.min, rate.max, rate.unit),
   historyWindowMs: range(1_000, 3_650 * dayMs, 'ms'),
-  maxTtlMs: { nothing: 'it has no effect yet' },
+  maxTtlMs: rangeOrNone(ttl.min, ttl.max, ttl.unit),
   manualPlans: { someOf: manualPlanKinds },
   multi: { oneOf: multiChoices },
 };
@@ -68,7 +68,6 @@ export function viewKnobs(namespace: NamespaceState): KnobView[] {
 }
 
 function inWords(allowed: Allowed): string {
-  if ('nothing' in allowed) return `nothing: ${allowed.nothing}`;
   if ('oneOf' in allowed) return allowed.oneOf.join(' | ');
   if ('someOf' in allowed) return `any of ${allowed.someOf.join(', ')}`;
   const { min, max, unit, orNone } = allowed;

@@ -159,7 +159,7 @@ describe('CreateNamespace', () => {
     [{ requestsPerSecond: 0 }, /^BAD_KNOB: .*requestsPerSecond is 0/],
     [{ chunkRequestsPerSecond: -5 }, /^BAD_KNOB: .*chunkRequestsPerSecond is -5/],
     [{ historyWindowMs: 1 }, /^BAD_KNOB: .*historyWindowMs is 1/],
-    [{ maxTtlMs: 1_000 }, /^BAD_KNOB: maxTtlMs has no effect yet/],
+    [{ maxTtlMs: 999 }, /^BAD_KNOB: .*maxTtlMs is 999, it must be an integer from 1000 to/],
     [{ chunks: 2, expectedBytes: 2 ** 40 }, /^BAD_KNOB: expectedBytes is .* set chunks to at least 4096/],
     [{ expectedBytes: 2 ** 50 }, /^BAD_KNOB: the allocation plan needs \d+ chunks, one command creates at most 4096/],
     [

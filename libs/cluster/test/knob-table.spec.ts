@@ -30,7 +30,6 @@ describe('the table of knobs says what deciders do', () => {
     }
     expect(answer('manualPlans', ['move', 'split'])).toBe('accepted');
     expect(answer('manualPlans', ['dance'])).toMatch(refused);
-    expect(answer('maxTtlMs', 1)).toMatch(refused);
   });
 
   it('one that older processes cannot read waits for them', () => {

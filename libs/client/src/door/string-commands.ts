@@ -170,10 +170,14 @@ function setWithin(unitMs: number): { problem: ArgumentsProblem; run: (call: Dat
   };
 }
 
-function put({ args, reply, context, order, ack, session }: DataCall, expiry: Expiry, value: Buffer | undefined): void {
+function put(
+  { args, reply, context, namespace, order, ack, session }: DataCall,
+  expiry: Expiry,
+  value: Buffer | undefined,
+): void {
   if (typeof expiry === 'string') return reply.error(expiry);
   const key = args[1] as Buffer;
-  const record = context.store.encode(key, value as Buffer, expiry);
+  const record = context.store.encode(namespace, key, { value: value as Buffer, expiresAtMs: expiry });
   if (record instanceof StoreFailure) return reply.error(ofKey(record, key));
   order.write(new SetAppend(key, record, ack, session, reply));
 }
@@ -278,7 +282,7 @@ function msetProblem(args: readonly Buffer[], { store }: DoorContext): string | 
 }
 
 function mset(call: DataCall): void {
-  const { args, reply, context, order, ack, session } = call;
+  const { args, reply, context, namespace, order, ack, session } = call;
   // Nothing is written when anything is wrong.
   const problem = msetProblem(args, context);
   if (problem !== undefined) return reply.error(problem);
@@ -289,7 +293,7 @@ function mset(call: DataCall): void {
   inWaves(
     { reply, count, bytesOf: (i) => valueOf(i).length },
     (i, finished) => {
-      const record = context.store.encode(keyOf(i), valueOf(i), null) as Buffer;
+      const record = context.store.encode(namespace, keyOf(i), { value: valueOf(i), expiresAtMs: null }) as Buffer;
       const append = new CallbackAppend(keyOf(i), record, ack, session, (failure) => {
         if (failure) failures.push({ key: keyOf(i), failure });
         finished();

@@ -4,7 +4,15 @@ import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 import { readHeardLevels } from './heard-levels';
-import { knobRelationProblem, multiChoices, multiProblem, rate, readManualPlans, type NamespaceKnobs } from './knobs';
+import {
+  knobRelationProblem,
+  multiChoices,
+  multiProblem,
+  rate,
+  readManualPlans,
+  ttl,
+  type NamespaceKnobs,
+} from './knobs';
 
 /** Why a knob of an existing namespace stays as it is. */
 export const fixedKnobs: Readonly<Record<string, string>> = {
@@ -15,7 +23,6 @@ export const fixedKnobs: Readonly<Record<string, string>> = {
   partitionStrategy: 'it says where every existing key lies; create another namespace and copy',
   chunks: 'chunks are split and merged by plans, not by a setting: levee namespace resize',
   replicas: 'replicas are added and removed by plans, not by a setting',
-  maxTtlMs: 'it has no effect yet and is refused until it has',
 };
 
 /** Knobs that null takes back to "no limit" or "unknown". */
@@ -25,12 +32,13 @@ const nullable = [
   'chunkRequestsPerSecond',
   'expectedBytes',
   'expectedRequestsPerSecond',
+  'maxTtlMs',
 ] as const;
 
 /**
  * `{name, …}` with the knobs to change: ack, consistency, maxStalenessMs, requestsPerSecond, chunkRequestsPerSecond,
- * chunkCapacityBytes, failoverStrategy, manualPlans, expectedBytes, expectedRequestsPerSecond, historyWindowMs, multi.
- * Null takes a limit away. What may never change is refused by name, with the reason.
+ * chunkCapacityBytes, failoverStrategy, manualPlans, expectedBytes, expectedRequestsPerSecond, historyWindowMs, maxTtlMs,
+ * multi. Null takes a limit away. What may never change is refused by name, with the reason.
  */
 export const alterNamespace: Decider = (state, payload, context) => {
   const name = payload.text('name');
@@ -102,6 +110,7 @@ function readChanges(fields: PayloadFields, now: NamespaceState): Partial<Namesp
     chunkRequestsPerSecond: (knob: string) => fields.integer(knob, rate),
     expectedBytes: integer(1, 2 ** 53 - 1, 'bytes'),
     expectedRequestsPerSecond: (knob: string) => fields.integer(knob, rate),
+    maxTtlMs: integer(ttl.min, ttl.max, ttl.unit),
   };
   const changes: Partial<Record<(typeof nullable)[number], number | null>> = {};
   for (const knob of nullable) changes[knob] = fields.isNull(knob) ? null : kept(knob, limits[knob]);

@@ -49,6 +49,8 @@ const plannedRequestsPerSecondPerChunk = 10_000;
 
 export const rate = { min: 1, max: 1_000_000_000, unit: 'requests/s' } as const;
 
+export const ttl = { min: 1_000, max: 3_650 * 86_400_000, unit: 'ms' } as const;
+
 /** The knobs of the payload, with defaults that suit the cluster as it is. What is wrong is in `fields.problem`. */
 export function readKnobs(state: ClusterState, fields: PayloadFields): NamespaceKnobs {
   const integer = (name: string, min: number, max: number, unit?: string): number | null =>
@@ -61,8 +63,6 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
         `partitions is ${partitions}, it must divide 1,000,000: one of ${allowedPartitions.join(', ')}`,
       ),
     );
-  if (fields.has('maxTtlMs'))
-    fields.refuse(reject('BAD_KNOB', 'maxTtlMs has no effect yet and is refused until it has: leave it out'));
   const chunkCapacityBytes =
     integer('chunkCapacityBytes', 65_536, 2 ** 50, 'bytes') ?? smallestUnitBytes(state) ?? defaultChunkCapacityBytes;
   const expectedBytes = integer('expectedBytes', 1, 2 ** 53 - 1, 'bytes');
@@ -92,11 +92,10 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
     expectedBytes,
     expectedRequestsPerSecond,
     historyWindowMs: integer('historyWindowMs', 1_000, 3_650 * 86_400_000, 'ms') ?? defaultHistoryWindowMs,
-    maxTtlMs: null,
+    maxTtlMs: integer('maxTtlMs', ttl.min, ttl.max, ttl.unit),
     manualPlans: readManualPlans(fields),
     multi: choice('multi', multiChoices),
   };
-  fields.optional('maxTtlMs', () => undefined, undefined);
   fields.refuseOthers('UNKNOWN_KNOB', 'setting');
   const problem = tooManyChunks(knobs.chunks) ?? knobRelationProblem(knobs);
   if (problem !== undefined) fields.refuse(problem);

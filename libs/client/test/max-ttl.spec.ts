@@ -1,0 +1,50 @@
+import { submit } from '@levee/journal';
+import { TestCluster, topics, until } from './test-cluster';
+
+jest.setTimeout(60_000);
+
+describe('a namespace with maxTtlMs', () => {
+  let cluster: TestCluster;
+  let send: (...args: (string | Buffer)[]) => Promise<unknown>;
+
+  beforeAll(async () => {
+    cluster = await TestCluster.start(1);
+    await cluster.namespace('default', { partitions: 1, chunks: 1, maxTtlMs: 60_000 });
+    ({ send } = cluster.connect(await cluster.portal()));
+  });
+  afterAll(() => cluster.close());
+
+  const refused =
+    /^-LVLIMIT a time to live of \d+ ms: at most 60000 ms in default \(maxTtlMs\); ask for less, or for none/;
+
+  it.each([
+    [['SET', 'k', 'v', 'EX', '60'], 'OK'],
+    [['SET', 'k', 'v', 'EX', '61'], refused],
+    [['SET', 'k', 'v', 'PX', '60001'], refused],
+    [['SETEX', 'k', '3600', 'v'], refused],
+    [['PSETEX', 'k', '59000', 'v'], 'OK'],
+    [['SET', 'k', 'v', 'EXAT', '4102444800'], refused],
+  ])('%j', async (command, answer) => {
+    const said = await send(...command);
+    if (typeof answer === 'string') expect(said).toBe(answer);
+    else expect(said).toMatch(answer);
+  });
+
+  it('gives the most to who asks for none', async () => {
+    expect(await send('SET', 'a', '1')).toBe('OK');
+    expect(await send('MSET', 'b', '2', 'c', '3')).toBe('OK');
+    for (const key of ['a', 'b', 'c']) {
+      const ttlMs = Number(await send('PTTL', key));
+      expect(ttlMs).toBeLessThanOrEqual(60_000);
+      expect(ttlMs).toBeGreaterThan(30_000);
+    }
+  });
+
+  it('is gone when it is taken away', async () => {
+    const payload = { name: 'default', maxTtlMs: null };
+    await submit(cluster.log, topics, { kind: 'AlterNamespace', payload, principal: 'test' });
+    await until('the portal seeing it', async () => (await send('SET', 'd', 'v', 'EX', '3600')) === 'OK');
+    await send('SET', 'e', 'v');
+    expect(await send('PTTL', 'e')).toBe(-1);
+  });
+});
