@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { doorCommands, refusedCommands, storeErrors, type StoreErrorCode } from '@levee/client';
+import { doorCommands, refusedCommands, storeErrors, type Refusal, type StoreErrorCode } from '@levee/client';
 import { doorLimits } from '../src/door-limits';
 import { statusByCode } from '../src/http-status';
 
@@ -29,17 +29,19 @@ ${rows.join('\n')}
 function commandsPage(): string {
   const names = [...doorCommands.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const rows = names.map(({ name, arity, summary }) => `| \`${name}\` | ${arity} | ${cell(summary)} |`);
-  const refused = [...refusedCommands].sort(([a], [b]) => (a < b ? -1 : 1));
-  const byReason = new Map<string, string[]>();
-  for (const [name, reason] of refused) byReason.set(reason, [...(byReason.get(reason) ?? []), `\`${name}\``]);
-  const reasons = [...byReason].map(([reason, refusedNames]) => `| ${refusedNames.join(' ')} | ${cell(reason)} |`);
+  const alike = new Map<Refusal, string[]>();
+  for (const [name, refusal] of refusedCommands) alike.set(refusal, [...(alike.get(refusal) ?? []), `\`${name}\``]);
+  const refused = [...alike].map(
+    ([{ why, instead, section }, called]) =>
+      `| ${called.join(' ')} | ${cell(why)} | ${cell(instead)} | [${section}](redis-differences.md#${section}) |`,
+  );
   return `# Commands of the RESP door
 
 Any Redis client can be used. The user name of AUTH selects the namespace (\`redis://shop.orders:-@host:7379\`). When
 AUTH, HELLO … AUTH, SELECT or LV.USE is refused, its connection has no namespace: commands on data are refused, until
 AUTH or LV.USE chooses one (after a refused SELECT, SELECT 0 keeps the one before). RESET makes the connection a new
-one, which is in the default namespace. What \`MULTI\` does and does not promise is in
-[Where Levee is not Redis](redis-differences.md).
+one, which is in the default namespace. What \`MULTI\` does and does not promise, and what is
+not there, is in [Where Levee is not Redis](redis-differences.md).
 Arity counts as Redis does: the name included, negative means at least. Written from the tables in \`libs/client\`; a
 test compares them.
 
@@ -49,9 +51,9 @@ ${rows.join('\n')}
 
 ## Refused, and why
 
-| commands | reason |
-|---|---|
-${reasons.join('\n')}
+| commands | why | instead | more |
+|---|---|---|---|
+${refused.join('\n')}
 `;
 }
 

@@ -22,7 +22,7 @@ afterAll(() => cluster?.close());
 
 const error = (text: string): unknown => expect.stringMatching(new RegExp(`^-${text}`));
 const refused = error(
-  'LVUNSUPPORTED EXEC: nothing was carried out.* levee namespace alter default --multi batch.* See docs/redis-differences.md$',
+  'LVUNSUPPORTED EXEC: nothing was carried out.* levee namespace alter default --multi batch.*docs/redis-differences.md#multi.$',
 );
 const aborted = (why: string): unknown => error(`EXECABORT Transaction discarded because of previous errors: ${why}`);
 

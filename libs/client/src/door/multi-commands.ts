@@ -4,7 +4,7 @@ import { refuseNamespace } from './connection-commands';
 import { plainCommand, type DoorCommand, type DoorContext, type PlainCall } from './door-command';
 import { ofKey } from './shown-key';
 import type { DoorSession, OpenMulti } from './door-session';
-import { differencesPage } from './refused-commands';
+import { refusalText } from './refused-commands';
 
 /** MULTI EXEC DISCARD UNWATCH. */
 export const multiCommands: readonly DoorCommand[] = [
@@ -77,12 +77,13 @@ function batchProblem(context: DoorContext, session: DoorSession): string | unde
   const namespace = session.current()?.namespace;
   if (!namespace) return absentNamespace(context.state(), session.namespaceName).text;
   if (namespace.state.multi === 'batch') return undefined;
-  return (
-    'LVUNSUPPORTED EXEC: nothing was carried out, because commands between MULTI and EXEC would neither be isolated nor ' +
-    'happen all or not at all. Send them without MULTI (redis-py: pipeline(transaction=False), ioredis: pipeline(), ' +
-    `node-redis: execAsPipeline()), or let them be a batch: levee namespace alter ${namespace.name} --multi batch. ` +
-    `See ${differencesPage}`
-  );
+  return refusalText('EXEC', {
+    section: 'multi',
+    why: 'nothing was carried out, since its commands would neither be isolated nor happen all or not at all',
+    instead:
+      'send them without MULTI (redis-py: pipeline(transaction=False), ioredis: pipeline(), node-redis: ' +
+      `execAsPipeline()), or let them be a batch: levee namespace alter ${namespace.name} --multi batch`,
+  });
 }
 
 /**

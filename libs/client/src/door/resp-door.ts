@@ -14,7 +14,7 @@ import {
 import { DoorSession } from './door-session';
 import { leveeCommands } from './levee-commands';
 import { multiCommands, queueForExec } from './multi-commands';
-import { refusedCommands } from './refused-commands';
+import { refusalText, refusedCommands } from './refused-commands';
 import { scanCommands } from './scan-commands';
 import { stringCommands } from './string-commands';
 
@@ -108,7 +108,7 @@ function arityProblem({ name, arity }: DoorCommand, { length }: readonly Buffer[
 function unknownCommand(args: readonly Buffer[]): string {
   const name = shown(args, 0);
   const refused = refusedCommands.get(name.toUpperCase());
-  if (refused !== undefined) return `LVUNSUPPORTED ${name.toUpperCase()}: ${refused}`;
+  if (refused) return refusalText(name.toUpperCase(), refused);
   const rest = args.slice(1, 4).map((arg) => `'${arg.toString('utf8', 0, 32)}' `);
   return `ERR unknown command '${name}', with args beginning with: ${rest.join('')}`;
 }

@@ -14,6 +14,7 @@ import {
 import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
 import { summarize, type KeyFailure } from './failure-summary';
 import { inWaves } from './many-keys';
+import { refusalText, refusedSetOptions } from './refused-commands';
 import { ofKey } from './shown-key';
 
 /** GET SET MGET MSET DEL UNLINK EXISTS STRLEN TYPE TTL PTTL EXPIRETIME PEXPIRETIME. */
@@ -144,7 +145,7 @@ function setExpiry(args: readonly Buffer[], store: Store): Expiry {
   for (let i = 3; i < args.length; i++) {
     const option = word(args, i);
     const refusal = refusedSetOptions[option];
-    if (refusal !== undefined) return `LVUNSUPPORTED SET … ${option}: ${refusal}`;
+    if (refusal !== undefined) return refusalText(`SET … ${option}`, refusal);
     const expiry = expiryOptions[option];
     if (!expiry || expiresAtMs !== null || i + 1 >= args.length) return 'ERR syntax error';
     const n = integerArg(args, ++i);
@@ -189,16 +190,6 @@ const expiryOptions: Readonly<Record<string, (n: number, nowMs: number) => numbe
   PX: (n, nowMs) => nowMs + n,
   EXAT: (n) => n * 1000,
   PXAT: (n) => n,
-};
-
-const readBeforeWrite =
-  'a write that depends on a read of the same key cannot be decided by a log that many writers append to; ' +
-  'it comes with sequenced namespaces';
-const refusedSetOptions: Readonly<Record<string, string>> = {
-  NX: readBeforeWrite,
-  XX: readBeforeWrite,
-  GET: readBeforeWrite,
-  KEEPTTL: readBeforeWrite,
 };
 
 function mget(call: DataCall): void {
