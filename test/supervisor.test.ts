@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClusterProcess } from './support/cluster-process';
@@ -99,6 +99,26 @@ describe('the supervisor of npm run cluster', () => {
     await expect(fetch(http)).rejects.toThrow();
     await expect(cluster.kill('x9')).rejects.toThrow(/there is no process x9; there are m1 m2 n1 n2 n3 p1 p2/);
     await expect(cluster.kill('k1')).rejects.toThrow(/this Kafka is not ours to touch/);
+  });
+
+  it('suggests to kill the master that reigns, and says once how one ended', async () => {
+    const args = [join(root, 'tools', 'cluster.mjs'), '--no-build', '--any-ports', ...stage(dir)];
+    const people = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let printed = '';
+    for (const stream of [people.stdout, people.stderr])
+      stream.on('data', (text: Buffer) => (printed += text.toString('utf8')));
+    try {
+      await eventually('it greets', () => printed.includes('Ctrl+C stops'));
+      const reigns = /^ +master +m2 +(\d+) /m.exec(printed)?.[1];
+      expect(printed).toContain(`kill -9 ${reigns}; redis-cli`);
+      process.kill(Number(reigns), 'SIGKILL');
+      await eventually('it is told', () => printed.includes('m2 ended with SIGKILL'));
+      people.kill('SIGINT');
+      await eventually('it ends', () => people.exitCode !== null);
+      expect([people.exitCode, printed.split('SIGKILL').length, /did not stop/.test(printed)]).toEqual([0, 2, false]);
+    } finally {
+      people.kill('SIGKILL');
+    }
   });
 
   it('refuses a second cluster on one folder, naming the first', async () => {

@@ -141,7 +141,11 @@ async function main() {
     process.stderr.write(`${error.message}\n`);
     return 1;
   }
-  process.stdout.write(chosen.json ? `${JSON.stringify(cluster.describe())}\n` : doorsText(cluster.describe()));
+  process.stdout.write(
+    chosen.json
+      ? `${JSON.stringify(cluster.describe())}\n`
+      : doorsText(cluster.describe(), await activeMaster(cluster)),
+  );
   if (chosen.control) obey(cluster, askedToStop);
   await stop;
   stopping = true;
@@ -189,7 +193,18 @@ function obey(cluster, quit) {
   });
 }
 
-function doorsText({ portals, nodes, masters, dispatchers, kafka, dir }) {
+/** The master that reigns, as a portal knows it; `undefined` when it cannot tell. */
+async function activeMaster({ portals, masters }) {
+  try {
+    const answer = await fetch(`${portals[0].http}/v1/status`, { signal: AbortSignal.timeout(5_000) });
+    const { master } = await answer.json();
+    return masters.find(({ name }) => name === master);
+  } catch {
+    return undefined;
+  }
+}
+
+function doorsText({ portals, nodes, masters, dispatchers, kafka, dir }, active) {
   const [portal] = portals;
   const port = portal.resp.split(':').pop();
   const row = (what, name, pid, ...doors) =>
@@ -209,7 +224,9 @@ function doorsText({ portals, nodes, masters, dispatchers, kafka, dir }) {
     'try:',
     `  redis-cli -p ${port} set hello world`,
     `  redis-cli -p ${portals.at(-1).resp.split(':').pop()} get hello`,
-    `  kill -9 ${masters[0].pid}; redis-cli -p ${port} set still there`,
+    ...(active === undefined
+      ? []
+      : [`  kill -9 ${active.pid}; redis-cli -p ${port} set still there   # the active master`]),
     'Ctrl+C stops portals, dispatchers, nodes, masters and Kafka, in this order.',
   ].join('\n')}\n`;
 }

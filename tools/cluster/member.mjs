@@ -121,12 +121,13 @@ export class Member {
     this.#paused = undefined;
   }
 
-  /** SIGTERM, then SIGKILL after a deadline; not started again. Resolves with the exit code or the signal. */
+  /** SIGTERM, then SIGKILL after a deadline; not started again. Resolves with the exit code or the signal, `undefined` where nothing ran. */
   async stop(deadlineMs = stopDeadlineMs) {
     this.#wanted = false;
     clearTimeout(this.#backoff);
     const child = this.#child;
-    if (child === undefined) return this.lastExit;
+    // What died before was told when it died.
+    if (child === undefined) return undefined;
     this.resume();
     child.kill('SIGTERM');
     if (!(await ended(child, deadlineMs))) {

@@ -48,7 +48,7 @@ export class ClusterController {
       clusterId: view.clusterId ?? null,
       term: view.term,
       seq: view.seq,
-      master: view.claim?.instance ?? null,
+      master: this.activeMaster() ?? null,
       counts: state.counts,
       /** No master, and plans that wait for others for too long: `levee doctor` and `levee plan show` have more. */
       alarms: [...this.journalAlarm(), ...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())],
@@ -239,11 +239,22 @@ export class ClusterController {
     return short === undefined ? [] : [short];
   }
 
-  private masterAlarm(): string[] {
+  /** Who claimed last, unless it fell silent. */
+  private activeMaster(): string | undefined {
+    return this.masterSilentMs() === undefined ? this.portal.view.claim?.instance : undefined;
+  }
+
+  /** How long no master was heard, once that is too long. */
+  private masterSilentMs(): number | undefined {
     const { heard } = this.portal;
     const last = [...heard.all('master')].at(-1)?.beat.id;
     const silentMs = last === undefined ? undefined : heard.silentMs('master', last);
-    if (silentMs === undefined || silentMs < doctorLimits.listenMs) return [];
+    return silentMs === undefined || silentMs < doctorLimits.listenMs ? undefined : silentMs;
+  }
+
+  private masterAlarm(): string[] {
+    const silentMs = this.masterSilentMs();
+    if (silentMs === undefined) return [];
     return [
       `no master was heard for ${Math.round(silentMs / 1_000)} s: nothing can be created, changed or failed over`,
     ];

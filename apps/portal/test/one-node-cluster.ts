@@ -29,6 +29,7 @@ export class OneNodeCluster {
   private constructor(
     readonly log: Log,
     readonly app: Awaited<ReturnType<typeof PortalModule.start>>,
+    readonly master: Master,
     private readonly undo: readonly (() => unknown)[],
   ) {}
 
@@ -61,7 +62,7 @@ export class OneNodeCluster {
       () => log.close(),
       () => rm(folder, { recursive: true, force: true }),
     ];
-    return new OneNodeCluster(log, app, undo);
+    return new OneNodeCluster(log, app, master, undo);
   }
 
   /** A request whose path is sent as it is. */

@@ -298,7 +298,7 @@ export class Reads {
     const error = parseEntryError(text);
     switch (error?.code) {
       case 'LVUNREADABLE':
-        return this.fail(read, new StoreFailure('LVUNREADABLE', error.detail));
+        return this.fail(read, new StoreFailure('LVUNREADABLE', `${error.detail}; ${unreadableMend}`));
       case 'LVBEHIND':
         read.lastFailure = new StoreFailure('LVBEHIND', `${read.partition}:${read.minOffset} is not applied yet`);
         break;
@@ -388,3 +388,5 @@ function take(route: PortalRoute, choice: number, read: PointRead): ReadTarget {
   read.tried |= 1 << choice;
   return (route.readable[choice] as PortalReplica).target;
 }
+
+const unreadableMend = 'the next write heals it: set the key again, or delete it';

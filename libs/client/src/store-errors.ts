@@ -9,7 +9,7 @@ export const storeErrors = {
   LVINDEFINITE: 'Whether the write happened is unknown, and it may still appear. Read before repeating it.',
   LVPENDING:
     'The write is logged at the position given (`partition:nextOffset`) and will be applied, but not every replica ' +
-    'asked for had it in time. Not an error of the write: do not repeat it; LV.WAIT waits on.',
+    'asked for had it in time. Not an error of the write: do not repeat it; LV.WAIT waits on. LV.WAIT itself does not know whether the log has the position that it was given.',
   LVUNCOUNTED:
     'The keys are deleted, but how many of them existed is unknown, because no replica answered in time. Not an error ' +
     'of the write: do not repeat it for the sake of the deletion.',

@@ -40,7 +40,7 @@ describe('a read', () => {
   it('does not poll when the record itself is unreadable', async () => {
     const unreadable = { error: 'LVUNREADABLE', detail: '0:5 garbage' } as const;
     expect(await readFrom([unreadable, { value: 'b' }])).toEqual({
-      outcome: 'LVUNREADABLE 0:5 garbage',
+      outcome: 'LVUNREADABLE 0:5 garbage; the next write heals it: set the key again, or delete it',
       reads: [1, 0],
     });
   });

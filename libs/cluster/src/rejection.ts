@@ -27,7 +27,7 @@ export const rejectionCodes = {
   VERSION_FROM_FUTURE: 'the caller names a route version that this process has not seen',
   NODE_UNKNOWN: 'no node has that id',
   NODE_NOT_SUSPECT: 'the node is up: it cannot be given up at once',
-  NODE_IN_MAINTENANCE: 'the node is silent with leave',
+  NODE_IN_MAINTENANCE: 'the node is away, as people announced',
   NODE_IS_LOST: 'the node was given up',
   NODE_CORDONED: 'people keep new replicas away from the node',
   NODE_TOO_OLD: 'a node could not read what would be recorded',

@@ -9,7 +9,8 @@ module.exports = function serve(portSetting) {
   const notes = join(isNode ? process.env.LEVEE_DATA_DIR : dirname(process.env.LEVEE_DATA_DIR), 'notes.txt');
   const server = createServer((request, response) => {
     const nodes = { nodes: [{}, {}, {}] };
-    const body = request.url === '/v1/nodes' ? nodes : request.url === '/settings' ? process.env : {};
+    const bodies = { '/v1/nodes': nodes, '/v1/status': { master: 'm2' }, '/settings': process.env };
+    const body = bodies[request.url] ?? {};
     if (request.method === 'POST') appendFileSync(notes, `${request.url}\n`);
     response.statusCode = request.method === 'POST' ? 201 : 200;
     response.end(JSON.stringify(body));

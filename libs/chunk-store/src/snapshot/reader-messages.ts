@@ -47,7 +47,7 @@ export interface ReadBlock {
 }
 
 export const readerLimits = {
-  /** A scan in the thread asks its process for leave after so many bytes, some milliseconds of work. */
+  /** A scan in the thread asks its process whether to go on after so many bytes, some milliseconds of work. */
   sliceBytes: 256 << 10,
   /** A thread that owes an answer and is silent for so long is given up; a slice takes some milliseconds. */
   silentMs: 30_000,

@@ -44,7 +44,7 @@ export class ReaderThread {
   /** Never begins anew with another thread: what was open in the one before must not be taken for something else. */
   private lastReading = 0;
   private heardMs = 0;
-  /** Slices whose leave this process owes. */
+  /** Slices that wait for this process to let them go on. */
   private owed = 0;
   private cancelWatch: (() => void) | undefined;
   private closed = false;

@@ -136,7 +136,7 @@ export class Readings {
   }
 }
 
-/** A scan's slices: behind each it waits for leave to go on, unless it is told not to. */
+/** A scan's slices: behind each it waits until it may go on, unless it is told not to. */
 class Slices implements Pace {
   private bytes = 0;
   private readonly waiting: (() => void)[] = [];

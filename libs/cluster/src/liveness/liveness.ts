@@ -101,7 +101,7 @@ export class Liveness {
     for (const node of nodes) {
       known.add(node.nodeId);
       const track = this.trackOf(node);
-      // What was silent with leave begins anew when that ends.
+      // What was away for maintenance begins anew when that ends.
       const excused = node.state === 'maintenance';
       if (track.excused && !excused) track.silentMs = 0;
       track.excused = excused;

@@ -74,7 +74,7 @@ export const namespaceRules = {
   },
 };
 
-/** How many of the replicas that were not superseded are on nodes that are up, and on those that are away with leave. */
+/** How many of the replicas that were not superseded are on nodes that are up, and on those that are away for maintenance. */
 function livingOf(
   replicas: readonly ChunkReplica[],
   { up, away }: { readonly up: ReadonlySet<string>; readonly away: ReadonlySet<string> },
