@@ -103,6 +103,7 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
         [`SET q ${'v'.repeat(1024 * 1024 + 1)}`, 'LVLIMIT a value of 1048577 bytes'],
         ['LV.WAIT 0:1', 'ERR Command not allowed inside a transaction: send LV.WAIT before MULTI, or after EXEC'],
         ['HELLO 3', 'ERR Command not allowed inside a transaction'],
+        ['LV.USE', 'ERR Command not allowed inside a transaction'],
       ] as const
     ).map(([sent, why]) => [
       `an error at queueing is said at once, and EXEC carries out nothing: ${sent.slice(0, 20)}`,
@@ -122,7 +123,7 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ]),
   ),
   ...Object.fromEntries(
-    ['SELECT 1', 'SELECT 0', 'AUTH batched -', 'LV.USE batched'].map((sent) => [
+    ['SELECT 1', 'SELECT 0', 'AUTH batched -', 'LV.USE batched', 'HELLO 3 AUTH batched -'].map((sent) => [
       `${sent} is not allowed in it, and nobody goes on in the namespace before`,
       [
         ['MULTI', 'OK'],

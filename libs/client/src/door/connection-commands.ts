@@ -56,6 +56,7 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: -1,
     flags: ['fast'],
     summary: 'Chooses RESP2 or RESP3',
+    choosesNamespace: namesUser,
     inMulti: 'refused',
     run: hello,
   }),
@@ -64,7 +65,7 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: -2,
     flags: ['fast'],
     summary: 'The user name selects the namespace',
-    choosesNamespace: true,
+    choosesNamespace: () => true,
     inMulti: 'refused',
     run: ({ context, args, reply, connection }) => {
       const problem =
@@ -80,7 +81,7 @@ export const connectionCommands: readonly DoorCommand[] = [
     arity: 2,
     flags: ['fast'],
     summary: 'Only 0: namespaces have names',
-    choosesNamespace: true,
+    choosesNamespace: () => true,
     inMulti: 'refused',
     run: ({ args, reply, connection }) => {
       if (text(args, 1) !== '0') return refuseNamespace({ args, reply, connection }, noNumbers);
@@ -169,10 +170,14 @@ export function patternTooLong(pattern: Buffer): string {
   return `LVLIMIT a pattern of ${pattern.length} bytes: at most ${globBytesMax} bytes`;
 }
 
+/** HELLO … AUTH user password. */
+function namesUser(args: readonly Buffer[]): boolean {
+  return args.some((_, i) => i > 1 && word(args, i) === 'AUTH');
+}
+
 function hello({ context, args, reply, connection }: PlainCall): void {
-  const choosesNamespace = args.some((_, i) => i > 1 && word(args, i) === 'AUTH');
   const refuse = (problem: string): void =>
-    choosesNamespace ? refuseNamespace({ args, reply, connection }, problem) : reply.error(problem);
+    namesUser(args) ? refuseNamespace({ args, reply, connection }, problem) : reply.error(problem);
   const wanted = helloOptions(args, connection.protocol);
   if (typeof wanted === 'string') return refuse(wanted);
   const { protocol, user, name } = wanted;

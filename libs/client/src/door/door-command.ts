@@ -54,8 +54,8 @@ interface CommandShape {
   /** First key, last key, step; 0 0 0 = no keys. */
   readonly keys: readonly [first: number, last: number, step: number];
   readonly summary: string;
-  /** When it is refused, its connection has no namespace. */
-  readonly choosesNamespace?: boolean;
+  /** When it is refused with such arguments, its connection has no namespace. */
+  readonly choosesNamespace?: (args: readonly Buffer[]) => boolean;
   /** After MULTI it is carried out at once, or not allowed; else it is queued. */
   readonly inMulti?: 'acts' | 'refused';
 }

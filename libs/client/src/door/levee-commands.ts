@@ -24,7 +24,7 @@ export const leveeCommands: readonly DoorCommand[] = [
     arity: -1,
     flags: ['fast'],
     summary: 'Chooses the namespace of this connection, or says it',
-    choosesNamespace: true,
+    choosesNamespace: ({ length }) => length > 1,
     inMulti: 'refused',
     run: ({ context, args, reply, connection }) => {
       const { context: session } = connection;

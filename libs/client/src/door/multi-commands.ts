@@ -97,7 +97,7 @@ export function queueForExec(call: PlainCall, command: DoorCommand | undefined, 
   if (wrong === undefined) return reply.simple('QUEUED');
   multi.problem ??= `EXECABORT Transaction discarded because of previous errors: ${wrong}`;
   connection.dropDeferred();
-  if (command?.choosesNamespace) refuseNamespace(call, wrong);
+  if (command?.choosesNamespace?.(call.args)) refuseNamespace(call, wrong);
   else reply.error(wrong);
 }
 

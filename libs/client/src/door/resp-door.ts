@@ -67,7 +67,7 @@ export class RespDoor implements RespService<DoorSession> {
     if (connection.context.multi && command?.inMulti !== 'acts')
       return queueForExec({ context, args, reply, connection }, command, wrong);
     if (!command || wrong !== undefined) {
-      if (command?.choosesNamespace) refuseNamespace({ args, reply, connection }, wrong as string);
+      if (command?.choosesNamespace?.(args)) refuseNamespace({ args, reply, connection }, wrong as string);
       else reply.error(wrong as string);
       return;
     }
