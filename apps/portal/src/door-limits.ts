@@ -160,6 +160,20 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'ordered scans under way; one of which nothing was read for `scanIdleMs` gives way',
     ),
     limit('scanIdleMs', storeLimits.scanIdleMs, 'ms', 'see there'),
+    limit(
+      'keysListedMax',
+      storeLimits.keysListedMax,
+      'others',
+      'keys that `KEYS` looks at, else it is refused: it would hold up its connection, and its reply is held whole',
+    ),
+    limit('keysListedBytesMax', storeLimits.keysListedBytesMax, 'bytes', 'of the keys that it gives'),
+    limit(
+      'keysCountedMax',
+      storeLimits.keysCountedMax,
+      'others',
+      'keys that are counted for `DBSIZE` and `INFO keyspace`; of more, the nodes tell what their last sweep counted',
+    ),
+    limit('countKeptMs', storeLimits.countKeptMs, 'ms', 'a count is told again, so that it costs no scan each time'),
     limit('scansHeldBytesMax', storeLimits.scansHeldBytesMax, 'bytes', 'pages that all of them hold, besides one each'),
   ],
   'A connection to an HTTP door': [

@@ -5,6 +5,8 @@ import { ReplicaSnapshot } from './snapshot/replica-snapshot';
 export interface SweepResult {
   /** Keys not expired at the sweep's time. */
   readonly liveKeys: number;
+  /** Of these, those that expire. */
+  readonly expiringKeys: number;
   readonly liveBytes: number;
   readonly removed: number;
   /** Keys that have an expiry and are still there. */
@@ -27,6 +29,7 @@ export async function sweepExpired(
   const snapshot = ReplicaSnapshot.take(replica);
   const breather = new Breather(pace);
   let liveKeys = 0;
+  let expiringKeys = 0;
   let liveBytes = 0;
   let removed = 0;
   let expiring = 0;
@@ -56,6 +59,7 @@ export async function sweepExpired(
           }
         } else if (!value.expiredAt(logNowMs)) {
           liveKeys++;
+          if (value.expiresAtMs !== 0) expiringKeys++;
           liveBytes += key.length + stored.length;
         }
       }
@@ -64,5 +68,5 @@ export async function sweepExpired(
     breather.end();
     await snapshot.close();
   }
-  return { liveKeys, liveBytes, removed, expiring: expiring - removed };
+  return { liveKeys, expiringKeys, liveBytes, removed, expiring: expiring - removed };
 }

@@ -56,7 +56,7 @@ export class Portal {
   readonly heard: HeartbeatView;
   private readonly heartbeats: HeartbeatLoop;
   private readonly logger: Logger;
-  private readonly clock: Clock;
+  readonly clock: Clock;
   private readonly timers: Timers;
   private starting: Promise<void> | undefined;
   private listening = false;
@@ -84,9 +84,10 @@ export class Portal {
       store: this.store,
       cursors: new ScanCursors(clock, random, this.store.limits),
       clock,
+      random,
       defaultNamespace: config.defaultNamespace,
       state: () => this.view.state,
-      facts: () => portalFacts(this),
+      info: portalFacts(this),
       settings: () => this.settings(),
     };
     this.door = new RespDoor(context, {

@@ -64,6 +64,21 @@ export async function slotScanPage(
   return { items, next: spans.length > 0 ? { spans } : undefined };
 }
 
+/** Every page, from the first slot to the last. */
+export async function* slotScanPages(
+  ranges: Ranges,
+  namespace: NamespaceStore,
+  query: Omit<RangeQuery, 'from' | 'to' | 'fences'>,
+  fenceOf?: FenceOf,
+): AsyncGenerator<readonly RangeItem[], void, undefined> {
+  let state: SlotScanState | undefined = wholeScan;
+  while (state) {
+    const page: SlotScanPage = await slotScanPage(ranges, namespace, state, query, fenceOf);
+    yield page.items;
+    state = page.next;
+  }
+}
+
 const noEnd = Buffer.alloc(0);
 
 /** Fences the partitions of a chunk that are not fenced yet. */

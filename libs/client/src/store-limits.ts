@@ -75,6 +75,13 @@ export interface StoreLimits {
   readonly cursorsMax: number;
   readonly cursorsOfOneMax: number;
   readonly cursorIdleMs: number;
+  /** A namespace with more keys is not counted for DBSIZE: nodes tell what they counted last. */
+  readonly keysCountedMax: number;
+  /** A count is told again for so long. */
+  readonly countKeptMs: number;
+  /** Keys that KEYS looks at, and bytes of those that it gives. */
+  readonly keysListedMax: number;
+  readonly keysListedBytesMax: number;
   /** Keys of one page that one node is asked for. */
   readonly scanPageKeys: number;
   readonly scanPageBytes: number;
@@ -132,6 +139,10 @@ export const storeLimits: StoreLimits = {
   cursorsMax: 4_096,
   cursorsOfOneMax: 64,
   cursorIdleMs: 600_000,
+  keysCountedMax: 10_000,
+  countKeptMs: 1_000,
+  keysListedMax: 100_000,
+  keysListedBytesMax: 16 * 1024 * 1024,
   scanPageKeys: 1_000,
   scanPageBytes: 1024 * 1024,
   witnessEveryMs: 1_000,

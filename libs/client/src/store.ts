@@ -19,6 +19,7 @@ import { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
 import { NamespaceEngines, type ClusterReader } from './namespace-engines';
 import type { NamespaceStore } from './namespace-store';
+import { KeyCounts } from './key-count';
 import { LostPositions } from './lost-positions';
 import { NodeLinks } from './node-link';
 import type { Append, FenceWaiter, PointRead } from './operations';
@@ -47,6 +48,7 @@ export class Store {
   readonly links: NodeLinks;
   readonly limits: StoreLimits;
   readonly ranges: Ranges;
+  readonly counts: KeyCounts;
   readonly lost: LostPositions;
   private readonly context: EngineContext;
   private readonly reads: Reads;
@@ -75,6 +77,7 @@ export class Store {
     this.lost = new LostPositions(this.context, (...fence) => this.fence(...fence));
     this.reads = new Reads(this.context, this.lost);
     this.ranges = new Ranges(this.context, this.lost);
+    this.counts = new KeyCounts(this.ranges, clock, limits);
     const { context, links, budget, loads } = this;
     this.stops = new WriteStops(
       context,

@@ -18,6 +18,7 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
     hole: hosted.holes.report ?? null,
     copy: hosted.state === 'loading' ? hosted.copy.progress : null,
     liveKeys: hosted.swept.liveKeys,
+    expiringKeys: hosted.swept.expiringKeys,
     liveBytes: hosted.swept.liveBytes,
     storedBytes: hosted.storedBytes,
     capacityBytes: hosted.assignment.capacityBytes,

@@ -14,6 +14,8 @@ export const addCounts = (a: ReplicaCounts, b: ReplicaCounts): ReplicaCounts => 
 /** What the last sweep of a database counted. */
 export interface Swept {
   readonly liveKeys: number;
+  /** Of these, those that expire. */
+  readonly expiringKeys: number;
   readonly liveBytes: number;
   /** Sum of its positions then; -1 = never swept. */
   readonly atPosition: number;
@@ -21,7 +23,7 @@ export interface Swept {
   readonly mayExpire: boolean;
 }
 
-export const notSwept: Swept = { liveKeys: 0, liveBytes: 0, atPosition: -1, mayExpire: false };
+export const notSwept: Swept = { liveKeys: 0, expiringKeys: 0, liveBytes: 0, atPosition: -1, mayExpire: false };
 
 interface LoadedReplica {
   readonly chunkId: string;

@@ -83,11 +83,11 @@ export class Sweeps {
     try {
       const { replica } = hosted;
       const { appliedBytes } = replica.space;
-      const { liveKeys, liveBytes, expiring } = await sweepExpired(replica, logNowMs, io.pace('sweep'));
+      const { liveKeys, expiringKeys, liveBytes, expiring } = await sweepExpired(replica, logNowMs, io.pace('sweep'));
       replica.space.swept(liveBytes, appliedBytes);
       // What was counted in a database that is closed says nothing of the one that came after it.
       if (hosted.current === replica)
-        hosted.swept = { liveKeys, liveBytes, atPosition: position, mayExpire: expiring > 0 };
+        hosted.swept = { liveKeys, expiringKeys, liveBytes, atPosition: position, mayExpire: expiring > 0 };
     } catch (error) {
       if (this.stopped) return;
       logger.warn({ chunkId: hosted.chunkId, error: messageOf(error) }, 'a sweep failed');

@@ -12,6 +12,8 @@ export interface NetworkAddress {
 export interface ByteStream {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
   /** Bytes written and not yet taken by the other side's system. */
   readonly writableLength: number;
   on(event: 'connect' | 'drain' | 'end' | 'close', listener: () => void): unknown;

@@ -63,6 +63,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private inputEnded = false;
   private inputEndedAtMs = 0;
   private readonly parser: RequestParser;
+  readonly remoteAddress: string;
+  readonly localAddress: string;
 
   constructor(
     readonly id: number,
@@ -71,6 +73,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   ) {
     this.lastActiveMs = host.monotonicMs();
     this.takenAtMs = this.lastActiveMs;
+    this.remoteAddress = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
     this.parser = new RequestParser((args) => this.request(args), host.limits);
     socket.on('data', (chunk: Buffer) => this.received(chunk));
     socket.on('drain', () => {
@@ -83,10 +87,6 @@ export class RespConnection<C = unknown> implements SlotOwner {
       this.inputEndedAtMs = host.monotonicMs();
       host.markDirty(this);
     });
-  }
-
-  get remoteAddress(): string {
-    return `${this.socket.remoteAddress ?? '?'}:${this.socket.remotePort ?? 0}`;
   }
 
   /** Closed, or half closed for so long that whoever is there can hardly be told from somebody who hung up. */

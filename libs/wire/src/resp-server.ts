@@ -30,6 +30,8 @@ export interface RespServerOptions {
 
 export interface RespServerStats {
   readonly connections: number;
+  /** Taken since the start. */
+  readonly connectionsTaken: number;
   readonly commands: number;
   readonly refusedConnections: number;
   readonly closedSlow: number;
@@ -106,6 +108,7 @@ export class RespServer<C> implements ConnectionHost<C> {
     return {
       ...this.counts,
       connections: this.connections.size,
+      connectionsTaken: this.nextId - 1,
       inputBytes: this.inputBytes,
       queuedBytes: this.queuedBytes,
     };

@@ -1,7 +1,9 @@
 import type { ReplyWriter } from '@levee/wire';
 import { attributeProblem } from './client-attribute';
+import { clientCommand } from './client-command';
 import { Glob, globBytesMax } from './glob';
-import { plainCommand, shown, text, word, type DoorCommand, type DoorConnection, type PlainCall } from './door-command';
+import { infoCommand } from './info-command';
+import { plainCommand, shown, text, word, type DoorCommand, type PlainCall } from './door-command';
 
 /** Told to clients that look for a Redis version before they use RESP3. */
 export const compatibleRedisVersion = '7.4.0';
@@ -90,13 +92,7 @@ export const connectionCommands: readonly DoorCommand[] = [
       else reply.ok();
     },
   }),
-  plainCommand({
-    name: 'CLIENT',
-    arity: -2,
-    flags: ['admin'],
-    summary: 'Names, ids and a list of clients',
-    run: client,
-  }),
+  clientCommand,
   plainCommand({
     name: 'TIME',
     arity: 1,
@@ -136,23 +132,7 @@ export const connectionCommands: readonly DoorCommand[] = [
       });
     },
   }),
-  plainCommand({
-    name: 'INFO',
-    arity: -1,
-    flags: ['fast'],
-    summary: 'Facts about this portal, by section',
-    run: ({ context, args, reply }) => {
-      const wanted = new Set(args.slice(1).map((arg) => arg.toString('utf8').toLowerCase()));
-      const all = wanted.size === 0 || ['all', 'default', 'everything'].some((name) => wanted.has(name));
-      let out = '';
-      for (const [section, facts] of Object.entries(context.facts())) {
-        if (!all && !wanted.has(section.toLowerCase())) continue;
-        out += `${out === '' ? '' : '\r\n'}# ${section}\r\n`;
-        for (const [name, value] of Object.entries(facts)) out += `${name}:${value}\r\n`;
-      }
-      reply.write((w) => w.verbatim('txt', out));
-    },
-  }),
+  infoCommand,
 ];
 
 const noNumbers = 'LVUNSUPPORTED databases have no numbers here: choose a namespace with LV.USE or by the AUTH user';
@@ -255,63 +235,4 @@ export function namespaceProblem(context: PlainCall['context'], name: string): s
   const state = context.state().namespace(name)?.state;
   if (state === 'active' || state === 'creating') return undefined;
   return `LVNAMESPACE there is no namespace '${name.slice(0, 200)}'; create it with: levee namespace create ${name.slice(0, 200)}`;
-}
-
-function client({ context, args, reply, connection }: PlainCall): void {
-  switch (word(args, 1)) {
-    case 'ID':
-      return reply.integer(connection.id);
-    case 'GETNAME':
-      return connection.name === '' ? reply.null() : reply.text(connection.name);
-    case 'SETNAME': {
-      if (args.length !== 3) return reply.error("ERR wrong number of arguments for 'client|setname' command");
-      const problem = attributeProblem('Client names', args[2] as Buffer);
-      if (problem !== undefined) return reply.error(problem);
-      connection.name = text(args, 2);
-      return reply.ok();
-    }
-    case 'SETINFO':
-      return setInfo({ args, reply, connection });
-    case 'INFO':
-      return reply.text(`${describe(connection, context.clock.monotonicMs())}\n`);
-    case 'LIST': {
-      const now = context.clock.monotonicMs();
-      return reply.text([...context.connections()].map((each) => `${describe(each, now)}\n`).join(''));
-    }
-    case 'NO-EVICT':
-    case 'NO-TOUCH':
-      return reply.ok();
-    default:
-      return reply.error(
-        `LVUNSUPPORTED CLIENT ${word(args, 1)}: there are ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT, NO-TOUCH`,
-      );
-  }
-}
-
-function setInfo({ args, reply, connection }: Omit<PlainCall, 'context'>): void {
-  if (args.length !== 4) return reply.error("ERR wrong number of arguments for 'client|setinfo' command");
-  const option = word(args, 2);
-  if (option !== 'LIB-NAME' && option !== 'LIB-VER') return reply.error(`ERR Unrecognized option '${shown(args, 2)}'`);
-  const problem = attributeProblem(option.toLowerCase(), args[3] as Buffer);
-  if (problem !== undefined) return reply.error(problem);
-  const value = text(args, 3);
-  if (option === 'LIB-NAME') connection.context.libraryName = value;
-  else connection.context.libraryVersion = value;
-  reply.ok();
-}
-
-function describe(connection: DoorConnection, nowMs: number): string {
-  const { context: session } = connection;
-  return [
-    `id=${connection.id}`,
-    `addr=${connection.remoteAddress}`,
-    `name=${connection.name}`,
-    `age=${Math.floor((nowMs - session.connectedAtMs) / 1000)}`,
-    `idle=${Math.floor((nowMs - connection.lastActiveMs) / 1000)}`,
-    `resp=${connection.protocol}`,
-    `user=${session.user}`,
-    `namespace=${session.namespaceName}`,
-    `lib-name=${session.libraryName}`,
-    `lib-ver=${session.libraryVersion}`,
-  ].join(' ');
 }

@@ -1,5 +1,4 @@
 import { messageOf } from '@levee/kernel';
-import { keyCount } from '../key-count';
 import { dataCommand, keyPlaces } from './door-command';
 
 /** DBSIZE. */
@@ -8,10 +7,10 @@ export const dbsizeCommand = dataCommand({
   arity: 1,
   flags: ['readonly', 'fast'],
   keys: keyPlaces.noKeys,
-  summary: 'Keys in the namespace as the nodes last counted them',
-  run: ({ reply, namespace }) => {
-    keyCount(namespace).then(
-      (count) => reply.integer(count),
+  summary: 'Keys in the namespace, at most 1 s old; of more than 10,000, as the nodes last counted them',
+  run: ({ context, reply, namespace }) => {
+    context.store.counts.of(namespace).then(
+      ({ keys }) => reply.integer(keys),
       (error: unknown) => reply.error(`LVUNAVAILABLE the keys were not counted: ${messageOf(error)}`),
     );
   },

@@ -1,5 +1,5 @@
 import type { ClusterState } from '@levee/cluster';
-import type { Clock } from '@levee/kernel';
+import type { Clock, Random } from '@levee/kernel';
 import type { ReplySlot, RespConnection } from '@levee/wire';
 import type { Session } from '@levee/keyspace';
 import type { CommandOrder } from '../command-order';
@@ -8,6 +8,7 @@ import type { Ack, Consistency } from '../operations';
 import type { ScanCursors } from '../scan-cursors';
 import type { Store } from '../store';
 import type { DoorSession } from './door-session';
+import type { InfoSections } from './info-command';
 
 export type DoorConnection = RespConnection<DoorSession>;
 
@@ -16,11 +17,11 @@ export interface DoorContext {
   readonly store: Store;
   readonly cursors: ScanCursors;
   readonly clock: Clock;
+  readonly random: Random;
   readonly defaultNamespace: string;
   readonly state: () => ClusterState;
   readonly connections: () => Iterable<DoorConnection>;
-  /** Lines of INFO, by section. */
-  readonly facts: () => Readonly<Record<string, Readonly<Record<string, string | number>>>>;
+  readonly info: InfoSections;
   readonly settings: () => Readonly<Record<string, string>>;
 }
 

@@ -38,6 +38,8 @@ export class DoorSession {
   private refusal: { readonly command: string; readonly problem: string } | undefined;
   libraryName = '';
   libraryVersion = '';
+  /** Name of the command that it sent last. */
+  lastCommand = '';
   readonly connectedAtMs: number;
   private readonly line: ReadLine;
   private known: Place | undefined;

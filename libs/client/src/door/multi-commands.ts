@@ -106,7 +106,8 @@ function problemInMulti(command: DoorCommand, { context, args, connection }: Pla
     return `ERR Command not allowed inside a transaction: send ${command.name} before MULTI, or after EXEC`;
   if (command.kind === 'plain') return undefined;
   const [first, last, step] = command.keys;
-  const end = last < 0 ? args.length + last : last;
+  // A subcommand may come without its key.
+  const end = Math.min(args.length - 1, last < 0 ? args.length + last : last);
   for (let i = first; first > 0 && i <= end; i += step) {
     const key = args[i] as Buffer;
     const problem = context.store.keyProblem(key);

@@ -51,7 +51,7 @@ const refusals: readonly (readonly [names: string, refusal: Refusal])[] = [
   ['GETSET GETDEL', replaceAndTake],
   ['APPEND SETRANGE SETBIT BITFIELD BITOP', parts],
   [
-    'GETRANGE SUBSTR GETBIT BITCOUNT BITPOS BITFIELD_RO LCS',
+    'GETBIT BITCOUNT BITPOS BITFIELD_RO LCS',
     { section: 'parts-of-a-value', why: 'a value is read whole', instead: 'use GET; values have at most 1 MiB' },
   ],
   [
@@ -136,9 +136,6 @@ const refusals: readonly (readonly [names: string, refusal: Refusal])[] = [
   ],
   ...(
     [
-      ['KEYS', 'it would hold every key in memory at once', 'use SCAN 0 MATCH pattern'],
-      ['RANDOMKEY', 'keys have no order to draw from', 'use SCAN'],
-      ['TOUCH', 'nothing is evicted, so there is nothing to touch', 'use EXISTS'],
       ['FLUSHDB', 'nothing is deleted wholesale through this door', 'delete the namespace by its name'],
       ['FLUSHALL', 'nothing is deleted wholesale through this door', 'delete namespaces by their names'],
     ] as const
@@ -152,7 +149,6 @@ const refusals: readonly (readonly [names: string, refusal: Refusal])[] = [
       ['DEBUG LATENCY SLOWLOG', 'this process is not redis-server', 'see /metrics and levee status'],
       ['SHUTDOWN', 'this door stops no process', 'send SIGTERM to it'],
       ['MODULE ACL', 'there are no modules and no users', 'the user name of AUTH chooses the namespace'],
-      ['OBJECT', `${bytes}, whatever stores them`, 'LV.WHERE says where a key lives'],
       ['DUMP', bytes, 'GET gives the whole value'],
       ['RESTORE MIGRATE', bytes, 'use SET'],
     ] as const

@@ -1,30 +1,16 @@
 import { absentNamespace } from '../absent-namespace';
 import { RespServer, type ReplySlot, type RespServerOptions, type RespService } from '@levee/wire';
-import { compatibleRedisVersion, connectionCommands, refuseNamespace } from './connection-commands';
+import { connectionCommands, refuseNamespace } from './connection-commands';
+import { commandCommand } from './command-command';
 import { dbsizeCommand } from './dbsize-command';
-import {
-  plainCommand,
-  shown,
-  word,
-  type DoorCommand,
-  type DoorConnection,
-  type DoorContext,
-  type PlainCall,
-} from './door-command';
+import { shown, type DoorCommand, type DoorConnection, type DoorContext } from './door-command';
 import { DoorSession } from './door-session';
+import { keyFactsCommands } from './key-facts-commands';
 import { leveeCommands } from './levee-commands';
 import { multiCommands, queueForExec } from './multi-commands';
 import { refusalText, refusedCommands } from './refused-commands';
 import { scanCommands } from './scan-commands';
 import { stringCommands } from './string-commands';
-
-const commandCommand = plainCommand({
-  name: 'COMMAND',
-  arity: -1,
-  flags: ['fast'],
-  summary: 'The commands of this door',
-  run: (call) => describeCommands(call),
-});
 
 /** Every command of the door, by name. */
 export const doorCommands: ReadonlyMap<string, DoorCommand> = new Map(
@@ -32,10 +18,11 @@ export const doorCommands: ReadonlyMap<string, DoorCommand> = new Map(
     ...connectionCommands,
     ...multiCommands,
     ...stringCommands,
+    ...keyFactsCommands,
     ...scanCommands,
     dbsizeCommand,
     ...leveeCommands,
-    commandCommand,
+    commandCommand(() => doorCommands),
   ].map((command) => [command.name, command]),
 );
 
@@ -62,6 +49,7 @@ export class RespDoor implements RespService<DoorSession> {
 
   command(connection: DoorConnection, args: readonly Buffer[], reply: ReplySlot): void {
     const command = this.find(args[0] as Buffer);
+    if (command) connection.context.lastCommand = command.name;
     const { context } = this;
     const wrong = command ? arityProblem(command, args) : unknownCommand(args);
     if (connection.context.multi && command?.inMulti !== 'acts')
@@ -111,42 +99,4 @@ function unknownCommand(args: readonly Buffer[]): string {
   if (refused) return refusalText(name.toUpperCase(), refused);
   const rest = args.slice(1, 4).map((arg) => `'${arg.toString('utf8', 0, 32)}' `);
   return `ERR unknown command '${name}', with args beginning with: ${rest.join('')}`;
-}
-
-function describeCommands({ args, reply }: PlainCall): void {
-  const named = args.slice(2).map((_, i) => doorCommands.get(word(args, i + 2)));
-  switch (word(args, 1)) {
-    case 'COUNT':
-      return reply.integer(doorCommands.size);
-    case 'LIST':
-      return reply.write((w) => {
-        w.array(doorCommands.size);
-        for (const name of doorCommands.keys()) w.text(name.toLowerCase());
-      });
-    case 'DOCS': {
-      const chosen = named.length > 0 ? named.filter((each) => each !== undefined) : [...doorCommands.values()];
-      return reply.write((w) => {
-        w.map(chosen.length);
-        for (const { name, summary } of chosen)
-          w.text(name.toLowerCase()).map(2).text('summary').text(summary).text('since').text(compatibleRedisVersion);
-      });
-    }
-    case '':
-    case 'INFO':
-      return reply.write((w) => {
-        const chosen = named.length > 0 ? named : [...doorCommands.values()];
-        w.array(chosen.length);
-        for (const each of chosen) {
-          if (!each) {
-            w.nullArray();
-            continue;
-          }
-          w.array(6).text(each.name.toLowerCase()).integer(each.arity).set(each.flags.length);
-          for (const flag of each.flags) w.simple(flag);
-          for (const place of each.keys) w.integer(place);
-        }
-      });
-    default:
-      return reply.error('LVUNSUPPORTED COMMAND: there are COUNT, LIST, DOCS, INFO');
-  }
 }

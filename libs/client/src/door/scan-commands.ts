@@ -1,12 +1,22 @@
 import { Breather } from '@levee/chunk-store';
 import { messageOf } from '@levee/kernel';
-import { slotScanPage, wholeScan, type FenceOf, type SlotScanState } from '../slot-scan';
+import { slotsTotal } from '@levee/keyspace';
+import type { ReplyWriter } from '@levee/wire';
+import type { RangeQuery } from '../ranges';
+import {
+  slotScanPage,
+  slotScanPages,
+  wholeScan,
+  type FenceOf,
+  type SlotScanPage,
+  type SlotScanState,
+} from '../slot-scan';
 import { StoreFailure } from '../store-errors';
 import { dataCommand, integerArg, keyPlaces, shown, word, type DataCall, type DoorCommand } from './door-command';
 import { patternTooLong } from './connection-commands';
 import { Glob, globBytesMax } from './glob';
 
-/** SCAN. */
+/** SCAN KEYS RANDOMKEY. */
 export const scanCommands: readonly DoorCommand[] = [
   dataCommand({
     name: 'SCAN',
@@ -15,6 +25,22 @@ export const scanCommands: readonly DoorCommand[] = [
     keys: keyPlaces.noKeys,
     summary: 'cursor [MATCH pattern] [COUNT n] [TYPE string]: keys in no order, each at least once',
     run: scan,
+  }),
+  dataCommand({
+    name: 'KEYS',
+    arity: 2,
+    flags: ['readonly'],
+    keys: keyPlaces.noKeys,
+    summary: 'pattern: keys in no order, for small namespaces; looks at 100,000 keys, then refuses: use SCAN',
+    run: keys,
+  }),
+  dataCommand({
+    name: 'RANDOMKEY',
+    arity: 1,
+    flags: ['readonly'],
+    keys: keyPlaces.noKeys,
+    summary: 'Some key, not each with the same chance',
+    run: randomKey,
   }),
 ];
 
@@ -56,19 +82,109 @@ function scan(call: DataCall): void {
         for (const key of found) w.bulk(key);
       });
     },
-    (error: unknown) => reply.error(error instanceof StoreFailure ? error.text : `ERR ${messageOf(error)}`),
+    (error: unknown) => reply.error(errorText(error)),
   );
 }
 
-async function page(
+function keys(call: DataCall): void {
+  const { args, reply, context } = call;
+  const pattern = args[1] as Buffer;
+  if (pattern.length > globBytesMax) return reply.error(patternTooLong(pattern));
+  reply.holdPipeline();
+  matchingKeys(call, new Glob(pattern, context.store.limits.keyBytesMax)).then(
+    (found) => {
+      const writeAll = (w: ReplyWriter): void => {
+        w.array(found.length);
+        for (const key of found) w.bulk(key);
+      };
+      reply.write(writeAll);
+    },
+    (error: unknown) => reply.error(errorText(error)),
+  );
+}
+
+async function matchingKeys(call: DataCall, glob: Glob): Promise<Buffer[]> {
+  const { context, namespace, reply } = call;
+  const { keysListedMax, keysListedBytesMax, scanPageKeys } = context.store.limits;
+  const breather = new Breather(context.clock);
+  const found: Buffer[] = [];
+  let seen = 0;
+  let bytes = 0;
+  const tooMany = (what: string): StoreFailure =>
+    new StoreFailure('LVLIMIT', `KEYS gives no more than ${what}: use SCAN 0 MATCH pattern, page by page`);
+  const { query, fenceOf } = readingOf(call, scanPageKeys);
+  for await (const items of slotScanPages(context.store.ranges, namespace, query, fenceOf)) {
+    if (reply.abandoned) throw new StoreFailure('LVLIMIT', 'the client has gone');
+    seen += items.length;
+    if (seen > keysListedMax) throw tooMany(`the keys of a namespace of ${keysListedMax} keys`);
+    for (const { key } of items) {
+      if (breather.tired()) await breather.breathe();
+      if (!glob.matches(key)) continue;
+      found.push(key);
+      bytes += key.length;
+      reply.gathered(key.length);
+    }
+    if (bytes > keysListedBytesMax) throw tooMany(`${keysListedBytesMax} bytes of keys`);
+  }
+  return found;
+}
+
+/** Of the first keys of some chunk, so that it costs one page whatever the namespace holds. */
+function randomKey(call: DataCall): void {
+  const { reply, context } = call;
+  const random = (sides: number): number => Math.floor(context.random.next() * sides);
+  const start = random(slotsTotal);
+  const from = Buffer.alloc(0);
+  const wrapped = [
+    { slotStart: start, slotEnd: slotsTotal, from },
+    { slotStart: 0, slotEnd: start, from },
+  ];
+  const spans = wrapped.filter(({ slotStart, slotEnd }) => slotStart < slotEnd);
+  reply.holdPipeline();
+  someKeys(call, { spans }).then(
+    (some) => {
+      const key = some[random(some.length)];
+      if (key) reply.bulk(key);
+      else reply.null();
+    },
+    (error: unknown) => reply.error(errorText(error)),
+  );
+}
+
+const randomOf = 100;
+
+async function someKeys(call: DataCall, from: SlotScanState): Promise<Buffer[]> {
+  const { context, namespace } = call;
+  const { query, fenceOf } = readingOf(call, randomOf);
+  for (let state: SlotScanState | undefined = from; state;) {
+    const page: SlotScanPage = await slotScanPage(context.store.ranges, namespace, state, query, fenceOf);
+    if (page.items.length > 0) return page.items.map(({ key }) => key);
+    state = page.next;
+  }
+  return [];
+}
+
+const errorText = (error: unknown): string => (error instanceof StoreFailure ? error.text : `ERR ${messageOf(error)}`);
+
+/** How pages are read for this call. */
+function readingOf(
   { context, namespace, session, consistency }: DataCall,
+  limit: number,
+): { query: Omit<RangeQuery, 'from' | 'to' | 'fences'>; fenceOf: FenceOf | undefined } {
+  return {
+    query: { limit, keysOnly: true, session: consistency === 'eventual' ? undefined : session },
+    fenceOf: consistency === 'strong' ? (partition) => context.store.fenceOf(namespace, partition) : undefined,
+  };
+}
+
+async function page(
+  call: DataCall,
   state: SlotScanState,
   limit: number,
   wanted: (key: Buffer) => boolean,
 ): Promise<{ found: Buffer[]; next: SlotScanState | undefined }> {
-  const query = { limit, keysOnly: true, session: consistency === 'eventual' ? undefined : session };
-  const fenceOf: FenceOf | undefined =
-    consistency === 'strong' ? (partition) => context.store.fenceOf(namespace, partition) : undefined;
+  const { context, namespace } = call;
+  const { query, fenceOf } = readingOf(call, limit);
   const { items, next } = await slotScanPage(context.store.ranges, namespace, state, query, fenceOf);
   const breather = new Breather(context.clock);
   const found: Buffer[] = [];

@@ -80,14 +80,16 @@ export const stringCommands: readonly DoorCommand[] = [
       run: del,
     }),
   ),
-  dataCommand({
-    name: 'EXISTS',
-    arity: -2,
-    flags: ['readonly', 'fast'],
-    keys: keyPlaces.manyKeys,
-    summary: 'How many of the keys exist',
-    run: exists,
-  }),
+  ...['EXISTS', 'TOUCH'].map((name) =>
+    dataCommand({
+      name,
+      arity: -2,
+      flags: ['readonly', 'fast'],
+      keys: keyPlaces.manyKeys,
+      summary: name === 'TOUCH' ? 'The same as EXISTS: nothing is evicted' : 'How many of the keys exist',
+      run: exists,
+    }),
+  ),
   reader('STRLEN', 'Length of the value', (found, { reply }) => reply.integer(found?.value.length ?? 0)),
   reader('TYPE', 'string or none', (found, { reply }) => reply.simple(found ? 'string' : 'none')),
   reader('TTL', 'Seconds to live; -1 no expiry, -2 no key', (found, call) =>
