@@ -69,10 +69,10 @@ it('what waits in a namespace is answered when that is deleted, not when its tim
     await submit(own, topics, { kind: 'DeleteNamespace', payload: { name: 'default' }, principal: 'test' });
     const gone = 'default was deleted or created anew';
     expect(await Promise.all(answers)).toEqual([
-      `-LVINDEFINITE ${gone} while this write was under way`,
-      `-LVNAMESPACE ${gone}`,
-      `-LVNAMESPACE ${gone}`,
-      `-LVNAMESPACE ${gone}`,
+      `-LVINDEFINITE ${gone} while this write was under way (key 'k')`,
+      `-LVNAMESPACE ${gone} (key 'k')`,
+      `-LVNAMESPACE ${gone} (key 'k')`,
+      `-LVNAMESPACE ${gone} (key 'k')`,
       `-LVPENDING 0:1000000: ${gone}`,
     ]);
     // What the log never answered is tried no more.
