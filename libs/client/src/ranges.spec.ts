@@ -52,7 +52,7 @@ async function ask(answer: Answer): Promise<{ outcome: string; failures: number;
     ...{ name: 'ns', state: { partitions: 1, maxStalenessMs: null }, refusal: () => undefined },
     table: { version: 1, at: () => route },
   } as unknown as NamespaceStore;
-  const limits = { ...storeLimits, readMs: 1, retryMs: 1 };
+  const limits = { ...storeLimits, readMs: 100, retryMs: 1 };
   const context = {
     ...{ clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger },
     ...{ limits, expiryNowMs: systemClock.nowMs },
