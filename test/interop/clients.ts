@@ -1,0 +1,136 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+/** A client library and a program that drives it as its users do. It prints one line per fact (`facts`). */
+export interface RedisClient {
+  readonly name: string;
+  readonly version: string;
+  readonly language: string;
+  /** What must be on the machine: a program, how it is asked whether it is there, and what to install. */
+  readonly needs?: readonly [program: string, probe: string | readonly string[], install: string];
+  /** Fetches and builds what the program needs, under `.cache`. */
+  readonly prepare?: () => Promise<void>;
+  readonly command: (port: string) => readonly [program: string, ...args: string[]];
+}
+
+const root = join(__dirname, '..', '..');
+const cache = (name: string): string => join(root, '.cache', `interop-${name}`);
+const here = (...path: string[]): string => join(__dirname, ...path);
+const execute = promisify(execFile);
+
+/** What a program prints. One that does not end within the deadline is killed. */
+export async function said(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const options = { encoding: 'utf8', timeout: 240_000, maxBuffer: 2 ** 24, env: { ...process.env, ...env } } as const;
+  return (await execute(program, args, options)).stdout;
+}
+
+const python = ['python3', ['-c', 'import venv, ensurepip'], 'Python 3.10 or newer, with venv'] as const;
+
+function redisPy(version: string, protocol: string): RedisClient {
+  const venv = cache(`python-${version}`);
+  return {
+    name: 'redis-py',
+    version: `${version}, RESP${protocol}`,
+    language: 'Python',
+    needs: python,
+    prepare: async () => {
+      if (!existsSync(join(venv, 'bin', 'pip'))) await said('python3', ['-m', 'venv', venv]);
+      await said(join(venv, 'bin', 'pip'), ['install', '--quiet', `redis==${version}`]);
+    },
+    command: (port) => [join(venv, 'bin', 'python'), here('python', 'client.py'), port, protocol],
+  };
+}
+
+const node = (name: string, version: string, module: string): RedisClient => ({
+  name,
+  version,
+  language: 'Node.js',
+  command: (port) => [process.execPath, here('node', `${name}.mjs`), module, port],
+});
+
+export const clients: readonly RedisClient[] = [
+  node('ioredis', '5.11.1', 'ioredis'),
+  node('ioredis', '6.0.0', 'ioredis-6'),
+  node('node-redis', '4.7.1', 'redis-4'),
+  node('node-redis', '5.12.1', 'redis'),
+  redisPy('5.2.1', '2'),
+  redisPy('5.2.1', '3'),
+  redisPy('6.4.0', '2'),
+  redisPy('8.1.0', '3'),
+  {
+    name: 'go-redis',
+    version: '9.7.0',
+    language: 'Go',
+    needs: ['go', 'version', 'Go 1.22 or newer'],
+    prepare: async () => void (await said('go', ['build', '-C', here('go'), '-o', cache('go'), '.'])),
+    command: (port) => [cache('go'), port],
+  },
+  {
+    name: 'Jedis',
+    version: '7.5.3',
+    language: 'Java',
+    needs: ['mvn', '--version', 'Java 17 and Maven'],
+    prepare: async () => {
+      const args = ['-q', '-B', '-f', here('java', 'pom.xml'), 'dependency:copy-dependencies'];
+      if (!existsSync(cache('java'))) await said('mvn', [...args, `-DoutputDirectory=${cache('java')}`]);
+    },
+    command: (port) => ['java', '-cp', join(cache('java'), '*'), here('java', 'Client.java'), port],
+  },
+  {
+    name: 'redis-rs',
+    version: '1.8.1',
+    language: 'Rust',
+    needs: ['cargo', '--version', 'Rust 1.88 or newer'],
+    prepare: async () => {
+      const args = ['build', '--quiet', '--manifest-path', here('rust', 'Cargo.toml')];
+      await said('cargo', args, { CARGO_TARGET_DIR: cache('rust') });
+    },
+    command: (port) => [join(cache('rust'), 'debug', 'levee-interop'), port],
+  },
+];
+
+/** What every one of them must print, and what it means. */
+export const facts: readonly (readonly [line: string, meaning: string])[] = [
+  ['ping PONG', 'connects, and says hello in its default protocol'],
+  ['binary true', 'keys and values of any bytes'],
+  ['missing true', 'an absent key is its null'],
+  ['large true', 'a value of 1 MiB'],
+  ['expiry true', '`SET … EX 100`, and `TTL`'],
+  ['pipeline 1000', 'a pipeline of 1,000 SETs and GETs, without MULTI: all right'],
+  [
+    'multi refused left 0',
+    '`MULTI` in a namespace with `multi: refuse`: one error (`LVUNSUPPORTED …`; redis-rs knows no errors of `EXEC`, and says "Invalid response when parsing multi response"), and nothing was written',
+  ],
+  ['batch OK 1 1', '`MULTI`, SET, GET, DEL, `EXEC` in a namespace with `multi: batch`: the array of replies'],
+  ['scan 1000', 'its iterator over SCAN finds every key'],
+  ['pool missed 0', '1,000 values, each written by one of ten connections and read by the next: all seen'],
+  ['cache OK a b -', '`MSET`, `MGET`'],
+  ['limiter refused: LVUNSUPPORTED left 0', '`INCR` is refused, and writes nothing'],
+  ['touch refused: LVUNSUPPORTED', '`EXPIRE` is refused'],
+  ['nowhere true left 0', 'a user that is no namespace: refused, and nothing is written anywhere'],
+  ['del 1 0', '`DEL` counts what was there'],
+];
+
+/** What test/interop/node/libraries.mjs prints: libraries that people put on top of a client. */
+export const libraryFacts: readonly (readonly [line: string, meaning: string])[] = [
+  [
+    'session store, disableTouch false ann touch refused: LVUNSUPPORTED then gone',
+    'connect-redis as it comes: sessions are set, read and destroyed, but each request asks for `EXPIRE`, which is refused',
+  ],
+  ['session store, disableTouch true ann touch taken then gone', 'connect-redis with `disableTouch: true`'],
+  [
+    'cache in default told LVUNSUPPORTED [null,null,null]',
+    'Keyv sets a batch in `MULTI`: refused, nothing was written, and Keyv tells its `error` listeners alone',
+  ],
+  ['cache in batched told nothing ["1","2",null]', 'Keyv in a namespace with `multi: batch`'],
+  [
+    'rate limiter refused: LVUNSUPPORTED left 0',
+    'rate-limiter-flexible counts in a script: refused, nothing is written',
+  ],
+];

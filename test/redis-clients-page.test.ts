@@ -1,0 +1,34 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { clients, facts, libraryFacts } from './interop/clients';
+
+const file = join(__dirname, '..', 'docs', 'redis-clients.md');
+const start = '<!-- tables -->\n';
+const cell = (text: string): string => text.replace(/\|/g, '\\|');
+
+it('docs/redis-clients.md has the tables of test/interop/clients.ts (UPDATE_DOCS=1 writes them)', () => {
+  const page = readFileSync(file, 'utf8');
+  const tables = [
+    '## Clients',
+    '',
+    '| client | version | language |',
+    '|---|---|---|',
+    ...clients.map(({ name, version, language }) => `| ${name} | ${version} | ${language} |`),
+    '',
+    '## What each of them does, and what comes out',
+    '',
+    '| outcome | what was done |',
+    '|---|---|',
+    ...facts.map(([line, meaning]) => `| \`${cell(line)}\` | ${cell(meaning)} |`),
+    '',
+    '## Libraries on top of them',
+    '',
+    '| outcome | what was done |',
+    '|---|---|',
+    ...libraryFacts.map(([line, meaning]) => `| \`${cell(line)}\` | ${cell(meaning)} |`),
+    '',
+  ].join('\n');
+  const wanted = page.slice(0, page.indexOf(start) + start.length) + tables;
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, wanted);
+  expect(readFileSync(file, 'utf8')).toBe(wanted);
+});
