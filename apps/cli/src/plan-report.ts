@@ -7,6 +7,7 @@ export interface PlanReport {
   readonly progress: readonly ProgressRow[];
   readonly parts: readonly PlanRow[];
   readonly waits?: { readonly reason: string; readonly sinceMs: number; readonly isAlarm: boolean } | null;
+  readonly cannotEnd?: string | null;
   /** Of a dry run alone. */
   readonly prediction?: Row;
 }
@@ -62,40 +63,99 @@ function subject({ sources, namespace, nodeId }: PlanRow): string {
   return nodeId ?? namespace ?? '-';
 }
 
-/** A plan in lines for people: what it is, its steps, how far it is. */
+/** A plan in lines for people: what it is, how far and how long, then its steps. */
 export function planLines(report: PlanReport): string[] {
-  const { plan, steps, progress, parts, waits, prediction } = report;
-  const lines = prediction === undefined ? [] : ['dry run: nothing is changed; this is what the plan would do'];
-  lines.push(headLine(plan));
-  if (plan.failureCode !== null) lines.push(`  stopped: ${plan.failureCode}: ${plan.failureMessage ?? ''}`);
-  const waiting = waitLine(waits);
-  if (waiting !== undefined) lines.push(waiting);
-  for (const step of steps) lines.push(stepLine(step));
+  const { steps, progress, parts, prediction } = report;
+  if (prediction !== undefined) return dryRunLines(report, prediction as unknown as Prediction);
+  const lines = [headLine(report.plan), ...summaryLines(report)];
+  const leftMs = Math.max(...progress.map(({ remainingMs }) => remainingMs ?? 0), 0);
+  if (leftMs > 0) lines.push(`  the copies are done in about ${duration(leftMs)}`);
+  for (const step of steps) if (step.state !== 'skipped') lines.push(stepLine(step));
   for (const each of progress) lines.push(progressLine(each));
-  for (const part of parts)
-    lines.push(`  part ${part.planId}  ${part.kind} ${subject(part)}  ${part.state} ${part.step}`);
-  for (const [name, value] of Object.entries(prediction ?? {})) lines.push(...predictionLines(name, value));
+  for (const part of parts) lines.push(partLine(part));
   return lines;
+}
+
+/** How far it is and what keeps it, in words. */
+export function summaryLines({ plan, parts, waits, cannotEnd }: PlanReport): string[] {
+  const lines: string[] = [];
+  if (plan.failureCode !== null) lines.push(`  stopped: ${plan.failureCode}: ${plan.failureMessage ?? ''}`);
+  if (typeof cannotEnd === 'string')
+    lines.push(`  it cannot end as things are: ${cannotEnd}; levee plan cancel ${plan.planId} gives it up`);
+  else if (waits !== undefined && waits !== null && !waits.reason.startsWith('its part')) lines.push(waitLine(waits));
+  if (parts.length > 0) {
+    const over = parts.filter(({ state }) => overStates.includes(state)).length;
+    lines.push(`  ${over} of the ${parts.length} parts it has so far are over`);
+  }
+  return lines;
+}
+
+interface Places {
+  readonly chunkId: string;
+  readonly slotStart: number;
+  readonly slotEnd: number;
+  readonly replicas: readonly string[];
+}
+
+interface Balance {
+  readonly nodeId: string;
+  readonly replicas: number;
+  readonly primaries: number;
+  readonly unitsFree: number;
+}
+
+interface Prediction {
+  readonly outcome: string;
+  readonly chunksBefore: readonly Places[];
+  readonly chunksAfter: readonly Places[];
+  readonly nodesBefore: readonly Balance[];
+  readonly nodesAfter: readonly Balance[];
+  readonly replicasMade: number;
+  readonly bytes: number;
+  readonly expectedMs: number;
+}
+
+/** What would move, how much, how long, and what each place is before and after. */
+function dryRunLines({ plan }: PlanReport, would: Prediction): string[] {
+  const { outcome, chunksBefore, chunksAfter, replicasMade, bytes, expectedMs } = would;
+  const ends = outcome === 'done' ? 'would be done' : `would not get to its end as things are: ${outcome}`;
+  const made = `${replicasMade} ${replicasMade === 1 ? 'replica' : 'replicas'}`;
+  return [
+    'dry run: nothing is changed',
+    `${plan.kind} ${subject(plan)} ${ends}`,
+    `  copies ${made}, ${bytes} bytes; takes about ${duration(expectedMs)}, the time to observe included`,
+    ...chunksBefore.map((chunk) => `  before  ${placesText(chunk)}`),
+    ...chunksAfter.map((chunk) => `  after   ${placesText(chunk)}`),
+    ...nodeLines(would),
+  ];
+}
+
+const placesText = ({ chunkId, slotStart, slotEnd, replicas }: Places): string =>
+  `${chunkId}  slots ${slotStart} to ${slotEnd}  ${replicas.join(', ')}`;
+
+/** Of the nodes that would be other than they are. */
+function nodeLines({ nodesBefore, nodesAfter }: Prediction): string[] {
+  const told = ({ replicas, primaries, unitsFree }: Balance): string =>
+    `${replicas} replicas (${primaries} primary), ${unitsFree} free units`;
+  return nodesBefore.flatMap((before) => {
+    const after = nodesAfter.find(({ nodeId }) => nodeId === before.nodeId);
+    if (after === undefined || told(after) === told(before)) return [];
+    return [`  ${before.nodeId}: ${told(before)} -> ${told(after)}`];
+  });
+}
+
+function duration(ms: number): string {
+  if (ms < 90_000) return `${Math.ceil(ms / 1_000)} s`;
+  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
 }
 
 export function headLine(plan: PlanRow): string {
   return `${plan.planId}  ${plan.kind} ${subject(plan)}  ${plan.state}  attempt ${plan.attempt}  (${plan.trigger})`;
 }
 
-export function waitLine(waits: PlanReport['waits']): string | undefined {
-  if (waits === undefined || waits === null) return undefined;
-  const { reason, sinceMs, isAlarm } = waits;
-  return `  waits for ${reason}, since ${new Date(sinceMs).toISOString()}${isAlarm ? ': too long' : ''}`;
-}
-
-/** A list of rows has a line for each. */
-function predictionLines(name: string, value: unknown): string[] {
-  if (!Array.isArray(value)) return [`  ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`];
-  const fields = (row: Row): string =>
-    Object.entries(row)
-      .map(([field, of]) => `${field} ${Array.isArray(of) ? of.join(', ') : String(of)}`)
-      .join('  ');
-  return [`  ${name}:${value.length === 0 ? ' none' : ''}`, ...(value as Row[]).map((row) => `    ${fields(row)}`)];
+/** Without the time of the last event: that is new again and again while the reason stays. */
+function waitLine({ reason, isAlarm }: { reason: string; isAlarm: boolean }): string {
+  return `  waits for ${reason}${isAlarm ? ', for too long' : ''}`;
 }
 
 export function partLine(part: PlanRow): string {
@@ -106,7 +166,7 @@ export function partLine(part: PlanRow): string {
 export function stepLine({ number, name, state, atMs, seq, evidence }: StepRow): string {
   const when = atMs === null ? '-'.padEnd(24) : new Date(atMs).toISOString();
   const where = seq === null ? '' : `  decision ${seq}`;
-  return `  ${number}. ${name.padEnd(42)} ${state.padEnd(8)} ${when}${where}${evidence === '' ? '' : `  ${cut(evidence)}`}`;
+  return `  ${number}. ${name.padEnd(42)} ${state.padEnd(8)} ${when}${where}${evidence === '' || evidence === '{}' ? '' : `  ${cut(evidence)}`}`;
 }
 
 export function progressLine(of: ProgressRow): string {

@@ -6,7 +6,7 @@ import {
   planLines,
   progressLine,
   stepLine,
-  waitLine,
+  summaryLines,
   type PlanReport,
 } from './plan-report';
 import type { Tools } from './program';
@@ -54,22 +54,22 @@ export async function watchPlan({ terminal, output, portal }: Tools, planId: str
 
 /** What was printed already, so that a line comes once. */
 class Shown {
+  private readonly lines = new Set<string>();
   private readonly steps = new Set<string>();
   private readonly progress = new Map<string, string>();
-  private readonly parts = new Map<string, string>();
-  private head = '';
-  private waiting: string | undefined;
 
   news(report: PlanReport): string[] {
-    const head = headLine(report.plan);
-    const lines: string[] = head === this.head ? [] : [head];
-    this.head = head;
-    const waiting = waitLine(report.waits);
-    if (waiting !== undefined && waiting !== this.waiting) lines.push(waiting);
-    this.waiting = waiting;
+    const lines: string[] = [];
+    const once = (line: string): void => {
+      if (!this.lines.has(line)) lines.push(line);
+      this.lines.add(line);
+    };
+    const { attempt } = report.plan;
+    once(headLine(report.plan));
+    for (const line of summaryLines(report)) once(line);
     for (const step of report.steps) {
-      const key = `${step.number} ${step.state} ${String(step.atMs)}`;
-      if (step.state === 'waiting' || this.steps.has(key)) continue;
+      const key = `${attempt} ${step.number} ${step.state}`;
+      if (step.state === 'waiting' || step.state === 'skipped' || this.steps.has(key)) continue;
       this.steps.add(key);
       lines.push(stepLine(step));
     }
@@ -79,12 +79,7 @@ class Shown {
       this.progress.set(each.unitId, state);
       lines.push(progressLine(each));
     }
-    for (const part of report.parts) {
-      const line = partLine(part);
-      if (this.parts.get(part.planId) === line) continue;
-      this.parts.set(part.planId, line);
-      lines.push(line);
-    }
+    for (const part of report.parts) once(partLine(part));
     return lines;
   }
 }

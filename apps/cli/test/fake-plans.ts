@@ -47,9 +47,22 @@ const progress = (percent: number): object[] => [
 /** A drain that has nowhere to go. */
 const stuck = {
   outcome: 'running at parts, waiting for unit n9/u00: no failure domain is left',
-  chunksBefore: [{ chunkId: 'default#1/c00001', slotStart: 0, replicas: ['primary n9/u00@1', 'follower n2/u00@1'] }],
-  chunksAfter: [],
-  replicasMade: 0,
+  ...{ chunksBefore: [], chunksAfter: [], nodesBefore: [], nodesAfter: [] },
+  ...{ replicasMade: 0, bytes: 0, expectedMs: 0 },
+};
+
+const place = { chunkId: 'default#1/c00001', slotStart: 0, slotEnd: 125_000 };
+const done = {
+  outcome: 'done',
+  chunksBefore: [{ ...place, replicas: ['primary n1/u00@1', 'follower n2/u00@1'] }],
+  chunksAfter: [{ ...place, replicas: ['primary n4/u00@1', 'follower n2/u00@1'] }],
+  nodesBefore: ['n1', 'n2', 'n4'].map((nodeId) => ({ nodeId, replicas: 4, primaries: 2, unitsFree: 28 })),
+  nodesAfter: [
+    { nodeId: 'n1', replicas: 3, primaries: 1, unitsFree: 29 },
+    { nodeId: 'n2', replicas: 4, primaries: 2, unitsFree: 28 },
+    { nodeId: 'n4', replicas: 5, primaries: 3, unitsFree: 27 },
+  ],
+  ...{ replicasMade: 1, bytes: 100_000, expectedMs: 600_002 },
 };
 
 const report = (change: object = {}, more: object = {}): object => ({
@@ -59,6 +72,8 @@ const report = (change: object = {}, more: object = {}): object => ({
   parts: [],
   ...more,
 });
+
+const waitingFor = (reason: string, s: number) => ({ reason, sinceMs: beganMs + s * 1_000, isAlarm: false });
 
 /** What a portal says of plans; `undefined`: that is another one's business. */
 export function answerPlans(request: {
@@ -84,8 +99,9 @@ export function answerPlans(request: {
       const asked = JSON.parse(body.toString()) as { kind: string; chunkId?: string; nodeId?: string };
       if (asked.chunkId === 'default#1/c00009')
         return { status: 409, body: { code: 'PLAN_CONFLICT', message: 'plan p42 moves default#1/c00009 already' } };
-      const prediction = asked.nodeId === 'n9' ? stuck : { bytes: 100_000, moves: 1, asked };
-      const dry = query === 'dryRun=1' ? { prediction } : {};
+      const prediction = asked.nodeId === 'n9' ? stuck : { ...done, asked };
+      const cannotEnd = 'default#1/c00001 has replicas in every failure domain: start a node in another domain';
+      const dry = query === 'dryRun=1' ? { prediction } : asked.nodeId === 'n9' ? { cannotEnd } : {};
       return { status: 201, body: report({ kind: asked.kind, state: 'proposed', step: 'allocate' }, dry) };
     }
     case 'GET /v1/plans/p42':
@@ -111,8 +127,8 @@ export function answerPlans(request: {
       return {
         status: 200,
         body: [
-          report({}, { progress: progress(10) }),
-          report({}, { progress: progress(90) }),
+          ...[0, 1, 2].map((s) => report({}, { progress: progress(10), waits: waitingFor('its part p43', s) })),
+          ...[3, 4].map((s) => report({}, { progress: progress(90), waits: waitingFor('node n4', s) })),
           report({ state: 'done' }),
         ]
           .map((each) => `${JSON.stringify(each)}\n`)

@@ -52,6 +52,7 @@ function problemOf(words: readonly string[]): string | undefined {
   for (; at < words.length && command.commands.length > 0; at++) {
     const name = bare(words[at] ?? '');
     const next = command.commands.find((each) => each.name() === name || each.aliases().includes(name));
+    if (name === '--help') return undefined;
     if (next === undefined)
       return command === program ? `there is no command ${name}` : `${command.name()} has no command ${name}`;
     command = next;

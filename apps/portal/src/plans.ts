@@ -1,5 +1,6 @@
 import type { Portal } from '@levee/client';
 import {
+  emptyingProblem,
   isPlanOver,
   planWait,
   viewPlan,
@@ -21,6 +22,8 @@ export interface PlanReport extends PlanView {
   readonly progress: readonly ReplicaProgress[];
   /** Whom or what it waits for; null = it goes on, time has to pass, or it is over. */
   readonly waits: PlanWait | null;
+  /** Why a drain or format cannot end as the cluster is; null = nothing is known that keeps it. */
+  readonly cannotEnd: string | null;
 }
 
 /** A plan that was only thought through. */
@@ -76,7 +79,8 @@ export class Plans {
     const view = viewPlan(this.portal.view.state, planId);
     if (view === undefined) throw new Failure('PLAN_UNKNOWN', `there is no plan '${planId.slice(0, 80)}'`);
     const waits = planWait(this.portal.view.state, view.plan, this.clock.nowMs()) ?? null;
-    return { ...view, progress: this.progress.of(planId), waits };
+    const cannotEnd = emptyingProblem(this.portal.view.state, view.plan, this.clock.nowMs()) ?? null;
+    return { ...view, progress: this.progress.of(planId), waits, cannotEnd };
   }
 
   /** What the proposal would do to the state as this portal knows it. Nothing is written anywhere. */
@@ -86,7 +90,13 @@ export class Plans {
     const bytes = this.bytesToCopy(simulated);
     const copyMs = Math.round((bytes / planReportLimits.copyBytesPerSecond) * 1_000);
     const expectedMs = copyMs + (prediction.replicasMade > 0 ? plan.observeMs : 0);
-    return { ...simulated, prediction: { ...prediction, bytes, expectedMs }, progress: [], waits: null };
+    return {
+      ...simulated,
+      prediction: { ...prediction, bytes, expectedMs },
+      progress: [],
+      waits: null,
+      cannotEnd: null,
+    };
   }
 
   /** By what the replicas hold now, as their nodes said last; 0 for what no node has spoken of yet. */

@@ -1,3 +1,5 @@
+import { emptyingProblem } from '../src/plans/plan-waits';
+import { simulatePlan } from '../src/plans/simulate-plan';
 import { problemsOf } from './cluster-script';
 import { PlanScript } from './plan-script';
 
@@ -36,5 +38,38 @@ describe('a move', () => {
     ]);
     expect(script.told.filter((line) => line.endsWith('refused'))).toEqual([]);
     expect(problemsOf(script.state)).toEqual([]);
+  });
+
+  it('stays on its node only for a unit that is named, or large enough at last', () => {
+    const script = new PlanScript();
+    script.nodes(3, 3);
+    const { chunkId } = script.namespace('shop', { chunks: 1, replicas: 3, partitions: 4 })[0]!;
+    const move = { kind: 'move', chunkId, from: 'n1', observeMs: 0 };
+    expect(script.answer('ProposePlan', move)).toMatch(
+      /^NOT_ENOUGH_DOMAINS: .*every failure domain.*or name --to n1 for another unit of it/,
+    );
+    for (const named of [{ to: 'n1' }, { unitId: 'n1/u02' }])
+      expect(simulatePlan(script.state, { ...move, ...named }, script.nowMs)).toMatchObject({
+        prediction: { outcome: 'done', replicasMade: 1 },
+      });
+    script.node('n4', { unitCount: 1 });
+    expect(simulatePlan(script.state, move, script.nowMs)).toMatchObject({
+      prediction: {
+        chunksAfter: [{ replicas: expect.arrayContaining([expect.stringContaining('n4/u00')]) as unknown }],
+      },
+    });
+  });
+});
+
+describe('a drain', () => {
+  it('says from its proposal on that it cannot end where nothing has another place', () => {
+    const script = new PlanScript();
+    script.nodes(3, 3);
+    script.namespace('shop', { chunks: 2, replicas: 3, partitions: 4 });
+    const { planId } = script.propose({ kind: 'drain', nodeId: 'n2' });
+    const problem = (): string | undefined => emptyingProblem(script.state, script.plan(planId), script.nowMs);
+    expect(problem()).toMatch(/^shop#1\/c0000\d has replicas in every failure domain .*LEVEE_DOMAIN/);
+    script.node('n4', { unitCount: 3 });
+    expect(problem()).toBeUndefined();
   });
 });

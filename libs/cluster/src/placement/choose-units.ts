@@ -16,6 +16,8 @@ export interface UnitWish {
   /** This node, this unit, and no other. */
   readonly nodeId?: string | undefined;
   readonly unitId?: string | undefined;
+  /** Not this node: it has the replica now, and another unit of it would change nothing. */
+  readonly notOn?: string | undefined;
   /** Nodes to take before others, the best first. */
   readonly nodesPreferred: readonly string[];
   /** Failure domains that other replicas of the chunk are in. */
@@ -74,7 +76,10 @@ export class UnitChoice {
       if (problem !== undefined) return problem;
     }
     const candidates = this.open.filter(
-      ({ nodeId, domain }) => (wish.nodeId === undefined || nodeId === wish.nodeId) && !wish.domainsTaken.has(domain),
+      ({ nodeId, domain }) =>
+        (wish.nodeId === undefined || nodeId === wish.nodeId) &&
+        nodeId !== wish.notOn &&
+        !wish.domainsTaken.has(domain),
     );
     for (const preferred of wish.nodesPreferred) {
       const unit = candidates.some(({ nodeId }) => nodeId === preferred) ? this.bestOn(preferred, wish) : undefined;
@@ -138,13 +143,17 @@ export class UnitChoice {
       .map(({ nodeId }) => this.largestOn(nodeId, wish))
       .reduce((one, other) => larger(one, other), undefined);
     if (largest !== undefined && largest.capacityBytes < wish.unitBytesMin) return tooSmall(wish, largest);
-    const elsewhere = this.open.filter((node) => !wish.domainsTaken.has(node.domain));
-    if (elsewhere.length === 0)
+    const elsewhere = this.open.filter(({ domain, nodeId }) => !wish.domainsTaken.has(domain) && nodeId !== wish.notOn);
+    if (elsewhere.length === 0) {
+      const here = this.open.some(({ nodeId }) => nodeId === wish.notOn)
+        ? `, or name --to ${wish.notOn} for another unit of it`
+        : '';
       return reject(
         'NOT_ENOUGH_DOMAINS',
-        `${wish.purpose} has replicas in all ${wish.domainsTaken.size} failure domains with a node that is up and takes ` +
-          `replicas: start a node in another domain (LEVEE_DOMAIN)`,
+        `${wish.purpose} has replicas in every failure domain with a node that is up and takes replicas: start a node in ` +
+          `another domain (LEVEE_DOMAIN)${here}`,
       );
+    }
     return reject(
       'NOT_ENOUGH_UNITS',
       `${wish.purpose} needs a free ${wish.engineOnly ? `${wish.engine} ` : ''}unit of at least ${wish.unitBytesMin} bytes` +

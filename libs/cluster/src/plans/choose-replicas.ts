@@ -25,8 +25,10 @@ function chooseOne(state: ClusterState, plan: PlanState, choice: UnitChoice): Pl
     (of) => of.role !== 'dead' && of.role !== 'retired' && of.unitId !== leaves?.unitId,
   );
   const beside = chunk.replicas.find((of) => of.unitId === leaves?.unitId) ?? stays.find(isReadable);
+  const wish = wishFor(state, chunk);
   const unit = choice.take({
-    ...wishFor(state, chunk),
+    ...wish,
+    notOn: staysBehind(state, plan, wish.unitBytesMin) ? leaves?.nodeId : undefined,
     engine: engineOf(plan.toEngine) ?? state.unit(beside?.unitId ?? '')?.engine ?? 'leveldb',
     engineOnly: plan.toEngine !== null,
     nodeId: plan.toNodeId ?? undefined,
@@ -37,6 +39,16 @@ function chooseOne(state: ClusterState, plan: PlanState, choice: UnitChoice): Pl
   if ('code' in unit) return unit;
   const role = leaves?.role === 'primary' ? 'primary' : 'follower';
   return [{ ...target, replicas: [planReplica(state, unit, role)] }];
+}
+
+/** Whether another unit of the same node would be no better: nobody asks for one, and its own is large enough. */
+function staysBehind(
+  state: ClusterState,
+  { toNodeId, toUnitId, toEngine, retiring }: PlanState,
+  bytes: number,
+): boolean {
+  if (toNodeId !== null || toUnitId !== null || toEngine !== null) return false;
+  return (state.unit(retiring[0]?.unitId ?? '')?.capacityBytes ?? 0) >= bytes;
 }
 
 /**

@@ -1,11 +1,13 @@
 import type { PlanState } from '@levee/events';
+import { PayloadFields } from '../payload';
 import type { Rejection, RejectionCode } from '../rejection';
 import type { ClusterState } from '../state';
 import { partsOf } from './give-up-plan';
 import { nextParts } from './next-parts';
 import { nextPlanWork } from './next-plan-work';
 import { planLimits } from './plan-limits';
-import { isCompound } from './plan-shape';
+import { isCompound, isReadable } from './plan-shape';
+import { proposePlan } from './propose-plan';
 
 /** What a plan waits for: others have to act before it can go on. */
 export interface PlanWait {
@@ -63,6 +65,28 @@ export function plansWithoutRoom(state: ClusterState, nowMs: number): PlanWithou
     return [{ planId, kind, subject: nodeId ?? namespace ?? 'the cluster', refusal }];
   });
 }
+
+/**
+ * Why a drain or format cannot end as the cluster is, from its proposal on: a replica on the node has nowhere to go.
+ * `undefined` = nothing is known that keeps it.
+ */
+export function emptyingProblem(state: ClusterState, plan: PlanState, nowMs: number): string | undefined {
+  const { nodeId, step } = plan;
+  if (nodeId === null || (step !== 'allocate' && step !== 'parts')) return undefined;
+  let looks = emptyingLooksMax;
+  for (const { chunkId, replicas, state: is } of state.chunksOn(nodeId)) {
+    if (looks-- === 0) return undefined;
+    if (is !== 'serving' || !replicas.some((of) => of.nodeId === nodeId && isReadable(of))) continue;
+    const move = PayloadFields.parse('ProposePlan', JSON.stringify({ kind: 'move', chunkId, from: nodeId }));
+    const context = { nowMs, seq: state.seq + 1, term: 1, principal: 'master' };
+    const verdict = 'code' in move ? move : proposePlan(state, move, context);
+    if ('code' in verdict && lackOfRoom.has(verdict.code)) return verdict.message;
+  }
+  return undefined;
+}
+
+/** Chunks that are looked at: whoever watches a plan asks again and again. */
+const emptyingLooksMax = 64;
 
 const lackOfRoom: ReadonlySet<string> = new Set<RejectionCode>([
   'NOT_ENOUGH_UNITS',
