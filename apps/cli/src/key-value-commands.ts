@@ -66,7 +66,6 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
       const body = value === undefined || value === '-' ? await readAll(terminal, inputBytesMax) : Buffer.from(value);
       if (body === undefined)
         throw new CliFailure('TOO_LARGE', `the value on standard input has more than ${inputBytesMax} bytes`);
-      const expiresAtMs = options.ttl === undefined ? undefined : terminal.clock.nowMs() + options.ttl;
       const { headers } = await portal.send({
         method: 'PUT',
         path,
@@ -75,7 +74,8 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
           'content-type': 'application/octet-stream',
           'levee-ack': options.ack,
           'levee-session': options.session,
-          'levee-expires-at': expiresAtMs === undefined ? undefined : String(expiresAtMs),
+          // Not the time it ends: the clock here may be another.
+          'levee-ttl': options.ttl === undefined ? undefined : `${options.ttl}ms`,
         },
       });
       await output.value({ key, ...facts(headers) }, writtenText(headers));

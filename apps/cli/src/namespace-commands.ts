@@ -57,7 +57,14 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
       if (options.yes !== true)
         throw usageFailure(`this deletes every key of ${name} and its binlog for ever: repeat it with --yes`);
       const path = `/v1/namespaces/${encodeURIComponent(name)}`;
-      await output.value(await portal.json({ method: 'DELETE', path, query: { number: options.number } }));
+      await output.value(
+        await portal.json({
+          method: 'DELETE',
+          path,
+          query: { number: options.number },
+          headers: { 'levee-confirm': name },
+        }),
+      );
     });
 
   namespace

@@ -18,6 +18,10 @@ const percentDecode = (text: string): Buffer =>
 const field = (name: string, bytes: Buffer): Record<string, string> =>
   isUtf8(bytes) ? { [name]: bytes.toString() } : { [`${name}Base64`]: bytes.toString('base64') };
 
+/** From 2026 on. */
+const expiryOf = (ttl: string | string[] | undefined): string | undefined =>
+  ttl === undefined ? undefined : String(1_767_225_600_000 + parseInt(String(ttl), 10));
+
 const knobFailure = (message: string): Answer => ({ status: 422, body: { code: 'BAD_KNOB', message } });
 
 type Answer = { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> };
@@ -94,7 +98,7 @@ export class FakePortal {
         return { status: 202, body: { code: 'LVPENDING', message: 'logged at 0:9, not yet applied by n2' } };
       const position = { 'levee-position': `0:${++this.nextOffset}`, 'levee-session': 's2' };
       if (method === 'DELETE') this.entries.delete(id);
-      else this.entries.set(id, { value: body, expiresAt: headers['levee-expires-at'] as string | undefined });
+      else this.entries.set(id, { value: body, expiresAt: expiryOf(headers['levee-ttl']) });
       return { status: 204, headers: position };
     }
     return answerPlans({ method, path, query, body }) ?? this.admin(method, path, query, body);

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { KeyValue, Portal } from '@levee/client';
 import {
   describeNamespace,
@@ -16,6 +16,7 @@ import {
   waitAlarms,
 } from '@levee/cluster';
 import { doctorLimits } from '@levee/journal';
+import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -24,7 +25,7 @@ import { Doctor } from './doctor';
 import { FilesOfNodes } from './files-of-nodes';
 import { found, refusal } from './found';
 import { keyOf } from './raw-url';
-import { jsonBody, switchOf, wholeNumber } from './request-choices';
+import { header, jsonBody, switchOf, wholeNumber } from './request-choices';
 
 /** What is in force, as this portal has read it. */
 @ApiTags('cluster')
@@ -142,7 +143,21 @@ export class ClusterController {
   @Delete('namespaces/:name')
   @ApiOperation({ summary: 'Deletes a namespace with all its keys; answers when its binlog is gone' })
   @ApiQuery({ name: 'number', required: false, description: 'only this creation of the name' })
-  async delete(@Param('name') name: string, @Req() request: FastifyRequest, @Query('number') number?: string) {
+  @ApiQuery({ name: 'confirm', required: false, description: 'the name once more; or header Levee-Confirm' })
+  @ApiHeader({ name: 'Levee-Confirm', required: false, description: 'the name once more' })
+  async delete(
+    @Param('name') name: string,
+    @Req() request: FastifyRequest,
+    @Query('number') number?: string,
+    @Query('confirm') confirm?: string,
+  ) {
+    const confirmed = confirm ?? header(request, 'levee-confirm');
+    if (confirmed !== name)
+      throw new Failure(
+        'BAD_REQUEST',
+        `this deletes every key of ${name.slice(0, 80)} for ever: name it again as ?confirm= or in Levee-Confirm` +
+          (confirmed === undefined ? '' : `, not '${confirmed.slice(0, 80)}'`),
+      );
     const which = wholeNumber(number, 'number', { min: 1, max: 2 ** 31 - 1 });
     const payload = { name, ...(which === undefined ? {} : { number: which }) };
     await this.commands.run({ kind: 'DeleteNamespace', payload, principal: `http ${request.ip}` });

@@ -2,7 +2,9 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Failure } from '@levee/kernel';
 import type { HttpAppOptions } from '@levee/service-kit';
+import { KnownQuery } from './known-query';
 import { routedUrl } from './raw-url';
+import { tooLarge } from './too-large';
 
 export const httpLimits = {
   /** Above the 1 MiB a value may have, so that a value that is a little too large is refused by name. */
@@ -16,6 +18,12 @@ export const httpDoor: Pick<HttpAppOptions, 'bodyBytesMax' | 'fastify' | 'config
   configure(app) {
     takeBytes(app);
     describe(app);
+    app.useGlobalGuards(new KnownQuery());
+    // Who opens the door in a browser wants to know what is there.
+    app
+      .getHttpAdapter()
+      .getInstance()
+      .get('/', (_request, reply) => reply.redirect('/docs'));
   },
 };
 
@@ -28,7 +36,7 @@ function takeBytes(app: NestFastifyApplication): void {
     const bytes = Number(request.headers['content-length'] ?? 0);
     if (bytes <= bodyBytesMax) return done(null, payload);
     const text = `a body of ${bytes} bytes: values have at most 1048576 bytes, commands at most ${bodyBytesMax}`;
-    done(new Failure('TOO_LARGE', text));
+    done(request.url.startsWith('/v1/kv/') ? tooLarge(text) : new Failure('TOO_LARGE', text));
   });
 }
 

@@ -6,10 +6,12 @@ import { KeyValue, prefixEnd, RepeatedWrites, StoreFailure, type WrittenAt } fro
 import { printable } from '@levee/codec';
 import { asOffset, asPartition, Failure, messageOf } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
+import { systemClock } from '@levee/log';
 import type { RangeItem } from '@levee/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyOf, queryBytes } from './raw-url';
-import { ackOf, consistencyOf, header, requestIdOf, switchOf, wholeNumber } from './request-choices';
+import { ackOf, consistencyOf, durationOf, header, requestIdOf, switchOf, wholeNumber } from './request-choices';
+import { tooLarge } from './too-large';
 
 const keyParam = { name: 'key', description: 'percent-encoded bytes, / as %2F' };
 const sessionHeader = { name: 'Levee-Session', required: false, description: 'token of an earlier answer' };
@@ -75,7 +77,9 @@ export class KvController {
   @ApiHeader(ackHeader)
   @ApiHeader(requestIdHeader)
   @ApiHeader(sessionHeader)
-  @ApiHeader({ name: 'Levee-Expires-At', required: false, description: 'ms since 1970' })
+  @ApiQuery({ name: 'ttl', required: false, description: 'time to live: 300ms, 1.5s, 20m, 12h or 7d' })
+  @ApiHeader({ name: 'Levee-Ttl', required: false, description: 'as ttl' })
+  @ApiHeader({ name: 'Levee-Expires-At', required: false, description: 'ms since 1970, in place of a time to live' })
   @ApiBody({ schema: { type: 'string', format: 'binary' }, description: 'at most 1 MiB' })
   @ApiResponse({ status: 204, description: 'written; Levee-Position and Levee-Session say where' })
   @ApiResponse({ status: 202, description: 'LVPENDING: logged, not yet applied everywhere asked for' })
@@ -88,11 +92,11 @@ export class KvController {
     const namespace = this.keyValue.namespace(name);
     const key = keyOf(request.originalUrl);
     const session = this.keyValue.session(namespace, header(request, 'levee-session'));
-    const expiresAtMs = wholeNumber(header(request, 'levee-expires-at'), 'Levee-Expires-At', timeRange);
+    const { expiresAtMs, asked } = expiryOf(request, systemClock.nowMs());
     const value = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
     const ack = ackOf(request);
     const write = (): Promise<WrittenAt> => this.keyValue.put(namespace, key, value, { ack, session, expiresAtMs });
-    const same = fingerprint(['PUT', namespace.state.binlog, key, value, `${expiresAtMs}`, `${ack}`]);
+    const same = fingerprint(['PUT', namespace.state.binlog, key, value, asked, `${ack}`]);
     await this.answerWrite({ request, reply, session }, same, write);
   }
 
@@ -208,8 +212,34 @@ const timeRange = { min: 1, max: Number.MAX_SAFE_INTEGER - 1 };
 
 /** HTTP has a status of its own for what is too large. */
 function sized(error: unknown): unknown {
-  const tooLarge = error instanceof StoreFailure && error.code === 'LVLIMIT' && /^a (key|value) of/.test(error.message);
-  return tooLarge ? new Failure('TOO_LARGE', error.message) : error;
+  const isSize = error instanceof StoreFailure && error.code === 'LVLIMIT' && /^a (key|value) of/.test(error.message);
+  return isSize ? tooLarge(error.message) : error;
+}
+
+interface Expiry {
+  /** Ms since 1970; `undefined` = as late as the namespace allows. */
+  readonly expiresAtMs: number | undefined;
+  /** As it was asked for, which is the same when the request is repeated. */
+  readonly asked: string;
+}
+
+/** Before this nothing expires that anybody writes today: it is a time in seconds. */
+const longAgoMs = 50 * 365.25 * 86_400_000;
+
+function expiryOf(request: FastifyRequest, nowMs: number): Expiry {
+  const at = header(request, 'levee-expires-at');
+  const ttl = queryBytes(request.originalUrl, 'ttl')?.toString('utf8') ?? header(request, 'levee-ttl');
+  const expiresAtMs = wholeNumber(at, 'Levee-Expires-At', timeRange);
+  if (ttl === undefined || ttl === '') {
+    if (expiresAtMs !== undefined && expiresAtMs < nowMs - longAgoMs)
+      throw new Failure(
+        'BAD_REQUEST',
+        `Levee-Expires-At is ${expiresAtMs}, which is ${new Date(expiresAtMs).toISOString()}: it counts milliseconds, not seconds`,
+      );
+    return { expiresAtMs, asked: `at ${at}` };
+  }
+  if (expiresAtMs !== undefined) throw new Failure('BAD_REQUEST', 'say either a time to live or Levee-Expires-At');
+  return { expiresAtMs: nowMs + durationOf(ttl, 'ttl'), asked: `ttl ${ttl}` };
 }
 
 function tellSession(reply: FastifyReply, session: Session): void {

@@ -41,6 +41,19 @@ export function wholeNumber(
   );
 }
 
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `300ms`, `1.5s`, `20m`, `12h`, `7d` in milliseconds. */
+export function durationOf(text: string, name: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const ms = Math.round(Number(count) * (unitsMs[unit] ?? 0));
+  if (ms > 0 && ms <= 3_650 * 86_400_000) return ms;
+  throw new Failure(
+    'BAD_REQUEST',
+    `${name} is '${text.slice(0, 40)}', it must be a duration from 1ms to 3650d, such as 300ms, 1.5s, 20m, 12h or 7d`,
+  );
+}
+
 /** A switch of the query; what is neither on nor off is refused, since it would be taken for off. */
 export function switchOf(text: string | undefined, name: string): boolean {
   if (text === undefined || text === '' || text === '0' || text === 'false') return false;

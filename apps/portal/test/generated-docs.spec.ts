@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rejectionCodes } from '@levee/cluster';
 import { doorCommands, refusedCommands, storeErrors, type Refusal, type StoreErrorCode } from '@levee/client';
 import { doorLimits } from '../src/door-limits';
 import { statusByCode } from '../src/http-status';
@@ -10,6 +11,9 @@ const cell = (text: string): string => text.replace(/\|/g, '\\|');
 function errorsPage(): string {
   const rows = Object.entries(storeErrors).map(
     ([code, meaning]) => `| \`${code}\` | ${statusByCode[code as StoreErrorCode]} | ${cell(meaning)} |`,
+  );
+  const rejections = Object.entries(rejectionCodes).map(
+    ([code, meaning]) => `| \`${code}\` | ${statusByCode[code]} | ${cell(meaning)} |`,
   );
   return `# Errors of the doors
 
@@ -23,6 +27,24 @@ Rejected commands carry the rejection's code. This page is written from the tabl
 | code | HTTP | meaning |
 |---|---|---|
 ${rows.join('\n')}
+
+## Rejected commands
+What the master answers to a command that changes nothing, at the HTTP door and in \`levee\`. \`NAMESPACE_UNKNOWN\` is
+about the administration of a namespace; where data is read or written the same is \`LVNAMESPACE\`.
+
+| code | HTTP | meaning |
+|---|---|---|
+${rejections.join('\n')}
+
+## Of HTTP alone
+| code | HTTP | meaning |
+|---|---|---|
+| \`BAD_REQUEST\` | 400 | A parameter, header or body cannot be read or is not known; the message names it. Nothing happened. |
+| \`NOT_FOUND\` | 404 | There is no such key, or no such path. |
+| \`LVLIMIT\` | 413 | A key or value above its limit has this status; every other limit 429. |
+| \`TOO_LARGE\` | 413 | A body that is no value, or the head of a request, is above its limit. |
+| \`DEADLINE\` | 504 | No answer in time. A command may still be decided: ask \`GET /v1/commands/<id>\`. |
+| \`INTERNAL\` | 500 | A mistake of ours; the log of the process has it. |
 `;
 }
 

@@ -76,7 +76,7 @@ describe('keys and values', () => {
     const put = await ask('PUT', `/v1/kv/default/${encoded(key)}`, value, { 'content-type': 'application/json' });
     expect(put.status).toBe(204);
     const session = { 'levee-session': String(put.headers['levee-session']) };
-    const got = await ask('GET', `/v1/kv/default/${encoded(key)}?x=1`, undefined, session);
+    const got = await ask('GET', `/v1/kv/default/${encoded(key)}`, undefined, session);
     expect([got.status, got.body]).toEqual([200, value]);
   });
 
@@ -108,10 +108,10 @@ describe('refusals', () => {
     ['GET', '/v1/kv/default/a', undefined, { 'levee-session': 'nonsense' }, 400, 'LVSESSION'],
     ['PUT', '/v1/kv/default/a', 'x', { 'levee-ack': 'none' }, 400, 'BAD_REQUEST'],
     ['PUT', '/v1/kv/default/a', 'x', { 'levee-expires-at': 'soon' }, 400, 'BAD_REQUEST'],
-    ['PUT', '/v1/kv/default/a', Buffer.alloc(1024 * 1024 + 1), {}, 413, 'TOO_LARGE'],
-    ['PUT', '/v1/kv/default/a', Buffer.alloc(3 * 1024 * 1024), {}, 413, 'TOO_LARGE'],
-    ['PUT', `/v1/kv/default/${long}`, 'x', {}, 413, 'TOO_LARGE'],
-    ['GET', `/v1/kv/default/${long}`, undefined, {}, 413, 'TOO_LARGE'],
+    ['PUT', '/v1/kv/default/a', Buffer.alloc(1024 * 1024 + 1), {}, 413, 'LVLIMIT'],
+    ['PUT', '/v1/kv/default/a', Buffer.alloc(3 * 1024 * 1024), {}, 413, 'LVLIMIT'],
+    ['PUT', `/v1/kv/default/${long}`, 'x', {}, 413, 'LVLIMIT'],
+    ['GET', `/v1/kv/default/${long}`, undefined, {}, 413, 'LVLIMIT'],
     ['PUT', `/v1/kv/default/${reserved}`, 'x', {}, 403, 'LVRESERVED'],
     ['GET', '/v1/kv/default?limit=0', undefined, {}, 400, 'BAD_REQUEST'],
     ['GET', '/v1/kv/default?cursor=9', undefined, {}, 410, 'LVCURSOR'],
@@ -217,6 +217,56 @@ describe('a switch of the query', () => {
   );
 });
 
+describe('what a request may say', () => {
+  it.each([
+    ['GET', '/v1/kv/default?limt=5', /no query parameter 'limt' here: there are .*limit/],
+    ['GET', '/v1/kv/default/k?consistency=strong', /no query parameter 'consistency' here: it takes none/],
+    ['PUT', '/v1/kv/default/k?ttl=soon', /ttl is 'soon', it must be a duration .*1.5s/],
+    ['PUT', '/v1/kv/default/k?tll=1s', /no query parameter 'tll' here: there are ttl/],
+    ['GET', '/v1/status?verbose=1', /no query parameter 'verbose'/],
+    ['GET', '/v1/plans?dryRun=1', /no query parameter 'dryRun' here: there are .*state/],
+  ])('%s %s is refused', async (method, path, message) => {
+    const body = method === 'PUT' ? 'v' : undefined;
+    expect(await ask(method, path, body)).toMatchObject({
+      status: 400,
+      json: { code: 'BAD_REQUEST', message: expect.stringMatching(message) as unknown },
+    });
+  });
+
+  it('a time to live, as parameter or header, and no time in seconds', async () => {
+    const expiry = async (): Promise<number> =>
+      Number(
+        (await ask('GET', '/v1/kv/default/ttl', undefined, { 'levee-consistency': 'strong' })).headers[
+          'levee-expires-at'
+        ],
+      );
+    const put = (query: string, headers: Record<string, string>) =>
+      ask('PUT', `/v1/kv/default/ttl${query}`, 'v', headers);
+    for (const [query, headers] of [
+      ['?ttl=30m', {}],
+      ['', { 'levee-ttl': '1800s' }],
+    ] as const) {
+      const askedAtMs = Date.now();
+      expect((await put(query, headers)).status).toBe(204);
+      expect((await expiry()) - askedAtMs).toBeGreaterThanOrEqual(1_800_000 - 1_000);
+      expect((await expiry()) - askedAtMs).toBeLessThan(1_800_000 + 60_000);
+    }
+    const seconds = { 'levee-expires-at': String(Math.round(Date.now() / 1_000) + 60) };
+    expect(await put('', seconds)).toMatchObject({
+      status: 400,
+      json: { message: expect.stringMatching(/is 1970-01-.*milliseconds, not seconds/) as unknown },
+    });
+    expect((await put('?ttl=1s', { 'levee-expires-at': String(Date.now() + 1_000) })).status).toBe(400);
+    const again = { 'levee-request-id': 'with-ttl' };
+    expect((await put('?ttl=1h', again)).headers['levee-repeated']).toBeUndefined();
+    expect((await put('?ttl=1h', again)).headers['levee-repeated']).toBe('true');
+  });
+
+  it('/ leads to what describes the door', async () => {
+    expect(await ask('GET', '/')).toMatchObject({ status: 302, headers: { location: '/docs' } });
+  });
+});
+
 describe('the cluster', () => {
   it('describes itself', async () => {
     const status = (await ask('GET', '/v1/status')).json;
@@ -281,16 +331,30 @@ describe('the cluster', () => {
     const create = JSON.stringify({ name: 'gone', partitions: 1, chunks: 1, replicas: 1 });
     expect((await ask('POST', '/v1/namespaces', create)).status).toBe(201);
     expect((await ask('PUT', '/v1/kv/gone/k', 'v')).status).toBe(204);
-    expect(await ask('DELETE', '/v1/namespaces/gone?number=7')).toMatchObject({ status: 404 });
-    expect((await ask('DELETE', '/v1/namespaces/gone')).json).toEqual({ name: 'gone', state: 'deleted' });
-    expect((await ask('DELETE', '/v1/namespaces/gone')).status).toBe(200);
+    expect(await ask('DELETE', '/v1/namespaces/gone?number=7&confirm=gone')).toMatchObject({ status: 404 });
+    for (const [query, headers] of [
+      ['', {}],
+      ['?confirm=other', {}],
+      ['', { 'levee-confirm': 'other' }],
+    ] as const) {
+      const refused = await ask('DELETE', `/v1/namespaces/gone${query}`, undefined, headers);
+      expect(refused).toMatchObject({
+        status: 400,
+        json: { message: expect.stringMatching(/every key of gone.*confirm/) as unknown },
+      });
+    }
+    expect((await ask('GET', '/v1/kv/gone/k')).status).toBe(200);
+    const sure = { 'levee-confirm': 'gone' };
+    const deleted = await ask('DELETE', '/v1/namespaces/gone', undefined, sure);
+    expect(deleted.json).toEqual({ name: 'gone', state: 'deleted' });
+    expect((await ask('DELETE', '/v1/namespaces/gone?confirm=gone')).status).toBe(200);
     expect(await ask('GET', '/v1/kv/gone/k')).toMatchObject({ status: 404, json: { code: 'LVNAMESPACE' } });
     expect(await ask('GET', '/v1/namespaces/gone')).toMatchObject({ status: 404, json: { code: 'NAMESPACE_UNKNOWN' } });
     const { namespaces } = (await ask('GET', '/v1/namespaces')).json as { namespaces: { name: string }[] };
     expect(namespaces.map(({ name }) => name)).not.toContain('gone');
     expect((await ask('POST', '/v1/namespaces', create)).json).toMatchObject({ number: 2 });
     expect(await ask('GET', '/v1/kv/gone/k')).toMatchObject({ status: 404, json: { code: 'NOT_FOUND' } });
-    expect((await ask('DELETE', '/v1/namespaces/nobody')).status).toBe(404);
+    expect((await ask('DELETE', '/v1/namespaces/nobody?confirm=nobody')).status).toBe(404);
   });
 
   it('lets a node be in maintenance, and ends it', async () => {

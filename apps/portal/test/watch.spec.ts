@@ -152,7 +152,7 @@ describe('GET /v1/watch/{namespace}', () => {
   it('ends when the namespace is deleted', async () => {
     const stream = await Stream.open('shop.doomed');
     await stream.next();
-    await cluster.ask('DELETE', '/v1/namespaces/shop.doomed');
+    await cluster.ask('DELETE', '/v1/namespaces/shop.doomed?confirm=shop.doomed');
     expect(await stream.next()).toMatchObject({ event: 'deleted', namespace: 'shop.doomed' });
     await stream.ended;
   });
