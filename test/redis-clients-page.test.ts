@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clients, facts, libraryFacts } from './interop/clients';
+import { cannotPass, redisPySuite } from './interop/redis-py-suite';
 
 const file = join(__dirname, '..', 'docs', 'redis-clients.md');
 const start = '<!-- tables -->\n';
@@ -26,6 +27,15 @@ it('docs/redis-clients.md has the tables of test/interop/clients.ts (UPDATE_DOCS
     '| outcome | what was done |',
     '|---|---|',
     ...libraryFacts.map(([line, meaning]) => `| \`${cell(line)}\` | ${cell(meaning)} |`),
+    '',
+    "## redis-py's own tests",
+    '',
+    `Of redis-py ${redisPySuite.version}: ${redisPySuite.files.map((file) => `\`${file}\``).join(', ')}. More than ${redisPySuite.passed} pass; those of commands that are`,
+    'not supported fail with `LVUNSUPPORTED`; these are left:',
+    '',
+    '| tests | why they do not pass |',
+    '|---|---|',
+    ...cannotPass.map(([tests, why]) => `| ${tests.map((test) => `\`${test}\``).join(' ')} | ${cell(why)} |`),
     '',
   ].join('\n');
   const wanted = page.slice(0, page.indexOf(start) + start.length) + tables;

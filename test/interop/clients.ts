@@ -16,7 +16,7 @@ export interface RedisClient {
 }
 
 const root = join(__dirname, '..', '..');
-const cache = (name: string): string => join(root, '.cache', `interop-${name}`);
+export const cache = (name: string): string => join(root, '.cache', `interop-${name}`);
 const here = (...path: string[]): string => join(__dirname, ...path);
 const execute = promisify(execFile);
 
@@ -24,26 +24,31 @@ const execute = promisify(execFile);
 export async function said(
   program: string,
   args: readonly string[],
-  env: Record<string, string> = {},
+  { env = {}, cwd = root }: { env?: Record<string, string>; cwd?: string } = {},
 ): Promise<string> {
-  const options = { encoding: 'utf8', timeout: 240_000, maxBuffer: 2 ** 24, env: { ...process.env, ...env } } as const;
+  const limits = { timeout: 240_000, maxBuffer: 2 ** 24 };
+  const options = { encoding: 'utf8', cwd, ...limits, env: { ...process.env, ...env } } as const;
   return (await execute(program, args, options)).stdout;
 }
 
-const python = ['python3', ['-c', 'import venv, ensurepip'], 'Python 3.10 or newer, with venv'] as const;
+export const pythonWithVenv = ['python3', ['-c', 'import venv, ensurepip'], 'Python 3.10 or newer, with venv'] as const;
+
+/** The Python of an environment of its own, in which the packages are installed. */
+export async function venvWith(name: string, ...packages: string[]): Promise<string> {
+  const python = join(cache(`python-${name}`), 'bin', 'python');
+  if (!existsSync(python)) await said('python3', ['-m', 'venv', cache(`python-${name}`)]);
+  await said(python, ['-m', 'pip', 'install', '--quiet', ...packages]);
+  return python;
+}
 
 function redisPy(version: string, protocol: string): RedisClient {
-  const venv = cache(`python-${version}`);
   return {
     name: 'redis-py',
     version: `${version}, RESP${protocol}`,
     language: 'Python',
-    needs: python,
-    prepare: async () => {
-      if (!existsSync(join(venv, 'bin', 'pip'))) await said('python3', ['-m', 'venv', venv]);
-      await said(join(venv, 'bin', 'pip'), ['install', '--quiet', `redis==${version}`]);
-    },
-    command: (port) => [join(venv, 'bin', 'python'), here('python', 'client.py'), port, protocol],
+    needs: pythonWithVenv,
+    prepare: async () => void (await venvWith(version, `redis==${version}`)),
+    command: (port) => [join(cache(`python-${version}`), 'bin', 'python'), here('python', 'client.py'), port, protocol],
   };
 }
 
@@ -89,7 +94,7 @@ export const clients: readonly RedisClient[] = [
     needs: ['cargo', '--version', 'Rust 1.88 or newer'],
     prepare: async () => {
       const args = ['build', '--quiet', '--manifest-path', here('rust', 'Cargo.toml')];
-      await said('cargo', args, { CARGO_TARGET_DIR: cache('rust') });
+      await said('cargo', args, { env: { CARGO_TARGET_DIR: cache('rust') } });
     },
     command: (port) => [join(cache('rust'), 'debug', 'levee-interop'), port],
   },
