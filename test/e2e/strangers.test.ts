@@ -36,6 +36,7 @@ describe('beside a client that means no good', () => {
     'patterns that match badly',
     '200,000 GETs written before a reply is read',
     'MGETs of 65,535 keys in pipelines',
+    'SETs of 1 MB in pipelines',
     '60 connections that read nothing',
     '60 bytes that promise 16 MiB',
     'commands of 15 MiB that never end',

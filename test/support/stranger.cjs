@@ -93,6 +93,15 @@ const kinds = {
       forever(socket, mget);
     });
   },
+  'SETs of 1 MB in pipelines': () => {
+    const value = Buffer.alloc(1_000_000, 'x');
+    const sets = Array.from({ length: 20 }, (_, i) => command('SET', `large:${i}`, value));
+    each(100, resp, (socket) => {
+      read(socket);
+      for (let i = 0; i < 20; i++) socket.write(sets[i]);
+      socket.on('data', () => void (socket.writableLength < 4e6 && !over && socket.write(sets[seen.sent++ % 20])));
+    });
+  },
   '60 connections that read nothing': () => {
     const pipeline = Buffer.concat(Array.from({ length: 4_000 }, (_, i) => command('GET', `large:${i % 200}`)));
     each(60, resp, (socket) => (socket.pause(), forever(socket, pipeline)), true);

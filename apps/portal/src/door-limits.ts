@@ -176,6 +176,34 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
     limit('countKeptMs', storeLimits.countKeptMs, 'ms', 'a count is told again, so that it costs no scan each time'),
     limit('scansHeldBytesMax', storeLimits.scansHeldBytesMax, 'bytes', 'pages that all of them hold, besides one each'),
   ],
+  'Writes of a portal': [
+    limit(
+      'appendsAtOnceBytesMax',
+      storeLimits.appendsAtOnceBytesMax,
+      'bytes',
+      'given to the log at a time; the others have their turn by connection, of HTTP by request',
+    ),
+    limit('appendsOfOneBytesMax', storeLimits.appendsOfOneBytesMax, 'bytes', 'of one connection at a time'),
+    limit(
+      'appendSmallBytes',
+      storeLimits.appendSmallBytes,
+      'bytes',
+      'whoever has no more under way need not wait, up to twice as much of all',
+    ),
+    limit(
+      'appendMs',
+      storeLimits.appendMs,
+      'ms',
+      'a write that was not sent to the log by then fails with `LVDEFINITE`',
+    ),
+    limit(
+      'appendQueueBytesMax',
+      storeLimits.appendQueueBytesMax,
+      'bytes',
+      'that wait: from half of it on who has much under way begins no more; beyond it who has more than an equal part is told `LVLIMIT`',
+    ),
+    limit('appendQueueRecordsMax', storeLimits.appendQueueRecordsMax, 'others', 'the same, in writes'),
+  ],
   'A connection to an HTTP door': [
     limit('connectionsMax', httpLimits.connectionsMax, 'connections', 'more are hung up on at once'),
     limit('headMs', httpLimits.headMs, 'ms', 'until the head of a request is there, else 408'),

@@ -5,17 +5,10 @@ import type { EngineContext } from './engine-context';
 import type { Append, FenceWaiter } from './operations';
 import { StoreFailure } from './store-errors';
 
-/** Bytes and records waiting for the log, over all namespaces of the process. */
-export class AppendBudget {
-  bytes = 0;
-  records = 0;
-}
-
 /** One append call under way. */
 interface Batch {
   readonly appends: readonly Append[];
   waiters: readonly FenceWaiter[];
-  readonly bytes: number;
   /** The earliest of those not answered yet. */
   deadlineAtMs: number;
 }
@@ -56,7 +49,8 @@ export class Appends {
     private readonly context: EngineContext,
     private readonly log: Log,
     private readonly target: { readonly binlog: string; readonly partitions: number; readonly producer: string },
-    private readonly budget: AppendBudget,
+    /** Called when an append is over, whatever became of it. */
+    private readonly onOver: (append: Append) => void,
     /** Called when an append is in the log: it may have been answered before, when its deadline had passed. */
     private readonly onLogged: (append: Append) => void,
   ) {
@@ -73,16 +67,6 @@ export class Appends {
 
   /** `append` is placed and knows its deadline. */
   add(append: Append): void {
-    const { budget } = this;
-    const { appendQueueBytesMax, appendQueueRecordsMax } = this.context.limits;
-    if (budget.bytes + append.bytes > appendQueueBytesMax || budget.records >= appendQueueRecordsMax) {
-      const waiting = `${budget.records} writes (${budget.bytes} bytes) wait for the log`;
-      const most = `at most ${appendQueueRecordsMax} (${appendQueueBytesMax} bytes)`;
-      const failure = new StoreFailure('LVLIMIT', `${waiting}, ${most}: slow down`);
-      return process.nextTick(() => append.failed(failure));
-    }
-    budget.bytes += append.bytes;
-    budget.records++;
     this.counts.appends++;
     const queue = this.queues[append.partition] as PartitionQueue;
     queue.appends.push(append);
@@ -150,9 +134,7 @@ export class Appends {
     if (records.length === 0) return;
     const { waiters } = queue;
     queue.waiters = [];
-    let bytes = 0;
-    for (const append of appends) bytes += append.bytes;
-    const batch: Batch = { appends, waiters, bytes, deadlineAtMs: earliest(appends, waiters) };
+    const batch: Batch = { appends, waiters, deadlineAtMs: earliest(appends, waiters) };
     queue.inFlight++;
     this.inFlight.add(batch);
     this.counts.calls++;
@@ -246,8 +228,7 @@ export class Appends {
   private finish(queue: PartitionQueue, batch: Batch): void {
     queue.inFlight--;
     this.inFlight.delete(batch);
-    this.budget.bytes -= batch.bytes;
-    this.budget.records -= batch.appends.length;
+    for (const append of batch.appends) this.onOver(append);
     if (queue.appends.length > 0 || queue.waiters.length > 0) this.touch(queue);
   }
 
@@ -259,8 +240,7 @@ export class Appends {
   }
 
   private drop(append: Append, failure: StoreFailure): void {
-    this.budget.bytes -= append.bytes;
-    this.budget.records--;
+    this.onOver(append);
     this.counts.definite++;
     append.failed(failure);
   }

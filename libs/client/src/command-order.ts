@@ -1,3 +1,4 @@
+import type { AppendLine } from './append-turns';
 import type { NamespaceStore } from './namespace-store';
 import type { Append, PointRead } from './operations';
 import type { ReadLine } from './read-turns';
@@ -23,12 +24,12 @@ export class CommandOrder {
   constructor(
     private readonly store: Store,
     private readonly namespace: NamespaceStore,
-    /** In which its reads wait for their turn. */
-    private readonly line: ReadLine,
+    /** In which its reads and its writes wait for their turn. */
+    private readonly lines: { readonly reads: ReadLine; readonly writes: AppendLine },
   ) {}
 
   read(read: PointRead): void {
-    read.line = this.line;
+    read.line = this.lines.reads;
     this.namespace.place(read);
     this.reads.add(read);
     if (this.writes.size > 0) {
@@ -40,6 +41,7 @@ export class CommandOrder {
 
   /** With `after`, never before that read is settled (whatever became of it). */
   write(append: Append, after?: PointRead): void {
+    append.line = this.lines.writes;
     this.namespace.place(append);
     this.store.startTime(append);
     const { partition } = append;

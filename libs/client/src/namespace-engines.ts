@@ -3,12 +3,14 @@ import type { NamespaceState, RouteReplica } from '@levee/events';
 import type { Log } from '@levee/log';
 import { goneNamespace } from './absent-namespace';
 import { AckWaits } from './ack-waits';
-import { type AppendBudget, Appends } from './appends';
+import { Appends } from './appends';
+import type { AppendTurns } from './append-turns';
 import type { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
 import { buildRoutes, type ReadTarget } from './namespace-routes';
 import { NamespaceStore } from './namespace-store';
 import type { NodeLinks } from './node-link';
+import type { Append } from './operations';
 import { WriteMarks, WriteMarksTotal } from './write-marks';
 import type { WriteStops } from './write-stops';
 
@@ -29,7 +31,7 @@ export interface EngineWorld {
   readonly context: EngineContext;
   readonly log: Log;
   readonly links: NodeLinks;
-  readonly budget: AppendBudget;
+  readonly appendTurns: AppendTurns;
   readonly loads: ChunkLoads;
   readonly stops: WriteStops;
   /** Name of this process in its fence records. */
@@ -151,7 +153,9 @@ export class NamespaceEngines {
     namespace.stops = this.world.stops.current.get(state.binlog);
     const ackWaits = new AckWaits(this.world.context, namespace);
     const target = { binlog: state.binlog, partitions: state.partitions, producer: this.world.producer };
-    const appends = new Appends(this.world.context, this.world.log, target, this.world.budget, (append) => {
+    const { context, log, appendTurns } = this.world;
+    const over = (append: Append): void => appendTurns.over(append);
+    const appends = new Appends(context, log, target, over, (append) => {
       if (!namespace.gone) writes.note(append);
       if (!append.settled) ackWaits.add(append);
     });

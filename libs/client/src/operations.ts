@@ -1,5 +1,6 @@
 import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
+import type { AppendLine } from './append-turns';
 import type { ChunkLoad } from './chunk-loads';
 import type { ReadLine } from './read-turns';
 import type { StoreFailure } from './store-errors';
@@ -106,6 +107,8 @@ export abstract class Append {
   deadlineAtMs = 0;
   /** Known once logged. */
   nextOffset: Offset = asOffset(0);
+  /** In which it waits for its turn. */
+  line: AppendLine | undefined;
   /** See `AckWaiter`. */
   ackDeadlineAtMs = 0;
   /** Where its bytes were counted, and when. */

@@ -1,3 +1,4 @@
+import { Fifo } from './fifo';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
 import type { StoreLimits } from './store-limits';
@@ -13,8 +14,7 @@ const quantumBytes = 256 * 1024;
 
 /** The reads of one asker, in their order. How many are asked for at once depends on how large its values are. */
 export class ReadLine {
-  private waiting: WaitingRead[] = [];
-  private first = 0;
+  private readonly waiting = new Fifo<WaitingRead>();
   /** Asked for and not answered. */
   underWay = 0;
   /** Of its values: a moving mean that rises at once; `undefined` before it has seen one. */
@@ -33,7 +33,7 @@ export class ReadLine {
   }
 
   get size(): number {
-    return this.waiting.length - this.first;
+    return this.waiting.size;
   }
 
   /** `meanBytes`: of everybody's values, where nothing is known of its own. */
@@ -55,20 +55,11 @@ export class ReadLine {
   }
 
   unshift(one: WaitingRead): void {
-    if (this.first > 0) this.waiting[--this.first] = one;
-    else this.waiting.unshift(one);
+    this.waiting.unshift(one);
   }
 
   shift(): WaitingRead {
-    const one = this.waiting[this.first++] as WaitingRead;
-    if (this.size === 0) {
-      this.waiting = [];
-      this.first = 0;
-    } else if (this.first > 4096) {
-      this.waiting = this.waiting.slice(this.first);
-      this.first = 0;
-    }
-    return one;
+    return this.waiting.shift();
   }
 }
 

@@ -38,7 +38,15 @@ export interface StoreLimits {
   readonly ackMs: number;
   /** LV.WAITs under way in a namespace, one for each chunk of the partition that is waited for. */
   readonly positionWaitsMax: number;
-  /** Encoded records waiting for the log, in bytes and in number: beyond it writes fail definitely. */
+  /** Encoded records given to the log at a time, and those of one connection; the others wait for their turn. */
+  readonly appendsAtOnceBytesMax: number;
+  readonly appendsOfOneBytesMax: number;
+  /** Whoever has no more under way than this is given more than there is room for, up to twice as much. */
+  readonly appendSmallBytes: number;
+  /**
+   * Records that wait for their turn. From half of it on, connections with much under way begin no more; beyond it a
+   * write fails definitely when its connection has more than an equal part of what waits.
+   */
   readonly appendQueueBytesMax: number;
   readonly appendQueueRecordsMax: number;
   /** One append call: below the 2 MiB of a binlog's max.message.bytes with its largest record. */
@@ -120,6 +128,9 @@ export const storeLimits: StoreLimits = {
   refusedMs: 2_000,
   ackMs: 5_000,
   positionWaitsMax: 20_000,
+  appendsAtOnceBytesMax: 4 * 1024 * 1024,
+  appendsOfOneBytesMax: 2 * 1024 * 1024,
+  appendSmallBytes: 64 * 1024,
   appendQueueBytesMax: 64 * 1024 * 1024,
   appendQueueRecordsMax: 200_000,
   appendBatchBytesMax: 512 * 1024,
@@ -165,6 +176,11 @@ export function checkStoreLimits(limits: StoreLimits): void {
   assert(limits.scanHeldBytesMax >= limits.scanPageBytes, 'a scan holds at least one page');
   assert(limits.readsOfOneMax < limits.readsAtOnceMax, 'one connection leaves room for others');
   assert(limits.readsAtOnceMax < limits.readsMax, 'what is asked for at a time is less than what waits');
+  assert(
+    limits.appendsOfOneBytesMax < limits.appendsAtOnceBytesMax,
+    'one connection leaves room in the log for others',
+  );
+  assert(limits.appendBatchBytesMax <= limits.appendsOfOneBytesMax, 'one connection fills a batch');
   assert(limits.ackMs <= limits.appendMs, 'an ack is waited for within the time of its write');
   assert(
     limits.refusedMs < limits.appendMs,

@@ -14,7 +14,7 @@ import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
 import { absentNamespace, goneNamespace } from './absent-namespace';
 import type { AckWaiter } from './ack-waits';
-import { AppendBudget } from './appends';
+import { AppendTurns, type WaitingAppend } from './append-turns';
 import { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
 import { NamespaceEngines, type ClusterReader } from './namespace-engines';
@@ -52,7 +52,7 @@ export class Store {
   readonly lost: LostPositions;
   private readonly context: EngineContext;
   private readonly reads: Reads;
-  private readonly budget = new AppendBudget();
+  private readonly appendTurns: AppendTurns;
   private readonly engines: NamespaceEngines;
   /** Partitions that stand still since their log lost something; followed once `followWitnesses` was called. */
   readonly stops: WriteStops;
@@ -78,7 +78,8 @@ export class Store {
     this.reads = new Reads(this.context, this.lost);
     this.ranges = new Ranges(this.context, this.lost);
     this.counts = new KeyCounts(this.ranges, clock, limits);
-    const { context, links, budget, loads } = this;
+    this.appendTurns = new AppendTurns(limits, { clock, timers }, (one) => this.give(one));
+    const { context, links, appendTurns, loads } = this;
     this.stops = new WriteStops(
       context,
       view,
@@ -90,7 +91,7 @@ export class Store {
       context,
       log,
       links,
-      budget,
+      appendTurns,
       loads,
       stops,
       producer: options.producer,
@@ -163,10 +164,19 @@ export class Store {
     if (append.deadlineAtMs === 0) this.startTime(append);
     namespace.place(append);
     const refusal = this.appendRefusal(namespace, append);
-    const engine = this.engines.of(namespace);
     if (refusal) return process.nextTick(() => append.failed(refusal));
-    if (!engine) return process.nextTick(() => append.failed(goneNamespace(namespace.name)));
-    engine.appends.add(append);
+    this.appendTurns.enter({ namespace, append });
+  }
+
+  /** It may have waited for its turn meanwhile. */
+  private give({ namespace, append }: WaitingAppend): void {
+    const engine = this.engines.of(namespace);
+    const failure = engine ? stopOf(namespace, append) : goneNamespace(namespace.name);
+    if (engine && !failure) return engine.appends.add(append);
+    process.nextTick(() => {
+      this.appendTurns.over(append);
+      append.failed(failure as StoreFailure);
+    });
   }
 
   /** A position of `partition` that covers everything acknowledged before the call. */
@@ -235,9 +245,7 @@ export class Store {
 
   /** Whoever has much under way waits before it begins more: others shall find room. */
   get busy(): boolean {
-    const { readsMax, appendQueueBytesMax, appendQueueRecordsMax } = this.limits;
-    if (this.reads.outstanding * busyParts > readsMax) return true;
-    return this.budget.bytes * 2 > appendQueueBytesMax || this.budget.records * 2 > appendQueueRecordsMax;
+    return this.reads.outstanding * busyParts > this.limits.readsMax || this.appendTurns.busy;
   }
 
   /** After the view has booted: its first state came without decisions. */
@@ -255,7 +263,7 @@ export class Store {
     for (const { appends: each, ackWaits } of this.engines.all())
       for (const [name, n] of [...Object.entries(each.stats()), ...Object.entries(ackWaits.stats())])
         appends[name] = (appends[name] ?? 0) + n;
-    const { bytes, records } = this.budget;
+    const { bytes, records } = this.appendTurns;
     const capacity = { chunksFull: this.chunksFull() };
     return {
       capacity,
@@ -270,10 +278,11 @@ export class Store {
     this.engines.stopFollowing();
     this.stops.stop();
     const endAtMs = this.options.clock.monotonicMs() + drainMs;
-    const busy = (): boolean => this.reads.outstanding > 0 || this.budget.records > 0;
+    const busy = (): boolean => this.reads.outstanding > 0 || this.appendTurns.records > 0;
     while (busy() && this.options.clock.monotonicMs() < endAtMs)
       await new Promise<void>((resolve) => this.options.timers.after(5, resolve));
     this.reads.close();
+    this.appendTurns.clear(stopping());
     for (const { appends } of this.engines.all()) appends.close();
     this.links.close();
   }
@@ -288,7 +297,7 @@ export class Store {
   }
 
   private readRefusal(namespace: NamespaceStore, read: PointRead): StoreFailure | undefined {
-    if (this.closing) return new StoreFailure('LVSTOPPING', 'this process is shutting down');
+    if (this.closing) return stopping();
     if (namespace.gone) return namespace.gone;
     const problem = this.keyProblem(read.key);
     if (problem) return problem;
@@ -307,16 +316,23 @@ export class Store {
   }
 
   private appendRefusal(namespace: NamespaceStore, append: Append): StoreFailure | undefined {
-    if (this.closing) return new StoreFailure('LVSTOPPING', 'this process is shutting down');
+    if (this.closing) return stopping();
     const problem = this.keyProblem(append.key);
     if (problem) return problem;
-    const stop = namespace.stops?.get(append.partition);
-    if (stop) return new StoreFailure('LVSTOPPED', `${stop.message}; nothing was written`);
+    const stop = stopOf(namespace, append);
+    if (stop) return stop;
     const limited = namespace.refusal(append.slot);
     if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
     const full = append.record && namespace.takeRoom(append, this.limits.chunkSoftShare);
     return full ? new StoreFailure('LVFULL', full) : undefined;
   }
+}
+
+const stopping = (): StoreFailure => new StoreFailure('LVSTOPPING', 'this process is shutting down');
+
+function stopOf(namespace: NamespaceStore, { partition }: Append): StoreFailure | undefined {
+  const stop = namespace.stops?.get(partition);
+  return stop && new StoreFailure('LVSTOPPED', `${stop.message}; nothing was written`);
 }
 
 /** Of what may wait at most, one part is enough to be busy. */

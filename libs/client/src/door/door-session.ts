@@ -1,4 +1,5 @@
 import type { Session } from '@levee/keyspace';
+import { AppendLine } from '../append-turns';
 import { CommandOrder } from '../command-order';
 import type { NamespaceStore } from '../namespace-store';
 import type { Ack, Consistency } from '../operations';
@@ -41,7 +42,7 @@ export class DoorSession {
   /** Name of the command that it sent last. */
   lastCommand = '';
   readonly connectedAtMs: number;
-  private readonly line: ReadLine;
+  private readonly lines: { readonly reads: ReadLine; readonly writes: AppendLine };
   private known: Place | undefined;
   /** By name, the one used longest ago first: who comes back still sees what it wrote (I4). */
   private readonly places = new Map<string, Place>();
@@ -51,11 +52,12 @@ export class DoorSession {
     private chosen: string,
     { nowMs, reader }: { readonly nowMs: number; readonly reader: ReplyReader },
   ) {
-    this.line = new ReadLine(
+    const reads = new ReadLine(
       store.limits,
       () => reader.closed,
       () => reader.untakenBytes > store.limits.readWindowBytes,
     );
+    this.lines = { reads, writes: new AppendLine() };
     this.connectedAtMs = nowMs;
   }
 
@@ -104,7 +106,11 @@ export class DoorSession {
     this.places.delete(name);
     // Of an earlier creation of the namespace nothing is left to be seen.
     if (place?.namespace !== namespace)
-      place = { namespace, session: namespace.newSession(), order: new CommandOrder(this.store, namespace, this.line) };
+      place = {
+        namespace,
+        session: namespace.newSession(),
+        order: new CommandOrder(this.store, namespace, this.lines),
+      };
     this.places.set(name, place);
     const [oldest] = this.places.keys();
     if (this.places.size > placesMax && oldest !== undefined) this.places.delete(oldest);

@@ -179,11 +179,16 @@ function put(
   value: Buffer | undefined,
 ): void {
   if (typeof expiry === 'string') return reply.error(expiry);
-  const key = args[1] as Buffer;
+  const sent = args[1] as Buffer;
+  // A view of the command would keep all of it in memory, beside its record, as long as that waits for the log.
+  const key = (value as Buffer).length > copyKeyAbove ? Buffer.from(sent) : sent;
   const record = context.store.encode(namespace, key, { value: value as Buffer, expiresAtMs: expiry });
   if (record instanceof StoreFailure) return reply.error(ofKey(record, key));
   order.write(new SetAppend(key, record, ack, session, reply));
 }
+
+/** Bytes of a value from which on a copy of its key costs nothing in comparison. */
+const copyKeyAbove = 16 * 1024;
 
 const isTime = (ms: number): boolean => ms > 0 && ms < Number.MAX_SAFE_INTEGER - 1;
 
