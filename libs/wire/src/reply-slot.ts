@@ -33,6 +33,7 @@ export class ReplySlot {
   private state: number = waiting;
   private line = '';
   private buffer: Buffer | undefined;
+  private parts: readonly Buffer[] | undefined;
   private start = 0;
   private end = 0;
   private promised: { readonly budget: NetworkBudget; readonly bytes: number } | undefined;
@@ -129,6 +130,16 @@ export class ReplySlot {
     this.told(bytes.length);
   }
 
+  /** An encoded reply in parts, which are sent as they are. */
+  rawParts(parts: readonly Buffer[]): void {
+    const [first] = parts;
+    if (parts.length === 1 && first) return this.raw(first);
+    this.complete(encoded);
+    this.parts = parts;
+    for (const { length } of parts) this.end += length;
+    this.told(this.end);
+  }
+
   /** Payload bytes held, as told to the owner. */
   get payloadBytes(): number {
     return this.state === textual ? this.line.length : this.end - this.start;
@@ -141,8 +152,9 @@ export class ReplySlot {
   }
 
   /** A large reply that is encoded already: it is cheaper not copied. */
-  get whole(): Buffer | undefined {
-    return this.state === encoded && this.end > copyBytesMax ? this.buffer : undefined;
+  get whole(): readonly Buffer[] | undefined {
+    if (this.parts) return this.parts;
+    return this.state === encoded && this.end > copyBytesMax ? [this.buffer as Buffer] : undefined;
   }
 
   /** Writes the reply at `at` and returns the place after it. */

@@ -83,6 +83,10 @@ export class ReplyWriter {
     return this;
   }
 
+  get length(): number {
+    return this.at;
+  }
+
   finish(): Buffer {
     return this.buffer.subarray(0, this.at);
   }

@@ -268,7 +268,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
       const { whole } = slot;
       if (whole) {
         this.send(out.subarray(0, at));
-        this.send(whole);
+        for (const part of whole) this.send(part);
         out = out.subarray(at);
         at = 0;
       } else at = slot.encodeInto(out, at);

@@ -1,6 +1,7 @@
-import type { ReplySlot, ReplyWriter } from '@levee/wire';
+import type { ReplySlot } from '@levee/wire';
 import type { Store } from '../store';
 import { StoreFailure } from '../store-errors';
+import { ArrayReply } from './array-reply';
 import {
   dataCommand,
   integerArg,
@@ -201,41 +202,32 @@ const expiryOptions: Readonly<Record<string, (n: number, nowMs: number) => numbe
 
 function mget(call: DataCall): void {
   const { reply, args, order, consistency, session } = call;
-  // A string is an error.
-  const values = new Array<Buffer | string | undefined>(args.length - 1);
+  const values = new ArrayReply(reply.protocol, args.length - 1);
   let failure: string | undefined;
   let bytes = 0;
-  const take = (i: number, value: Buffer | string): void => {
-    bytes += value.length;
+  const take = (i: number, value: Buffer | string | undefined): void => {
+    bytes += value?.length ?? 0;
     if (bytes > multiReplyBytesMax)
       failure ??= `LVLIMIT a reply of more than ${multiReplyBytesMax} bytes: ask for fewer keys`;
     if (failure !== undefined) return;
-    values[i] = value;
-    reply.gathered(value.length);
+    values.set(i, value);
+    if (value) reply.gathered(value.length);
   };
   inWaves(
-    { reply, count: values.length, isOver: () => (failure ??= unawaited(reply)) !== undefined },
+    { reply, count: args.length - 1, isOver: () => (failure ??= unawaited(reply)) !== undefined },
     (i, finished) => {
       const key = args[i + 1] as Buffer;
       const read = new CallbackRead(key, consistency, session, (result) => {
         if (isUnreadable(result)) take(i, ofKey(result, key));
         else if (result instanceof StoreFailure) failure ??= ofKey(result, key);
-        else if (result) take(i, result.value);
+        else take(i, result?.value);
         finished();
       });
       order.read(read);
     },
     () => {
-      if (failure !== undefined) return reply.error(failure);
-      const encode = (writer: ReplyWriter): void => {
-        writer.array(values.length);
-        for (const value of values) {
-          if (typeof value === 'string') writer.error(value);
-          else if (value) writer.bulk(value);
-          else writer.null();
-        }
-      };
-      reply.write(encode, reply.protocol, bytes + values.length * bulkOverheadBytes + bulkOverheadBytes);
+      if (failure !== undefined) reply.error(failure);
+      else reply.rawParts(values.finish());
     },
   );
 }
@@ -246,8 +238,6 @@ function unawaited(reply: ReplySlot): string | undefined {
   return 'LVLIMIT the client ended its side long before this reply was whole: keep the connection open until it is there';
 }
 
-/** `$1048576\r\n` and the end of the value. */
-const bulkOverheadBytes = 16;
 /** Of one MGET. */
 const multiReplyBytesMax = 64 * 1024 * 1024;
 
