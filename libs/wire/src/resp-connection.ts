@@ -11,6 +11,10 @@ export interface ConnectionHost<C> {
   onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
   /** The connection has replies to write at the end of this tick. */
   markDirty(connection: RespConnection<C>): void;
+  /** The connection waits for its turn to go on: see `takeTurn`. */
+  wantsTurn(connection: RespConnection<C>): void;
+  /** A large piece of input came. False: the connection shall read no more before its turn. */
+  readOn(bytes: number): boolean;
   bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void;
   /** Bytes that the connection holds, either way, since it was told last. */
   heldChanged(deltaBytes: number): void;
@@ -20,6 +24,9 @@ export interface ConnectionHost<C> {
   monotonicMs(): number;
 }
 
+/** Sockets give whole pieces of 64 KiB to whom much is sent; what is smaller is no trouble. */
+const largePieceBytes = 32 * 1024;
+
 /** One client: requests parsed in order, replies written in the same order however they complete. */
 export class RespConnection<C = unknown> implements SlotOwner {
   protocol: RespProtocol = 2;
@@ -28,6 +35,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   context!: C;
   lastActiveMs: number;
   dirty = false;
+  /** Among those who wait for their turn. */
+  waitsForTurn = false;
   closed = false;
   /** When the last reply was written and the connection ended from this side. */
   hungUpAtMs: number | undefined;
@@ -52,6 +61,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private stalled = false;
   /** And so many of them that no more is read. */
   private deaf = false;
+  /** Nor before its turn, so that much input of few does not keep others waiting. */
+  private resting = false;
   /** Since when the command under way is incomplete, and how many there were before it. */
   private unfinishedSinceMs: number | undefined;
   private unfinishedAfter = 0;
@@ -225,7 +236,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Writes the replies that are complete up to the first that is not, in one write. */
   flush(): void {
     this.dirty = false;
-    this.begunInTurn = 0;
+    if (!this.stalled) this.begunInTurn = 0;
     if (this.closed) return;
     const { slots, firstSlot } = this;
     let end = firstSlot;
@@ -239,7 +250,24 @@ export class RespConnection<C = unknown> implements SlotOwner {
     // It may be the one that the crowd is closed for.
     if (this.closed) return;
     if (this.pendingBytes > this.host.limits.outputBytesMax) return this.host.slowClient(this, this.pendingBytes);
+    if (this.stalled) this.host.wantsTurn(this);
+    else this.hangUpIfOver();
+  }
+
+  /** Goes on with what waited while others had their turn. True: large input is read again. */
+  takeTurn(): boolean {
+    this.begunInTurn = 0;
+    if (this.closed) return false;
     this.resumeReading();
+    if (this.closed) return false;
+    const { resting } = this;
+    this.resting = false;
+    if (resting && !this.deaf) this.socket.resume();
+    this.hangUpIfOver();
+    return resting;
+  }
+
+  private hangUpIfOver(): void {
     const isOver = this.ending ? !this.deferred.due : this.inputEnded && !this.stalled;
     if (isOver && this.outstanding === 0) this.hangUp();
   }
@@ -296,7 +324,13 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.lastActiveMs = this.host.monotonicMs();
     this.parser.push(chunk);
     this.afterParsing();
-    if (!this.stalled || this.deaf || this.closed || this.bufferedBytes <= this.aheadBytesMax) return;
+    if (this.closed || this.ending) return;
+    if (chunk.length >= largePieceBytes && !this.resting && !this.host.readOn(chunk.length)) {
+      this.resting = true;
+      this.socket.pause();
+      this.host.wantsTurn(this);
+    }
+    if (!this.stalled || this.deaf || this.bufferedBytes <= this.aheadBytesMax) return;
     this.deaf = true;
     this.socket.pause();
     // Replies may take more now: else both sides could wait for each other.
@@ -393,6 +427,6 @@ export class RespConnection<C = unknown> implements SlotOwner {
     if (!this.deaf || this.closed || this.ending) return;
     if (this.stalled && this.bufferedBytes > this.aheadBytesMax / 2) return;
     this.deaf = false;
-    this.socket.resume();
+    if (!this.resting) this.socket.resume();
   }
 }

@@ -7,6 +7,10 @@ export interface RespServerLimits extends RequestLimits {
   readonly pipelineMax: number;
   /** So many are begun at a time before other connections have their turn. */
   readonly turnCommandsMax: number;
+  /** Connections have their turns for so long before what has arrived meanwhile is looked at. */
+  readonly turnsMs: number;
+  /** So much input is read between two rounds of turns, and a piece more of each connection that sends much. */
+  readonly turnInputBytesMax: number;
   /** What the arguments of such commands may take; beyond it none is begun before some are answered. */
   readonly pipelineBytesMax: number;
   /** Reply bytes of one connection from which on none of its commands is begun. */
@@ -49,6 +53,8 @@ export const respServerLimits: RespServerLimits = {
   connectionsMax: 10_000,
   pipelineMax: 4_096,
   turnCommandsMax: 128,
+  turnsMs: 3,
+  turnInputBytesMax: 1024 * 1024,
   pipelineBytesMax: 8 * 1024 * 1024,
   outputPauseBytes: 1024 * 1024,
   inputAheadBytes: requestLimits.requestBytesMax,

@@ -55,6 +55,11 @@ export class RespServer<C> implements ConnectionHost<C> {
   private readonly timers: Timers;
   private readonly connections = new Set<RespConnection<C>>();
   private dirty: RespConnection<C>[] = [];
+  /** Whose commands or input wait for their turn, in their order. */
+  private waiting: RespConnection<C>[] = [];
+  private flushScheduled = false;
+  /** Of large pieces of input, since the last turn. */
+  private readBytes = 0;
   private nextId = 1;
   private inputBytes = 0;
   private cancelSweep: () => void = () => undefined;
@@ -132,7 +137,21 @@ export class RespServer<C> implements ConnectionHost<C> {
   markDirty(connection: RespConnection<C>): void {
     if (connection.dirty) return;
     connection.dirty = true;
-    if (this.dirty.push(connection) === 1) setImmediate(this.flush);
+    this.dirty.push(connection);
+    this.flushSoon();
+  }
+
+  wantsTurn(connection: RespConnection<C>): void {
+    if (connection.waitsForTurn) return;
+    connection.waitsForTurn = true;
+    this.waiting.push(connection);
+    this.flushSoon();
+  }
+
+  readOn(bytes: number): boolean {
+    this.readBytes += bytes;
+    this.flushSoon();
+    return this.readBytes < this.limits.turnInputBytesMax;
   }
 
   bufferedChanged(_connection: RespConnection<C>, deltaBytes: number): void {
@@ -190,11 +209,39 @@ export class RespServer<C> implements ConnectionHost<C> {
     return largest;
   }
 
+  private flushSoon(): void {
+    if (this.flushScheduled) return;
+    this.flushScheduled = true;
+    setImmediate(this.flush);
+  }
+
+  /** Replies first: they are what others wait for. */
   private readonly flush = (): void => {
+    this.flushScheduled = false;
+    this.readBytes = 0;
     const connections = this.dirty;
     this.dirty = [];
     for (const connection of connections) connection.flush();
+    if (this.waiting.length > 0) this.giveTurns();
   };
+
+  /** For a while; then what has arrived meanwhile is looked at before it goes on. */
+  private giveTurns(): void {
+    const connections = this.waiting;
+    this.waiting = [];
+    const { turnsMs, turnInputBytesMax } = this.limits;
+    const endMs = this.clock.monotonicMs() + turnsMs;
+    let at = 0;
+    let expectedBytes = 0;
+    do {
+      const connection = connections[at++] as RespConnection<C>;
+      connection.waitsForTurn = false;
+      if (connection.takeTurn()) expectedBytes += pieceBytes;
+    } while (at < connections.length && expectedBytes < turnInputBytesMax && this.clock.monotonicMs() < endMs);
+    if (at === connections.length) return;
+    this.waiting = connections.slice(at).concat(this.waiting);
+    this.flushSoon();
+  }
 
   private accept(socket: ByteStream): void {
     socket.on('error', (error) => this.logger.debug({ error: messageOf(error) }, 'a client connection failed'));
@@ -256,6 +303,8 @@ export class RespServer<C> implements ConnectionHost<C> {
   }
 }
 
+/** Of input, as a socket gives it to whom much is sent. */
+const pieceBytes = 64 * 1024;
 /** Times the budget that connections may hold before one is closed: those that are read no more finish first. */
 const crowdMax = 2;
 const sweepMs = 1_000;
