@@ -8,6 +8,8 @@ export class ReadBatch {
   readonly entries = new ReadEntriesWriter();
   readonly reads: PointRead[] = [];
   bytes = 0;
+  /** Of the values, as far as can be told. */
+  expectedBytes = 0;
   seal = noSeal;
   /** Monotonic ms. */
   sentAtMs = 0;
@@ -27,9 +29,20 @@ export class ReadBatch {
     readonly clockMs: number,
   ) {}
 
-  get isFull(): boolean {
-    return this.reads.length >= nodeProtocolLimits.entriesMax || this.bytes > batchBytesMax;
+  /** What would find no room in the answer behind large values is asked for in another one. */
+  hasRoomFor(read: PointRead): boolean {
+    if (this.reads.length >= nodeProtocolLimits.entriesMax || this.bytes > batchBytesMax) return false;
+    return this.reads.length === 0 || this.expectedBytes + read.expectedBytes <= answerBytesMax;
+  }
+
+  add(read: PointRead): void {
+    this.entries.add(read.slot, read.minOffset, read.key);
+    this.reads.push(read);
+    this.bytes += read.key.length + entryOverheadBytes;
+    this.expectedBytes += read.expectedBytes;
   }
 }
 
 const batchBytesMax = 512 * 1024;
+const answerBytesMax = nodeProtocolLimits.readReplyBytesMax / 2;
+const entryOverheadBytes = 14;

@@ -145,6 +145,20 @@ describe('reads have their turn', () => {
     expect([scene.dropped.length, scene.of(a), scene.turns.waiting < 100]).toEqual([936, 0, true]);
   });
 
+  it('what many do not wait for any more is dropped in pieces', () => {
+    const scene = new Scene();
+    const gone = Array.from({ length: 50 }, (_, i) => new Asker(`g${i}`));
+    for (const asker of gone) scene.ask(asker, 500);
+    for (const asker of gone) asker.gone = true;
+    let calls = 0;
+    for (let before = -1; scene.dropped.length > before; calls++) {
+      before = scene.dropped.length;
+      scene.answer(64);
+      expect(scene.dropped.length - before).toBeLessThan(1_200);
+    }
+    expect([scene.turns.waiting, calls > 10]).toEqual([0, true]);
+  });
+
   it('what found no room is the next of its line, and one that is told so again and again is no loop', () => {
     const scene = new Scene();
     const a = new Asker('a');

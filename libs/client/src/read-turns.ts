@@ -11,6 +11,8 @@ export interface WaitingRead {
 /** So many reads of one line, or values of so many bytes, are let through before the next line has its turn. */
 const quantum = 64;
 const quantumBytes = 256 * 1024;
+/** So many are let through, or dropped, before anything else has its turn. */
+const admittedAtOnceMax = 1_024;
 
 /** The reads of one asker, in their order. How many are asked for at once depends on how large its values are. */
 export class ReadLine {
@@ -125,7 +127,7 @@ export class ReadTurns {
   /** A read that was let through found no room in its node's answer: it is the next of its line. */
   again(one: WaitingRead): void {
     const line = this.end(one.read);
-    if (line.size === 0) this.lines.push(line);
+    if (line.size === 0) this.joins(line);
     line.unshift(one);
   }
 
@@ -139,20 +141,28 @@ export class ReadTurns {
     for (const line of this.lines.splice(0)) while (line.size > 0) drop(line.shift());
   }
 
-  /** Gives those whose turn it is to `ask`, or to `drop` where nobody waits for them any more. */
-  admit(ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): void {
+  /**
+   * Gives those whose turn it is to `ask`, or to `drop` where nobody waits for them any more. False: there are more, for
+   * later, so that nothing else waits long.
+   */
+  admit(ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): boolean {
+    let admitted = 0;
     // Once all lines in a row may not ask, none does.
     for (let idle = 0; idle < this.lines.length && this.hasRoom;) {
+      if (admitted >= admittedAtOnceMax) return false;
       if (this.turn >= this.lines.length) this.turn = 0;
       const line = this.lines[this.turn] as ReadLine;
-      if (this.admitSome(line, ask, drop)) idle = 0;
+      const some = this.admitSome(line, ask, drop);
+      admitted += some;
+      if (some > 0) idle = 0;
       else idle++;
       if (line.size === 0) this.lines.splice(this.turn, 1);
       else this.turn++;
     }
+    return true;
   }
 
-  private admitSome(line: ReadLine, ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): boolean {
+  private admitSome(line: ReadLine, ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): number {
     let admitted = 0;
     const most = Math.max(1, Math.min(quantum, quantumBytes / (line.valueBytes ?? this.meanBytes)));
     while (admitted < most && line.size > 0) {
@@ -164,7 +174,7 @@ export class ReadTurns {
       } else break;
       admitted++;
     }
-    return admitted > 0;
+    return admitted;
   }
 
   private get hasRoom(): boolean {

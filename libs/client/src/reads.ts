@@ -90,7 +90,7 @@ export class Reads {
     if (!this.turns.hasWaiting) return;
     const nowMs = this.context.clock.monotonicMs();
     const { readMs, readTurnMs } = this.context.limits;
-    this.turns.admit(
+    const isOver = this.turns.admit(
       ({ namespace, read }) => {
         const isFirst = read.routeSeq < 0;
         if (read.deadlineAtMs < nowMs) return this.fail(read, isFirst ? noTurn(readTurnMs) : noRoom());
@@ -99,21 +99,26 @@ export class Reads {
       },
       ({ read }) => this.drop(read),
     );
+    if (!isOver) this.admitSoon();
   };
+
+  private admitSoon(): void {
+    if (this.admitScheduled || !this.turns.hasWaiting) return;
+    this.admitScheduled = true;
+    setImmediate(this.admit);
+  }
 
   /** Nobody waits for what was never asked for. */
   private drop(read: PointRead): void {
     this.outstanding--;
-    read.failed(new StoreFailure('LVSTOPPING', 'nobody reads it any more'));
+    read.failed(unread);
   }
 
   /** Every read that had its turn ends here, once. */
   private over(read: PointRead, valueBytes: number): void {
     this.outstanding--;
     this.turns.leave(read, valueBytes);
-    if (this.admitScheduled || !this.turns.hasWaiting) return;
-    this.admitScheduled = true;
-    setImmediate(this.admit);
+    this.admitSoon();
   }
 
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
@@ -130,13 +135,11 @@ export class Reads {
     read.legs++;
     const lane = read.minOffset > (target.applied[read.partition] as number) ? 1 : 0;
     let batch = target.open[lane];
-    if (!batch || batch.isFull)
+    if (!batch?.hasRoomFor(read))
       target.open[lane] = batch = this.opened(new ReadBatch(namespace, target, lane, this.context.expiryNowMs()));
-    if (read.session && read.session.clockMs > batch.clockMs)
-      batch = this.ahead(namespace, target, lane, read.session.clockMs);
-    batch.entries.add(read.slot, read.minOffset, read.key);
-    batch.reads.push(read);
-    batch.bytes += read.key.length + 14;
+    const clockMs = read.session?.clockMs ?? 0;
+    if (clockMs > batch.clockMs) batch = this.ahead(batch, read, clockMs);
+    batch.add(read);
   }
 
   private opened(batch: ReadBatch): ReadBatch {
@@ -146,11 +149,11 @@ export class Reads {
   }
 
   /** For a session whose clock is ahead of this process, as its token says: rare, and over once time has caught up. */
-  private ahead(namespace: NamespaceStore, target: ReadTarget, lane: 0 | 1, clockMs: number): ReadBatch {
+  private ahead({ namespace, target, lane }: ReadBatch, read: PointRead, clockMs: number): ReadBatch {
     const batches = (target.ahead ??= new Map<number, ReadBatch>());
     const key = clockMs * 2 + lane;
     let batch = batches.get(key);
-    if (!batch || batch.isFull)
+    if (!batch?.hasRoomFor(read))
       batches.set(key, (batch = this.opened(new ReadBatch(namespace, target, lane, clockMs))));
     return batch;
   }
@@ -377,6 +380,9 @@ export class Reads {
 }
 
 const lookMs = 10;
+
+/** One for all of them: thousands at once are dropped, and each would tell where it was made. */
+const unread = new StoreFailure('LVSTOPPING', 'nobody reads it any more');
 
 const noTurn = (ms: number): StoreFailure =>
   new StoreFailure('LVLIMIT', `too many reads were before this one for ${ms} ms: read less at a time`);

@@ -28,6 +28,8 @@ export type Behaviour =
 /** A data node as far as a reader sees it. */
 export class FakeNode implements RespService<undefined> {
   reads = 0;
+  /** Keys of the request that asked for most. */
+  mostKeys = 0;
   private readonly server = new RespServer<undefined>(this);
   port = 0;
   state: NodeState['state'] = 'up';
@@ -66,6 +68,7 @@ export class FakeNode implements RespService<undefined> {
     if (this.behaviour === 'not ready') return reply.error('LVNOTREADY starting');
     if (this.behaviour === 'garbage') return reply.bulk(Buffer.from('garbage'));
     const { entries, seal, nowMs } = parseReadCommand(args);
+    this.mostKeys = Math.max(this.mostKeys, entries.count);
     const writer = new ReadReplyWriter(seal);
     while (entries.next()) this.answer(writer, entries, nowMs);
     if (this.behaviour === 'wrong count') writer.nil(0);

@@ -53,6 +53,14 @@ describe('a read', () => {
     });
   });
 
+  it('is not asked for together with more large values than fit into an answer', async () => {
+    const node = await new FakeNode('n1', { value: 'v'.repeat(100_000) }).start();
+    const store = storeOn([node], unhedged);
+    await readOnce(store);
+    await Promise.all(Array.from({ length: 12 }, () => readOnce(store)));
+    expect(node.mostKeys).toBe(5);
+  });
+
   it('asks again for what did not fit into the reply', async () => {
     expect(await readFrom(['again once'])).toEqual({ outcome: 'at last', reads: [2] });
   });
