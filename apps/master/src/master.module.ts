@@ -125,7 +125,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
       providers: [
         { provide: Master, useValue: master },
         { provide: LogServer, useValue: server },
-        { provide: CommandDoor, useValue: new CommandDoor(client, master.view, systemClock) },
+        { provide: CommandDoor, useValue: new CommandDoor(client, master.view, systemClock, systemTimers) },
         { provide: CommandsLogger, useValue: new CommandsLogger(logger) },
       ],
       exports: [Master],

@@ -68,6 +68,13 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'without a word from a client that has queued commands; the connection is closed, and nothing of them is carried out',
     ),
     limit('turnCommandsMax', resp.turnCommandsMax, 'commands', 'begun before other connections have their turn'),
+    limit('turnsMs', resp.turnsMs, 'ms', 'in which connections have their turns before what has arrived is looked at'),
+    limit(
+      'turnInputBytesMax',
+      resp.turnInputBytesMax,
+      'bytes',
+      'of large input are read between two such rounds; then its connections are read on in turns',
+    ),
     limit('outputPauseBytes', resp.outputPauseBytes, 'bytes', 'replies that are not taken; the next commands wait'),
     limit('outputBytesMax', resp.outputBytesMax, 'bytes', 'replies that are not taken; the connection is closed'),
     limit(
@@ -223,8 +230,9 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'perSecond',
       commandDoorLimits.perSecond,
       'commands',
-      'to the control plane, of one address a second, else 429 and nothing is written',
+      'to the control plane, of one address a second, else 429 after `refusedAfterMs` and nothing is written',
     ),
+    limit('refusedAfterMs', commandDoorLimits.refusedAfterMs, 'ms', 'see there'),
     limit(
       'followersOfOneMax',
       logReaderLimits.followersOfOneMax,

@@ -86,7 +86,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const topics = controlTopics(topicPrefix);
     const portal = new Portal({ ...own, topics }, world);
     const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
-    const commands = new Commands(new CommandDoor(client, portal.view, systemClock), portal);
+    const commands = new Commands(new CommandDoor(client, portal.view, systemClock, systemTimers), portal);
     const progress = new PlanProgress(portal.heard, systemClock);
     portal.view.know(parts.known ?? []);
     const health = new HealthRegistry();

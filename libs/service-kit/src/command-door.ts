@@ -1,13 +1,17 @@
 import { lastValueFrom } from 'rxjs';
 import { decide, masterCommandKinds, type RejectionCode } from '@levee/cluster';
 import type { CommandOutcome } from '@levee/events';
-import { Failure, TokenBucket, type Clock } from '@levee/kernel';
+import { Failure, TokenBucket, type Clock, type Timers } from '@levee/kernel';
 import type { ClusterView, SubmittedCommand } from '@levee/journal';
 import { commandsPattern, type LogClient } from './log-client';
 
 export const commandDoorLimits = {
   /** Of one principal, on average and at once: every command is a record in the log, also one that is rejected. */
   perSecond: 50,
+  /** One too many is told so after a while: who asks again at once would keep the process from serving others. */
+  refusedAfterMs: 250,
+  /** So many wait for that; more are told at once. */
+  refusedWaitingMax: 1_000,
   /** Those remembered; the one heard longest ago is forgotten. */
   principalsMax: 10_000,
 } as const;
@@ -25,11 +29,13 @@ const malformed: ReadonlySet<string> = new Set<RejectionCode>([
 /** Lets commands into the log: what is no command, or one too many of somebody, is refused here and recorded nowhere. */
 export class CommandDoor {
   private readonly principals = new Map<string, TokenBucket>();
+  private refusedWaiting = 0;
 
   constructor(
     private readonly client: LogClient,
     private readonly view: ClusterView,
     private readonly clock: Clock,
+    private readonly timers: Timers,
     private readonly limits: typeof commandDoorLimits = commandDoorLimits,
   ) {}
 
@@ -39,24 +45,34 @@ export class CommandDoor {
     return accepted(known ?? (await this.decided(command)));
   }
 
-  private decided(command: SubmittedCommand): Promise<CommandOutcome> {
-    this.countPrincipal(command.principal);
+  private async decided(command: SubmittedCommand): Promise<CommandOutcome> {
+    if (!this.countPrincipal(command.principal)) await this.refuse(command.principal);
     this.refuseMalformed(command);
     return lastValueFrom(this.client.send<CommandOutcome>(commandsPattern, command));
   }
 
-  private countPrincipal(principal: string): void {
+  /** False: it is one too many. */
+  private countPrincipal(principal: string): boolean {
     const { perSecond, principalsMax } = this.limits;
     const bucket = this.principals.get(principal) ?? new TokenBucket(perSecond, () => this.clock.monotonicMs());
     this.principals.delete(principal);
     this.principals.set(principal, bucket);
     const [oldest] = this.principals.keys();
     if (this.principals.size > principalsMax && oldest !== undefined) this.principals.delete(oldest);
-    if (!bucket.take())
-      throw new Failure(
-        'LIMIT',
-        `more than ${perSecond} commands a second of ${principal}: nothing was written, slow down`,
-      );
+    return bucket.take();
+  }
+
+  private async refuse(principal: string): Promise<never> {
+    const { perSecond, refusedAfterMs, refusedWaitingMax } = this.limits;
+    if (this.refusedWaiting < refusedWaitingMax) {
+      this.refusedWaiting++;
+      await new Promise<void>((resolve) => this.timers.after(refusedAfterMs, resolve));
+      this.refusedWaiting--;
+    }
+    throw new Failure(
+      'LIMIT',
+      `more than ${perSecond} commands a second of ${principal}: nothing was written, slow down`,
+    );
   }
 
   /** As a master would decide it now. */

@@ -13,10 +13,18 @@ function setUp() {
   const client = { send: (_pattern: string, command: SubmittedCommand) => (sent.push(command), of(outcome)) };
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
   const view = { state, seq: 1, term: 1 } as unknown as ClusterView;
-  const door = new CommandDoor(client as unknown as LogClient, view, clock);
+  const delaysMs: number[] = [];
+  const timers = {
+    after: (delayMs: number, action: () => void) => {
+      delaysMs.push(delayMs);
+      const immediate = setImmediate(action);
+      return () => clearImmediate(immediate);
+    },
+  };
+  const door = new CommandDoor(client as unknown as LogClient, view, clock, timers);
   const create = (name: string, principal = 'http 10.0.0.1') =>
     door.run({ kind: 'CreateNamespace', payload: { name, chunks: 1, replicas: 1 }, principal });
-  return { door, sent, create, state, pass: (ms: number) => (nowMs += ms) };
+  return { door, sent, delaysMs, create, state, pass: (ms: number) => (nowMs += ms) };
 }
 
 it.each<[string, object, string]>([
@@ -55,6 +63,17 @@ it('one address gives so many commands a second, whatever becomes of them; other
   for (let i = 0; i < 5; i++) await create(`later${i}`);
   await expect(create('too-soon')).rejects.toMatchObject({ code: 'LIMIT' });
   expect(sent).toHaveLength(56);
+});
+
+it('one too many is told so after a while, so that who asks again at once is no busy loop; of very many who wait some at once', async () => {
+  const { create, delaysMs, sent } = setUp();
+  for (let i = 0; i < 50; i++) await create(`ns${i}`);
+  expect(delaysMs).toEqual([]);
+  const refused = await Promise.allSettled(Array.from({ length: 1_200 }, () => create('more')));
+  expect(refused.every(({ status }) => status === 'rejected')).toBe(true);
+  expect(delaysMs).toEqual(Array.from({ length: 1_000 }, () => 250));
+  await create('more').catch(() => undefined);
+  expect([delaysMs.length, sent.length]).toEqual([1_001, 50]);
 });
 
 it('addresses that are heard no more are forgotten', async () => {
