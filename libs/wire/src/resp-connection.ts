@@ -1,31 +1,10 @@
+import type { ConnectionHost } from './connection-host';
 import { DeferredCommands } from './deferred-commands';
 import type { ByteStream } from './network';
 import { ReplySlot, type SlotOwner } from './reply-slot';
 import { ReplyWriter, type RespProtocol } from './reply-writer';
 import { RequestParser } from './request-parser';
-import type { RespServerLimits } from './resp-server-limits';
-
-/** What a connection needs of its server. */
-export interface ConnectionHost<C> {
-  readonly limits: RespServerLimits;
-  onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
-  /** The connection has replies to write at the end of this tick. */
-  markDirty(connection: RespConnection<C>): void;
-  /** The connection waits for its turn to go on: see `takeTurn`. */
-  wantsTurn(connection: RespConnection<C>): void;
-  /** A large piece of input came. False: the connection shall read no more before its turn. */
-  readOn(bytes: number): boolean;
-  bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void;
-  /** Bytes that the connection holds, either way, since it was told last. */
-  heldChanged(deltaBytes: number): void;
-  /** The connections together hold more than they should. */
-  readonly crowded: boolean;
-  slowClient(connection: RespConnection<C>, pendingBytes: number): void;
-  monotonicMs(): number;
-}
-
-/** Sockets give whole pieces of 64 KiB to whom much is sent; what is smaller is no trouble. */
-const largePieceBytes = 32 * 1024;
+import { TakenOutput } from './taken-output';
 
 /** One client: requests parsed in order, replies written in the same order however they complete. */
 export class RespConnection<C = unknown> implements SlotOwner {
@@ -66,10 +45,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Since when the command under way is incomplete, and how many there were before it. */
   private unfinishedSinceMs: number | undefined;
   private unfinishedAfter = 0;
-  /** When the client last took something of what it was sent, or had taken all. */
-  private takenAtMs: number;
-  private takenBytes = 0;
-  private writtenBytes = 0;
+  private readonly taken: TakenOutput;
   /** The client sent its last byte; it may still read. */
   private inputEnded = false;
   private inputEndedAtMs = 0;
@@ -83,13 +59,13 @@ export class RespConnection<C = unknown> implements SlotOwner {
     private readonly host: ConnectionHost<C>,
   ) {
     this.lastActiveMs = host.monotonicMs();
-    this.takenAtMs = this.lastActiveMs;
+    this.taken = new TakenOutput(this.lastActiveMs);
     this.remoteAddress = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
     this.parser = new RequestParser((args) => this.request(args), host.limits);
     socket.on('data', (chunk: Buffer) => this.received(chunk));
     socket.on('drain', () => {
-      this.takenAtMs = host.monotonicMs();
+      this.taken.tookAll(host.monotonicMs());
       // Commands may go on, and with none left a client that has ended is hung up on.
       host.markDirty(this);
     });
@@ -138,11 +114,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   /** For how long the client has taken nothing of what waits for it; 0 when nothing does. */
   untakenMs(nowMs: number): number {
-    const { untakenBytes } = this;
-    const takenBytes = this.writtenBytes - untakenBytes;
-    if (untakenBytes === 0 || takenBytes > this.takenBytes) this.takenAtMs = nowMs;
-    this.takenBytes = takenBytes;
-    return nowMs - this.takenAtMs;
+    return this.taken.untakenMs(nowMs, this.untakenBytes);
   }
 
   /** Ends a connection whose command does not come to its end. */
@@ -259,21 +231,17 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.begunInTurn = 0;
     if (this.closed) return false;
     this.resumeReading();
-    if (this.closed) return false;
     const { resting } = this;
     this.resting = false;
-    if (resting && !this.deaf) this.socket.resume();
+    if (resting && !this.deaf && !this.closed) this.socket.resume();
     this.hangUpIfOver();
     return resting;
   }
 
+  /** What the client still sends is thrown away, so that it gets the last reply and not a reset. */
   private hangUpIfOver(): void {
     const isOver = this.ending ? !this.deferred.due : this.inputEnded && !this.stalled;
-    if (isOver && this.outstanding === 0) this.hangUp();
-  }
-
-  /** What the client still sends is thrown away, so that it gets the last reply and not a reset. */
-  private hangUp(): void {
+    if (!isOver || this.closed || this.outstanding > 0) return;
     this.hungUpAtMs ??= this.host.monotonicMs();
     this.socket.end();
   }
@@ -315,7 +283,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   private send(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    this.writtenBytes += bytes.length;
+    this.taken.wrote(bytes.length);
     this.socket.write(bytes);
   }
 
@@ -325,7 +293,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.parser.push(chunk);
     this.afterParsing();
     if (this.closed || this.ending) return;
-    if (chunk.length >= largePieceBytes && !this.resting && !this.host.readOn(chunk.length)) {
+    if (!this.resting && !this.host.readOn(chunk.length)) {
       this.resting = true;
       this.socket.pause();
       this.host.wantsTurn(this);

@@ -1,9 +1,10 @@
 import { Failure, messageOf, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
+import type { ConnectionHost } from './connection-host';
 import type { ByteStream, Network, NetworkListener } from './network';
 import { NetworkBudget } from './network-budget';
 import type { ReplySlot } from './reply-slot';
-import { RespConnection, type ConnectionHost } from './resp-connection';
+import { RespConnection } from './resp-connection';
 import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
 import { systemNetwork } from './system-network';
 
@@ -149,6 +150,7 @@ export class RespServer<C> implements ConnectionHost<C> {
   }
 
   readOn(bytes: number): boolean {
+    if (bytes < largePieceBytes) return true;
     this.readBytes += bytes;
     this.flushSoon();
     return this.readBytes < this.limits.turnInputBytesMax;
@@ -305,6 +307,8 @@ export class RespServer<C> implements ConnectionHost<C> {
 
 /** Of input, as a socket gives it to whom much is sent. */
 const pieceBytes = 64 * 1024;
+/** What is smaller is no trouble. */
+const largePieceBytes = pieceBytes / 2;
 /** Times the budget that connections may hold before one is closed: those that are read no more finish first. */
 const crowdMax = 2;
 const sweepMs = 1_000;

@@ -1,0 +1,22 @@
+import type { ReplySlot } from './reply-slot';
+import type { RespConnection } from './resp-connection';
+import type { RespServerLimits } from './resp-server-limits';
+
+/** What a connection needs of its server. */
+export interface ConnectionHost<C> {
+  readonly limits: RespServerLimits;
+  onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
+  /** The connection has replies to write at the end of this tick. */
+  markDirty(connection: RespConnection<C>): void;
+  /** The connection waits for its turn to go on: see `takeTurn`. */
+  wantsTurn(connection: RespConnection<C>): void;
+  /** A piece of input came. False: the connection shall read no more before its turn. */
+  readOn(bytes: number): boolean;
+  bufferedChanged(connection: RespConnection<C>, deltaBytes: number): void;
+  /** Bytes that the connection holds, either way, since it was told last. */
+  heldChanged(deltaBytes: number): void;
+  /** The connections together hold more than they should. */
+  readonly crowded: boolean;
+  slowClient(connection: RespConnection<C>, pendingBytes: number): void;
+  monotonicMs(): number;
+}
