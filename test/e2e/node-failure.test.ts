@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { ClusterProcess } from '../support/cluster-process';
 import { tell } from '../support/counts';
 import { eventually } from '../support/deadline';
-import { full } from '../support/seed';
+import { bound, full } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 
 interface Replica {
@@ -165,7 +165,7 @@ describe('nodes that die and namespaces that go', () => {
         values: stallsMs,
       });
       figures['primary killed'] = { stallsMs: stallsMs.map(Math.round), suspectedMs: suspectedMs.map(Math.round) };
-      expect(Math.max(...stallsMs)).toBeLessThan(3_000);
+      expect(Math.max(...stallsMs)).toBeLessThan(bound(3_000));
     },
     rounds * 60_000 + 60_000,
   );
@@ -210,7 +210,7 @@ describe('nodes that die and namespaces that go', () => {
           const answer = await get('old1', portal);
           return answer.status === 404 ? ((await answer.json()) as { code: string }) : undefined;
         },
-        full ? 5_000 : 15_000,
+        bound(5_000),
       );
       outOfSightMs.push(performance.now() - deletedMs);
       expect(gone.code).toBe('LVNAMESPACE');

@@ -59,7 +59,7 @@ export async function underLoad(
   workload.start();
   let failure: unknown;
   try {
-    await workload.reach(operationsAround, 30_000);
+    await workload.reach(operationsAround, 60_000);
     await faults();
     await workload.reach(workload.recorder.size + operationsAround, 60_000);
   } catch (error) {
