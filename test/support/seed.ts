@@ -4,7 +4,7 @@ export const seed = Number(process.env.LEVEE_TEST_SEED ?? 1);
 /** True under `npm run test:full`: the counts that the issues name. */
 export const full = process.env.LEVEE_TEST_FULL === '1';
 
-/** The bound of a figure in ms: a full run asserts it; in a quick one, with suites beside each other, five times as much. */
+/** The bound of a figure in ms: a full run asserts it; a quick one, on whatever machine, five times as much. */
 export const bound = (figureMs: number): number => (full ? figureMs : 5 * figureMs);
 
 /** mulberry32 (Tommy Ettinger): small, fast, repeatable dice for tests, uniform in [0, 1). */
