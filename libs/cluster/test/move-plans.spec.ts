@@ -1,4 +1,3 @@
-import { emptyingProblem } from '../src/plans/plan-waits';
 import { simulatePlan } from '../src/plans/simulate-plan';
 import { problemsOf } from './cluster-script';
 import { PlanScript } from './plan-script';
@@ -58,18 +57,5 @@ describe('a move', () => {
         chunksAfter: [{ replicas: expect.arrayContaining([expect.stringContaining('n4/u00')]) as unknown }],
       },
     });
-  });
-});
-
-describe('a drain', () => {
-  it('says from its proposal on that it cannot end where nothing has another place', () => {
-    const script = new PlanScript();
-    script.nodes(3, 3);
-    script.namespace('shop', { chunks: 2, replicas: 3, partitions: 4 });
-    const { planId } = script.propose({ kind: 'drain', nodeId: 'n2' });
-    const problem = (): string | undefined => emptyingProblem(script.state, script.plan(planId), script.nowMs);
-    expect(problem()).toMatch(/^shop#1\/c0000\d has replicas in every failure domain .*LEVEE_DOMAIN/);
-    script.node('n4', { unitCount: 3 });
-    expect(problem()).toBeUndefined();
   });
 });

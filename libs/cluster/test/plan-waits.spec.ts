@@ -1,4 +1,4 @@
-import { explainSubject, planLimits, plansWithoutRoom, waitAlarms } from '../src';
+import { emptyingProblem, explainSubject, planLimits, plansWithoutRoom, waitAlarms } from '../src';
 import { problemsOf, registration } from './cluster-script';
 import { PlanScript } from './plan-script';
 
@@ -105,5 +105,16 @@ describe('a plan that has no place for its next part is told at once', () => {
       script.world.round();
     }
     expect(script.plan(planId).state).toBe('done');
+  });
+
+  it('a drain says from its proposal on that it cannot end where nothing has another place', () => {
+    const script = new PlanScript();
+    script.nodes(3, 3);
+    script.namespace('shop', { chunks: 2, replicas: 3, partitions: 4 });
+    const { planId } = script.propose({ kind: 'drain', nodeId: 'n2' });
+    const problem = (): string | undefined => emptyingProblem(script.state, script.plan(planId), script.nowMs);
+    expect(problem()).toMatch(/^shop#1\/c0000\d has replicas in every failure domain .*LEVEE_DOMAIN/);
+    script.node('n4', { unitCount: 3 });
+    expect(problem()).toBeUndefined();
   });
 });

@@ -1,5 +1,4 @@
 import type { ChunkState, PlanState } from '@levee/events';
-import type { DecideContext } from '../decide';
 import { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
@@ -97,13 +96,16 @@ function offer(
   const { planId, observeMs, maxLagRecords } = plan;
   const part = { ...payload, observeMs, maxLagRecords, trigger: 'parent', parent: planId };
   if (payload['kind'] === 'promote') part.observeMs = 0;
-  const context: DecideContext = { nowMs, seq: state.seq + 1, term: 1 };
-  const fields = PayloadFields.parse('ProposePlan', JSON.stringify(part));
-  const verdict = 'code' in fields ? fields : proposePlan(state, fields, { ...context, principal: 'master' });
-  if ('code' in verdict) {
-    found.refusal ??= verdict;
-    return false;
-  }
-  found.accepted.push(part);
-  return true;
+  const refusal = refusalNow(state, part, nowMs);
+  if (refusal === undefined) found.accepted.push(part);
+  else found.refusal ??= refusal;
+  return refusal === undefined;
+}
+
+/** Why ProposePlan with this payload would be refused as the state is; `undefined` = it would be accepted. */
+export function refusalNow(state: ClusterState, payload: Payload, nowMs: number): Rejection | undefined {
+  const fields = PayloadFields.parse('ProposePlan', JSON.stringify(payload));
+  if ('code' in fields) return fields;
+  const verdict = proposePlan(state, fields, { nowMs, seq: state.seq + 1, term: 1, principal: 'master' });
+  return 'code' in verdict ? verdict : undefined;
 }

@@ -1,13 +1,11 @@
 import type { PlanState } from '@levee/events';
-import { PayloadFields } from '../payload';
 import type { Rejection, RejectionCode } from '../rejection';
 import type { ClusterState } from '../state';
 import { partsOf } from './give-up-plan';
-import { nextParts } from './next-parts';
+import { nextParts, refusalNow } from './next-parts';
 import { nextPlanWork } from './next-plan-work';
 import { planLimits } from './plan-limits';
 import { isCompound, isReadable } from './plan-shape';
-import { proposePlan } from './propose-plan';
 
 /** What a plan waits for: others have to act before it can go on. */
 export interface PlanWait {
@@ -77,10 +75,8 @@ export function emptyingProblem(state: ClusterState, plan: PlanState, nowMs: num
   for (const { chunkId, replicas, state: is } of state.chunksOn(nodeId)) {
     if (looks-- === 0) return undefined;
     if (is !== 'serving' || !replicas.some((of) => of.nodeId === nodeId && isReadable(of))) continue;
-    const move = PayloadFields.parse('ProposePlan', JSON.stringify({ kind: 'move', chunkId, from: nodeId }));
-    const context = { nowMs, seq: state.seq + 1, term: 1, principal: 'master' };
-    const verdict = 'code' in move ? move : proposePlan(state, move, context);
-    if ('code' in verdict && lackOfRoom.has(verdict.code)) return verdict.message;
+    const refusal = refusalNow(state, { kind: 'move', chunkId, from: nodeId }, nowMs);
+    if (refusal !== undefined && lackOfRoom.has(refusal.code)) return refusal.message;
   }
   return undefined;
 }
