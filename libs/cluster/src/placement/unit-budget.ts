@@ -4,6 +4,11 @@ import type { ClusterState } from '../state';
 /** Of each node's units so many stay free: a replica that heals, moves or is split needs a second one for a while. */
 export const spareUnits = { share: 0.1, min: 1 } as const;
 
+/** Of a node with so many units. */
+export function spareOf(units: number, { share, min }: { readonly share: number; readonly min: number }): number {
+  return Math.max(min, Math.floor(units * share));
+}
+
 /** The storage units of the nodes that take replicas now. */
 export interface UnitBudget {
   readonly free: number;
@@ -16,7 +21,7 @@ export function unitBudget(state: ClusterState, unitBytesMin = 0): UnitBudget {
   let [free, spare] = [0, 0];
   for (const { nodeId, state: is } of state.nodes()) {
     if (is !== 'up' || closed.has(nodeId)) continue;
-    spare += Math.max(spareUnits.min, Math.floor(state.unitCount(nodeId) * spareUnits.share));
+    spare += spareOf(state.unitCount(nodeId), spareUnits);
     for (const unit of state.freeUnitsOf(nodeId)) if (unit.capacityBytes >= unitBytesMin) free++;
   }
   return { free, spare: Math.min(spare, free) };

@@ -1,6 +1,7 @@
 import type { ChunkReplica, ChunkState, NamespaceState, NodeState } from '@levee/events';
 import { isStorm } from '../../liveness/storm';
 import type { ClusterState } from '../../state';
+import { spareOf } from '../unit-budget';
 import type { HealingPolicy } from './healing-policy';
 import type { LoadView } from './loads';
 import { tracesOf, type PlanTraces } from './plan-traces';
@@ -148,7 +149,7 @@ function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map
       primaries: 0,
       load: 0,
       freeUnits,
-      spare: Math.max(policy.spareUnitsMin, Math.floor(units * policy.spareShare)),
+      spare: spareOf(units, { share: policy.spareShare, min: policy.spareUnitsMin }),
       loading: traces.loading.get(nodeId) ?? 0,
       isOpen:
         node.state === 'up' &&
