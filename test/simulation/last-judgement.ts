@@ -1,6 +1,6 @@
 import { checkWhole } from '@levee/cluster';
 import type { ChunkRoute } from '@levee/events';
-import { bootFold, collectDigests, submit } from '@levee/journal';
+import { bootFold, collectDigests, RareWarning, submit } from '@levee/journal';
 import { RouteTable } from '@levee/keyspace';
 import { LogFold } from './log-fold';
 import { namespace, type SimulatedCluster, topics } from './simulated-cluster';
@@ -81,7 +81,7 @@ function unitsLeftBehind({ view: { state }, disks }: SimulatedCluster): string[]
 
 /** What a process that boots now reads in the compacted topics must be what the journal says. */
 async function judgeProjections({ view, log, outside: { clock, logger } }: SimulatedCluster): Promise<string[]> {
-  const { fold, report } = await bootFold(log, topics, { clock, logger });
+  const { fold, report } = await bootFold(log, topics, { clock, warning: new RareWarning(logger, clock) });
   if (report.source === 'journal') return [`I8: nobody could boot from the compacted topics: ${report.reason}`];
   const [booted, folded] = [fold, view.journal].map(({ table }) => table.digest);
   if (fold.position.seq !== view.seq || booted === folded) return [];

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '@levee/events';
-import { asOffset, type Clock, Failure, type Logger, messageOf, type Offset } from '@levee/kernel';
+import { asOffset, type Clock, Failure, messageOf, type Offset } from '@levee/kernel';
 import { type Log, type LogBatch, LogFailure } from '@levee/log';
 import { CatchUp, entitiesOf, positionOf, ProjectionMismatch } from './catch-up';
 import { compactedTopics, type ControlTopics } from './control-topics';
@@ -7,6 +7,7 @@ import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record
 import { type Adopted, JournalFold } from './journal-fold';
 import { holeIn, holeWords, type JournalHole, readAcross } from './journal-holes';
 import { ProjectedTopic } from './projection-records';
+import type { RareWarning } from './rare-warning';
 import { readToEnd } from './read-topic';
 import {
   furthestAhead,
@@ -50,19 +51,21 @@ export const bootLimits = { readDeadlineMs: 120_000, holesMax: 1_000 } as const;
  *
  * When the topics have seen decisions that the journal does not hold, it has lost its end. Then the fold is what the
  * topics say, if they are of one moment, or else what is left of the journal; the report says so, and nobody may decide
- * anything on top of it (decision record 0022).
+ * anything on top of it (decision record 0022). A caller that retries keeps its `warning` over all attempts.
  */
 export async function bootFold(
   log: Log,
   topics: ControlTopics,
-  options: { readonly clock: Clock; readonly logger: Logger },
+  options: { readonly clock: Clock; readonly warning: RareWarning },
 ): Promise<Booted> {
-  const { clock, logger } = options;
+  const { clock, warning } = options;
   const all = await readProjections(log, topics, clock);
   const attempt = await fromCheckpoint(log, topics, { all, clock });
   if ('fold' in attempt) return attempt;
   const fresh = all[0]?.entities.size === 0;
-  if (!fresh) logger.warn({ reason: attempt.reason }, 'folding the journal: the compacted topics cannot be used');
+  const doubt = fresh ? undefined : attempt.reason;
+  if (doubt !== undefined)
+    warning.warn(doubt, { reason: doubt }, 'folding the journal: the compacted topics cannot be used');
   const { startOffset = 0 } = (await log.offsets(topics.journal))[0] ?? {};
   if (startOffset > 0)
     throw new Failure(
@@ -79,10 +82,9 @@ export async function bootFold(
     hole === undefined
       ? what && shortSentence(alarm, fold.position, what)
       : holeSentence(alarm, fold.position, holeWords(topics.journal, hole));
-  const reason = fresh ? undefined : attempt.reason;
   return {
     fold,
-    report: { source: 'journal', reason, journalRecords, short, hole, witness, detached: false },
+    report: { source: 'journal', reason: doubt, journalRecords, short, hole, witness, detached: false },
     foreign,
   };
 }

@@ -40,6 +40,7 @@ export class ClusterView {
   /** What cannot be read where this view goes on, and since when. */
   private hole: (JournalHole & { readonly sinceMs: number }) | undefined;
   private readonly bootWarning: RareWarning;
+  private readonly topicsWarning: RareWarning;
   /** End of the journal up to which a repaired one was looked for. */
   private searchedTo = -1;
   /** Who has seen what the journal lacks; it lacks nothing once the fold has got there. */
@@ -54,6 +55,7 @@ export class ClusterView {
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
     this.bootWarning = new RareWarning(options.logger, options.clock);
+    this.topicsWarning = new RareWarning(options.logger, options.clock);
     this.waits = new Waits(options.timers);
     this.pause = new Pause(options.timers, this.stopping.signal);
   }
@@ -75,7 +77,8 @@ export class ClusterView {
     for (;;) {
       if (this.stopping.signal.aborted) throw stopped();
       try {
-        const { fold, report, foreign } = await bootFold(this.log, this.topics, this.options);
+        const doubts = { clock: this.options.clock, warning: this.topicsWarning };
+        const { fold, report, foreign } = await bootFold(this.log, this.topics, doubts);
         this.fold = fold;
         this.foreignSeen = foreign;
         this.witness = report.witness;

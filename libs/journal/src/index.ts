@@ -11,6 +11,7 @@ export * from './requested-barriers';
 export * from './journal-chain';
 export * from './journal-fold';
 export * from './journal-link';
+export * from './rare-warning';
 export * from './submit';
 export * from './candidacy';
 export * from './decision-batch';

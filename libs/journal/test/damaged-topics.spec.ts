@@ -1,6 +1,6 @@
-import { asOffset, asPartition, silentLogger } from '@levee/kernel';
+import { asOffset, asPartition, type Logger, silentLogger } from '@levee/kernel';
 import { systemNewId } from '@levee/log';
-import { examineJournal, repairJournal, submit } from '../src';
+import { ClusterView, examineJournal, repairJournal, submit } from '../src';
 import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from './control-plane';
 import { cutCopy } from './cut-log';
 import { eventually } from './eventually';
@@ -91,4 +91,24 @@ test('heartbeats that cannot be read keep no master from reigning', async () => 
   const master = keep(await startMaster(log, { instance: 'm2', claimAtOnce: true }));
   await eventually('the reign', () => master.master.candidacy.role === 'active');
   expect(struck()).toBeGreaterThan(0);
+});
+
+test('a journal that cannot be folded is tried again and again, and its damage is not logged each time', async () => {
+  const { log: whole } = await cluster();
+  const cut = keep(await cutCopy(whole));
+  const { log, struck } = withHoles(cut, topics.metadata, [{ from: asOffset(0), to: asOffset(4) }]);
+  const offsets = cut.offsets.bind(cut);
+  cut.offsets = async (topic) => {
+    const bounds = await offsets(topic);
+    // The journal's first record was deleted.
+    return topic === topics.journal ? bounds.map((each) => ({ ...each, startOffset: asOffset(1) })) : bounds;
+  };
+  const said: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (_facts, message) => void said.push(message) };
+  const view = new ClusterView(log, topics, { ...world, logger });
+  const started = view.start().catch((error: unknown) => error);
+  await eventually('four attempts', () => struck() >= 4);
+  expect(said.filter((each) => each.includes('the compacted topics cannot be used'))).toHaveLength(1);
+  await view.close();
+  expect(await started).toMatchObject({ code: 'STOPPING' });
 });
