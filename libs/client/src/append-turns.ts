@@ -1,9 +1,9 @@
-import type { Clock, Timers } from '@levee/kernel';
-import { Fifo } from './fifo';
+import { type Clock, type Timers, TurnLines } from '@levee/kernel';
 import type { NamespaceStore } from './namespace-store';
 import type { Append } from './operations';
 import { StoreFailure } from './store-errors';
 import type { StoreLimits } from './store-limits';
+import { WaitingLine } from './waiting-line';
 
 export interface WaitingAppend {
   readonly namespace: NamespaceStore;
@@ -11,29 +11,18 @@ export interface WaitingAppend {
 }
 
 /** The writes of one asker, in their order. */
-export class AppendLine {
-  private readonly waiting = new Fifo<WaitingAppend>();
+export class AppendLine extends WaitingLine<WaitingAppend> {
   waitingBytes = 0;
   /** Given to the log and not over. */
   underWayBytes = 0;
-  /** Among those who wait for their turn. */
-  isListed = false;
 
-  get size(): number {
-    return this.waiting.size;
-  }
-
-  get head(): Append | undefined {
-    return this.waiting.head?.append;
-  }
-
-  push(one: WaitingAppend): void {
-    this.waiting.push(one);
+  override push(one: WaitingAppend): void {
+    super.push(one);
     this.waitingBytes += one.append.bytes;
   }
 
-  shift(): WaitingAppend {
-    const one = this.waiting.shift();
+  override shift(): WaitingAppend {
+    const one = super.shift();
     this.waitingBytes -= one.append.bytes;
     return one;
   }
@@ -55,13 +44,10 @@ const sweepMs = 100;
 
 /**
  * Who writes when: so many bytes are given to the log at a time, by all askers in turn, so that what one writes without
- * end makes its own writes wait and nobody else's. Who did not wait before goes first, once (as in FQ-CoDel); but every
- * other turn is of those who have waited longer.
+ * end makes its own writes wait and nobody else's.
  */
 export class AppendTurns {
-  private readonly fresh = new Fifo<AppendLine>();
-  private readonly rest = new Fifo<AppendLine>();
-  private restIsNext = false;
+  private readonly lines = new TurnLines<AppendLine>();
   private underWay = { bytes: 0, records: 0 };
   private queued = { bytes: 0, records: 0 };
   private admitScheduled = false;
@@ -99,7 +85,7 @@ export class AppendTurns {
     line.push(one);
     this.queued.bytes += append.bytes;
     this.queued.records++;
-    this.list(line, this.fresh);
+    this.lines.join(line);
     this.sweepLater();
   }
 
@@ -115,28 +101,28 @@ export class AppendTurns {
 
   /** Takes out everything that waits. */
   clear(why: StoreFailure): void {
-    for (let line = this.next(); line; line = this.next()) while (line.size > 0) this.take(line).append.failed(why);
+    this.lines.each((line) => {
+      while (line.size > 0) this.take(line).append.failed(why);
+    });
   }
 
   private readonly admit = (): void => {
     this.admitScheduled = false;
-    // Once all lines in a row may not go on, none does.
-    for (let idle = 0; idle < this.fresh.size + this.rest.size && this.hasRoom;) {
-      const line = this.next() as AppendLine;
-      if (this.admitSome(line)) idle = 0;
-      else idle++;
-      if (line.size > 0) this.list(line, this.rest);
-    }
+    this.lines.round(
+      () => this.hasRoom,
+      (line) => this.admitSome(line),
+    );
   };
 
-  private admitSome(line: AppendLine): boolean {
+  /** The bytes of what had its turn. */
+  private admitSome(line: AppendLine): number {
     let bytes = 0;
-    while (bytes < quantumBytes && line.head && this.mayGo(line, line.head.bytes)) {
+    for (let { head } = line; head && bytes < quantumBytes && this.mayGo(line, head.append.bytes); { head } = line) {
       const one = this.take(line);
       bytes += one.append.bytes;
       this.begin(line, one);
     }
-    return bytes > 0;
+    return bytes;
   }
 
   private get hasRoom(): boolean {
@@ -163,7 +149,7 @@ export class AppendTurns {
     const { queued } = this;
     if (line.size === 0) return undefined;
     if (queued.bytes + bytes <= appendQueueBytesMax && queued.records < appendQueueRecordsMax) return undefined;
-    const lines = this.fresh.size + this.rest.size;
+    const lines = this.lines.count;
     if (line.waitingBytes * lines <= queued.bytes && line.size * lines <= queued.records) return undefined;
     const own = `${line.size} of them (${line.waitingBytes} bytes) of this client`;
     const most = `from ${appendQueueRecordsMax} (${appendQueueBytesMax} bytes) on nobody adds to more than an equal part`;
@@ -171,22 +157,6 @@ export class AppendTurns {
       'LVLIMIT',
       `${queued.records} writes (${queued.bytes} bytes) wait for the log, ${own}: ${most}; slow down`,
     );
-  }
-
-  private list(line: AppendLine, lines: Fifo<AppendLine>): void {
-    if (line.isListed) return;
-    line.isListed = true;
-    lines.push(line);
-  }
-
-  private next(): AppendLine | undefined {
-    this.restIsNext = !this.restIsNext;
-    const [first, second] = this.restIsNext ? [this.fresh, this.rest] : [this.rest, this.fresh];
-    const lines = first.size > 0 ? first : second;
-    if (lines.size === 0) return undefined;
-    const line = lines.shift();
-    line.isListed = false;
-    return line;
   }
 
   private take(line: AppendLine): WaitingAppend {
@@ -213,12 +183,8 @@ export class AppendTurns {
       'LVDEFINITE',
       `other writes were before this one for ${appendMs} ms after it came; it was not sent`,
     );
-    for (const lines of [this.fresh, this.rest])
-      for (let left = lines.size; left > 0; left--) {
-        const line = lines.shift();
-        line.isListed = false;
-        while (line.head && line.head.deadlineAtMs <= nowMs) this.take(line).append.failed(late);
-        if (line.size > 0) this.list(line, lines);
-      }
+    this.lines.each((line) => {
+      while (line.head && line.head.append.deadlineAtMs <= nowMs) this.take(line).append.failed(late);
+    });
   }
 }

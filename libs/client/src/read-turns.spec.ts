@@ -183,4 +183,37 @@ describe('reads have their turn', () => {
     expect(scene.turns.enter(one.namespace, one.read)).toBe(true);
     scene.turns.leave(one.read, 1_000_000);
   });
+
+  it('of many who begin to wait, who came first is asked for first', () => {
+    const scene = new Scene();
+    const greedy = [new Asker('g'), new Asker('h')];
+    for (const asker of greedy) scene.ask(asker, 1_000);
+    const others = Array.from({ length: 40 }, (_, i) => new Asker(`${String(i).padStart(2, '0')}:`));
+    for (const asker of others) scene.ask(asker, 1);
+    const order: string[] = [];
+    while (others.some((asker) => asker.line.size > 0)) order.push(...scene.answer(16));
+    order.push(...scene.answer(100), ...scene.answer(100));
+    const theirs = order.filter((key) => key.includes(':'));
+    expect(theirs).toEqual(others.map(({ name }) => `${name}0`));
+    for (const { line } of greedy) expect(line.size).toBeLessThan(1_000);
+  });
+
+  it('what waits for longer than it may is taken out, wherever its line stands, and counted no more', () => {
+    const scene = new Scene();
+    const [a, b] = [new Asker('a'), new Asker('b')];
+    scene.ask(a, 100);
+    scene.ask(b, 100);
+    for (const { read } of scene.underWay) read.deadlineAtMs = 10;
+    a.full = true;
+    const late: string[] = [];
+    const waiting = scene.turns.waiting;
+    scene.turns.sweep(-1, ({ read }) => late.push(read.key.toString()));
+    expect(late).toEqual([]);
+    // Never placed in time, their deadline is 0.
+    scene.turns.sweep(5, ({ read }) => late.push(read.key.toString()));
+    expect([late.length, late[0], scene.turns.waiting]).toEqual([waiting, 'a64', 0]);
+    scene.ask(b, 1);
+    scene.answer(100);
+    expect(scene.turns.waiting).toBe(0);
+  });
 });

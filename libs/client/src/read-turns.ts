@@ -1,7 +1,8 @@
-import { Fifo } from './fifo';
+import { TurnLines } from '@levee/kernel';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
 import type { StoreLimits } from './store-limits';
+import { WaitingLine } from './waiting-line';
 
 export interface WaitingRead {
   readonly namespace: NamespaceStore;
@@ -15,8 +16,7 @@ const quantumBytes = 256 * 1024;
 const admittedAtOnceMax = 1_024;
 
 /** The reads of one asker, in their order. How many are asked for at once depends on how large its values are. */
-export class ReadLine {
-  private readonly waiting = new Fifo<WaitingRead>();
+export class ReadLine extends WaitingLine<WaitingRead> {
   /** Asked for and not answered. */
   underWay = 0;
   /** Of its values: a moving mean that rises at once; `undefined` before it has seen one. */
@@ -28,14 +28,12 @@ export class ReadLine {
     private readonly isGone: () => boolean = () => false,
     /** What was read before is not taken yet. */
     private readonly isFull: () => boolean = () => false,
-  ) {}
+  ) {
+    super();
+  }
 
   get gone(): boolean {
     return this.isGone();
-  }
-
-  get size(): number {
-    return this.waiting.size;
   }
 
   /** `meanBytes`: of everybody's values, where nothing is known of its own. */
@@ -50,18 +48,6 @@ export class ReadLine {
   saw(bytes: number): void {
     const before = this.valueBytes ?? 0;
     this.valueBytes = bytes > before ? bytes : before - ((before - bytes) >> 3);
-  }
-
-  push(one: WaitingRead): void {
-    this.waiting.push(one);
-  }
-
-  unshift(one: WaitingRead): void {
-    this.waiting.unshift(one);
-  }
-
-  shift(): WaitingRead {
-    return this.waiting.shift();
   }
 }
 
@@ -87,8 +73,8 @@ export class ReadTurns {
   /** As far as could be told when they were asked for. */
   private bytesUnderWay = 0;
   private meanBytes = firstMeanBytes;
-  private lines: ReadLine[] = [];
-  private turn = 0;
+  private readonly lines = new TurnLines<ReadLine>();
+  private queued = 0;
   /** Of askers that ask for one value each. */
   private readonly others: ReadLine;
 
@@ -98,11 +84,7 @@ export class ReadTurns {
 
   /** Reads that wait. */
   get waiting(): number {
-    return this.lines.reduce((sum, { size }) => sum + size, 0);
-  }
-
-  get hasWaiting(): boolean {
-    return this.lines.length > 0;
+    return this.queued;
   }
 
   /** True: ask now. Else it waits for `next`. */
@@ -112,8 +94,8 @@ export class ReadTurns {
       this.begin(line, read);
       return true;
     }
-    if (line.size === 0) this.joins(line);
     line.push({ namespace, read });
+    this.waits(line);
     return false;
   }
 
@@ -127,18 +109,33 @@ export class ReadTurns {
   /** A read that was let through found no room in its node's answer: it is the next of its line. */
   again(one: WaitingRead): void {
     const line = this.end(one.read);
-    if (line.size === 0) this.joins(line);
     line.unshift(one);
+    this.waits(line);
   }
 
-  /** Who did not wait before is the next, once: what is asked for now and then need not go through all the others. */
-  private joins(line: ReadLine): void {
-    this.lines.splice(this.turn, 0, line);
+  private waits(line: ReadLine): void {
+    this.queued++;
+    this.lines.join(line);
+  }
+
+  private take(line: ReadLine): WaitingRead {
+    this.queued--;
+    return line.shift();
   }
 
   /** Takes out everything that waits. */
   clear(drop: (one: WaitingRead) => void): void {
-    for (const line of this.lines.splice(0)) while (line.size > 0) drop(line.shift());
+    this.lines.each((line) => {
+      while (line.size > 0) drop(this.take(line));
+    });
+  }
+
+  /** Takes out what waits for longer than it may: so much of it that nothing else waits long. */
+  sweep(nowMs: number, late: (one: WaitingRead) => void): void {
+    let left = admittedAtOnceMax;
+    this.lines.each((line) => {
+      for (; left > 0 && line.head && line.head.read.deadlineAtMs <= nowMs; left--) late(this.take(line));
+    });
   }
 
   /**
@@ -147,28 +144,24 @@ export class ReadTurns {
    */
   admit(ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): boolean {
     let admitted = 0;
-    // Once all lines in a row may not ask, none does.
-    for (let idle = 0; idle < this.lines.length && this.hasRoom;) {
-      if (admitted >= admittedAtOnceMax) return false;
-      if (this.turn >= this.lines.length) this.turn = 0;
-      const line = this.lines[this.turn] as ReadLine;
-      const some = this.admitSome(line, ask, drop);
-      admitted += some;
-      if (some > 0) idle = 0;
-      else idle++;
-      if (line.size === 0) this.lines.splice(this.turn, 1);
-      else this.turn++;
-    }
-    return true;
+    this.lines.round(
+      () => this.hasRoom && admitted < admittedAtOnceMax,
+      (line) => {
+        const some = this.admitSome(line, ask, drop);
+        admitted += some;
+        return some;
+      },
+    );
+    return admitted < admittedAtOnceMax;
   }
 
   private admitSome(line: ReadLine, ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): number {
     let admitted = 0;
     const most = Math.max(1, Math.min(quantum, quantumBytes / (line.valueBytes ?? this.meanBytes)));
     while (admitted < most && line.size > 0) {
-      if (line.gone) drop(line.shift());
+      if (line.gone) drop(this.take(line));
       else if (this.hasRoom && line.mayAsk(this.meanBytes)) {
-        const one = line.shift();
+        const one = this.take(line);
         this.begin(line, one.read);
         ask(one);
       } else break;

@@ -16,6 +16,7 @@ import type { PortalReplica, PortalRoute, ReadTarget } from './namespace-routes'
 import type { LostPositions } from './lost-positions';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
+import { noRoom, tooLate, unread, unreadableMend } from './read-failures';
 import { ReadTurns } from './read-turns';
 import { StoreFailure } from './store-errors';
 
@@ -80,21 +81,21 @@ export class Reads {
     this.lookArmed = true;
     this.context.timers.after(lookMs, () => {
       this.lookArmed = false;
+      this.turns.sweep(this.context.clock.monotonicMs(), ({ read }) => this.expire(read));
       this.admit();
-      if (this.turns.hasWaiting) this.look();
+      if (this.turns.waiting > 0) this.look();
     });
   }
 
   private readonly admit = (): void => {
     this.admitScheduled = false;
-    if (!this.turns.hasWaiting) return;
+    if (this.turns.waiting === 0) return;
     const nowMs = this.context.clock.monotonicMs();
-    const { readMs, readTurnMs } = this.context.limits;
+    const { readMs } = this.context.limits;
     const isOver = this.turns.admit(
       ({ namespace, read }) => {
-        const isFirst = read.routeSeq < 0;
-        if (read.deadlineAtMs < nowMs) return this.fail(read, isFirst ? noTurn(readTurnMs) : noRoom());
-        if (isFirst) read.deadlineAtMs = nowMs + readMs;
+        if (read.deadlineAtMs <= nowMs) return this.fail(read, tooLate(read, this.context.limits));
+        if (read.routeSeq < 0) read.deadlineAtMs = nowMs + readMs;
         this.dispatch(namespace, read);
       },
       ({ read }) => this.drop(read),
@@ -103,9 +104,16 @@ export class Reads {
   };
 
   private admitSoon(): void {
-    if (this.admitScheduled || !this.turns.hasWaiting) return;
+    if (this.admitScheduled || this.turns.waiting === 0) return;
     this.admitScheduled = true;
     setImmediate(this.admit);
+  }
+
+  /** Its turn has not come. */
+  private expire(read: PointRead): void {
+    this.outstanding--;
+    this.counts.failures++;
+    read.failed(tooLate(read, this.context.limits));
   }
 
   /** Nobody waits for what was never asked for. */
@@ -381,18 +389,8 @@ export class Reads {
 
 const lookMs = 10;
 
-/** One for all of them: thousands at once are dropped, and each would tell where it was made. */
-const unread = new StoreFailure('LVSTOPPING', 'nobody reads it any more');
-
-const noTurn = (ms: number): StoreFailure =>
-  new StoreFailure('LVLIMIT', `too many reads were before this one for ${ms} ms: read less at a time`);
-const noRoom = (): StoreFailure =>
-  new StoreFailure('LVUNAVAILABLE', "the value found no room in its node's replies in time");
-
 /** The replica is asked now. */
 function take(route: PortalRoute, choice: number, read: PointRead): ReadTarget {
   read.tried |= 1 << choice;
   return (route.readable[choice] as PortalReplica).target;
 }
-
-const unreadableMend = 'the next write heals it: set the key again, or delete it';

@@ -8,4 +8,5 @@ export * from './logger';
 export * from './murmur2';
 export * from './names';
 export * from './token-bucket';
+export * from './turn-lines';
 export * from './units';
