@@ -3,6 +3,7 @@ import { allowedPartitions } from '@levee/keyspace';
 import { fixedKnobs } from './commands/alter-namespace';
 import {
   chunksPerCommandMax,
+  flushChoices,
   manualPlanKinds,
   multiChoices,
   rate,
@@ -46,6 +47,7 @@ export const knobTable: Readonly<Record<keyof NamespaceKnobs, Allowed>> = {
   maxTtlMs: rangeOrNone(ttl.min, ttl.max, ttl.unit),
   manualPlans: { someOf: manualPlanKinds },
   multi: { oneOf: multiChoices },
+  flush: { oneOf: flushChoices },
 };
 
 export interface KnobView {

@@ -20,6 +20,7 @@ describe('AlterNamespace', () => {
     [{ expectedBytes: 64 * MiB }],
     [{ expectedRequestsPerSecond: 500 }],
     [{ multi: 'batch' }],
+    [{ flush: 'sweep' }],
     [{ ack: 'primary', consistency: 'eventual', requestsPerSecond: 7 }],
   ])('%j takes effect at once, and again changes nothing', (change) => {
     const script = shop();

@@ -5,9 +5,10 @@ import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 import { readHeardLevels } from './heard-levels';
 import {
+  doorKnobsProblem,
+  flushChoices,
   knobRelationProblem,
   multiChoices,
-  multiProblem,
   rate,
   readManualPlans,
   ttl,
@@ -38,7 +39,7 @@ const nullable = [
 /**
  * `{name, …}` with the knobs to change: ack, consistency, maxStalenessMs, requestsPerSecond, chunkRequestsPerSecond,
  * chunkCapacityBytes, failoverStrategy, manualPlans, expectedBytes, expectedRequestsPerSecond, historyWindowMs, maxTtlMs,
- * multi. Null takes a limit away. What may never change is refused by name, with the reason.
+ * multi, flush. Null takes a limit away. What may never change is refused by name, with the reason.
  */
 export const alterNamespace: Decider = (state, payload, context) => {
   const name = payload.text('name');
@@ -64,7 +65,7 @@ export const alterNamespace: Decider = (state, payload, context) => {
   const problem =
     knobRelationProblem(knobsAsNow(state, altered), (knob) => changed.includes(knob)) ??
     (changed.includes('chunkCapacityBytes') ? capacityProblem(state, altered) : undefined) ??
-    (changed.includes('multi') ? multiProblem(state, heard, altered) : undefined);
+    doorKnobsProblem(state, heard, altered, (knob) => changed.includes(knob));
   if (problem !== undefined) return problem;
   const pending = changed.includes('historyWindowMs') || namespace.change === historyWindowChanged;
   const change = pending ? historyWindowChanged : 'NamespaceAltered';
@@ -122,6 +123,7 @@ function readChanges(fields: PayloadFields, now: NamespaceState): Partial<Namesp
     manualPlans: fields.has('manualPlans') ? readManualPlans(fields) : now.manualPlans,
     chunkCapacityBytes: kept('chunkCapacityBytes', integer(65_536, 2 ** 50, 'bytes')),
     multi: kept('multi', (knob) => fields.choice(knob, multiChoices)),
+    flush: kept('flush', (knob) => fields.choice(knob, flushChoices)),
     historyWindowMs: kept('historyWindowMs', integer(1_000, 3_650 * 86_400_000, 'ms')),
   };
 }

@@ -11,7 +11,7 @@ import { reject, type Rejection } from '../rejection';
 import type { ClusterState } from '../state';
 import { stamp, type Decider } from './decider';
 import { readHeardLevels } from './heard-levels';
-import { firstDifference, multiProblem, readKnobs, type NamespaceKnobs } from './knobs';
+import { doorKnobsProblem, firstDifference, readKnobs, type NamespaceKnobs } from './knobs';
 
 /**
  * `{name, …knobs}`, every knob optional (see `readKnobs`). Takes units for all replicas at once; routes follow with
@@ -39,7 +39,7 @@ export const createNamespace: Decider = (state, payload, context) => {
     return reject('NAMESPACE_EXISTS', `namespace ${name} exists with other settings: ${difference}`);
   }
 
-  const tooOld = multiProblem(state, heard, knobs);
+  const tooOld = doorKnobsProblem(state, heard, knobs);
   if (tooOld !== undefined) return tooOld;
 
   const placement = placeChunks(sitesOf(state), {
@@ -89,7 +89,6 @@ function created(
     binlog: `${prefix}.binlog.${name}${number === 1 ? '' : `_${number}`}`,
     state: 'creating',
     ...knobs,
-    flush: 'refuse',
     nextChunk: knobs.chunks + 1,
     createdAtMs: context.nowMs,
     ...stamp(context, 'NamespaceCreated'),

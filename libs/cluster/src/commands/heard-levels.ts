@@ -26,9 +26,13 @@ type Payload = Readonly<Record<string, unknown>>;
 const newerEvents: ReadonlyMap<string, (payload: Payload) => boolean> = new Map([
   ['CordonNode', () => true],
   ['ProposePlan', ({ kind }: Payload) => kind === 'drain'],
-  ['CreateNamespace', (payload: Payload) => Object.hasOwn(payload, 'multi')],
-  ['AlterNamespace', (payload: Payload) => Object.hasOwn(payload, 'multi')],
+  ['CreateNamespace', hasDoorKnob],
+  ['AlterNamespace', hasDoorKnob],
 ]);
+
+function hasDoorKnob(payload: Payload): boolean {
+  return Object.hasOwn(payload, 'multi') || Object.hasOwn(payload, 'flush');
+}
 
 /** Whether the payloads of such commands may have to say who was heard. */
 export function mayNeedHeardLevels(kind: string): boolean {

@@ -28,6 +28,7 @@ export type NamespaceKnobs = Pick<
   | 'maxTtlMs'
   | 'manualPlans'
   | 'multi'
+  | 'flush'
 >;
 
 /** Chunks that one command may create: its decision must fit one journal record. */
@@ -95,6 +96,7 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
     maxTtlMs: integer('maxTtlMs', ttl.min, ttl.max, ttl.unit),
     manualPlans: readManualPlans(fields),
     multi: choice('multi', multiChoices),
+    flush: choice('flush', flushChoices),
   };
   fields.refuseOthers('UNKNOWN_KNOB', 'setting');
   const problem = tooManyChunks(knobs.chunks) ?? knobRelationProblem(knobs);
@@ -105,19 +107,26 @@ export function readKnobs(state: ClusterState, fields: PayloadFields): Namespace
 /** What EXEC of the RESP door does with what MULTI queued; the first is the default. */
 export const multiChoices = ['refuse', 'batch'] as const;
 
+/** What FLUSHDB of the RESP door does; the first is the default. */
+export const flushChoices = ['refuse', 'sweep'] as const;
+
+const doorKnobs = ['multi', 'flush'] as const;
+
 /** Only the newest version of `NamespaceState` can say so; while nothing needs it, the first one is written. */
-export function hasDoorKnobs({ multi, flush }: Pick<NamespaceState, 'multi' | 'flush'>): boolean {
-  return multi !== 'refuse' || flush !== 'refuse';
+export function hasDoorKnobs(knobs: Pick<NamespaceState, (typeof doorKnobs)[number]>): boolean {
+  return doorKnobs.some((knob) => knobs[knob] !== 'refuse');
 }
 
-/** Why `multi` cannot have that value yet: every process has to read it first. */
-export function multiProblem(
+/** Why knobs of the doors cannot have these values yet: every process has to read them first. Only of such that change. */
+export function doorKnobsProblem(
   state: ClusterState,
   heard: readonly HeardLevel[],
-  { multi }: Pick<NamespaceKnobs, 'multi'>,
+  knobs: Pick<NamespaceKnobs, (typeof doorKnobs)[number]>,
+  isChanged: (knob: keyof NamespaceKnobs) => boolean = () => true,
 ): Rejection | undefined {
-  if (multi === multiChoices[0]) return undefined;
-  return levelProblem(state, heard, { what: `multi ${multi}`, level: featureLevels.doorKnobs });
+  const knob = doorKnobs.find((one) => knobs[one] !== 'refuse' && isChanged(one));
+  if (knob === undefined) return undefined;
+  return levelProblem(state, heard, { what: `${knob} ${knobs[knob]}`, level: featureLevels.doorKnobs });
 }
 
 /** Kinds of plans that a namespace may want to approve itself. */
