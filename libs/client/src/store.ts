@@ -206,18 +206,27 @@ export class Store {
     return goneNamespace(namespace.name);
   }
 
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.options.timers.after(ms, resolve));
+  }
+
   /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = as late as the namespace allows. */
   encode(
-    { name, state: { maxTtlMs } }: NamespaceStore,
+    namespace: NamespaceStore,
     key: Buffer,
     { value, expiresAtMs }: { readonly value: Buffer; readonly expiresAtMs: number | null },
   ): Buffer | StoreFailure {
-    const problem = this.valueProblem(value);
+    const problem = this.valueProblem(value) ?? this.expiryProblem(namespace, expiresAtMs);
     if (problem) return problem;
-    if (maxTtlMs === null) return encodePut(key, value, expiresAtMs);
-    const latestMs = this.expiryNowMs() + maxTtlMs;
-    if (expiresAtMs === null || expiresAtMs <= latestMs) return encodePut(key, value, expiresAtMs ?? latestMs);
-    const ttlMs = expiresAtMs - latestMs + maxTtlMs;
+    const { maxTtlMs } = namespace.state;
+    return encodePut(key, value, expiresAtMs ?? (maxTtlMs === null ? null : this.expiryNowMs() + maxTtlMs));
+  }
+
+  /** Why nothing may be kept for so long in a namespace. */
+  expiryProblem({ name, state: { maxTtlMs } }: NamespaceStore, expiresAtMs: number | null): StoreFailure | undefined {
+    if (maxTtlMs === null || expiresAtMs === null) return undefined;
+    const ttlMs = expiresAtMs - this.expiryNowMs();
+    if (ttlMs <= maxTtlMs) return undefined;
     return new StoreFailure(
       'LVLIMIT',
       `a time to live of ${ttlMs} ms: at most ${maxTtlMs} ms in ${name} (maxTtlMs); ask for less, or for none, which gives the most`,
@@ -279,8 +288,7 @@ export class Store {
     this.stops.stop();
     const endAtMs = this.options.clock.monotonicMs() + drainMs;
     const busy = (): boolean => this.reads.outstanding > 0 || this.appendTurns.records > 0;
-    while (busy() && this.options.clock.monotonicMs() < endAtMs)
-      await new Promise<void>((resolve) => this.options.timers.after(5, resolve));
+    while (busy() && this.options.clock.monotonicMs() < endAtMs) await this.pause(5);
     this.reads.close();
     this.appendTurns.clear(stopping());
     for (const { appends } of this.engines.all()) appends.close();

@@ -9,7 +9,7 @@ describe('a namespace with maxTtlMs', () => {
 
   beforeAll(async () => {
     cluster = await TestCluster.start(1);
-    await cluster.namespace('default', { partitions: 1, chunks: 1, maxTtlMs: 60_000 });
+    await cluster.namespace('default', { partitions: 1, chunks: 1, maxTtlMs: 60_000, multi: 'batch' });
     ({ send } = cluster.connect(await cluster.portal()));
   });
   afterAll(() => cluster.close());
@@ -28,6 +28,18 @@ describe('a namespace with maxTtlMs', () => {
     const said = await send(...command);
     if (typeof answer === 'string') expect(said).toBe(answer);
     else expect(said).toMatch(answer);
+  });
+
+  it.each([
+    ['SET', 'q', 'v', 'EX', '61'],
+    ['SETEX', 'q', '3600', 'v'],
+    ['PSETEX', 'q', '60001', 'v'],
+  ])('%s … %s %s is refused when it is queued, and EXEC carries out nothing', async (...command) => {
+    expect(await send('MULTI')).toBe('OK');
+    expect(await send('SET', 'q1', 'v', 'EX', '60')).toBe('QUEUED');
+    expect(await send(...command)).toMatch(refused);
+    expect(await send('EXEC')).toMatch(/^-EXECABORT .*LVLIMIT a time to live of/);
+    expect(await send('EXISTS', 'q', 'q1')).toBe(0);
   });
 
   it('gives the most to who asks for none', async () => {

@@ -61,8 +61,15 @@ interface CommandShape {
   readonly inMulti?: 'acts' | 'refused';
 }
 
-/** What is wrong with a command whatever its namespace holds, besides its keys; as a RESP error. */
-export type ArgumentsProblem = (args: readonly Buffer[], context: DoorContext) => string | undefined;
+/**
+ * What is wrong with a command whatever its namespace holds, besides its keys; as a RESP error. The namespace is absent
+ * while it is not active.
+ */
+export type ArgumentsProblem = (
+  args: readonly Buffer[],
+  context: DoorContext,
+  namespace: NamespaceStore | undefined,
+) => string | undefined;
 
 export type DoorCommand = CommandShape &
   (

@@ -113,7 +113,8 @@ function problemInMulti(command: DoorCommand, { context, args, connection }: Pla
     const problem = context.store.keyProblem(key);
     if (problem) return ofKey(problem, key);
   }
-  return connection.context.problem ?? command.problem?.(args, context);
+  const session = connection.context;
+  return session.problem ?? command.problem?.(args, context, session.current()?.namespace);
 }
 
 function roomProblem(multi: OpenMulti, { args, connection }: PlainCall): string | undefined {

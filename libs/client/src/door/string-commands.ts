@@ -1,4 +1,5 @@
 import type { ReplySlot } from '@levee/wire';
+import type { NamespaceStore } from '../namespace-store';
 import type { Store } from '../store';
 import { StoreFailure } from '../store-errors';
 import { ArrayReply } from './array-reply';
@@ -35,7 +36,8 @@ export const stringCommands: readonly DoorCommand[] = [
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
     summary: 'Sets a key [EX seconds | PX ms | EXAT second | PXAT ms]',
-    problem: (args, { store }) => problemOf(setExpiry(args, store)) ?? valueProblem(store, args[2]),
+    problem: (args, { store }, namespace) =>
+      expiryProblem(store, namespace, setExpiry(args, store)) ?? valueProblem(store, args[2]),
     run: (call) => put(call, setExpiry(call.args, call.context.store), call.args[2]),
   }),
   dataCommand({
@@ -139,7 +141,10 @@ const isUnreadable = (result: unknown): result is StoreFailure =>
 /** Since 1970 in milliseconds; `null` = never; a string is what is wrong with it. */
 type Expiry = number | null | string;
 
-const problemOf = (expiry: Expiry): string | undefined => (typeof expiry === 'string' ? expiry : undefined);
+function expiryProblem(store: Store, namespace: NamespaceStore | undefined, expiry: Expiry): string | undefined {
+  if (typeof expiry === 'string') return expiry;
+  return namespace && store.expiryProblem(namespace, expiry)?.text;
+}
 const valueProblem = (store: Store, value: Buffer | undefined): string | undefined =>
   value && store.valueProblem(value)?.text;
 
@@ -169,7 +174,8 @@ function setWithin(unitMs: number): { problem: ArgumentsProblem; run: (call: Dat
     return `ERR invalid expire time in '${word(args, 0).toLowerCase()}' command`;
   };
   return {
-    problem: (args, { store }) => problemOf(expiryOf(args, store)) ?? valueProblem(store, args[3]),
+    problem: (args, { store }, namespace) =>
+      expiryProblem(store, namespace, expiryOf(args, store)) ?? valueProblem(store, args[3]),
     run: (call) => put(call, expiryOf(call.args, call.context.store), call.args[3]),
   };
 }
