@@ -2,8 +2,8 @@ import { defaultHistoryWindowMs, defaultPartitions, defaultReplicas, manualPlanK
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
 import { addDigestCommand } from './digest-command';
-import { usageFailure } from './exit';
-import type { Output, Row } from './output';
+import { CliFailure, usageFailure } from './exit';
+import { oneLine, type Output, type Row } from './output';
 import { jsonBody } from './portal-client';
 import type { ToolsOf } from './program';
 import { rowsOf } from './rows';
@@ -68,6 +68,21 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     });
 
   namespace
+    .command('flush <name>')
+    .description('delete every key of a namespace, one after the other; it must allow that (alter --flush sweep)')
+    .option('--yes', 'do it: nothing can bring the keys back')
+    .action(async (name: string, { yes }: { yes?: boolean }, command: Command) => {
+      const { output, portal } = toolsOf(command);
+      if (yes !== true) throw usageFailure(`this deletes every key of ${name}: repeat it with --yes`);
+      const path = `/v1/namespaces/${encodeURIComponent(name)}/flush`;
+      const headers = { 'levee-confirm': name };
+      for await (const line of portal.lines({ method: 'POST', path, headers })) {
+        if (line['event'] === undefined) throw new CliFailure(String(line['code']), String(line['message']));
+        await output.row(line, oneLine(String(line['message'])));
+      }
+    });
+
+  namespace
     .command('list [query]')
     .description(
       "all namespaces, or those that a query selects: 'shop.*' one segment below shop, 'shop.**' all of shop",
@@ -84,6 +99,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
         'ack',
         'consistency',
         'multi',
+        'flush',
         'binlog',
       ]);
     });
@@ -193,6 +209,13 @@ const settings = (): Setting[] => [
       '--multi <what>',
       'MULTI of Redis clients: refuse it whole, or carry its commands out one by one, not isolated and not all or nothing',
     ).choices(['refuse', 'batch']),
+    otherwise: 'refuse',
+  },
+  {
+    option: new Option(
+      '--flush <what>',
+      'FLUSHDB of Redis clients: refuse it, or delete all keys one after the other',
+    ).choices(['refuse', 'sweep']),
     otherwise: 'refuse',
   },
   {

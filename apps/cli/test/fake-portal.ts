@@ -132,6 +132,7 @@ export class FakePortal {
       ack: 'logged',
       consistency: 'session',
       multi: 'refuse',
+      flush: 'refuse',
       binlog: 'levee.binlog.default',
       maxStalenessMs: null,
     };
@@ -200,6 +201,20 @@ export class FakePortal {
             },
           };
         return { status: 200, body: { ...namespace, ...knobs } };
+      }
+      case 'POST /v1/namespaces/default/flush': {
+        const lines = [
+          { event: 'progress', deleted: 9000, message: '9000 keys are deleted' },
+          { event: 'done', deleted: 12000, message: '12000 keys are deleted: all that were there when it began' },
+        ];
+        return { status: 200, body: lines.map((line) => `${JSON.stringify(line)}\n`).join('') };
+      }
+      case 'POST /v1/namespaces/sessions/flush': {
+        const lines = [
+          { event: 'progress', deleted: 9000, message: '9000 keys are deleted' },
+          { code: 'LVPARTIAL', message: '9500 keys are deleted; those that are left stay until it is repeated' },
+        ];
+        return { status: 200, body: lines.map((line) => `${JSON.stringify(line)}\n`).join('') };
       }
       case 'DELETE /v1/namespaces/default':
         return { status: 200, body: { name: 'default', state: 'deleted', query } };

@@ -16,7 +16,6 @@ import {
   waitAlarms,
 } from '@levee/cluster';
 import { doctorLimits } from '@levee/journal';
-import { Failure } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -25,7 +24,7 @@ import { Doctor } from './doctor';
 import { FilesOfNodes } from './files-of-nodes';
 import { found, refusal } from './found';
 import { keyOf } from './raw-url';
-import { header, jsonBody, switchOf, wholeNumber } from './request-choices';
+import { confirmName, jsonBody, switchOf, wholeNumber } from './request-choices';
 
 /** What is in force, as this portal has read it. */
 @ApiTags('cluster')
@@ -151,13 +150,7 @@ export class ClusterController {
     @Query('number') number?: string,
     @Query('confirm') confirm?: string,
   ) {
-    const confirmed = confirm ?? header(request, 'levee-confirm');
-    if (confirmed !== name)
-      throw new Failure(
-        'BAD_REQUEST',
-        `this deletes every key of ${name.slice(0, 80)} for ever: name it again as ?confirm= or in Levee-Confirm` +
-          (confirmed === undefined ? '' : `, not '${confirmed.slice(0, 80)}'`),
-      );
+    confirmName(name, request, confirm);
     const which = wholeNumber(number, 'number', { min: 1, max: 2 ** 31 - 1 });
     const payload = { name, ...(which === undefined ? {} : { number: which }) };
     await this.commands.run({ kind: 'DeleteNamespace', payload, principal: `http ${request.ip}` });

@@ -210,6 +210,13 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'that wait: from half of it on who has much under way begins no more; beyond it who has more than an equal part is told `LVLIMIT`',
     ),
     limit('appendQueueRecordsMax', storeLimits.appendQueueRecordsMax, 'others', 'the same, in writes'),
+    limit(
+      'flushesAtOnceMax',
+      storeLimits.flushesAtOnceMax,
+      'others',
+      'flushes under way; the others wait for `readTurnMs`',
+    ),
+    limit('flushesWaitingMax', storeLimits.flushesWaitingMax, 'others', 'such that wait; more are told `LVLIMIT`'),
   ],
   'A connection to an HTTP door': [
     limit('connectionsMax', httpLimits.connectionsMax, 'connections', 'more are hung up on at once'),

@@ -7,6 +7,7 @@ const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
   LVINDEFINITE: 502,
   LVPENDING: 202,
   LVUNCOUNTED: 202,
+  LVPARTIAL: 503,
   LVUNREADABLE: 422,
   LVLIMIT: 429,
   LVFULL: 507,

@@ -22,6 +22,7 @@ import { DigestsController } from './digests.controller';
 import { Doctor } from './doctor';
 import { DryRuns } from './dry-runs';
 import { DoctorController } from './doctor.controller';
+import { FlushController } from './flush.controller';
 import { FullDisks } from './full-disks';
 import { GroupsController } from './groups.controller';
 import { Explanations } from './explanations';
@@ -108,6 +109,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
       imports: [ServiceModule.register({ health, metrics })],
       controllers: [
         KvController,
+        FlushController,
         ClusterController,
         CommandsController,
         DigestsController,

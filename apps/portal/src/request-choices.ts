@@ -84,3 +84,14 @@ function oneOf<T extends string>(text: string | undefined, words: readonly T[], 
   if (found) return found;
   throw new Failure('BAD_REQUEST', `${name} is one of ${words.join(', ')}, not '${text.slice(0, 40)}'`);
 }
+
+/** What deletes a namespace, or all its keys, has its name twice: in the path, and as ?confirm= or Levee-Confirm. */
+export function confirmName(name: string, request: FastifyRequest, query: string | undefined): void {
+  const confirmed = query ?? header(request, 'levee-confirm');
+  if (confirmed === name) return;
+  throw new Failure(
+    'BAD_REQUEST',
+    `this deletes every key of ${name.slice(0, 80)} for ever: name it again as ?confirm= or in Levee-Confirm` +
+      (confirmed === undefined ? '' : `, not '${confirmed.slice(0, 80)}'`),
+  );
+}

@@ -1,4 +1,5 @@
 import type { Partition } from '@levee/kernel';
+import { slotRangeOf } from '@levee/keyspace';
 import {
   awaitCommand,
   type AwaitEntry,
@@ -326,4 +327,26 @@ function outcomesOf(
     client.renew(error.message);
     return undefined;
   }
+}
+
+interface AwaitedPosition {
+  readonly partition: Partition;
+  readonly nextOffset: number;
+  readonly ack: Ack;
+}
+
+/** A waiter for each chunk of the partition of a position. */
+export function waitersOf(
+  namespace: NamespaceStore,
+  { partition, nextOffset, ack }: AwaitedPosition,
+): Omit<AckWaiter, 'done' | 'failed'>[] {
+  const { slotStart, slotEnd } = slotRangeOf(partition, namespace.state.partitions);
+  const routes = namespace.table?.overlapping(slotStart, slotEnd) ?? [];
+  return routes.map((route) => ({
+    slot: Math.max(route.slotStart, slotStart),
+    partition,
+    ack,
+    nextOffset,
+    ackDeadlineAtMs: 0,
+  }));
 }

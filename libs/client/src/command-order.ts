@@ -39,6 +39,16 @@ export class CommandOrder {
     this.store.read(this.namespace, read);
   }
 
+  /** Runs `action` once every write sent before is in the log, or has failed. */
+  afterWrites(action: () => void): void {
+    let left = this.writes.size;
+    if (left === 0) return action();
+    const one = (): void => {
+      if (--left === 0) action();
+    };
+    for (const { append } of [...this.writes.values()]) append.thenLogged(one);
+  }
+
   /** With `after`, never before that read is settled (whatever became of it). */
   write(append: Append, after?: PointRead): void {
     append.line = this.lines.writes;

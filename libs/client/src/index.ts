@@ -10,6 +10,7 @@ export * from './ranges';
 export * from './repeated-writes';
 export * from './scan-cursors';
 export * from './slot-scan';
+export { FlushSweep, flushProblem, type FlushChoice } from './flush-sweep';
 export * from './key-count';
 export { attributeBytesMax } from './door/client-attribute';
 export { type DoorContext } from './door/door-command';

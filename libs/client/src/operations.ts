@@ -114,6 +114,8 @@ export abstract class Append {
   /** Where its bytes were counted, and when. */
   load: ChunkLoad | undefined;
   loadTurn = 0;
+  /** Deletes what a scan gave: also a key that is longer than those that are written here. */
+  isSweep = false;
   settled = false;
   private followers: (() => void)[] | undefined;
 

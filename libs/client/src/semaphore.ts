@@ -21,6 +21,10 @@ export class Semaphore {
     private readonly timers: Timers,
   ) {}
 
+  get underWay(): number {
+    return this.taken;
+  }
+
   /** `undefined`: at once; else rejects with LVLIMIT when the turn does not come. Give every turn back. */
   take(): Promise<void> | undefined {
     const { atOnceMax, waitingMax, waitMsMax } = this.limits;

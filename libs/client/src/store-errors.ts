@@ -13,6 +13,8 @@ export const storeErrors = {
   LVUNCOUNTED:
     'The keys are deleted, but how many of them existed is unknown, because no replica answered in time. Not an error ' +
     'of the write: do not repeat it for the sake of the deletion.',
+  LVPARTIAL:
+    'A part of it is done for good, and the rest is not: the message says how much, and why no more. Repeat it to go on.',
   LVUNREADABLE:
     "The key's last record, at the position given (`partition:offset`), cannot be interpreted. The next write heals it.",
   LVLIMIT: 'A limit was reached; the message names the value, the limit and the mend. Nothing happened.',

@@ -90,6 +90,9 @@ export interface StoreLimits {
   /** Keys that KEYS looks at, and bytes of those that it gives. */
   readonly keysListedMax: number;
   readonly keysListedBytesMax: number;
+  /** Flushes under way in this process, and those that wait for their turn, at most `readTurnMs`. */
+  readonly flushesAtOnceMax: number;
+  readonly flushesWaitingMax: number;
   /** Keys of one page that one node is asked for. */
   readonly scanPageKeys: number;
   readonly scanPageBytes: number;
@@ -154,6 +157,8 @@ export const storeLimits: StoreLimits = {
   countKeptMs: 1_000,
   keysListedMax: 100_000,
   keysListedBytesMax: 16 * 1024 * 1024,
+  flushesAtOnceMax: 2,
+  flushesWaitingMax: 64,
   scanPageKeys: 1_000,
   scanPageBytes: 1024 * 1024,
   witnessEveryMs: 1_000,

@@ -25,6 +25,7 @@ import { NodeLinks } from './node-link';
 import type { Append, FenceWaiter, PointRead } from './operations';
 import { Ranges } from './ranges';
 import { Reads } from './reads';
+import { Semaphore } from './semaphore';
 import { StoreFailure } from './store-errors';
 import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits';
 import { WriteStops } from './write-stops';
@@ -50,6 +51,7 @@ export class Store {
   readonly ranges: Ranges;
   readonly counts: KeyCounts;
   readonly lost: LostPositions;
+  readonly flushTurns: Semaphore;
   private readonly context: EngineContext;
   private readonly reads: Reads;
   private readonly appendTurns: AppendTurns;
@@ -78,6 +80,8 @@ export class Store {
     this.reads = new Reads(this.context, this.lost);
     this.ranges = new Ranges(this.context, this.lost);
     this.counts = new KeyCounts(this.ranges, clock, limits);
+    const { flushesAtOnceMax: atOnceMax, flushesWaitingMax: waitingMax, readTurnMs: waitMsMax } = limits;
+    this.flushTurns = new Semaphore('flushes', { atOnceMax, waitingMax, waitMsMax }, timers);
     this.appendTurns = new AppendTurns(limits, { clock, timers }, (one) => this.give(one));
     const { context, links, appendTurns, loads } = this;
     this.stops = new WriteStops(
@@ -325,7 +329,7 @@ export class Store {
 
   private appendRefusal(namespace: NamespaceStore, append: Append): StoreFailure | undefined {
     if (this.closing) return stopping();
-    const problem = this.keyProblem(append.key);
+    const problem = append.isSweep ? undefined : this.keyProblem(append.key);
     if (problem) return problem;
     const stop = stopOf(namespace, append);
     if (stop) return stop;

@@ -1,7 +1,7 @@
 import { viewRoutes } from '@levee/cluster';
 import { asOffset, asPartition } from '@levee/kernel';
-import { hashOf, partitionOf, slotOf, slotRangeOf } from '@levee/keyspace';
-import type { AckWaiter } from '../ack-waits';
+import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
+import { waitersOf, type AckWaiter } from '../ack-waits';
 import { acks, consistencies } from '../operations';
 import type { StoreFailure } from '../store-errors';
 import { namespaceProblem, refuseNamespace } from './connection-commands';
@@ -163,10 +163,9 @@ function wait({ context, args, reply, namespace, session }: DataCall): void {
     return reply.error(`ERR a deadline is 1 to ${waitMsMax} ms`);
   const partition = asPartition(Number(match[1]));
   const nextOffset = asOffset(Number(match[2]));
-  const { slotStart, slotEnd } = slotRangeOf(partition, partitions);
-  const routes = namespace.table?.overlapping(slotStart, slotEnd) ?? [];
-  if (routes.length === 0) return reply.error(`LVUNAVAILABLE ${namespace.problem ?? 'there are no routes yet'}`);
-  let left = routes.length;
+  const chunks = waitersOf(namespace, { partition, nextOffset, ack });
+  if (chunks.length === 0) return reply.error(`LVUNAVAILABLE ${namespace.problem ?? 'there are no routes yet'}`);
+  let left = chunks.length;
   let failure: StoreFailure | undefined;
   const finished = (): void => {
     if (--left > 0) return;
@@ -181,12 +180,8 @@ function wait({ context, args, reply, namespace, session }: DataCall): void {
     failure = why;
     finished();
   };
-  const waiters = routes.map((route): AckWaiter => ({
-    slot: Math.max(route.slotStart, slotStart),
-    partition,
-    ack,
-    nextOffset,
-    ackDeadlineAtMs: 0,
+  const waiters = chunks.map((chunk): AckWaiter => ({
+    ...chunk,
     done: finished,
     failed,
     abandoned: () => reply.abandoned,

@@ -136,12 +136,6 @@ const refusals: readonly (readonly [names: string, refusal: Refusal])[] = [
   ],
   ...(
     [
-      ['FLUSHDB', 'nothing is deleted wholesale through this door', 'delete the namespace by its name'],
-      ['FLUSHALL', 'nothing is deleted wholesale through this door', 'delete namespaces by their names'],
-    ] as const
-  ).map(([name, why, instead]) => [name, { section: 'all-keys-at-once', why, instead }] as const),
-  ...(
-    [
       ['WAIT WAITAOF', 'a write waits by itself', 'use LV.ACK all before it, or LV.WAIT position after it'],
       ['CLUSTER READONLY READWRITE ASKING', 'a portal routes by itself', 'connect as to a single server'],
       ['REPLICAOF SLAVEOF SYNC PSYNC FAILOVER', 'replicas follow the log, not this process', 'see levee plan --help'],

@@ -6,6 +6,7 @@ import { dbsizeCommand } from './dbsize-command';
 import { shown, type DoorCommand, type DoorConnection, type DoorContext } from './door-command';
 import { DoorSession } from './door-session';
 import { keyFactsCommands } from './key-facts-commands';
+import { flushCommands } from './flush-commands';
 import { leveeCommands } from './levee-commands';
 import { multiCommands, queueForExec } from './multi-commands';
 import { refusalText, refusedCommands } from './refused-commands';
@@ -20,6 +21,7 @@ export const doorCommands: ReadonlyMap<string, DoorCommand> = new Map(
     ...stringCommands,
     ...keyFactsCommands,
     ...scanCommands,
+    ...flushCommands,
     dbsizeCommand,
     ...leveeCommands,
     commandCommand(() => doorCommands),
