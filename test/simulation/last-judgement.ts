@@ -1,6 +1,7 @@
+import { RareWarning } from '@levee/kernel';
 import { checkWhole } from '@levee/cluster';
 import type { ChunkRoute } from '@levee/events';
-import { bootFold, collectDigests, RareWarning, submit } from '@levee/journal';
+import { bootFold, collectDigests, submit } from '@levee/journal';
 import { RouteTable } from '@levee/keyspace';
 import { LogFold } from './log-fold';
 import { namespace, type SimulatedCluster, topics } from './simulated-cluster';

@@ -1,4 +1,5 @@
-import { failureCode, messageOf } from '@levee/kernel';
+import { failureCode, messageOf, pause } from '@levee/kernel';
+import { systemTimers } from '@levee/log';
 import { CliFailure } from './exit';
 import type { Output, Row } from './output';
 import { PortalFailure } from './portal-client';
@@ -42,7 +43,7 @@ export async function watchRoutes(tools: Tools, namespace: string, known: number
     }
     if (terminal.interrupted.aborted) return;
     await output.note(`${why}; asking again in ${retryMs} ms, from version ${last ?? 'none'}`);
-    await pause(retryMs, terminal.interrupted);
+    await pause(systemTimers, retryMs, terminal.interrupted);
     retryMs = Math.min(retryMsMax, retryMs * 2);
   }
 }
@@ -64,16 +65,4 @@ async function printChange(output: Output, change: Row): Promise<void> {
     const text = `${version} ${whole} ${String(route['chunkId'])} ${slots} primary ${primary} followers ${followers}${gone}`;
     await output.row(route, text);
   }
-}
-
-function pause(ms: number, interrupted: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      interrupted.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    interrupted.addEventListener('abort', done);
-  });
 }

@@ -1,6 +1,5 @@
-import { failureCode, type Logger, type Partition } from '@levee/kernel';
+import { failureCode, type Logger, type Partition, type Pause } from '@levee/kernel';
 import type { Appended, FencedWriter, Log, LogRecord } from '@levee/log';
-import type { Pause } from './pause';
 
 export const appendRetryMs = 100;
 

@@ -1,12 +1,11 @@
 import type { NamespaceState } from '@levee/events';
-import { messageOf, type Clock, type Logger, type Offset, type Partition, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type Offset, type Partition, Pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { BarrierTrail, type BarrierTrailStats } from './barrier-trail';
 import { ownPartitions } from './binlog';
 import { writeBarriers, type BarrierNumbers } from './barriers';
 import type { ClusterView } from './cluster-view';
 import type { HeartbeatView } from './heartbeat-view';
-import { Pause } from './pause';
 import type { Reign } from './reign';
 
 export const barrierLimits = {

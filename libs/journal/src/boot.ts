@@ -1,5 +1,5 @@
 import type { Checkpoint } from '@levee/events';
-import { asOffset, type Clock, Failure, messageOf, type Offset } from '@levee/kernel';
+import { asOffset, type Clock, Failure, messageOf, type Offset, type RareWarning } from '@levee/kernel';
 import { type Log, type LogBatch, LogFailure } from '@levee/log';
 import { CatchUp, entitiesOf, positionOf, ProjectionMismatch } from './catch-up';
 import { compactedTopics, type ControlTopics } from './control-topics';
@@ -7,7 +7,6 @@ import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record
 import { type Adopted, JournalFold } from './journal-fold';
 import { holeIn, holeWords, type JournalHole, readAcross } from './journal-holes';
 import { ProjectedTopic } from './projection-records';
-import type { RareWarning } from './rare-warning';
 import { readToEnd } from './read-topic';
 import {
   furthestAhead,

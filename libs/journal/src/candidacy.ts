@@ -1,7 +1,17 @@
 import type { HeardLevel } from '@levee/cluster';
 import { decodeAs, encode } from '@levee/codec';
 import { featureLevel } from '@levee/events';
-import { asPartition, assert, Failure, failureCode, messageOf, type Random } from '@levee/kernel';
+import {
+  asPartition,
+  assert,
+  Failure,
+  failureCode,
+  messageOf,
+  Pause,
+  type Random,
+  RareWarning,
+  Waits,
+} from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
 import { systemNewId, type Log, type LogBatch, type LogHeader } from '@levee/log';
 import type { ClusterView } from './cluster-view';
@@ -9,12 +19,9 @@ import { fillCommands } from './commands-end';
 import type { ControlTopics } from './control-topics';
 import type { Decide, PendingCommand } from './decision-batch';
 import { heardLevels, seenHeaders } from './heartbeat-known';
-import { Pause } from './pause';
-import { RareWarning } from './rare-warning';
 import { Reign } from './reign';
 import { SilenceWindow } from './silence-window';
 import { takeOver } from './take-over';
-import { Waits } from './waits';
 
 export interface CandidacyLimits {
   readonly heartbeatMs: number;

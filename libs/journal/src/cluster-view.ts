@@ -1,6 +1,18 @@
 import type { ClusterState } from '@levee/cluster';
 import type { Claim, CommandOutcome } from '@levee/events';
-import { asPartition, asSeq, asTerm, Failure, InvariantViolation, failureCode, messageOf } from '@levee/kernel';
+import {
+  asPartition,
+  asSeq,
+  asTerm,
+  Failure,
+  failureCode,
+  InvariantViolation,
+  Listeners,
+  messageOf,
+  Pause,
+  RareWarning,
+  Waits,
+} from '@levee/kernel';
 import type { Clock, Logger, Offset, Seq, Term, Timers } from '@levee/kernel';
 import type { Log, LogBatch, StoredRecord } from '@levee/log';
 import { bootFold, type BootReport } from './boot';
@@ -8,10 +20,7 @@ import type { ControlTopics } from './control-topics';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
 import { JournalFold, type Adopted } from './journal-fold';
 import { holeIn, holeWords, type JournalHole } from './journal-holes';
-import { Pause } from './pause';
-import { RareWarning } from './rare-warning';
 import { viewLimits } from './view-limits';
-import { Waits } from './waits';
 import { findState, furthestAhead, holeSentence, isAhead, missingFrom, ofCluster } from './witness';
 import { seenBy, shortSentence, type OutsideWitness, type Witness } from './witness';
 
@@ -25,9 +34,10 @@ export class ClusterView {
   private fold = new JournalFold();
   private bootReport: BootReport | undefined;
   private foreignSeen: ForeignRecord[] = [];
-  private readonly listeners = new Set<(adopted: Adopted) => void>();
-  private readonly claimListeners = new Set<(claim: Claim) => void>();
-  private readonly foreignListeners = new Set<(record: ForeignRecord) => void>();
+  private readonly listeners: Listeners<Adopted>;
+  private readonly claimListeners: Listeners<Claim>;
+  private readonly foreignListeners: Listeners<ForeignRecord>;
+  private readonly shortListeners: Listeners<string>;
   private readonly waits: Waits;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
@@ -47,15 +57,19 @@ export class ClusterView {
   private witness: Witness | undefined;
   /** Who stands outside the log and has seen the journal: what disks have kept. */
   private readonly outside: OutsideWitness[] = [];
-  private readonly shortListeners = new Set<(why: string) => void>();
 
   constructor(
     private readonly log: Log,
     private readonly topics: ControlTopics,
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
-    this.bootWarning = new RareWarning(options.logger, options.clock);
-    this.topicsWarning = new RareWarning(options.logger, options.clock);
+    const { logger } = options;
+    this.listeners = new Listeners(logger, 'decisions');
+    this.claimListeners = new Listeners(logger, 'claims');
+    this.foreignListeners = new Listeners(logger, 'foreign records');
+    this.shortListeners = new Listeners(logger, 'the loss of the journal');
+    this.bootWarning = new RareWarning(logger, options.clock);
+    this.topicsWarning = new RareWarning(logger, options.clock);
     this.waits = new Waits(options.timers);
     this.pause = new Pause(options.timers, this.stopping.signal);
   }
@@ -146,8 +160,7 @@ export class ClusterView {
 
   /** Called when the journal is found to have lost its end; the returned function ends it. */
   onShort(listener: (why: string) => void): () => void {
-    this.shortListeners.add(listener);
-    return () => void this.shortListeners.delete(listener);
+    return this.shortListeners.add(listener);
   }
 
   /** Records of the journal that were there at the last look and are not folded yet. */
@@ -166,13 +179,11 @@ export class ClusterView {
 
   /** Called after the state has changed; the returned function ends it. A listener that throws is logged. */
   onDecision(listener: (adopted: Adopted) => void): () => void {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
+    return this.listeners.add(listener);
   }
 
   onClaim(listener: (claim: Claim) => void): () => void {
-    this.claimListeners.add(listener);
-    return () => void this.claimListeners.delete(listener);
+    return this.claimListeners.add(listener);
   }
 
   /** The last ones of those that were passed over since this process read the journal, oldest first. */
@@ -182,8 +193,7 @@ export class ClusterView {
 
   /** Called with each record that was passed over because it fits nowhere. */
   onForeign(listener: (record: ForeignRecord) => void): () => void {
-    this.foreignListeners.add(listener);
-    return () => void this.foreignListeners.delete(listener);
+    return this.foreignListeners.add(listener);
   }
 
   /** Resolves when everything appended to the journal before the call is folded. Fails with DEADLINE, STOPPING. */
@@ -345,7 +355,7 @@ export class ClusterView {
       return;
     }
     if (before === undefined) this.options.logger.error({ ...this.stats() }, why);
-    this.tell(this.shortListeners, why);
+    this.shortListeners.tell(why);
     this.waits.poll();
   }
 
@@ -364,8 +374,8 @@ export class ClusterView {
   private take(batch: LogBatch): void {
     for (const record of batch.records) {
       const folded = this.fold.apply(record);
-      if (folded.kind === 'adopted') this.tell(this.listeners, folded.adopted);
-      else if (folded.kind === 'claim') this.tell(this.claimListeners, folded.claim);
+      if (folded.kind === 'adopted') this.listeners.tell(folded.adopted);
+      else if (folded.kind === 'claim') this.claimListeners.tell(folded.claim);
       else if (folded.kind === 'void')
         this.options.logger.warn({ ...folded, offset: record.offset }, 'a record of a deposed master is void');
       else this.meet(record, folded.why);
@@ -379,16 +389,7 @@ export class ClusterView {
     const foreign = foreignRecord(record, why);
     this.options.logger.warn({ offset: record.offset, why }, 'a foreign record of the journal is passed over');
     keepForeign(this.foreignSeen, foreign);
-    this.tell(this.foreignListeners, foreign);
-  }
-
-  private tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
-    for (const listener of listeners)
-      try {
-        listener(value);
-      } catch (error) {
-        this.options.logger.error({ error }, 'a listener to decisions failed');
-      }
+    this.foreignListeners.tell(foreign);
   }
 }
 

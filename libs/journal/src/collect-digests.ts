@@ -1,12 +1,11 @@
 import type { ChunkState, NamespaceState, ReplicaDigest } from '@levee/events';
 import { partitionsOf } from '@levee/keyspace';
-import { Failure, type Clock, type Logger, type NewId, type Timers } from '@levee/kernel';
+import { type Clock, Failure, type Logger, type NewId, type Timers, Waits } from '@levee/kernel';
 import { systemNewId, type Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import { DigestTail } from './digest-tail';
 import type { SubmittedCommand } from './submit';
-import { Waits } from './waits';
 
 export interface DigestReport {
   readonly namespace: string;

@@ -1,10 +1,9 @@
 import type { ExpectedDigest, PlanDigest, VerifyForPlan } from '@levee/cluster';
-import { asPartition, assert, Failure, failureCode, type Clock, type Timers } from '@levee/kernel';
+import { asPartition, assert, type Clock, Failure, failureCode, type Timers, Waits } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { writeBarriers, type BarrierNumbers } from './barriers';
 import type { ClusterView } from './cluster-view';
 import type { DigestTail } from './digest-tail';
-import { Waits } from './waits';
 
 export interface DigestRoundOptions {
   /** Id of the barrier, which the digests carry. */

@@ -1,10 +1,8 @@
 import { decodeAs } from '@levee/codec';
 import type { ReplicaDigest } from '@levee/events';
-import { asPartition, Failure, failureCode, type Logger, type Offset, type Timers } from '@levee/kernel';
+import { asPartition, Failure, failureCode, type Logger, type Offset, Pause, type Timers, Waits } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { ControlTopics } from './control-topics';
-import { Pause } from './pause';
-import { Waits } from './waits';
 
 export const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
 

@@ -1,13 +1,21 @@
 import { nextEffects, type Effect } from '@levee/cluster';
-import { Failure, failureCode, messageOf, unreachable, type Clock, type Logger, type Timers } from '@levee/kernel';
+import {
+  type Clock,
+  Failure,
+  failureCode,
+  type Logger,
+  messageOf,
+  Pause,
+  type Timers,
+  unreachable,
+  Waits,
+} from '@levee/kernel';
 import type { Log, TopicSpec } from '@levee/log';
 import type { BarrierNumbers } from './barriers';
 import { binlogSpec, createBinlog } from './binlog';
 import type { ClusterView } from './cluster-view';
-import { Pause } from './pause';
 import type { Reign } from './reign';
 import { RequestedBarriers } from './requested-barriers';
-import { Waits } from './waits';
 
 export const effectLimits = { retryMs: 1_000 } as const;
 

@@ -1,10 +1,9 @@
 import { encode } from '@levee/codec';
-import { asPartition, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, type Logger, Pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import type { ForeignRecord } from './foreign-record';
-import { Pause } from './pause';
 import { readCopies } from './quarantine-copies';
 import type { Reign } from './reign';
 

@@ -1,10 +1,9 @@
 import { decodeAs } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
-import { asPartition, Failure, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, Failure, type Logger, messageOf, Pause, type Timers } from '@levee/kernel';
 import type { Log, LogBatch } from '@levee/log';
 import type { ControlTopics } from './control-topics';
 import { readSeen, type JournalSeen } from './heartbeat-known';
-import { Pause } from './pause';
 
 export type HeartbeatKind = Heartbeat['kind'];
 

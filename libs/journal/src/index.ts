@@ -11,7 +11,6 @@ export * from './requested-barriers';
 export * from './journal-chain';
 export * from './journal-fold';
 export * from './journal-link';
-export * from './rare-warning';
 export * from './submit';
 export * from './candidacy';
 export * from './decision-batch';

@@ -1,12 +1,11 @@
 import { maintenanceLimits } from '@levee/cluster';
 import { decode } from '@levee/codec';
 import type { Decision } from '@levee/events';
-import { asPartition, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, type Logger, messageOf, Pause, type Timers } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import { sha256Of } from './journal-chain';
-import { Pause } from './pause';
 import { readAcross } from './journal-holes';
 
 const limits = { readMs: 60_000, retryMs: 1_000 } as const;

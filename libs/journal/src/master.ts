@@ -1,5 +1,5 @@
 import type { HeardLevel, LivenessLimits } from '@levee/cluster';
-import { failureCode, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
+import { type Clock, failureCode, type Logger, type NewId, Pause, type Random, type Timers } from '@levee/kernel';
 import { systemNewId, type Log } from '@levee/log';
 import { barrierLimits, type BarrierStats } from './barrier-rhythm';
 import { Candidacy, type CandidacyLimits } from './candidacy';
@@ -10,7 +10,6 @@ import { DigestTail } from './digest-tail';
 import { Duties } from './duties';
 import { HeartbeatView } from './heartbeat-view';
 import type { NodeWatchStats } from './node-watch';
-import { Pause } from './pause';
 import { planDriverLimits, type PlanDriverStats } from './plan-driver';
 import type { Reign } from './reign';
 import { TopicWatch } from './topic-watch';

@@ -6,13 +6,21 @@ import {
   type LivenessFinding,
   type LivenessLimits,
 } from '@levee/cluster';
-import { asPartition, Failure, failureCode, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
+import {
+  asPartition,
+  type Clock,
+  Failure,
+  failureCode,
+  type Logger,
+  messageOf,
+  Pause,
+  type Timers,
+} from '@levee/kernel';
 import type { Log, LogBatch } from '@levee/log';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import type { HeartbeatView } from './heartbeat-view';
 import { MaintenanceEnds } from './maintenance-ends';
-import { Pause } from './pause';
 import type { Reign } from './reign';
 
 export interface NodeWatchOptions {

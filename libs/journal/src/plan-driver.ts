@@ -1,18 +1,16 @@
 import { digestEvidence, nextPlanWork, waitAlarms, type PlanWork, type VerifyForPlan } from '@levee/cluster';
 import type { PlanState } from '@levee/events';
-import { assert, failureCode, messageOf, unreachable } from '@levee/kernel';
+import { assert, failureCode, messageOf, Pause, unreachable, Waits } from '@levee/kernel';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { BarrierNumbers } from './barriers';
 import type { ClusterView } from './cluster-view';
 import type { DigestTail } from './digest-tail';
 import type { HeartbeatView } from './heartbeat-view';
-import { Pause } from './pause';
 import { PlanPatience } from './plan-patience';
 import { PlanStall } from './plan-stall';
 import { PlanVerification } from './plan-verification';
 import type { Reign } from './reign';
-import { Waits } from './waits';
 
 export interface PlanDriverLimits {
   /** A plan whose replicas make no progress for so long has failed. */

@@ -1,12 +1,11 @@
 import type { Claim } from '@levee/events';
 import { entityKey } from '@levee/cluster';
-import { asPartition, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, type Logger, Pause, type Timers } from '@levee/kernel';
 import type { FencedWriter, Log, LogRecord } from '@levee/log';
 import { readProjections } from './boot';
 import type { ClusterView } from './cluster-view';
 import { compactedTopics, type ControlTopics } from './control-topics';
 import type { Adopted } from './journal-fold';
-import { Pause } from './pause';
 import { claimRecord, projectionRecords, staleEntities, type ProjectedEntity } from './projection-records';
 import { appendPatiently } from './append-patiently';
 

@@ -1,13 +1,12 @@
 import type { HeardLevel } from '@levee/cluster';
 import type { Command, CommandOutcome } from '@levee/events';
-import { asOffset, asPartition, assert, Failure, failureCode, messageOf } from '@levee/kernel';
+import { asOffset, asPartition, assert, Failure, failureCode, messageOf, Pause } from '@levee/kernel';
 import type { Clock, Logger, NewId, Term, Timers } from '@levee/kernel';
 import { systemNewId, type Log } from '@levee/log';
 import { appendPatiently } from './append-patiently';
 import type { ClusterView } from './cluster-view';
 import type { ControlTopics } from './control-topics';
 import { decideBatch, type Decide, type DecisionBatch, type PendingCommand } from './decision-batch';
-import { Pause } from './pause';
 import { Projections } from './projections';
 import type { Taken } from './take-over';
 

@@ -1,9 +1,8 @@
-import { asPartition, messageOf, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, type Logger, messageOf, Pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { partitionsTouched, writeBarriers, type BarrierNumbers } from './barriers';
 import type { ClusterView } from './cluster-view';
 import type { Adopted } from './journal-fold';
-import { Pause } from './pause';
 
 export const requestedBarrierLimits = {
   /** All namespaces together. */

@@ -1,5 +1,4 @@
-import type { Timers } from '@levee/kernel';
-import { Pause } from './pause';
+import { Pause, type Timers } from '@levee/kernel';
 import type { Reign } from './reign';
 
 /** What a duty does again and again while its master reigns, with a pause behind each round. A round never fails. */

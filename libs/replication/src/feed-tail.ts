@@ -1,7 +1,6 @@
 import { type BatchSpan, Breather, prepareBatch, type PreparedBatch, type Replica } from '@levee/chunk-store';
-import { assert, asOffset, failureCode, messageOf, type Offset } from '@levee/kernel';
+import { asOffset, assert, failureCode, messageOf, type Offset, pause } from '@levee/kernel';
 import { type LogBatch, LogFailure, type StoredRecord } from '@levee/log';
-import { pause } from './copy/byte-rate';
 import { readControlRecord } from './control-records';
 import { nodeLimits } from './node-limits';
 import type { BadReason, FeedMember, PartitionFeed } from './partition-feed';

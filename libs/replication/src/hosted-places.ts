@@ -1,7 +1,6 @@
 import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
-import { messageOf, type Partition } from '@levee/kernel';
+import { messageOf, type Partition, pause } from '@levee/kernel';
 import type { PartitionOffsets } from '@levee/log';
-import { pause } from './copy/byte-rate';
 import type { HostedPlace } from './hosted-place';
 import type { HostedWorld } from './hosted-world';
 import { nodeLimits } from './node-limits';

@@ -1,7 +1,6 @@
 import type { EngineBudget, ReplicaIdentity, NodeDisk, ValueBudget } from '@levee/chunk-store';
-import type { Clock, Logger, Partition, Timers } from '@levee/kernel';
+import type { ByteRate, Clock, Logger, Partition, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import type { ByteRate } from './copy/byte-rate';
 import type { CopyPlaces } from './copy/copy-places';
 import type { CopySessions } from './copy/copy-sessions';
 import type { RemoteWorld } from './copy/piece-stream';

@@ -1,6 +1,5 @@
-import { asPartition, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { asPartition, type Clock, type Logger, messageOf, pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { pause } from './copy/byte-rate';
 import { firstBatch } from './first-batch';
 import type { HeartbeatLoop } from './heartbeat-loop';
 import type { LogClock } from './log-clock';

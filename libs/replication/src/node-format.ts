@@ -1,8 +1,7 @@
 import { type ClearedUnit, type NodeDisk, parseUnitSpecs } from '@levee/chunk-store';
 import type { PlanState } from '@levee/events';
 import type { ClusterView } from '@levee/journal';
-import { type Logger, messageOf, type Timers } from '@levee/kernel';
-import { pause } from './copy/byte-rate';
+import { type Logger, messageOf, pause, type Timers } from '@levee/kernel';
 import { nodeLimits } from './node-limits';
 import type { ReplicaHost } from './replica-host';
 

@@ -1,6 +1,5 @@
-import { asPartition, failureCode, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { asPartition, failureCode, type Logger, messageOf, pause, type Timers } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
-import { pause } from './copy/byte-rate';
 import { nodeLimits } from './node-limits';
 
 /**

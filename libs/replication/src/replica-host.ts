@@ -7,11 +7,10 @@ import {
   type SnapshotReader,
   type ValueBudget,
 } from '@levee/chunk-store';
-import type { Clock, Logger, Partition, Random, Timers } from '@levee/kernel';
+import { ByteRate, type Clock, type Logger, type Partition, type Random, type Timers } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { Network, NetworkBudget } from '@levee/wire';
 import { type Assignment, isServingRole } from './assignment';
-import { ByteRate } from './copy/byte-rate';
 import { copyLimits } from './copy/copy-limits';
 import { CopyPlaces } from './copy/copy-places';
 import { CopySessions } from './copy/copy-sessions';

@@ -1,6 +1,5 @@
 import type { NodeDisk } from '@levee/chunk-store';
-import { type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
-import { ByteRate } from './copy/byte-rate';
+import { ByteRate, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { HostedReplica } from './hosted-replica';
 import type { IoScheduler } from './io/io-scheduler';
 

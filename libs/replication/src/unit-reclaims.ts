@@ -1,9 +1,8 @@
 import type { NodeDisk } from '@levee/chunk-store';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
-import { type Clock, type Logger, messageOf, type NewId, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type NewId, pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { type Reclaim, reclaimsOf } from './assignment';
-import { pause } from './copy/byte-rate';
 import { nodeLimits } from './node-limits';
 import type { ReplicaHost } from './replica-host';
 

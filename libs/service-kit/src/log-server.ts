@@ -1,6 +1,15 @@
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
-import { asPartition, Failure, failureCode, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
+import {
+  asPartition,
+  Failure,
+  failureCode,
+  type Logger,
+  messageOf,
+  type Partition,
+  pause,
+  type Timers,
+} from '@levee/kernel';
 import type { Log, LogBatch, LogPosition } from '@levee/log';
 import { LogContext } from './log-context';
 
@@ -78,7 +87,7 @@ export class LogServer extends Server implements CustomTransportStrategy {
             position = { nextOffset: batch.nextOffset, leaderEpoch: batch.leaderEpoch };
           }
           // A log that was closed ends its tails without an error.
-          if (!this.stopping.signal.aborted) await this.pause();
+          if (!this.stopping.signal.aborted) await this.rest();
           return true;
         },
         async (error) => {
@@ -128,22 +137,13 @@ export class LogServer extends Server implements CustomTransportStrategy {
             { error, topic, times },
             'a batch of the log could not be delivered; trying again',
           );
-        await this.pause();
+        await this.rest();
         await mend(error).catch(() => undefined);
       }
     return undefined;
   }
 
-  private pause(): Promise<void> {
-    const { signal } = this.stopping;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.options.timers.after(logServerLimits.retryMs, end);
-      signal.addEventListener('abort', end);
-    });
+  private rest(): Promise<void> {
+    return pause(this.options.timers, logServerLimits.retryMs, this.stopping.signal);
   }
 }

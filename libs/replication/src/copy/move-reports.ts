@@ -1,12 +1,11 @@
 import type { HeartbeatMove } from '@levee/events';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
-import { type Clock, type Logger, messageOf, type NewId, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type NewId, pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { NodeIdentity } from '../digest-work';
 import type { HostedReplica } from '../hosted-replica';
 import { nodeLimits } from '../node-limits';
 import type { ReplicaHost } from '../replica-host';
-import { pause } from './byte-rate';
 import { copyLimits } from './copy-limits';
 import type { MoveOrder } from './move-order';
 

@@ -6,11 +6,10 @@ import {
   type ReplicaDatabase,
   type ReplicaIdentity,
 } from '@levee/chunk-store';
-import { Failure, failureCode, messageOf } from '@levee/kernel';
+import { Failure, failureCode, messageOf, pause } from '@levee/kernel';
 import type { Assignment } from '../assignment';
 import { overdueReason, overdueTimes } from '../completeness';
 import type { HostedWorld } from '../hosted-world';
-import { pause } from './byte-rate';
 import { copyLimits } from './copy-limits';
 import type { PieceOrder, SourceReplica } from './move-order';
 import { openPiece, type PieceStream } from './piece-stream';

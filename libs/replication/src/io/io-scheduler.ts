@@ -1,6 +1,5 @@
 import type { Pace } from '@levee/chunk-store';
-import type { Clock, Timers } from '@levee/kernel';
-import { ByteRate } from '../copy/byte-rate';
+import { ByteRate, type Clock, type Timers } from '@levee/kernel';
 import { type IoClass, ioClasses, ioLimits, ioRules, restMs, Turns } from './io-rule';
 
 export interface IoSchedulerOptions {

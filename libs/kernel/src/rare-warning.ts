@@ -1,4 +1,5 @@
-import type { Clock, Logger } from '@levee/kernel';
+import type { Clock } from './clock';
+import type { Logger } from './logger';
 
 export const rareWarningLimits = {
   /** The same warning comes once in so long, with how often it was meant. */

@@ -1,4 +1,5 @@
-import { Failure, type Timers } from '@levee/kernel';
+import type { Timers } from './clock';
+import { Failure } from './failure';
 
 interface Wait {
   /** True once it is over. */

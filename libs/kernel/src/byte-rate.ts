@@ -1,4 +1,5 @@
-import type { Clock, Timers } from '@levee/kernel';
+import type { Clock, Timers } from './clock';
+import { type Cancellation, pause } from './pause';
 
 /** Holds bytes back so that at most `bytesPerSecond` pass; 0 lets everything pass. */
 export class ByteRate {
@@ -12,25 +13,11 @@ export class ByteRate {
   ) {}
 
   /** Resolves when bytes that passed before are paid for, or `signal` ends the wait; then takes `bytes` more. */
-  async pass(bytes: number, signal: AbortSignal): Promise<void> {
+  async pass(bytes: number, signal: Cancellation): Promise<void> {
     if (this.bytesPerSecond <= 0) return;
     const nowMs = this.clock.monotonicMs();
     const startMs = Math.max(nowMs, this.paidAtMs);
     this.paidAtMs = startMs + (bytes * 1000) / this.bytesPerSecond;
     if (startMs > nowMs) await pause(this.timers, startMs - nowMs, signal);
   }
-}
-
-/** Resolves after `ms`, or when `signal` is aborted. */
-export function pause(timers: Timers, ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted === true) return Promise.resolve();
-  return new Promise((resolve) => {
-    const goOn = (): void => {
-      cancel();
-      signal?.removeEventListener('abort', goOn);
-      resolve();
-    };
-    const cancel = timers.after(ms, goOn);
-    signal?.addEventListener('abort', goOn);
-  });
 }
