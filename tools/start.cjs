@@ -36,6 +36,8 @@ function buildWhenStale() {
     process.stderr.write(`${build.stdout ?? ''}\nthe build failed; the messages above say where\n`);
     process.exit(1);
   }
+  // Without it everything runs too, only later.
+  spawnSync(process.execPath, [join(__dirname, 'code-cache', 'make.cjs')], { stdio: ['ignore', 'ignore', 'inherit'] });
   mkdirSync(join(root, 'dist'), { recursive: true });
   writeFileSync(stamp, startedAt.toISOString());
 }
@@ -50,5 +52,6 @@ if (app !== undefined) {
     process.exit(2);
   }
   process.argv = [process.argv[0], main, ...args];
+  require('./code-cache/use.cjs');
   require(main);
 }

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
 import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
+import { builtApp } from '../support/built-app';
 import { within } from '../support/deadline';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
-const levee = join(__dirname, '../../dist/apps/cli/src/main.js');
 const quick = { LEVEE_NODES: '1', LEVEE_PARTITIONS: '2', LEVEE_CHUNKS: '2' };
 
 /** Kafka speaks TLS only, wants a client certificate, and knows its users by SCRAM. */
@@ -62,7 +62,7 @@ describe('a Kafka with TLS and SCRAM', () => {
   );
 
   it('the command line reads the log with the same settings', async () => {
-    const ran = await run(levee, ['log', 'topics', '--brokers', kafka.brokers.join(',')], secure);
+    const ran = await run(['log', 'topics', '--brokers', kafka.brokers.join(',')], secure);
     expect(ran.text).toContain('scram-sha-512.journal');
     expect(ran.code).toBe(0);
   }, 60_000);
@@ -125,13 +125,12 @@ function exitOf({ child }: StandaloneProcess): Promise<number | null> {
 }
 
 function run(
-  main: string,
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<{ readonly code: number | null; readonly text: string }> {
   const settings = Object.entries(env).filter(([name]) => name.startsWith('KAFKA_'));
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], {
+    const child = spawn(process.execPath, [...builtApp('cli'), ...args], {
       env: { PATH: process.env.PATH, ...Object.fromEntries(settings) },
     });
     let text = '';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { request } from 'node:http';
 import fc from 'fast-check';
 import Redis from 'ioredis';
+import { builtApp } from '../support/built-app';
 import { within } from '../support/deadline';
 import { full, seed } from '../support/seed';
 import { freePorts, scratchFolder, StandaloneProcess } from '../support/standalone-process';
@@ -176,7 +177,7 @@ describe('wrong input', () => {
     ['portal', 'LEVEE_RESP_PORT'],
     ['data-node', 'LEVEE_NODE_RESP_PORT'],
   ])('a port in use: a %s says which setting changes it, in one line without a stack', (app, setting) => {
-    const run = spawnSync(process.execPath, [`dist/apps/${app}/src/main.js`], {
+    const run = spawnSync(process.execPath, builtApp(app), {
       cwd: root,
       encoding: 'utf8',
       timeout: 20_000,
@@ -199,7 +200,7 @@ describe('wrong input', () => {
     ['units that are none', { LEVEE_UNITS: 'many' }, /many.*x.*leveldb/s],
     ['brokers that are none', { KAFKA_BROKERS: 'localhost' }, /KAFKA_BROKERS.*localhost.*host:port/s],
   ])('settings: %s ends with exit code 1 or 2 and names the mend', (_name, env, text) => {
-    const run = spawnSync(process.execPath, ['dist/apps/standalone/src/main.js'], {
+    const run = spawnSync(process.execPath, builtApp('standalone'), {
       cwd: root,
       encoding: 'utf8',
       timeout: 20_000,
@@ -223,7 +224,7 @@ describe('wrong input', () => {
     ['a door that does not answer', ['--url', 'http://127.0.0.1:1', 'get', 'k'], 1, /127\.0\.0\.1:1/],
   ])('command line: %s', (_name, args, code, text) => {
     const url = args.includes('--url') ? {} : { LEVEE_URL: levee.url };
-    const run = spawnSync(process.execPath, ['dist/apps/cli/src/main.js', ...args], {
+    const run = spawnSync(process.execPath, [...builtApp('cli'), ...args], {
       cwd: root,
       encoding: 'utf8',
       timeout: 20_000,

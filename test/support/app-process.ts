@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { builtApp } from './built-app';
 import { eventually, within } from './deadline';
 import { freePort } from './portal-process';
 
@@ -42,7 +43,7 @@ export class AppProcess {
     { fileBlocksMax }: { readonly fileBlocksMax?: number } = {},
   ): Promise<AppProcess> {
     const httpPort = String(await freePort());
-    const main = [process.execPath, join(root, 'dist/apps', app, 'src/main.js')] as const;
+    const main = [process.execPath, ...builtApp(app)] as const;
     const limited = ['sh', '-c', `ulimit -f ${fileBlocksMax} && exec "$0" "$@"`, ...main] as const;
     const [command, ...args] = fileBlocksMax === undefined ? main : limited;
     const child = spawn(command, args, {

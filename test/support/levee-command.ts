@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { builtApp } from './built-app';
 
 const root = join(__dirname, '..', '..');
 
@@ -20,7 +21,7 @@ export function leveeWith(
   deadlineMs = 120_000,
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'dist/apps/cli/src/main.js'), ...args], {
+    const child = spawn(process.execPath, [...builtApp('cli'), ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, ...env },

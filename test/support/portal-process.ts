@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { builtApp } from './built-app';
 import { eventually } from './deadline';
 
 const root = join(__dirname, '..', '..');
@@ -30,7 +31,7 @@ export class PortalProcess {
   /** Resolves when it is ready, or, with `ready` false, when its HTTP door answers. */
   static async start(env: Record<string, string>, { ready = true } = {}): Promise<PortalProcess> {
     const [respPort, httpPort] = [await freePort(), await freePort()];
-    const child = spawn(process.execPath, [join(root, 'dist/apps/portal/src/main.js')], {
+    const child = spawn(process.execPath, builtApp('portal'), {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

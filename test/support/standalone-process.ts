@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { builtApp } from './built-app';
 import { eventually } from './deadline';
 
 const root = join(__dirname, '..', '..');
@@ -47,7 +48,7 @@ export class StandaloneProcess {
   doors!: Doors;
 
   static spawn(dataDir: string, env: Record<string, string> = {}): StandaloneProcess {
-    const child = spawn(process.execPath, [join(root, 'dist/apps/standalone/src/main.js')], {
+    const child = spawn(process.execPath, builtApp('standalone'), {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const dieWithParent = join(dirname(fileURLToPath(import.meta.url)), 'die-with-parent.cjs');
+const codeCache = join(root, 'tools', 'code-cache', 'use.cjs');
 
 const stopDeadlineMs = 20_000;
 const readyAskMs = 2_000;
@@ -48,7 +49,8 @@ export class Member {
     const log = openSync(this.logFile, 'a');
     const startedMs = performance.now();
     // A session of its own: Ctrl+C in a terminal reaches the supervisor alone, which ends its members in order.
-    const child = spawn(process.execPath, ['--require', dieWithParent, ...(this.options.nodeArguments ?? []), main], {
+    const loadedFirst = ['--require', dieWithParent, '--require', codeCache];
+    const child = spawn(process.execPath, [...loadedFirst, ...(this.options.nodeArguments ?? []), main], {
       cwd: root,
       env: this.env,
       stdio: ['pipe', log, log],

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatFolder, javaMend, kafkaJars, kafkaUuid } from './artifacts.mjs';
+import { archiveOptions } from './class-archive.mjs';
 import { log4jProperties, propertiesText, serverProperties } from './broker-settings.mjs';
 import { secureListener } from './secure-listener.mjs';
 
@@ -32,8 +33,17 @@ export async function startKafka(options = {}) {
   const { nodes: count = 1, env = process.env, detached = false, startDeadlineMs = startDeadlineMsDefault } = options;
   if (count !== 1 && count !== 3) throw new Error(`local Kafka: 1 or 3 nodes, not ${count}`);
   const jars = await kafkaJars({ env });
+  const startOnce = async (jvmOptions) => {
+    const once = await started(jars, { env, jvmOptions }, { count: 1, detached: false, startDeadlineMs });
+    await once.stop({ clean: true });
+  };
+  const jvmOptions = [...(await archiveOptions(jars, startOnce)), ...(options.jvmOptions ?? [])];
+  return started(jars, { ...options, env, jvmOptions }, { count, detached, startDeadlineMs });
+}
+
+async function started(jars, options, { count, detached, startDeadlineMs }) {
   for (let attempt = 1; ; attempt++) {
-    const cluster = new LocalKafka(jars, options, detached, env);
+    const cluster = new LocalKafka(jars, options, detached);
     try {
       await cluster.prepare(count);
       options.prepared?.(cluster.portsBetween);
@@ -59,11 +69,11 @@ class LocalKafka {
   /** Paths of PEM files for clients: `ca`, and `cert` and `key` where brokers ask for them; with `secure` only. */
   certificates;
 
-  constructor(jars, options, detached, env) {
+  constructor(jars, options, detached) {
     this.#jars = jars;
     this.#options = options;
     this.#detached = detached;
-    this.#env = env;
+    this.#env = options.env;
   }
 
   /** `host:port` of every node, joined by commas, as KAFKA_BROKERS takes it. */
