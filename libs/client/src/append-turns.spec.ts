@@ -1,6 +1,6 @@
 import { ManualTime } from '../test/manual-time';
 import { AppendLine, AppendTurns } from './append-turns';
-import { CallbackAppend } from './door/door-operations';
+import { CallbackAppend } from './callback-operations';
 import type { NamespaceStore } from './namespace-store';
 import type { StoreFailure } from './store-errors';
 import { storeLimits, type StoreLimits } from './store-limits';

@@ -2,7 +2,7 @@ import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { LogFailure, systemRandom, type Appended, type Log, type LogFailureCode, type LogRecord } from '@levee/log';
 import { ManualTime } from '../test/manual-time';
 import { Appends } from './appends';
-import { CallbackAppend } from './door/door-operations';
+import { CallbackAppend } from './callback-operations';
 import type { Append, FenceWaiter } from './operations';
 import type { StoreFailure } from './store-errors';
 import { storeLimits, type StoreLimits } from './store-limits';

@@ -2,7 +2,7 @@ import type { Heartbeat } from '@levee/events';
 import { asPartition } from '@levee/kernel';
 import { ManualTime } from '../test/manual-time';
 import { ChunkLoads } from './chunk-loads';
-import { CallbackAppend } from './door/door-operations';
+import { CallbackAppend } from './callback-operations';
 import { StoreFailure, type StoreErrorCode } from './store-errors';
 
 const beat = (id: string, bytes: Readonly<Record<string, number>>): Heartbeat =>

@@ -2,7 +2,7 @@ import type { Offset, Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import { AppendLine } from './append-turns';
 import { waitersOf, type AckWaiter } from './ack-waits';
-import { CallbackAppend } from './door/door-operations';
+import { CallbackAppend } from './callback-operations';
 import type { NamespaceStore } from './namespace-store';
 import type { Ack, Append } from './operations';
 import { slotScanPage, wholeScan, type SlotScanPage, type SlotScanState } from './slot-scan';

@@ -16,7 +16,7 @@ export { attributeBytesMax } from './door/client-attribute';
 export { type DoorContext } from './door/door-command';
 export { globBytesMax } from './door/glob';
 export { keyShownBytesMax } from './door/shown-key';
-export { CallbackAppend, CallbackRead, type Found } from './door/door-operations';
+export * from './callback-operations';
 export * from './door/resp-door';
 export * from './door/refused-commands';
 export * from './portal';

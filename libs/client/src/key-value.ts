@@ -1,7 +1,7 @@
 import type { Session } from '@levee/keyspace';
 import { asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { RangeItem } from '@levee/wire';
-import { CallbackAppend, CallbackRead } from './door/door-operations';
+import { CallbackAppend, CallbackRead } from './callback-operations';
 import type { NamespaceStore } from './namespace-store';
 import type { Ack, Consistency } from './operations';
 import { orderedScan } from './ordered-scan';

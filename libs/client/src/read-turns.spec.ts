@@ -1,4 +1,4 @@
-import { CallbackRead } from './door/door-operations';
+import { CallbackRead } from './callback-operations';
 import type { NamespaceStore } from './namespace-store';
 import { ReadLine, ReadTurns, type WaitingRead } from './read-turns';
 

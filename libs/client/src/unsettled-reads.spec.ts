@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { asOffset } from '@levee/kernel';
 import { fastestMs } from '../../../test/support/fastest';
-import { CallbackAppend, CallbackRead } from './door/door-operations';
+import { CallbackAppend, CallbackRead } from './callback-operations';
 import { UnsettledReads } from './unsettled-reads';
 
 const readOf = (hash: number, key: string): CallbackRead =>

@@ -28,38 +28,6 @@ export class GetRead extends PointRead {
   }
 }
 
-/** What a read found; `undefined` = no such key. The value stays valid. */
-export interface Found {
-  readonly value: Buffer;
-  /** 0 = never. */
-  readonly expiresAtMs: number;
-  readonly offset: number;
-}
-
-/** Any read whose result needs more than to be copied into a reply. */
-export class CallbackRead extends PointRead {
-  constructor(
-    key: Buffer,
-    consistency: Consistency,
-    session: Session | undefined,
-    private readonly done: (result: Found | undefined | StoreFailure) => void,
-  ) {
-    super(key, consistency, session);
-  }
-
-  protected onValue(buffer: Buffer, start: number, end: number, expiresAtMs: number, offset: number): void {
-    this.done({ value: buffer.subarray(start, end), expiresAtMs, offset });
-  }
-
-  protected onMissing(): void {
-    this.done(undefined);
-  }
-
-  protected onFailure(failure: StoreFailure): void {
-    this.done(failure);
-  }
-}
-
 /** SET. */
 export class SetAppend extends Append {
   constructor(
@@ -78,26 +46,5 @@ export class SetAppend extends Append {
 
   protected onFailure(failure: StoreFailure): void {
     this.reply.error(ofKey(failure, this.key));
-  }
-}
-
-/** Any write that is part of something larger; `done` gets `undefined` when it succeeded. */
-export class CallbackAppend extends Append {
-  constructor(
-    key: Buffer,
-    record: Buffer | null,
-    ack: Ack,
-    session: Session | undefined,
-    private readonly finished: (failure: StoreFailure | undefined) => void,
-  ) {
-    super(key, record, ack, session);
-  }
-
-  protected onDone(): void {
-    this.finished(undefined);
-  }
-
-  protected onFailure(failure: StoreFailure): void {
-    this.finished(failure);
   }
 }

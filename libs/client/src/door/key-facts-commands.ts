@@ -1,6 +1,6 @@
 import { StoreFailure } from '../store-errors';
 import { dataCommand, integerArg, keyPlaces, shown, word, type DataCall, type DoorCommand } from './door-command';
-import { CallbackRead, type Found } from './door-operations';
+import { CallbackRead, type Found } from '../callback-operations';
 import { ofKey } from './shown-key';
 
 /** The second argument: of commands with subcommands. */

@@ -13,7 +13,8 @@ import {
   type DoorCommand,
   type DoorContext,
 } from './door-command';
-import { CallbackAppend, CallbackRead, GetRead, SetAppend, type Found } from './door-operations';
+import { CallbackAppend, CallbackRead, type Found } from '../callback-operations';
+import { GetRead, SetAppend } from './door-operations';
 import { summarize, type KeyFailure } from './failure-summary';
 import { inWaves } from './many-keys';
 import { refusalText, refusedSetOptions } from './refused-commands';
