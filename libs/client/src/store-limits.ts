@@ -1,4 +1,4 @@
-import { doctorLimits } from '@levee/journal';
+import { chunkFullShare } from '@levee/cluster';
 import { assert } from '@levee/kernel';
 
 export interface StoreLimits {
@@ -139,7 +139,7 @@ export const storeLimits: StoreLimits = {
   appendBatchBytesMax: 512 * 1024,
   appendBatchRecordsMax: 4_096,
   appendsInFlightMax: 2,
-  chunkSoftShare: doctorLimits.chunkFullShare,
+  chunkSoftShare: chunkFullShare,
   readsMax: 200_000,
   readsAtOnceMax: 1_024,
   readBytesAtOnceMax: 2 * 1024 * 1024,

@@ -44,3 +44,4 @@ export * from './plans/view-plans';
 export * from './plans/plan-waits';
 export * from './plans/plan-work';
 export { checkWhole } from './invariants';
+export * from './chunk-full';

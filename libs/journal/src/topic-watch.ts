@@ -4,7 +4,7 @@ import { withBinlogAtRest } from './binlog';
 import type { ClusterView } from './cluster-view';
 import { type ControlPolicy, type ControlTopics, controlTopicSpecs } from './control-topics';
 import { examineTopics } from './doctor/examine-topics';
-import { findingsOf } from './doctor/rules';
+import { brokerSettings, openTransactions } from './log-condition';
 import { binlogGrown, brokersIn } from './topic-policy';
 
 export interface TopicWatchOptions {
@@ -102,11 +102,11 @@ export class TopicWatch {
     const names = [...controlTopicSpecs(topics).map(({ name }) => name), ...binlogs];
     const condition = await this.log.examine(names);
     this.transactions = condition.openTransactions;
-    const { log } = this;
-    const facts = { log, brokers: brokersIn(log), condition, nodes: [], namespaces: [], nowMs: clock.nowMs() };
-    return findingsOf(facts)
-      .filter(({ rule }) => rule === 'broker-setting' || rule === 'open-transaction')
-      .map(({ finding, command }) => `${finding}: ${command}`);
+    const brokers = brokersIn(this.log);
+    const nowMs = clock.nowMs();
+    return [...brokerSettings(condition, brokers), ...openTransactions(condition, { brokers, nowMs })].map(
+      ({ finding, command }) => `${finding}: ${command}`,
+    );
   }
 
   private tell(): void {

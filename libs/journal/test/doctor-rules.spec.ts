@@ -1,5 +1,5 @@
+import { logConditionLimits } from '../src/log-condition';
 import type { DoctorFacts, NamespaceFacts, NodeFacts } from '../src/doctor/facts';
-import { doctorLimits } from '../src/doctor/limits';
 import { doctorRules, findingsOf } from '../src/doctor/rules';
 import { doctorTable } from './doctor-table';
 import { at, healthy, node, nodeFacts, nowMs, one, open, says, shop } from './healthy-cluster';
@@ -114,7 +114,7 @@ describe('the rules of the doctor', () => {
   });
 
   it.each<[string, Partial<DoctorFacts>]>([
-    ['a transaction that wrote a moment ago', { condition: open(nowMs - doctorLimits.openTransactionMs + 1) }],
+    ['a transaction that wrote a moment ago', { condition: open(nowMs - logConditionLimits.openTransactionMs + 1) }],
     [
       'a node in maintenance',
       { nodes: [nodeFacts('n1'), nodeFacts('n2', { state: node('n2', 'maintenance'), says: undefined })] },

@@ -1,15 +1,8 @@
 import type { NamespaceState, NodeState } from '@levee/events';
 import { asOffset, asPartition } from '@levee/kernel';
 import type { LogCondition } from '@levee/log';
-import type {
-  CutStat,
-  DoctorFacts,
-  NamespaceFacts,
-  NodeFacts,
-  NodeStat,
-  ReplicaStat,
-  TopicReport,
-} from '../src/doctor/facts';
+import type { CutStat, DoctorFacts, NamespaceFacts, NodeFacts, NodeStat, ReplicaStat } from '../src/doctor/facts';
+import type { TopicReport } from '../src/doctor/examine-topics';
 
 export const nowMs = 1_800_000_000_000;
 const p = asPartition(3);

@@ -5,7 +5,22 @@ import type { Log, TopicDescription } from '@levee/log';
 import { binlogSpec, type GrownBinlog, withBinlogAtRest } from '../binlog';
 import { compactedTopics, type ControlTopics } from '../control-topics';
 import { binlogLoss, brokersIn, durabilityAdvice } from '../topic-policy';
-import type { TopicReport } from './facts';
+
+/** What is wrong with topics. */
+export interface TopicReport {
+  readonly examined: number;
+  readonly missing: readonly string[];
+  /** One sentence each, with the mend. */
+  readonly misconfigured: readonly string[];
+  /** Binlogs that do not hold what was written: cut at the start, or another log under the name. */
+  readonly losses: readonly { readonly namespace: string; readonly binlog: string; readonly what: string }[];
+  /** Binlogs with more partitions than their namespaces. */
+  readonly grown: readonly GrownBinlog[];
+  /** Settings that let acknowledged records be lost when brokers fail, each with its mend. */
+  readonly advice: readonly string[];
+  /** min.insync.replicas by topic. */
+  readonly minInSync: ReadonlyMap<string, number>;
+}
 
 /**
  * Holds every topic of the cluster against what it must be, without changing anything; what only the master knows (the

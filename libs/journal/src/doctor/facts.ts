@@ -1,7 +1,7 @@
 import type { PlanWithoutRoom } from '@levee/cluster';
 import type { ChunkReplica, NamespaceState, NodeState } from '@levee/events';
 import type { Log, LogCondition } from '@levee/log';
-import type { GrownBinlog } from '../binlog';
+import type { TopicReport } from './examine-topics';
 
 /** Everything the rules of the doctor know. What could not be learnt is absent, and listed as unknown. */
 export interface DoctorFacts {
@@ -30,22 +30,6 @@ export interface DoctorFacts {
   readonly quarantined?: readonly QuarantineCount[];
   /** By the clock of who looks, ms since 1970. */
   readonly nowMs: number;
-}
-
-/** What is wrong with topics; see `examineTopics`. */
-export interface TopicReport {
-  readonly examined: number;
-  readonly missing: readonly string[];
-  /** One sentence each, with the mend. */
-  readonly misconfigured: readonly string[];
-  /** Binlogs that do not hold what was written: cut at the start, or another log under the name. */
-  readonly losses: readonly { readonly namespace: string; readonly binlog: string; readonly what: string }[];
-  /** Binlogs with more partitions than their namespaces. */
-  readonly grown: readonly GrownBinlog[];
-  /** Settings that let acknowledged records be lost when brokers fail, each with its mend. */
-  readonly advice: readonly string[];
-  /** min.insync.replicas by topic. */
-  readonly minInSync: ReadonlyMap<string, number>;
 }
 
 /** A process whose heartbeat was read while the doctor listened. */

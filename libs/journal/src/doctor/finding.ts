@@ -1,13 +1,8 @@
-/** Something is not as it should be: what, what follows from it, and what to type. */
-export interface Finding {
+import type { Trouble } from '../log-condition';
+
+export interface Finding extends Trouble {
   /** Stable name of the rule, for scripts. */
   readonly rule: string;
-  /** What it is about: a topic, node, replica, namespace. */
-  readonly subject: string;
-  readonly finding: string;
-  readonly impact: string;
-  /** Mends it, or shows more. */
-  readonly command: string;
 }
 
 /** Something that could not be looked at, so that nothing is said about it. */

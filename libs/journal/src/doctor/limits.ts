@@ -3,16 +3,10 @@ export const doctorLimits = {
   /** A replica that last stood at the end longer ago than this is behind. */
   behindAgeMs: 10_000,
   behindRecords: 10_000,
-  /** Share of chunkCapacityBytes from which portals refuse writes as LVFULL. */
-  chunkFullShare: 0.9,
   /** Files of a replica are looked at about once an hour. */
   checkedMsMax: 3 * 3_600_000,
   /** Free share of a disk below which it is nearly full. */
   diskFreeShare: 0.1,
-  /** A foreign transaction that last wrote longer ago than this is left open. */
-  openTransactionMs: 10_000,
-  /** What a foreign producer may ask for at most: for so long readers wait for a transaction that it left open. */
-  transactionMaxTimeoutMs: 900_000,
   /** How long heartbeats are listened to: eight of them. */
   listenMs: 2_400,
   /** One question to the log, or to a process. */

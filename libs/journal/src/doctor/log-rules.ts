@@ -1,9 +1,9 @@
+import { brokerSettings, openTransactions } from '../log-condition';
 import { binlogGrown } from '../topic-policy';
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
 import { repairCommand, repairNote } from '../repair-command';
 import { isJournal, isPassing, isProjection } from './journal-rules';
-import { doctorLimits } from './limits';
 
 type Found = Omit<Finding, 'rule'>;
 
@@ -149,45 +149,10 @@ export const logRules = {
   'durability-setting': ({ topics }: DoctorFacts): Found[] =>
     (topics?.advice ?? []).map((sentence) => mended(sentence, 'acknowledged records can be lost when brokers fail')),
 
-  'broker-setting': ({ condition, brokers }: DoctorFacts): Found[] =>
-    (condition?.brokers ?? []).flatMap(({ nodeId, settings }) => {
-      const alter = (setting: string): string =>
-        `kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type brokers --entity-name ${nodeId} --add-config ${setting}`;
-      const found: Found[] = [];
-      const timeoutMs = Number(settings['transaction.max.timeout.ms'] ?? 0);
-      const most = doctorLimits.transactionMaxTimeoutMs;
-      if (timeoutMs > most)
-        found.push({
-          subject: `broker ${nodeId}`,
-          finding: `transaction.max.timeout.ms of broker ${nodeId} is ${timeoutMs}, it should be at most ${most}`,
-          impact: 'a producer that leaves a transaction open may keep readers waiting for so long',
-          command: `set transaction.max.timeout.ms=${most} in server.properties of broker ${nodeId} and restart it`,
-        });
-      if (settings['unclean.leader.election.enable'] === 'true')
-        found.push({
-          subject: `broker ${nodeId}`,
-          finding: `unclean.leader.election.enable of broker ${nodeId} is true, it should be false`,
-          impact: 'acknowledged records can be lost when brokers fail',
-          command: alter('unclean.leader.election.enable=false'),
-        });
-      return found;
-    }),
+  'broker-setting': ({ condition, brokers }: DoctorFacts): Found[] => brokerSettings(condition, brokers),
 
   'open-transaction': ({ condition, brokers, nowMs }: DoctorFacts): Found[] =>
-    (condition?.openTransactions ?? []).flatMap((open) => {
-      const sinceMs = nowMs - open.lastAppendMs;
-      if (sinceMs < doctorLimits.openTransactionMs) return [];
-      const { topic, partition, producerId, producerEpoch, transactionalId, startOffset, withheldTo } = open;
-      const who = transactionalId === undefined ? '' : ` (transactional id '${transactionalId}')`;
-      return [
-        {
-          subject: `${topic}/${partition}`,
-          finding: `producer ${producerId} epoch ${producerEpoch}${who} left a transaction open on ${topic} partition ${partition}: it last wrote ${Math.round(sinceMs / 1000)} s ago`,
-          impact: `the records from offset ${startOffset} to ${withheldTo} can be read by nobody: replicas grow old, session and strong reads there fail as LVBEHIND`,
-          command: `kafka-transactions.sh --bootstrap-server ${brokers} abort --topic ${topic} --partition ${partition} --start-offset ${startOffset}`,
-        },
-      ];
-    }),
+    openTransactions(condition, { brokers, nowMs }),
 
   quarantined: ({ quarantined, namespaces }: DoctorFacts): Found[] =>
     (quarantined ?? [])

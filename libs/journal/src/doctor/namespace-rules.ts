@@ -1,3 +1,4 @@
+import { chunkFullShare } from '@levee/cluster';
 import type { ChunkReplica } from '@levee/events';
 import type { DoctorFacts } from './facts';
 import type { Finding } from './finding';
@@ -12,11 +13,11 @@ export const namespaceRules = {
     const primaries = nodes.flatMap(({ says }) => (says?.replicas ?? []).filter(({ role }) => role === 'primary'));
     return primaries.flatMap(({ chunkId, namespace, storedBytes = 0 }) => {
       const capacityBytes = capacityOf.get(namespace);
-      if (capacityBytes === undefined || storedBytes <= capacityBytes * doctorLimits.chunkFullShare) return [];
+      if (capacityBytes === undefined || storedBytes <= capacityBytes * chunkFullShare) return [];
       return [
         {
           subject: chunkId,
-          finding: `${chunkId} holds ${storedBytes} bytes, more than ${doctorLimits.chunkFullShare * 100} % of the ${capacityBytes} of chunkCapacityBytes`,
+          finding: `${chunkId} holds ${storedBytes} bytes, more than ${chunkFullShare * 100} % of the ${capacityBytes} of chunkCapacityBytes`,
           impact: 'writes to it are refused as LVFULL; reads and deletions go on',
           command: `levee plan propose split --chunk ${chunkId}   # or: levee namespace alter ${namespace} --chunk-capacity <size>`,
         },
