@@ -6,6 +6,7 @@ import { controlTopics, Master, type OutsideWitness } from '@levee/journal';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import {
   CommandDoor,
+  CommandsController,
   HealthRegistry,
   LogClient,
   LogServer,
@@ -16,8 +17,8 @@ import {
   type HttpApp,
 } from '@levee/service-kit';
 import { ClusterController } from './cluster.controller';
-import { CommandsController, CommandsLogger } from './commands.controller';
 import type { MasterConfig } from './config';
+import { CommandsLogger, DecisionsController } from './decisions.controller';
 
 export interface MasterParts {
   readonly config: MasterConfig;
@@ -121,7 +122,7 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
     return {
       module: MasterModule,
       imports: [ServiceModule.register({ health, metrics })],
-      controllers: [ClusterController, CommandsController],
+      controllers: [ClusterController, CommandsController, DecisionsController],
       providers: [
         { provide: Master, useValue: master },
         { provide: LogServer, useValue: server },

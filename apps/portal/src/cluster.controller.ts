@@ -18,13 +18,14 @@ import {
 import { doctorLimits } from '@levee/journal';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
+import { CommandDoor, jsonBody } from '@levee/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Commands } from './commands';
 import { Doctor } from './doctor';
 import { FilesOfNodes } from './files-of-nodes';
 import { found, refusal } from './found';
+import { NamespaceWaits } from './namespace-waits';
 import { keyOf } from './raw-url';
-import { confirmName, jsonBody, switchOf, wholeNumber } from './request-choices';
+import { confirmName, switchOf, wholeNumber } from './request-choices';
 
 /** What is in force, as this portal has read it. */
 @ApiTags('cluster')
@@ -33,7 +34,8 @@ export class ClusterController {
   constructor(
     private readonly portal: Portal,
     private readonly keyValue: KeyValue,
-    private readonly commands: Commands,
+    private readonly commands: CommandDoor,
+    private readonly waits: NamespaceWaits,
     private readonly doctor: Doctor,
     private readonly files: FilesOfNodes,
   ) {}
@@ -118,7 +120,7 @@ export class ClusterController {
     }
     await this.commands.run({ kind: 'CreateNamespace', payload: knobs, principal: `http ${request.ip}` });
     const name = String(knobs['name']);
-    await this.commands.untilActive(name);
+    await this.waits.untilActive(name);
     const created = this.namespace(name);
     return { ...created, units: { taken: created.totals.units, ...unitBudget(state) } };
   }
@@ -154,7 +156,7 @@ export class ClusterController {
     const which = wholeNumber(number, 'number', { min: 1, max: 2 ** 31 - 1 });
     const payload = { name, ...(which === undefined ? {} : { number: which }) };
     await this.commands.run({ kind: 'DeleteNamespace', payload, principal: `http ${request.ip}` });
-    return this.commands.untilDeleted(name);
+    return this.waits.untilDeleted(name);
   }
 
   @Post('nodes/:nodeId/maintenance')

@@ -1,11 +1,12 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Failure } from '@levee/kernel';
+import { jsonBody } from '@levee/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Explanations } from './explanations';
 import { sendJsonLines } from './json-lines';
 import { Plans, type PlanReport } from './plans';
-import { jsonBody, switchOf } from './request-choices';
+import { switchOf } from './request-choices';
 
 /** Recorded changes of where data lives. */
 @ApiTags('plans')

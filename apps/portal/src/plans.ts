@@ -10,8 +10,8 @@ import {
   type SimulatedPlan,
 } from '@levee/cluster';
 import type { PlanState } from '@levee/events';
+import type { CommandRunner } from '@levee/journal';
 import { Failure, failureCode, type Clock } from '@levee/kernel';
-import type { Commands } from './commands';
 import type { DryRuns } from './dry-runs';
 import { found } from './found';
 import type { PlanProgress, ReplicaProgress } from './plan-progress';
@@ -63,7 +63,7 @@ export class Plans {
 
   constructor(
     private readonly portal: Portal,
-    private readonly commands: Commands,
+    private readonly commands: CommandRunner,
     private readonly progress: PlanProgress,
     private readonly clock: Clock,
     private readonly dryRuns: DryRuns,

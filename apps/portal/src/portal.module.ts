@@ -6,6 +6,7 @@ import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { NetworkBudget } from '@levee/wire';
 import {
   CommandDoor,
+  CommandsController,
   HealthRegistry,
   LogClient,
   Metrics,
@@ -14,8 +15,6 @@ import {
   type HttpApp,
 } from '@levee/service-kit';
 import { ClusterController } from './cluster.controller';
-import { Commands } from './commands';
-import { CommandsController } from './commands.controller';
 import type { PortalAppConfig } from './config';
 import { Digests } from './digests';
 import { DigestsController } from './digests.controller';
@@ -34,6 +33,7 @@ import { LogReader } from './log-reader';
 import { LogController } from './log.controller';
 import { LogRepairs } from './log-repairs';
 import { LogRepairsController } from './log-repairs.controller';
+import { NamespaceWaits } from './namespace-waits';
 import { PlanProgress } from './plan-progress';
 import { Plans } from './plans';
 import { PlansController } from './plans.controller';
@@ -87,7 +87,7 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
     const topics = controlTopics(topicPrefix);
     const portal = new Portal({ ...own, topics }, world);
     const client = new LogClient(log, topics, { view: portal.view, deadlineMs: limits.commandDeadlineMs });
-    const commands = new Commands(new CommandDoor(client, portal.view, systemClock, systemTimers), portal);
+    const commands = new CommandDoor(client, portal.view, systemClock, systemTimers);
     const progress = new PlanProgress(portal.heard, systemClock);
     portal.view.know(parts.known ?? []);
     const health = new HealthRegistry();
@@ -124,7 +124,8 @@ export class PortalModule implements OnModuleInit, OnModuleDestroy {
         { provide: Portal, useValue: portal },
         { provide: RepeatedWrites, useValue: repeated },
         { provide: KeyValue, useValue: new KeyValue(portal.store) },
-        { provide: Commands, useValue: commands },
+        { provide: CommandDoor, useValue: commands },
+        { provide: NamespaceWaits, useValue: new NamespaceWaits(portal) },
         { provide: Digests, useValue: new Digests(log, portal, topicPrefix, logger) },
         { provide: Doctor, useValue: new Doctor(log, portal, { topics, logger }) },
         { provide: FilesOfNodes, useValue: new FilesOfNodes() },

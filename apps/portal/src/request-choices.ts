@@ -1,6 +1,5 @@
 import { acks, consistencies, requestIdLengthMax, type Ack, type Consistency } from '@levee/client';
 import { Failure } from '@levee/kernel';
-import { httpLimits, isDeeperThan } from '@levee/service-kit';
 import type { FastifyRequest } from 'fastify';
 
 /** One header, `undefined` when absent. */
@@ -59,23 +58,6 @@ export function switchOf(text: string | undefined, name: string): boolean {
   if (text === undefined || text === '' || text === '0' || text === 'false') return false;
   if (text === '1' || text === 'true') return true;
   throw new Failure('BAD_REQUEST', `${name} is '${text.slice(0, 40)}', it must be 1 or 0 (true or false)`);
-}
-
-/** A JSON object in the body. */
-export function jsonBody(body: unknown): Readonly<Record<string, unknown>> {
-  const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
-  if (text.trim() === '') return {};
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new Failure('BAD_REQUEST', `the body is no JSON: ${(error as Error).message}`);
-  }
-  if (isDeeperThan(parsed, httpLimits.jsonDepthMax))
-    throw new Failure('BAD_REQUEST', `the body is nested deeper than ${httpLimits.jsonDepthMax} levels`);
-  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
-    return parsed as Readonly<Record<string, unknown>>;
-  throw new Failure('BAD_REQUEST', 'the body is a JSON object');
 }
 
 function oneOf<T extends string>(text: string | undefined, words: readonly T[], name: string): T | undefined {

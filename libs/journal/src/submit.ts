@@ -1,4 +1,5 @@
 import { encode } from '@levee/codec';
+import type { CommandOutcome } from '@levee/events';
 import { asPartition, Failure, type Clock, type NewId } from '@levee/kernel';
 import { systemClock, systemNewId, type Log } from '@levee/log';
 import type { ControlTopics } from './control-topics';
@@ -11,6 +12,12 @@ export interface SubmittedCommand {
   readonly principal: string;
   /** A UUID; the same id again is the same command and gets the recorded outcome. */
   readonly id?: string;
+}
+
+/** Takes commands and waits for what becomes of them. */
+export interface CommandRunner {
+  /** A rejection is thrown as a Failure with its code; DEADLINE: unknown, it may still be decided. */
+  run(command: SubmittedCommand): Promise<CommandOutcome>;
 }
 
 /** Room for the registration of a node with 4,096 units; half of what a Kafka topic takes by default. */

@@ -1,8 +1,8 @@
 import { lastValueFrom } from 'rxjs';
 import { decide, masterCommandKinds, type RejectionCode } from '@levee/cluster';
 import type { CommandOutcome } from '@levee/events';
-import { Failure, TokenBucket, type Clock, type Timers } from '@levee/kernel';
-import type { ClusterView, SubmittedCommand } from '@levee/journal';
+import { Failure, failureCode, messageOf, TokenBucket, type Clock, type Timers } from '@levee/kernel';
+import type { ClusterView, CommandRunner, SubmittedCommand } from '@levee/journal';
 import { commandsPattern, type LogClient } from './log-client';
 
 export const commandDoorLimits = {
@@ -27,7 +27,7 @@ const malformed: ReadonlySet<string> = new Set<RejectionCode>([
 ]);
 
 /** Lets commands into the log: what is no command, or one too many of somebody, is refused here and recorded nowhere. */
-export class CommandDoor {
+export class CommandDoor implements CommandRunner {
   private readonly principals = new Map<string, TokenBucket>();
   private refusedWaiting = 0;
 
@@ -42,7 +42,12 @@ export class CommandDoor {
   /** What became of it; a rejection is thrown as a Failure with its code. */
   async run(command: SubmittedCommand): Promise<CommandOutcome> {
     const known = command.id === undefined ? undefined : this.view.state.outcome(command.id);
-    return accepted(known ?? (await this.decided(command)));
+    return accepted(known ?? (await this.decided(command).catch(undecided)));
+  }
+
+  /** Of a command of the last 24 h; `undefined` = it was not decided, or not yet. */
+  outcome(id: string): CommandOutcome | undefined {
+    return this.view.state.outcome(id);
   }
 
   private async decided(command: SubmittedCommand): Promise<CommandOutcome> {
@@ -91,4 +96,11 @@ function accepted(outcome: CommandOutcome): CommandOutcome {
   if (outcome.rejectionCode === null) return outcome;
   const details = { commandId: outcome.commandId, seq: outcome.seq };
   throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '', { details });
+}
+
+/** It is in the log: a master that comes later decides it, which an operator has to know before giving it again. */
+function undecided(error: unknown): never {
+  if (failureCode(error) !== 'DEADLINE') throw error;
+  const more = 'it may still be taken, ask GET /v1/commands/<id>; levee doctor says whether a master serves';
+  throw new Failure('DEADLINE', `${messageOf(error)}: ${more}`, { cause: error });
 }

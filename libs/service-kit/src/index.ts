@@ -1,4 +1,5 @@
 export * from './command-door';
+export * from './commands.controller';
 export * from './folder-lock';
 export * from './free-ports';
 export * from './health';
@@ -6,6 +7,7 @@ export * from './http-app';
 export * from './http-connections';
 export * from './http-failures';
 export * from './http-limits';
+export * from './json-body';
 export * from './json-depth';
 export * from './lifecycle';
 export * from './kafka-security';

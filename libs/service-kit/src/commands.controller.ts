@@ -4,8 +4,8 @@ import type { CommandOutcome } from '@levee/events';
 import { Failure } from '@levee/kernel';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Commands } from './commands';
-import { jsonBody } from './request-choices';
+import { CommandDoor } from './command-door';
+import { jsonBody } from './json-body';
 
 const commandBody = z.strictObject({
   kind: z.string().min(1).max(80),
@@ -13,11 +13,11 @@ const commandBody = z.strictObject({
   id: z.uuid().optional(),
 });
 
-/** Commands to the control plane. */
+/** Commands to the control plane, at every process that takes them: from here they go into the log. */
 @ApiTags('commands')
 @Controller('v1/commands')
 export class CommandsController {
-  constructor(private readonly commands: Commands) {}
+  constructor(private readonly door: CommandDoor) {}
 
   @Post()
   @HttpCode(200)
@@ -33,13 +33,13 @@ export class CommandsController {
     const parsed = commandBody.safeParse(jsonBody(body));
     if (!parsed.success) throw new Failure('BAD_REQUEST', `the command is malformed: ${z.prettifyError(parsed.error)}`);
     const { id, kind, payload } = parsed.data;
-    return this.commands.run({ kind, payload, principal: `http ${request.ip}`, ...(id === undefined ? {} : { id }) });
+    return this.door.run({ kind, payload, principal: `http ${request.ip}`, ...(id === undefined ? {} : { id }) });
   }
 
   @Get(':id')
   @ApiOperation({ summary: 'What became of a command of the last 24 h' })
   outcome(@Param('id') id: string): CommandOutcome {
-    const outcome = this.commands.outcome(id);
+    const outcome = this.door.outcome(id);
     if (outcome !== undefined) return outcome;
     throw new Failure('NOT_FOUND', `command ${id.slice(0, 80)} was not decided in the last 24 h, or not yet`);
   }
