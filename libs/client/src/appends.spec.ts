@@ -1,6 +1,7 @@
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { LogFailure, systemRandom, type Appended, type Log, type LogFailureCode, type LogRecord } from '@levee/log';
 import { ManualTime } from '../test/manual-time';
+import { AppendLine } from './append-turns';
 import { Appends } from './appends';
 import { CallbackAppend } from './callback-operations';
 import type { Append, FenceWaiter } from './operations';
@@ -46,10 +47,17 @@ function setUp(limits: Partial<StoreLimits> = {}) {
     (done) => done.done(),
   );
   const outcomes: string[] = [];
-  const write = (key: string, partition = 0, leftMs = context.limits.appendMs): void => {
-    const operation: CallbackAppend = new CallbackAppend(Buffer.from(key), null, 'logged', undefined, (failure) =>
+  const write = (
+    key: string,
+    partition = 0,
+    leftMs = context.limits.appendMs,
+    { line, bytes = 0 }: { line?: AppendLine; bytes?: number } = {},
+  ): void => {
+    const record = bytes === 0 ? null : Buffer.alloc(bytes);
+    const operation: CallbackAppend = new CallbackAppend(Buffer.from(key), record, 'logged', undefined, (failure) =>
       outcomes.push(`${key} ${failure?.code ?? `at ${operation.nextOffset}`}`),
     );
+    operation.line = line;
     operation.partition = asPartition(partition);
     operation.deadlineAtMs = time.monotonicMs() + leftMs;
     underWay.add(operation);
@@ -282,5 +290,77 @@ describe('Appends', () => {
     }
     expect(calls.length).toBeGreaterThanOrEqual(9);
     expect(calls.length).toBeLessThanOrEqual(11);
+  });
+
+  describe('small writes beside large ones of a partition', () => {
+    const large = { bytes: 1_000_000 };
+    const appendMs = storeLimits.appendMs;
+
+    /** The keys of each call, one call at a time. */
+    async function sent({ calls }: ReturnType<typeof setUp>): Promise<string[]> {
+      const keys: string[] = [];
+      for (let i = 0; ; i++) {
+        await tick();
+        if (i === calls.length) return keys;
+        keys.push(calls[i]!.keys.join(' '));
+        calls[i]!.succeed(i * 10);
+        await tick();
+      }
+    }
+
+    it('go in front of those of other connections, which have every other call', async () => {
+      const scene = setUp({ appendsInFlightMax: 1 });
+      const greedy = new AppendLine();
+      for (const key of ['A', 'B', 'C', 'D']) scene.write(key, 0, appendMs, { line: greedy, ...large });
+      await tick();
+      for (const key of ['x', 'y']) scene.write(key, 0, appendMs, { line: new AppendLine() });
+      scene.write('z');
+      expect(await sent(scene)).toEqual(expect.arrayContaining(['x y z']));
+      expect(scene.calls.findIndex(({ keys }) => keys.includes('x'))).toBeLessThanOrEqual(2);
+      expect(scene.calls.flatMap(({ keys }) => keys).filter((key) => /[A-D]/.test(key))).toEqual(['A', 'B', 'C', 'D']);
+    });
+
+    it('I15: those of one connection stay in its order, whatever their sizes', async () => {
+      for (let seed = 1; seed <= 30; seed++) {
+        let dice = seed;
+        const next = (n: number): number => (dice = (dice * 48_271) % 2_147_483_647) % n;
+        const scene = setUp({ appendsInFlightMax: 1 + next(2) });
+        const lines = Array.from({ length: 4 }, () => new AppendLine());
+        const counts = lines.map(() => 0);
+        let answered = 0;
+        for (let step = 0; step < 120; step++) {
+          const of = next(lines.length);
+          const bytes = next(3) === 0 ? 600_000 : 0;
+          scene.write(`${of}:${counts[of]!++}`, next(2), appendMs, { line: lines[of]!, bytes });
+          if (next(3) === 0) await tick();
+          if (next(2) === 0 && answered < scene.calls.length) scene.calls[answered++]!.succeed(answered * 1_000);
+        }
+        for (let idle = 0; idle < 3; idle++) {
+          if (answered < scene.calls.length) idle = 0;
+          while (answered < scene.calls.length) scene.calls[answered++]!.succeed(answered * 1_000);
+          await tick();
+        }
+        for (const partition of [0, 1]) {
+          const keys = scene.calls.filter((call) => call.partition === partition).flatMap((call) => call.keys);
+          for (const of of lines.keys()) {
+            const numbers = keys.filter((key) => key.startsWith(`${of}:`)).map((key) => Number(key.slice(2)));
+            expect([seed, partition, of, numbers]).toEqual([seed, partition, of, [...numbers].sort((a, b) => a - b)]);
+          }
+        }
+        expect([seed, scene.underWay.size]).toEqual([seed, 0]);
+      }
+    });
+
+    it('do not keep large ones waiting, however many come', async () => {
+      const scene = setUp({ appendsInFlightMax: 1 });
+      for (const key of ['A', 'B']) scene.write(key, 0, appendMs, { line: new AppendLine(), ...large });
+      for (let call = 0; call < 6; call++) {
+        scene.write(`s${call}`, 0, appendMs, { line: new AppendLine() });
+        await tick();
+        scene.calls[call]!.succeed(call * 10);
+        await tick();
+      }
+      expect(scene.calls.slice(0, 4).flatMap(({ keys }) => keys)).toEqual(expect.arrayContaining(['A', 'B']));
+    });
   });
 });

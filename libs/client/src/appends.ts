@@ -3,6 +3,7 @@ import { asOffset, asPartition, failureCode, reservedKeyPrefix, type Offset, typ
 import { isDefinite, LogFailure, type Log, type LogRecord } from '@levee/log';
 import type { EngineContext } from './engine-context';
 import type { Append, FenceWaiter } from './operations';
+import { PartitionQueue } from './partition-queue';
 import { StoreFailure } from './store-errors';
 
 /** One append call under way. */
@@ -13,23 +14,10 @@ interface Batch {
   deadlineAtMs: number;
 }
 
-/** What one partition has waiting. */
-class PartitionQueue {
-  appends: Append[] = [];
-  waiters: FenceWaiter[] = [];
-  /** Not later than the earliest of `appends`. */
-  deadlineAtMs = Infinity;
-  inFlight = 0;
-  dirty = false;
-  fenceAtMs = -Infinity;
-  fenceArmed = false;
-
-  constructor(readonly partition: Partition) {}
-}
-
 /**
  * Writes of one namespace: what a partition gets in one tick is one append call, in order; while
- * `appendsInFlightMax` calls are under way, what comes shares the next. A strong read waits for a record appended
+ * `appendsInFlightMax` calls are under way, what comes shares the next, small writes in front of large ones of other
+ * connections. A strong read waits for a record appended
  * after it arrived: the next batch of its partition, or a fence record when none is due (I4).
  */
 export class Appends {
@@ -69,7 +57,7 @@ export class Appends {
   add(append: Append): void {
     this.counts.appends++;
     const queue = this.queues[append.partition] as PartitionQueue;
-    queue.appends.push(append);
+    queue.add(append, this.context.limits.appendSmallBytes);
     queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
     this.touch(queue);
   }
@@ -102,7 +90,7 @@ export class Appends {
   private refuseQueued(why: StoreFailure): void {
     this.ended = true;
     for (const queue of this.queues) {
-      for (const append of queue.appends.splice(0)) this.drop(append, why);
+      queue.takeOut((append) => (this.drop(append, why), true));
       for (const waiter of queue.waiters.splice(0)) waiter.fenceFailed(why);
     }
   }
@@ -143,7 +131,7 @@ export class Appends {
       ({ baseOffset }) => this.succeeded(queue, batch, baseOffset, records.length),
       (error: unknown) => this.failed(queue, batch, error),
     );
-    if (queue.appends.length > 0) this.touch(queue);
+    if (queue.size > 0) this.touch(queue);
   }
 
   /** The next appends of the queue that fit into one call; those past their deadline fail definitely. */
@@ -151,19 +139,18 @@ export class Appends {
     const { appendBatchBytesMax, appendBatchRecordsMax } = this.context.limits;
     const taken: Append[] = [];
     let bytes = 0;
-    let at = 0;
-    for (; at < queue.appends.length; at++) {
-      const append = queue.appends[at] as Append;
+    queue.takeOut((append, waitsForSmall) => {
       if (append.deadlineAtMs <= nowMs) {
         this.drop(append, this.unsent());
-        continue;
+        return true;
       }
+      if (waitsForSmall) return 'stop';
       if (taken.length > 0 && (taken.length >= appendBatchRecordsMax || bytes + append.bytes > appendBatchBytesMax))
-        break;
+        return 'stop';
       bytes += append.bytes;
       taken.push(append);
-    }
-    queue.appends = at === queue.appends.length ? [] : queue.appends.slice(at);
+      return true;
+    });
     return taken;
   }
 
@@ -229,7 +216,7 @@ export class Appends {
     queue.inFlight--;
     this.inFlight.delete(batch);
     for (const append of batch.appends) this.onOver(append);
-    if (queue.appends.length > 0 || queue.waiters.length > 0) this.touch(queue);
+    if (queue.size > 0 || queue.waiters.length > 0) this.touch(queue);
   }
 
   /** Counts each write once, however often its batch is heard of. */
@@ -276,10 +263,15 @@ export class Appends {
   }
 
   private expireQueued(queue: PartitionQueue, nowMs: number): void {
-    const { appends } = queue;
-    queue.appends = appends.filter(({ deadlineAtMs }) => deadlineAtMs > nowMs);
-    queue.deadlineAtMs = earliest(queue.appends, []);
-    for (const append of appends) if (append.deadlineAtMs <= nowMs) this.drop(append, this.unsent());
+    queue.deadlineAtMs = Infinity;
+    queue.takeOut((append) => {
+      if (append.deadlineAtMs > nowMs) {
+        queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
+        return false;
+      }
+      this.drop(append, this.unsent());
+      return true;
+    });
   }
 
   private unsent(): StoreFailure {
