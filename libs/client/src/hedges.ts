@@ -1,6 +1,6 @@
 import type { RespClientFailureCode } from '@levee/wire';
 import type { EngineContext } from './engine-context';
-import type { ReadBatch } from './read-batch';
+import { type ReadBatch, readLanes } from './read-batch';
 
 /** Unanswered batches are looked at in this rhythm. */
 const lookMs = 2;
@@ -115,6 +115,6 @@ export class Hedges {
   /** How long a node may take before others are asked first. */
   private slowMs(batch: ReadBatch): number {
     const { slowDelays, positionWaitMs } = this.context.limits;
-    return this.delayMs(batch) * slowDelays + (batch.lane === 0 ? 0 : positionWaitMs);
+    return this.delayMs(batch) * slowDelays + (batch.lane === readLanes.waiting ? positionWaitMs : 0);
   }
 }

@@ -170,7 +170,7 @@ export class NamespaceEngines {
     const known = store.targets.get(node.nodeId);
     if (known?.link === link) return known;
     const applied = new Float64Array(store.state.partitions);
-    const target: ReadTarget = { link, applied, open: [undefined, undefined], ahead: undefined };
+    const target: ReadTarget = { link, applied, open: [undefined, undefined, undefined], ahead: undefined };
     store.targets.set(node.nodeId, target);
     return target;
   }

@@ -10,8 +10,8 @@ export interface ReadTarget {
   readonly link: NodeLink;
   /** Per partition the highest next offset the node is known to have applied; a hint. */
   readonly applied: Float64Array;
-  /** Batches being gathered: [position known to be there, may have to wait]. */
-  readonly open: [ReadBatch | undefined, ReadBatch | undefined];
+  /** Batches being gathered, by lane. */
+  readonly open: [ReadBatch | undefined, ReadBatch | undefined, ReadBatch | undefined];
   /** Batches being gathered for sessions whose clock is ahead, by that clock and the lane. */
   ahead: Map<number, ReadBatch> | undefined;
 }

@@ -19,11 +19,13 @@ export interface LinkOptions {
 
 /**
  * The connections to one node. Replies of one connection come in order, so what may wait at the node has connections
- * of its own: reads whose position the node is known to have, reads that may have to wait, acknowledgements, scans.
+ * of its own: reads whose position the node is known to have, reads that may have to wait, reads of large
+ * values, acknowledgements, scans.
  */
 export class NodeLink {
   reads!: RespClient;
   waitingReads!: RespClient;
+  largeReads!: RespClient;
   acks!: RespClient;
   /** Acknowledgements that may take long: of a replica that lags, or of a position that somebody named. */
   longAcks!: RespClient;
@@ -33,8 +35,12 @@ export class NodeLink {
   /** Failures seen since the start, for metrics. */
   failures = 0;
   private failuresTold = 0;
-  /** Of reads whose position the node is known to have, and of those that may have to wait. */
-  readonly roundTrips: readonly [RoundTrips, RoundTrips] = [new RoundTrips(), new RoundTrips()];
+  /** By lane of reads. */
+  readonly roundTrips: readonly [RoundTrips, RoundTrips, RoundTrips] = [
+    new RoundTrips(),
+    new RoundTrips(),
+    new RoundTrips(),
+  ];
   private doubtMs = 0;
   private doubtUntilMs = 0;
 
@@ -66,6 +72,7 @@ export class NodeLink {
     const connection = (): RespClient => new RespClient(target, { ...options, hello });
     this.reads = connection();
     this.waitingReads = connection();
+    this.largeReads = connection();
     this.acks = connection();
     this.longAcks = connection();
     this.scans = connection();
@@ -123,7 +130,8 @@ export class NodeLink {
   }
 
   close(): void {
-    for (const client of [this.reads, this.waitingReads, this.acks, this.longAcks, this.scans]) client.close();
+    const { reads, waitingReads, largeReads, acks, longAcks, scans } = this;
+    for (const client of [reads, waitingReads, largeReads, acks, longAcks, scans]) client.close();
   }
 }
 

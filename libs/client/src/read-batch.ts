@@ -2,6 +2,19 @@ import { nodeProtocolLimits, noSeal, ReadEntriesWriter } from '@levee/wire';
 import type { ReadTarget } from './namespace-routes';
 import type { NamespaceStore } from './namespace-store';
 import type { PointRead } from './operations';
+import type { StoreLimits } from './store-limits';
+
+/**
+ * Reads of one node that have a connection of their own, since replies of a connection come in order: those whose
+ * position the node is known to have, those that may have to wait for it, and those of large values.
+ */
+export const readLanes = { ready: 0, waiting: 1, large: 2 } as const;
+export type ReadLane = (typeof readLanes)[keyof typeof readLanes];
+
+export function laneOf(read: PointRead, { applied }: ReadTarget, { readSmallBytes }: StoreLimits): ReadLane {
+  if (read.minOffset > (applied[read.partition] as number)) return readLanes.waiting;
+  return read.expectedBytes > readSmallBytes ? readLanes.large : readLanes.ready;
+}
 
 /** The reads of one node, namespace and tick that are judged by one time. */
 export class ReadBatch {
@@ -21,7 +34,7 @@ export class ReadBatch {
   constructor(
     readonly namespace: NamespaceStore,
     readonly target: ReadTarget,
-    readonly lane: 0 | 1,
+    readonly lane: ReadLane,
     /**
      * By which expiry is judged: of this process, or that of a session which has seen a later one. Such a session's
      * reads have a batch of their own: its clock must not make keys of others vanish.

@@ -7,6 +7,7 @@ const limits = {
   readsOfOneMax: 80,
   readWindowBytes: 6_400_000,
   readBytesAtOnceMax: 50_000_000,
+  readSmallBytes: 0,
 };
 
 class Asker {
@@ -28,7 +29,12 @@ class Asker {
 }
 
 class Scene {
-  readonly turns = new ReadTurns(limits);
+  readonly turns: ReadTurns;
+
+  constructor(more: Partial<typeof limits> = {}) {
+    this.turns = new ReadTurns({ ...limits, ...more });
+  }
+
   underWay: WaitingRead[] = [];
   dropped: string[] = [];
   private readonly counts = new Map<string, number>();
@@ -182,6 +188,28 @@ describe('reads have their turn', () => {
     one.read.line = undefined;
     expect(scene.turns.enter(one.namespace, one.read)).toBe(true);
     scene.turns.leave(one.read, 1_000_000);
+  });
+
+  it('a small read of who has little under way does not wait for those of others, up to twice as many bytes', () => {
+    const scene = new Scene({ readSmallBytes: 64_000 });
+    const large = Array.from({ length: 30 }, (_, i) => new Asker(`${i}:`));
+    for (const asker of large) scene.ask(asker, 20);
+    while (large.some(({ line }) => line.valueBytes === undefined)) scene.answer(1, 6_000_000);
+    while (scene.underWay.length > 9) scene.answer(1, 6_000_000);
+    const [small, other] = [new Asker('s'), new Asker('o')];
+    small.line.saw(500);
+    scene.ask(small, 40);
+    expect(scene.of(small)).toBe(16);
+    other.line.saw(40_000);
+    scene.ask(other, 2);
+    expect(scene.of(other)).toBe(1);
+    const many = Array.from({ length: 2_000 }, (_, i) => new Asker(`m${i}`));
+    for (const asker of many) {
+      asker.line.saw(60_000);
+      scene.ask(asker, 1);
+    }
+    const theirs = many.filter((asker) => scene.of(asker) === 1).length;
+    expect([theirs > 50, scene.underWay.length <= 200]).toEqual([true, true]);
   });
 
   it('of many who begin to wait, who came first is asked for first', () => {

@@ -51,6 +51,8 @@ export class ReadLine extends WaitingLine<WaitingRead> {
   }
 }
 
+/** Reads that count as few. */
+const smallCount = 16;
 /** Askers of one value each are many. */
 const othersWindows = 16;
 /** Reads that a line may ask for before it has seen a value. */
@@ -58,7 +60,7 @@ const firstWindow = 64;
 
 export type ReadTurnLimits = Pick<
   StoreLimits,
-  'readsAtOnceMax' | 'readsOfOneMax' | 'readWindowBytes' | 'readBytesAtOnceMax'
+  'readsAtOnceMax' | 'readsOfOneMax' | 'readWindowBytes' | 'readBytesAtOnceMax' | 'readSmallBytes'
 >;
 
 /** What a value is taken for as long as none was seen. */
@@ -90,7 +92,7 @@ export class ReadTurns {
   /** True: ask now. Else it waits for `next`. */
   enter(namespace: NamespaceStore, read: PointRead): boolean {
     const line = (read.line ??= this.others);
-    if (line.size === 0 && this.hasRoom && line.mayAsk(this.meanBytes)) {
+    if (line.size === 0 && line.mayAsk(this.meanBytes) && (this.hasRoom || this.isSmall(line))) {
       this.begin(line, read);
       return true;
     }
@@ -173,6 +175,13 @@ export class ReadTurns {
   private get hasRoom(): boolean {
     const { readsAtOnceMax, readBytesAtOnceMax } = this.limits;
     return this.underWay < readsAtOnceMax && (this.bytesUnderWay < readBytesAtOnceMax || this.underWay === 0);
+  }
+
+  /** A read of whoever has little under way need not wait for those of others. */
+  private isSmall(line: ReadLine): boolean {
+    const { readsAtOnceMax, readBytesAtOnceMax, readSmallBytes } = this.limits;
+    if (this.underWay >= readsAtOnceMax * 2 || this.bytesUnderWay >= readBytesAtOnceMax * 2) return false;
+    return line.underWay < smallCount && (line.valueBytes ?? this.meanBytes) * (line.underWay + 1) <= readSmallBytes;
   }
 
   private begin(line: ReadLine, read: PointRead): void {

@@ -11,7 +11,7 @@ import {
 } from '@levee/wire';
 import type { EngineContext } from './engine-context';
 import { Hedges } from './hedges';
-import { ReadBatch } from './read-batch';
+import { laneOf, ReadBatch } from './read-batch';
 import type { PortalReplica, PortalRoute, ReadTarget } from './namespace-routes';
 import type { LostPositions } from './lost-positions';
 import type { NamespaceStore } from './namespace-store';
@@ -141,7 +141,7 @@ export class Reads {
 
   private ask(namespace: NamespaceStore, target: ReadTarget, read: PointRead): void {
     read.legs++;
-    const lane = read.minOffset > (target.applied[read.partition] as number) ? 1 : 0;
+    const lane = laneOf(read, target, this.context.limits);
     let batch = target.open[lane];
     if (!batch?.hasRoomFor(read))
       target.open[lane] = batch = this.opened(new ReadBatch(namespace, target, lane, this.context.expiryNowMs()));
@@ -159,7 +159,7 @@ export class Reads {
   /** For a session whose clock is ahead of this process, as its token says: rare, and over once time has caught up. */
   private ahead({ namespace, target, lane }: ReadBatch, read: PointRead, clockMs: number): ReadBatch {
     const batches = (target.ahead ??= new Map<number, ReadBatch>());
-    const key = clockMs * 2 + lane;
+    const key = clockMs * 4 + lane;
     let batch = batches.get(key);
     if (!batch?.hasRoomFor(read))
       batches.set(key, (batch = this.opened(new ReadBatch(namespace, target, lane, clockMs))));
@@ -240,7 +240,8 @@ export class Reads {
       nowMs: batch.clockMs,
       deadlineMs: positionWaitMs,
     };
-    const client = lane === 0 ? target.link.reads : target.link.waitingReads;
+    const { link } = target;
+    const client = [link.reads, link.waitingReads, link.largeReads][lane] as RespClient;
     this.hedges.sent(batch);
     const command = readCommand(header, batch.entries);
     batch.seal = sealOfCommand(command);

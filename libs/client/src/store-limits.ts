@@ -66,6 +66,11 @@ export interface StoreLimits {
   /** Bytes of their values, as far as can be told beforehand. */
   readonly readBytesAtOnceMax: number;
   readonly readsOfOneMax: number;
+  /**
+   * Whoever is expected to have no more under way than this is asked for more than there is room for, up to twice as
+   * much; larger values have a connection of their own to each node.
+   */
+  readonly readSmallBytes: number;
   readonly readTurnMs: number;
   /** Bytes of values that one connection may be sent at a time, as far as can be told beforehand. */
   readonly readWindowBytes: number;
@@ -144,6 +149,7 @@ export const storeLimits: StoreLimits = {
   readsAtOnceMax: 1_024,
   readBytesAtOnceMax: 2 * 1024 * 1024,
   readsOfOneMax: 128,
+  readSmallBytes: 64 * 1024,
   readTurnMs: 30_000,
   readWindowBytes: 1024 * 1024,
   writeMarksOfNamespaceMax: 16_384,
