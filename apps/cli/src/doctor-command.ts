@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { examineLogDirectly } from './direct-doctor';
 import { CliFailure, exitCodes } from './exit';
 import { oneLine, type Output, type Row } from './output';
 import type { ToolsOf } from './program';
@@ -27,7 +26,7 @@ export function addDoctorCommand(program: Command, toolsOf: ToolsOf): void {
           command: 'levee doctor --brokers host:port   # looks at Kafka itself; or start a portal, or set LEVEE_URL',
         };
         const brokers = options.brokers ?? (terminal.env['KAFKA_BROKERS'] || undefined);
-        const direct = brokers === undefined ? undefined : await examineLogDirectly(brokers, terminal);
+        const direct = brokers === undefined ? undefined : await directly().examineLogDirectly(brokers, terminal);
         report = { ...emptyReport, ...direct, unknown: [unreachable, ...(direct?.unknown ?? [])] };
       }
       const findings = rowsOf(report, 'findings');
@@ -39,6 +38,9 @@ export function addDoctorCommand(program: Command, toolsOf: ToolsOf): void {
       if (unknown.length > 0) throw new CliFailure('CANNOT_TELL', 'not everything could be looked at, see above');
     });
 }
+
+/** Loaded only now: Nest and kafkajs, which come with it, cost more than all other commands together. */
+const directly = () => require('./direct-doctor') as typeof import('./direct-doctor');
 
 const emptyReport = { findings: [], looked: { topics: 0, nodes: 0, replicas: 0 } };
 
