@@ -28,6 +28,7 @@ export function addDigestCommand(namespace: Command, toolsOf: ToolsOf): void {
           'digest',
         ]);
       else await output.value(report);
+      if (report['equal'] === true && output.format === 'text') await output.raw('all replicas agree\n');
       if (report['equal'] !== true)
         throw new CliFailure(
           'REPLICAS_DIFFER',

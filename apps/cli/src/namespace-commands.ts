@@ -3,7 +3,8 @@ import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
 import { addDigestCommand } from './digest-command';
 import { CliFailure, usageFailure } from './exit';
-import { oneLine, type Output, type Row } from './output';
+import { printAlteration, printCreation, printDescription } from './namespace-report';
+import { oneLine, type Row } from './output';
 import { jsonBody } from './portal-client';
 import type { ToolsOf } from './program';
 import { rowsOf } from './rows';
@@ -26,8 +27,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
         ...jsonBody({ name, ...knobsOf(options) }),
         query: dryRun === true ? { dryRun: 1 } : {},
       })) as Row;
-      if (dryRun === true && output.format === 'text') await output.raw('dry run: nothing is changed\n');
-      await printDescription(output, created);
+      await printCreation(output, created, { dryRun: dryRun === true });
     });
 
   withSettings(
@@ -44,7 +44,7 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
       throw usageFailure('name at least one setting to change (levee namespace alter --help)');
     const path = `/v1/namespaces/${encodeURIComponent(name)}`;
     const altered = await portal.json({ method: 'PATCH', path, ...jsonBody(knobs) });
-    await printDescription(output, altered as Row);
+    await printAlteration(output, altered as Row, Object.keys(knobs));
   });
 
   namespace
@@ -287,28 +287,3 @@ const totalColumns = [
   'liveKeys',
   'chunksUntold',
 ] as const;
-
-/** People get one line a chunk from `levee routes`, and none here; settings as a table. */
-async function printDescription(output: Output, described: Row): Promise<void> {
-  if (output.format !== 'text') return output.value(described);
-  const { placement: _, knobs, units, ...rest } = described;
-  if (units !== undefined) await output.raw(`${unitsLine(described, units as CreationUnits)}\n`);
-  if (knobs === undefined) return output.value(rest);
-  const rows = rowsOf(knobs, 'knobs');
-  const settings = new Set(rows.map((row) => row['knob']));
-  await output.value(Object.fromEntries(Object.entries(rest).filter(([name]) => !settings.has(name))));
-  await output.raw('\n');
-  const shown = rows.map((row) => ({ ...row, changes: row['fixedBecause'] === null ? 'yes' : 'no' }));
-  await output.table(shown, ['knob', 'value', 'changes', 'allowed']);
-}
-
-interface CreationUnits {
-  readonly taken: number;
-  readonly free: number;
-  readonly spare: number;
-}
-
-function unitsLine({ name, chunks, replicas }: Row, { taken, free, spare }: CreationUnits): string {
-  const has = `${String(name)} has ${taken} units (${String(chunks)} chunks, ${String(replicas)} replicas of each)`;
-  return `${has}; ${free} are free, ${spare} of them kept for healing, moves and splits`;
-}

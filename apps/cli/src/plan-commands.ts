@@ -47,6 +47,10 @@ export function addPlanCommands(program: Command, toolsOf: ToolsOf): void {
       const query = { state: options.all === true ? 'all' : 'open', namespace: options.namespace };
       const rows = rowsOf(await portal.json({ path: '/v1/plans', query }), 'plans');
       if (output.format !== 'text') return output.value(rows);
+      if (rows.length === 0)
+        return output.note(
+          options.all === true ? 'no plan is remembered' : 'no plan is open; --all shows those that are over',
+        );
       await output.table(rows.map(planSummary), [
         'planId',
         'kind',

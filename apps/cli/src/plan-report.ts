@@ -60,12 +60,26 @@ export function planSummary(row: Row): Row {
 
 function subject({ sources, namespace, nodeId }: PlanRow): string {
   if (sources.length > 0) return sources.length > 3 ? `${sources.slice(0, 3).join(' ')} …` : sources.join(' ');
-  return nodeId ?? namespace ?? '-';
+  return nodeId ?? namespace ?? 'of all namespaces';
 }
 
-/** A plan in lines for people: what it is, how far and how long, then its steps. */
+/** A plan in lines for people: what it is, how far and how long, then its steps, each with its evidence. */
 export function planLines(report: PlanReport): string[] {
-  const { steps, progress, parts, prediction } = report;
+  return linesOf(report, report.steps);
+}
+
+/** The same for who follows it: without what was there before it began, and without evidence. */
+export function followedLines(report: PlanReport): string[] {
+  return linesOf(report, followedSteps(report));
+}
+
+/** Steps that follow the proposal, which whoever watches has given or seen. */
+export function followedSteps({ steps }: PlanReport): StepRow[] {
+  return steps.filter(({ number }) => number > 3).map((step) => ({ ...step, evidence: '' }));
+}
+
+function linesOf(report: PlanReport, steps: readonly StepRow[]): string[] {
+  const { progress, parts, prediction } = report;
   if (prediction !== undefined) return dryRunLines(report, prediction as unknown as Prediction);
   const lines = [headLine(report.plan), ...summaryLines(report)];
   const leftMs = Math.max(...progress.map(({ remainingMs }) => remainingMs ?? 0), 0);
@@ -85,7 +99,7 @@ export function summaryLines({ plan, parts, waits, cannotEnd }: PlanReport): str
   else if (waits !== undefined && waits !== null && !waits.reason.startsWith('its part')) lines.push(waitLine(waits));
   if (parts.length > 0) {
     const over = parts.filter(({ state }) => overStates.includes(state)).length;
-    lines.push(`  ${over} of the ${parts.length} parts it has so far are over`);
+    lines.push(`  parts that are over: ${over} of ${parts.length} so far`);
   }
   return lines;
 }
@@ -118,15 +132,18 @@ interface Prediction {
 /** What would move, how much, how long, and what each place is before and after. */
 function dryRunLines({ plan }: PlanReport, would: Prediction): string[] {
   const { outcome, chunksBefore, chunksAfter, replicasMade, bytes, expectedMs } = would;
+  const changes = [...chunksBefore.map((chunk) => `  before  ${placesText(chunk)}`)];
+  changes.push(...chunksAfter.map((chunk) => `  after   ${placesText(chunk)}`), ...nodeLines(would));
+  const about = `${plan.kind} ${subject(plan)}`;
+  if (outcome === 'done' && replicasMade === 0 && changes.length === 0)
+    return ['dry run: nothing is changed', `${about} would change nothing: all is where it should be`];
   const ends = outcome === 'done' ? 'would be done' : `would not get to its end as things are: ${outcome}`;
   const made = `${replicasMade} ${replicasMade === 1 ? 'replica' : 'replicas'}`;
   return [
     'dry run: nothing is changed',
-    `${plan.kind} ${subject(plan)} ${ends}`,
+    `${about} ${ends}`,
     `  copies ${made}, ${bytes} bytes; takes about ${duration(expectedMs)}, the time to observe included`,
-    ...chunksBefore.map((chunk) => `  before  ${placesText(chunk)}`),
-    ...chunksAfter.map((chunk) => `  after   ${placesText(chunk)}`),
-    ...nodeLines(would),
+    ...changes,
   ];
 }
 
@@ -150,7 +167,8 @@ function duration(ms: number): string {
 }
 
 export function headLine(plan: PlanRow): string {
-  return `${plan.planId}  ${plan.kind} ${subject(plan)}  ${plan.state}  attempt ${plan.attempt}  (${plan.trigger})`;
+  const again = plan.attempt > 1 ? `, attempt ${plan.attempt}` : '';
+  return `${plan.planId}  ${plan.kind} ${subject(plan)}  ${plan.state}${again}  (${plan.trigger})`;
 }
 
 /** Without the time of the last event: that is new again and again while the reason stays. */
@@ -160,7 +178,9 @@ function waitLine({ reason, isAlarm }: { reason: string; isAlarm: boolean }): st
 
 export function partLine(part: PlanRow): string {
   const stopped = part.failureMessage === null ? '' : `: ${part.failureMessage}`;
-  return `  part ${part.planId}  ${part.kind} ${subject(part)}  ${part.state} ${part.step}${stopped}`;
+  // A running part is told by its step; of the others the state says all.
+  const stage = part.state === 'running' ? part.step : part.state;
+  return `  part ${part.planId}  ${part.kind} ${subject(part)}  ${stage}${stopped}`;
 }
 
 export function stepLine({ number, name, state, atMs, seq, evidence }: StepRow): string {

@@ -1,9 +1,10 @@
 import { CliFailure } from './exit';
 import {
+  followedLines,
+  followedSteps,
   headLine,
   overStates,
   partLine,
-  planLines,
   progressLine,
   stepLine,
   summaryLines,
@@ -20,7 +21,8 @@ const redraw = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A\
  * the output can be kept and searched. Ends with a failure when the plan failed, or was cancelled or rolled back.
  */
 export async function watchPlan({ terminal, output, portal }: Tools, planId: string): Promise<void> {
-  const live = output.format === 'text' && (terminal.stdout as { isTTY?: boolean }).isTTY === true;
+  const { isTTY, columns = 80 } = terminal.stdout as { isTTY?: boolean; columns?: number };
+  const live = output.format === 'text' && isTTY === true;
   const shown = new Shown();
   let drawn = 0;
   let last: PlanReport | undefined;
@@ -28,7 +30,8 @@ export async function watchPlan({ terminal, output, portal }: Tools, planId: str
     last = row as unknown as PlanReport;
     if (output.format !== 'text') await output.row(row, '');
     else if (live) {
-      const lines = planLines(last);
+      // A line that wraps would take more rows than are cleared.
+      const lines = followedLines(last).map((line) => line.slice(0, columns - 1));
       await write(terminal.stdout, `${redraw(drawn)}${lines.join('\n')}\n`);
       drawn = lines.length;
     } else for (const line of shown.news(last)) await output.raw(`${line}\n`);
@@ -67,7 +70,7 @@ class Shown {
     const { attempt } = report.plan;
     once(headLine(report.plan));
     for (const line of summaryLines(report)) once(line);
-    for (const step of report.steps) {
+    for (const step of followedSteps(report)) {
       const key = `${attempt} ${step.number} ${step.state}`;
       if (step.state === 'waiting' || step.state === 'skipped' || this.steps.has(key)) continue;
       this.steps.add(key);

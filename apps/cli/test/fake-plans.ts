@@ -24,9 +24,16 @@ function plan(change: object = {}): object {
 }
 
 const steps = [
-  { number: 1, name: 'reported', state: 'done', atMs: beganMs, seq: 42, evidence: '{"by":"http 127.0.0.1"}' },
-  { number: 2, name: 'copied', state: 'running', atMs: beganMs + 1_000, seq: null, evidence: '' },
-  { number: 3, name: 'switched', state: 'waiting', atMs: null, seq: null, evidence: '' },
+  {
+    number: 1,
+    name: 'something is reported',
+    state: 'done',
+    atMs: beganMs,
+    seq: 42,
+    evidence: '{"by":"http 127.0.0.1"}',
+  },
+  { number: 6, name: 'the data is copied', state: 'running', atMs: beganMs + 1_000, seq: null, evidence: '' },
+  { number: 8, name: 'both sides agree, the routes change', state: 'waiting', atMs: null, seq: null, evidence: '' },
 ];
 
 const progress = (percent: number): object[] => [

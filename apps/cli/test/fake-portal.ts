@@ -27,6 +27,13 @@ const knobFailure = (message: string): Answer => ({ status: 422, body: { code: '
 type Answer = { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> };
 
 /** Answers like a portal's HTTP door, from memory; remembers what it was asked. */
+const knobsOf = (set: Record<string, unknown>) =>
+  [
+    { knob: 'ack', value: 'logged', allowed: 'logged | primary | all', fixedBecause: null },
+    { knob: 'maxStalenessMs', value: null, allowed: '100 to 86400000 ms, or none', fixedBecause: null },
+    { knob: 'partitions', value: 8, allowed: '1 | 2 | 4', fixedBecause: 'records are there already' },
+  ].map((knob) => ({ ...knob, value: set[knob.knob] ?? knob.value }));
+
 export class FakePortal {
   readonly requests: { readonly method: string; readonly url: string; readonly headers: IncomingMessage['headers'] }[] =
     [];
@@ -172,7 +179,7 @@ export class FakePortal {
         if (query === 'dryRun=1')
           return {
             status: 200,
-            body: { ...namespace, ...asked, chunks: 2, units: { taken: 6, free: 66, spare: 9 }, placement: [] },
+            body: { ...namespace, ...asked, chunks: 2, units: { taken: 6, free: 66, spare: 9 }, knobs: knobsOf(asked) },
           };
         return { status: 201, body: asked };
       }
@@ -182,11 +189,7 @@ export class FakePortal {
           body: {
             ...namespace,
             producers: { java: 'partitioner.class unset' },
-            knobs: [
-              { knob: 'ack', value: 'logged', allowed: 'logged | primary | all', fixedBecause: null },
-              { knob: 'maxStalenessMs', value: null, allowed: '100 to 86400000 ms, or none', fixedBecause: null },
-              { knob: 'partitions', value: 8, allowed: '1 | 2 | 4', fixedBecause: 'records are there already' },
-            ],
+            knobs: knobsOf({}),
             placement: [{ chunkId: 'default#1/c00001' }],
           },
         };
@@ -200,7 +203,10 @@ export class FakePortal {
               message: 'replicas of default is 3 and cannot change: by plans, not by a setting',
             },
           };
-        return { status: 200, body: { ...namespace, ...knobs } };
+        return {
+          status: 200,
+          body: { ...namespace, ...knobs, knobs: knobsOf(knobs).filter(({ knob }) => knob in knobs) },
+        };
       }
       case 'POST /v1/namespaces/default/flush': {
         const lines = [
