@@ -9,7 +9,15 @@ import { claimPorts } from './ports.mjs';
 const startDeadlineMsDefault = 60_000;
 const askMs = 10_000;
 /** Doors of the first process of a kind; the next one's are this far away, nodes stand side by side. */
-const firstPorts = { resp: 7379, http: 7380, master: 7381, dispatcher: 7382, nodeResp: 7400, nodeHttp: 7500 };
+const firstPorts = {
+  resp: 7379,
+  http: 7380,
+  master: 7381,
+  dispatcher: 7382,
+  nodeResp: 7400,
+  nodeHttp: 7500,
+  kafka: 9092,
+};
 const portStep = 10;
 
 /**
@@ -83,9 +91,9 @@ class Cluster {
   async start() {
     mkdirSync(this.dir, { recursive: true });
     this.#refuseSecond();
-    const { brokers, kafkaNodes, kafka: kafkaOptions = {} } = this.#options;
-    if (brokers === undefined)
-      this.#kafka = await startKafka({ nodes: kafkaNodes, dir: join(this.dir, 'kafka'), ...kafkaOptions });
+    const { brokers, kafkaNodes, anyPorts = false, kafka: kafkaOptions = {} } = this.#options;
+    const own = { nodes: kafkaNodes, dir: join(this.dir, 'kafka'), port: anyPorts ? 0 : firstPorts.kafka };
+    if (brokers === undefined) this.#kafka = await startKafka({ ...own, ...kafkaOptions });
     await this.#makeMembers();
     for (const member of this.#members) member.start();
     await Promise.all(this.#members.filter((m) => m.app !== 'portal').map((m) => m.ready(this.#deadlineMs)));

@@ -11,6 +11,8 @@ import { startKafka } from './local-kafka.mjs';
 
 const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
+/** Where clients look for a Kafka; any other when it is taken. */
+const firstPort = 9092;
 const stopDeadlineMs = 15_000;
 const usage =
   'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] [--between JSON] [--apart] [--secure JSON] | status [--json] | stop';
@@ -26,7 +28,13 @@ async function main() {
         return 0;
       }
       await rm(folder, { recursive: true, force: true });
-      const kafka = await startKafka({ nodes: Number(values.nodes), dir: folder, keep: true, detached: true });
+      const kafka = await startKafka({
+        nodes: Number(values.nodes),
+        dir: folder,
+        port: firstPort,
+        keep: true,
+        detached: true,
+      });
       const started = { brokers: kafka.brokers, nodes: kafka.pids.length, pids: kafka.pids, dir: kafka.dir };
       await mkdir(folder, { recursive: true });
       await writeFile(stateFile, JSON.stringify(started));

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { claimPorts } from '../cluster/ports.mjs';
 import { formatFolder, javaMend, kafkaJars, kafkaUuid } from './artifacts.mjs';
 import { archiveOptions } from './class-archive.mjs';
 import { log4jProperties, propertiesText, serverProperties } from './broker-settings.mjs';
@@ -17,7 +18,7 @@ const stopDeadlineMs = 15_000;
  * Starts `nodes` (1 or 3) combined brokers and controllers and resolves when all of them serve.
  *
  * `dir`: where data and logs go (default: a temporary folder, removed by `stop`; a given one is kept unless
- * `keep: false`). `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
+ * `keep: false`). `port`: of the first broker, where nobody listens there; the others follow. `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
  * `c2: true`: the optimising compiler, for benches. `advertised`: by node id, `host:port` told to clients, for tests
  * with a proxy in between. `behind`: further listeners by name, each with the `host:port` of every node that its
  * clients are told: a proxy's, so that one process can be cut off and no other. `between`: what brokers and controllers
@@ -128,17 +129,19 @@ class LocalKafka {
 
   /** What every node is: its folder, its ports, and what others are told of them. */
   async #place(count) {
-    const { advertised = {}, behind = {}, between, apart = false } = this.#options;
+    const { advertised = {}, behind = {}, between, apart = false, port: firstPort = 0 } = this.#options;
     const listeners = Object.entries(behind);
     const nodes = apart ? count + 1 : count;
     const ports = await freePorts(nodes * (3 + listeners.length));
+    const wishes = firstPort === 0 ? [] : Array.from({ length: count }, (_, at) => firstPort + at);
+    const doors = await claimPorts(wishes);
     for (let id = 1; id <= nodes; id++) {
       const isBroker = id <= count;
       const controllerAt = apart ? id - count - 1 : id - 1;
       const folder = join(this.dir, `node-${id}`);
       this.#nodes.push({
         id,
-        ...(isBroker ? { port: ports.pop(), advertised: advertised[id] } : {}),
+        ...(isBroker ? { port: doors[id - 1] ?? ports.pop(), advertised: advertised[id] } : {}),
         ...(isBroker && between ? { between: { port: ports.pop(), advertised: between.brokers[id - 1] } } : {}),
         ...(controllerAt >= 0
           ? { controllerPort: ports.pop(), controllerTold: between?.controllers[controllerAt] }
