@@ -11,11 +11,14 @@ export interface ProducerSettings {
   readonly value: string;
 }
 
+/** `C3 01` and the fingerprint of `Put`, with which each value begins (`RecordType` computes it; a test compares). */
+export const putHeader = 'c30173555d3059ee5513';
+
 export function producerSettings(
   namespace: Pick<NamespaceState, 'binlog' | 'partitions' | 'hashAlgorithm'>,
 ): ProducerSettings {
   const { binlog: topic, partitions, hashAlgorithm } = namespace;
-  const value = 'an Avro record Put in single-object encoding (schemas/Put), or null to delete; acks=all, idempotent';
+  const value = `the bytes ${putHeader} and an Avro record Put (schemas/Put/v1.avsc), or null to delete; acks=all, idempotent`;
   switch (hashAlgorithm) {
     case 'murmur2':
       return {
