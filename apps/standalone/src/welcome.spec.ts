@@ -14,11 +14,11 @@ it('greets with doors, the place of the data and three commands to try', () => {
     namespace: 'default',
   });
   expect(text).toBe(`Levee serves.
-  RESP        127.0.0.1:7379               any Redis client; the user name of AUTH chooses the namespace
-  HTTP        http://127.0.0.1:7380        /docs lists it; /health/ready and /metrics too
-  master      http://127.0.0.1:7381        control plane: /v1/status
-  dispatcher  http://127.0.0.1:7382        heals and balances: /v1/explain
-  node n1     127.0.0.1:7400               http://127.0.0.1:7500
+  RESP        127.0.0.1:7379         any Redis client; the user name of AUTH chooses the namespace
+  HTTP        http://127.0.0.1:7380  /docs lists it; /health/ready and /metrics too
+  master      http://127.0.0.1:7381  control plane: /v1/status
+  dispatcher  http://127.0.0.1:7382  heals and balances: /v1/explain
+  node n1     127.0.0.1:7400         http://127.0.0.1:7500
   log         embedded /var/lib/levee/log  the only truth; everything else is rebuilt from it
   data        /var/lib/levee
 Try:

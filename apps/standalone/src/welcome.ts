@@ -34,7 +34,9 @@ export function welcome({ doors, dataDir, log, namespace, problem }: WelcomeFact
     ['data', dataDir, ''],
   ];
   const names = Math.max(...rows.map(([name]) => name.length));
-  const values = Math.max(...rows.map(([, value]) => value.length));
+  // A long path must not push what is said of the doors out of the window.
+  const addresses = rows.filter(([name]) => name !== 'log' && name !== 'data').map(([, value]) => value.length);
+  const values = Math.max(...addresses);
   return [
     'Levee serves.',
     ...rows.map(([name, value, note]) => `  ${name.padEnd(names)}  ${value.padEnd(values)}  ${note}`.trimEnd()),
