@@ -36,7 +36,7 @@ export async function startKafka(options = {}) {
   const jars = await kafkaJars({ env });
   const startOnce = async (jvmOptions) => {
     const once = await started(jars, { env, jvmOptions }, { count: 1, detached: false, startDeadlineMs });
-    await once.stop({ clean: true });
+    await once.stop({ clean: true, deadlineMs: startDeadlineMs });
   };
   const jvmOptions = [...(await archiveOptions(jars, startOnce)), ...(options.jvmOptions ?? [])];
   return started(jars, { ...options, env, jvmOptions }, { count, detached, startDeadlineMs });
@@ -183,14 +183,14 @@ class LocalKafka {
   }
 
   /** Ends every node and removes the data, unless it is to be kept. `clean`: let brokers hand over and flush. */
-  async stop({ clean = !this.#removeDir } = {}) {
+  async stop({ clean = !this.#removeDir, deadlineMs = stopDeadlineMs } = {}) {
     await Promise.all(
       this.#nodes.map(async (node) => {
         const broker = node.process;
         if (broker === undefined) return;
         broker.kill('SIGCONT');
         broker.kill(clean ? 'SIGTERM' : 'SIGKILL');
-        if (await ended(broker, stopDeadlineMs)) return;
+        if (await ended(broker, deadlineMs)) return;
         broker.kill('SIGKILL');
         await ended(broker, stopDeadlineMs);
       }),
