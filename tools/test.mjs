@@ -26,10 +26,20 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
 if (full) env.LEVEE_TEST_FULL = '1';
 
-/** Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline. */
-function run(command, commandArgs, { extraEnv = {}, report } = {}) {
+/**
+ * Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline.
+ * `aside`: others print at the same time.
+ */
+function run(command, commandArgs, { extraEnv = {}, report, aside = false } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, commandArgs, { cwd: root, stdio: 'inherit', env: { ...env, ...extraEnv } });
+    const child = spawn(command, commandArgs, {
+      cwd: root,
+      stdio: aside ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+      env: { ...env, ...(aside && process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}), ...extraEnv },
+    });
+    // What is written at once, a suite's results, stays together.
+    child.stdout?.on('data', (text) => process.stdout.write(text));
+    child.stderr?.on('data', (text) => process.stderr.write(text));
     let ending;
     const looks = setInterval(() => {
       if (report === undefined || !existsSync(report)) return;
@@ -53,7 +63,7 @@ function run(command, commandArgs, { extraEnv = {}, report } = {}) {
 /** Node was seen to turn for ever while it freed what a suite had left open; every test had ended, and was counted. */
 const endingMs = 30_000;
 
-async function jest(project, jestArgs, extraEnv) {
+async function jest(project, jestArgs, { extraEnv, aside } = {}) {
   const report = join(scratch, `${project}.json`);
   const code = await run(
     process.execPath,
@@ -69,7 +79,7 @@ async function jest(project, jestArgs, extraEnv) {
       ...jestArgs,
       ...rest,
     ],
-    { extraEnv, report },
+    { extraEnv, report, aside },
   );
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
@@ -138,8 +148,17 @@ if ((await run(process.execPath, ['tools/start.cjs'])) !== 0) totals.failed += 1
 else {
   if (interop) await jest('interop', ['--runInBand']);
   else {
-    await jest('unit', ['--maxWorkers=2']);
-    await withKafka((brokers) => jest('system', ['--runInBand'], { KAFKA_BROKERS: brokers }));
+    const unit = (workers, aside) => jest('unit', [`--maxWorkers=${workers}`], { aside });
+    const system = (workers, aside) =>
+      withKafka((brokers) =>
+        jest('system', [`--maxWorkers=${workers}`], { extraEnv: { KAFKA_BROKERS: brokers }, aside }),
+      );
+    // Suites wait for timeouts of others for a third of their time, which other suites can use. Full counts come with
+    // figures, so there nothing runs beside anything.
+    if (full || rest.length > 0) {
+      await unit(2, false);
+      await system(1, false);
+    } else await Promise.all([unit(1, true), system(2, true)]);
   }
 }
 const counts = countsTable();

@@ -4,7 +4,18 @@
  */
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-const longest = ['test/crash-matrix.test.ts', 'test/simulation.test.ts', 'test/planted-bugs.test.ts'];
+const longest = [
+  'test/crash-matrix.test.ts',
+  'test/simulation.test.ts',
+  'test/planted-bugs.test.ts',
+  'e2e/cluster.test.ts',
+  'e2e/failure-doors.test.ts',
+  'e2e/three-brokers.test.ts',
+  'e2e/kafka-faults.test.ts',
+  'e2e/secure-kafka.test.ts',
+  'e2e/witness.test.ts',
+  'e2e/cuts.test.ts',
+];
 
 const place = ({ path }) => {
   const at = longest.findIndex((suite) => path.endsWith(`/${suite}`));
