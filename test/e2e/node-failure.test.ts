@@ -19,6 +19,8 @@ interface Write {
 
 const rounds = full ? 9 : 2;
 const writers = 6;
+/** Between two writes of a writer: a quick run leaves the processor to what a fault needs. */
+const restMs = full ? 0 : 15;
 const namespace = 'shop.orders';
 
 /** What clients see while data nodes die for good or for a while, and when a namespace goes. */
@@ -113,6 +115,7 @@ describe('nodes that die and namespaces that go', () => {
         const write = await put(key, `${i}`, { portal: (w + i) % 2 });
         writes.push(write);
         if (write.status === 204) last.set(key, `${i}`);
+        if (restMs > 0) await pause(restMs);
       }
     };
     const loops = Promise.all(Array.from({ length: writers }, (_, w) => writer(w)));

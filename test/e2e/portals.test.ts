@@ -55,6 +55,7 @@ class Watch {
 const rounds = full ? 50 : 6;
 const keys = 300;
 const readers = 48;
+const restMs = full ? 4 : 16;
 
 const quantile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
@@ -174,7 +175,7 @@ describe('portals of a cluster on real Kafka', () => {
           const found = await client.get(`frozen${i}`).catch((error: Error) => error.message);
           took.push(performance.now() - beganMs);
           if (found !== `v${i}`) failures.push(`frozen${i}: ${found}`);
-          await pause(4);
+          await pause(restMs);
         }
       };
       const all = Array.from({ length: readers }, (_, i) => reader(i));
