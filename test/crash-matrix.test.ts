@@ -9,7 +9,7 @@ import { shuffled } from './support/crash-points';
 import { dice, full, seed } from './support/seed';
 
 /** `npm test` draws points for so long in all, and some of each scenario at least; `npm run test:full` takes them all. */
-const drawing = { forMs: 35_000 / scenarios.length, shareOfDoubles: 0.3, leastPoints: 2 } as const;
+const drawing = { forMs: 12_000 / scenarios.length, shareOfDoubles: 0.3, leastPoints: 2 } as const;
 /** Points of each scenario to which a second one is drawn, with full counts. */
 const firstsOfDoubles = 20;
 const runMsMax = 30_000;

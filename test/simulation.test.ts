@@ -6,7 +6,8 @@ import { judgeCluster } from './simulation/last-judgement';
 import { scenarios } from './simulation/scenarios';
 import { namespace, shapeDefault, SimulatedCluster } from './simulation/simulated-cluster';
 import { VirtualTime } from './simulation/virtual-time';
-import { seed } from './support/seed';
+import { shuffled } from './support/crash-points';
+import { dice, full, seed } from './support/seed';
 
 jest.setTimeout(180_000);
 
@@ -69,7 +70,10 @@ describe('virtual time', () => {
 });
 
 describe('the simulated cluster', () => {
-  it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
+  // A quick run draws some; the crash matrix lets each of them run undisturbed.
+  const repeated = full ? scenarios : shuffled(scenarios, dice(seed)).slice(0, 6);
+
+  it.each(repeated.map((scenario) => [scenario.name, scenario] as const))(
     '%s: the same seed gives the same trace',
     async (_name, scenario) => {
       const [first, again] = [await crashRun(scenario, { seed }), await crashRun(scenario, { seed })];
