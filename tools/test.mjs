@@ -144,22 +144,22 @@ async function withKafka(work) {
 
 console.log(`seed ${seed} (LEVEE_TEST_SEED repeats it)${full ? ', full counts' : ''}`);
 const started = Date.now();
-if ((await run(process.execPath, ['tools/start.cjs'])) !== 0) totals.failed += 1;
-else {
-  if (interop) await jest('interop', ['--runInBand']);
-  else {
-    const unit = (workers, aside) => jest('unit', [`--maxWorkers=${workers}`], { aside });
-    const system = (workers, aside) =>
-      withKafka((brokers) =>
-        jest('system', [`--maxWorkers=${workers}`], { extraEnv: { KAFKA_BROKERS: brokers }, aside }),
-      );
-    // Suites wait for timeouts of others for a third of their time, which other suites can use. Full counts come with
-    // figures, so there nothing runs beside anything.
-    if (full || rest.length > 0) {
-      await unit(2, false);
-      await system(1, false);
-    } else await Promise.all([unit(1, true), system(2, true)]);
-  }
+const unit = (workers, aside) => jest('unit', [`--maxWorkers=${workers}`], { aside });
+/** Only processes need what is built. */
+async function built(work) {
+  if ((await run(process.execPath, ['tools/start.cjs'])) === 0) await work();
+  else totals.failed += 1;
+}
+const system = (workers, aside) =>
+  withKafka((brokers) => jest('system', [`--maxWorkers=${workers}`], { extraEnv: { KAFKA_BROKERS: brokers }, aside }));
+if (interop) await built(() => jest('interop', ['--runInBand']));
+// Full counts come with figures: nothing runs beside anything.
+else if (full || rest.length > 0) {
+  await unit(2, false);
+  await built(() => system(1, false));
+} else {
+  // A third of the time system suites wait for timeouts, which other suites can use.
+  await Promise.all([unit(1, true), built(() => system(2, true))]);
 }
 const counts = countsTable();
 if (counts !== undefined) {
