@@ -15,7 +15,6 @@ describe('a Kafka with TLS and SCRAM', () => {
   let dir: string;
   let secure: Record<string, string>;
   let tlsOnly: Record<string, string>;
-  let runs = 0;
 
   beforeAll(async () => {
     dir = scratchFolder('secure');
@@ -67,56 +66,68 @@ describe('a Kafka with TLS and SCRAM', () => {
     expect(ran.code).toBe(0);
   }, 60_000);
 
-  /** what is wrong | how the settings differ (null: unset) | what the one line says */
-  it.each<[string, () => Record<string, string | undefined>, RegExp]>([
-    [
-      'a wrong password',
-      () => ({ KAFKA_SASL_PASSWORD_FILE: undefined, KAFKA_SASL_PASSWORD: 'wrong' }),
-      /authentication failed.*check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD/is,
-    ],
-    ['an unknown user', () => ({ KAFKA_SASL_USERNAME: 'nobody' }), /check KAFKA_SASL_USERNAME/],
-    [
-      'another certificate authority',
-      () => ({ KAFKA_TLS_CA: kafka.certificates?.cert }),
-      /signed by nobody we trust: set KAFKA_TLS_CA/,
-    ],
-    ['no certificate authority', () => ({ KAFKA_TLS_CA: undefined }), /signed by nobody we trust: set KAFKA_TLS_CA/],
-    [
-      'no client certificate',
-      () => ({ KAFKA_TLS_CERT: undefined, KAFKA_TLS_KEY: undefined }),
-      /wants a client certificate that it trusts: set KAFKA_TLS_CERT and KAFKA_TLS_KEY/,
-    ],
-    [
-      'plain text to the TLS port',
-      () => ({ KAFKA_TLS: undefined, KAFKA_TLS_CA: undefined, KAFKA_TLS_CERT: undefined, KAFKA_TLS_KEY: undefined }),
-      /if the port speaks TLS, set KAFKA_TLS=true/,
-    ],
-    [
-      'no user where one is wanted',
-      () => ({
-        KAFKA_SASL_MECHANISM: undefined,
-        KAFKA_SASL_USERNAME: undefined,
-        KAFKA_SASL_PASSWORD_FILE: undefined,
-      }),
-      /if it wants a user, set KAFKA_SASL_MECHANISM/,
-    ],
-  ])(
-    '%s: one clear line that names the mend, exit code 1, no hang',
-    async (_what, differs, line) => {
-      const env = Object.entries({ ...secure, ...differs() }).filter(
-        (entry): entry is [string, string] => entry[1] !== undefined,
-      );
-      const standalone = StandaloneProcess.spawn(join(dir, `refused-${runs++}`), Object.fromEntries(env));
-      const code = await within('it gives up', 40_000, exitOf(standalone));
-      expect({ code, printed: standalone.printed() }).toEqual({
-        code: 1,
-        printed: expect.stringMatching(line) as unknown,
-      });
-      expect(standalone.printed()).toContain('no Kafka at');
-      expect(standalone.printed()).not.toContain('"right"');
-    },
-    60_000,
-  );
+  describe('with settings that are wrong', () => {
+    /** what is wrong | how the settings differ (undefined: unset) | what the one line says */
+    const table: readonly [string, () => Record<string, string | undefined>, RegExp][] = [
+      [
+        'a wrong password',
+        () => ({ KAFKA_SASL_PASSWORD_FILE: undefined, KAFKA_SASL_PASSWORD: 'wrong' }),
+        /authentication failed.*check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD/is,
+      ],
+      ['an unknown user', () => ({ KAFKA_SASL_USERNAME: 'nobody' }), /check KAFKA_SASL_USERNAME/],
+      [
+        'another certificate authority',
+        () => ({ KAFKA_TLS_CA: kafka.certificates?.cert }),
+        /signed by nobody we trust: set KAFKA_TLS_CA/,
+      ],
+      ['no certificate authority', () => ({ KAFKA_TLS_CA: undefined }), /signed by nobody we trust: set KAFKA_TLS_CA/],
+      [
+        'no client certificate',
+        () => ({ KAFKA_TLS_CERT: undefined, KAFKA_TLS_KEY: undefined }),
+        /wants a client certificate that it trusts: set KAFKA_TLS_CERT and KAFKA_TLS_KEY/,
+      ],
+      [
+        'plain text to the TLS port',
+        () => ({ KAFKA_TLS: undefined, KAFKA_TLS_CA: undefined, KAFKA_TLS_CERT: undefined, KAFKA_TLS_KEY: undefined }),
+        /if the port speaks TLS, set KAFKA_TLS=true/,
+      ],
+      [
+        'no user where one is wanted',
+        () => ({
+          KAFKA_SASL_MECHANISM: undefined,
+          KAFKA_SASL_USERNAME: undefined,
+          KAFKA_SASL_PASSWORD_FILE: undefined,
+        }),
+        /if it wants a user, set KAFKA_SASL_MECHANISM/,
+      ],
+    ];
+    const started = new Map<string, StandaloneProcess>();
+
+    // All at once, for each waits before it gives up.
+    beforeAll(() => {
+      for (const [at, [what, differs]] of table.entries()) {
+        const env = Object.entries({ ...secure, ...differs() }).filter(
+          (entry): entry is [string, string] => entry[1] !== undefined,
+        );
+        started.set(what, StandaloneProcess.spawn(join(dir, `refused-${at}`), Object.fromEntries(env)));
+      }
+    });
+
+    it.each(table)(
+      '%s: one clear line that names the mend, exit code 1, no hang',
+      async (what, _differs, line) => {
+        const standalone = started.get(what) as StandaloneProcess;
+        const code = await within('it gives up', 40_000, exitOf(standalone));
+        expect({ code, printed: standalone.printed() }).toEqual({
+          code: 1,
+          printed: expect.stringMatching(line) as unknown,
+        });
+        expect(standalone.printed()).toContain('no Kafka at');
+        expect(standalone.printed()).not.toContain('"right"');
+      },
+      60_000,
+    );
+  });
 });
 
 function exitOf({ child }: StandaloneProcess): Promise<number | null> {

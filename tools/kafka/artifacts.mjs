@@ -66,7 +66,17 @@ async function writeCheckpoint(file, jars, users) {
         `log.dirs=${join(scratch, 'data')}`,
       ].join('\n'),
     );
-    const args = ['-Xmx128m', '-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format', '-t', kafkaUuid()];
+    const args = [
+      '-Xmx128m',
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
+      '-cp',
+      join(jars, '*'),
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      kafkaUuid(),
+    ];
     const scram = users.flatMap((user) => ['--add-scram', user]);
     await run('java', [...args, '-c', properties, ...scram], formatDeadlineMs, javaMend);
     await rename(join(scratch, 'data', 'bootstrap.checkpoint'), file);

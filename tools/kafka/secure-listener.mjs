@@ -7,6 +7,8 @@ const mechanisms = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
 const storePassword = 'local-kafka';
 const brokerUser = { name: 'broker', password: 'broker-of-this-cluster' };
 const keytoolDeadlineMs = 60_000;
+/** A dozen short lives: nothing of them is worth optimising. */
+const shortLife = ['-J-XX:TieredStopAtLevel=1', '-J-XX:+UseSerialGC'];
 
 /**
  * Makes a certificate authority and what it signs in `folder`. `secure`: {users: {name: password}, clientCertificates:
@@ -16,7 +18,8 @@ const keytoolDeadlineMs = 60_000;
 export async function secureListener(folder, { users = {}, clientCertificates = false }) {
   await mkdir(folder, { recursive: true });
   const at = (name) => join(folder, name);
-  const keytool = (...args) => run('keytool', [...args, '-storepass', storePassword, '-storetype', 'PKCS12']);
+  const keytool = (...args) =>
+    run('keytool', [...shortLife, ...args, '-storepass', storePassword, '-storetype', 'PKCS12']);
   const newKey = (alias, more) =>
     keytool('-genkeypair', '-alias', alias, '-keyalg', 'EC', '-dname', `CN=${alias}`, '-validity', '30', ...more);
   await newKey('ca', ['-keystore', at('ca.p12'), '-ext', 'bc:critical=ca:true']);
