@@ -33,8 +33,8 @@ async function digests(levee: StandaloneProcess): Promise<string[]> {
 }
 
 const logs = [
-  ['the embedded log', {}, full ? 50 : 3],
-  ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '' }, full ? 20 : 2],
+  ['the embedded log', {}, full ? 50 : 2],
+  ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '' }, full ? 20 : 1],
 ] as const;
 
 describe.each(logs)('kill -9 on %s', (name, env, rounds) => {

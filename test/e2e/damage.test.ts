@@ -8,9 +8,9 @@ import { scratchFolder, StandaloneProcess } from '../support/standalone-process'
 
 const keysLiving = 2_000;
 const keysDeleted = 200;
-const strikes = full ? 3_000 : 24;
+const strikes = full ? 3_000 : 12;
 /** On a machine that is busy fewer have to do in `npm test`. */
-const enough = { strikes: 6, afterMs: 60_000 } as const;
+const enough = { strikes: 6, afterMs: 30_000 } as const;
 const settings = { LEVEE_PARTITIONS: '4', LEVEE_CHUNKS: '4' };
 
 /** I19: whatever befalls the files of a data folder, no answer is untrue. */

@@ -10,7 +10,7 @@ import { Ledger } from '../support/ledger';
 import { levee } from '../support/levee-command';
 import { PlanDoor, type Plan, type Replica, type Route } from '../support/plan-door';
 import { RouteWatcher } from '../support/route-news';
-import { bound, dice } from '../support/seed';
+import { bound, dice, full } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 import { becomesWhole } from '../support/whole-cluster';
 
@@ -142,7 +142,7 @@ describe('an elastic cluster', () => {
 
   /** Clients of every kind work while `change` runs; then nothing has failed, nothing is lost and all replicas agree. */
   const unnoticed = async (name: string, change: () => Promise<void>): Promise<void> => {
-    const ledger = new Ledger(`ledger ${name} `, 2);
+    const ledger = new Ledger(`ledger ${name} `, 2, full ? 0 : 10);
     const client = new Redis(portOf(1), '127.0.0.1', { maxRetriesPerRequest: 0 });
     const stop = { now: false };
     const writing = ledger.write(client, stop).then(() => stop.now);

@@ -7,12 +7,14 @@ import { eventually } from '../support/deadline';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 
-const counts = full ? { kills: 10, pauses: 5, downMs: 20_000 } : { kills: 2, pauses: 1, downMs: 6_000 };
+const counts = full ? { kills: 10, pauses: 5, downMs: 20_000 } : { kills: 1, pauses: 1, downMs: 6_000 };
 const brokers = ['k1', 'k2', 'k3'];
 
 /** Brings its own Kafka of three brokers: the one of KAFKA_BROKERS is not ours to break. */
 describe('a cluster whose Kafka fails', () => {
   const random = dice(seed);
+  /** Another seed begins with another one. */
+  const first = Math.floor(random() * brokers.length);
   const figures: Record<string, unknown> = {};
   const dir = scratchFolder('kafka-faults');
   let cluster: ClusterProcess;
@@ -38,7 +40,7 @@ describe('a cluster whose Kafka fails', () => {
     async () => {
       const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
         for (let round = 0; round < counts.kills; round++) {
-          const broker = brokers[round % brokers.length] as string;
+          const broker = brokers[(first + round) % brokers.length] as string;
           await pause(random() * 500);
           await cluster.kill(broker);
           await pause(3_000);
@@ -64,7 +66,7 @@ describe('a cluster whose Kafka fails', () => {
     async () => {
       const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
         for (let round = 0; round < counts.pauses; round++) {
-          const broker = brokers[round % brokers.length] as string;
+          const broker = brokers[(first + round) % brokers.length] as string;
           await cluster.pause(broker);
           await pause(4_000);
           await cluster.resume(broker);

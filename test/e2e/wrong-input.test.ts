@@ -241,7 +241,7 @@ describe('wrong input', () => {
         .record({ name: fc.string(), partitions: fc.anything(), chunks: fc.anything(), ack: fc.anything() })
         .map((knobs) => Buffer.from(JSON.stringify(knobs) ?? '')),
     );
-    const until = Date.now() + (full ? 60_000 : 5_000);
+    const until = Date.now() + (full ? 60_000 : 2_000);
     let tried = 0;
     for (let batch = 0; Date.now() < until; batch++) {
       for (const body of fc.sample(bodies, { numRuns: 20, seed: seed + batch })) {

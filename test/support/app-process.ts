@@ -43,7 +43,7 @@ export class AppProcess {
     { fileBlocksMax }: { readonly fileBlocksMax?: number } = {},
   ): Promise<AppProcess> {
     const httpPort = String(await freePort());
-    const main = [process.execPath, ...builtApp(app)] as const;
+    const main: readonly [string, ...string[]] = [process.execPath, ...builtApp(app)];
     const limited = ['sh', '-c', `ulimit -f ${fileBlocksMax} && exec "$0" "$@"`, ...main] as const;
     const [command, ...args] = fileBlocksMax === undefined ? main : limited;
     const child = spawn(command, args, {

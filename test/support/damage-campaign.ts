@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import Redis from 'ioredis';
+import { withCodeCache } from './built-app';
 import { within } from './deadline';
 import { type Doors, freePorts } from './standalone-process';
 
@@ -116,6 +117,7 @@ class Runner {
   private running(): ChildProcess {
     if (this.child !== undefined) return this.child;
     const child = fork(join(__dirname, 'damage-runner.cjs'), [], {
+      execArgv: [...withCodeCache],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: '4', LEVEE_LOG_LEVEL: 'warn' },
     });

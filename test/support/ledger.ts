@@ -16,6 +16,8 @@ export class Ledger {
   constructor(
     private readonly prefix: string,
     private readonly keys: number,
+    /** Of each writer, between two writes. */
+    private readonly restMs = 0,
   ) {}
 
   /** Writes with `this.keys` writers until `stop` is set or the connection dies. */
@@ -33,6 +35,7 @@ export class Ledger {
         }
         entry.acknowledged = number;
         this.acknowledgedWrites += 1;
+        if (this.restMs > 0) await new Promise((resolve) => setTimeout(resolve, this.restMs));
       }
     };
     await Promise.all(Array.from({ length: this.keys }, (_, i) => writer(`${this.prefix}${i}`)));
