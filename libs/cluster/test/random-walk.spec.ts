@@ -9,7 +9,7 @@ import { problemsOf } from './cluster-script';
 import { PlanScript } from './plan-script';
 import { calmed, plansThatNeverEnd, RandomWalk, type Submission } from './random-walk';
 
-const walks = full ? 6_000 : 120;
+const walks = full ? 6_000 : 60;
 const stepsMax = 90;
 const problemsShownMax = 3;
 
