@@ -1,7 +1,6 @@
 import type { Heartbeat } from '@levee/events';
 import type { HeartbeatView } from '@levee/journal';
-import type { Clock } from '@levee/kernel';
-import type { HealthTrouble } from '@levee/service-kit';
+import type { Clock, HealthTrouble } from '@levee/kernel';
 
 interface Heard {
   readonly beat: Heartbeat;

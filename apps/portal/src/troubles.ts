@@ -1,8 +1,7 @@
 import type { Portal } from '@levee/client';
 import { brokersIn } from '@levee/journal';
-import { failureCode, messageOf } from '@levee/kernel';
+import { failureCode, type HealthTrouble, messageOf } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import type { HealthTrouble } from '@levee/service-kit';
 
 /**
  * What is wrong beyond this portal, for /health/ready: it goes on serving all else, so no balancer shall take it away.

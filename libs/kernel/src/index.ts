@@ -4,6 +4,7 @@ export * from './clock';
 export * from './crc32c';
 export * from './digest';
 export * from './failure';
+export * from './health-trouble';
 export * from './iso-time';
 export * from './listeners';
 export * from './logger';

@@ -1,5 +1,5 @@
 import { ApplyBudget, ApplyPace } from './apply-pace';
-import { nodeLimits } from './node-limits';
+import { followLimits } from './follow-limits';
 
 describe('the pace of applying', () => {
   function pace(awaited = { now: false }) {
@@ -31,17 +31,17 @@ describe('the pace of applying', () => {
     const { subject, pass } = pace();
     for (let i = 0; i < 1000; i++) {
       expect(subject.linger(1, running())).toBeUndefined();
-      pass(1000 / nodeLimits.appliesPerSecond);
+      pass(1000 / followLimits.appliesPerSecond);
     }
   });
 
   it('lingers, at most lingerMsMax, once the allowance is used up', async () => {
     const { subject, due, pass } = pace();
     let wait: Promise<void> | undefined;
-    for (let i = 0; i < 10 * nodeLimits.appliesAtOnce; i++) wait = subject.linger(1, running()) ?? wait;
+    for (let i = 0; i < 10 * followLimits.appliesAtOnce; i++) wait = subject.linger(1, running()) ?? wait;
     expect(wait).toBeDefined();
-    expect(Math.max(...due.map(({ atMs }) => atMs))).toBeLessThanOrEqual(nodeLimits.lingerMsMax);
-    pass(nodeLimits.lingerMsMax);
+    expect(Math.max(...due.map(({ atMs }) => atMs))).toBeLessThanOrEqual(followLimits.lingerMsMax);
+    pass(followLimits.lingerMsMax);
     await wait;
     expect(due).toEqual([]);
   });
@@ -52,7 +52,7 @@ describe('the pace of applying', () => {
     const paces = [1, 2, 3].map(() => new ApplyPace(budget, { after: () => () => undefined }, () => false));
     let free = 0;
     while (paces[free % 3]?.linger(1, running()) === undefined) free++;
-    expect(free).toBe(nodeLimits.appliesAtOnce);
+    expect(free).toBe(followLimits.appliesAtOnce);
   });
 
   it('goes on at once when somebody waits for a position, before or meanwhile, and when it is stopped', async () => {

@@ -1,10 +1,10 @@
 import type { Clock, Timers } from '@levee/kernel';
-import { nodeLimits } from './node-limits';
+import { followLimits } from './follow-limits';
 
 /** How many LevelDB writes feeds may still make: shared by whatever shares processors and databases' threads. */
 export class ApplyBudget {
   /** Writes that may still follow at once; negative: a debt, worked off by lingering. */
-  private allowance: number = nodeLimits.appliesAtOnce;
+  private allowance: number = followLimits.appliesAtOnce;
   private refilledAtMs: number;
 
   constructor(private readonly clock: Clock) {
@@ -14,7 +14,7 @@ export class ApplyBudget {
   /** For how long nothing more should be written after so many `writes`; 0 = not at all. */
   spend(writes: number): number {
     const nowMs = this.clock.monotonicMs();
-    const { appliesPerSecond, appliesAtOnce, lingerMsMax } = nodeLimits;
+    const { appliesPerSecond, appliesAtOnce, lingerMsMax } = followLimits;
     const refilled = this.allowance + ((nowMs - this.refilledAtMs) * appliesPerSecond) / 1000;
     this.refilledAtMs = nowMs;
     this.allowance = Math.max(Math.min(refilled, appliesAtOnce) - writes, (-appliesPerSecond * lingerMsMax) / 1000);

@@ -2,7 +2,7 @@ import { type BatchSpan, Breather, prepareBatch, type PreparedBatch, type Replic
 import { asOffset, assert, failureCode, messageOf, type Offset, pause } from '@levee/kernel';
 import { type LogBatch, LogFailure, type StoredRecord } from '@levee/log';
 import { readControlRecord } from './control-records';
-import { nodeLimits } from './node-limits';
+import { followLimits } from './follow-limits';
 import type { BadReason, FeedMember, PartitionFeed } from './partition-feed';
 import { isLogLoss, lossBehind } from './witness/log-cut';
 
@@ -58,11 +58,11 @@ export class FeedTail {
   async run(): Promise<void> {
     const { signal } = this.stopping;
     const { timers } = this.feed.options;
-    let pauseMs: number = nodeLimits.feedRetryMinMs;
+    let pauseMs: number = followLimits.feedRetryMinMs;
     while (!signal.aborted && this.members.size > 0) {
       try {
         const problem = await this.feed.checkGenesis(signal);
-        if (problem === undefined) await this.follow(() => (pauseMs = nodeLimits.feedRetryMinMs));
+        if (problem === undefined) await this.follow(() => (pauseMs = followLimits.feedRetryMinMs));
         else {
           this.tellTrouble(problem);
           await this.lookBehind();
@@ -83,7 +83,7 @@ export class FeedTail {
       }
       // Also when the tail just ended: a log that is closed ends each one at once.
       if (this.members.size > 0) await pause(timers, pauseMs, signal);
-      pauseMs = Math.min(pauseMs * 2, nodeLimits.feedRetryMaxMs);
+      pauseMs = Math.min(pauseMs * 2, followLimits.feedRetryMaxMs);
     }
     this.feed.ended(this);
   }
@@ -129,7 +129,7 @@ export class FeedTail {
     this.at = { nextOffset, epoch: leaderEpoch };
     const options = {
       signal: this.stopping.signal,
-      bytesMax: nodeLimits.tailBytesMax,
+      bytesMax: followLimits.tailBytesMax,
       idleMs: this.feed.options.idleMs(),
     };
     for await (const batch of this.feed.log.tail(place.binlog, partition, { nextOffset, leaderEpoch }, options)) {
@@ -192,7 +192,7 @@ export class FeedTail {
 
   private get holdsMuch(): boolean {
     const { pieces, bytes } = this.unapplied;
-    return pieces >= nodeLimits.applyPiecesMax || bytes >= nodeLimits.applyBytesMax;
+    return pieces >= followLimits.applyPiecesMax || bytes >= followLimits.applyBytesMax;
   }
 
   private hand(piece: LogBatch, bytes: number, end: End): void {

@@ -3,7 +3,7 @@ import { messageOf, type Partition, pause } from '@levee/kernel';
 import type { PartitionOffsets } from '@levee/log';
 import type { HostedPlace } from './hosted-place';
 import type { HostedWorld } from './hosted-world';
-import { nodeLimits } from './node-limits';
+import { followLimits } from './follow-limits';
 import { PositionWaits, type WaitBudget } from './position-waits';
 
 /** The partitions that a hosted replica follows, and how far it must have come before it may be read. */
@@ -62,7 +62,7 @@ export class HostedPlaces {
       } catch (error) {
         logger.debug({ chunkId, error: messageOf(error) }, 'waiting for the binlog');
       }
-      if (goesOn() && !this.endsKnown) await pause(timers, nodeLimits.feedRetryMinMs * 4);
+      if (goesOn() && !this.endsKnown) await pause(timers, followLimits.feedRetryMinMs * 4);
     }
   }
 

@@ -3,6 +3,7 @@ import type { Log } from '@levee/log';
 import { firstBatch } from './first-batch';
 import type { HeartbeatLoop } from './heartbeat-loop';
 import type { LogClock } from './log-clock';
+import { followLimits } from './follow-limits';
 import { nodeLimits } from './node-limits';
 
 export interface LogTimeOptions {
@@ -31,7 +32,7 @@ export class LogTime {
     while (!signal.aborted && this.logClock.nowMs() === undefined) {
       await heartbeats.send();
       await this.read();
-      if (this.logClock.nowMs() === undefined) await pause(timers, nodeLimits.feedRetryMinMs * 4, signal);
+      if (this.logClock.nowMs() === undefined) await pause(timers, followLimits.feedRetryMinMs * 4, signal);
     }
   }
 

@@ -1,4 +1,5 @@
 import { assert } from '@levee/kernel';
+import { followLimits } from './follow-limits';
 
 /** Named bounds of a data node (I16). */
 export const nodeLimits = {
@@ -17,24 +18,6 @@ export const nodeLimits = {
   rivalSilenceMs: 2_100,
   /** A disk serves again after hearing nothing of an earlier run of its process for so long: three heartbeats. */
   twinSilenceMs: 900,
-  /** Pause before a partition is tailed again after a failure. */
-  feedRetryMinMs: 50,
-  feedRetryMaxMs: 2_000,
-  /** Longest time at a partition's end without a sign of life from it: bounds what `age` can be at rest. */
-  feedIdleMs: 250,
-  /** For namespaces that accept little staleness. */
-  feedIdleMsMin: 25,
-  /** Fetched, not yet applied bytes of one tail. */
-  tailBytesMax: 1 << 20,
-  /** Pieces of a partition that wait for the disk at its end, and bytes of their records; then its feed stops reading. */
-  applyPiecesMax: 16,
-  applyBytesMax: 1 << 20,
-  /** LevelDB writes a second above which feeds at the end gather records before they write; see `ApplyPace`. */
-  appliesPerSecond: 1_000,
-  /** Writes in one go before that counts. */
-  appliesAtOnce: 64,
-  /** Longest a record is held back for it. */
-  lingerMsMax: 20,
   /** Copies of bad records waiting to be appended; more are counted and dropped. */
   outboxRecordsMax: 1_000,
   outboxRetryMs: 500,
@@ -71,9 +54,8 @@ export const nodeLimits = {
 
 assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');
 assert(nodeLimits.heartbeatMs * 2 < nodeLimits.twinSilenceMs, 'a twin is heard even if a heartbeat is late');
-assert(nodeLimits.lingerMsMax < nodeLimits.feedIdleMsMin, 'lingering does not count as staleness');
-assert(nodeLimits.feedRetryMaxMs <= nodeLimits.holeLookMs, 'a hole is met again before the next look');
-assert(nodeLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
+assert(followLimits.feedRetryMaxMs <= nodeLimits.holeLookMs, 'a hole is met again before the next look');
+assert(followLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
 
 /** When no topic setting says otherwise: Kafka's floor in our policy. */
 export const deleteRetentionMsDefault = 7 * 86_400_000;

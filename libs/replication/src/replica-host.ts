@@ -21,6 +21,7 @@ import { IoScheduler } from './io/io-scheduler';
 import { snapshotReader } from './io/snapshot-reader';
 import { LeftReplicas } from './left/left-replicas';
 import type { LogClock } from './log-clock';
+import { followLimits } from './follow-limits';
 import { nodeLimits } from './node-limits';
 import { type BadReason, PartitionFeed } from './partition-feed';
 import { WaitBudget } from './position-waits';
@@ -286,7 +287,7 @@ export class ReplicaHost {
   /** A replica at rest must prove that it stands at the end more often than its namespace lets it be stale. */
   private idleMs(namespace: string): number {
     const maxStalenessMs = this.maxStaleness.get(namespace) ?? Infinity;
-    return Math.max(nodeLimits.feedIdleMsMin, Math.min(nodeLimits.feedIdleMs, Math.floor(maxStalenessMs / 4)));
+    return Math.max(followLimits.feedIdleMsMin, Math.min(followLimits.feedIdleMs, Math.floor(maxStalenessMs / 4)));
   }
 
   private quarantine(

@@ -1,5 +1,6 @@
 import { LogFailure, systemClock } from '@levee/log';
-import { nodeLimits, type PartitionFeed } from '@levee/replication';
+import type { PartitionFeed } from '@levee/replication';
+import { followLimits } from '../src/follow-limits';
 import { FedReplica, feedOf } from './fed-replica';
 import { ScriptedLog } from './scripted-log';
 import { until } from './small-cluster';
@@ -181,7 +182,7 @@ describe('the feed of a partition', () => {
     }
     const taken = feed.counts.batches - before;
     expect(taken).toBeGreaterThan(2);
-    expect(taken).toBeLessThanOrEqual(nodeLimits.applyBytesMax / value.length + 2);
+    expect(taken).toBeLessThanOrEqual(followLimits.applyBytesMax / value.length + 2);
     member.letGo();
     await until('the end', () => member.at === log.end && other.at === log.end);
   });
@@ -197,7 +198,7 @@ describe('the feed of a partition', () => {
       await moment(2);
     }
     await moment(300);
-    expect(feed.counts.batches - before).toBeLessThanOrEqual(nodeLimits.applyPiecesMax + 1);
+    expect(feed.counts.batches - before).toBeLessThanOrEqual(followLimits.applyPiecesMax + 1);
     member.letGo();
     await until('the end', () => member.at === log.end);
   });
@@ -223,7 +224,7 @@ describe('the feed of a partition', () => {
     log.put('b', '2');
     await until('the failure', () => thrown > 0);
     feed.close();
-    await moment(nodeLimits.feedRetryMinMs * 2);
+    await moment(followLimits.feedRetryMinMs * 2);
     expect((feed as unknown as { tails: Set<unknown> }).tails.size).toBe(0);
     expect(log.followed).toBe(0);
   });

@@ -1,15 +1,7 @@
-import { messageOf } from '@levee/kernel';
+import { type HealthTrouble, messageOf } from '@levee/kernel';
 
 /** `undefined` when fine, else the reason in words; may be asynchronous, bounded by `checkDeadlineMs`. */
 export type HealthCheck = () => string | undefined | Promise<string | undefined>;
-
-/** What is wrong though work may be sent here: what stands still, where, what is at stake, and what to type. */
-export interface HealthTrouble {
-  /** Which kind, one word for machines. */
-  readonly what: string;
-  readonly message: string;
-  readonly [detail: string]: unknown;
-}
 
 export type TroubleCheck = () => readonly HealthTrouble[] | Promise<readonly HealthTrouble[]>;
 

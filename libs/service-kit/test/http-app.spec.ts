@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Controller, Get, Module } from '@nestjs/common';
-import { Failure, silentLogger } from '@levee/kernel';
+import { Failure, type HealthTrouble, silentLogger } from '@levee/kernel';
 import {
   HealthRegistry,
   type HealthReport,
-  type HealthTrouble,
   Lifecycle,
   Metrics,
   ServiceModule,

@@ -6,6 +6,7 @@ import { nodeProtocolLimits } from '@levee/wire';
 import type { HostedPlace } from '../hosted-place';
 import type { HostedPlaces } from '../hosted-places';
 import type { HostedWorld } from '../hosted-world';
+import { followLimits } from '../follow-limits';
 import { nodeLimits } from '../node-limits';
 import { type AcceptedCut, cutOf, type LogCut, lossBehind, sameCut } from './log-cut';
 import { holdsAllAgain, keysFrom } from './lost-records';
@@ -94,7 +95,7 @@ export class LogCuts {
     const cut = await this.told(failure, { ...position, partition }, bounds);
     if (cut === undefined) return this.of.mustRebuild(`${failure.code}: ${failure.message}`);
     if (failure.code === 'OFFSET_OUT_OF_RANGE' && position.nextOffset <= bounds.endOffset)
-      return this.after(partition, nodeLimits.feedRetryMaxMs, () => this.of.follow(partition));
+      return this.after(partition, followLimits.feedRetryMaxMs, () => this.of.follow(partition));
     this.note(place, cut);
   }
 
