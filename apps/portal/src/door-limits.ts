@@ -124,6 +124,12 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
     ),
     limit('readsOfOneMax', storeLimits.readsOfOneMax, 'reads', 'of one connection at a time'),
     limit(
+      'readSmallBytes',
+      storeLimits.readSmallBytes,
+      'bytes',
+      'who has no more under way need not wait for others; larger values come over a connection of their own',
+    ),
+    limit(
       'readWindowBytes',
       storeLimits.readWindowBytes,
       'bytes',

@@ -1,4 +1,5 @@
 import { assert } from '@levee/kernel';
+import { copyLimits } from './copy/copy-limits';
 import { followLimits } from './follow-limits';
 
 /** Named bounds of a data node (I16). */
@@ -48,12 +49,20 @@ export const nodeLimits = {
   respDrainMs: 2_000,
   /** Who holds much, takes nothing of it for so long, and stands in the way of others is hung up on. */
   takesNothingMs: 5_000,
+  /** Pages of scans and blocks of copies begun for one connection at a time: more than a portal or a copy asks for. */
+  pagesOfOneMax: 8,
+  /** So many more of it wait, each so long; beyond it they are refused, and nobody else's are. */
+  pagesWaitingOfOneMax: 256,
+  pageWaitMs: 1_000,
+  /** What a page takes of the network budget at least: its iterator and what that reads ahead, however little is asked for. */
+  pageBytesMin: 64 * 1024,
   /** A page or a block waits so long for room in the network budget; less than who asked waits for the answer. */
   roomWaitMs: 2_000,
 } as const;
 
 assert(nodeLimits.heartbeatMs * 3 < nodeLimits.rivalSilenceMs, 'a rival is heard even if heartbeats are lost');
 assert(nodeLimits.heartbeatMs * 2 < nodeLimits.twinSilenceMs, 'a twin is heard even if a heartbeat is late');
+assert(copyLimits.blocksAhead + 1 <= nodeLimits.pagesOfOneMax, 'a copy does not wait for its own blocks');
 assert(followLimits.feedRetryMaxMs <= nodeLimits.holeLookMs, 'a hole is met again before the next look');
 assert(followLimits.feedIdleMs < nodeLimits.waitMsMax, 'a wait outlives the time between two signs of life');
 

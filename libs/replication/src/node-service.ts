@@ -16,8 +16,9 @@ import { answerAwait } from './await-request';
 import { answerCopy } from './copy/copy-request';
 import type { NodeIdentity } from './digest-work';
 import { answerRange } from './range-request';
+import { PageTurns } from './page-turns';
 import { ReadAnswer } from './read-request';
-import { whenThereIsRoom } from './room';
+import { type Large, whenThereIsRoom } from './room';
 import type { ServingContext } from './serving-context';
 import { letGo, witnessReport } from './witness/witness-commands';
 
@@ -36,6 +37,7 @@ type Command = (args: readonly Buffer[], reply: ReplySlot, connection: RespConne
 /** The commands of a data node (the table in `@levee/wire`), and as much of Redis as redis-cli needs to talk to it. */
 export class NodeService implements RespService<undefined> {
   private readonly commands: ReadonlyMap<string, Command>;
+  private pages: PageTurns | undefined;
 
   constructor(private readonly door: NodeDoor) {
     this.commands = new Map<string, Command>([
@@ -106,7 +108,7 @@ export class NodeService implements RespService<undefined> {
     const context = this.ready(reply);
     if (context === undefined) return;
     const request = parseRangeCommand(args);
-    whenThereIsRoom(context.buffers, { reply, connection, bytes: request.bytesMax, else: 'LVNOTREADY' }, () =>
+    this.makePage(context, { reply, connection, bytes: request.bytesMax, else: 'LVNOTREADY' }, () =>
       answerRange(context, request, reply),
     );
   }
@@ -116,9 +118,14 @@ export class NodeService implements RespService<undefined> {
     if (context === undefined) return;
     const request = parseCopyCommand(args);
     if (request.what !== 'next') return answerCopy(context, request, reply);
-    whenThereIsRoom(context.buffers, { reply, connection, bytes: request.bytesMax, else: 'LVCOPYBUSY' }, () =>
+    this.makePage(context, { reply, connection, bytes: request.bytesMax, else: 'LVCOPYBUSY' }, () =>
       answerCopy(context, request, reply),
     );
+  }
+
+  private makePage(context: ServingContext, page: Large, answer: () => void): void {
+    this.pages ??= new PageTurns(context.timers);
+    whenThereIsRoom(context.buffers, this.pages, page, answer);
   }
 
   private witness(reply: ReplySlot): void {

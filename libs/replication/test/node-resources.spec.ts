@@ -96,4 +96,40 @@ describe('resources of a node', () => {
     }
     await until('nothing being on its way', () => memory()['networkUsedBytes'] === 0);
   }, 60_000);
+
+  it('I16: pages of a byte each, asked for without end, wait for their own connection and are refused; others are not', async () => {
+    const node = await cluster.node('n1', { units: '6x8MiB:leveldb', memoryBudgetBytes: 4 * MiB });
+    await cluster.ready();
+    await cluster.namespace(ns, { partitions: 1, chunks: 1 });
+    // Expired for whoever asks: a page looks at all of them, gives way again and again, and finds one.
+    const expired = Array.from({ length: 3_000 }, (_, i) => `a-${i}`);
+    await Promise.all(expired.map((key) => cluster.append(ns, key, 'x', { expiresAtMs: Date.now() + 3_600_000 })));
+    const end = Number((await cluster.append(ns, 'b', 'last')).offset) + 1;
+    await cluster.read('n1', ns, ['b'], { minOffset: end });
+    const [chunk] = cluster.view.state.chunksOf(ns);
+    const empty = Buffer.alloc(0);
+    const page = rangeCommand({
+      ...{ namespace: ns, tableVersion: 0, maxAgeMs: -1, nowMs: Date.now() + 7_200_000, deadlineMs: 0 },
+      ...{ chunkId: chunk!.chunkId, from: empty, to: empty, limit: 1, bytesMax: 1, keysOnly: true, positions: [] },
+    });
+    const io = (): Figures => node.stats()['io'] as Figures;
+    const greedy = connect(node.respPort, '127.0.0.1');
+    let said = '';
+    let scanWaiting = 0;
+    greedy.on('data', (data) => (said += data.toString('latin1').replaceAll(/[^ -~]/g, '')));
+    const asked = Buffer.concat([...encodeCommand(page)].map((piece) => Buffer.from(piece)));
+    for (let i = 0; i < 2_000; i++) greedy.write(asked);
+    try {
+      await until('the greedy one being refused', () => said.includes('LVLIMIT'), 20_000);
+      for (let i = 0; i < 20; i++) {
+        const reply = await cluster.send('n1', page);
+        expect(parseRangeReply(reply as Buffer, sealOfCommand(page)).items).toHaveLength(1);
+        scanWaiting = Math.max(scanWaiting, io()['scanWaiting']!);
+      }
+      expect(scanWaiting).toBeLessThanOrEqual(9);
+    } finally {
+      greedy.destroy();
+    }
+    await until('nothing being on its way', () => (node.stats()['memory'] as Figures)['networkUsedBytes'] === 0);
+  }, 60_000);
 });

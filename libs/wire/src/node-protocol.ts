@@ -61,6 +61,9 @@
  *   copyFrame     sequence u32, last u8, then entries until the end: keyLength u16, storedLength u32, database key,
  *                 stored value (see `stored-value.ts` in @levee/chunk-store)
  *
+ * LV.RANGE and the blocks of LV.COPY are made a few at a time for each connection; more than may wait are refused with
+ * -LVLIMIT (blocks with -LVCOPYBUSY), and those whose turn does not come in time with -LVNOTREADY.
+ *
  * LV.COPY fails with -LVNOTREADY (the source is not readable), -LVMOVED (it does not hold the chunk), -LVCOPYBUSY (too
  * many copies are open: ask again later), -LVCOPYGONE (no such copy any more: open another behind the last key).
  */

@@ -36,6 +36,7 @@ export class ReplySlot {
   private parts: readonly Buffer[] | undefined;
   private start = 0;
   private end = 0;
+  private after: (() => void) | undefined;
   private promised: { readonly budget: NetworkBudget; readonly bytes: number } | undefined;
 
   constructor(
@@ -75,6 +76,13 @@ export class ReplySlot {
   /** Bytes that `budget` has set aside for this reply: given back once it is complete, and counted as queued. */
   promise(budget: NetworkBudget, bytes: number): void {
     this.promised = { budget, bytes };
+  }
+
+  /** Calls `action` once the reply is complete. */
+  whenDone(action: () => void): void {
+    if (this.done) return action();
+    const { after } = this;
+    this.after = after ? () => (after(), action()) : action;
   }
 
   ok(): void {
@@ -189,10 +197,12 @@ export class ReplySlot {
 
   private told(bytes: number): void {
     this.owner.slotDone(bytes, this.costBytes);
-    if (this.promised === undefined) return;
-    // Counted as queued before it is given back: else the room would be given away twice.
-    this.owner.tell();
-    this.promised.budget.giveBack(this.promised.bytes);
+    if (this.promised !== undefined) {
+      // Counted as queued before it is given back: else the room would be given away twice.
+      this.owner.tell();
+      this.promised.budget.giveBack(this.promised.bytes);
+    }
+    this.after?.();
   }
 
   private complete(state: number): void {
