@@ -1,7 +1,7 @@
 import { Failure } from '@levee/kernel';
 import type { Log, LogDamage } from '@levee/log';
 import type { Line } from './accept-loss';
-import type { KeptStat, ReplicaStat, WitnessNodes } from './witness-nodes';
+import type { KeptStat, WitnessReplica, WitnessNodes } from './witness-nodes';
 
 /**
  * People let go a stretch that is damaged in the log: readers pass over it from then on. [safety] Only where no replica
@@ -47,7 +47,7 @@ export async function* letPass(
 function keptText(
   { partition, toOffset }: LogDamage,
   kept: readonly KeptStat[],
-  replicas: readonly ReplicaStat[],
+  replicas: readonly WitnessReplica[],
 ): string {
   const units = new Set(
     replicas.flatMap(({ unitId, positions }) => (positions.some((of) => of.partition === partition) ? [unitId] : [])),
@@ -66,7 +66,7 @@ function keptText(
 /** Why the stretch is not let go, in words. */
 function holders(
   { topic, partition, fromOffset, toOffset }: LogDamage,
-  replicas: readonly (ReplicaStat & { readonly nodeId: string })[],
+  replicas: readonly (WitnessReplica & { readonly nodeId: string })[],
 ): string | undefined {
   const where = `${topic} partition ${partition}, offsets ${fromOffset} to ${toOffset - 1}`;
   for (const { nodeId, unitId, chunkId, state, hole, positions } of replicas) {

@@ -36,7 +36,7 @@ export interface NodesWorld {
 }
 
 /** The part of LV.STAT that is looked at. */
-export interface ReplicaStat {
+export interface WitnessReplica {
   readonly chunkId: string;
   readonly unitId: string;
   readonly generation: number;
@@ -160,8 +160,8 @@ export class WitnessNodes {
   }
 
   /** Every replica of a namespace that decisions know, as its node describes it. Fails with NODE_UNREACHABLE. */
-  async replicasOf(namespace: string): Promise<(ReplicaStat & { readonly nodeId: string })[]> {
-    const found: (ReplicaStat & { readonly nodeId: string })[] = [];
+  async replicasOf(namespace: string): Promise<(WitnessReplica & { readonly nodeId: string })[]> {
+    const found: (WitnessReplica & { readonly nodeId: string })[] = [];
     for (const { chunkId, replicas } of this.world.state().chunksOf(namespace))
       for (const { nodeId, unitId, generation, role } of replicas) {
         if (role === 'dead' || role === 'learner') continue;
@@ -189,7 +189,7 @@ export class WitnessNodes {
     return found;
   }
 
-  private async stat(nodeId: string, unitId: string, generation: number): Promise<ReplicaStat | undefined> {
+  private async stat(nodeId: string, unitId: string, generation: number): Promise<WitnessReplica | undefined> {
     const { replicas } = await this.statOf(nodeId);
     return replicas.find((of) => of.unitId === unitId && of.generation === generation);
   }
@@ -238,7 +238,7 @@ export class WitnessNodes {
 }
 
 interface NodeAnswer {
-  readonly replicas: readonly ReplicaStat[];
+  readonly replicas: readonly WitnessReplica[];
   readonly setAside?: readonly Omit<KeptStat, 'nodeId'>[];
 }
 
