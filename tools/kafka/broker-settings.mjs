@@ -18,7 +18,7 @@ const singleNode = {
 };
 
 /**
- * `nodes`: [{id, port, controllerPort, behind: [{port, advertised}]}]: one without `port` is no broker, one without
+ * `nodes`: [{id, host, port, controllerPort, behind: [{port, advertised}]}]: one without `port` is no broker, one without
  * `controllerPort` no controller. `between`: {port, advertised} for other brokers alone, and `controllerTold` the
  * `host:port` that a controller is called by. `settings` override everything, so that SASL and TLS can be passed through.
  */
@@ -29,10 +29,11 @@ export function serverProperties(node, nodes, folder, settings) {
   const isBroker = node.port !== undefined;
   const isController = node.controllerPort !== undefined;
   const own = (port) => `127.0.0.1:${port}`;
+  const ofClients = (port) => (node.host.includes(':') ? `[${node.host}]:${port}` : `${node.host}:${port}`);
   const controllerOf = (n) => n.controllerTold ?? own(n.controllerPort);
   const listeners = [];
   if (isBroker) {
-    listeners.push({ name: 'PLAINTEXT', at: own(node.port), told: node.advertised });
+    listeners.push({ name: 'PLAINTEXT', at: ofClients(node.port), told: node.advertised });
     if (node.between) listeners.push({ name: 'BETWEEN', at: own(node.between.port), told: node.between.advertised });
     for (const [at, { port, advertised }] of node.behind.entries())
       listeners.push({ name: `BEHIND${at}`, at: own(port), told: advertised });

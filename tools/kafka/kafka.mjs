@@ -15,7 +15,7 @@ const stateFile = join(folder, 'state.json');
 const firstPort = 9092;
 const stopDeadlineMs = 15_000;
 const usage =
-  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--settings JSON] [--behind JSON] [--between JSON] [--apart] [--secure JSON] | status [--json] | stop';
+  'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--host ADDRESS] [--settings JSON] [--behind JSON] [--between JSON] [--apart] [--secure JSON] | status [--json] | stop';
 
 async function main() {
   const { positionals, values } = parse();
@@ -44,6 +44,7 @@ async function main() {
     case 'run':
       return runForeground({
         nodes: Number(values.nodes),
+        host: values.host,
         settings: JSON.parse(values.settings),
         behind: JSON.parse(values.behind),
         apart: values.apart,
@@ -123,6 +124,7 @@ function parse() {
       allowPositionals: true,
       options: {
         nodes: { type: 'string', default: '1' },
+        host: { type: 'string', default: '127.0.0.1' },
         settings: { type: 'string', default: '{}' },
         secure: { type: 'string' },
         behind: { type: 'string', default: '{}' },

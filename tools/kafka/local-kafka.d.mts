@@ -2,6 +2,8 @@ export interface LocalKafkaOptions {
   readonly nodes?: 1 | 3;
   readonly dir?: string;
   readonly keep?: boolean;
+  /** Address that clients reach it by; default 127.0.0.1. */
+  readonly host?: string;
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   readonly heapMb?: number;
   readonly c2?: boolean;

@@ -18,7 +18,7 @@ const stopDeadlineMs = 15_000;
  * Starts `nodes` (1 or 3) combined brokers and controllers and resolves when all of them serve.
  *
  * `dir`: where data and logs go (default: a temporary folder, removed by `stop`; a given one is kept unless
- * `keep: false`). `port`: of the first broker, where nobody listens there; the others follow. `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
+ * `keep: false`). `host`: the address that clients reach it by (127.0.0.1). `port`: of the first broker, where nobody listens there; the others follow. `settings`: broker properties over the defaults. `heapMb`: per node (512, or 384 of three).
  * `c2: true`: the optimising compiler, for benches. `advertised`: by node id, `host:port` told to clients, for tests
  * with a proxy in between. `behind`: further listeners by name, each with the `host:port` of every node that its
  * clients are told: a proxy's, so that one process can be cut off and no other. `between`: what brokers and controllers
@@ -79,7 +79,12 @@ class LocalKafka {
 
   /** `host:port` of every node, joined by commas, as KAFKA_BROKERS takes it. */
   get brokers() {
-    return this.#brokers.map((node) => node.advertised ?? `127.0.0.1:${node.port}`).join(',');
+    const host = this.#host.includes(':') ? `[${this.#host}]` : this.#host;
+    return this.#brokers.map((node) => node.advertised ?? `${host}:${node.port}`).join(',');
+  }
+
+  get #host() {
+    return this.#options.host ?? '127.0.0.1';
   }
 
   /** Ports by node id - 1. */
@@ -141,6 +146,7 @@ class LocalKafka {
       const folder = join(this.dir, `node-${id}`);
       this.#nodes.push({
         id,
+        host: this.#host,
         ...(isBroker ? { port: doors[id - 1] ?? ports.pop(), advertised: advertised[id] } : {}),
         ...(isBroker && between ? { between: { port: ports.pop(), advertised: between.brokers[id - 1] } } : {}),
         ...(controllerAt >= 0

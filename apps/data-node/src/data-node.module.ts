@@ -1,7 +1,7 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { ReaderThread } from '@levee/chunk-store';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
-import { Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
+import { addressText, Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { type ApplyBudget, DataNode } from '@levee/replication';
 import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
@@ -37,7 +37,7 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
       logger,
     });
     const node = http.app.get(DataNode);
-    node.announce(`${config.advertisedHost}:${http.port}`);
+    node.announce(addressText({ host: config.advertisedHost, port: http.port }));
     return { ...http, node };
   }
 

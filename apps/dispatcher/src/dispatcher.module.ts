@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Dispatcher } from '@levee/dispatch';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
-import type { Logger } from '@levee/kernel';
+import { addressText, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
 import type { DispatcherAppConfig } from './config';
@@ -33,7 +33,7 @@ export class DispatcherModule implements OnApplicationBootstrap, OnModuleDestroy
       logger,
     });
     const dispatcher = http.app.get(Dispatcher);
-    dispatcher.announce(`${config.advertisedHost}:${http.port}`);
+    dispatcher.announce(addressText({ host: config.advertisedHost, port: http.port }));
     return { ...http, dispatcher };
   }
 

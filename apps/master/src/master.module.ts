@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { NodeState } from '@levee/events';
-import { asOffset, type Logger } from '@levee/kernel';
+import { addressText, asOffset, type Logger } from '@levee/kernel';
 import { rejectionCodes } from '@levee/cluster';
 import { controlTopics, Master, type OutsideWitness } from '@levee/journal';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -55,7 +55,10 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
   static async start(parts: MasterParts): Promise<HttpApp & { readonly master: Master }> {
     const { config, logger } = parts;
     const door = { port: config.port };
-    const module = MasterModule.register({ ...parts, address: () => `${config.advertisedHost}:${door.port}` });
+    const module = MasterModule.register({
+      ...parts,
+      address: () => addressText({ host: config.advertisedHost, port: door.port }),
+    });
     const http = await startHttpApp({
       module,
       host: config.host,

@@ -1,3 +1,5 @@
+import { splitAddress } from '@levee/kernel';
+
 /** What a started process serves; also written to `doors.json` in its data folder. */
 export interface Doors {
   /** host:port */
@@ -22,7 +24,7 @@ export interface WelcomeFacts {
 
 /** The text that greets a person who typed `npm start`: doors, place of the data, three commands to try. */
 export function welcome({ doors, dataDir, log, namespace, problem }: WelcomeFacts): string {
-  const [host, port] = split(doors.resp);
+  const { host, port } = splitAddress(doors.resp);
   const redisCli = host === '127.0.0.1' ? `redis-cli -p ${port}` : `redis-cli -h ${host} -p ${port}`;
   const rows: ReadonlyArray<readonly [string, string, string]> = [
     ['RESP', doors.resp, 'any Redis client; the user name of AUTH chooses the namespace'],
@@ -48,9 +50,4 @@ export function welcome({ doors, dataDir, log, namespace, problem }: WelcomeFact
     'Ctrl-C drains and stops.',
     '',
   ].join('\n');
-}
-
-function split(address: string): [host: string, port: string] {
-  const colon = address.lastIndexOf(':');
-  return [address.slice(0, colon), address.slice(colon + 1)];
 }

@@ -1,4 +1,4 @@
-import { type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, splitAddress, type Timers } from '@levee/kernel';
 import { type Network, RespClient } from '@levee/wire';
 
 export interface HeardPortal {
@@ -66,8 +66,7 @@ async function firstProblem(
 ): Promise<string | undefined> {
   const answers = await Promise.all(
     portals.map(async ({ id, address }) => {
-      const colon = address.lastIndexOf(':');
-      const target = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+      const target = splitAddress(address);
       const { network, ...rest } = world;
       const client = new RespClient(target, { ...rest, ...(network === undefined ? {} : { network }) });
       try {

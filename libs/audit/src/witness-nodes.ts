@@ -2,7 +2,7 @@ import { chunkSeed, CopyEntries, dataPrefixBytes, StoredValue } from '@levee/chu
 import type { ClusterState } from '@levee/cluster';
 import { crc32cNative } from '@levee/codec';
 import type { NamespaceState, NodeState } from '@levee/events';
-import { type Clock, Failure, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { type Clock, Failure, type Logger, messageOf, splitAddress, type Timers } from '@levee/kernel';
 import {
   copyCloseCommand,
   copyNextCommand,
@@ -227,8 +227,7 @@ export class WitnessNodes {
 
   private connect({ nodeId, storeId, respAddress }: NodeState): RespClient {
     const { clock, timers, logger, network } = this.world;
-    const colon = respAddress.lastIndexOf(':');
-    const address = { host: respAddress.slice(0, colon), port: Number(respAddress.slice(colon + 1)) };
+    const address = splitAddress(respAddress);
     const hello = {
       args: [nodeCommands.hello, this.world.state().clusterId ?? '', nodeId, storeId],
       check: (reply: unknown) => (reply instanceof RespError ? reply.text : undefined),

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Random, Timers } from '@levee/kernel';
+import { splitAddress, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
 import { RoundTrips } from './round-trips';
 import { nodeCommands, RespClient, RespError, type Network, type NodeHello, type RespReply } from '@levee/wire';
 
@@ -63,8 +63,7 @@ export class NodeLink {
   private connectTo(respAddress: string): void {
     this.connectsTo = respAddress;
     const { address, clusterId, options } = this;
-    const colon = respAddress.lastIndexOf(':');
-    const target = { host: respAddress.slice(0, colon), port: Number(respAddress.slice(colon + 1)) };
+    const target = splitAddress(respAddress);
     const hello = {
       args: [nodeCommands.hello, clusterId, address.nodeId, address.storeId],
       check: (reply: RespReply) => helloProblem(reply, address),

@@ -1,6 +1,14 @@
 import { ClusterView, HeartbeatView, type ControlTopics, type JournalSeen } from '@levee/journal';
 import { featureLevel, type Heartbeat } from '@levee/events';
-import { silentLogger, type Clock, type Logger, type NewId, type Random, type Timers } from '@levee/kernel';
+import {
+  addressText,
+  silentLogger,
+  type Clock,
+  type Logger,
+  type NewId,
+  type Random,
+  type Timers,
+} from '@levee/kernel';
 import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
 import { HeartbeatLoop } from '@levee/replication';
 import type { Network, NetworkBudget, RespServerLimits } from '@levee/wire';
@@ -109,7 +117,7 @@ export class Portal {
   }
 
   get respAddress(): string {
-    return `${this.config.advertisedHost}:${this.respPortTaken}`;
+    return addressText({ host: this.config.advertisedHost, port: this.respPortTaken });
   }
 
   /** Why no work should be sent here, in words. */

@@ -1,3 +1,4 @@
+export * from './address';
 export * from './assert';
 export * from './byte-rate';
 export * from './clock';

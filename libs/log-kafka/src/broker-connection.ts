@@ -1,6 +1,8 @@
-import { Failure, messageOf } from '@levee/kernel';
+import { addressText, Failure, messageOf, type Address } from '@levee/kernel';
 import type { ConnectionFactory, KafkajsConnection } from './kafkajs-client';
 import { type ApiVersions, apis, decodeApiVersions, type KafkaApi, unsupportedApis } from './protocol/requests';
+
+export type { Address };
 
 /**
  * NOT_SENT: certainly nothing of the request left this process. NO_ANSWER: the broker may have carried it out.
@@ -10,11 +12,6 @@ export type ConnectionFailureCode = 'NOT_SENT' | 'NO_ANSWER' | 'BROKER_TOO_OLD';
 
 export class ConnectionFailure extends Failure<ConnectionFailureCode> {
   override readonly name = 'ConnectionFailure';
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 /**
@@ -48,7 +45,7 @@ export class BrokerConnection {
   }
 
   get name(): string {
-    return `${this.address.host}:${this.address.port}`;
+    return addressText(this.address);
   }
 
   close(): void {

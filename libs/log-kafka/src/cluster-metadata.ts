@@ -1,4 +1,4 @@
-import { type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { addressText, parseAddress, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
 import { type Address, BrokerConnection, ConnectionFailure } from './broker-connection';
 import type { ConnectionFactory } from './kafkajs-client';
@@ -118,7 +118,7 @@ export class ClusterMetadata {
 
   /** The connection for short questions to this broker. */
   control(address: Address): BrokerConnection {
-    const name = `${address.host}:${address.port}`;
+    const name = addressText(address);
     let connection = this.controls.get(name);
     if (connection === undefined) {
       connection = new BrokerConnection(this.parts.connection, address, this.parts.limits.requestMs);
@@ -239,7 +239,7 @@ export class ClusterMetadata {
   private candidates(): Address[] {
     const all = new Map<string, Address>();
     for (const address of [...this.addresses.values(), ...this.parts.bootstrap]) {
-      const name = `${address.host}:${address.port}`;
+      const name = addressText(address);
       if (!all.has(name)) all.set(name, address);
     }
     return [...all.values()];
@@ -268,10 +268,8 @@ function rotated<T>(all: readonly T[], by: number): T[] {
 const unknownTopic: KnownTopic = { topicId: '', leaders: [], missingSinceMs: undefined };
 
 /** `host:port`, or `[v6]:port`. */
-export function parseAddress(text: string): Address {
-  const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(text.trim());
-  const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535)
-    throw new LogFailure('LOG_UNAVAILABLE', `'${text}' is no broker address: use host:port, as in 127.0.0.1:9092`);
-  return { host: match[1] as string, port };
+export function brokerAddress(text: string): Address {
+  const address = parseAddress(text);
+  if (address !== undefined && address.port > 0) return address;
+  throw new LogFailure('LOG_UNAVAILABLE', `'${text}' is no broker address: use 127.0.0.1:9092, or [::1]:9092`);
 }

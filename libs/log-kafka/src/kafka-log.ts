@@ -27,7 +27,7 @@ import {
 } from '@levee/log';
 import type { KafkaConfig } from 'kafkajs';
 import { Appender } from './appender';
-import { ClusterMetadata, parseAddress } from './cluster-metadata';
+import { brokerAddress, ClusterMetadata } from './cluster-metadata';
 import { Fetcher } from './fetcher';
 import { createKafkajsClient, type KafkajsClient } from './kafkajs-client';
 import { examineLog } from './log-examination';
@@ -79,7 +79,7 @@ export class KafkaLog implements Log {
   static async open(options: KafkaLogOptions): Promise<KafkaLog> {
     const { logger = silentLogger, clock = systemClock, timers = systemTimers } = options;
     const limits = checkedLimits(options.limits);
-    const bootstrap = options.brokers.map(parseAddress);
+    const bootstrap = options.brokers.map(brokerAddress);
     if (bootstrap.length === 0)
       throw new LogFailure('LOG_UNAVAILABLE', 'no broker address: set KAFKA_BROKERS=host:port');
     const client = createKafkajsClient({ ...options, logger, limits });

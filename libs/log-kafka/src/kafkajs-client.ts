@@ -1,4 +1,4 @@
-import type { Logger } from '@levee/kernel';
+import { addressText, parseAddress, type Logger } from '@levee/kernel';
 import { type Admin, Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
 import net from 'node:net';
 import tls from 'node:tls';
@@ -54,8 +54,9 @@ export interface KafkajsClient {
  */
 export function createKafkajsClient(options: KafkajsOptions): KafkajsClient {
   const { limits, logger } = options;
+  const names = new BrokerNames(options.brokers);
   const kafka = new Kafka({
-    brokers: [...options.brokers],
+    brokers: [...names.brokers],
     clientId: options.clientId,
     connectionTimeout: limits.connectMs,
     requestTimeout: limits.requestMs,
@@ -64,7 +65,8 @@ export function createKafkajsClient(options: KafkajsOptions): KafkajsClient {
     retry: { initialRetryTime: 50, factor: 0.2, multiplier: 1.5, maxRetryTime: 500, retries: 40 },
     logLevel: logLevel.WARN,
     logCreator: () => (entry: LogEntry) => toLogger(logger, entry),
-    socketFactory: (wish) => surviving((options.socketFactory ?? socketWithoutDelay)(wish)),
+    socketFactory: (wish) =>
+      surviving((options.socketFactory ?? socketWithoutDelay)({ ...wish, host: names.hostOf(wish.host) })),
     ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
     ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
   });
@@ -78,6 +80,26 @@ export function createKafkajsClient(options: KafkajsOptions): KafkajsClient {
     },
     admin: () => kafka.admin(),
   };
+}
+
+/** kafkajs takes a broker apart at its first colon: in place of an IPv6 address it is given a name. */
+class BrokerNames {
+  readonly brokers: readonly string[];
+  private readonly hosts = new Map<string, string>();
+
+  constructor(brokers: readonly string[]) {
+    this.brokers = brokers.map((text, at) => {
+      const address = parseAddress(text);
+      if (address === undefined || net.isIP(address.host) !== 6) return text;
+      const host = `ipv6-${at}.invalid`;
+      this.hosts.set(host, address.host);
+      return addressText({ ...address, host });
+    });
+  }
+
+  hostOf(name: string): string {
+    return this.hosts.get(name) ?? name;
+  }
 }
 
 interface CapturedCluster {

@@ -1,4 +1,4 @@
-import { asOffset, asPartition, messageOf } from '@levee/kernel';
+import { addressText, asOffset, asPartition, messageOf } from '@levee/kernel';
 import {
   type BrokerCondition,
   type LogCondition,
@@ -83,7 +83,7 @@ export async function examineLog(parts: ExaminationParts, topics: readonly strin
 }
 
 async function brokersOf({ brokerSettings }: ExaminationParts, answer: MetadataAnswer): Promise<BrokerCondition[]> {
-  const alive = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, `${host}:${port}`]));
+  const alive = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, addressText({ host, port })]));
   const wanted = new Set(answer.topics.flatMap(({ partitions }) => partitions.flatMap(({ replicaIds }) => replicaIds)));
   const settings = await brokerSettings([...alive.keys()]).catch(() => new Map<number, Record<string, string>>());
   return [...new Set([...alive.keys(), ...wanted])]

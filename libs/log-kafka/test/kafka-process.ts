@@ -24,6 +24,7 @@ export interface KafkaWishes {
   /** As `startKafka` takes them. */
   readonly secure?: { readonly users: Readonly<Record<string, string>>; readonly clientCertificates?: boolean };
   readonly apart?: boolean;
+  readonly host?: string;
   readonly between?: Between;
 }
 
@@ -49,12 +50,13 @@ export class KafkaProcess {
     nodes: 1 | 3,
     settings: Readonly<Record<string, string>> = {},
     behind: Readonly<Record<string, readonly string[]>> = {},
-    { secure, apart = false, between }: KafkaWishes = {},
+    { secure, apart = false, between, host }: KafkaWishes = {},
   ): Promise<KafkaProcess> {
     const tool = join(__dirname, '../../../tools/kafka/kafka.mjs');
     const wishes = ['--settings', JSON.stringify(settings), '--behind', JSON.stringify(behind)];
     if (secure !== undefined) wishes.push('--secure', JSON.stringify(secure));
     if (apart) wishes.push('--apart');
+    if (host !== undefined) wishes.push('--host', host);
     if (between !== undefined) {
       const { brokers, controllers } = between;
       wishes.push('--between', JSON.stringify({ brokers, controllers }));

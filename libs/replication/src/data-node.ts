@@ -9,6 +9,7 @@ import {
 import { featureLevel, type Heartbeat } from '@levee/events';
 import { ClusterView } from '@levee/journal';
 import {
+  addressText,
   type Clock,
   failureCode,
   type Logger,
@@ -142,7 +143,8 @@ export class DataNode {
   }
 
   get respAddress(): string {
-    return `${this.config.advertisedHost}:${this.config.advertisedRespPort ?? this.respPortTaken}`;
+    const { advertisedHost: host, advertisedRespPort: port = this.respPortTaken } = this.config;
+    return addressText({ host, port });
   }
 
   /** Opens the disk and the RESP door, fails if that is not possible; everything else goes on in the background. */

@@ -49,13 +49,14 @@ export const integer = (limits: { readonly min: number; readonly max: number }):
 /** A TCP port; 0 lets the system choose a free one. */
 export const port = (): Described<number> => integer({ min: 0, max: 65_535 });
 
-export const list = (allowed: string, pattern: RegExp): Described<readonly string[]> =>
+/** Items separated by commas, of which each is taken or not. */
+export const list = (allowed: string, isTaken: (item: string) => boolean): Described<readonly string[]> =>
   described(allowed, (value) => {
     const items = value
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== '');
-    return items.length > 0 && items.every((item) => pattern.test(item)) ? Object.freeze(items) : undefined;
+    return items.length > 0 && items.every(isTaken) ? Object.freeze(items) : undefined;
   });
 
 const durationUnitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

@@ -1,3 +1,4 @@
+import { parseAddress } from '@levee/kernel';
 import {
   byteSize,
   duration,
@@ -10,6 +11,9 @@ import {
   type AppName,
   type Setting,
 } from './setting-types';
+
+/** Which port is meant by an IPv6 address without brackets nobody can tell. */
+const isBroker = (item: string): boolean => (parseAddress(item)?.port ?? 0) > 0;
 
 const everyServer: readonly AppName[] = ['master', 'data-node', 'portal', 'dispatcher', 'standalone'];
 const name = /^[A-Za-z0-9._-]+$/;
@@ -257,7 +261,7 @@ export const settingsTable = {
     'HTTP door that the command line talks to',
   ),
   KAFKA_BROKERS: optional(
-    list('host:port, separated by commas', /^[^\s:,]+:[0-9]+$|^\[[0-9a-fA-F:]+\]:[0-9]+$/),
+    list('host:port or [IPv6 address]:port, separated by commas', isBroker),
     [...everyServer, 'cli'],
     'Kafka that holds the log; not set: the embedded log',
   ),

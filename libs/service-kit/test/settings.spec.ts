@@ -18,6 +18,7 @@ test.each([
   ['LEVEE_MEMORY_BUDGET', '1.5GiB', 1.5 * 2 ** 30],
   ['LEVEE_LOG_LEVEL', 'debug', 'debug'],
   ['KAFKA_BROKERS', 'a:9092, b:9093', ['a:9092', 'b:9093']],
+  ['KAFKA_BROKERS', '[::1]:9092,[fe80::2]:1', ['[::1]:9092', '[fe80::2]:1']],
   ['KAFKA_TLS', 'TRUE', true],
   ['LEVEE_URL', '', 'http://127.0.0.1:7380'],
 ] as const)('%s=%s is %j', (name, given, value) => {
@@ -86,3 +87,12 @@ test('every default is itself allowed, and every setting says what it means', ()
     expect(apps.length).toBeGreaterThan(0);
   }
 });
+
+it.each(['::1', '::1:9092', '[::1]', '[::1]9092', '127.0.0.1', 'a:9092,::1', 'a:0', 'a:70000'])(
+  'KAFKA_BROKERS %s is refused, and says how an IPv6 address is written',
+  (KAFKA_BROKERS) => {
+    expect(() => loadSettings({ KAFKA_BROKERS }, ['KAFKA_BROKERS'])).toThrow(
+      `KAFKA_BROKERS is '${KAFKA_BROKERS}', but must be host:port or [IPv6 address]:port, separated by commas`,
+    );
+  },
+);

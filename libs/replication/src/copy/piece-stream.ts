@@ -1,5 +1,5 @@
 import type { CopyBlock, CopyPosition } from '@levee/chunk-store';
-import { Failure, type Logger, type Clock, type Timers, type Random } from '@levee/kernel';
+import { Failure, splitAddress, type Logger, type Clock, type Timers, type Random } from '@levee/kernel';
 import {
   copyCloseCommand,
   copyNextCommand,
@@ -73,8 +73,7 @@ export async function openRemotePiece(
   { source, namespace, piece }: { source: SourceReplica; namespace: string; piece: PieceOrder },
   after: Buffer | undefined,
 ): Promise<PieceStream> {
-  const colon = source.respAddress.lastIndexOf(':');
-  const address = { host: source.respAddress.slice(0, colon), port: Number(source.respAddress.slice(colon + 1)) };
+  const address = splitAddress(source.respAddress);
   const client = new RespClient(address, {
     clock,
     timers,
