@@ -65,7 +65,7 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
       const path = pathOf(key, options);
       const body = value === undefined || value === '-' ? await readAll(terminal, inputBytesMax) : Buffer.from(value);
       if (body === undefined)
-        throw new CliFailure('TOO_LARGE', `the value on standard input has more than ${inputBytesMax} bytes`);
+        throw new CliFailure('LVLIMIT', `the value on standard input has more than ${inputBytesMax} bytes`);
       const { headers } = await portal.send({
         method: 'PUT',
         path,

@@ -189,7 +189,7 @@ export class PortalClient {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         bytes += chunk.length;
-        if (bytes > replyBytesMax) throw new CliFailure('TOO_LARGE', `a reply of more than ${replyBytesMax} bytes`);
+        if (bytes > replyBytesMax) throw new CliFailure('LVLIMIT', `a reply of more than ${replyBytesMax} bytes`);
         chunks.push(chunk);
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { failureCode, messageOf } from '@levee/kernel';
+import { doorCode, failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +72,7 @@ function commandPath(command: Command): string {
 
 /** A failure in the format that was asked for. */
 function failureText(error: unknown, format: Format): string {
-  const code = failureCode(error) ?? 'FAILED';
+  const code = doorCode(failureCode(error) ?? 'FAILED');
   const message = inOptions(messageOf(error));
   if (format !== 'text') return documentOf({ code, message }, format);
   const lines = message.split('\n').map(oneLine).join('\n');

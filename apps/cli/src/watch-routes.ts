@@ -50,7 +50,7 @@ export async function watchRoutes(tools: Tools, namespace: string, known: number
 
 /** Nobody there, or a portal that has just begun or lags: worth another try. */
 function isPassing(error: unknown): boolean {
-  const passing = ['UNREACHABLE', 'DEADLINE', 'STOPPING', 'LIMIT', 'LVNOTREADY', 'VERSION_FROM_FUTURE'];
+  const passing = ['UNREACHABLE', 'DEADLINE', 'LVSTOPPING', 'LVLIMIT', 'LVNOTREADY', 'LVVERSION'];
   return passing.includes(failureCode(error) ?? '') || (error instanceof PortalFailure && error.status >= 500);
 }
 

@@ -322,7 +322,7 @@ export class FakePortal {
       },
     ];
     for (const record of records.slice(Number(asked.get('from') ?? 0))) response.write(`${JSON.stringify(record)}\n`);
-    if (asked.get('from') === '2') response.write('{"code":"LOG_UNAVAILABLE","message":"no broker answers"}\n');
+    if (asked.get('from') === '2') response.write('{"code":"LVUNAVAILABLE","message":"no broker answers"}\n');
     if (asked.get('follow') !== '1') response.end();
   }
 }

@@ -66,7 +66,7 @@ describe('levee routes --watch', () => {
     const events = `retry: 1000\n\n: alive\n\n${change(7, true, 'a', 'b')}${change(9, false, 'b')}`;
     const ran = await watch([
       streams(events, breaks),
-      refuses(503, 'STOPPING'),
+      refuses(503, 'LVSTOPPING'),
       streams(change(12, true, 'a')),
       deleted,
     ]);

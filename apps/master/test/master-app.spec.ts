@@ -91,7 +91,7 @@ test.each([
   ],
   ["a node's own command", '/v1/commands', nodesCommand, 403, 'FORBIDDEN'],
   ["the master's own command", '/v1/commands', { kind: 'ActivateNamespace', payload: {} }, 403, 'FORBIDDEN'],
-  ['an unknown namespace', '/v1/namespaces/nobody', undefined, 404, 'NAMESPACE_UNKNOWN'],
+  ['an unknown namespace', '/v1/namespaces/nobody', undefined, 404, 'LVNAMESPACE'],
   ['an unknown node', '/v1/nodes/n9/units', undefined, 404, 'NODE_UNKNOWN'],
   ['an unknown command', '/v1/commands/none', undefined, 404, 'NOT_FOUND'],
   ['a version that is none', '/v1/routes/default?version=x', undefined, 400, 'BAD_REQUEST'],
@@ -112,5 +112,5 @@ test('a namespace created over HTTP becomes active with its routes', async () =>
   expect(routes.body).toMatchObject({ change: 'metaChange', routes: [{ slotStart: 0, slotEnd: 1_000_000 }] });
   const version = String(routes.body['version']);
   expect((await call(`/v1/routes/shop.orders?version=${version}`)).body).toMatchObject({ change: 'notChange' });
-  expect(await call('/v1/routes/shop.orders?version=999999')).toMatchObject({ body: { code: 'VERSION_FROM_FUTURE' } });
+  expect(await call('/v1/routes/shop.orders?version=999999')).toMatchObject({ body: { code: 'LVVERSION' } });
 });

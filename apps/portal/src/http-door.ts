@@ -1,6 +1,5 @@
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Failure } from '@levee/kernel';
 import type { HttpAppOptions } from '@levee/service-kit';
 import { KnownQuery } from './known-query';
 import { routedUrl } from './raw-url';
@@ -36,7 +35,7 @@ function takeBytes(app: NestFastifyApplication): void {
     const bytes = Number(request.headers['content-length'] ?? 0);
     if (bytes <= bodyBytesMax) return done(null, payload);
     const text = `a body of ${bytes} bytes: values have at most 1048576 bytes, commands at most ${bodyBytesMax}`;
-    done(request.url.startsWith('/v1/kv/') ? tooLarge(text) : new Failure('TOO_LARGE', text));
+    done(tooLarge(text));
   });
 }
 

@@ -16,6 +16,7 @@ const byStoreError: Readonly<Record<StoreErrorCode, number>> = {
   LVSTALE: 503,
   LVUNAVAILABLE: 503,
   LVNAMESPACE: 404,
+  LVVERSION: 409,
   LVRESERVED: 403,
   LVSESSION: 400,
   LVREQUEST: 409,

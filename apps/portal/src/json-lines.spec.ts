@@ -49,7 +49,7 @@ it('lines are answered one by one, what is refused has a status, and no reader t
   try {
     expect(await (await fetch(`${http.url}/all`)).text()).toBe('{"n":1}\n{"n":2}\n{"n":3}\n');
     const refused = await fetch(`${http.url}/refused`);
-    expect([refused.status, await refused.json()]).toEqual([429, { code: 'LIMIT', message: 'no more of these' }]);
+    expect([refused.status, await refused.json()]).toEqual([429, { code: 'LVLIMIT', message: 'no more of these' }]);
     const socket = connect(http.port, '127.0.0.1').on('error', () => undefined);
     socket.write('GET /late HTTP/1.1\r\nhost: x\r\n\r\n');
     await eventually('it being asked', () => opened === 1);

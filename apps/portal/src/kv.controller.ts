@@ -4,7 +4,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Put, Req, Res } from '@
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { KeyValue, prefixEnd, RepeatedWrites, StoreFailure, type WrittenAt } from '@levee/client';
 import { printable } from '@levee/codec';
-import { asOffset, asPartition, Failure, messageOf } from '@levee/kernel';
+import { asOffset, asPartition, doorCode, Failure, messageOf } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
 import type { RangeItem } from '@levee/wire';
@@ -283,7 +283,7 @@ async function* lines(
     yield Buffer.from(`${text}${JSON.stringify({ cursor: more })}\n`);
   } catch (error) {
     // The status is sent already: the error is the last line.
-    const code = error instanceof Failure ? error.code : 'INTERNAL';
+    const code = error instanceof Failure ? doorCode(error.code) : 'INTERNAL';
     yield Buffer.from(`${text}${JSON.stringify({ code, message: messageOf(error) })}\n`);
   }
 }

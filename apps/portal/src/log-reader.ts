@@ -1,5 +1,5 @@
 import { viewRecord } from '@levee/codec';
-import { asOffset, asPartition, Failure, messageOf } from '@levee/kernel';
+import { asOffset, asPartition, doorCode, Failure, messageOf } from '@levee/kernel';
 import type { Log, LogBatch, StoredRecord } from '@levee/log';
 import { Shares } from './shares';
 
@@ -78,7 +78,7 @@ export class LogReader {
       }
     } catch (error) {
       // The status is sent already: the error is the last line.
-      const code = error instanceof Failure ? error.code : 'INTERNAL';
+      const code = error instanceof Failure ? doorCode(error.code) : 'INTERNAL';
       yield Buffer.from(`${JSON.stringify({ code, message: messageOf(error) })}\n`);
     } finally {
       query.leave();

@@ -11,7 +11,7 @@ import {
   WitnessNodes,
 } from '@levee/audit';
 import type { Portal } from '@levee/client';
-import { Failure, type Logger, messageOf } from '@levee/kernel';
+import { doorCode, Failure, type Logger, messageOf } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
 
 /** A portal that was heard within this time must have stopped before a repair writes. */
@@ -76,7 +76,7 @@ export class LogRepairs {
     try {
       yield* run(signal);
     } catch (error) {
-      const code = error instanceof Failure ? error.code : 'INTERNAL';
+      const code = error instanceof Failure ? doorCode(error.code) : 'INTERNAL';
       this.logger.error({ order, error }, `${what} of a log ended early`);
       yield { code, message: messageOf(error) };
     } finally {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rejectionCodes } from '@levee/cluster';
+import { doorCode, doorCodes } from '@levee/kernel';
 import { doorCommands, refusedCommands, storeErrors, type Refusal, type StoreErrorCode } from '@levee/client';
 import { doorLimits } from '../src/door-limits';
 import { statusByCode } from '../src/http-status';
@@ -12,9 +13,10 @@ function errorsPage(): string {
   const rows = Object.entries(storeErrors).map(
     ([code, meaning]) => `| \`${code}\` | ${statusByCode[code as StoreErrorCode]} | ${cell(meaning)} |`,
   );
-  const rejections = Object.entries(rejectionCodes).map(
-    ([code, meaning]) => `| \`${code}\` | ${statusByCode[code]} | ${cell(meaning)} |`,
-  );
+  const rejections = Object.entries(rejectionCodes)
+    .filter(([code]) => doorCode(code) === code)
+    .map(([code, meaning]) => `| \`${code}\` | ${statusByCode[code]} | ${cell(meaning)} |`);
+  const told = Object.entries(doorCodes).map(([code, told]) => `| \`${code}\` | \`${told}\` |`);
   return `# Errors of the doors
 
 Codes are API, messages are for people: a message names the value, the limit and the mend. RESP errors begin with the
@@ -29,8 +31,7 @@ Rejected commands carry the rejection's code. This page is written from the tabl
 ${rows.join('\n')}
 
 ## Rejected commands
-What the master answers to a command that changes nothing, at the HTTP door and in \`levee\`. \`NAMESPACE_UNKNOWN\` is
-about the administration of a namespace; where data is read or written the same is \`LVNAMESPACE\`.
+What the master answers to a command that changes nothing, at the HTTP door and in \`levee\`, beside those above.
 
 | code | HTTP | meaning |
 |---|---|---|
@@ -41,10 +42,17 @@ ${rejections.join('\n')}
 |---|---|---|
 | \`BAD_REQUEST\` | 400 | A parameter, header or body cannot be read or is not known; the message names it. Nothing happened. |
 | \`NOT_FOUND\` | 404 | There is no such key, or no such path. |
-| \`LVLIMIT\` | 413 | A key or value above its limit has this status; every other limit 429. |
-| \`TOO_LARGE\` | 413 | A body that is no value, or the head of a request, is above its limit. |
+| \`LVLIMIT\` | 413, 431 | A key, value or body above its limit has the first, the head of a request the second; every other limit 429. |
 | \`DEADLINE\` | 504 | No answer in time. A command may still be decided: ask \`GET /v1/commands/<id>\`. |
 | \`INTERNAL\` | 500 | A mistake of ours; the log of the process has it. |
+
+## One condition, one code
+What the RESP door can say begins with \`LV\`, at every door: also over HTTP, and in \`levee\`. Inside, in the records of the
+journal and in the log of a process, the same has the name of the layer that met it:
+
+| inside | at the doors |
+|---|---|
+${told.join('\n')}
 `;
 }
 

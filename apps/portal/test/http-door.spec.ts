@@ -115,8 +115,8 @@ describe('refusals', () => {
     ['PUT', `/v1/kv/default/${reserved}`, 'x', {}, 403, 'LVRESERVED'],
     ['GET', '/v1/kv/default?limit=0', undefined, {}, 400, 'BAD_REQUEST'],
     ['GET', '/v1/kv/default?cursor=9', undefined, {}, 410, 'LVCURSOR'],
-    ['GET', '/v1/routes/nowhere', undefined, {}, 404, 'NAMESPACE_UNKNOWN'],
-    ['GET', '/v1/routes/default?version=9999999', undefined, {}, 409, 'VERSION_FROM_FUTURE'],
+    ['GET', '/v1/routes/nowhere', undefined, {}, 404, 'LVNAMESPACE'],
+    ['GET', '/v1/routes/default?version=9999999', undefined, {}, 409, 'LVVERSION'],
     ['GET', '/v1/routes/default?version=x', undefined, {}, 400, 'BAD_REQUEST'],
     ['GET', '/v1/nodes/nope/units', undefined, {}, 404, 'NODE_UNKNOWN'],
     ['POST', '/v1/plans/p999/finish', '{"reason":"seen enough"}', {}, 404, 'PLAN_UNKNOWN'],
@@ -349,7 +349,7 @@ describe('the cluster', () => {
     expect(deleted.json).toEqual({ name: 'gone', state: 'deleted' });
     expect((await ask('DELETE', '/v1/namespaces/gone?confirm=gone')).status).toBe(200);
     expect(await ask('GET', '/v1/kv/gone/k')).toMatchObject({ status: 404, json: { code: 'LVNAMESPACE' } });
-    expect(await ask('GET', '/v1/namespaces/gone')).toMatchObject({ status: 404, json: { code: 'NAMESPACE_UNKNOWN' } });
+    expect(await ask('GET', '/v1/namespaces/gone')).toMatchObject({ status: 404, json: { code: 'LVNAMESPACE' } });
     const { namespaces } = (await ask('GET', '/v1/namespaces')).json as { namespaces: { name: string }[] };
     expect(namespaces.map(({ name }) => name)).not.toContain('gone');
     expect((await ask('POST', '/v1/namespaces', create)).json).toMatchObject({ number: 2 });

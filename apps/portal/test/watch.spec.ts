@@ -123,7 +123,7 @@ describe('GET /v1/watch/{namespace}', () => {
     expect(answers.map(({ status, json }) => [status, json['code']])).toEqual([
       [404, 'LVNAMESPACE'],
       [400, 'BAD_REQUEST'],
-      [409, 'VERSION_FROM_FUTURE'],
+      [409, 'LVVERSION'],
     ]);
     expect((await cluster.ask('HEAD', '/v1/watch/default')).status).toBe(200);
   });

@@ -27,10 +27,11 @@ export const storeErrors = {
     'reads go on.',
   LVBEHIND: 'No replica reached the position that the consistency asks for (`partition:nextOffset`) in time.',
   LVSTALE: 'No replica is young enough for maxStaleness of the namespace.',
-  LVUNAVAILABLE: 'No replica answered in time. Nothing was changed.',
+  LVUNAVAILABLE: 'No replica, or not the log, or nobody who was to be asked, answered in time. Nothing was changed.',
   LVNAMESPACE:
     'There is no such namespace, or it is not active yet; or this connection has none, because the last choice of one ' +
     'was refused. Nothing happened.',
+  LVVERSION: 'This process has not seen the route version that was named. Ask again in a moment.',
   LVRESERVED: "Keys beginning with 00 'levee' 00 are Levee's own. Nothing happened.",
   LVSESSION:
     'The session token or position is not valid here: start a new session. Or the log lost what it saw, and people have ' +

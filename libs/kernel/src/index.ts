@@ -4,6 +4,7 @@ export * from './byte-rate';
 export * from './clock';
 export * from './crc32c';
 export * from './digest';
+export * from './door-codes';
 export * from './failure';
 export * from './health-trouble';
 export * from './iso-time';

@@ -1,7 +1,7 @@
 import { lastValueFrom } from 'rxjs';
 import { decide, masterCommandKinds, type RejectionCode } from '@levee/cluster';
 import type { CommandOutcome } from '@levee/events';
-import { Failure, failureCode, messageOf, TokenBucket, type Clock, type Timers } from '@levee/kernel';
+import { doorCode, Failure, failureCode, messageOf, TokenBucket, type Clock, type Timers } from '@levee/kernel';
 import type { ClusterView, CommandRunner, SubmittedCommand } from '@levee/journal';
 import { commandsPattern, type LogClient } from './log-client';
 
@@ -90,6 +90,12 @@ export class CommandDoor implements CommandRunner {
     const { rejection } = decide(state, command, { nowMs, term, seq: seq + 1 });
     if (rejection && malformed.has(rejection.code)) throw new Failure(rejection.code, rejection.message);
   }
+}
+
+/** As doors say it: with their code. */
+export function shownOutcome(outcome: CommandOutcome): CommandOutcome {
+  const { rejectionCode } = outcome;
+  return { ...outcome, rejectionCode: rejectionCode === null ? null : doorCode(rejectionCode) };
 }
 
 function accepted(outcome: CommandOutcome): CommandOutcome {

@@ -4,7 +4,7 @@ import type { CommandOutcome } from '@levee/events';
 import { Failure } from '@levee/kernel';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { CommandDoor } from './command-door';
+import { CommandDoor, shownOutcome } from './command-door';
 import { jsonBody } from './json-body';
 
 const commandBody = z.strictObject({
@@ -40,7 +40,7 @@ export class CommandsController {
   @ApiOperation({ summary: 'What became of a command of the last 24 h' })
   outcome(@Param('id') id: string): CommandOutcome {
     const outcome = this.door.outcome(id);
-    if (outcome !== undefined) return outcome;
+    if (outcome !== undefined) return shownOutcome(outcome);
     throw new Failure('NOT_FOUND', `command ${id.slice(0, 80)} was not decided in the last 24 h, or not yet`);
   }
 }

@@ -1,7 +1,7 @@
 import { HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Failure, messageOf, type Logger } from '@levee/kernel';
+import { doorCode, Failure, messageOf, type Logger } from '@levee/kernel';
 
 /** The one table from failure and rejection codes to HTTP status codes; a code that is not here is 500. */
 export const httpStatusByCode: Readonly<Record<string, number>> = {
@@ -25,6 +25,7 @@ export const httpStatusByCode: Readonly<Record<string, number>> = {
   LOG_TRUNCATED: 503,
   RECORD_CORRUPT: 503,
   NOT_READY: 503,
+  UNAVAILABLE: 503,
   STOPPING: 503,
   DEADLINE: 504,
 };
@@ -45,7 +46,7 @@ export function rejectionStatus(code: string): number {
   return 422;
 }
 
-/** Turns what a controller throws into status and `ErrorBody`; unexpected errors are logged and say no internals. */
+/** Turns what a controller throws into status and `ErrorBody`, with the code that doors have for it; unexpected errors are logged and say no internals. */
 export class FailureFilter implements ExceptionFilter {
   constructor(
     private readonly logger: Logger,
@@ -64,11 +65,10 @@ export class FailureFilter implements ExceptionFilter {
     if (error instanceof Failure) {
       const status = this.statusByCode[error.code] ?? httpStatusByCode[error.code] ?? 500;
       const details = Object.keys(error.details).length > 0 ? { details: error.details } : {};
-      return { status, body: { code: error.code, message: error.message, ...details } };
+      return { status, body: { code: doorCode(error.code), message: error.message, ...details } };
     }
     const status = statusCodeOf(error);
-    if (status !== undefined && status < 500)
-      return { status, body: { code: status === 413 ? 'TOO_LARGE' : 'BAD_REQUEST', message: messageOf(error) } };
+    if (status !== undefined && status < 500) return { status, body: refusedByFramework(status, messageOf(error)) };
     return { status: 500, body: { code: 'INTERNAL', message: 'an unexpected error; the log of this process has it' } };
   }
 }
@@ -103,16 +103,22 @@ const clientErrors: Readonly<Record<string, readonly [status: string, code: stri
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'DEADLINE', 'the request did not arrive whole in time'],
   HPE_HEADER_OVERFLOW: [
     '431 Request Header Fields Too Large',
-    'TOO_LARGE',
+    'LVLIMIT',
     'the head of the request has more than 16 KiB',
   ],
 };
+
+/** It names no limit of a body whose length was not said before. */
+function refusedByFramework(status: number, message: string): ErrorBody {
+  if (status === 413) return { code: 'LVLIMIT', message: 'the body is larger than this door takes (docs/limits.md)' };
+  return { code: status === 404 ? 'NOT_FOUND' : 'BAD_REQUEST', message };
+}
 
 function bodyOf(error: HttpException): unknown {
   const response = error.getResponse();
   if (typeof response === 'object' && response !== null && ('code' in response || 'checks' in response))
     return response;
-  return { code: error.getStatus() === 404 ? 'NOT_FOUND' : 'BAD_REQUEST', message: error.message };
+  return refusedByFramework(error.getStatus(), error.message);
 }
 
 /** Fastify's own errors (body too large, malformed URL) carry their status. */

@@ -137,7 +137,7 @@ describe('an HTTP door counts what its clients hold', () => {
     budget.count(17 * MiB);
     const large = await talk(http, post(JSON.stringify('x'.repeat(100_000))));
     expect(large).toMatch(/^HTTP\/1.1 429 /);
-    expect(large).toMatch(/"code":"LIMIT","message":"what connections hold/);
+    expect(large).toMatch(/"code":"LVLIMIT","message":"what connections hold/);
     expect(await talk(http, post('{"a":1}'))).toMatch(/^HTTP\/1.1 201 .*7$/s);
     budget.count(-17 * MiB);
     expect(await talk(http, post(JSON.stringify('x'.repeat(100_000))))).toMatch(/^HTTP\/1.1 201 .*100002$/s);
@@ -189,7 +189,7 @@ describe('what is no proper request gets the error contract', () => {
       'DEADLINE',
     ],
     ['a head that does not', 'GET /small HTTP/1.1\r\nhost: x\r\nx-long: ', 408, 'DEADLINE'],
-    ['a head that is too long', `GET /small HTTP/1.1\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'TOO_LARGE'],
+    ['a head that is too long', `GET /small HTTP/1.1\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'LVLIMIT'],
     ['no HTTP', 'hello there\r\n\r\n', 400, 'BAD_REQUEST'],
     ['a URL that cannot be decoded', get('/%zz'), 400, 'BAD_REQUEST'],
     ['a parameter given twice', get('/small?word=a&word=b'), 400, 'BAD_REQUEST'],

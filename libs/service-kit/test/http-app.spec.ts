@@ -106,7 +106,7 @@ test('metrics are read when scraped', async () => {
 });
 
 test.each([
-  ['/fail/known', 502, { code: 'OUTCOME_UNKNOWN', message: 'the broker did not answer', details: { partition: 3 } }],
+  ['/fail/known', 502, { code: 'LVINDEFINITE', message: 'the broker did not answer', details: { partition: 3 } }],
   ['/fail/unknown', 500, { code: 'INTERNAL', message: 'an unexpected error; the log of this process has it' }],
   ['/nowhere', 404, { code: 'NOT_FOUND', message: 'Cannot GET /nowhere' }],
 ])('%s is answered with %d and one error body', async (path, status, body) => {

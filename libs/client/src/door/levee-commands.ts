@@ -1,5 +1,5 @@
 import { viewRoutes } from '@levee/cluster';
-import { asOffset, asPartition } from '@levee/kernel';
+import { asOffset, asPartition, doorCode } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { waitersOf, type AckWaiter } from '../ack-waits';
 import { acks, consistencies } from '../operations';
@@ -142,7 +142,7 @@ export const leveeCommands: readonly DoorCommand[] = [
       if (args.length > 1 && version === undefined) return reply.error('ERR a version is an integer');
       const view = viewRoutes(context.state(), namespace.name, version);
       if ('change' in view) reply.write((w) => w.verbatim('txt', JSON.stringify(view)));
-      else reply.error(`LVNAMESPACE ${view.message}`);
+      else reply.error(`${doorCode(view.code)} ${view.message}`);
     },
   }),
 ];
