@@ -109,10 +109,14 @@ export const facts: readonly (readonly [line: string, meaning: string])[] = [
   ['expiry true', '`SET … EX 100`, and `TTL`'],
   ['pipeline 1000', 'a pipeline of 1,000 SETs and GETs, without MULTI: all right'],
   [
-    'multi refused left 0',
-    '`MULTI` in a namespace with `multi: refuse`: one error (`LVUNSUPPORTED …`; redis-rs knows no errors of `EXEC`, and says "Invalid response when parsing multi response"), and nothing was written',
+    'multi refused: LVUNSUPPORTED left 0',
+    '`MULTI` in a namespace with `multi: refuse`: one error, `LVUNSUPPORTED …`, and nothing was written',
   ],
   ['batch OK 1 1', '`MULTI`, SET, GET, DEL, `EXEC` in a namespace with `multi: batch`: the array of replies'],
+  [
+    'flush OK left 0, refused: LVUNSUPPORTED left 1',
+    '`FLUSHDB` in a namespace with `flush: sweep`, after 1,000 `SET`s: all gone; in one with `flush: refuse` nothing happened',
+  ],
   ['scan 1000', 'its iterator over SCAN finds every key'],
   ['pool missed 0', '1,000 values, each written by one of ten connections and read by the next: all seen'],
   ['cache OK a b -', '`MSET`, `MGET`'],

@@ -14,7 +14,7 @@ describe('Redis clients', () => {
     const answer = await fetch(`${levee.url}/v1/namespaces`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'batched', partitions: 2, chunks: 2, multi: 'batch' }),
+      body: JSON.stringify({ name: 'batched', partitions: 2, chunks: 2, multi: 'batch', flush: 'sweep' }),
     });
     expect([answer.status, await answer.text()]).toEqual([201, expect.any(String)]);
   }, 60_000);

@@ -28,10 +28,10 @@ const aborted = (why: string): unknown => error(`EXECABORT Transaction discarded
 
 /** What is sent, and the reply. Each begins with a new connection in `default`. */
 const transcripts: Readonly<Record<string, readonly (readonly [sent: string, reply: unknown])[]>> = {
-  'refused: EXEC says so, and nothing is there': [
+  'refused: the first command says so, and EXEC, and nothing is there': [
     ['SET r before', 'OK'],
     ['MULTI', 'OK'],
-    ['SET r after', 'QUEUED'],
+    ['SET r after', refused],
     ['DEL r', 'QUEUED'],
     ['MSET r 1 r2 2', 'QUEUED'],
     ['EXEC', refused],
@@ -126,13 +126,14 @@ const transcripts: Readonly<Record<string, readonly (readonly [sent: string, rep
     ['SELECT 1', 'SELECT 0', 'AUTH batched -', 'LV.USE batched', 'HELLO 3 AUTH batched -'].map((sent) => [
       `${sent} is not allowed in it, and nobody goes on in the namespace before`,
       [
+        ['LV.USE batched', 'OK'],
         ['MULTI', 'OK'],
         ['SET s 1', 'QUEUED'],
         [sent, error('ERR Command not allowed inside a transaction')],
         ['GET s', error('LVNAMESPACE nothing is read or written on this connection')],
         ['EXEC', aborted('ERR Command not allowed inside a transaction')],
         ['SET s 1', error('LVNAMESPACE nothing is read or written on this connection')],
-        ['LV.USE default', 'OK'],
+        ['LV.USE batched', 'OK'],
         ['GET s', null],
       ],
     ]),

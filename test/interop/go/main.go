@@ -75,13 +75,21 @@ func main() {
 		multi.Set(ctx, "m:2", 2, 0)
 		return nil
 	})
-	fmt.Println("multi", strings.Split(refused(err), ":")[0], "left", client.Exists(ctx, "m:1", "m:2").Val())
+	fmt.Println("multi", refused(err), "left", client.Exists(ctx, "m:1", "m:2").Val())
 	batched := connect("batched")
 	defer batched.Close()
 	batch := batched.TxPipeline()
 	set, get, del := batch.Set(ctx, "b:1", 1, 0), batch.Get(ctx, "b:1"), batch.Del(ctx, "b:1")
 	batch.Exec(ctx)
 	fmt.Println("batch", set.Val(), get.Val(), del.Val())
+
+	fill := batched.Pipeline()
+	for i := 0; i < 1000; i++ {
+		fill.Set(ctx, fmt.Sprintf("f:%d", i), i, 0)
+	}
+	fill.Exec(ctx)
+	flushed, left := batched.FlushDB(ctx).Val(), batched.DBSize(ctx).Val()
+	fmt.Printf("flush %s left %d, %s left %d\n", flushed, left, refused(client.FlushDB(ctx).Err()), client.Exists(ctx, "p:1").Val())
 
 	seen := map[string]bool{}
 	scan := client.Scan(ctx, 0, "p:*", 100).Iterator()

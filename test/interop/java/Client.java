@@ -70,7 +70,7 @@ public class Client {
       return transaction.exec();
     });
     try (var other = connect(null)) {
-      say("multi", multi.split(":")[0], "left", other.exists("m:1", "m:2"));
+      say("multi", multi, "left", other.exists("m:1", "m:2"));
     }
     try (var batched = connect("batched")) {
       var batch = batched.multi();
@@ -80,7 +80,13 @@ public class Client {
       say("batch", texts(batch.exec()));
     }
 
-    try (var again = connect(null)) {
+    try (var again = connect(null); var batched = connect("batched")) {
+      var fill = batched.pipelined();
+      for (int i = 0; i < 1000; i++) fill.set("f:" + i, "" + i);
+      fill.sync();
+      var flushed = batched.flushDB();
+      say("flush", flushed, "left", batched.dbSize() + ",", refused(again::flushDB), "left", again.exists("p:1") ? 1 : 0);
+
       Set<String> seen = new HashSet<>();
       var cursor = ScanParams.SCAN_POINTER_START;
       do {

@@ -30,10 +30,22 @@ const replies = await pipeline.exec();
 say('pipeline', replies.filter(([error, got], i) => i % 2 === 1 && !error && got === String((i - 1) / 2)).length);
 
 const multi = await refused(redis.multi().set('m:1', 1).set('m:2', 2).exec());
-say('multi', multi.split(':')[0], 'left', await redis.exists('m:1', 'm:2'));
+say('multi', multi, 'left', await redis.exists('m:1', 'm:2'));
 const batched = open({ username: 'batched', password: '-' });
 const batch = await batched.multi().set('b:1', 1).get('b:1').del('b:1').exec();
 say('batch', ...batch.map(([error, reply]) => error ?? reply));
+
+await Promise.all(Array.from({ length: 1000 }, (_, i) => batched.set(`f:${i}`, i)));
+const flushed = await batched.flushdb();
+say(
+  'flush',
+  flushed,
+  'left',
+  `${await batched.dbsize()},`,
+  await refused(redis.flushdb()),
+  'left',
+  await redis.exists('p:1'),
+);
 
 let cursor = '0';
 const seen = new Set();

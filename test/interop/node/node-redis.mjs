@@ -38,9 +38,21 @@ const replies = await Promise.all(written);
 say('pipeline', replies.filter((got, i) => i % 2 === 1 && got === String((i - 1) / 2)).length);
 
 const multi = await refused(redis.multi().set('m:1', '1').set('m:2', '2').exec());
-say('multi', multi.split(':')[0], 'left', await redis.exists(['m:1', 'm:2']));
+say('multi', multi, 'left', await redis.exists(['m:1', 'm:2']));
 const batched = await open({ username: 'batched', password: '-' });
 say('batch', ...(await batched.multi().set('b:1', '1').get('b:1').del('b:1').exec()));
+
+await Promise.all(Array.from({ length: 1000 }, (_, i) => batched.set(`f:${i}`, `${i}`)));
+const flushed = await batched.flushDb();
+say(
+  'flush',
+  flushed,
+  'left',
+  `${await batched.dbSize()},`,
+  await refused(redis.flushDb()),
+  'left',
+  await redis.exists('p:1'),
+);
 
 const seen = new Set();
 for await (const found of redis.scanIterator({ MATCH: 'p:*', COUNT: 100 }))

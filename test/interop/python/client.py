@@ -46,10 +46,18 @@ say("pipeline", sum(got == str(i).encode() for i, got in enumerate(pipe.execute(
 
 multi = client.pipeline()
 multi.set("m:1", 1).set("m:2", 2)
-say("multi", refused(multi.execute).split(":")[0], "left", client.exists("m:1", "m:2"))
-batch = connect(username="batched", password="-").pipeline()
+say("multi", refused(multi.execute), "left", client.exists("m:1", "m:2"))
+batched = connect(username="batched", password="-")
+batch = batched.pipeline()
 done = batch.set("b:1", 1).get("b:1").delete("b:1").execute()
 say("batch", *("OK" if reply is True else reply for reply in texts(done)))
+
+filled = batched.pipeline(transaction=False)
+for i in range(1000):
+    filled.set(f"f:{i}", i)
+filled.execute()
+flushed = batched.flushdb()
+say("flush", "OK" if flushed is True else flushed, "left", f"{batched.dbsize()},", refused(client.flushdb), "left", client.exists("p:1"))
 
 say("scan", len(set(client.scan_iter(match="p:*", count=100))))
 

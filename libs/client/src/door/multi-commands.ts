@@ -88,17 +88,21 @@ function batchProblem(context: DoorContext, session: DoorSession): string | unde
 
 /**
  * Keeps a command for EXEC. What is wrong with it (`problem`: as a command of its own) is said now, and EXEC carries out
- * nothing then.
+ * nothing then. That the namespace carries out no batch is said at the first command, and again by EXEC: some clients
+ * show their users what a queued command was told (redis-rs), others what EXEC was (ioredis, Jedis).
  */
 export function queueForExec(call: PlainCall, command: DoorCommand | undefined, problem: string | undefined): void {
   const { reply, connection } = call;
   const multi = defined(connection.context.multi, 'a MULTI that is open');
-  const wrong = problem ?? (command && problemInMulti(command, call)) ?? roomProblem(multi, call);
-  if (wrong === undefined) return reply.simple('QUEUED');
-  multi.problem ??= `EXECABORT Transaction discarded because of previous errors: ${wrong}`;
+  const isFirst = multi.problem === undefined && connection.deferredCommands === 0;
+  const wrong = problem ?? (command && problemInMulti(command, call));
+  const refusal = wrong === undefined && isFirst ? batchProblem(call.context, connection.context) : undefined;
+  const said = wrong ?? refusal ?? roomProblem(multi, call);
+  if (said === undefined) return reply.simple('QUEUED');
+  multi.problem ??= refusal ?? `EXECABORT Transaction discarded because of previous errors: ${said}`;
   connection.dropDeferred();
-  if (command?.choosesNamespace?.(call.args)) refuseNamespace(call, wrong);
-  else reply.error(wrong);
+  if (command?.choosesNamespace?.(call.args)) refuseNamespace(call, said);
+  else reply.error(said);
 }
 
 function problemInMulti(command: DoorCommand, { context, args, connection }: PlainCall): string | undefined {

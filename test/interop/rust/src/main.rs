@@ -35,12 +35,27 @@ fn main() -> RedisResult<()> {
     println!("pipeline {}", got.iter().enumerate().filter(|(i, got)| i == *got).count());
 
     let multi = redis::pipe().atomic().set("m:1", 1).set("m:2", 2).query::<Vec<String>>(&mut client);
-    println!("multi {} left {}", refused(multi).split(':').next().unwrap(), connect("")?.exists::<_, i64>(&["m:1", "m:2"])?);
+    let multi = match multi {
+        Err(error) if error.to_string().contains("LVUNSUPPORTED") && error.to_string().contains("nothing was carried out") => "refused: LVUNSUPPORTED".into(),
+        other => refused(other),
+    };
+    println!("multi {multi} left {}", connect("")?.exists::<_, i64>(&["m:1", "m:2"])?);
     let batch: (String, i64, i64) =
         redis::pipe().atomic().set("b:1", 1).get("b:1").del("b:1").query(&mut connect("batched:-@")?)?;
     println!("batch {} {} {}", batch.0, batch.1, batch.2);
 
     let mut client = connect("")?;
+    let mut batched = connect("batched:-@")?;
+    let mut fill = redis::pipe();
+    for i in 0..1000 {
+        fill.set(format!("f:{i}"), i).ignore();
+    }
+    let _: () = fill.query(&mut batched)?;
+    let flushed: String = redis::cmd("FLUSHDB").query(&mut batched)?;
+    let left: i64 = redis::cmd("DBSIZE").query(&mut batched)?;
+    let refusal = refused(client.flushdb::<()>());
+    println!("flush {flushed} left {left}, {refusal} left {}", client.exists::<_, i64>("p:1")?);
+
     let seen: HashSet<String> = client.scan_match("p:*")?.collect::<RedisResult<_>>()?;
     println!("scan {}", seen.len());
 
