@@ -5,7 +5,7 @@ import { murmur2, reservedKeyPrefix } from '@levee/kernel';
 import { systemClock } from '@levee/log';
 import { KafkaLog } from '@levee/log-kafka';
 import Redis from 'ioredis';
-import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
+import { CompressionTypes, Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import { eventually } from '../support/deadline';
 import { findingsOf } from '../support/findings';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
@@ -119,6 +119,35 @@ describe('a plain Kafka producer writes to a binlog', () => {
     await eventually('the copy is in quarantine', async () =>
       (await quarantined()).some((one) => one.offset === offset && one.reason === 'reservedKey'),
     );
+  }, 60_000);
+
+  it('sizes: what the broker refuses, what is not stored, and what is and only scans give', async () => {
+    const messages = (name: string, count: number, bytes: number) =>
+      Array.from({ length: count }, (_, i) => {
+        const key = Buffer.from(`${name}:${i}`);
+        return { key, value: encodePut(key, Buffer.alloc(bytes), null), partition: 0 };
+      });
+    // Zeros: packed, both batches are tiny. What counts is what the broker unpacks.
+    const batch = (name: string, count: number) =>
+      producer.send({
+        topic: binlog,
+        acks: -1,
+        compression: CompressionTypes.GZIP,
+        messages: messages(name, count, 800_000),
+      });
+    await expect(batch('refused', 3)).rejects.toMatchObject({ type: 'MESSAGE_TOO_LARGE' });
+    await expect(batch('taken', 2)).resolves.toHaveLength(1);
+    const long = Buffer.alloc(40_000, 'k');
+    const position = await send(long, encodePut(long, Buffer.from('x'), null));
+    const [partition, next] = position.split(':').map(Number) as [number, number];
+    const copy = await eventually('the copy is in quarantine', async () =>
+      (await quarantined()).find((one) => one.offset === next - 1 && one.partition === partition),
+    );
+    expect([copy.reason, copy.message]).toEqual(['tooLarge', 'the key has 40000 bytes, at most 32768 are stored']);
+    const shown = Buffer.alloc(2_000, 's');
+    await send(shown, encodePut(shown, Buffer.from('x'), null));
+    expect(await redis.keys('s*')).toContain(shown.toString());
+    await expect(redis.get(shown)).rejects.toThrow(/^LVLIMIT a key of 2000 bytes/);
   }, 60_000);
 
   it('partitions added by hand: what lands there is in quarantine and told, nothing else is lost, also by a restart', async () => {

@@ -1,4 +1,6 @@
 import { attributeBytesMax, globBytesMax, keyShownBytesMax, storeLimits } from '@levee/client';
+import { storedKeyBytesMax } from '@levee/chunk-store';
+import { binlogLimits } from '@levee/journal';
 import { commandDoorLimits, httpLimits } from '@levee/service-kit';
 import { nodeProtocolLimits, respServerLimits } from '@levee/wire';
 import { httpLimits as bodyLimits } from './http-door';
@@ -223,6 +225,26 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'flushes under way; the others wait for `readTurnMs`',
     ),
     limit('flushesWaitingMax', storeLimits.flushesWaitingMax, 'others', 'such that wait; more are told `LVLIMIT`'),
+  ],
+  'Records of other Kafka producers': [
+    limit(
+      'messageBytesMax',
+      binlogLimits.messageBytesMax,
+      'bytes',
+      '`max.message.bytes` of a binlog: one batch, unpacked as well; the broker refuses more with `MESSAGE_TOO_LARGE`',
+    ),
+    limit(
+      'keyBytesMax',
+      storeLimits.keyBytesMax,
+      'bytes',
+      'no door can ask for a longer key; scans give it, and a flush deletes it',
+    ),
+    limit(
+      'storedKeyBytesMax',
+      storedKeyBytesMax,
+      'bytes',
+      'a longer key is not stored: its record is in `levee.quarantine` as `tooLarge`, and `levee doctor` tells of it',
+    ),
   ],
   'A connection to an HTTP door': [
     limit('connectionsMax', httpLimits.connectionsMax, 'connections', 'more are hung up on at once'),

@@ -10,9 +10,12 @@ export interface KeyHashing {
   readonly partitions: number;
 }
 
-export type ProblemReason = 'garbage' | 'wrongPartition' | 'badCrc' | 'unknownSchema';
+/** Longer keys of other producers are not stored: what nodes tell each other has no room for them. Doors take far less. */
+export const storedKeyBytesMax = 32 * 1024;
 
-/** A record that goes to quarantine too; only `wrongPartition` (and garbage without a key) is not applied. */
+export type ProblemReason = 'garbage' | 'wrongPartition' | 'tooLarge' | 'badCrc' | 'unknownSchema';
+
+/** A record that goes to quarantine too; `wrongPartition` and `tooLarge` (and garbage without a key) are not applied. */
 export interface RecordProblem {
   readonly index: number;
   readonly reason: ProblemReason;
@@ -72,6 +75,11 @@ export function prepareBatch(batch: LogBatch, hashing: KeyHashing): PreparedBatc
       continue;
     }
     slots[index] = partition * width + (x - partition) / partitions;
+    if (key.length > storedKeyBytesMax) {
+      const message = `the key has ${key.length} bytes, at most ${storedKeyBytesMax} are stored`;
+      (problems ??= []).push({ index, reason: 'tooLarge', message });
+      continue;
+    }
     if (record.value === null) {
       kinds[index] = recordKind.tombstone;
       continue;

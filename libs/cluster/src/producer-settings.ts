@@ -9,6 +9,8 @@ export interface ProducerSettings {
   readonly rule: string;
   readonly clients: readonly { readonly client: string; readonly setting: string }[];
   readonly value: string;
+  /** What is refused by the log, or not read. */
+  readonly sizes: string;
 }
 
 /** `C3 01` and the fingerprint of `Put`, with which each value begins (`RecordType` computes it; a test compares). */
@@ -18,6 +20,9 @@ export function producerSettings(
   namespace: Pick<NamespaceState, 'binlog' | 'partitions' | 'hashAlgorithm'>,
 ): ProducerSettings {
   const { binlog: topic, partitions, hashAlgorithm } = namespace;
+  const sizes =
+    'a batch: at most 2 MiB, unpacked as well (max.message.bytes of the topic; else the broker refuses it with MESSAGE_TOO_LARGE); ' +
+    'a key: at most 1 KiB, or no door can ask for it, and above 32 KiB it is only put into quarantine (tooLarge)';
   const value = `the bytes ${putHeader} and an Avro record Put (schemas/Put/v1.avsc), or null to delete; acks=all, idempotent`;
   switch (hashAlgorithm) {
     case 'murmur2':
@@ -35,6 +40,7 @@ export function producerSettings(
           { client: 'others', setting: 'compute the partition by the rule and pass it explicitly' },
         ],
         value,
+        sizes,
       };
     case 'murmur2-hashtag':
       return {
@@ -45,6 +51,7 @@ export function producerSettings(
           `of the key and the first } after it, or the whole key when that is empty or missing`,
         clients: [{ client: 'all', setting: 'compute the partition by the rule and pass it explicitly' }],
         value,
+        sizes,
       };
   }
 }

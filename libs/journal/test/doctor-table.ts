@@ -120,6 +120,12 @@ export const doctorTable: readonly [string, Partial<DoctorFacts>, RegExp, RegExp
   ],
   [
     'quarantined',
+    { quarantined: [{ topic: 'levee.binlog.shop', reason: 'tooLarge', count: 2, newest: '3:9' }] },
+    /2 records of shop are in quarantine as tooLarge, the newest at 3:9/,
+    /levee namespace describe shop/,
+  ],
+  [
+    'quarantined',
     { quarantined: [{ topic: 'levee.binlog.shop', reason: 'garbage', count: 1, newest: '3:9' }] },
     /1 records of shop are in quarantine as garbage/,
     /levee log tail levee\.quarantine/,

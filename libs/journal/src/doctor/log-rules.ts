@@ -160,16 +160,17 @@ export const logRules = {
       .map(({ topic, reason, count, newest }) => {
         const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name ?? topic;
         const wrong = reason === 'wrongPartition';
+        const notApplied = wrong || reason === 'tooLarge';
         return {
           subject: topic,
           finding: wrong
             ? `${count} records of ${owner} came in partitions that are not their keys', the newest at ${newest}`
             : `${count} records of ${owner} are in quarantine as ${reason}, the newest at ${newest}`,
-          impact: wrong
+          impact: notApplied
             ? 'they are not applied: their keys look as if nothing was written'
             : 'they cannot be read as they are',
-          command: wrong
-            ? `levee namespace describe ${owner}   # the settings for the producer`
+          command: notApplied
+            ? `levee namespace describe ${owner}   # what a producer may write, and its settings`
             : 'levee log tail levee.quarantine   # copies, with reasons',
         };
       }),
