@@ -164,7 +164,10 @@ async function propose({ terminal, output, portal }: Tools, proposal: Row, optio
   await print(output, report);
   const outcome = report.prediction?.['outcome'];
   if (options.dryRun === true && typeof outcome === 'string' && outcome !== 'done')
-    throw new CliFailure('PLAN_NOT_DONE', `it would not get to its end as things are: ${outcome}`);
+    throw new CliFailure(
+      'PLAN_NOT_DONE',
+      `it would not get to its end as things are${output.format === 'text' ? ', see above' : `: ${outcome}`}`,
+    );
 }
 
 async function reportOf(portal: PortalClient, planId: string): Promise<PlanReport> {

@@ -139,10 +139,11 @@ function dryRunLines({ plan }: PlanReport, would: Prediction): string[] {
     return ['dry run: nothing is changed', `${about} would change nothing: all is where it should be`];
   const ends = outcome === 'done' ? 'would be done' : `would not get to its end as things are: ${outcome}`;
   const made = `${replicasMade} ${replicasMade === 1 ? 'replica' : 'replicas'}`;
+  const costs = `  copies ${made}, ${bytes} bytes; takes about ${duration(expectedMs)}, the time to observe included`;
   return [
     'dry run: nothing is changed',
     `${about} ${ends}`,
-    `  copies ${made}, ${bytes} bytes; takes about ${duration(expectedMs)}, the time to observe included`,
+    ...(outcome !== 'done' && replicasMade === 0 ? [] : [costs]),
     ...changes,
   ];
 }
