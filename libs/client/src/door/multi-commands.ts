@@ -79,10 +79,10 @@ function batchProblem(context: DoorContext, session: DoorSession): string | unde
   if (namespace.state.multi === 'batch') return undefined;
   return refusalText('EXEC', {
     section: 'multi',
-    why: 'nothing was carried out, since its commands would neither be isolated nor happen all or not at all',
+    why: 'nothing was carried out, because these commands would be neither isolated nor all or nothing',
     instead:
       'send them without MULTI (redis-py: pipeline(transaction=False), ioredis: pipeline(), node-redis: ' +
-      `execAsPipeline()), or let them be a batch: levee namespace alter ${namespace.name} --multi batch`,
+      `execAsPipeline()), or allow batches: levee namespace alter ${namespace.name} --multi batch`,
   });
 }
 
