@@ -100,7 +100,7 @@ function limitsPage(): string {
   });
   return `# Limits of the doors
 
-What one client may have, so that it is no trouble of others (I16). Bytes that connections hold of commands, bodies,
+What one client may use, so that it does not disturb others (I16). Bytes that connections hold of commands, bodies,
 replies and answers are counted together, strings and what they cost included, against \`LEVEE_NETWORK_BUDGET\` of a
 portal and a part of \`LEVEE_MEMORY_BUDGET\` of a node. This page is written from the tables in the code; a test compares
 them.
