@@ -167,9 +167,9 @@ describe('placement', () => {
 
   it('handles 100,000 chunks on 1,000 nodes', () => {
     const sites = Array.from({ length: 1_000 }, (_, i) => site(`n${i}`, 320, { domain: `rack-${i % 50}` }));
-    const startedMs = performance.now();
+    const started = process.cpuUsage();
     const placement = placed(sites, wish(100_000, 3));
-    const tookMs = performance.now() - startedMs;
+    const tookMs = process.cpuUsage(started).user / 1_000;
     expect(spread(Object.values(counts(placement, 'replicas')))).toBeLessThanOrEqual(2);
     expect(spread(Object.values(counts(placement, 'primaries')))).toBeLessThanOrEqual(2);
     expect(tookMs).toBeLessThan(20_000);
