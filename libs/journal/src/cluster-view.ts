@@ -19,7 +19,8 @@ import { bootFold, type BootReport } from './boot';
 import type { ControlTopics } from './control-topics';
 import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
 import { JournalFold, type Adopted } from './journal-fold';
-import { holeIn, holeWords, type JournalHole } from './journal-holes';
+import { holeIn, holeWords } from './journal-holes';
+import { MetHole } from './met-hole';
 import { viewLimits } from './view-limits';
 import { findState, furthestAhead, holeSentence, isAhead, missingFrom, ofCluster } from './witness';
 import { seenBy, shortSentence, type OutsideWitness, type Witness } from './witness';
@@ -34,10 +35,7 @@ export class ClusterView {
   private fold = new JournalFold();
   private bootReport: BootReport | undefined;
   private foreignSeen: ForeignRecord[] = [];
-  private readonly listeners: Listeners<Adopted>;
-  private readonly claimListeners: Listeners<Claim>;
-  private readonly foreignListeners: Listeners<ForeignRecord>;
-  private readonly shortListeners: Listeners<string>;
+  private readonly told: ReturnType<typeof listenersOf>;
   private readonly waits: Waits;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
@@ -47,8 +45,7 @@ export class ClusterView {
   private journalEnd = 0;
   private shortage: string | undefined;
   private isDetached = false;
-  /** What cannot be read where this view goes on, and since when. */
-  private hole: (JournalHole & { readonly sinceMs: number }) | undefined;
+  private readonly hole = new MetHole(viewLimits.holePatienceMs);
   private readonly bootWarning: RareWarning;
   private readonly topicsWarning: RareWarning;
   /** End of the journal up to which a repaired one was looked for. */
@@ -64,10 +61,7 @@ export class ClusterView {
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
     const { logger } = options;
-    this.listeners = new Listeners(logger, 'decisions');
-    this.claimListeners = new Listeners(logger, 'claims');
-    this.foreignListeners = new Listeners(logger, 'foreign records');
-    this.shortListeners = new Listeners(logger, 'the loss of the journal');
+    this.told = listenersOf(logger);
     this.bootWarning = new RareWarning(logger, options.clock);
     this.topicsWarning = new RareWarning(logger, options.clock);
     this.waits = new Waits(options.timers);
@@ -97,7 +91,7 @@ export class ClusterView {
         this.foreignSeen = foreign;
         this.witness = report.witness;
         this.isDetached = report.detached;
-        this.hole = report.hole && { ...report.hole, sinceMs: -Infinity };
+        this.hole.begin(report.hole);
         this.becomeShort(report.short);
         this.compareOutside();
         this.bootReport = report;
@@ -160,7 +154,7 @@ export class ClusterView {
 
   /** Called when the journal is found to have lost its end; the returned function ends it. */
   onShort(listener: (why: string) => void): () => void {
-    return this.shortListeners.add(listener);
+    return this.told.losses.add(listener);
   }
 
   /** Records of the journal that were there at the last look and are not folded yet. */
@@ -179,11 +173,11 @@ export class ClusterView {
 
   /** Called after the state has changed; the returned function ends it. A listener that throws is logged. */
   onDecision(listener: (adopted: Adopted) => void): () => void {
-    return this.listeners.add(listener);
+    return this.told.decisions.add(listener);
   }
 
   onClaim(listener: (claim: Claim) => void): () => void {
-    return this.claimListeners.add(listener);
+    return this.told.claims.add(listener);
   }
 
   /** The last ones of those that were passed over since this process read the journal, oldest first. */
@@ -193,7 +187,7 @@ export class ClusterView {
 
   /** Called with each record that was passed over because it fits nowhere. */
   onForeign(listener: (record: ForeignRecord) => void): () => void {
-    return this.foreignListeners.add(listener);
+    return this.told.foreign.add(listener);
   }
 
   /** Resolves when everything appended to the journal before the call is folded. Fails with DEADLINE, STOPPING. */
@@ -283,16 +277,15 @@ export class ClusterView {
 
   /** Nothing is read on until people have mended the journal. */
   private get isStopped(): boolean {
-    return this.isDetached || (this.hole !== undefined && this.shortage !== undefined);
+    return this.isDetached || (this.hole.isOpen && this.shortage !== undefined);
   }
 
   /** What comes next is in force and cannot be read: nobody may decide anything on top of what came before. */
   private meetHole(error: unknown): void {
     const hole = holeIn(error);
     if (hole === undefined || this.isDetached) return;
-    const nowMs = this.options.clock.monotonicMs();
-    this.hole ??= { ...hole, sinceMs: nowMs };
-    if (this.shortage !== undefined || nowMs - this.hole.sinceMs < viewLimits.holePatienceMs) return;
+    const stays = this.hole.meet(hole, this.options.clock.monotonicMs());
+    if (this.shortage !== undefined || !stays) return;
     const of = { log: this.log, journal: this.topics.journal };
     this.becomeShort(holeSentence(of, this.fold.position, holeWords(of.journal, hole)));
   }
@@ -322,12 +315,7 @@ export class ClusterView {
   /** The journal lacks nothing any more once this view, attached to it, has seen as much as any witness. */
   private settle(): void {
     if (this.isDetached) return;
-    if (this.hole !== undefined) {
-      const { fromOffset, toOffset = fromOffset + 1 } = this.hole;
-      if (this.fold.position.nextOffset < toOffset) return;
-      this.hole = undefined;
-    }
-    if (this.shortage === undefined) return;
+    if (!this.hole.pass(this.fold.position.nextOffset) || this.shortage === undefined) return;
     const isOutside = this.outside.some((each) => each === this.witness);
     if (!isOutside && this.witness !== undefined && isAhead(this.witness, this.fold.position)) return;
     this.witness = this.furthestOutside();
@@ -355,7 +343,7 @@ export class ClusterView {
       return;
     }
     if (before === undefined) this.options.logger.error({ ...this.stats() }, why);
-    this.shortListeners.tell(why);
+    this.told.losses.tell(why);
     this.waits.poll();
   }
 
@@ -374,8 +362,8 @@ export class ClusterView {
   private take(batch: LogBatch): void {
     for (const record of batch.records) {
       const folded = this.fold.apply(record);
-      if (folded.kind === 'adopted') this.listeners.tell(folded.adopted);
-      else if (folded.kind === 'claim') this.claimListeners.tell(folded.claim);
+      if (folded.kind === 'adopted') this.told.decisions.tell(folded.adopted);
+      else if (folded.kind === 'claim') this.told.claims.tell(folded.claim);
       else if (folded.kind === 'void')
         this.options.logger.warn({ ...folded, offset: record.offset }, 'a record of a deposed master is void');
       else this.meet(record, folded.why);
@@ -389,8 +377,15 @@ export class ClusterView {
     const foreign = foreignRecord(record, why);
     this.options.logger.warn({ offset: record.offset, why }, 'a foreign record of the journal is passed over');
     keepForeign(this.foreignSeen, foreign);
-    this.foreignListeners.tell(foreign);
+    this.told.foreign.tell(foreign);
   }
 }
 
 const stopped = (): Failure => new Failure('STOPPING', 'this process is stopping; ask another one');
+
+const listenersOf = (logger: Logger) => ({
+  decisions: new Listeners<Adopted>(logger, 'decisions'),
+  claims: new Listeners<Claim>(logger, 'claims'),
+  foreign: new Listeners<ForeignRecord>(logger, 'foreign records'),
+  losses: new Listeners<string>(logger, 'the loss of the journal'),
+});
