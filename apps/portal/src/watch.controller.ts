@@ -27,7 +27,7 @@ export class WatchController {
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'the id of the last event that was received' })
   @ApiQuery({ name: 'version', required: false, description: 'the same, for who cannot send the header' })
   @ApiResponse({ status: 200, content: { 'text/event-stream': {} } })
-  @ApiResponse({ status: 409, description: 'VERSION_FROM_FUTURE: the version is above the newest one' })
+  @ApiResponse({ status: 409, description: 'LVVERSION: the version is above the newest one' })
   async watch(
     @Param('namespace') name: string,
     @Req() request: FastifyRequest,
