@@ -7,7 +7,6 @@ import {
   Failure,
   failureCode,
   InvariantViolation,
-  Listeners,
   messageOf,
   Pause,
   RareWarning,
@@ -22,6 +21,7 @@ import { JournalFold, type Adopted } from './journal-fold';
 import { holeIn, holeWords } from './journal-holes';
 import { MetHole } from './met-hole';
 import { viewLimits } from './view-limits';
+import { ViewListeners } from './view-listeners';
 import { findState, furthestAhead, holeSentence, isAhead, missingFrom, ofCluster } from './witness';
 import { seenBy, shortSentence, type OutsideWitness, type Witness } from './witness';
 
@@ -35,7 +35,7 @@ export class ClusterView {
   private fold = new JournalFold();
   private bootReport: BootReport | undefined;
   private foreignSeen: ForeignRecord[] = [];
-  private readonly told: ReturnType<typeof listenersOf>;
+  private readonly told: ViewListeners;
   private readonly waits: Waits;
   private readonly stopping = new AbortController();
   private readonly pause: Pause;
@@ -61,7 +61,7 @@ export class ClusterView {
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
     const { logger } = options;
-    this.told = listenersOf(logger);
+    this.told = new ViewListeners(logger);
     this.bootWarning = new RareWarning(logger, options.clock);
     this.topicsWarning = new RareWarning(logger, options.clock);
     this.waits = new Waits(options.timers);
@@ -382,10 +382,3 @@ export class ClusterView {
 }
 
 const stopped = (): Failure => new Failure('STOPPING', 'this process is stopping; ask another one');
-
-const listenersOf = (logger: Logger) => ({
-  decisions: new Listeners<Adopted>(logger, 'decisions'),
-  claims: new Listeners<Claim>(logger, 'claims'),
-  foreign: new Listeners<ForeignRecord>(logger, 'foreign records'),
-  losses: new Listeners<string>(logger, 'the loss of the journal'),
-});
