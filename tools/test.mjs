@@ -9,7 +9,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startKafka } from './kafka/local-kafka.mjs';
@@ -21,6 +21,8 @@ const interop = args.includes('--interop');
 const rest = args.filter((arg) => arg !== '--full' && arg !== '--interop');
 const scratch = mkdtempSync(join(tmpdir(), 'levee-test-'));
 const seed = process.env.LEVEE_TEST_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
+/** A third of the weight of the others: they go first, and what yields is never starved. */
+const yieldingNice = 5;
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
 const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
@@ -28,15 +30,16 @@ if (full) env.LEVEE_TEST_FULL = '1';
 
 /**
  * Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline.
- * `aside`: others print at the same time.
+ * `aside`: others print at the same time. `yielding`: others have the processor first.
  */
-function run(command, commandArgs, { extraEnv = {}, report, aside = false } = {}) {
+function run(command, commandArgs, { extraEnv = {}, report, aside = false, yielding = false } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, commandArgs, {
       cwd: root,
       stdio: aside ? ['ignore', 'pipe', 'pipe'] : 'inherit',
       env: { ...env, ...(aside && process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}), ...extraEnv },
     });
+    if (yielding && child.pid !== undefined) setPriority(child.pid, yieldingNice);
     // What is written at once, a suite's results, stays together.
     child.stdout?.on('data', (text) => process.stdout.write(text));
     child.stderr?.on('data', (text) => process.stderr.write(text));
@@ -63,7 +66,7 @@ function run(command, commandArgs, { extraEnv = {}, report, aside = false } = {}
 /** Node was seen to turn for ever while it freed what a suite had left open; every test had ended, and was counted. */
 const endingMs = 30_000;
 
-async function jest(project, jestArgs, { extraEnv, aside } = {}) {
+async function jest(project, jestArgs, { extraEnv, aside, yielding } = {}) {
   const report = join(scratch, `${project}.json`);
   const code = await run(
     process.execPath,
@@ -79,7 +82,7 @@ async function jest(project, jestArgs, { extraEnv, aside } = {}) {
       ...jestArgs,
       ...rest,
     ],
-    { extraEnv, report, aside },
+    { extraEnv, report, aside, yielding },
   );
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
@@ -144,7 +147,7 @@ async function withKafka(work) {
 
 console.log(`seed ${seed} (LEVEE_TEST_SEED repeats it)${full ? ', full counts' : ''}`);
 const started = Date.now();
-const unit = (workers, aside) => jest('unit', [`--maxWorkers=${workers}`], { aside });
+const unit = (aside) => jest('unit', ['--maxWorkers=2'], { aside, yielding: aside });
 /** Only processes need what is built. */
 async function built(work) {
   if ((await run(process.execPath, ['tools/start.cjs'])) === 0) await work();
@@ -155,11 +158,12 @@ const system = (workers, aside) =>
 if (interop) await built(() => jest('interop', ['--runInBand']));
 // Full counts come with figures: nothing runs beside anything.
 else if (full || rest.length > 0) {
-  await unit(2, false);
+  await unit(false);
   await built(() => system(1, false));
 } else {
-  // A third of the time system suites wait for timeouts, which other suites can use.
-  await Promise.all([unit(1, true), built(() => system(2, true))]);
+  // System suites wait for timeouts a third of their time, and start whole clusters at other times: two of them share
+  // the machine, and the unit suites take what they leave.
+  await Promise.all([unit(true), built(() => system(2, true))]);
 }
 const counts = countsTable();
 if (counts !== undefined) {
