@@ -243,7 +243,8 @@ describe('a cluster whose network fails', () => {
     'batches that lose a bit between Kafka and a portal or a node are noticed by their CRC, sent and read again',
     async () => {
       const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, async () => {
-        damage.share = 0.01;
+        // Where there is less load, more of it, so that it strikes as often.
+        damage.share = full ? 0.01 : 0.04;
         await eventually(
           'batches of both kinds were damaged',
           () => damage.damaged.produced > 2 && damage.damaged.fetched > 2,

@@ -35,7 +35,7 @@ describe('a cluster that heals by itself', () => {
     dir = scratchFolder('healing');
     cluster = await ClusterProcess.start(
       [
-        ...['--brokers', brokers, '--dir', dir, '--nodes', '4', '--dispatchers', '1'],
+        ...['--brokers', brokers, '--dir', dir, '--masters', '1', '--nodes', '4', '--dispatchers', '1'],
         ...['--partitions', '4', '--chunks', '4', '--replicas', '3'],
       ],
       {

@@ -12,8 +12,8 @@ const respClients = 6;
 const httpClients = 2;
 const readers = 2;
 /** Some of twelve clients are always asking; in a quick run they leave the processor to what a fault needs. */
-const pauseMs = full ? 4 : 25;
-const operationsAround = 200;
+const pauseMs = full ? 4 : 50;
+const operationsAround = full ? 200 : 100;
 
 export interface LoadOptions {
   readonly consistency: Consistency;

@@ -11,10 +11,13 @@ const longest = [
   'e2e/cluster.test.ts',
   'e2e/failure-doors.test.ts',
   'e2e/three-brokers.test.ts',
-  'e2e/kafka-faults.test.ts',
-  'e2e/secure-kafka.test.ts',
-  'e2e/witness.test.ts',
+  'e2e/elastic.test.ts',
   'e2e/cuts.test.ts',
+  'e2e/kafka-faults.test.ts',
+  'e2e/witness.test.ts',
+  'e2e/plan-crashes.test.ts',
+  'e2e/plans.test.ts',
+  'e2e/healing.test.ts',
 ];
 
 const place = ({ path }) => {
