@@ -59,7 +59,7 @@ describe('an elastic cluster', () => {
     dir = scratchFolder('elastic');
     cluster = await ClusterProcess.start(
       [
-        ...['--brokers', brokers, '--dir', join(dir, 'cluster'), '--nodes', '4'],
+        ...['--brokers', brokers, '--dir', join(dir, 'cluster'), '--masters', '1', '--nodes', '4'],
         ...['--partitions', '4', '--chunks', '3', '--replicas', `${replicas}`],
       ],
       { LEVEE_TOPIC_PREFIX: topicPrefix, LEVEE_UNITS: units, LEVEE_BARRIER_INTERVAL: '500ms' },
@@ -188,16 +188,22 @@ describe('an elastic cluster', () => {
       watched = stdout;
       moved = await door.plan(/^p\d+/.exec(stdout)?.[0] as string);
     });
-    const told = [...watched.matchAll(/^ {2}(\d)\. .*? +done +(\S+Z) {2}decision (\d+)(?: {2}(\S.*))?$/gm)].map(
-      ([, number, at, seq, evidence]) => ({
-        number: Number(number),
-        atMs: Date.parse(at ?? ''),
-        seq: Number(seq),
-        evidence,
-      }),
-    );
+    const stepsIn = (text: string) =>
+      [...text.matchAll(/^ {2}(\d)\. .*? +done +(\S+Z) {2}decision (\d+)(?: {2}(\S.*))?$/gm)].map(
+        ([, number, at, seq, evidence]) => ({
+          number: Number(number),
+          atMs: Date.parse(at ?? ''),
+          seq: Number(seq),
+          evidence,
+        }),
+      );
+    const { stdout: shown } = await levee(url(), ['plan', 'show', moved?.planId ?? ''], planDeadlineMs);
+    const told = stepsIn(shown);
     const steps = new Map(told.map((step) => [step.number, step]));
     expect([...steps.keys()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    // Who follows it sees what comes after the proposal, without evidence.
+    const followed = told.filter(({ number }) => number > 3).map((step) => ({ ...step, evidence: undefined }));
+    expect(stepsIn(watched)).toEqual(followed);
     // What was told is what the journal says, decision by decision.
     const journal = new Map((await decisions()).map((decision) => [decision.seq, decision]));
     let lastMs = 0;
