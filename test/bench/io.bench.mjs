@@ -10,7 +10,7 @@ const phaseMs = 5_000;
 
 export async function io(report, { records = 200_000, bytes = 200 } = {}) {
   const require = loadTs();
-  const { SmallCluster, topics, until } = require(join(root, 'libs/replication/test/small-cluster.ts'));
+  const { SmallCluster, topics, until } = require(join(root, 'libs/data-node/test/small-cluster.ts'));
   const { submit } = require('@levee/journal');
   const { encodePut } = require('@levee/codec');
   const { hashOf, partitionOf } = require('@levee/keyspace');

@@ -1,7 +1,7 @@
 import Redis from 'ioredis';
-import { findingsOf as findingsIn } from '../../libs/journal/src';
-import { doctorTable } from '../../libs/journal/test/doctor-table';
-import { healthy } from '../../libs/journal/test/healthy-cluster';
+import { findingsOf as findingsIn } from '@levee/audit';
+import { doctorTable } from '../../libs/audit/test/doctor-table';
+import { healthy } from '../../libs/audit/test/healthy-cluster';
 import { eventually } from '../support/deadline';
 import { findingsOf } from '../support/findings';
 import { levee } from '../support/levee-command';

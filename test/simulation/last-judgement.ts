@@ -1,7 +1,8 @@
-import { RareWarning } from '@levee/kernel';
+import { collectDigests } from '@levee/audit';
 import { checkWhole } from '@levee/cluster';
 import type { ChunkRoute } from '@levee/events';
-import { bootFold, collectDigests, submit } from '@levee/journal';
+import { bootFold, submit } from '@levee/journal';
+import { RareWarning } from '@levee/kernel';
 import { RouteTable } from '@levee/keyspace';
 import { LogFold } from './log-fold';
 import { namespace, type SimulatedCluster, topics } from './simulated-cluster';

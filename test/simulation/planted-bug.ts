@@ -1,6 +1,6 @@
-import type { Decide } from '@levee/journal';
 import { asOffset, type Partition } from '@levee/kernel';
 import type { Appended, FencedWriter, Log, LogBatch, LogPosition, LogRecord, TailOptions } from '@levee/log';
+import type { Decide } from '@levee/master';
 
 /**
  * What is wrong with a simulated world, so that a test can see whether the judge finds it: each part stands in for

@@ -1,21 +1,14 @@
 import { MemoryLevel } from 'memory-level';
-import { KeyValue, Portal } from '@levee/client';
+import { KeyValue } from '@levee/client';
 import { healingPolicy, livenessLimits } from '@levee/cluster';
+import { DataNode } from '@levee/data-node';
 import { Dispatcher } from '@levee/dispatch';
 import type { CommandOutcome } from '@levee/events';
-import {
-  type CandidacyLimits,
-  ClusterView,
-  commandsIn,
-  controlTopics,
-  defaultCandidacyLimits,
-  ensureNamespace,
-  Master,
-  submit,
-} from '@levee/journal';
+import { ClusterView, controlTopics, ensureNamespace, submit } from '@levee/journal';
 import { asOffset, asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
-import { DataNode } from '@levee/replication';
+import { type CandidacyLimits, commandsIn, defaultCandidacyLimits, Master } from '@levee/master';
+import { Portal } from '@levee/portal';
 import { dice } from '../support/seed';
 import type { Absence } from './absences';
 import { CutLog } from './cut-log';

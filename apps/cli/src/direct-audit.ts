@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { controlTopics, examineJournal, type Examined, repairJournal } from '@levee/journal';
+import { diskWitnesses } from '@levee/data-node';
+import { controlTopics } from '@levee/journal';
 import { silentLogger } from '@levee/kernel';
-import { diskWitnesses } from '@levee/replication';
 import { systemClock, systemNewId } from '@levee/log';
+import { examineJournal, type Examined, repairJournal } from '@levee/master';
 import { loadSettings } from '@levee/service-kit';
 import { openLogDirectly } from './direct-log';
 import type { Terminal } from './terminal';

@@ -1,4 +1,5 @@
-import { ClusterView, controlTopics, doctorLimits, type DoctorReport, examineCluster } from '@levee/journal';
+import { doctorLimits, type DoctorReport, examineCluster } from '@levee/audit';
+import { ClusterView, controlTopics } from '@levee/journal';
 import { Failure, messageOf, silentLogger } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
 import { loadSettings, logSettingNames, openLog } from '@levee/service-kit';

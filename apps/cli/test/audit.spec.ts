@@ -4,15 +4,8 @@ import { join } from 'node:path';
 import { controlTopicSpecs } from '@levee/journal';
 import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
-import {
-  nodeRegistration,
-  openLog,
-  openView,
-  run,
-  startMaster,
-  topics,
-} from '../../../libs/journal/test/control-plane';
 import { controlNames, recordsOf } from '../../../libs/journal/test/cut-log';
+import { nodeRegistration, openLog, openView, run, startMaster, topics } from '../../../libs/master/test/control-plane';
 import { runLevee } from './fake-terminal';
 
 describe('levee audit repair', () => {

@@ -1,9 +1,10 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { ReaderThread } from '@levee/chunk-store';
+import { DataNode } from '@levee/data-node';
+import { type ApplyBudget } from '@levee/follow';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
 import { addressText, Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
-import { type ApplyBudget, DataNode } from '@levee/replication';
 import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
 import type { DataNodeAppConfig } from './config';
 import { NodeController } from './node.controller';

@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { DataNode } from '@levee/replication';
+import { DataNode } from '@levee/data-node';
 
 /** What this node holds, for people; the same as LV.STAT. */
 @Controller('v1/node')

@@ -9,7 +9,7 @@ import {
   unknownNode,
 } from '@levee/cluster';
 import { Failure } from '@levee/kernel';
-import { Master } from '@levee/journal';
+import { Master } from '@levee/master';
 
 /** What is in force, as this master has read it; a standby answers the same. */
 @Controller('v1')

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { livenessLimits, type LivenessLimits } from '@levee/cluster';
-import type { CandidacyLimits, ControlPolicy } from '@levee/journal';
-import { defaultCandidacyLimits, defaultControlPolicy } from '@levee/journal';
+import { type ControlPolicy, defaultControlPolicy } from '@levee/journal';
 import { Failure } from '@levee/kernel';
+import { type CandidacyLimits, defaultCandidacyLimits } from '@levee/master';
 import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
 
 /** What a master needs to know, from the environment or from the process that hosts it. */

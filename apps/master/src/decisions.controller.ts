@@ -1,8 +1,8 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { commandsIn, Master } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import type { StoredRecord } from '@levee/log';
+import { commandsIn, Master } from '@levee/master';
 import { commandsPattern, LogContext } from '@levee/service-kit';
 
 /** The logger as something that can be injected by type. */

@@ -1,9 +1,10 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import type { NodeState } from '@levee/events';
-import { addressText, asOffset, type Logger } from '@levee/kernel';
 import { rejectionCodes } from '@levee/cluster';
-import { controlTopics, Master, type OutsideWitness } from '@levee/journal';
+import type { NodeState } from '@levee/events';
+import { controlTopics, type OutsideWitness } from '@levee/journal';
+import { addressText, asOffset, type Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
+import { Master } from '@levee/master';
 import {
   CommandDoor,
   CommandsController,

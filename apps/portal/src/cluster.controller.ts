@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { KeyValue, Portal } from '@levee/client';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { doctorLimits } from '@levee/audit';
+import { KeyValue } from '@levee/client';
 import {
   describeNamespace,
   type NamespaceDescription,
@@ -15,15 +17,10 @@ import {
   viewUnits,
   waitAlarms,
 } from '@levee/cluster';
-import { doctorLimits } from '@levee/journal';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
+import { Doctor, FilesOfNodes, found, NamespaceWaits, Portal, refusal } from '@levee/portal';
 import { CommandDoor, jsonBody } from '@levee/service-kit';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Doctor } from './doctor';
-import { FilesOfNodes } from './files-of-nodes';
-import { found, refusal } from './found';
-import { NamespaceWaits } from './namespace-waits';
 import { keyOf } from './raw-url';
 import { confirmName, switchOf, wholeNumber } from './request-choices';
 

@@ -1,8 +1,8 @@
 import { Controller, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { DigestReport } from '@levee/journal';
 import type { FastifyRequest } from 'fastify';
-import { Digests, digestsWithinMs } from './digests';
+import type { DigestReport } from '@levee/audit';
+import { Digests, digestsWithinMs } from '@levee/portal';
 import { wholeNumber } from './request-choices';
 
 /** Proof that replicas agree. */

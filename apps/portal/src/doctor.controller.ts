@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { DoctorReport } from '@levee/journal';
-import { Doctor } from './doctor';
+import type { DoctorReport } from '@levee/audit';
+import { Doctor } from '@levee/portal';
 
 /** What is wrong, what follows from it, and what to type. */
 @ApiTags('cluster')

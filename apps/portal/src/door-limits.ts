@@ -1,11 +1,10 @@
-import { attributeBytesMax, globBytesMax, keyShownBytesMax, storeLimits } from '@levee/client';
 import { storedKeyBytesMax } from '@levee/chunk-store';
+import { storeLimits } from '@levee/client';
 import { binlogLimits } from '@levee/journal';
+import { attributeBytesMax, globBytesMax, keyShownBytesMax, logReaderLimits, planReportLimits } from '@levee/portal';
 import { commandDoorLimits, httpLimits } from '@levee/service-kit';
 import { nodeProtocolLimits, respServerLimits } from '@levee/wire';
 import { httpLimits as bodyLimits } from './http-door';
-import { logReaderLimits } from './log-reader';
-import { planReportLimits } from './plans';
 import { routeWatchLimits } from './watch.controller';
 
 export interface DoorLimit {

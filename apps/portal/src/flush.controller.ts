@@ -1,7 +1,8 @@
 import { Controller, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { FlushSweep, KeyValue, Portal, StoreFailure } from '@levee/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { FlushSweep, KeyValue, StoreFailure } from '@levee/client';
+import { Portal } from '@levee/portal';
 import { sendJsonLines } from './json-lines';
 import { confirmName } from './request-choices';
 

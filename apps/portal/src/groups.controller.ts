@@ -1,8 +1,7 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Portal } from '@levee/client';
 import { viewGroup, viewGroups, type ChunkFigures } from '@levee/cluster';
-import { found } from './found';
+import { found, Portal } from '@levee/portal';
 
 /** Prefixes of namespaces, with what is below them. */
 @ApiTags('cluster')

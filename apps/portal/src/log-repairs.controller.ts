@@ -2,9 +2,9 @@ import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Failure } from '@levee/kernel';
+import { LogRepairs } from '@levee/portal';
 import { jsonBody } from '@levee/service-kit';
 import { sendJsonLines } from './json-lines';
-import { LogRepairs } from './log-repairs';
 
 const order = {
   type: 'object' as const,

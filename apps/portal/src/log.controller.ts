@@ -3,7 +3,7 @@ import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '@levee/kernel';
-import { LogReader } from './log-reader';
+import { LogReader } from '@levee/portal';
 import { switchOf, wholeNumber } from './request-choices';
 
 /** The log itself, decoded. */

@@ -1,11 +1,10 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Failure } from '@levee/kernel';
-import { jsonBody } from '@levee/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Explanations } from './explanations';
+import { Failure } from '@levee/kernel';
+import { Explanations, type PlanReport, Plans } from '@levee/portal';
+import { jsonBody } from '@levee/service-kit';
 import { sendJsonLines } from './json-lines';
-import { Plans, type PlanReport } from './plans';
 import { switchOf } from './request-choices';
 
 /** Recorded changes of where data lives. */

@@ -1,9 +1,24 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { KeyValue, Portal, RepeatedWrites, type WrittenAt } from '@levee/client';
+import { KeyValue, type WrittenAt } from '@levee/client';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
-import { NetworkBudget } from '@levee/wire';
+import {
+  Digests,
+  Doctor,
+  DryRuns,
+  Explanations,
+  FilesOfNodes,
+  FullDisks,
+  LogReader,
+  LogRepairs,
+  NamespaceWaits,
+  PlanProgress,
+  Plans,
+  Portal,
+  RepeatedWrites,
+  troublesOf,
+} from '@levee/portal';
 import {
   CommandDoor,
   CommandsController,
@@ -14,30 +29,19 @@ import {
   startHttpApp,
   type HttpApp,
 } from '@levee/service-kit';
+import { NetworkBudget } from '@levee/wire';
 import { ClusterController } from './cluster.controller';
 import type { PortalAppConfig } from './config';
-import { Digests } from './digests';
 import { DigestsController } from './digests.controller';
-import { Doctor } from './doctor';
-import { DryRuns } from './dry-runs';
 import { DoctorController } from './doctor.controller';
 import { FlushController } from './flush.controller';
-import { FullDisks } from './full-disks';
 import { GroupsController } from './groups.controller';
-import { Explanations } from './explanations';
-import { FilesOfNodes } from './files-of-nodes';
 import { httpDoor } from './http-door';
 import { statusByCode } from './http-status';
 import { KvController } from './kv.controller';
-import { LogReader } from './log-reader';
-import { LogController } from './log.controller';
-import { LogRepairs } from './log-repairs';
 import { LogRepairsController } from './log-repairs.controller';
-import { NamespaceWaits } from './namespace-waits';
-import { PlanProgress } from './plan-progress';
-import { Plans } from './plans';
+import { LogController } from './log.controller';
 import { PlansController } from './plans.controller';
-import { troublesOf } from './troubles';
 import { WatchController } from './watch.controller';
 
 export interface PortalParts {

@@ -1,6 +1,7 @@
-import { acks, consistencies, requestIdLengthMax, type Ack, type Consistency } from '@levee/client';
-import { Failure } from '@levee/kernel';
 import type { FastifyRequest } from 'fastify';
+import { acks, consistencies, type Ack, type Consistency } from '@levee/client';
+import { Failure } from '@levee/kernel';
+import { requestIdLengthMax } from '@levee/portal';
 
 /** One header, `undefined` when absent. */
 export function header(request: FastifyRequest, name: string): string | undefined {

@@ -1,9 +1,8 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Portal, watchLimits, type WatchReader } from '@levee/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Portal, Shares, watchLimits, type WatchReader } from '@levee/portal';
 import { header, wholeNumber } from './request-choices';
-import { Shares } from './shares';
 
 export const routeWatchLimits = { watchersMax: watchLimits.watchersMax, watchersOfOneMax: 256 } as const;
 

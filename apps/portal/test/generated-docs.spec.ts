@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { storeErrors, type StoreErrorCode } from '@levee/client';
 import { rejectionCodes } from '@levee/cluster';
 import { doorCode, doorCodes } from '@levee/kernel';
-import { doorCommands, refusedCommands, storeErrors, type Refusal, type StoreErrorCode } from '@levee/client';
+import { doorCommands, refusedCommands, type Refusal } from '@levee/portal';
 import { doorLimits } from '../src/door-limits';
 import { statusByCode } from '../src/http-status';
 
@@ -23,7 +24,7 @@ Codes are API, messages are for people: a message names the value, the limit and
 code (\`-LVLIMIT a key of 1025 bytes: …\`); HTTP answers are \`{"code", "message", "details"}\` with the status below.
 An error about a key ends with that key, escaped and cut: \`(key 'price')\`.
 Errors that Redis has too keep its words (\`-ERR syntax error\`, \`-ERR wrong number of arguments …\`, \`-NOPROTO …\`).
-Rejected commands carry the rejection's code. This page is written from the tables in \`libs/client\` and
+Rejected commands carry the rejection's code. This page is written from the tables in \`libs/client\`, \`libs/portal\` and
 \`apps/portal\`; a test compares them.
 
 | code | HTTP | meaning |
@@ -72,7 +73,7 @@ AUTH, HELLO … AUTH, SELECT or LV.USE is refused, its connection has no namespa
 AUTH or LV.USE chooses one (after a refused SELECT, SELECT 0 keeps the one before). RESET makes the connection a new
 one, which is in the default namespace. What \`MULTI\` does and does not promise, and what is
 not there, is in [Where Levee is not Redis](redis-differences.md).
-Arity counts as Redis does: the name included, negative means at least. Written from the tables in \`libs/client\`; a
+Arity counts as Redis does: the name included, negative means at least. Written from the tables in \`libs/portal\`; a
 test compares them.
 
 | command | arity | what it does |

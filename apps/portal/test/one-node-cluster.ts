@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
-import type { IncomingHttpHeaders } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryLevel } from 'memory-level';
-import { commandsIn, controlTopics, defaultCandidacyLimits, Master } from '@levee/journal';
+import { DataNode } from '@levee/data-node';
+import { controlTopics } from '@levee/journal';
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import { DataNode } from '@levee/replication';
+import { commandsIn, defaultCandidacyLimits, Master } from '@levee/master';
 import { PortalModule } from '../src/portal.module';
 
 const topics = controlTopics('levee');

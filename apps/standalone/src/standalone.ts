@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
+import { chunkProblem, type DataNode, diskWitnesses } from '@levee/data-node';
+import { ApplyBudget } from '@levee/follow';
 import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@levee/journal';
 import { Failure, failureCode, type Logger, messageOf } from '@levee/kernel';
-import { ApplyBudget, chunkProblem, type DataNode, diskWitnesses } from '@levee/replication';
 import { systemClock, systemTimers, type Log } from '@levee/log';
 import {
   checkPorts,

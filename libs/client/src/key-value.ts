@@ -1,11 +1,11 @@
-import type { Session } from '@levee/keyspace';
 import { asPartition, type Offset, type Partition } from '@levee/kernel';
+import type { Session } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
 import { CallbackAppend, CallbackRead } from './callback-operations';
-import type { NamespaceStore } from './namespace-store';
 import type { Ack, Consistency } from './operations';
-import { orderedScan } from './ordered-scan';
-import { ScanPlaces } from './scan-places';
+import type { NamespaceStore } from './routes/namespace-store';
+import { orderedScan } from './scans/ordered-scan';
+import { ScanPlaces } from './scans/scan-places';
 import type { Store } from './store';
 import { StoreFailure } from './store-errors';
 

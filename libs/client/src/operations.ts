@@ -1,10 +1,10 @@
 import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
-import type { AppendLine } from './append-turns';
-import type { ChunkLoad } from './chunk-loads';
-import type { ReadLine } from './read-turns';
+import type { ReadLine } from './reads/read-turns';
+import type { UnsettledReads } from './reads/unsettled-reads';
 import type { StoreFailure } from './store-errors';
-import type { UnsettledReads } from './unsettled-reads';
+import type { AppendLine } from './writes/append-turns';
+import type { ChunkLoad } from './writes/chunk-loads';
 
 export type Ack = 'logged' | 'primary' | 'all';
 export type Consistency = 'eventual' | 'session' | 'strong';

@@ -1,3 +1,4 @@
+import { encodePut } from '@levee/codec';
 import {
   asOffset,
   isReservedKey,
@@ -8,27 +9,26 @@ import {
   type Random,
   type Timers,
 } from '@levee/kernel';
-import { encodePut } from '@levee/codec';
 import { decodeSessionToken, type Session } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
-import { absentNamespace, goneNamespace } from './absent-namespace';
-import type { AckWaiter } from './ack-waits';
-import { AppendTurns, type WaitingAppend } from './append-turns';
-import { ChunkLoads } from './chunk-loads';
 import type { EngineContext } from './engine-context';
-import { NamespaceEngines, type ClusterReader } from './namespace-engines';
-import type { NamespaceStore } from './namespace-store';
-import { KeyCounts } from './key-count';
-import { LostPositions } from './lost-positions';
-import { NodeLinks } from './node-link';
 import type { Append, FenceWaiter, PointRead } from './operations';
-import { Ranges } from './ranges';
-import { Reads } from './reads';
+import { LostPositions } from './reads/lost-positions';
+import { Reads } from './reads/reads';
+import { absentNamespace, goneNamespace } from './routes/absent-namespace';
+import { NamespaceEngines, type ClusterReader } from './routes/namespace-engines';
+import type { NamespaceStore } from './routes/namespace-store';
+import { NodeLinks } from './routes/node-link';
+import { KeyCounts } from './scans/key-count';
+import { Ranges } from './scans/ranges';
 import { Semaphore } from './semaphore';
 import { StoreFailure } from './store-errors';
 import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits';
-import { WriteStops } from './write-stops';
+import type { AckWaiter } from './writes/ack-waits';
+import { AppendTurns, type WaitingAppend } from './writes/append-turns';
+import { ChunkLoads } from './writes/chunk-loads';
+import { WriteStops } from './writes/write-stops';
 
 export interface StoreOptions {
   /** Name of this process in its fence records: unique among those alive. */

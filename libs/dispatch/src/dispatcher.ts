@@ -8,10 +8,16 @@ import {
   type Proposal,
 } from '@levee/cluster';
 import { type CommandOutcome, featureLevel, type Heartbeat } from '@levee/events';
-import { ClusterView, HeartbeatView, submit, type ControlTopics, type JournalSeen } from '@levee/journal';
+import {
+  ClusterView,
+  type ControlTopics,
+  HeartbeatLoop,
+  HeartbeatView,
+  type JournalSeen,
+  submit,
+} from '@levee/journal';
 import { messageOf, type Clock, type Logger, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { HeartbeatLoop } from '@levee/replication';
 import { proposalId, proposalRetryMs } from './command-id';
 import { proposalText, RoundMemory, type Note } from './round-memory';
 

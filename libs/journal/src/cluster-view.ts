@@ -4,26 +4,41 @@ import {
   asPartition,
   asSeq,
   asTerm,
+  type Clock,
   Failure,
   failureCode,
   InvariantViolation,
+  type Logger,
   messageOf,
+  type Offset,
   Pause,
   RareWarning,
+  type Seq,
+  type Term,
+  type Timers,
   Waits,
 } from '@levee/kernel';
-import type { Clock, Logger, Offset, Seq, Term, Timers } from '@levee/kernel';
 import type { Log, LogBatch, StoredRecord } from '@levee/log';
-import { bootFold, type BootReport } from './boot';
-import type { ControlTopics } from './control-topics';
-import { foreignRecord, keepForeign, type ForeignRecord } from './foreign-record';
-import { JournalFold, type Adopted } from './journal-fold';
-import { holeIn, holeWords } from './journal-holes';
+import { bootFold, type BootReport } from './fold/boot';
+import { JournalFold, type Adopted } from './fold/journal-fold';
+import { holeIn, holeWords } from './fold/journal-holes';
+import {
+  findState,
+  furthestAhead,
+  holeSentence,
+  isAhead,
+  missingFrom,
+  ofCluster,
+  type OutsideWitness,
+  seenBy,
+  shortSentence,
+  type Witness,
+} from './fold/witness';
 import { MetHole } from './met-hole';
+import { foreignRecord, keepForeign, type ForeignRecord } from './record/foreign-record';
+import type { ControlTopics } from './topics/control-topics';
 import { viewLimits } from './view-limits';
 import { ViewListeners } from './view-listeners';
-import { findState, furthestAhead, holeSentence, isAhead, missingFrom, ofCluster } from './witness';
-import { seenBy, shortSentence, type OutsideWitness, type Witness } from './witness';
 
 export { viewLimits };
 

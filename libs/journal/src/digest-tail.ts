@@ -2,7 +2,7 @@ import { decodeAs } from '@levee/codec';
 import type { ReplicaDigest } from '@levee/events';
 import { asPartition, Failure, failureCode, type Logger, type Offset, Pause, type Timers, Waits } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import type { ControlTopics } from './control-topics';
+import type { ControlTopics } from './topics/control-topics';
 
 export const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
 

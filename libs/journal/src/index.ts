@@ -1,47 +1,36 @@
-export * from './boot';
 export * from './cluster-view';
-export * from './commands-end';
-export * from './commands-in';
-export * from './control-topics';
-export * from './entity-table';
-export * from './event-codec';
-export * from './foreign-record';
-export * from './foreign-records';
-export * from './requested-barriers';
-export * from './journal-chain';
-export * from './journal-fold';
-export * from './journal-link';
-export * from './submit';
-export * from './candidacy';
-export * from './decision-batch';
-export * from './projections';
-export * from './reign';
-export * from './silence-window';
-export * from './take-over';
-export * from './topic-policy';
-export * from './binlog';
-export * from './effects';
-export * from './ensure-namespace';
-export * from './master';
-export * from './collect-digests';
-export * from './maintenance-ends';
-export * from './node-watch';
-export * from './heartbeat-known';
-export * from './heartbeat-view';
-export * from './seen-watch';
-export * from './doctor';
-export * from './quarantine-copies';
-export * from './topic-watch';
-export * from './barriers';
-export * from './barrier-rhythm';
-export * from './barrier-trail';
 export * from './digest-tail';
-export * from './digest-round';
-export * from './duties';
-export * from './plan-driver';
-export * from './plan-patience';
-export * from './plan-stall';
-export * from './plan-verification';
-export * from './witness';
-export * from './repair/plan-repair';
-export * from './repair/repair-journal';
+export * from './ensure-namespace';
+export * from './fold/boot';
+export { positionOf } from './fold/catch-up';
+export * from './fold/entity-table';
+export * from './fold/journal-fold';
+export { holeIn, holeWords, type JournalHole, readAcross, stretchWords } from './fold/journal-holes';
+export {
+  checkpointKey,
+  claimRecord,
+  differences,
+  type ProjectedEntity,
+  type ProjectedTopic,
+  projectionRecords,
+  staleEntities,
+} from './fold/projection-records';
+export * from './fold/witness';
+export * from './heartbeats/heartbeat-known';
+export * from './heartbeats/heartbeat-loop';
+export * from './heartbeats/heartbeat-view';
+export * from './maintenance-ends';
+export * from './record/event-codec';
+export * from './record/foreign-record';
+export { bridgeKind, isBridge } from './record/journal-bridge';
+export * from './record/journal-chain';
+export * from './record/journal-link';
+export * from './submit';
+export * from './topics/binlog';
+export * from './topics/control-topics';
+export * from './topics/examine-topics';
+export * from './topics/log-condition';
+export * from './topics/quarantine-copies';
+export * from './topics/read-topic';
+export * from './topics/repair-command';
+export * from './topics/topic-policy';

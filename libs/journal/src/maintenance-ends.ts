@@ -4,9 +4,9 @@ import type { Decision } from '@levee/events';
 import { asPartition, type Clock, type Logger, messageOf, Pause, type Timers } from '@levee/kernel';
 import type { Log, StoredRecord } from '@levee/log';
 import type { ClusterView } from './cluster-view';
-import type { ControlTopics } from './control-topics';
-import { sha256Of } from './journal-chain';
-import { readAcross } from './journal-holes';
+import { readAcross } from './fold/journal-holes';
+import { sha256Of } from './record/journal-chain';
+import type { ControlTopics } from './topics/control-topics';
 
 const limits = { readMs: 60_000, retryMs: 1_000 } as const;
 

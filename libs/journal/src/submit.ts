@@ -2,7 +2,7 @@ import { encode } from '@levee/codec';
 import type { CommandOutcome } from '@levee/events';
 import { asPartition, Failure, type Clock, type NewId } from '@levee/kernel';
 import { systemClock, systemNewId, type Log } from '@levee/log';
-import type { ControlTopics } from './control-topics';
+import type { ControlTopics } from './topics/control-topics';
 
 export interface SubmittedCommand {
   readonly kind: string;

@@ -1,7 +1,7 @@
 import type { Claim } from '@levee/events';
 import { Listeners, type Logger } from '@levee/kernel';
-import type { ForeignRecord } from './foreign-record';
-import type { Adopted } from './journal-fold';
+import type { Adopted } from './fold/journal-fold';
+import type { ForeignRecord } from './record/foreign-record';
 
 /** Who hears of what a view of the journal reads. */
 export class ViewListeners {

@@ -1,9 +1,9 @@
 import { asPartition } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
+import { openLog, topics, world } from '../../master/test/control-plane';
 import { compactedTopics, controlTopicSpecs } from '../src';
-import { readToEnd } from '../src/read-topic';
-import { openLog, topics, world } from './control-plane';
+import { readToEnd } from '../src/topics/read-topic';
 
 export const controlNames = [topics.commands, topics.heartbeats, topics.journal, ...compactedTopics(topics)];
 

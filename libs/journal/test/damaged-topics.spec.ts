@@ -1,9 +1,10 @@
 import { asOffset, asPartition, type Logger, silentLogger } from '@levee/kernel';
 import { systemNewId } from '@levee/log';
-import { ClusterView, examineJournal, repairJournal, submit } from '../src';
-import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from './control-plane';
+import { examineJournal, repairJournal } from '@levee/master';
+import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from '../../master/test/control-plane';
+import { eventually } from '../../master/test/eventually';
+import { ClusterView, submit } from '../src';
 import { cutCopy } from './cut-log';
-import { eventually } from './eventually';
 import { withHoles } from './log-with-holes';
 
 const opened: { close(): Promise<void> }[] = [];

@@ -2,10 +2,18 @@ import { decode, decodeAs, encode } from '@levee/codec';
 import { featureLevel } from '@levee/events';
 import { asPartition } from '@levee/kernel';
 import type { EmbeddedLog } from '@levee/log-embedded';
+import {
+  nodeRegistration,
+  openLog,
+  openView,
+  run,
+  startMaster,
+  topics,
+  type TestMaster,
+} from '../../master/test/control-plane';
+import { eventually } from '../../master/test/eventually';
 import type { ClusterView } from '../src';
-import { nodeRegistration, openLog, openView, run, startMaster, topics, type TestMaster } from './control-plane';
 import { recordsOf } from './cut-log';
-import { eventually } from './eventually';
 
 let log: EmbeddedLog;
 let view: ClusterView;

@@ -3,9 +3,9 @@ import { encode } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
 import { asPartition } from '@levee/kernel';
 import type { EmbeddedLog } from '@levee/log-embedded';
+import { openLog, startMaster, topics, world } from '../../master/test/control-plane';
+import { eventually } from '../../master/test/eventually';
 import { HeartbeatView } from '../src';
-import { openLog, startMaster, topics, world } from './control-plane';
-import { eventually } from './eventually';
 
 const incarnation = randomUUID();
 

@@ -1,8 +1,9 @@
 import { encode } from '@levee/codec';
 import type { Claim, Command, Decision } from '@levee/events';
-import { claimLink, decideBatch, decisionLink, JournalChain, JournalFold, type JournalRecord } from '../src';
-import { bridgeKind } from '../src/journal-bridge';
-import { nodeRegistration } from './control-plane';
+import { decideBatch } from '@levee/master';
+import { nodeRegistration } from '../../master/test/control-plane';
+import { claimLink, decisionLink, JournalChain, JournalFold, type JournalRecord } from '../src';
+import { bridgeKind } from '../src/record/journal-bridge';
 
 type Bare = Pick<JournalRecord, 'value' | 'headers'>;
 

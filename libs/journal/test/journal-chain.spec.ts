@@ -3,8 +3,9 @@ import { encode } from '@levee/codec';
 import type { Claim, Command, Decision } from '@levee/events';
 import { asOffset } from '@levee/kernel';
 import type { LogHeader } from '@levee/log';
-import { claimLink, decideBatch, decisionLink, JournalChain, JournalFold, type JournalRecord } from '../src';
-import { nodeRegistration } from './control-plane';
+import { decideBatch } from '@levee/master';
+import { nodeRegistration } from '../../master/test/control-plane';
+import { claimLink, decisionLink, JournalChain, JournalFold, type JournalRecord } from '../src';
 
 /** A failure prints its seed; the full run tries ten times as many. */
 const numRuns = process.env.LEVEE_TEST_FULL === '1' ? 1_000 : 100;

@@ -4,13 +4,14 @@ import type { Decision } from '@levee/events';
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { systemNewId, type FencedWriter, type Log, type StoredRecord } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
-import { type ClusterView, examineJournal, JournalFold, repairJournal, type RepairPlan } from '../src';
-import { readToEnd } from '../src/read-topic';
-import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from './control-plane';
+import { examineJournal, repairJournal, type RepairPlan } from '@levee/master';
+import { nodeRegistration, openLog, openView, run, startMaster, topics, world } from '../../master/test/control-plane';
+import { eventually } from '../../master/test/eventually';
+import { close, closeAll, keep } from '../../master/test/opened';
+import { type ClusterView, JournalFold } from '../src';
+import { readToEnd } from '../src/topics/read-topic';
 import { cutCopy, recordsOf } from './cut-log';
-import { eventually } from './eventually';
 import { type Hole, withHoles } from './log-with-holes';
-import { close, closeAll, keep } from './opened';
 
 /** Each draw copies a log, repairs it and folds it from everywhere. */
 const numRuns = process.env.LEVEE_TEST_FULL === '1' ? 120 : 12;

@@ -1,12 +1,21 @@
-import { asPartition, type Logger, silentLogger } from '@levee/kernel';
 import { encode } from '@levee/codec';
+import { asPartition, type Logger, silentLogger } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
 import type { EmbeddedLog } from '@levee/log-embedded';
+import {
+  nodeRegistration,
+  openLog,
+  openView,
+  run,
+  startMaster,
+  topics,
+  type TestMaster,
+  world,
+} from '../../master/test/control-plane';
+import { eventually } from '../../master/test/eventually';
+import { close, closeAll, keep } from '../../master/test/opened';
 import { ClusterView, type OutsideWitness, seenHeaders, submit } from '../src';
-import { nodeRegistration, openLog, openView, run, startMaster, topics, type TestMaster, world } from './control-plane';
 import { cutCopy, recordsOf, SwitchedLog } from './cut-log';
-import { eventually } from './eventually';
-import { close, closeAll, keep } from './opened';
 
 let log: EmbeddedLog;
 let view: ClusterView;

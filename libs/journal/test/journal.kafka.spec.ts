@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
 import { encode } from '@levee/codec';
 import { asPartition } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { KafkaLog } from '@levee/log-kafka';
-import { Kafka, logLevel } from 'kafkajs';
-import { controlTopics, controlTopicSpecs, type ControlTopics, examineJournal, repairJournal } from '../src';
-import { nodeRegistration, openView, run, startMaster, world } from './control-plane';
+import { examineJournal, repairJournal } from '@levee/master';
+import { nodeRegistration, openView, run, startMaster, world } from '../../master/test/control-plane';
+import { eventually } from '../../master/test/eventually';
+import { close, closeAll, keep } from '../../master/test/opened';
+import { controlTopics, controlTopicSpecs, type ControlTopics } from '../src';
 import { recordsOf } from './cut-log';
-import { eventually } from './eventually';
-import { close, closeAll, keep } from './opened';
 
 const brokers = process.env['KAFKA_BROKERS'];
 const limits = { heartbeatMs: 100, silenceMs: 600, reclaimMs: 3_600_000 };

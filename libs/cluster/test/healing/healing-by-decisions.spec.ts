@@ -1,5 +1,7 @@
 import { dice, seed } from '../../../../test/support/seed';
-import { healingPolicy, planHealing, type FindingTimes } from '../../src/placement/healing';
+import { type FindingTimes } from '../../src/placement/healing/findings';
+import { healingPolicy } from '../../src/placement/healing/healing-policy';
+import { planHealing } from '../../src/placement/healing/plan-healing';
 import { problemsOf } from '../cluster-script';
 import { PlanScript } from '../plan-script';
 import { SimulatedLoad } from './simulated-load';

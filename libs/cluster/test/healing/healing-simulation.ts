@@ -1,10 +1,6 @@
-import {
-  healingPolicy,
-  planHealing,
-  type FindingTimes,
-  type HealingPolicy,
-  type Trigger,
-} from '../../src/placement/healing';
+import { type FindingTimes } from '../../src/placement/healing/findings';
+import { healingPolicy, type HealingPolicy, type Trigger } from '../../src/placement/healing/healing-policy';
+import { planHealing } from '../../src/placement/healing/plan-healing';
 import { InstantPlans } from './instant-plans';
 import { SimulatedCluster, MiB } from './simulated-cluster';
 import { SimulatedLoad, slotsAll, type LoadMap } from './simulated-load';

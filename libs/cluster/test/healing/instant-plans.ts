@@ -1,5 +1,5 @@
 import type { ChunkReplica, ChunkState, PlanState } from '@levee/events';
-import type { Proposal } from '../../src/placement/healing';
+import type { Proposal } from '../../src/placement/healing/proposal';
 import type { SimulatedCluster } from './simulated-cluster';
 
 export interface PlanTimes {

@@ -1,5 +1,7 @@
-import { healingPolicy, planHealing, type FindingTimes, type HealingRound } from '../../src/placement/healing';
 import type { PlanState } from '@levee/events';
+import { type FindingTimes } from '../../src/placement/healing/findings';
+import { healingPolicy } from '../../src/placement/healing/healing-policy';
+import { planHealing, type HealingRound } from '../../src/placement/healing/plan-healing';
 import { InstantPlans } from './instant-plans';
 import { MiB, SimulatedCluster } from './simulated-cluster';
 import { SimulatedLoad, type LoadMap } from './simulated-load';

@@ -1,0 +1,311 @@
+import { encode } from '@levee/codec';
+import { asOffset, asPartition, failureCode, reservedKeyPrefix, type Offset, type Partition } from '@levee/kernel';
+import { isDefinite, LogFailure, type Log, type LogRecord } from '@levee/log';
+import type { EngineContext } from '../engine-context';
+import type { Append, FenceWaiter } from '../operations';
+import { PartitionQueue } from '../partition-queue';
+import { StoreFailure } from '../store-errors';
+
+/** One append call under way. */
+interface Batch {
+  readonly appends: readonly Append[];
+  waiters: readonly FenceWaiter[];
+  /** The earliest of those not answered yet. */
+  deadlineAtMs: number;
+}
+
+/**
+ * Writes of one namespace: what a partition gets in one tick is one append call, in order; while
+ * `appendsInFlightMax` calls are under way, what comes shares the next, small writes in front of large ones of other
+ * connections. A strong read waits for a record appended
+ * after it arrived: the next batch of its partition, or a fence record when none is due (I4).
+ */
+export class Appends {
+  private readonly queues: PartitionQueue[];
+  private dirty: PartitionQueue[] = [];
+  private scheduled = false;
+  private readonly inFlight = new Set<Batch>();
+  private sweepArmed = false;
+  private fenceNumber = 0;
+  /** Nothing comes any more. */
+  private ended = false;
+  /** From when to when the log has said that it takes nothing; `undefined` once it takes something. */
+  private refused: { readonly sinceMs: number; readonly lastMs: number } | undefined;
+  private counts = { appends: 0, calls: 0, fences: 0, definite: 0, indefinite: 0 };
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly log: Log,
+    private readonly target: { readonly binlog: string; readonly partitions: number; readonly producer: string },
+    /** Called when an append is over, whatever became of it. */
+    private readonly onOver: (append: Append) => void,
+    /** Called when an append is in the log: it may have been answered before, when its deadline had passed. */
+    private readonly onLogged: (append: Append) => void,
+  ) {
+    this.queues = Array.from({ length: target.partitions }, (_, i) => new PartitionQueue(asPartition(i)));
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { ...this.counts, callsUnderWay: this.inFlight.size };
+  }
+
+  get idle(): boolean {
+    return this.inFlight.size === 0 && this.dirty.length === 0;
+  }
+
+  /** `append` is placed and knows its deadline. */
+  add(append: Append): void {
+    this.counts.appends++;
+    const queue = this.queues[append.partition] as PartitionQueue;
+    queue.add(append, this.context.limits.appendSmallBytes);
+    queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
+    this.touch(queue);
+  }
+
+  /** Calls back with a position that covers everything appended to `partition` before the call. */
+  fence(partition: Partition, waiter: FenceWaiter): void {
+    const queue = this.queues[partition] as PartitionQueue;
+    queue.waiters.push(waiter);
+    this.touch(queue);
+  }
+
+  /** This process stops: fails what was not sent yet; what was sent is left to the log. */
+  close(): void {
+    this.refuseQueued(new StoreFailure('LVSTOPPING', 'this process is shutting down'));
+  }
+
+  /** The namespace is gone, and soon its topic: nobody waits for what that answers, and nothing is tried again. */
+  end(why: StoreFailure): void {
+    this.refuseQueued(why);
+    const unknown = new StoreFailure('LVINDEFINITE', `${why.message} while this write was under way`);
+    for (const batch of this.inFlight) {
+      const { waiters } = batch;
+      batch.waiters = [];
+      batch.deadlineAtMs = Infinity;
+      for (const append of batch.appends) this.fail(append, unknown);
+      for (const waiter of waiters) waiter.fenceFailed(why);
+    }
+  }
+
+  private refuseQueued(why: StoreFailure): void {
+    this.ended = true;
+    for (const queue of this.queues) {
+      queue.takeOut((append) => (this.drop(append, why), true));
+      for (const waiter of queue.waiters.splice(0)) waiter.fenceFailed(why);
+    }
+  }
+
+  private touch(queue: PartitionQueue): void {
+    if (queue.dirty || queue.inFlight >= this.context.limits.appendsInFlightMax) return;
+    queue.dirty = true;
+    this.dirty.push(queue);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.scheduled = false;
+    const queues = this.dirty;
+    this.dirty = [];
+    for (const queue of queues) {
+      queue.dirty = false;
+      this.send(queue);
+    }
+  };
+
+  private send(queue: PartitionQueue): void {
+    const now = this.context.clock.monotonicMs();
+    const appends = this.take(queue, now);
+    const records = appends.map(({ key, record }): LogRecord => ({ key, value: record }));
+    if (records.length === 0 && queue.waiters.length > 0 && !this.addFence(queue, records, now)) return;
+    if (records.length === 0) return;
+    const { waiters } = queue;
+    queue.waiters = [];
+    const batch: Batch = { appends, waiters, deadlineAtMs: earliest(appends, waiters) };
+    queue.inFlight++;
+    this.inFlight.add(batch);
+    this.counts.calls++;
+    this.armSweep();
+    this.log.append(this.target.binlog, queue.partition, records).then(
+      ({ baseOffset }) => this.succeeded(queue, batch, baseOffset, records.length),
+      (error: unknown) => this.failed(queue, batch, error),
+    );
+    if (queue.size > 0) this.touch(queue);
+  }
+
+  /** The next appends of the queue that fit into one call; those past their deadline fail definitely. */
+  private take(queue: PartitionQueue, nowMs: number): Append[] {
+    const { appendBatchBytesMax, appendBatchRecordsMax } = this.context.limits;
+    const taken: Append[] = [];
+    let bytes = 0;
+    queue.takeOut((append, waitsForSmall) => {
+      if (append.deadlineAtMs <= nowMs) {
+        this.drop(append, this.unsent());
+        return true;
+      }
+      if (waitsForSmall) return 'stop';
+      if (taken.length > 0 && (taken.length >= appendBatchRecordsMax || bytes + append.bytes > appendBatchBytesMax))
+        return 'stop';
+      bytes += append.bytes;
+      taken.push(append);
+      return true;
+    });
+    return taken;
+  }
+
+  /** One fence in flight per partition (any call under way will be followed by another), at most so many a second. */
+  private addFence(queue: PartitionQueue, records: LogRecord[], nowMs: number): boolean {
+    const dueAtMs = queue.fenceAtMs + 1000 / this.context.limits.fencesPerSecondMax;
+    if (queue.inFlight > 0) return false;
+    if (nowMs < dueAtMs) {
+      if (!queue.fenceArmed) {
+        queue.fenceArmed = true;
+        this.context.timers.after(dueAtMs - nowMs, () => {
+          queue.fenceArmed = false;
+          this.touch(queue);
+        });
+      }
+      return false;
+    }
+    queue.fenceAtMs = nowMs;
+    this.counts.fences++;
+    const { producer } = this.target;
+    const key = Buffer.concat([reservedKeyPrefix, Buffer.from(`fence/${producer}`)]);
+    records.push({ key, value: encode('Fence', { producer, number: ++this.fenceNumber }) });
+    return true;
+  }
+
+  private succeeded(queue: PartitionQueue, batch: Batch, baseOffset: Offset, records: number): void {
+    this.refused = undefined;
+    this.finish(queue, batch);
+    const { appends, waiters } = batch;
+    for (let i = 0; i < appends.length; i++) {
+      const append = appends[i] as Append;
+      append.logged(asOffset(baseOffset + i + 1));
+      this.onLogged(append);
+    }
+    for (const waiter of waiters) waiter.fenced(asOffset(baseOffset + records));
+  }
+
+  private failed(queue: PartitionQueue, batch: Batch, error: unknown): void {
+    this.finish(queue, batch);
+    const failure = appendFailure(error);
+    for (const append of batch.appends) this.fail(append, failure);
+    const now = this.context.clock.monotonicMs();
+    const refuses = this.refuses(error, now);
+    for (const waiter of batch.waiters) {
+      if (waiter.deadlineAtMs > now && !refuses) queue.waiters.push(waiter);
+      else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', `the log took no fence: ${failure.message}`));
+    }
+    if (queue.waiters.length > 0) this.touch(queue);
+  }
+
+  /** It takes nothing, and has for a while: what waits for a fence hears it now, not at its deadline. */
+  private refuses(error: unknown, nowMs: number): boolean {
+    const code = failureCode(error);
+    if (code !== 'LOG_UNAVAILABLE' && code !== 'OUTCOME_UNKNOWN') return false;
+    const { refusedMs } = this.context.limits;
+    const { sinceMs, lastMs } = this.refused ?? { sinceMs: nowMs, lastMs: nowMs };
+    // A refusal long ago says nothing of what came between.
+    this.refused = { sinceMs: nowMs - lastMs > refusedMs ? nowMs : sinceMs, lastMs: nowMs };
+    return nowMs - this.refused.sinceMs >= refusedMs;
+  }
+
+  private finish(queue: PartitionQueue, batch: Batch): void {
+    queue.inFlight--;
+    this.inFlight.delete(batch);
+    for (const append of batch.appends) this.onOver(append);
+    if (queue.size > 0 || queue.waiters.length > 0) this.touch(queue);
+  }
+
+  /** Counts each write once, however often its batch is heard of. */
+  private fail(append: Append, failure: StoreFailure): void {
+    if (append.settled) return;
+    this.counts[failure.code === 'LVINDEFINITE' ? 'indefinite' : 'definite']++;
+    append.failed(failure);
+  }
+
+  private drop(append: Append, failure: StoreFailure): void {
+    this.onOver(append);
+    this.counts.definite++;
+    append.failed(failure);
+  }
+
+  private armSweep(): void {
+    if (this.sweepArmed) return;
+    this.sweepArmed = true;
+    this.context.timers.after(sweepMs, () => this.sweep());
+  }
+
+  /** What the log did not answer in time is unknown: it may still be written, so nobody may repeat it (I3). */
+  private sweep(): void {
+    this.sweepArmed = false;
+    const now = this.context.clock.monotonicMs();
+    for (const batch of this.inFlight) if (batch.deadlineAtMs <= now) this.expire(batch, now);
+    for (const queue of this.queues) {
+      if (queue.deadlineAtMs <= now) this.expireQueued(queue, now);
+      if (queue.waiters.some((waiter) => waiter.deadlineAtMs <= now)) queue.waiters = unfenced(queue.waiters, now);
+    }
+    const batches = [...this.inFlight];
+    if (this.ended ? batches.some(({ deadlineAtMs }) => deadlineAtMs < Infinity) : batches.length > 0) this.armSweep();
+  }
+
+  private expire(batch: Batch, nowMs: number): void {
+    const { appendMs } = this.context.limits;
+    const failure = new StoreFailure(
+      'LVINDEFINITE',
+      `the log has not answered ${appendMs} ms after the write came; it may still be written`,
+    );
+    for (const append of batch.appends) if (append.deadlineAtMs <= nowMs) this.fail(append, failure);
+    batch.waiters = unfenced(batch.waiters, nowMs);
+    batch.deadlineAtMs = earliest(batch.appends, batch.waiters);
+  }
+
+  private expireQueued(queue: PartitionQueue, nowMs: number): void {
+    queue.deadlineAtMs = Infinity;
+    queue.takeOut((append) => {
+      if (append.deadlineAtMs > nowMs) {
+        queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
+        return false;
+      }
+      this.drop(append, this.unsent());
+      return true;
+    });
+  }
+
+  private unsent(): StoreFailure {
+    const { appendMs } = this.context.limits;
+    return new StoreFailure(
+      'LVDEFINITE',
+      `the log took no writes for ${appendMs} ms after this one came; it was not sent`,
+    );
+  }
+}
+
+/** The first deadline of those that are not answered. */
+function earliest(appends: readonly Append[], waiters: readonly FenceWaiter[]): number {
+  let deadlineAtMs = Infinity;
+  for (const append of appends)
+    if (!append.settled && append.deadlineAtMs < deadlineAtMs) deadlineAtMs = append.deadlineAtMs;
+  for (const waiter of waiters) if (waiter.deadlineAtMs < deadlineAtMs) deadlineAtMs = waiter.deadlineAtMs;
+  return deadlineAtMs;
+}
+
+/** Fails the waiters whose time is over; the others. */
+function unfenced(waiters: readonly FenceWaiter[], nowMs: number): FenceWaiter[] {
+  const left: FenceWaiter[] = [];
+  for (const waiter of waiters)
+    if (waiter.deadlineAtMs > nowMs) left.push(waiter);
+    else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time'));
+  return left;
+}
+
+const sweepMs = 100;
+
+/** I3: definite only when the log says so. */
+export function appendFailure(error: unknown): StoreFailure {
+  const definite = error instanceof LogFailure && isDefinite(error.code);
+  const message = error instanceof LogFailure ? `${error.code} ${error.message}` : String(error);
+  return new StoreFailure(definite ? 'LVDEFINITE' : 'LVINDEFINITE', message, { cause: error });
+}

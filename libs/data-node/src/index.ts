@@ -1,0 +1,16 @@
+export * from './copy/copy-limits';
+export * from './copy/copy-sessions';
+export * from './copy/move-order';
+export * from './data-node-config';
+export * from './data-node';
+export * from './digests/digest-work';
+export { diskWitnesses } from './membership/journal-memory';
+export * from './membership/registration';
+export * from './node-limits';
+export * from './replica/assignment';
+export * from './replica/chunks-served';
+export * from './replica/hosted-replica';
+export * from './replica/record-outbox';
+export * from './replica/replica-host';
+export * from './service/node-service';
+export * from './service/serving-context';

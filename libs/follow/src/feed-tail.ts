@@ -1,0 +1,326 @@
+import { type BatchSpan, Breather, prepareBatch, type PreparedBatch, type Replica } from '@levee/chunk-store';
+import { asOffset, assert, failureCode, messageOf, type Offset, pause } from '@levee/kernel';
+import { type LogBatch, LogFailure, type StoredRecord } from '@levee/log';
+import { readControlRecord } from './control-records';
+import { followLimits } from './follow-limits';
+import { isLogLoss, lossBehind } from './log-cut';
+import type { BadReason, FeedMember, PartitionFeed } from './partition-feed';
+
+const recordsPerWrite = 512;
+
+/** Where a tail goes from one place to another. */
+export interface Stretch {
+  readonly from: FeedPlace;
+  readonly to: FeedPlace;
+}
+
+/** A place in a log: an offset, and the leader epoch of the record before it; `undefined` = not known for sure. */
+interface FeedPlace {
+  readonly nextOffset: number;
+  readonly epoch: number | undefined;
+}
+
+/** One tail of a partition and the replicas it feeds. */
+export class FeedTail {
+  readonly members: Map<FeedMember, Replica>;
+  /** Everything below was handed to every member; `undefined` before it knows where it begins. */
+  private at: FeedPlace | undefined;
+  private readonly stopping = new AbortController();
+  /** Of the piece handed in last, which is applied last. */
+  private under: Promise<unknown> = Promise.resolve();
+  /** Pieces handed in and not applied yet, and the bytes of their records. */
+  private unapplied = { pieces: 0, bytes: 0 };
+  private readonly breather: Breather;
+
+  constructor(
+    private readonly feed: PartitionFeed,
+    first: readonly [FeedMember, Replica],
+  ) {
+    this.members = new Map([first]);
+    this.breather = new Breather(feed.options.clock);
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  /** It stands at one end of the stretch, or between them: what is below it is then what the stretch goes on from. */
+  standsIn({ from, to }: Stretch): boolean {
+    const { at } = this;
+    // Before the first record nothing can differ; behind one whose epoch is unknown everything can.
+    if (at === undefined || at.epoch === undefined || (at.epoch < 0 && at.nextOffset > 0)) return false;
+    if (at.nextOffset === from.nextOffset) return at.epoch === from.epoch;
+    if (at.nextOffset === to.nextOffset) return at.epoch === to.epoch;
+    const between = at.nextOffset > from.nextOffset && at.nextOffset < to.nextOffset;
+    return between && at.epoch === from.epoch && at.epoch === to.epoch;
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.stopping;
+    const { timers } = this.feed.options;
+    let pauseMs: number = followLimits.feedRetryMinMs;
+    while (!signal.aborted && this.members.size > 0) {
+      try {
+        const problem = await this.feed.checkGenesis(signal);
+        if (problem === undefined) await this.follow(() => (pauseMs = followLimits.feedRetryMinMs));
+        else {
+          this.tellTrouble(problem);
+          await this.lookBehind();
+        }
+      } catch (error) {
+        if (signal.aborted) break;
+        if (this.members.size > 1) {
+          // Whatever made it fail may do so again at once.
+          await pause(timers, pauseMs, signal);
+          // Nobody would stop tails that begin after the feed was closed.
+          if (signal.aborted) break;
+          this.feed.ended(this);
+          this.feed.startEach(this.members);
+          this.members.clear();
+          break;
+        }
+        this.endured(error);
+      }
+      // Also when the tail just ended: a log that is closed ends each one at once.
+      if (this.members.size > 0) await pause(timers, pauseMs, signal);
+      pauseMs = Math.min(pauseMs * 2, followLimits.feedRetryMaxMs);
+    }
+    this.feed.ended(this);
+  }
+
+  private endured(error: unknown): void {
+    const { logger, place, partition } = this.feed.options;
+    const code = failureCode(error);
+    this.feed.counts.restarts++;
+    if (isLogLoss(error)) {
+      for (const member of [...this.members.keys()]) {
+        this.feed.detach(member);
+        member.logLost(partition, error);
+      }
+      return;
+    }
+    // A binlog that is missing is being made, or the master's own alarm; see `trouble` for people who ask here.
+    const level =
+      code === 'TOPIC_MISSING' ? 'debug' : code === 'RECORD_CORRUPT' || code === undefined ? 'error' : 'warn';
+    logger[level]({ error, binlog: place.binlog, partition }, 'a binlog partition cannot be followed; trying again');
+    this.tellTrouble(messageOf(error));
+    if (code === 'RECORD_CORRUPT')
+      for (const member of this.members.keys()) member.unreadable(partition, error as LogFailure);
+  }
+
+  /** What does not begin with our Genesis may be cut to nothing: then those who hold more are its witnesses. */
+  private async lookBehind(): Promise<void> {
+    const { place, partition } = this.feed.options;
+    for (const [member, replica] of [...this.members]) {
+      const loss = await lossBehind(this.feed.log, place.binlog, partition, replica.position(partition));
+      if (loss === undefined || !this.members.has(member)) continue;
+      this.feed.detach(member);
+      member.logLost(partition, loss);
+    }
+  }
+
+  private async follow(onBatch: () => void): Promise<void> {
+    const { place, partition, clock } = this.feed.options;
+    const lowest = [...this.members.values()].reduce((a, b) =>
+      a.stagedNext(partition) <= b.stagedNext(partition) ? a : b,
+    );
+    const nextOffset = asOffset(lowest.stagedNext(partition));
+    const leaderEpoch = lowest.stagedEpoch(partition);
+    this.at = { nextOffset, epoch: leaderEpoch };
+    const options = {
+      signal: this.stopping.signal,
+      bytesMax: followLimits.tailBytesMax,
+      idleMs: this.feed.options.idleMs(),
+    };
+    for await (const batch of this.feed.log.tail(place.binlog, partition, { nextOffset, leaderEpoch }, options)) {
+      // [safety] Of when the end was asked for: the answer may have waited, and the whole process with it (I4).
+      const askedMs = batch.endAskedMs ?? clock.monotonicMs();
+      onBatch();
+      await this.take(batch, askedMs);
+      if (this.members.size === 0) return;
+      if (batch.records.length > 0 && batch.nextOffset >= batch.endOffset)
+        await this.feed.options.pace.linger(this.members.size, this.stopping.signal);
+    }
+  }
+
+  private async take(batch: LogBatch, askedMs: number): Promise<void> {
+    // What was under way when its members went to another tail, or away: nobody may join one that ends.
+    if (this.members.size === 0 || this.stopping.signal.aborted) return;
+    const { logClock, partition } = this.feed.options;
+    const { records, leaderEpoch } = batch;
+    const begun = this.at as FeedPlace;
+    if (records.length > 0 && begun.epoch !== undefined && leaderEpoch >= 0 && leaderEpoch < begun.epoch)
+      throw this.foreignEpoch(begun, leaderEpoch);
+    const last = records.at(-1);
+    if (last !== undefined) logClock.observe(last.timestampMs);
+    this.feed.counts.batches++;
+    this.feed.counts.records += records.length;
+    const atEnd = batch.nextOffset >= batch.endOffset;
+    // What an open transaction holds back was acknowledged, but cannot be read: who stands there is not complete.
+    const complete = atEnd && batch.withheldTo === undefined;
+    const trouble = atEnd ? withheldProblem(batch) : undefined;
+    // Inside a batch of several epochs nobody knows which record is of which.
+    const within = begun.epoch === leaderEpoch ? leaderEpoch : undefined;
+    let at = begun;
+    let from = 0;
+    do {
+      const to = Math.min(records.length, from + recordsPerWrite);
+      const whole = to === records.length;
+      const nextOffset = whole ? batch.nextOffset : asOffset((records[to - 1] as StoredRecord).offset + 1);
+      const next = { nextOffset, epoch: whole ? leaderEpoch : within };
+      this.feed.gather(this, { from: at, to: next });
+      const piece: LogBatch = {
+        ...batch,
+        firstOffset: asOffset(at.nextOffset),
+        nextOffset,
+        records: whole && from === 0 ? records : records.slice(from, to),
+      };
+      const before = this.under;
+      // Behind the end only one waits, whatever its size.
+      const bytes = atEnd ? bytesOf(piece) : 0;
+      this.hand(piece, bytes, { atEndMs: whole && complete ? askedMs : undefined, trouble });
+      this.at = at = next;
+      // One piece is prepared while the one before is written: that bounds what waits in memory. At the end they are
+      // small and come one by one, so some more may wait.
+      if (!atEnd || records.length > recordsPerWrite || this.holdsMuch) await before;
+      if (this.breather.tired(to - from)) await this.breather.breathe();
+      from = to;
+      if (this.members.size === 0 || this.stopping.signal.aborted) return;
+    } while (from < records.length);
+    assert(at.nextOffset === batch.nextOffset, `I12: partition ${partition} stands at ${at.nextOffset}`);
+  }
+
+  private get holdsMuch(): boolean {
+    const { pieces, bytes } = this.unapplied;
+    return pieces >= followLimits.applyPiecesMax || bytes >= followLimits.applyBytesMax;
+  }
+
+  private hand(piece: LogBatch, bytes: number, end: End): void {
+    const { unapplied } = this;
+    unapplied.pieces++;
+    unapplied.bytes += bytes;
+    this.under = this.applyToAll(piece, end).then(() => {
+      unapplied.pieces--;
+      unapplied.bytes -= bytes;
+    });
+  }
+
+  /** Applies a piece to every member, cut where a barrier asks for digests. */
+  private applyToAll(piece: LogBatch, { atEndMs, trouble }: End): Promise<unknown> {
+    const { hashAlgorithm, place, logClock, partition } = this.feed.options;
+    const prepared = prepareBatch(piece, { hashAlgorithm, partitions: place.partitions });
+    this.reportProblems(prepared);
+    const cuts = this.digestBarriers(prepared);
+    const completeAtMs = atEndMs === undefined ? undefined : logClock.at(atEndMs);
+    const done: Promise<void>[] = [];
+    for (const [member, replica] of this.members) {
+      if (!member.mayGoOn(partition)) continue;
+      let from = 0;
+      let firstOffset: number = piece.firstOffset;
+      for (const cut of cuts) {
+        const span = { from, to: cut.index + 1, firstOffset, nextOffset: cut.offset + 1 };
+        const after = (): void => member.barrier(partition, cut.digestPlan, { offset: cut.offset, timeMs: cut.timeMs });
+        const fresh = replica.stagedNext(partition) <= cut.offset && member.wantsDigest(cut.chunks);
+        done.push(this.applyTo(member, replica, { prepared, span, after: fresh ? after : undefined }));
+        from = span.to;
+        firstOffset = span.nextOffset;
+      }
+      const span = { from, to: piece.records.length, firstOffset, nextOffset: piece.nextOffset };
+      done.push(this.applyTo(member, replica, { prepared, span, trouble, completeAtMs, atEndMs }));
+    }
+    return Promise.all(done);
+  }
+
+  private async applyTo(member: FeedMember, replica: Replica, work: Work): Promise<void> {
+    const { feed } = this;
+    const { partition } = feed.options;
+    try {
+      await replica.apply(work.prepared, work.span, work.completeAtMs, work.after);
+      if (!feed.feeds(member, replica)) return;
+      member.advanced(partition, work.atEndMs);
+      if (work.trouble !== undefined) member.trouble(partition, work.trouble);
+    } catch (error) {
+      // Whichever tail feeds it by now: it has a gap.
+      if (!feed.feeds(member, replica)) return;
+      feed.detach(member);
+      member.failed(error);
+    }
+  }
+
+  private reportProblems({ problems, reserved, records }: PreparedBatch): void {
+    const { place } = this.feed.options;
+    const bad: { record: StoredRecord; problem: { reason: BadReason; message: string } }[] = problems.map(
+      ({ index, reason, message }) => ({ record: records[index] as StoredRecord, problem: { reason, message } }),
+    );
+    for (const index of reserved) {
+      const record = records[index] as StoredRecord;
+      const found = readControlRecord(record, place);
+      if (found.kind === 'foreign') bad.push({ record, problem: { reason: 'reservedKey', message: found.message } });
+    }
+    bad.sort((a, b) => a.record.offset - b.record.offset);
+    for (const { record, problem } of bad) this.feed.report(record, problem);
+  }
+
+  private digestBarriers({ reserved, records }: PreparedBatch): DigestBarrier[] {
+    const cuts: DigestBarrier[] = [];
+    for (const index of reserved) {
+      const record = records[index] as StoredRecord;
+      const found = readControlRecord(record, this.feed.options.place);
+      if (found.kind !== 'barrier' || found.barrier.digestPlan === null) continue;
+      const { digestPlan, chunks } = found.barrier;
+      cuts.push({ index, offset: record.offset, timeMs: record.timestampMs, digestPlan, chunks });
+    }
+    return cuts;
+  }
+
+  private tellTrouble(problem: string): void {
+    for (const member of this.members.keys()) member.trouble(this.feed.options.partition, problem);
+  }
+
+  /** Epochs never fall in one log. */
+  private foreignEpoch({ nextOffset, epoch }: FeedPlace, found: number): LogFailure {
+    const { place, partition } = this.feed.options;
+    return new LogFailure(
+      'LOG_TRUNCATED',
+      `topic ${place.binlog}, partition ${partition}: a record behind offset ${nextOffset} is of leader epoch ${found}, ` +
+        `those before it were of epoch ${epoch}: it is not the log that was read before`,
+    );
+  }
+}
+
+interface Work {
+  readonly prepared: PreparedBatch;
+  readonly span: BatchSpan;
+  readonly completeAtMs?: number | undefined;
+  readonly atEndMs?: number | undefined;
+  readonly after?: (() => void) | undefined;
+  readonly trouble?: string | undefined;
+}
+
+/** What a piece says of the partition's end. */
+interface End {
+  readonly atEndMs: number | undefined;
+  readonly trouble: string | undefined;
+}
+
+function bytesOf({ records }: LogBatch): number {
+  let bytes = 0;
+  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  return bytes;
+}
+
+function withheldProblem({ partition, endOffset, withheldTo }: LogBatch): string | undefined {
+  if (withheldTo === undefined) return undefined;
+  return (
+    `partition ${partition}: a transaction that a producer left open holds back the records from offset ${endOffset} ` +
+    `to ${withheldTo}; levee doctor names the producer`
+  );
+}
+
+interface DigestBarrier {
+  readonly index: number;
+  readonly offset: Offset;
+  readonly timeMs: number;
+  readonly digestPlan: string;
+  readonly chunks: readonly string[];
+}

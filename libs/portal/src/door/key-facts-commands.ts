@@ -1,0 +1,91 @@
+import { CallbackRead, type Found, StoreFailure } from '@levee/client';
+import { dataCommand, integerArg, keyPlaces, shown, word, type DataCall, type DoorCommand } from './door-command';
+import { ofKey } from './shown-key';
+
+/** The second argument: of commands with subcommands. */
+const secondKey = [2, 2, 1] as const;
+
+/** GETRANGE SUBSTR OBJECT MEMORY: what a value is like, or a part of it. */
+export const keyFactsCommands: readonly DoorCommand[] = [
+  ...['GETRANGE', 'SUBSTR'].map((name) =>
+    dataCommand({
+      name,
+      arity: 4,
+      flags: ['readonly'],
+      keys: keyPlaces.oneKey,
+      summary: 'start end: a part of the value, both ends included; -1 is the last byte',
+      run: getRange,
+    }),
+  ),
+  dataCommand({
+    name: 'OBJECT',
+    arity: -2,
+    flags: ['readonly'],
+    keys: secondKey,
+    summary: 'ENCODING | REFCOUNT key: raw and 1, as every value is kept alike; nothing counts how often one is read',
+    run: object,
+  }),
+  dataCommand({
+    name: 'MEMORY',
+    arity: -2,
+    flags: ['readonly'],
+    keys: secondKey,
+    summary: 'USAGE key: bytes of key and value',
+    run: memory,
+  }),
+];
+
+/** Reads a key for `answer`, which is not told of failures. */
+function look(call: DataCall, key: Buffer, answer: (found: Found | undefined) => void): void {
+  const { order, consistency, session, reply } = call;
+  const read = new CallbackRead(key, consistency, session, (result) => {
+    if (result instanceof StoreFailure) reply.error(ofKey(result, key));
+    else answer(result);
+  });
+  order.read(read);
+}
+
+function getRange(call: DataCall): void {
+  const { args, reply } = call;
+  const start = integerArg(args, 2);
+  const end = integerArg(args, 3);
+  if (start === undefined || end === undefined) return reply.error('ERR value is not an integer or out of range');
+  look(call, args[1] as Buffer, (found) => reply.bulk(found ? part(found.value, start, end) : Buffer.alloc(0)));
+}
+
+/** As GETRANGE of Redis has it: negative numbers count from the end, and what lies outside is left out. */
+export function part(value: Buffer, start: number, end: number): Buffer {
+  const { length } = value;
+  const from = Math.max(0, start < 0 ? length + start : start);
+  const to = Math.max(0, end < 0 ? length + end : end);
+  return start < 0 && end < 0 && start > end ? Buffer.alloc(0) : value.subarray(from, Math.max(from, to + 1));
+}
+
+function object(call: DataCall): void {
+  const { args, reply } = call;
+  const what = word(args, 1);
+  if (what === 'FREQ' || what === 'IDLETIME')
+    return reply.error(
+      `ERR An ${what === 'FREQ' ? 'LFU' : 'LRU'} maxmemory policy is not selected: nothing is evicted here, and nothing counts reads of a key`,
+    );
+  if (what !== 'ENCODING' && what !== 'REFCOUNT')
+    return reply.error(`LVUNSUPPORTED OBJECT ${shown(args, 1)}: there are ENCODING and REFCOUNT`);
+  if (args.length !== 3) return reply.error(`ERR wrong number of arguments for 'object|${what.toLowerCase()}' command`);
+  look(call, args[2] as Buffer, (found) => {
+    if (!found) reply.null();
+    else if (what === 'REFCOUNT') reply.integer(1);
+    else reply.text('raw');
+  });
+}
+
+function memory(call: DataCall): void {
+  const { args, reply } = call;
+  if (word(args, 1) !== 'USAGE')
+    return reply.error(`LVUNSUPPORTED MEMORY ${shown(args, 1)}: there is USAGE; see INFO memory and /metrics`);
+  const key = args[2];
+  if (key === undefined) return reply.error("ERR wrong number of arguments for 'memory|usage' command");
+  // SAMPLES is for values with parts.
+  const samples = args.length === 5 && word(args, 3) === 'SAMPLES' && integerArg(args, 4) !== undefined;
+  if (args.length !== 3 && !samples) return reply.error('ERR syntax error');
+  look(call, key, (found) => (found ? reply.integer(key.length + found.value.length) : reply.null()));
+}
