@@ -1,5 +1,5 @@
 import { TurnLine } from '@levee/kernel';
-import { Fifo } from './writes/fifo';
+import { Fifo } from './fifo';
 
 /** What one asker has waiting, in its order. */
 export class WaitingLine<T> extends TurnLine {

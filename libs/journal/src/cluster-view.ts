@@ -34,7 +34,7 @@ import {
   shortSentence,
   type Witness,
 } from './fold/witness';
-import { MetHole } from './met-hole';
+import { MetHole } from './fold/met-hole';
 import { foreignRecord, keepForeign, type ForeignRecord } from './record/foreign-record';
 import type { ControlTopics } from './topics/control-topics';
 import { viewLimits } from './view-limits';

@@ -3,7 +3,7 @@ import { asOffset, asPartition, failureCode, reservedKeyPrefix, type Offset, typ
 import { isDefinite, LogFailure, type Log, type LogRecord } from '@levee/log';
 import type { EngineContext } from '../engine-context';
 import type { Append, FenceWaiter } from '../operations';
-import { PartitionQueue } from '../partition-queue';
+import { PartitionQueue } from './partition-queue';
 import { StoreFailure } from '../store-errors';
 
 /** One append call under way. */

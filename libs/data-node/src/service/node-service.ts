@@ -14,7 +14,7 @@ import {
 } from '@levee/wire';
 import { answerCopy } from '../copy/copy-request';
 import type { NodeIdentity } from '../digests/digest-work';
-import { PageTurns } from '../page-turns';
+import { PageTurns } from './page-turns';
 import { letGo, witnessReport } from '../witness/witness-commands';
 import { answerAwait } from './await-request';
 import { answerRange } from './range-request';

@@ -1,7 +1,7 @@
 import { messageOf } from '@levee/kernel';
 import { entryErrorText, type NetworkBudget, type ReplySlot, type RespConnection } from '@levee/wire';
 import { nodeLimits } from '../node-limits';
-import type { PageTurns } from '../page-turns';
+import type { PageTurns } from './page-turns';
 
 export interface Large {
   readonly reply: ReplySlot;

@@ -1,6 +1,6 @@
 import type { Partition } from '@levee/kernel';
-import type { Append, FenceWaiter } from './operations';
-import type { AppendLine } from './writes/append-turns';
+import type { Append, FenceWaiter } from '../operations';
+import type { AppendLine } from './append-turns';
 
 /** What one partition has waiting. */
 export class PartitionQueue {

@@ -1,4 +1,4 @@
-import type { JournalHole } from './fold/journal-holes';
+import type { JournalHole } from './journal-holes';
 
 /** A stretch of the journal that cannot be read where a reader goes on. */
 export class MetHole {

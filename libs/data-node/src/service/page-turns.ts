@@ -1,5 +1,5 @@
 import type { Timers } from '@levee/kernel';
-import { nodeLimits } from './node-limits';
+import { nodeLimits } from '../node-limits';
 
 /** A page of a scan, or a block of a copy, that is asked for. */
 export interface Page {
