@@ -118,10 +118,10 @@ describe('RequestParser', () => {
     ]);
     let got: Buffer[] = [];
     const parser = new RequestParser((args) => ((got = args), true));
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (let at = 0; at < sent.length; at += 16) parser.push(sent.subarray(at, at + 16));
     expect(got[2]?.equals(value)).toBe(true);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(process.cpuUsage(started).user / 1_000).toBeLessThan(2_000);
   });
 
   it('stops when told to, and resumes where it was', () => {
