@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseJsonConfigFileContent, readConfigFile, sys } from 'typescript';
+import { absentPathsOf, invariantProblems, leadingPages } from './support/leading-pages';
 
 const root = join(__dirname, '..');
 
@@ -305,5 +306,16 @@ describe('the rules of the house', () => {
       ([, version]) => !/^(npm:[^@]+@)?\d+\.\d+\.\d+$/.test(version),
     );
     expect(loose).toEqual([]);
+  });
+
+  it.each(leadingPages)('what %s names is there', (page) => {
+    expect(absentPathsOf(page, files)).toEqual([]);
+  });
+
+  it('every invariant of docs/invariants.md is named by an assert and by a test, or says why not', () => {
+    const told = files
+      .filter(({ path }) => path !== 'test/tidy.test.ts' && path !== 'test/support/leading-pages.ts')
+      .map(({ path, text }) => ({ path, text: withoutComments(text) }));
+    expect(invariantProblems({ files: told, isTest })).toEqual([]);
   });
 });

@@ -116,7 +116,7 @@ async function act(
     .until(`${scenario.name} being over (it is ${scenario.phase(cluster)})`, over, overMs, 20)
     .catch((error: unknown) => {
       const never = [...pending].map(({ effect }) => `effect ${effect} was never reached; `).join('');
-      throw new Error(`${never}${String(error)}; now ${scenario.phase(cluster)}; ${plansOf(cluster)}`, {
+      throw new Error(`I18: ${never}${String(error)}; now ${scenario.phase(cluster)}; ${plansOf(cluster)}`, {
         cause: error,
       });
     });

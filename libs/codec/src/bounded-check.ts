@@ -132,12 +132,12 @@ function compilePrimitive(type: string, field: string): Step {
     case 'bytes':
       return (walk) => void walk.block(field);
     default:
-      throw new InvariantViolation(`${field}: the Avro type ${type} may not be on the wire`);
+      throw new InvariantViolation(`I17: ${field}: the Avro type ${type} may not be on the wire`);
   }
 }
 
 function compileArray(item: Step, itemBytesMin: number, field: string): Step {
-  if (itemBytesMin < 1) throw new InvariantViolation(`${field}: items of no bytes may not be on the wire`);
+  if (itemBytesMin < 1) throw new InvariantViolation(`I17: ${field}: items of no bytes may not be on the wire`);
   return (walk) => {
     for (;;) {
       const announced = walk.integer(field, 10);

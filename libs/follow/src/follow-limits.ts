@@ -22,4 +22,4 @@ export const followLimits = {
   lingerMsMax: 20,
 } as const;
 
-assert(followLimits.lingerMsMax < followLimits.feedIdleMsMin, 'lingering does not count as staleness');
+assert(followLimits.lingerMsMax < followLimits.feedIdleMsMin, 'I4: lingering does not count as staleness');

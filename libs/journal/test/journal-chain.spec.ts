@@ -147,7 +147,7 @@ describe('which records of the journal are in force', () => {
     );
   });
 
-  test('two folds never differ, wherever they begin and however batches are cut', () => {
+  test('I6: two folds never differ, wherever they begin and however batches are cut', () => {
     const anything = fc.oneof(...Object.values(strangers));
     const interleaved = fc.array(fc.record({ at: fc.nat(journal.records.length - 1), stranger: anything }), {
       minLength: 1,

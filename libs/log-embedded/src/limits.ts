@@ -52,7 +52,7 @@ assert(
 );
 assert(
   embeddedLimits.journalBytes + 2 * embeddedLimits.rejournalBytes < embeddedLimits.reserveBytes,
-  'a log can be opened in the room that is kept for that',
+  'I2: a log can be opened in the room that is kept for that',
 );
 assert(
   embeddedLimits.rejournalBytes < embeddedLimits.journalBytes,

@@ -80,7 +80,7 @@ export class PartitionLog {
   }
 
   remember(entry: RecentEntry): void {
-    assert(entry.head.nextOffset === this.end, 'what is remembered is the newest entry');
+    assert(entry.head.nextOffset === this.end, 'I15: what is remembered is the newest entry');
     this.recent.push(entry);
   }
 

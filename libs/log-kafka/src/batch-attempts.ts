@@ -25,7 +25,7 @@ const table: Readonly<Record<Attempts, Partial<Record<AttemptEvent, Attempts>>>>
 
 export function nextAttempts(attempts: Attempts, event: AttemptEvent): Attempts {
   const next = table[attempts][event];
-  assert(next !== undefined, `I20: a batch that is ${attempts} meets '${event}'`);
+  assert(next !== undefined, `I3, I20: a batch that is ${attempts} meets '${event}'`);
   return next;
 }
 

@@ -118,7 +118,7 @@ test('a claim of the next term by nobody ends the reign, and the master claims a
   expect(view.term).toBe(term + 2);
 });
 
-test('a decision of somebody else in the place of the own one is never acknowledged as the own one', async () => {
+test('I7: a decision of somebody else in the place of the own one is never acknowledged as the own one', async () => {
   const reign = master.master.candidacy.reign!;
   const forged: LogRecord = { key: null, value: decisionOf({ commandOffset: -1 }) };
   // It comes between the master's look at the state and its append.

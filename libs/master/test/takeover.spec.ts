@@ -113,7 +113,7 @@ async function afterTheFirstReign(): Promise<ClusterView> {
   return view;
 }
 
-test('a decision written after a higher claim is void for every reader, whatever the log let in', async () => {
+test('I7: a decision written after a higher claim is void for every reader, whatever the log let in', async () => {
   const view = await afterTheFirstReign();
   const { seq, term, previousSha256, commandsOffset } = view.journal.position;
   const digest = view.journal.digest;
@@ -250,7 +250,7 @@ test('the compacted topics hold the entities and a checkpoint; a view boots from
   expect([...booted.state.nodes()]).toEqual([...view.state.nodes()]);
 });
 
-test('a view that finds the digest wrong folds the journal; the next master rewrites what differs', async () => {
+test('I8: a view that finds the digest wrong folds the journal; the next master rewrites what differs', async () => {
   const first = await startMaster(log, { instance: 'm1', claimAtOnce: true });
   const view = keep(await openView(log));
   await run(log, view, nodeRegistration('n1'));

@@ -51,5 +51,5 @@ export function checkLivenessLimits(limits: LivenessLimits): void {
   assert(heartbeatMs < gapMsMax && gapMsMax < suspectAfterMs, 'one look alone never makes a node suspect');
   assert(heartbeatMs < reportWindowMs, 'reports of two heartbeats meet');
   assert(limits.reportersMin >= 2, 'one reporter may be the one cut off');
-  assert(limits.beatsToRevive >= 1, 'a node that is never heard never returns');
+  assert(limits.beatsToRevive >= 1, 'I18: a node that is never heard never returns');
 }

@@ -106,7 +106,7 @@ export function healingPolicy(
 export function checkHealingPolicy(policy: HealingPolicy): void {
   const { fullShare, hotChunk, hotNode, emptyNode, coldShare, shiftShareMax } = policy;
   for (const { enter, leave } of [fullShare, hotChunk, hotNode])
-    assert(leave < enter, 'a finding ends below its begin');
+    assert(leave < enter, 'I18: a finding ends below its begin');
   assert(fullShare.enter / 2 < fullShare.leave, 'half of a chunk that just became full is not full');
   assert(hotChunk.enter / 2 < hotChunk.leave, 'half of a chunk that just became hot is not hot');
   assert(hotNode.leave > 1, 'not every node can have more than its share');
