@@ -1,3 +1,4 @@
+import { knobTable } from '@levee/cluster';
 import { encodePut } from '@levee/codec';
 import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { exitCodesInWords } from '../src/exit';
+import { inOptions } from '../src/option-names';
 import { defaultUrl } from '../src/portal-client';
 import { defaultDataDir, storeHere } from '../src/store-here';
 import { toYaml } from '../src/yaml';
@@ -378,4 +380,13 @@ describe('YAML', () => {
   ])('%s', (_, value, yaml) => {
     expect(toYaml(value)).toBe(yaml);
   });
+});
+
+it('every setting of a namespace that has a choice is an option of create', async () => {
+  const help = (await runLevee(['namespace', 'create', '--help'])).stdout.toString();
+  const options = Object.entries(knobTable)
+    .filter(([, allowed]) => !('oneOf' in allowed) || allowed.oneOf.length > 1)
+    .map(([knob]) => inOptions(`CreateNamespace.${knob}`));
+  expect(options.length).toBeGreaterThan(15);
+  expect(options.filter((option) => !help.includes(`  ${option} <`))).toEqual([]);
 });

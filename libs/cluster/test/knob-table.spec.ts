@@ -1,3 +1,6 @@
+import { fixedKnobs } from '../src/commands/alter-namespace';
+import { needsHeardLevels } from '../src/commands/heard-levels';
+import { hasDoorKnobs } from '../src/commands/knobs';
 import { knobTable, viewKnobs, type Allowed } from '../src/knob-table';
 import { ClusterScript } from './cluster-script';
 
@@ -5,6 +8,12 @@ import { ClusterScript } from './cluster-script';
 function answer(knob: string, value: unknown): string {
   const script = new ClusterScript().nodes(3, 64);
   return script.answer('CreateNamespace', { name: 'shop', [knob]: value });
+}
+
+/** Some that are allowed. */
+function valuesOf(allowed: Allowed): readonly unknown[] {
+  if ('oneOf' in allowed) return allowed.oneOf;
+  return 'someOf' in allowed ? [allowed.someOf] : [allowed.min, allowed.min + 1];
 }
 
 const refused = /^(BAD_KNOB|BAD_COMMAND)/;
@@ -30,6 +39,44 @@ describe('the table of knobs says what deciders do', () => {
     }
     expect(answer('manualPlans', ['move', 'split'])).toBe('accepted');
     expect(answer('manualPlans', ['dance'])).toMatch(refused);
+  });
+
+  it('each can be altered, or it is said why not', () => {
+    const script = new ClusterScript().nodes(3, 64);
+    script.accept('CreateNamespace', { name: 'shop' });
+    script.accept('ActivateNamespace', { name: 'shop', number: 1 });
+    for (const [knob, allowed] of Object.entries(knobTable)) {
+      const now: unknown = script.state.namespace('shop')?.[knob as keyof typeof knobTable];
+      const [other] = valuesOf(allowed).filter((value) => value !== now);
+      // There is but one partition strategy.
+      if (other === undefined) continue;
+      const said = script.answer('AlterNamespace', { name: 'shop', [knob]: other });
+      expect([knob, said]).toEqual([knob, knob in fixedKnobs ? expect.stringMatching(/^KNOB_FIXED/) : 'accepted']);
+    }
+  });
+
+  it('what is written in a version that not everybody reads says who was heard, and waits for them', () => {
+    const script = new ClusterScript().nodes(3, 64);
+    script.accept('CreateNamespace', { name: 'shop' });
+    script.accept('ActivateNamespace', { name: 'shop', number: 1 });
+    script.node('old', { featureLevel: 1 });
+    const newer: string[] = [];
+    for (const [knob, allowed] of Object.entries(knobTable))
+      for (const value of valuesOf(allowed)) {
+        const namespace = { ...script.state.namespace('shop')!, [knob]: value };
+        if (!hasDoorKnobs(namespace)) continue;
+        newer.push(knob);
+        for (const kind of ['CreateNamespace', 'AlterNamespace']) {
+          const payload = { name: kind === 'CreateNamespace' ? 'other' : 'shop', [knob]: value };
+          expect([kind, knob, needsHeardLevels(kind, payload)]).toEqual([kind, knob, true]);
+          expect([kind, knob, script.answer(kind, payload)]).toEqual([
+            kind,
+            knob,
+            expect.stringMatching(/^NODE_TOO_OLD/),
+          ]);
+        }
+      }
+    expect(newer).toEqual(['multi', 'flush']);
   });
 
   it('one that older processes cannot read waits for them', () => {
