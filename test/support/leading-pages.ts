@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 const root = join(__dirname, '..', '..');
 
 /** Pages that lead into the tree: what they name is there. */
-export const leadingPages = ['README.md', 'docs/architecture.md', 'docs/invariants.md'] as const;
+export const leadingPages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/contributing.md',
+  'docs/architecture.md',
+  'docs/invariants.md',
+] as const;
 
 const folders = 'libs|apps|test|tools|schemas|docs';
 /** As in `libs/log`, also within a command line; what holds a placeholder ends before it. */
