@@ -21,7 +21,7 @@ const brokers = process.env['KAFKA_BROKERS'] ?? '';
 const prefix = update ? 'levee' : `hour${process.pid}`;
 const hasRedisCli = spawnSync('redis-cli', ['--version']).status === 0;
 const commandDeadlineMs = 60_000;
-const untilDeadlineMs = 30_000;
+const untilDeadlineMs = 90_000;
 
 /** What is another one each time, and what stands for it in a comparison. */
 const varies: ReadonlyArray<readonly [RegExp, string]> = [
