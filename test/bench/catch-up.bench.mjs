@@ -1,15 +1,14 @@
 /** 1M records of 100 B from Kafka into 8 chunks with every check on, against Kafka Streams with RocksDB on the same topic. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { startKafka } from '../../tools/kafka/local-kafka.mjs';
 import { kafkaJars } from '../../tools/kafka/artifacts.mjs';
+import { loadBuilt } from './load-built.mjs';
 import { cluster, eventually, root, scratch, stop } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
-const require = createRequire(join(root, 'package.json'));
-const lib = (name) => require(join(root, `dist/libs/${name}/src/index.js`));
+const require = loadBuilt();
 const records = 1_000_000;
 const partitions = 8;
 
@@ -49,10 +48,10 @@ export async function catchUp(report) {
 
 /** Appends the records as Puts to the partitions of their keys; returns the last key of each partition. */
 async function load(brokers, topic) {
-  const { KafkaLog } = lib('log-kafka');
-  const { encodePut } = lib('codec');
-  const { hashOf, partitionOf } = lib('keyspace');
-  const { silentLogger } = lib('kernel');
+  const { KafkaLog } = require('@levee/log-kafka');
+  const { encodePut } = require('@levee/codec');
+  const { hashOf, partitionOf } = require('@levee/keyspace');
+  const { silentLogger } = require('@levee/kernel');
   const log = await KafkaLog.open({
     brokers: [brokers].flat().join(',').split(','),
     clientId: 'bench-load',
@@ -83,10 +82,10 @@ async function load(brokers, topic) {
 
 /** Seconds from an empty disk to a node that is ready: start, registration and 1M records, in this process. */
 async function materialise(brokers, prefix, folder) {
-  const { KafkaLog } = lib('log-kafka');
-  const { DataNode } = lib('replication');
-  const { controlTopics } = lib('journal');
-  const { silentLogger } = lib('kernel');
+  const { KafkaLog } = require('@levee/log-kafka');
+  const { DataNode } = require('@levee/data-node');
+  const { controlTopics } = require('@levee/journal');
+  const { silentLogger } = require('@levee/kernel');
   const log = await KafkaLog.open({
     brokers: [brokers].flat().join(',').split(','),
     clientId: 'bench-node',

@@ -3,16 +3,15 @@
  * Kafka, source and target on one machine.
  */
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { startKafka } from '../../tools/kafka/local-kafka.mjs';
+import { loadBuilt } from './load-built.mjs';
 import { cluster, eventually, root, scratch } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
-const require = createRequire(join(root, 'package.json'));
-const lib = (name) => require(join(root, `dist/libs/${name}/src/index.js`));
+const require = loadBuilt();
 const namespace = 'bench';
 const partitions = 8;
 
@@ -109,10 +108,10 @@ async function propose(url, payload) {
 
 /** Appends the records as Puts to the partitions of their keys; returns the last key of each partition. */
 async function load(brokers, topic, { records, bytes }) {
-  const { KafkaLog } = lib('log-kafka');
-  const { encodePut } = lib('codec');
-  const { hashOf, partitionOf } = lib('keyspace');
-  const { silentLogger } = lib('kernel');
+  const { KafkaLog } = require('@levee/log-kafka');
+  const { encodePut } = require('@levee/codec');
+  const { hashOf, partitionOf } = require('@levee/keyspace');
+  const { silentLogger } = require('@levee/kernel');
   const log = await KafkaLog.open({
     brokers: [brokers].flat().join(',').split(','),
     clientId: 'bench-load',

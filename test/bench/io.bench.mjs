@@ -96,7 +96,8 @@ class Background {
   }
 
   async scan() {
-    const { scanReplica } = loadTs()('@levee/chunk-store');
+    const require = loadTs();
+    const { scanReplica } = require('@levee/chunk-store');
     const pace = this.node.host.io.pace('scan');
     for (let after; !this.over;) {
       const limits = { limit: 1_000, visitsMax: 10_000 };

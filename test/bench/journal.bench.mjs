@@ -86,7 +86,8 @@ class ControlPlane {
     const { EmbeddedLog } = require('@levee/log-embedded');
     const { systemClock, systemTimers, systemRandom } = require('@levee/log');
     const { silentLogger } = require('@levee/kernel');
-    const { ClusterView, Master, controlTopics, defaultControlPolicy } = require('@levee/journal');
+    const { ClusterView, controlTopics, defaultControlPolicy } = require('@levee/journal');
+    const { Master } = require('@levee/master');
     plane.clock = {
       aheadMs: 0,
       nowMs: () => systemClock.nowMs() + plane.clock.aheadMs,

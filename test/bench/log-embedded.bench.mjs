@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadTs } from './load-ts.mjs';
 
-const { EmbeddedLog } = loadTs()('@levee/log-embedded');
+const require = loadTs();
+const { EmbeddedLog } = require('@levee/log-embedded');
 const seconds = Number(process.argv[2] ?? 2);
 const rows = process.argv.slice(3).map((row) => row.split(':').map(Number));
 if (rows.length === 0)

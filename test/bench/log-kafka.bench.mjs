@@ -78,7 +78,8 @@ function client(brokers, work, count, topic = '') {
 }
 
 async function clientMain([work, brokers, count, topic]) {
-  const { KafkaLog } = loadTs()('@levee/log-kafka');
+  const require = loadTs();
+  const { KafkaLog } = require('@levee/log-kafka');
   const log = await KafkaLog.open({ brokers: brokers.split(','), clientId: 'bench' });
   const works = {
     prepare: async () => {

@@ -10,7 +10,7 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 export const scratch = (name) => mkdtempSync(join(tmpdir(), `levee-bench-${name}-`));
 
-export function freePort() {
+function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);
@@ -25,7 +25,7 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** Starts a program, keeps its output for error messages. */
-export function start(command, args, env = {}) {
+function start(command, args, env = {}) {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   running.add(child);
   child.printed = '';
@@ -45,7 +45,7 @@ export async function stop(child, signal = 'SIGTERM') {
   clearTimeout(timer);
 }
 
-export const app = (name, env) =>
+const app = (name, env) =>
   start(process.execPath, ['--max-semi-space-size=32', join(root, `dist/apps/${name}/src/main.js`)], {
     UV_THREADPOOL_SIZE: '4',
     LEVEE_LOG_LEVEL: 'warn',

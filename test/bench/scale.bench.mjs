@@ -4,16 +4,15 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { startCluster } from '../../tools/cluster/supervise.mjs';
 import { startKafka } from '../../tools/kafka/local-kafka.mjs';
+import { loadBuilt } from './load-built.mjs';
 import { eventually, loadKeys, root, scratch } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
-const require = createRequire(join(root, 'package.json'));
-const lib = (name) => require(join(root, `dist/libs/${name}/src/index.js`));
+const require = loadBuilt();
 const counts = [1, 2, 4];
 const portals = 2;
 const requests = 150_000;
@@ -95,9 +94,9 @@ async function applied(cluster) {
 }
 
 async function write(brokers, topic) {
-  const { KafkaLog } = lib('log-kafka');
-  const { encodePut } = lib('codec');
-  const { hashOf, partitionOf } = lib('keyspace');
+  const { KafkaLog } = require('@levee/log-kafka');
+  const { encodePut } = require('@levee/codec');
+  const { hashOf, partitionOf } = require('@levee/keyspace');
   const log = await KafkaLog.open({ brokers: brokers.split(','), clientId: 'scale' });
   const value = Buffer.alloc(100, 120);
   for (let from = 0; from < records; from += 20_000) {

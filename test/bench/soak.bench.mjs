@@ -4,15 +4,14 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster } from '../../tools/cluster/supervise.mjs';
 import { startKafka } from '../../tools/kafka/local-kafka.mjs';
+import { loadBuilt } from './load-built.mjs';
 import { eventually, root, scratch } from './processes.mjs';
 
-const require = createRequire(join(root, 'package.json'));
-const wire = () => require(join(root, 'dist/libs/wire/src/index.js'));
+const require = loadBuilt();
 
 const budgetMb = 32;
 /**
@@ -193,7 +192,7 @@ class Load {
         ...{ chunkId: route.chunkId, from: Buffer.alloc(0), to: Buffer.alloc(0), limit: 10_000, bytesMax: pageBytes },
         ...{ keysOnly: false, positions: [] },
       };
-      const { encodeCommand, rangeCommand } = wire();
+      const { encodeCommand, rangeCommand } = require('@levee/wire');
       for (let i = 0; i < 32; i++) for (const piece of encodeCommand(rangeCommand(range))) socket.write(piece);
       socket.pause();
       let taken = 0;
@@ -244,7 +243,7 @@ class Load {
 /** A pipelined connection to a portal; an error reply ends the run. */
 class Client {
   constructor(port) {
-    const { RespClient } = wire();
+    const { RespClient } = require('@levee/wire');
     this.client = new RespClient({ host: '127.0.0.1', port });
   }
 
