@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { KeyValue, prefixEnd, StoreFailure, type WrittenAt } from '@levee/client';
+import { KeyValue, prefixEnd, StoreFailure, TooLargeFailure, type WrittenAt } from '@levee/client';
 import { printable } from '@levee/codec';
 import { asOffset, asPartition, doorCode, Failure, messageOf } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
@@ -29,7 +29,7 @@ const requestIdHeader = {
   description: 'the same id again within 10 minutes at the same portal joins the original write',
 };
 
-export const scanLimits = { limitDefault: 1_000, limitMax: 1_000_000 } as const;
+const scanLimits = { limitDefault: 1_000, limitMax: 1_000_000 } as const;
 
 /** Keys and values. Values are bytes, whatever content type they come with. */
 @ApiTags('keys')
@@ -213,8 +213,7 @@ const timeRange = { min: 1, max: Number.MAX_SAFE_INTEGER - 1 };
 
 /** HTTP has a status of its own for what is too large. */
 function sized(error: unknown): unknown {
-  const isSize = error instanceof StoreFailure && error.code === 'LVLIMIT' && /^a (key|value) of/.test(error.message);
-  return isSize ? tooLarge(error.message) : error;
+  return error instanceof TooLargeFailure ? tooLarge(error.message) : error;
 }
 
 interface Expiry {

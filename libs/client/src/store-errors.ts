@@ -56,3 +56,10 @@ export class StoreFailure extends Failure<StoreErrorCode> {
     return `${this.code} ${this.message}`;
   }
 }
+
+/** A key or a value above its own limit: smaller pieces help, later does not. */
+export class TooLargeFailure extends StoreFailure {
+  constructor(message: string) {
+    super('LVLIMIT', message);
+  }
+}

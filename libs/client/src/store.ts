@@ -23,7 +23,7 @@ import { NodeLinks } from './routes/node-link';
 import { KeyCounts } from './scans/key-count';
 import { Ranges } from './scans/ranges';
 import { Semaphore } from './semaphore';
-import { StoreFailure } from './store-errors';
+import { StoreFailure, TooLargeFailure } from './store-errors';
 import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits';
 import type { AckWaiter } from './writes/ack-waits';
 import { AppendTurns, type WaitingAppend } from './writes/append-turns';
@@ -240,17 +240,14 @@ export class Store {
   valueProblem(value: Buffer): StoreFailure | undefined {
     const { valueBytesMax } = this.limits;
     if (value.length <= valueBytesMax) return undefined;
-    return new StoreFailure(
-      'LVLIMIT',
-      `a value of ${value.length} bytes: at most ${valueBytesMax} bytes; store it in parts`,
-    );
+    return new TooLargeFailure(`a value of ${value.length} bytes: at most ${valueBytesMax} bytes; store it in parts`);
   }
 
   /** Why a key is refused before anything is done with it. */
   keyProblem(key: Uint8Array): StoreFailure | undefined {
     const { keyBytesMax } = this.limits;
     if (key.length > keyBytesMax)
-      return new StoreFailure('LVLIMIT', `a key of ${key.length} bytes: at most ${keyBytesMax} bytes`);
+      return new TooLargeFailure(`a key of ${key.length} bytes: at most ${keyBytesMax} bytes`);
     if (key[0] === 0 && isReservedKey(key))
       return new StoreFailure('LVRESERVED', `keys beginning with 00 'levee' 00 are not for users`);
     return undefined;
