@@ -9,7 +9,7 @@ const shrinkDeadlineMs = 2_000;
  * The fewest operations that still contradict each other. Only steps that cannot make a legal history illegal are
  * taken: what was invoked after the stuck answer goes; one read goes; all writes and reads of one content go together.
  */
-export function shrink(key: string, operations: readonly Operation[], found: Violation): readonly Operation[] {
+function shrink(key: string, operations: readonly Operation[], found: Violation): readonly Operation[] {
   const nowMs = (): number => performance.now();
   const untilMs = nowMs() + shrinkDeadlineMs;
   const illegal = (candidate: readonly Operation[]): boolean =>

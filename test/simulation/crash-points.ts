@@ -3,7 +3,7 @@ import { shapeDefault } from './simulated-cluster';
 import type { Effect } from './trace';
 
 /** `power`: killed together with its machine, so that writes of units that were not synced may be gone. */
-export type Action = 'kill' | 'power' | 'pause';
+type Action = 'kill' | 'power' | 'pause';
 
 /** One place at which something befalls one process. */
 export interface CrashPoint {

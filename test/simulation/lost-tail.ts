@@ -1,7 +1,7 @@
 import { asPartition } from '@levee/kernel';
 import { namespace, type SimulatedCluster } from './simulated-cluster';
 
-export const lostTail = {
+const lostTail = {
   keys: 40,
   /** Taken from the end of each partition. */
   records: 12,

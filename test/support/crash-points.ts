@@ -1,9 +1,9 @@
-export const plannedKinds = ['move', 'split', 'merge'] as const;
+const plannedKinds = ['move', 'split', 'merge'] as const;
 export const plannedSteps = ['allocate', 'copy', 'catchUp', 'verify', 'switch', 'observe', 'reclaim'] as const;
-export const victims = ['source', 'target', 'master', 'dispatcher'] as const;
+const victims = ['source', 'target', 'master', 'dispatcher'] as const;
 
-export type PlannedKind = (typeof plannedKinds)[number];
-export type PlannedStep = (typeof plannedSteps)[number];
+type PlannedKind = (typeof plannedKinds)[number];
+type PlannedStep = (typeof plannedSteps)[number];
 export type Victim = (typeof victims)[number];
 
 /** What happens to which process when, in a run of real processes. */

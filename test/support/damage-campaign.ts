@@ -13,7 +13,7 @@ export interface KnownKeys {
 }
 
 export const damageKinds = ['byte', 'cut', 'lost', 'zeroed'] as const;
-export type DamageKind = (typeof damageKinds)[number];
+type DamageKind = (typeof damageKinds)[number];
 
 export interface Damage {
   readonly kind: DamageKind;

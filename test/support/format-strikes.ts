@@ -6,8 +6,8 @@ import { eventually } from './deadline';
 import type { Plan, PlanDoor } from './plan-door';
 
 /** How far a format is when its node dies: replicas under way, all gone, units partly cleared, all made anew. */
-export const formatMoments = ['emptying', 'emptied', 'carving', 'carved'] as const;
-export type FormatMoment = (typeof formatMoments)[number];
+const formatMoments = ['emptying', 'emptied', 'carving', 'carved'] as const;
+type FormatMoment = (typeof formatMoments)[number];
 
 export interface FormatPoint {
   readonly moment: FormatMoment;

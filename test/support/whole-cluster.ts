@@ -6,7 +6,7 @@ const slots = 1_000_000;
 const openStates = ['proposed', 'running', 'observing', 'reclaiming', 'failed'];
 
 /** What is not whole about a namespace's routes, as texts: each slot has one chunk, each chunk one primary. */
-export function routeFaults(routes: readonly Route[], replicas: number): string[] {
+function routeFaults(routes: readonly Route[], replicas: number): string[] {
   const faults: string[] = [];
   let covered = 0;
   for (const { chunkId, slotStart, slotEnd, replicas: has } of routes) {

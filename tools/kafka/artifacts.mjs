@@ -42,7 +42,7 @@ export async function kafkaJars({ peers = false, env = process.env } = {}) {
  * `bootstrap.checkpoint` of a freshly formatted node: feature levels, the same for every cluster and node. Copying it
  * and writing `meta.properties` saves a JVM start (1 s) per broker.
  */
-export async function bootstrapCheckpoint({ env = process.env } = {}) {
+async function bootstrapCheckpoint({ env = process.env } = {}) {
   const jars = await kafkaJars({ env });
   const file = join(cacheFolder(env), 'kafka', `${await kafkaVersion()}.bootstrap.checkpoint`);
   if (!existsSync(file)) await writeCheckpoint(file, jars, []);

@@ -41,8 +41,8 @@ async function repair(
     throw usageFailure('name the log: --brokers host:port, or --data-dir of a stopped process with an embedded log');
   const where = options.dataDir === undefined ? { brokers: brokers ?? '' } : { dataDir: options.dataDir };
   // Loaded only now: Kafka and LevelDB are not needed for anything else here.
-  const direct = require('./direct-audit') as typeof import('./direct-audit');
-  const journal = await direct.openJournalDirectly(where, terminal);
+  const { openJournalDirectly }: typeof import('./direct-audit') = require('./direct-audit');
+  const journal = await openJournalDirectly(where, terminal);
   try {
     const examined = await journal.examine();
     const { plan } = examined;

@@ -14,8 +14,8 @@ export function addConfigCommand(program: Command, toolsOf: ToolsOf): void {
     .action(async ({ app }: { app?: string }, command: Command) => {
       const { output, terminal } = toolsOf(command);
       // Loaded only now: Nest, which comes with it, costs more than all other commands together.
-      const kit = require('./settings-report') as typeof import('./settings-report');
-      const report = kit.settingsReport(terminal.env);
+      const { settingsReport }: typeof import('./settings-report') = require('./settings-report');
+      const report = settingsReport(terminal.env);
       const lines = report.lines.filter((line) => app === undefined || line.apps.includes(app));
       const rows: Row[] = lines.map((line) => ({ ...line, set: line.isSet ? 'yes' : 'no' }));
       if (output.format === 'text') await output.table(rows, ['name', 'value', 'set', 'default', 'meaning']);

@@ -40,7 +40,7 @@ async function openKafka(brokers: string | undefined, terminal: Terminal): Promi
 }
 
 /** The log port, read and decoded here. */
-export class DirectLogSource implements LogSource {
+class DirectLogSource implements LogSource {
   private readonly closing = new AbortController();
 
   constructor(

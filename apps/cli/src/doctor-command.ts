@@ -1,7 +1,9 @@
+import type { DoctorReport } from '@levee/audit';
 import type { Command } from 'commander';
 import { CliFailure, exitCodes } from './exit';
 import { oneLine, type Output, type Row } from './output';
 import type { ToolsOf } from './program';
+import type { Terminal } from './terminal';
 import { failureCode, messageOf } from '@levee/kernel';
 import { rowsOf } from './rows';
 
@@ -26,7 +28,7 @@ export function addDoctorCommand(program: Command, toolsOf: ToolsOf): void {
           command: 'levee doctor --brokers host:port   # looks at Kafka itself; or start a portal, or set LEVEE_URL',
         };
         const brokers = options.brokers ?? (terminal.env['KAFKA_BROKERS'] || undefined);
-        const direct = brokers === undefined ? undefined : await directly().examineLogDirectly(brokers, terminal);
+        const direct = brokers === undefined ? undefined : await lookedAtDirectly(brokers, terminal);
         report = { ...emptyReport, ...direct, unknown: [unreachable, ...(direct?.unknown ?? [])] };
       }
       const findings = rowsOf(report, 'findings');
@@ -40,7 +42,10 @@ export function addDoctorCommand(program: Command, toolsOf: ToolsOf): void {
 }
 
 /** Loaded only now: Nest and kafkajs, which come with it, cost more than all other commands together. */
-const directly = () => require('./direct-doctor') as typeof import('./direct-doctor');
+function lookedAtDirectly(brokers: string, terminal: Terminal): Promise<DoctorReport> {
+  const { examineLogDirectly }: typeof import('./direct-doctor') = require('./direct-doctor');
+  return examineLogDirectly(brokers, terminal);
+}
 
 const emptyReport = { findings: [], looked: { topics: 0, nodes: 0, replicas: 0 } };
 

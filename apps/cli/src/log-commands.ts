@@ -97,8 +97,8 @@ async function openSource(tools: Tools, options: SourceOptions): Promise<{ outpu
   if (options.brokers === undefined && options.dataDir === undefined)
     return { output, source: new PortalLogSource(portal) };
   // Loaded only now: Kafka and LevelDB are not needed for anything else here.
-  const direct = require('./direct-log') as typeof import('./direct-log');
-  return { output, source: await direct.openDirectLog(options, terminal) };
+  const { openDirectLog }: typeof import('./direct-log') = require('./direct-log');
+  return { output, source: await openDirectLog(options, terminal) };
 }
 
 async function using(source: LogSource, work: () => Promise<void>): Promise<void> {

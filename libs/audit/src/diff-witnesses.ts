@@ -13,7 +13,7 @@ export interface WitnessEntry {
 }
 
 /** One witness of a chunk: what it holds of the partition, by ascending key. */
-export interface WitnessReading {
+interface WitnessReading {
   readonly name: string;
   /** It applied everything below. */
   readonly nextOffset: number;

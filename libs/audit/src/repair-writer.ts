@@ -4,7 +4,7 @@ import type { Log, LogRecord } from '@levee/log';
 import { type FoldPlace, foldPartition } from './fold-partition';
 import type { FoldStore } from './fold-store';
 
-export const repairLimits = { batchRecordsMax: 500, batchBytesMax: 512 * 1024 } as const;
+const repairLimits = { batchRecordsMax: 500, batchBytesMax: 512 * 1024 } as const;
 
 /**
  * [safety] Appends what a repair found, unless the key has got a newer record meanwhile: before each batch the fold is

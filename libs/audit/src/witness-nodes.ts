@@ -19,7 +19,7 @@ import {
 } from '@levee/wire';
 import type { WitnessEntry } from './diff-witnesses';
 
-export const witnessNodeLimits = {
+const witnessNodeLimits = {
   askMs: 8_000,
   blockBytes: 1 << 20,
   /** A replica that people let go is built anew within this, or the next one is not touched. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@levee/kernel';
 
-export const breathLimits = { sliceMs: 2, recordsMax: 512 } as const;
+const breathLimits = { sliceMs: 2, recordsMax: 512 } as const;
 
 /** The time, and how a long loop gives way: a plain clock lets the event loop go round once. */
 export interface Pace extends Pick<Clock, 'monotonicMs'> {

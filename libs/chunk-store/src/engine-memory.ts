@@ -1,7 +1,7 @@
 import { assert } from '@levee/kernel';
 import type { EngineBudget } from './engine';
 
-export const engineMemoryLimits = {
+const engineMemoryLimits = {
   /** LevelDB takes no smaller write buffer. */
   partBytesMin: 64 * 1024,
   partBytesMax: 4 << 20,

@@ -10,7 +10,7 @@ export interface LiveValue {
   readonly expiresAtMs: number;
   readonly value: Buffer;
 }
-export interface UnreadableValue {
+interface UnreadableValue {
   readonly readable: false;
   readonly offset: Offset;
   readonly partition: Partition;

@@ -25,7 +25,7 @@ export interface JournalEntry extends Mark {
   readonly bytes: number;
 }
 
-export const freshMark: Mark = { nextOffset: 0, leaderEpoch: -1, completeAtMs: 0 };
+const freshMark: Mark = { nextOffset: 0, leaderEpoch: -1, completeAtMs: 0 };
 export const freshPosition: PositionRecord = { ...freshMark, unreadableBelow: 0, chainFrom: freshMark };
 
 const markBytes = 20;

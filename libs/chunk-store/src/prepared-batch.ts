@@ -13,7 +13,7 @@ export interface KeyHashing {
 /** Longer keys of other producers are not stored: what nodes tell each other has no room for them. Doors take far less. */
 export const storedKeyBytesMax = 32 * 1024;
 
-export type ProblemReason = 'garbage' | 'wrongPartition' | 'tooLarge' | 'badCrc' | 'unknownSchema';
+type ProblemReason = 'garbage' | 'wrongPartition' | 'tooLarge' | 'badCrc' | 'unknownSchema';
 
 /** A record that goes to quarantine too; `wrongPartition` and `tooLarge` (and garbage without a key) are not applied. */
 export interface RecordProblem {

@@ -24,7 +24,7 @@ export interface ScanLimits {
   readonly visitsMax?: number;
 }
 
-export interface ScanEntry {
+interface ScanEntry {
   readonly key: Buffer;
   readonly state: Exclude<KeyState, undefined>;
 }
@@ -35,7 +35,7 @@ export interface ScanPage {
   readonly resumeAt: Buffer | undefined;
 }
 
-export const scanLimits = { entriesMax: 10_000, bytesMaxDefault: 1 << 20, visitsMaxDefault: 10_000, chunkEntries: 256 };
+const scanLimits = { entriesMax: 10_000, bytesMaxDefault: 1 << 20, visitsMaxDefault: 10_000, chunkEntries: 256 };
 
 /** One ordered page of what the replica holds at `nowMs`, from a snapshot of its own. Unreadable keys are listed too. */
 export async function scanReplica(

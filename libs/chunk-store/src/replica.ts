@@ -230,16 +230,6 @@ export class Replica {
     return state;
   }
 
-  /** As `get`, for many keys in one call off the main thread. */
-  async getMany(keys: readonly Uint8Array[], nowMs: number): Promise<KeyState[]> {
-    this.counts.reads += keys.length;
-    const databaseKeys = keys.map(dataKey);
-    const stored = await this.db.getMany(databaseKeys);
-    return stored.map((value, i) =>
-      value === undefined ? undefined : this.interpret(databaseKeys[i] as Buffer, value, nowMs),
-    );
-  }
-
   /** Meaning of a database entry at `nowMs`. Throws REPLICA_DAMAGED when its checksum fails. */
   interpret(databaseKey: Buffer, stored: Buffer, nowMs: number): KeyState {
     const found = StoredValue.read(databaseKey, stored, this.seed);

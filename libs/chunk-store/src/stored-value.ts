@@ -7,7 +7,7 @@ import { ChunkStoreFailure } from './chunk-store-failure';
  * record value | crc u32`, big endian. The CRC-32C runs over (chunk id, database key, everything before it), so that
  * bytes under another key or of another chunk do not pass for ours.
  */
-export const storedHeaderBytes = 18;
+const storedHeaderBytes = 18;
 export const storedOverheadBytes = storedHeaderBytes + 4;
 
 /** How the raw last record of a key reads. 0 and 2 never reach the disk. */

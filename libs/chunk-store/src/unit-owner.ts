@@ -5,7 +5,7 @@ import { ignoreMissing, readText, writeDurably } from './durable-file';
 import { damagedFile } from './leveldb-files/damaged-file';
 
 /** A unit generation whose opening ended the process so often is damaged, whatever its files look like. */
-export const openingsFatalMax = 2;
+const openingsFatalMax = 2;
 
 const isDatabaseFile = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/;
 

@@ -10,7 +10,7 @@ export interface UnitSpec {
 }
 
 const sizes: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
-export const unitLimits = { unitsMax: 1_024, capacityBytesMin: 2 ** 20, capacityBytesMax: 2 ** 42 } as const;
+const unitLimits = { unitsMax: 1_024, capacityBytesMin: 2 ** 20, capacityBytesMax: 2 ** 42 } as const;
 
 /** `32x256MiB:leveldb,4x1GiB:memory` -> 36 units `<nodeId>/u01`, …; throws UNIT_SPEC_INVALID naming the wrong part. */
 export function parseUnitSpecs(text: string, nodeId: string): UnitSpec[] {

@@ -45,7 +45,7 @@ export class ValueBudget {
 }
 
 /** Larger values are read from the disk each time. */
-export const cachedValueBytesMax = 64 * 1024;
+const cachedValueBytesMax = 64 * 1024;
 /** What a map entry, its key and its objects cost beside the value. */
 const entryBytes = 280;
 

@@ -1,5 +1,5 @@
 /** Bytes of keys that a trail keeps, so that a flood of writes does not fill the memory (I16). */
-export const trailBytesMax = 8 << 20;
+const trailBytesMax = 8 << 20;
 /** What a key takes beside its bytes. */
 const entryBytes = 64;
 

@@ -91,7 +91,7 @@ export class PartitionScript {
   }
 }
 
-export function wholeSpan(batch: PreparedBatch): BatchSpan {
+function wholeSpan(batch: PreparedBatch): BatchSpan {
   const { firstOffset, nextOffset } = batch.batch;
   return { from: 0, to: batch.records.length, firstOffset, nextOffset };
 }

@@ -4,7 +4,6 @@ export * from './operations';
 export { ReadLine } from './reads/read-turns';
 export * from './reads/unsettled-reads';
 export { absentNamespace } from './routes/absent-namespace';
-export type { ClusterReader } from './routes/namespace-engines';
 export * from './routes/namespace-store';
 export * from './scans/key-count';
 export * from './scans/ordered-scan';

@@ -164,10 +164,6 @@ export abstract class Append {
     else (this.followers ??= []).push(action);
   }
 
-  get inLog(): boolean {
-    return this.settled || this.nextOffset > 0;
-  }
-
   private release(): void {
     const { followers } = this;
     this.followers = undefined;

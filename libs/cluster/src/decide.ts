@@ -67,7 +67,7 @@ export function decide(state: ClusterState, command: Command, context: DecideCon
 }
 
 /** The rejection that an outcome records, else `undefined`. */
-export function rejectionOf(outcome: CommandOutcome): Rejection | undefined {
+function rejectionOf(outcome: CommandOutcome): Rejection | undefined {
   if (outcome.rejectionCode === null) return undefined;
   return { code: outcome.rejectionCode as Rejection['code'], message: outcome.rejectionMessage ?? '' };
 }

@@ -23,7 +23,7 @@ export interface CreateBinlog {
 }
 
 /** The topic and every record in it go; its name is never used again. */
-export interface DeleteBinlog {
+interface DeleteBinlog {
   readonly kind: 'deleteBinlog';
   readonly namespace: string;
   readonly number: number;
@@ -33,7 +33,7 @@ export interface DeleteBinlog {
 }
 
 /** The topic's settings follow another history window. */
-export interface AdjustBinlog {
+interface AdjustBinlog {
   readonly kind: 'adjustBinlog';
   readonly namespace: string;
   readonly number: number;

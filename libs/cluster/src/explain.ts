@@ -3,7 +3,7 @@ import { planWait, waitText } from './plans/plan-waits';
 import type { ClusterState } from './state';
 
 /** A link of the chain from how something is to what it rests on. */
-export interface ExplanationLink {
+interface ExplanationLink {
   /** Milliseconds since 1970-01-01T00:00:00Z; `null` = only the decision's number is remembered. */
   readonly atMs: number | null;
   /** Number of the decision: `levee log dump levee.journal` holds it whole, with its command and principal. */
@@ -21,7 +21,7 @@ export interface Explanation {
 }
 
 /** Links of one answer; the newest are kept. */
-export const explanationLinksMax = 200;
+const explanationLinksMax = 200;
 
 /**
  * Why the chunk, plan or node of that id is as it is: from recorded decisions alone. `undefined` when the state does

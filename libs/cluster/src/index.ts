@@ -1,6 +1,4 @@
-export { masterCommandKinds, type CommandKind } from './commands';
-export type { LivenessEvidence, LivenessReport } from './commands/evidence';
-export { fixedKnobs } from './commands/alter-namespace';
+export { masterCommandKinds } from './commands';
 export { maintenanceLimits } from './commands/node-maintenance';
 export * from './liveness/liveness';
 export * from './liveness/liveness-limits';
@@ -11,7 +9,7 @@ export * from './effects';
 export * from './event';
 export * from './explain';
 export * from './numbers-lost';
-export { ClusterDraft, ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
+export { ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
 export * from './rejection';
 export { unknownNode } from './unknown-node';
 export * from './commands/heard-levels';
@@ -22,7 +20,6 @@ export {
   hasDoorKnobs,
   manualPlanKinds,
 } from './commands/knobs';
-export { chunkIdOf } from './commands/create-namespace';
 export * from './placement/healing';
 export * from './knob-table';
 export * from './namespace-groups';
@@ -33,11 +30,11 @@ export * from './placement/unit-budget';
 export * from './producer-settings';
 export * from './simulate-creation';
 export * from './view';
-export { digestEvidence, type DigestEvidence } from './plans/digest-evidence';
+export { digestEvidence } from './plans/digest-evidence';
 export * from './plans/next-plan-work';
 export * from './plans/next-rebalance-move';
 export * from './plans/plan-limits';
-export { planKinds, planTriggers } from './plans/propose-plan';
+export { planKinds } from './plans/propose-plan';
 export * from './plans/simulate-plan';
 export * from './plans/unit-specs';
 export * from './plans/view-plans';

@@ -13,7 +13,7 @@ export interface ChunkFigures {
 
 export type FiguresOf = (chunkId: string) => ChunkFigures;
 
-export interface Totals {
+interface Totals {
   readonly namespaces: number;
   readonly chunks: number;
   readonly replicas: number;

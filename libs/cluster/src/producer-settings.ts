@@ -14,7 +14,7 @@ export interface ProducerSettings {
 }
 
 /** `C3 01` and the fingerprint of `Put`, with which each value begins (`RecordType` computes it; a test compares). */
-export const putHeader = 'c30173555d3059ee5513';
+const putHeader = 'c30173555d3059ee5513';
 
 export function producerSettings(
   namespace: Pick<NamespaceState, 'binlog' | 'partitions' | 'hashAlgorithm'>,

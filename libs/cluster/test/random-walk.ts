@@ -16,7 +16,7 @@ export interface Submission {
   readonly id?: string;
 }
 
-export const walkLimits = { nodes: 5, units: 9, fillingStepsMax: 14, stayMs: 30_000, awayMs: 700_000 } as const;
+const walkLimits = { nodes: 5, units: 9, fillingStepsMax: 14, stayMs: 30_000, awayMs: 700_000 } as const;
 
 /** One throw at a time: what somebody does next, given how things stand. */
 export class RandomWalk {

@@ -2,7 +2,7 @@ import type { AvroRecord, AvroType } from '@levee/events';
 import { InvariantViolation } from '@levee/kernel';
 import { CodecFailure } from './codec-failure';
 
-export const codecLimits = {
+const codecLimits = {
   /** Array items of one record, all arrays together: a hostile record may cost no more memory than a large one. */
   itemsMax: 262_144,
 } as const;

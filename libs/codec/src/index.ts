@@ -1,5 +1,4 @@
-export { codecLimits } from './bounded-check';
-export { confluentFrameBytes, type Decoded, decode, decodeAs, encode } from './codec';
+export { type Decoded, decode, decodeAs, encode } from './codec';
 export * from './codec-failure';
 export * from './crc32c-native';
 export * from './fingerprint';

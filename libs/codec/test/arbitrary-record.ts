@@ -3,7 +3,7 @@ import { schemaVersions } from '@levee/events';
 import fc from 'fast-check';
 
 /** Any value of a schema, nasty strings and numbers included. */
-export function arbitraryOf(schema: AvroRecord): fc.Arbitrary<unknown> {
+function arbitraryOf(schema: AvroRecord): fc.Arbitrary<unknown> {
   return ofType(schema);
 }
 

@@ -39,7 +39,7 @@ export interface DispatcherWorld {
   readonly newId: NewId;
 }
 
-export const dispatcherLimits = {
+const dispatcherLimits = {
   /** How long the decision of a proposal is waited for. */
   outcomeMs: 10_000,
   /** A dispatcher that came before this one in the order of names leads; silent for so many heartbeats it does not. */

@@ -1,15 +1,15 @@
 /** The part of Avro that Levee uses on the wire: no maps, enums, recursion or unions other than `["null", T]`. */
 export type AvroType = AvroPrimitive | readonly ['null', AvroType] | AvroString | AvroArray | AvroRecord;
 
-export type AvroPrimitive = 'null' | 'boolean' | 'int' | 'long' | 'double' | 'string' | 'bytes';
+type AvroPrimitive = 'null' | 'boolean' | 'int' | 'long' | 'double' | 'string' | 'bytes';
 
 /** A string that may be one of `values` only: a closed list that foreign Avro readers see as a plain string. */
-export interface AvroString {
+interface AvroString {
   readonly type: 'string';
   readonly values: readonly string[];
 }
 
-export interface AvroArray {
+interface AvroArray {
   readonly type: 'array';
   readonly items: AvroType;
 }
@@ -23,7 +23,7 @@ export interface AvroRecord {
   readonly fields: readonly AvroField[];
 }
 
-export interface AvroField {
+interface AvroField {
   readonly name: string;
   readonly type: AvroType;
   readonly default?: null;

@@ -40,8 +40,6 @@ import type { ControlTopics } from './topics/control-topics';
 import { viewLimits } from './view-limits';
 import { ViewListeners } from './view-listeners';
 
-export { viewLimits };
-
 /**
  * The state of the cluster as this process knows it: boots from the compacted topics' checkpoint, then follows the
  * journal, decision by decision. Portals, data nodes, standby masters and the command line read through it.

@@ -4,7 +4,7 @@ import { asPartition, Failure, failureCode, type Logger, type Offset, Pause, typ
 import type { Log } from '@levee/log';
 import type { ControlTopics } from './topics/control-topics';
 
-export const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
+const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
 
 /**
  * One reader of the digests topic for everybody in this process who waits for digests. It reads only while somebody

@@ -21,7 +21,7 @@ export interface CommandRunner {
 }
 
 /** Room for the registration of a node with 4,096 units; half of what a Kafka topic takes by default. */
-export const commandPayloadBytesMax = 512 * 1024;
+const commandPayloadBytesMax = 512 * 1024;
 
 /**
  * Appends a command to `levee.commands` and returns its id; what became of it is found in the journal by that id

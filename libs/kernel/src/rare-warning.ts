@@ -1,7 +1,7 @@
 import type { Clock } from './clock';
 import type { Logger } from './logger';
 
-export const rareWarningLimits = {
+const rareWarningLimits = {
   /** The same warning comes once in so long, with how often it was meant. */
   againAfterMs: 10_000,
 } as const;

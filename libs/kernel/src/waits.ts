@@ -7,7 +7,7 @@ interface Wait {
   readonly fail: (error: Error) => void;
 }
 
-export const waitsMax = 100_000;
+const waitsMax = 100_000;
 
 /** Callers waiting for something to become true; whoever changes what they wait for calls `poll`. */
 export class Waits {

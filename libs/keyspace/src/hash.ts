@@ -3,8 +3,6 @@ import { murmur2 } from '@levee/kernel';
 /** How keys become hashes; fixed for a namespace when it is created. */
 export type HashAlgorithm = 'murmur2' | 'murmur2-hashtag';
 
-export const hashAlgorithms: readonly HashAlgorithm[] = ['murmur2', 'murmur2-hashtag'];
-
 const open = 0x7b;
 const close = 0x7d;
 

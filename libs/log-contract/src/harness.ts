@@ -92,7 +92,7 @@ export interface LogFaults {
   crash?(seed: number): Promise<Log>;
 }
 
-export interface ForeignTransaction {
+interface ForeignTransaction {
   commit(): Promise<void>;
   abort(): Promise<void>;
 }

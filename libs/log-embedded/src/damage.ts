@@ -14,7 +14,7 @@ export interface Damage {
 }
 
 /** Where reading can go on after `offset`, which cannot be read: the next whole entry, else the end. */
-export async function nextReadable(store: LogStore, partition: PartitionLog, offset: number): Promise<number> {
+async function nextReadable(store: LogStore, partition: PartitionLog, offset: number): Promise<number> {
   const cursor = store.entries(placeOf(partition), offset + 1, partition.end);
   try {
     for (let found = await cursor.next(16); found.length > 0; found = await cursor.next(16))

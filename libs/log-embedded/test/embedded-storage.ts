@@ -43,7 +43,7 @@ export function folderStorage(): Storage {
 }
 
 /** So small that a case fills several. */
-export const smallFiles = { journalBytes: 4096, rejournalBytes: 1024 } as const;
+const smallFiles = { journalBytes: 4096, rejournalBytes: 1024 } as const;
 
 export function crashStorage(disk = new CrashDisk()): Storage {
   return {

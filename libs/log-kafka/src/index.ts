@@ -1,2 +1,2 @@
-export { KafkaLog, type KafkaLogOptions } from './kafka-log';
+export { KafkaLog } from './kafka-log';
 export { type KafkaLogLimits, kafkaLogLimits } from './limits';

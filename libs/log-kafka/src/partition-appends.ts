@@ -62,10 +62,6 @@ export class PartitionAppends {
     return this.frozen !== undefined && this.frozen.calls.length > 1;
   }
 
-  get waitingCalls(): number {
-    return this.waiting.length;
-  }
-
   add(call: AppendCall): void {
     this.waiting.push(call);
   }

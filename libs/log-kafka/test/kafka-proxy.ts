@@ -4,7 +4,7 @@ import { type Link, type Tap, TcpProxy } from '../../../test/faults/tcp-proxy';
 import { eventually } from '../../../test/support/deadline';
 
 export const produceKey = 0;
-export const fetchKey = 1;
+const fetchKey = 1;
 export const initProducerIdKey = 22;
 
 /**

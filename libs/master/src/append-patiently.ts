@@ -1,7 +1,7 @@
 import { failureCode, type Logger, type Partition, type Pause } from '@levee/kernel';
 import type { Appended, FencedWriter, Log, LogRecord } from '@levee/log';
 
-export const appendRetryMs = 100;
+const appendRetryMs = 100;
 
 /**
  * Appends again after LOG_UNAVAILABLE, which says that nothing was written, until `pause` is stopped. Every other

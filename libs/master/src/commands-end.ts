@@ -2,7 +2,7 @@ import type { ControlTopics } from '@levee/journal';
 import { asPartition, Failure, type Logger } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
 
-export const commandsEndLimits = {
+const commandsEndLimits = {
   /** More lost commands than this are not for a master to fill up by itself. */
   fillMax: 1_000_000,
   appendRecordsMax: 1_000,

@@ -16,7 +16,7 @@ import type { BarrierNumbers } from './barriers/barriers';
 import { RequestedBarriers } from './barriers/requested-barriers';
 import type { Reign } from './reign';
 
-export const effectLimits = { retryMs: 1_000 } as const;
+const effectLimits = { retryMs: 1_000 } as const;
 
 /** Does in the world what the decisions in force ask for. What the state lists is found again by every master. */
 export class Effects {

@@ -15,7 +15,7 @@ import { asPartition, type Clock, type Logger, Pause, type Timers } from '@levee
 import type { FencedWriter, Log, LogRecord } from '@levee/log';
 import { appendPatiently } from './append-patiently';
 
-export const projectionLimits = {
+const projectionLimits = {
   /** Decisions of this long share one write. */
   gatherMs: 20,
   appendBytesMax: 512 * 1024,

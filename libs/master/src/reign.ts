@@ -21,7 +21,7 @@ import { decideBatch, type Decide, type DecisionBatch, type PendingCommand } fro
 import { Projections } from './projections';
 import type { Taken } from './take-over';
 
-export const reignLimits = {
+const reignLimits = {
   /** A master that does not get its own decisions back in this time does not know whether it still is one. */
   readBackMs: 10_000,
   commandsQueueMax: 16_384,

@@ -12,7 +12,7 @@ export interface Taken {
   readonly writer: FencedWriter;
 }
 
-export const takeOverLimits = { readDeadlineMs: 30_000 } as const;
+const takeOverLimits = { readDeadlineMs: 30_000 } as const;
 
 /** The writer identity that all masters of a cluster share. */
 export const masterWriterId = (topics: ControlTopics): string => `${topics.prefix}.master`;

@@ -10,7 +10,7 @@ import { commandsIn, Master, type CandidacyLimits, type Decide } from '../src';
 
 export const topics = controlTopics('levee');
 
-export const quickLimits: CandidacyLimits = { heartbeatMs: 30, silenceMs: 150, reclaimMs: 3_600_000 };
+const quickLimits: CandidacyLimits = { heartbeatMs: 30, silenceMs: 150, reclaimMs: 3_600_000 };
 
 export const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
 

@@ -2,7 +2,6 @@ export * from './digests';
 export * from './doctor';
 export { attributeBytesMax } from './door/client-attribute';
 export * from './door/command-order';
-export type { DoorContext } from './door/door-command';
 export { globBytesMax } from './door/glob';
 export * from './door/refused-commands';
 export * from './door/resp-door';

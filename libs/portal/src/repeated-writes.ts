@@ -8,7 +8,7 @@ export interface RepeatedWriteLimits {
   readonly idsMax: number;
 }
 
-export const repeatedWriteLimits: RepeatedWriteLimits = { rememberMs: 600_000, idsMax: 100_000 };
+const repeatedWriteLimits: RepeatedWriteLimits = { rememberMs: 600_000, idsMax: 100_000 };
 
 /** Characters of a request id. */
 export const requestIdLengthMax = 128;

@@ -24,7 +24,7 @@ export async function until(what: string, look: () => boolean | Promise<boolean>
 }
 
 /** A reply as a test writes it down: errors as their text after a minus, maps as objects. */
-export function shown(reply: RespReply): unknown {
+function shown(reply: RespReply): unknown {
   if (reply instanceof RespError) return `-${reply.text}`;
   if (Buffer.isBuffer(reply)) return reply.toString('latin1');
   if (Array.isArray(reply)) return reply.map(shown);

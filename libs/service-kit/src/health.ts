@@ -15,7 +15,7 @@ export interface HealthReport {
   readonly troublesTotal?: number;
 }
 
-export const healthLimits = { checkDeadlineMs: 2_000, troublesMax: 100 } as const;
+const healthLimits = { checkDeadlineMs: 2_000, troublesMax: 100 } as const;
 
 /** What has to hold before this part of the process may receive work; each check says why when it does not. */
 export class HealthRegistry {

@@ -31,7 +31,7 @@ export const httpStatusByCode: Readonly<Record<string, number>> = {
 };
 
 /** What every HTTP door answers instead of a result. */
-export interface ErrorBody {
+interface ErrorBody {
   readonly code: string;
   readonly message: string;
   readonly details?: Readonly<Record<string, unknown>>;

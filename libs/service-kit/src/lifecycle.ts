@@ -3,7 +3,7 @@ import { TextLines } from './log-text';
 import { createLogger } from './logger';
 import { loadSettings, SettingsFailure, type Environment } from './load-settings';
 
-export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
+const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 
 /**
  * What has to be undone when the process ends. Steps run one after another, the last registered first, so that what
@@ -12,7 +12,6 @@ export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 export class Lifecycle {
   private readonly steps: { readonly name: string; readonly run: () => void | Promise<void> }[] = [];
   private draining: Promise<boolean> | undefined;
-  private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly logger: Logger,
@@ -27,11 +26,6 @@ export class Lifecycle {
     this.steps.push({ name, run });
   }
 
-  /** Called at once when draining begins, before any step: readiness goes, intake stops. */
-  onDrainStart(listener: () => void): void {
-    this.listeners.add(listener);
-  }
-
   /** Resolves to false when a step failed or the deadline passed. A second call joins the first. */
   drain(): Promise<boolean> {
     this.draining ??= this.runSteps();
@@ -39,7 +33,6 @@ export class Lifecycle {
   }
 
   private async runSteps(): Promise<boolean> {
-    for (const listener of this.listeners) listener();
     let timer: NodeJS.Timeout | undefined;
     let current = '';
     const late = new Promise<false>((resolve) => {

@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, type DestinationStream } from 'pino';
 import { messageOf, type LogFields, type Logger } from '@levee/kernel';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -48,7 +48,7 @@ const taken: ReadonlySet<string> = new Set(['time', 'level', 'message']);
 export const ofPart = (logger: Logger, part: string): Logger => withFields(logger, { part });
 
 /** The same logger with `fields` in every line; a field of the line itself wins. */
-export function withFields(logger: Logger, fields: LogFields): Logger {
+function withFields(logger: Logger, fields: LogFields): Logger {
   return {
     debug: (own, message) => logger.debug({ ...fields, ...own }, message),
     info: (own, message) => logger.info({ ...fields, ...own }, message),

@@ -288,7 +288,7 @@ export const settingsTable = {
 } as const;
 
 export type SettingName = keyof typeof settingsTable;
-export type SettingValue<N extends SettingName> = (typeof settingsTable)[N] extends Setting<infer T> ? T : never;
+type SettingValue<N extends SettingName> = (typeof settingsTable)[N] extends Setting<infer T> ? T : never;
 export type Settings<N extends SettingName> = { readonly [K in N]: SettingValue<K> };
 
 export const settingNames = Object.keys(settingsTable) as readonly SettingName[];

@@ -15,7 +15,7 @@ export interface CopyOpenRequest {
 }
 
 /** Where the source stood in a partition when the snapshot was taken. */
-export interface CopyPosition {
+interface CopyPosition {
   readonly partition: number;
   readonly nextOffset: number;
   /** -1 = unknown. */
@@ -142,7 +142,7 @@ export function parseCopyOpened(bulk: Buffer, answerTo: Seal = noSeal): CopyOpen
 }
 
 /** `sequence u32 | last u8`, then the block. */
-export const copyFrameHeaderBytes = 5;
+const copyFrameHeaderBytes = 5;
 
 export function encodeCopyFrame({ sequence, last, block }: CopyFrame, answerTo: Seal = noSeal): Buffer {
   const frame = new FrameWriter(copyFrameHeaderBytes + block.length);

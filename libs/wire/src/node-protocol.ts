@@ -129,7 +129,7 @@ export const nodeProtocolLimits = {
 } as const;
 
 /** First word of a per-entry error. */
-export const entryErrorCodes = [
+const entryErrorCodes = [
   /** `LVMOVED <seq> <route as JSON>`: this node does not serve the slot (any more). */
   'LVMOVED',
   /** `LVBEHIND <partition>:<applied nextOffset>`: the position did not come within the deadline. */

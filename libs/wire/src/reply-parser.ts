@@ -32,7 +32,7 @@ export interface ReplyLimits {
   readonly lineBytesMax: number;
 }
 
-export const replyLimits: ReplyLimits = {
+const replyLimits: ReplyLimits = {
   bulkBytesMax: 64 * 1024 * 1024,
   depthMax: 8,
   membersMax: 1_000_000,

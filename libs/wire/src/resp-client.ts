@@ -26,7 +26,7 @@ export interface RespClientLimits {
   readonly backoffMaxMs: number;
 }
 
-export const respClientLimits: RespClientLimits = {
+const respClientLimits: RespClientLimits = {
   requestsMax: 4_096,
   requestBytesMax: 64 * 1024 * 1024,
   connectMs: 2_000,

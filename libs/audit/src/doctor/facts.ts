@@ -61,7 +61,7 @@ export interface NodeStat {
   readonly leftUnits?: readonly LeftUnitStat[];
 }
 
-export interface LeftUnitStat {
+interface LeftUnitStat {
   readonly unitId: string;
   readonly generation: number;
   readonly folder: string;

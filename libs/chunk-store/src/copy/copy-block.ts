@@ -11,7 +11,7 @@ export interface CopyBlock {
   readonly last: boolean;
 }
 
-export const entryHeaderBytes = 6;
+const entryHeaderBytes = 6;
 
 export class CopyBlockWriter {
   private slab: Buffer;

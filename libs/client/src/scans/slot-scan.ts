@@ -7,7 +7,7 @@ import { StoreFailure } from '../store-errors';
 import type { RangeQuery, Ranges } from './ranges';
 
 /** Slots still to be scanned, and from which key on. */
-export interface SlotSpan {
+interface SlotSpan {
   readonly slotStart: number;
   readonly slotEnd: number;
   readonly from: Buffer;

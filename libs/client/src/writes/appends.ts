@@ -304,7 +304,7 @@ function unfenced(waiters: readonly FenceWaiter[], nowMs: number): FenceWaiter[]
 const sweepMs = 100;
 
 /** I3: definite only when the log says so. */
-export function appendFailure(error: unknown): StoreFailure {
+function appendFailure(error: unknown): StoreFailure {
   const definite = error instanceof LogFailure && isDefinite(error.code);
   const message = error instanceof LogFailure ? `${error.code} ${error.message}` : String(error);
   return new StoreFailure(definite ? 'LVDEFINITE' : 'LVINDEFINITE', message, { cause: error });

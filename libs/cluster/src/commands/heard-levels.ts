@@ -9,7 +9,7 @@ export interface HeardLevel {
   readonly featureLevel: number;
 }
 
-export const heardLevelLimits = {
+const heardLevelLimits = {
   /** Evidence in one command: those of the lowest levels. */
   processesMax: 8,
   /** Heartbeats can be written by others: what does not fit is cut. */

@@ -36,13 +36,13 @@ export const chunksPerCommandMax = 4_096;
 export const replicasMax = 9;
 export const defaultPartitions = 64;
 /** Most chunks that a namespace begins with where nothing is expected of it: the dispatcher splits them as they fill. */
-export const defaultChunksMax = 24;
+const defaultChunksMax = 24;
 /** Such a namespace takes one of so many free units, so that many of them have room. */
 const freeUnitsPerUnit = 12;
 export const defaultReplicas = 3;
 export const defaultHistoryWindowMs = 7 * 86_400_000;
 /** Used while no unit is registered; else a chunk may fill the smallest unit there is. */
-export const defaultChunkCapacityBytes = 256 * 2 ** 20;
+const defaultChunkCapacityBytes = 256 * 2 ** 20;
 /** A chunk is planned to be this full, so that it may grow before it must be split. */
 const plannedFill = 0.7;
 /** What one chunk is planned to serve, when the user says how much to expect. */

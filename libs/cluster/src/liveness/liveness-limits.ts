@@ -20,8 +20,6 @@ export interface LivenessLimits {
   readonly beatsToRevive: number;
 }
 
-export const lostAfterMsDefault = 600_000;
-
 /** Limits for a cluster whose processes send heartbeats every `heartbeatMs`. Throws InvariantViolation for impossible ones. */
 export function livenessLimits(of: { readonly heartbeatMs: number; readonly lostAfterMs: number }): LivenessLimits {
   const { heartbeatMs, lostAfterMs } = of;

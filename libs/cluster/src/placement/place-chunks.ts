@@ -25,7 +25,7 @@ export interface Placement {
 }
 
 /** From this expected load on, units in memory are preferred to units on disk. */
-export const memoryEngineRequestsPerSecond = 20_000;
+const memoryEngineRequestsPerSecond = 20_000;
 
 interface Room {
   readonly nodeId: string;

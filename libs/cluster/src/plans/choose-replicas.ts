@@ -166,7 +166,7 @@ class PrimaryCounts {
 }
 
 /** Primaries of all namespaces on the node. O(units of the node). */
-export function primariesOn(state: ClusterState, nodeId: string): number {
+function primariesOn(state: ClusterState, nodeId: string): number {
   let count = 0;
   for (const chunk of state.chunksOn(nodeId))
     for (const of of chunk.replicas) if (of.nodeId === nodeId && of.role === 'primary') count++;

@@ -14,13 +14,13 @@ export interface DigestEvidence {
   readonly digests: readonly AgreedDigests[];
 }
 
-export interface DigestBarrier {
+interface DigestBarrier {
   readonly partition: number;
   readonly offset: number;
 }
 
 /** What these replicas of one chunk hold, the same in each. Replicas that differ stand in entries of their own. */
-export interface AgreedDigests {
+interface AgreedDigests {
   readonly chunkId: string;
   readonly replicas: readonly Pick<PlanDigest, 'nodeId' | 'storeId' | 'incarnation' | 'unitId' | 'generation'>[];
   readonly sums: readonly Pick<PlanDigest, 'partition' | 'digest' | 'keys'>[];

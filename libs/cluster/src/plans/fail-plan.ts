@@ -44,7 +44,7 @@ export function planFailed(plan: PlanState, failure: PlanFailure, context: Decid
 }
 
 /** How long after so many identical failures in a row a plan is tried again. */
-export function retryAfterMs(failures: number): number {
+function retryAfterMs(failures: number): number {
   return Math.min(planLimits.retryMaxMs, planLimits.retryMinMs * 2 ** Math.min(30, failures - 1));
 }
 

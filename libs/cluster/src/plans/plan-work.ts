@@ -20,7 +20,7 @@ export interface PlanDigest extends ExpectedDigest {
 }
 
 /** Nothing to do before `untilMs` (the master's clock) or, without it, before the state changes. */
-export interface WaitForPlan {
+interface WaitForPlan {
   readonly kind: 'wait';
   readonly untilMs?: number;
   /** Time alone brings nothing: at `untilMs` it is only looked at again, in case that the state has changed unseen. */
@@ -30,14 +30,14 @@ export interface WaitForPlan {
 }
 
 /** The master gives itself this command. */
-export interface SubmitForPlan {
+interface SubmitForPlan {
   readonly kind: 'submit';
   readonly command: CommandKind;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /** The master proposes these parts: payloads of ProposePlan. */
-export interface ProposeParts {
+interface ProposeParts {
   readonly kind: 'propose';
   readonly payloads: readonly Readonly<Record<string, unknown>>[];
 }

@@ -27,7 +27,7 @@ export const planKinds = [
 ] as const satisfies readonly PlanState['kind'][];
 
 /** Why a plan is proposed. */
-export const planTriggers = [
+const planTriggers = [
   'operator',
   'deadReplica',
   'fullChunk',

@@ -6,7 +6,7 @@ import { HonestWorld } from './honest-world';
 import { planWait } from './plan-waits';
 import { viewPlan, type PlanView } from './view-plans';
 
-export interface NodeBalance {
+interface NodeBalance {
   readonly nodeId: string;
   /** Replicas that serve. */
   readonly replicas: number;
@@ -15,7 +15,7 @@ export interface NodeBalance {
   readonly units: number;
 }
 
-export interface ChunkPlaces {
+interface ChunkPlaces {
   readonly chunkId: string;
   readonly slotStart: number;
   readonly slotEnd: number;
@@ -23,7 +23,7 @@ export interface ChunkPlaces {
   readonly replicas: readonly string[];
 }
 
-export interface PlanPrediction {
+interface PlanPrediction {
   /** `done`, or why it would not get there now. */
   readonly outcome: string;
   /** Chunks that would be other than they are. */
@@ -134,7 +134,7 @@ function placesIn(state: ClusterState): Map<string, ChunkPlaces> {
 }
 
 /** What each node holds, by id. */
-export function balanceOf(state: ClusterState): NodeBalance[] {
+function balanceOf(state: ClusterState): NodeBalance[] {
   const counts = new Map<string, { replicas: number; primaries: number }>();
   for (const { replicas, state: is } of state.chunks())
     for (const { nodeId, role } of is === 'serving' ? replicas : []) {

@@ -38,7 +38,7 @@ function drainBegun(state: ClusterState, { kind, nodeId }: PlanState, context: C
 }
 
 /** Why the plan cannot begin now, units aside; `undefined` = it can. */
-export function startProblem(state: ClusterState, plan: PlanState): Rejection | undefined {
+function startProblem(state: ClusterState, plan: PlanState): Rejection | undefined {
   return needlessProblem(state, plan) ?? limitProblem(state, plan);
 }
 
@@ -86,7 +86,7 @@ function primaryNodes(state: ClusterState, plan: PlanState): ReadonlySet<string>
 }
 
 /** Nodes onto which as many plans are loading as may. */
-export function nodesLoading(state: ClusterState): ReadonlyMap<string, number> {
+function nodesLoading(state: ClusterState): ReadonlyMap<string, number> {
   const plans = new Map<string, number>();
   for (const plan of state.openPlans()) {
     if (plan.state !== 'running') continue;

@@ -3,7 +3,7 @@ import { isPlanOver, type ClusterState } from '../state';
 import { isCompound } from './plan-shape';
 
 /** One of the steps that people know of a change, with when and what shows it. */
-export interface PlanStepView {
+interface PlanStepView {
   /** From 1. */
   readonly number: number;
   readonly name: string;

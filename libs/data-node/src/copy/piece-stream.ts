@@ -40,7 +40,7 @@ export function openPiece(
 }
 
 /** From a replica on this very disk: no socket, no checksums of blocks. */
-export async function openLocalPiece(
+async function openLocalPiece(
   sessions: CopySessions,
   hosted: HostedReplica,
   piece: PieceOrder,
@@ -68,7 +68,7 @@ export interface RemoteWorld {
 }
 
 /** From another node: its LV.COPY, over a connection of its own that is sure to be with that very disk. */
-export async function openRemotePiece(
+async function openRemotePiece(
   { clusterId, clock, timers, logger, random, network, buffers }: RemoteWorld,
   { source, namespace, piece }: { source: SourceReplica; namespace: string; piece: PieceOrder },
   after: Buffer | undefined,

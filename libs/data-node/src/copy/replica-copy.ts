@@ -25,7 +25,7 @@ export interface CopyProgress {
 }
 
 /** Where a unit is filled from that no plan fills, and which of its sources will do. */
-export interface PeerSources {
+interface PeerSources {
   readonly pieces: readonly PieceOrder[];
   /** Why the log cannot fill the unit, in words. */
   loss(): Promise<string | undefined>;

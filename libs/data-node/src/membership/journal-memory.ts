@@ -2,7 +2,7 @@ import { journalSeenBelow, type NodeDisk } from '@levee/chunk-store';
 import type { ClusterView, JournalSeen, OutsideWitness } from '@levee/journal';
 import { type Logger, messageOf, type Timers } from '@levee/kernel';
 
-export const journalMemoryLimits = { everyMs: 1_000 } as const;
+const journalMemoryLimits = { everyMs: 1_000 } as const;
 
 /** What the disks of the nodes below `parent` have kept; see `ClusterView.know` and `journalSeenBelow`. */
 export async function diskWitnesses(parent: string, onDamaged?: (error: unknown) => void): Promise<OutsideWitness[]> {

@@ -5,7 +5,7 @@ import { asOffset, isReservedKey, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 
-export const lostRecordsLimits = {
+const lostRecordsLimits = {
   /** Keys of a stretch that are compared in memory before a witness goes on; a longer one needs people. */
   comparedKeysMax: 250_000,
   pageEntries: 256,

@@ -1,6 +1,6 @@
 import type { LogCut } from '@levee/follow';
 
-export const lostTextLimits = {
+const lostTextLimits = {
   /** Partitions that one sentence names; the others are counted. */
   partitionsNamed: 32,
 } as const;

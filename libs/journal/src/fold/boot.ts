@@ -151,7 +151,7 @@ export function* witnessesOf(topics: ControlTopics, all: readonly ProjectedTopic
   }
 }
 
-export async function readProjection(log: Log, topic: string, clock: Clock): Promise<ProjectedTopic> {
+async function readProjection(log: Log, topic: string, clock: Clock): Promise<ProjectedTopic> {
   const projected = new ProjectedTopic();
   let from: Offset | undefined;
   do {

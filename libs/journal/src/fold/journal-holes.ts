@@ -11,7 +11,7 @@ export interface JournalHole {
   readonly why: string;
 }
 
-export const holeLimits = { holesMax: 1_000 } as const;
+const holeLimits = { holesMax: 1_000 } as const;
 
 /** The stretch that `error` is about; `undefined` for any other error. */
 export function holeIn(error: unknown): JournalHole | undefined {

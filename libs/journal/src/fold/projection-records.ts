@@ -10,7 +10,7 @@ import type { EntityTable } from './entity-table';
 
 /** Keys in the compacted topics that are no entities. */
 export const checkpointKey = 'checkpoint';
-export const claimKey = 'claim';
+const claimKey = 'claim';
 
 /** A compacted topic's last word about one entity. */
 export interface ProjectedEntity {

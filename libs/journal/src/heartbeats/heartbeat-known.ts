@@ -11,9 +11,9 @@ import type { ControlTopics } from '../topics/control-topics';
  * What the sender of a heartbeat has seen of the journal, beside the heartbeat: processes of older versions read it as
  * ever, so no feature level has to be waited for. `seen <seq> <term> <clusterId>`.
  */
-export const seenHeaderKey = 'levee-seen';
+const seenHeaderKey = 'levee-seen';
 
-export const heartbeatKnownLimits = {
+const heartbeatKnownLimits = {
   recordsMax: 4_096,
   readDeadlineMs: 10_000,
   bytesMax: 256,

@@ -23,7 +23,7 @@ export interface LatestHeartbeat {
   readonly positionsMonotonicMs: number | undefined;
 }
 
-export const heartbeatViewLimits = {
+const heartbeatViewLimits = {
   retryMs: 250,
   idleMs: 100,
   /** More processes than this are not remembered: the ones silent longest are forgotten. */

@@ -1,7 +1,7 @@
 import type { Offset } from '@levee/kernel';
 import type { JournalRecord } from './journal-chain';
 
-export const foreignLimits = {
+const foreignLimits = {
   /** Remembered by each reader of the journal. */
   keptMax: 256,
   /** Of a key or a value, so much is kept. */

@@ -24,7 +24,7 @@ export interface ChainPosition {
   readonly clusterId: string | undefined;
 }
 
-export const chainStart: ChainPosition = {
+const chainStart: ChainPosition = {
   seq: 0,
   term: 0,
   previousSha256: '0'.repeat(64),

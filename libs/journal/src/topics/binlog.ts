@@ -61,7 +61,7 @@ export function binlogSpec(binlog: Pick<CreateBinlog, 'binlog' | 'partitions' | 
  * The record at offset 0 of a partition: proves which log this is. All of it follows from the decision, so that two
  * masters writing it write the same, and compaction may keep either.
  */
-export function genesisOf(binlog: Binlog, partition: Partition): Genesis {
+function genesisOf(binlog: Binlog, partition: Partition): Genesis {
   const { clusterId, namespace, partitions, hashAlgorithm, createdAtMs } = binlog;
   const seed = `${clusterId}/${binlog.binlog}/${partition}`;
   const nonce = createHash('sha256').update(seed).digest('hex').slice(0, 32);

@@ -64,7 +64,7 @@ export const defaultControlPolicy: ControlPolicy = {
   recordsRetentionMs: 30 * dayMs,
 };
 
-export const journalMessageBytesMax = 8 * 1024 * 1024;
+const journalMessageBytesMax = 8 * 1024 * 1024;
 const controlMessageBytesMax = 2 * 1024 * 1024;
 
 /** Settings every topic of ours has: append time by the broker, no codec needed to read. */

@@ -47,7 +47,7 @@ export async function readCheckpoint(
   return { checkpoint, troubles };
 }
 
-export function encodeCheckpoint({ number, sequence, nextJournal, nextRun, values }: Checkpoint): Buffer {
+function encodeCheckpoint({ number, sequence, nextJournal, nextRun, values }: Checkpoint): Buffer {
   let length = headBytes + 4;
   for (const [key, value] of values) length += 6 + key.length + value.length;
   const bytes = Buffer.allocUnsafe(length);

@@ -19,7 +19,7 @@ export interface BarrierTrailStats {
   readonly unapplied: number;
 }
 
-export const barrierTrailLimits = {
+const barrierTrailLimits = {
   /** Barriers followed at the same time; one per partition, so more partitions than this are not all followed. */
   pendingMax: 16_384,
   recentMax: 256,

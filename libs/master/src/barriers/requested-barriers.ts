@@ -3,7 +3,7 @@ import { asPartition, type Clock, type Logger, messageOf, Pause, type Timers } f
 import type { Log } from '@levee/log';
 import { partitionsTouched, writeBarriers, type BarrierNumbers } from './barriers';
 
-export const requestedBarrierLimits = {
+const requestedBarrierLimits = {
   /** All namespaces together. */
   queueMax: 1_024,
   retryMs: 1_000,

@@ -11,7 +11,7 @@ interface Trouble {
   readonly notBeforeMs: number;
 }
 
-export const planPatienceLimits = { retryMinMs: 100, retryMaxMs: 30_000, namedMax: 10 } as const;
+const planPatienceLimits = { retryMinMs: 100, retryMaxMs: 30_000, namedMax: 10 } as const;
 
 /**
  * What did not work out, plan by plan: says when to try again, and which plans need a person's eye. A plan's own

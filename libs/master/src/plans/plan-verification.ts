@@ -5,7 +5,7 @@ import type { Log } from '@levee/log';
 import type { BarrierNumbers } from '../barriers/barriers';
 import { digestRound } from './digest-round';
 
-export const planVerificationLimits = {
+const planVerificationLimits = {
   /** A round of digests is over when none came for a fourth of the stall, at most this; longer in each further one. */
   quietMsMax: 15_000,
   /** Rounds without a complete answer after which the plan has failed. */

@@ -4,7 +4,7 @@ import { asPartition, type Clock, type Logger, Pause, type Timers } from '@levee
 import type { Log } from '@levee/log';
 import type { Reign } from '../reign';
 
-export const foreignRecordLimits = {
+const foreignRecordLimits = {
   retryMs: 1_000,
   readMs: 30_000,
   /** Newest copies in quarantine among which those of the master before are looked for. */

@@ -6,7 +6,7 @@ import type { Log, LogRecord, PartitionOffsets, StoredRecord } from '@levee/log'
 import type { Reign } from '../reign';
 import { Rounds } from '../rounds';
 
-export const grownBinlogLimits = {
+const grownBinlogLimits = {
   lookMs: 10_000,
   /** For the copies of masters before, which tell how far they came; read once, and only when a binlog has grown. */
   copiesReadMs: 300_000,

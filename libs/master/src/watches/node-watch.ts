@@ -34,7 +34,7 @@ export interface NodeWatchOptions {
   readonly limits: LivenessLimits;
 }
 
-export const nodeWatchLimits = {
+const nodeWatchLimits = {
   retryMs: 200,
   /** A command that was refused is not given again at once. */
   refusedMs: 5_000,

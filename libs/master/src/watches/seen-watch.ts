@@ -10,7 +10,7 @@ import { Failure, failureCode, type Logger, messageOf, type Timers } from '@leve
 import type { Reign } from '../reign';
 import { Rounds } from '../rounds';
 
-export const seenWatchLimits = { lookMs: 500, readDeadlineMs: 10_000 } as const;
+const seenWatchLimits = { lookMs: 500, readDeadlineMs: 10_000 } as const;
 
 /**
  * While its master reigns, hears what others have seen of the journal: a node that comes late with a disk that knows

@@ -51,7 +51,7 @@ export const multiCommands: readonly DoorCommand[] = [
 ];
 
 /** Nothing of what MULTI queued is carried out. */
-export function endMulti(connection: PlainCall['connection']): void {
+function endMulti(connection: PlainCall['connection']): void {
   connection.context.multi = undefined;
   connection.dropDeferred();
 }

@@ -55,7 +55,7 @@ export interface HealingPolicy {
 export const triggers = ['deadReplica', 'fullChunk', 'hotChunk', 'hotNode', 'emptyNode', 'coldNeighbours'] as const;
 export type Trigger = (typeof triggers)[number];
 
-export const healingPolicyVersion = 2;
+const healingPolicyVersion = 2;
 
 /** The rules of this version. `settleMs`: how long a load must last to count; `coolDownMs`: rest of a changed chunk. */
 export function healingPolicy(
@@ -103,7 +103,7 @@ export function healingPolicy(
 }
 
 /** Throws InvariantViolation for rules under which something could go back and forth. */
-export function checkHealingPolicy(policy: HealingPolicy): void {
+function checkHealingPolicy(policy: HealingPolicy): void {
   const { fullShare, hotChunk, hotNode, emptyNode, coldShare, shiftShareMax } = policy;
   for (const { enter, leave } of [fullShare, hotChunk, hotNode])
     assert(leave < enter, 'I18: a finding ends below its begin');

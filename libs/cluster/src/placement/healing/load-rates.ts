@@ -1,7 +1,7 @@
 import type { Heartbeat, HeartbeatLoad } from '@levee/events';
 import type { LoadView, ReplicaRates } from './loads';
 
-export const loadRateLimits = {
+const loadRateLimits = {
   /** After this time half of a rate stems from what was measured since. */
   halfLifeMs: 20_000,
   /** Two samples closer to each other say too little. */
