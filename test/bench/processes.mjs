@@ -1,25 +1,17 @@
 /** Whole processes for benchmarks: Levee's apps from dist/, redis-server as the peer, redis-benchmark as the load. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { claimPorts } from '../../tools/ports.cjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 export const scratch = (name) => mkdtempSync(join(tmpdir(), `levee-bench-${name}-`));
 
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
+const freePort = async () => (await claimPorts([0]))[0];
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));

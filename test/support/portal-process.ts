@@ -1,23 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { claimPorts } from '../../tools/ports.cjs';
 import { builtApp } from './built-app';
 import { eventually } from './deadline';
 
 const root = join(__dirname, '..', '..');
 
 /** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
+export async function freePort(): Promise<number> {
+  return (await claimPorts([0]))[0]!;
 }
 
 /** A portal of its own, beside the cluster that `env` (KAFKA_BROKERS, LEVEE_TOPIC_PREFIX) names. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startKafka } from '../kafka/local-kafka.mjs';
 import { Member } from './member.mjs';
-import { claimPorts } from './ports.mjs';
+import { claimPorts } from '../ports.cjs';
 
 const startDeadlineMsDefault = 60_000;
 const askMs = 10_000;

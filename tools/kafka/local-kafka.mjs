@@ -2,10 +2,9 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { claimPorts } from '../cluster/ports.mjs';
+import { claimPorts } from '../ports.cjs';
 import { formatFolder, javaMend, kafkaJars, kafkaUuid } from './artifacts.mjs';
 import { archiveOptions } from './class-archive.mjs';
 import { log4jProperties, propertiesText, serverProperties } from './broker-settings.mjs';
@@ -137,7 +136,7 @@ class LocalKafka {
     const { advertised = {}, behind = {}, between, apart = false, port: firstPort = 0 } = this.#options;
     const listeners = Object.entries(behind);
     const nodes = apart ? count + 1 : count;
-    const ports = await freePorts(nodes * (3 + listeners.length));
+    const ports = await claimPorts(Array.from({ length: nodes * (3 + listeners.length) }, () => 0));
     const wishes = firstPort === 0 ? [] : Array.from({ length: count }, (_, at) => firstPort + at);
     const doors = await claimPorts(wishes);
     for (let id = 1; id <= nodes; id++) {
@@ -278,24 +277,6 @@ function ended(child, deadlineMs) {
       resolve(true);
     });
   });
-}
-
-/** `count` different ports that nobody listens on, all held until the last is known. */
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise((resolve, reject) => {
-          const server = createServer();
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 async function readText(file) {
