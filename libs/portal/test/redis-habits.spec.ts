@@ -187,12 +187,15 @@ describe('parts and facts of a value', () => {
   });
 });
 
-it('a subcommand without its key is an error in MULTI too', async () => {
+it.each([
+  [['MEMORY', 'USAGE'], /^-ERR wrong number of arguments for 'memory\|usage' command/],
+  [['OBJECT', 'ENCODING'], /^-ERR wrong number of arguments for 'object\|encoding' command/],
+  [['OBJECT', 'NOTHING', 'key'], /^-LVUNSUPPORTED OBJECT NOTHING/],
+])('%j is an error when MULTI queues it', async (command, said) => {
   const send = connect();
   expect(await send('MULTI')).toBe('OK');
-  expect(await send('MEMORY', 'USAGE')).toBe('QUEUED');
-  expect(await send('OBJECT', 'ENCODING')).toBe('QUEUED');
-  expect(await send('DISCARD')).toBe('OK');
+  expect(await send(...command)).toMatch(said);
+  expect(await send('EXEC')).toMatch(/^-EXECABORT Transaction discarded because of previous errors: /);
 });
 
 it('KEYS and RANDOMKEY: of a small namespace; of a larger one KEYS says what to use', async () => {

@@ -23,6 +23,7 @@ export const keyFactsCommands: readonly DoorCommand[] = [
     flags: ['readonly'],
     keys: secondKey,
     summary: 'ENCODING | REFCOUNT key: raw and 1, as every value is kept alike; nothing counts how often one is read',
+    problem: objectProblem,
     run: object,
   }),
   dataCommand({
@@ -31,6 +32,7 @@ export const keyFactsCommands: readonly DoorCommand[] = [
     flags: ['readonly'],
     keys: secondKey,
     summary: 'USAGE key: bytes of key and value',
+    problem: memoryProblem,
     run: memory,
   }),
 ];
@@ -61,31 +63,40 @@ export function part(value: Buffer, start: number, end: number): Buffer {
   return start < 0 && end < 0 && start > end ? Buffer.alloc(0) : value.subarray(from, Math.max(from, to + 1));
 }
 
-function object(call: DataCall): void {
-  const { args, reply } = call;
+function objectProblem(args: readonly Buffer[]): string | undefined {
   const what = word(args, 1);
   if (what === 'FREQ' || what === 'IDLETIME')
-    return reply.error(
-      `ERR An ${what === 'FREQ' ? 'LFU' : 'LRU'} maxmemory policy is not selected: nothing is evicted here, and nothing counts reads of a key`,
-    );
+    return `ERR An ${what === 'FREQ' ? 'LFU' : 'LRU'} maxmemory policy is not selected: nothing is evicted here, and nothing counts reads of a key`;
   if (what !== 'ENCODING' && what !== 'REFCOUNT')
-    return reply.error(`LVUNSUPPORTED OBJECT ${shown(args, 1)}: there are ENCODING and REFCOUNT`);
-  if (args.length !== 3) return reply.error(`ERR wrong number of arguments for 'object|${what.toLowerCase()}' command`);
+    return `LVUNSUPPORTED OBJECT ${shown(args, 1)}: there are ENCODING and REFCOUNT`;
+  if (args.length !== 3) return `ERR wrong number of arguments for 'object|${what.toLowerCase()}' command`;
+  return undefined;
+}
+
+function object(call: DataCall): void {
+  const { args, reply } = call;
+  const problem = objectProblem(args);
+  if (problem !== undefined) return reply.error(problem);
   look(call, args[2] as Buffer, (found) => {
     if (!found) reply.null();
-    else if (what === 'REFCOUNT') reply.integer(1);
+    else if (word(args, 1) === 'REFCOUNT') reply.integer(1);
     else reply.text('raw');
   });
 }
 
-function memory(call: DataCall): void {
-  const { args, reply } = call;
+function memoryProblem(args: readonly Buffer[]): string | undefined {
   if (word(args, 1) !== 'USAGE')
-    return reply.error(`LVUNSUPPORTED MEMORY ${shown(args, 1)}: there is USAGE; see INFO memory and /metrics`);
-  const key = args[2];
-  if (key === undefined) return reply.error("ERR wrong number of arguments for 'memory|usage' command");
+    return `LVUNSUPPORTED MEMORY ${shown(args, 1)}: there is USAGE; see INFO memory and /metrics`;
+  if (args.length < 3) return "ERR wrong number of arguments for 'memory|usage' command";
   // SAMPLES is for values with parts.
   const samples = args.length === 5 && word(args, 3) === 'SAMPLES' && integerArg(args, 4) !== undefined;
-  if (args.length !== 3 && !samples) return reply.error('ERR syntax error');
+  return args.length === 3 || samples ? undefined : 'ERR syntax error';
+}
+
+function memory(call: DataCall): void {
+  const { args, reply } = call;
+  const problem = memoryProblem(args);
+  if (problem !== undefined) return reply.error(problem);
+  const key = args[2] as Buffer;
   look(call, key, (found) => (found ? reply.integer(key.length + found.value.length) : reply.null()));
 }
