@@ -9,7 +9,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startKafka } from './kafka/local-kafka.mjs';
@@ -21,28 +21,15 @@ const interop = args.includes('--interop');
 const rest = args.filter((arg) => arg !== '--full' && arg !== '--interop');
 const scratch = mkdtempSync(join(tmpdir(), 'levee-test-'));
 const seed = process.env.LEVEE_TEST_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
-/** A third of the weight of the others: they go first, and what yields is never starved. */
-const yieldingNice = 5;
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
 const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
 if (full) env.LEVEE_TEST_FULL = '1';
 
-/**
- * Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline.
- * `aside`: others print at the same time. `yielding`: others have the processor first.
- */
-function run(command, commandArgs, { extraEnv = {}, report, aside = false, yielding = false } = {}) {
+/** Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline. */
+function run(command, commandArgs, { extraEnv = {}, report } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, commandArgs, {
-      cwd: root,
-      stdio: aside ? ['ignore', 'pipe', 'pipe'] : 'inherit',
-      env: { ...env, ...(aside && process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}), ...extraEnv },
-    });
-    if (yielding && child.pid !== undefined) setPriority(child.pid, yieldingNice);
-    // What is written at once, a suite's results, stays together.
-    child.stdout?.on('data', (text) => process.stdout.write(text));
-    child.stderr?.on('data', (text) => process.stderr.write(text));
+    const child = spawn(command, commandArgs, { cwd: root, stdio: 'inherit', env: { ...env, ...extraEnv } });
     let ending;
     const looks = setInterval(() => {
       if (report === undefined || !existsSync(report)) return;
@@ -66,7 +53,7 @@ function run(command, commandArgs, { extraEnv = {}, report, aside = false, yield
 /** Node was seen to turn for ever while it freed what a suite had left open; every test had ended, and was counted. */
 const endingMs = 30_000;
 
-async function jest(project, jestArgs, { extraEnv, aside, yielding } = {}) {
+async function jest(project, jestArgs, extraEnv) {
   const report = join(scratch, `${project}.json`);
   const code = await run(
     process.execPath,
@@ -82,7 +69,7 @@ async function jest(project, jestArgs, { extraEnv, aside, yielding } = {}) {
       ...jestArgs,
       ...rest,
     ],
-    { extraEnv, report, aside, yielding },
+    { extraEnv, report },
   );
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
@@ -147,23 +134,20 @@ async function withKafka(work) {
 
 console.log(`seed ${seed} (LEVEE_TEST_SEED repeats it)${full ? ', full counts' : ''}`);
 const started = Date.now();
-const unit = (aside) => jest('unit', ['--maxWorkers=2'], { aside, yielding: aside });
+const unit = () => jest('unit', ['--maxWorkers=2']);
 /** Only processes need what is built. */
 async function built(work) {
   if ((await run(process.execPath, ['tools/start.cjs'])) === 0) await work();
   else totals.failed += 1;
 }
-const system = (workers, aside) =>
-  withKafka((brokers) => jest('system', [`--maxWorkers=${workers}`], { extraEnv: { KAFKA_BROKERS: brokers }, aside }));
+const system = (workers) =>
+  withKafka((brokers) => jest('system', [`--maxWorkers=${workers}`], { KAFKA_BROKERS: brokers }));
 if (interop) await built(() => jest('interop', ['--runInBand']));
-// Full counts come with figures: nothing runs beside anything.
-else if (full || rest.length > 0) {
-  await unit(false);
-  await built(() => system(1, false));
-} else {
-  // System suites wait for timeouts a third of their time, and start whole clusters at other times: two of them share
-  // the machine, and the unit suites take what they leave.
-  await Promise.all([unit(true), built(() => system(2, true))]);
+else {
+  await unit();
+  // System suites wait for timeouts a third of their time, and start whole clusters at other times: two of them share the
+  // machine. Full counts come with figures, so there nothing runs beside anything.
+  await built(() => system(full || rest.length > 0 ? 1 : 2));
 }
 const counts = countsTable();
 if (counts !== undefined) {
