@@ -2,6 +2,7 @@ import { asOffset, asPartition, type Offset, type Partition } from '@levee/kerne
 import type { Session } from '@levee/keyspace';
 import type { ReadLine } from './reads/read-turns';
 import type { UnsettledReads } from './reads/unsettled-reads';
+import type { Place } from './room';
 import type { StoreFailure } from './store-errors';
 import type { AppendLine } from './writes/append-turns';
 import type { ChunkLoad } from './writes/chunk-loads';
@@ -44,6 +45,8 @@ export abstract class PointRead {
   line: ReadLine | undefined;
   /** Of its value, as far as could be told when it had its turn. */
   expectedBytes = 0;
+  /** In which it is under way. */
+  place: Place | undefined;
   /** Where it is remembered until it is settled, and its neighbours there. */
   unsettledIn: UnsettledReads | undefined;
   older: PointRead | undefined;
@@ -109,6 +112,8 @@ export abstract class Append {
   nextOffset: Offset = asOffset(0);
   /** In which it waits for its turn. */
   line: AppendLine | undefined;
+  /** In which it is under way. */
+  place: Place | undefined;
   /** See `AckWaiter`. */
   ackDeadlineAtMs = 0;
   /** Where its bytes were counted, and when. */

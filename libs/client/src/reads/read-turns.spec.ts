@@ -245,3 +245,24 @@ describe('reads have their turn', () => {
     expect(scene.turns.waiting).toBe(0);
   });
 });
+
+it('small reads without end, each of another connection, do not starve a larger one', () => {
+  const scene = new Scene({ readBytesAtOnceMax: 10_000, readSmallBytes: 1_000 });
+  const small = Array.from({ length: 18 }, (_, i) => new Asker(`s${i}-`));
+  for (const asker of small) asker.line.saw(1_000);
+  const large = new Asker('large');
+  large.line.saw(2_000);
+  for (const asker of small) scene.ask(asker, 1);
+  scene.ask(large, 1);
+  expect(scene.of(large)).toBe(0);
+  let rounds = 0;
+  while (scene.of(large) === 0 && rounds++ < 100) {
+    const [oldest] = scene.underWay;
+    const asker = small.find(({ line }) => line === oldest?.read.line)!;
+    // What it asks next stands in its socket before others have their turn.
+    scene.turns.leave(scene.underWay.shift()!.read, 1_000);
+    scene.ask(asker, 1);
+    scene.admit();
+  }
+  expect(rounds).toBeLessThan(30);
+});

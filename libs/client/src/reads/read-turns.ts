@@ -1,6 +1,7 @@
-import { TurnLines } from '@levee/kernel';
+import { defined, TurnLines } from '@levee/kernel';
 import type { PointRead } from '../operations';
 import type { NamespaceStore } from '../routes/namespace-store';
+import { begin, end, type Place, Room } from '../room';
 import type { StoreLimits } from '../store-limits';
 import { WaitingLine } from '../waiting-line';
 
@@ -71,9 +72,8 @@ const firstMeanBytes = 64 * 1024;
  * makes its own reads wait and nobody else's, and no node is asked for more than its links can carry.
  */
 export class ReadTurns {
-  private underWay = 0;
-  /** As far as could be told when they were asked for. */
-  private bytesUnderWay = 0;
+  /** In bytes as far as could be told when they were asked for. */
+  private readonly room: Room;
   private meanBytes = firstMeanBytes;
   private readonly lines = new TurnLines<ReadLine>();
   private queued = 0;
@@ -82,6 +82,8 @@ export class ReadTurns {
 
   constructor(private readonly limits: ReadTurnLimits) {
     this.others = new ReadLine({ ...limits, readWindowBytes: limits.readWindowBytes * othersWindows });
+    const { readBytesAtOnceMax: bytesMax, readsAtOnceMax: countMax } = limits;
+    this.room = new Room({ bytesMax, countMax }, () => this.queued);
   }
 
   /** Reads that wait. */
@@ -92,8 +94,9 @@ export class ReadTurns {
   /** True: ask now. Else it waits for `next`. */
   enter(namespace: NamespaceStore, read: PointRead): boolean {
     const line = (read.line ??= this.others);
-    if (line.size === 0 && line.mayAsk(this.meanBytes) && (this.hasRoom || this.isSmall(line))) {
-      this.begin(line, read);
+    const place = line.size === 0 && line.mayAsk(this.meanBytes) ? this.placeOf(line) : undefined;
+    if (place) {
+      this.begin(line, read, place);
       return true;
     }
     line.push({ namespace, read });
@@ -118,6 +121,7 @@ export class ReadTurns {
   private waits(line: ReadLine): void {
     this.queued++;
     this.lines.join(line);
+    this.room.look();
   }
 
   private take(line: ReadLine): WaitingRead {
@@ -147,13 +151,14 @@ export class ReadTurns {
   admit(ask: (one: WaitingRead) => void, drop: (one: WaitingRead) => void): boolean {
     let admitted = 0;
     this.lines.round(
-      () => this.hasRoom && admitted < admittedAtOnceMax,
+      () => this.room.isFree && admitted < admittedAtOnceMax,
       (line) => {
         const some = this.admitSome(line, ask, drop);
         admitted += some;
         return some;
       },
     );
+    this.room.look();
     return admitted < admittedAtOnceMax;
   }
 
@@ -162,9 +167,9 @@ export class ReadTurns {
     const most = Math.max(1, Math.min(quantum, quantumBytes / (line.valueBytes ?? this.meanBytes)));
     while (admitted < most && line.size > 0) {
       if (line.gone) drop(this.take(line));
-      else if (this.hasRoom && line.mayAsk(this.meanBytes)) {
+      else if (this.room.isFree && line.mayAsk(this.meanBytes)) {
         const one = this.take(line);
-        this.begin(line, one.read);
+        this.begin(line, one.read, this.room.place);
         ask(one);
       } else break;
       admitted++;
@@ -172,30 +177,25 @@ export class ReadTurns {
     return admitted;
   }
 
-  private get hasRoom(): boolean {
-    const { readsAtOnceMax, readBytesAtOnceMax } = this.limits;
-    return this.underWay < readsAtOnceMax && (this.bytesUnderWay < readBytesAtOnceMax || this.underWay === 0);
-  }
-
   /** A read of whoever has little under way need not wait for those of others. */
-  private isSmall(line: ReadLine): boolean {
-    const { readsAtOnceMax, readBytesAtOnceMax, readSmallBytes } = this.limits;
-    if (this.underWay >= readsAtOnceMax * 2 || this.bytesUnderWay >= readBytesAtOnceMax * 2) return false;
-    return line.underWay < smallCount && (line.valueBytes ?? this.meanBytes) * (line.underWay + 1) <= readSmallBytes;
+  private placeOf(line: ReadLine): Place | undefined {
+    if (this.room.isOpen) return this.room.place;
+    const bytes = (line.valueBytes ?? this.meanBytes) * (line.underWay + 1);
+    const isSmall = line.underWay < smallCount && bytes <= this.limits.readSmallBytes;
+    return isSmall ? this.room.besidePlace : undefined;
   }
 
-  private begin(line: ReadLine, read: PointRead): void {
+  private begin(line: ReadLine, read: PointRead, place: Place): void {
     // Whole numbers: a read has no object beside it for a fraction.
     read.expectedBytes = line.valueBytes ?? this.meanBytes | 0;
-    this.bytesUnderWay += read.expectedBytes;
-    this.underWay++;
+    read.place = place;
+    begin(place, read.expectedBytes);
     line.underWay++;
   }
 
   private end(read: PointRead): ReadLine {
     const line = read.line ?? this.others;
-    this.bytesUnderWay -= read.expectedBytes;
-    this.underWay--;
+    end(defined(read.place, 'a read that was let through has its place'), read.expectedBytes);
     line.underWay--;
     return line;
   }

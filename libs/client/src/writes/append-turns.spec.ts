@@ -35,7 +35,7 @@ function setUp(limits: Partial<StoreLimits> = {}) {
     return shown(given.slice(before - n));
   };
   const shown = (some: readonly CallbackAppend[]): string => some.map((append) => names.get(append)).join(' ');
-  return { turns, time, write, take, outcomes, underWay: () => shown(given) };
+  return { turns, time, given, write, take, outcomes, underWay: () => shown(given) };
 }
 
 describe('turns of those who write', () => {
@@ -60,6 +60,24 @@ describe('turns of those who write', () => {
     expect(underWay()).toBe('a0 a1 small also');
     write(bystander, 'large', 50);
     expect(underWay()).toBe('a0 a1 small also');
+  });
+
+  it('small writes without end, each of another asker, do not starve a larger one', async () => {
+    const { write, underWay, turns, given } = setUp({ appendsAtOnceBytesMax: 20 * kb });
+    const lines = new Map(Array.from({ length: 18 }, (_, i) => [`s${i}`, new AppendLine()]));
+    for (const [name, line] of lines) write(line, name, 2);
+    write(new AppendLine(), 'large', 5);
+    expect(underWay()).not.toContain('large');
+    let rounds = 0;
+    while (!underWay().includes('large') && rounds++ < 100) {
+      const oldest = given.shift()!;
+      // What it writes next stands in its socket before others have their turn.
+      turns.over(oldest);
+      const name = oldest.key.toString();
+      write(lines.get(name), name, 2);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(rounds).toBeLessThan(30);
   });
 
   it('who did not wait before is next, in the order in which they came; every other turn is of those who wait longer', async () => {

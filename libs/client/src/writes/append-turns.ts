@@ -1,6 +1,7 @@
-import { type Clock, type Timers, TurnLines } from '@levee/kernel';
+import { type Clock, defined, type Timers, TurnLines } from '@levee/kernel';
 import type { Append } from '../operations';
 import type { NamespaceStore } from '../routes/namespace-store';
+import { begin, end, type Place, Room } from '../room';
 import { StoreFailure } from '../store-errors';
 import type { StoreLimits } from '../store-limits';
 import { WaitingLine } from '../waiting-line';
@@ -48,7 +49,7 @@ const sweepMs = 100;
  */
 export class AppendTurns {
   private readonly lines = new TurnLines<AppendLine>();
-  private underWay = { bytes: 0, records: 0 };
+  private readonly room: Room;
   private queued = { bytes: 0, records: 0 };
   private admitScheduled = false;
   private sweepArmed = false;
@@ -58,15 +59,18 @@ export class AppendTurns {
     private readonly world: { readonly clock: Clock; readonly timers: Timers },
     /** To the log; `over` is to be called once it is over. */
     private readonly give: (one: WaitingAppend) => void,
-  ) {}
+  ) {
+    const { appendsAtOnceBytesMax: bytesMax } = limits;
+    this.room = new Room({ bytesMax, countMax: Infinity }, () => this.queued.records);
+  }
 
   /** Of everything that is not over. */
   get bytes(): number {
-    return this.underWay.bytes + this.queued.bytes;
+    return this.room.bytes + this.queued.bytes;
   }
 
   get records(): number {
-    return this.underWay.records + this.queued.records;
+    return this.room.count + this.queued.records;
   }
 
   /** So much waits that whoever has much of it begins no more. */
@@ -79,20 +83,21 @@ export class AppendTurns {
   enter(one: WaitingAppend): void {
     const { append } = one;
     const line = (append.line ??= new AppendLine());
-    if (line.size === 0 && this.mayGo(line, append.bytes)) return this.begin(line, one);
+    const place = line.size === 0 ? this.placeOf(line, append.bytes, this.room.isOpen) : undefined;
+    if (place) return this.begin(line, one, place);
     const refusal = this.refusal(line, append.bytes);
     if (refusal) return process.nextTick(() => append.failed(refusal));
     line.push(one);
     this.queued.bytes += append.bytes;
     this.queued.records++;
     this.lines.join(line);
+    this.room.look();
     this.sweepLater();
   }
 
   /** One that was given to the log is over. */
   over(append: Append): void {
-    this.underWay.bytes -= append.bytes;
-    this.underWay.records--;
+    end(defined(append.place, 'an append that was given has its place'), append.bytes);
     (append.line as AppendLine).underWayBytes -= append.bytes;
     if (this.admitScheduled || this.queued.records === 0) return;
     this.admitScheduled = true;
@@ -109,36 +114,35 @@ export class AppendTurns {
   private readonly admit = (): void => {
     this.admitScheduled = false;
     this.lines.round(
-      () => this.hasRoom,
+      () => this.room.isFree,
       (line) => this.admitSome(line),
     );
+    this.room.look();
   };
 
   /** The bytes of what had its turn. */
   private admitSome(line: AppendLine): number {
     let bytes = 0;
-    for (let { head } = line; head && bytes < quantumBytes && this.mayGo(line, head.append.bytes); { head } = line) {
+    for (let { head } = line; head && bytes < quantumBytes; { head } = line) {
+      const place = this.placeOf(line, head.append.bytes, this.room.isFree);
+      if (!place) break;
       const one = this.take(line);
       bytes += one.append.bytes;
-      this.begin(line, one);
+      this.begin(line, one, place);
     }
     return bytes;
   }
 
-  private get hasRoom(): boolean {
-    return this.underWay.bytes < this.limits.appendsAtOnceBytesMax;
-  }
-
   /** A small write of whoever has little under way need not wait for large ones. */
-  private mayGo(line: AppendLine, bytes: number): boolean {
-    const { appendsOfOneBytesMax, appendsAtOnceBytesMax, appendSmallBytes } = this.limits;
-    if (this.hasRoom) return line.underWayBytes < appendsOfOneBytesMax;
-    return line.underWayBytes + bytes <= appendSmallBytes && this.underWay.bytes < appendsAtOnceBytesMax * 2;
+  private placeOf(line: AppendLine, bytes: number, hasRoom: boolean): Place | undefined {
+    const { appendsOfOneBytesMax, appendSmallBytes } = this.limits;
+    if (hasRoom) return line.underWayBytes < appendsOfOneBytesMax ? this.room.place : undefined;
+    return line.underWayBytes + bytes <= appendSmallBytes ? this.room.besidePlace : undefined;
   }
 
-  private begin(line: AppendLine, one: WaitingAppend): void {
-    this.underWay.bytes += one.append.bytes;
-    this.underWay.records++;
+  private begin(line: AppendLine, one: WaitingAppend, place: Place): void {
+    one.append.place = place;
+    begin(place, one.append.bytes);
     line.underWayBytes += one.append.bytes;
     this.give(one);
   }
