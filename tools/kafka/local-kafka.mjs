@@ -136,9 +136,10 @@ class LocalKafka {
     const { advertised = {}, behind = {}, between, apart = false, port: firstPort = 0 } = this.#options;
     const listeners = Object.entries(behind);
     const nodes = apart ? count + 1 : count;
-    const ports = await claimPorts(Array.from({ length: nodes * (3 + listeners.length) }, () => 0));
     const wishes = firstPort === 0 ? [] : Array.from({ length: count }, (_, at) => firstPort + at);
-    const doors = await claimPorts(wishes);
+    const others = Array.from({ length: nodes * (3 + listeners.length) }, () => 0);
+    const ports = await claimPorts([...wishes, ...others]);
+    const doors = ports.splice(0, wishes.length);
     for (let id = 1; id <= nodes; id++) {
       const isBroker = id <= count;
       const controllerAt = apart ? id - count - 1 : id - 1;
