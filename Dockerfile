@@ -12,14 +12,15 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:20-bookworm-slim
 # LevelDB works in libuv's thread pool, which is sized before the process starts.
-ENV NODE_ENV=production UV_THREADPOOL_SIZE=4 NODE_OPTIONS=--max-semi-space-size=32 LEVEE_HOST=0.0.0.0 LEVEE_DATA_DIR=/data
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=4 NODE_OPTIONS=--max-semi-space-size=32 LEVEE_HOST=0.0.0.0 LEVEE_AUTH=on LEVEE_DATA_DIR=/data
 WORKDIR /levee
 COPY --from=build /levee/package.json ./
 COPY --from=build /levee/node_modules node_modules
 COPY --from=build /levee/schemas schemas
 COPY --from=build /levee/dist dist
 RUN mkdir /data && chown node:node /data
-USER node
+# The user node, by its number: so whoever starts the image can tell that it is not root.
+USER 1000:1000
 VOLUME /data
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node"]

@@ -2,7 +2,7 @@ const common = {
   rootDir: __dirname,
   testEnvironment: 'node',
   moduleFileExtensions: ['ts', 'js', 'json'],
-  modulePathIgnorePatterns: ['<rootDir>/dist'],
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cache', '<rootDir>/examples'],
   moduleNameMapper: { '^@levee/([^/]+)$': '<rootDir>/libs/$1/src' },
   transform: {
     '^.+\\.ts$': [

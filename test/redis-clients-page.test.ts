@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { clients, facts, libraryFacts } from './interop/clients';
+import { clients, facts, libraryFacts, secureFacts } from './interop/clients';
 import { cannotPass, redisPySuite } from './interop/redis-py-suite';
 
 const file = join(__dirname, '..', 'docs', 'redis-clients.md');
@@ -21,6 +21,14 @@ it('docs/redis-clients.md has the tables of test/interop/clients.ts (UPDATE_DOCS
     '| outcome | what was done |',
     '|---|---|',
     ...facts.map(([line, meaning]) => `| \`${cell(line)}\` | ${cell(meaning)} |`),
+    '',
+    '## Over TLS, where the door asks who somebody is',
+    '',
+    `As the program of ${[...new Set(clients.filter(({ secure }) => secure).map(({ name }) => name))].join(', ')} and redis-cli does it.`,
+    '',
+    '| outcome | what was done |',
+    '|---|---|',
+    ...secureFacts.map(([line, meaning]) => `| \`${cell(line)}\` | ${cell(meaning)} |`),
     '',
     '## Libraries on top of them',
     '',

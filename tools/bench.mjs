@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /**
  * `npm run bench [-- part ...]`: measures against peers in the same run, asserts the figures, prints a table.
- * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), embedded (npm start), log (append and tail on Kafka), catch-up,
+ * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), locked (what authentication and TLS cost),
+ * times (what timing requests costs), client (reads of @levee/client from nodes, through portals, and of ioredis), guesses (reads
+ * while passwords are guessed), embedded (npm start), log (append and tail on Kafka), catch-up,
  * copy (a chunk moves while it is read), elastic (copy, and what clients notice of moves, splits and merges),
+ * audit (rebuild, verify, the past of a key, what continuous proof costs readers),
  * io (point reads beside scans, copies and digests), failover (masters and nodes killed under load), scale (1, 2, 4 data nodes),
  * strangers (a bystander beside hostile clients of npm start, and the memory that they take; STRANGER=scans for one of them),
  * journal (the control plane alone: many chunks, a long journal), soak (memory of data nodes; `--minutes 30`, default 3).
@@ -15,6 +18,7 @@ const parts = {
   planner: async (report) => (await import('../test/bench/planner.bench.mjs')).planner(report),
   'catch-up': async (report) => (await import('../test/bench/catch-up.bench.mjs')).catchUp(report),
   copy: async (report) => (await import('../test/bench/copy.bench.mjs')).copy(report),
+  audit: async (report) => (await import('../test/bench/audit.bench.mjs')).audit(report),
   io: async (report) => (await import('../test/bench/io.bench.mjs')).io(report),
   elastic: async (report) => (await import('../test/bench/elastic.bench.mjs')).elastic(report),
   failover: async (report) => (await import('../test/bench/failover.bench.mjs')).failover(report),
@@ -25,6 +29,10 @@ const parts = {
   log: async (report) => (await import('../test/bench/log-kafka.bench.mjs')).onLog(report),
   embedded: async (report) => (await import('../test/bench/doors.bench.mjs')).onEmbedded(report),
   doors: async (report) => (await import('../test/bench/doors.bench.mjs')).onKafka(report),
+  client: async (report) => (await import('../test/bench/client.bench.mjs')).client(report),
+  locked: async (report) => (await import('../test/bench/locked.bench.mjs')).locked(report),
+  times: async (report) => (await import('../test/bench/times.bench.mjs')).times(report),
+  guesses: async (report) => (await import('../test/bench/locked.bench.mjs')).guesses(report),
 };
 
 const { values, positionals: wanted } = parseArgs({

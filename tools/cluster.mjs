@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ask, scheme } from './cluster/ask.mjs';
 import { startCluster } from './cluster/supervise.mjs';
 
 export { startCluster };
@@ -196,8 +197,7 @@ function obey(cluster, quit) {
 /** The master that reigns, as a portal knows it; `undefined` when it cannot tell. */
 async function activeMaster({ portals, masters }) {
   try {
-    const answer = await fetch(`${portals[0].http}/v1/status`, { signal: AbortSignal.timeout(5_000) });
-    const { master } = await answer.json();
+    const { master } = JSON.parse((await ask(`${portals[0].http}/v1/status`, { timeoutMs: 5_000 })).text);
     return masters.find(({ name }) => name === master);
   } catch {
     return undefined;
@@ -212,8 +212,10 @@ function doorsText({ portals, nodes, masters, dispatchers, kafka, dir }, active)
   return `${[
     'a cluster of real processes:',
     `  ${'what'.padEnd(10)} ${'name'.padEnd(4)} ${'pid'.padEnd(8)} doors`,
-    ...portals.map((p) => row('portal', p.name, p.pid, `redis://${p.resp}`, p.http)),
-    ...nodes.map((n) => row('node', n.name, n.pid, `redis://${n.resp}`, n.http)),
+    ...portals.map((p) =>
+      row('portal', p.name, p.pid, `${scheme === 'https' ? 'rediss' : 'redis'}://${p.resp}`, p.http),
+    ),
+    ...nodes.map((n) => row('node', n.name, n.pid, `${scheme === 'https' ? 'rediss' : 'redis'}://${n.resp}`, n.http)),
     ...masters.map((m) => row('master', m.name, m.pid, m.http)),
     ...dispatchers.map((d) => row('dispatcher', d.name, d.pid, d.http)),
     ...(kafka.pids.length === 0

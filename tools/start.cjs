@@ -27,13 +27,10 @@ function buildWhenStale() {
   if (sources.every((source) => newestMs(join(root, source)) <= builtMs)) return;
   process.stderr.write('building…\n');
   const startedAt = new Date();
-  const build = spawnSync(process.execPath, [require.resolve('@nestjs/cli/bin/nest.js'), 'build', 'standalone'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  if (build.status !== 0) {
-    process.stderr.write(`${build.stdout ?? ''}\nthe build failed; the messages above say where\n`);
+  const { compile } = require('./build/compile.cjs');
+  const problem = compile();
+  if (problem !== undefined) {
+    process.stderr.write(`${problem}\nthe build failed; the messages above say where\n`);
     process.exit(1);
   }
   // Without it everything runs too, only later.

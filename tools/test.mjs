@@ -3,11 +3,13 @@
  * `npm test`: everything, including a real Kafka that it starts itself. Ends with `N passed, N failed`.
  *   --full      the repetition counts that the issues name, instead of a few (LEVEE_TEST_FULL=1 for the suites); the
  *               table of counts that ends the run is written to docs/test-full.md
- *   --interop   the clients of other languages instead; a language that is not installed is said and counted as skipped
+ *   --interop   the clients of other languages instead, of Redis and of Kafka; a language that is not installed is said and
+ *               counted as skipped
  *   anything else is handed to jest, e.g. `npm test -- libs/log`
- * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first.
+ * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first. LEVEE_TEST_WORKERS: so many system
+ * suites at once, instead of two.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -132,9 +134,17 @@ async function withKafka(work) {
   }
 }
 
+/** Without Java and Maven, which start a Kafka, suites that need one say so and are skipped. */
+async function whereKafkaRuns(work) {
+  if (process.env.KAFKA_BROKERS || spawnSync('mvn', ['--version']).status === 0)
+    await withKafka((brokers) => work({ KAFKA_BROKERS: brokers }));
+  else await work({});
+}
+
 console.log(`seed ${seed} (LEVEE_TEST_SEED repeats it)${full ? ', full counts' : ''}`);
 const started = Date.now();
-const unit = () => jest('unit', ['--maxWorkers=2']);
+// Unit suites wait for timers and deadlines too: two of them at a time leave two cores idle for half of the time.
+const unit = () => jest('unit', ['--maxWorkers=3']);
 /** Only processes need what is built. */
 async function built(work) {
   if ((await run(process.execPath, ['tools/start.cjs'])) === 0) await work();
@@ -142,12 +152,14 @@ async function built(work) {
 }
 const system = (workers) =>
   withKafka((brokers) => jest('system', [`--maxWorkers=${workers}`], { KAFKA_BROKERS: brokers }));
-if (interop) await built(() => jest('interop', ['--runInBand']));
+if (interop) await built(() => whereKafkaRuns((extraEnv) => jest('interop', ['--runInBand'], extraEnv)));
 else {
+  const atOnce = Number(process.env.LEVEE_TEST_WORKERS ?? 2);
   await unit();
-  // System suites wait for timeouts a third of their time, and start whole clusters at other times: two of them share the
-  // machine. Full counts come with figures, so there nothing runs beside anything.
-  await built(() => system(full || rest.length > 0 ? 1 : 2));
+  // A system suite takes two thirds of one core: it waits for timeouts, and starts whole clusters at other times. Three at
+  // once would fill two cores, and leave nothing for the moments when all of them start one. Full counts come with figures,
+  // so there nothing runs beside anything.
+  await built(() => system(full || rest.length > 0 ? 1 : atOnce));
 }
 const counts = countsTable();
 if (counts !== undefined) {

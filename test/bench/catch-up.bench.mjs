@@ -9,8 +9,7 @@ import { cluster, eventually, root, scratch, stop } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
 const require = loadBuilt();
-const records = 1_000_000;
-const partitions = 8;
+export const records = 1_000_000;
 
 export async function catchUp(report) {
   const dir = scratch('catch-up');
@@ -19,7 +18,7 @@ export async function catchUp(report) {
     const prefix = `catchup${Date.now()}`;
     const levee = await cluster(kafka.brokers, { nodes: 1, prefix });
     const topic = `${prefix}.binlog.default`;
-    const lastKeys = await load(kafka.brokers, topic);
+    const lastKeys = await load(kafka.brokers, topic, 8);
     const folder = levee.nodeFolder('n1');
     await stop(levee.nodes[0]);
     const runs = [];
@@ -46,8 +45,8 @@ export async function catchUp(report) {
   }
 }
 
-/** Appends the records as Puts to the partitions of their keys; returns the last key of each partition. */
-async function load(brokers, topic) {
+/** Appends the records as Puts to the partitions of their keys, `k0` and on; returns the last key of each partition. */
+export async function load(brokers, topic, partitions) {
   const { KafkaLog } = require('@levee/log-kafka');
   const { encodePut } = require('@levee/codec');
   const { hashOf, partitionOf } = require('@levee/keyspace');
@@ -116,7 +115,8 @@ async function materialise(brokers, prefix, folder) {
   return seconds;
 }
 
-async function streams(brokers, topic, lastKeys, dir) {
+/** Seconds that Kafka Streams takes to restore a store of the topic. */
+export async function streams(brokers, topic, lastKeys, dir) {
   const jars = await kafkaJars({ peers: true });
   if (!existsSync(jars)) throw new Error(`no jars in ${jars}`);
   const run = spawnSync(

@@ -76,7 +76,7 @@ async function longJournal(report, require) {
   await plane.close();
 }
 
-class ControlPlane {
+export class ControlPlane {
   /** The clock of masters and commands; it may be set ahead. */
   clock;
 

@@ -88,7 +88,7 @@ async function applied(cluster) {
   let sum = 0;
   for (const { http } of cluster.nodes) {
     const text = await (await fetch(`${http}/metrics`)).text();
-    sum += Number(/^levee_node_records_applied\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? NaN);
+    sum += Number(/^levee_node_applied_records_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? NaN);
   }
   return sum;
 }

@@ -74,7 +74,7 @@ async function measure(report, cluster, minutes) {
   }
   await stop();
   for (const [i, node] of nodes.entries()) {
-    const figures = await metrics(node.http);
+    const figure = await metrics(node.http);
     const sorted = [...node.residentMb].sort((a, b) => a - b);
     const half = node.residentMb.slice(node.residentMb.length >> 1);
     const slope = slopePerMinute(half);
@@ -85,9 +85,12 @@ async function measure(report, cluster, minutes) {
       work: `soak: resident memory of ${node.name} with a budget of ${budgetMb} MB, ${minutes} min (${load.says()})`,
       measured:
         `start ${startMb[i].toFixed(0)}, p50 ${sorted[sorted.length >> 1].toFixed(0)}, max ${max.toFixed(0)} MB, ` +
-        `slope ${slope.toFixed(1)} MB/min; network buffers at most ${mb(figures.memory_network_peak_bytes)} of ` +
-        `${mb(figures.memory_network_budget_bytes)} MB, at the end heap ${mb(figures.process_heap_used_bytes)}, ` +
-        `buffers ${mb(figures.process_external_bytes)}, closed as crowded ${figures.resp_closed_crowded}`,
+        `slope ${slope.toFixed(1)} MB/min; network buffers at most ` +
+        `${mb(figure('levee_node_memory_bytes', 'what="network_peak"'))} of ` +
+        `${mb(figure('levee_node_memory_bytes', 'what="network_budget"'))} MB, ` +
+        `at the end heap ${mb(figure('levee_process_heap_used_bytes'))}, ` +
+        `buffers ${mb(figure('levee_process_external_bytes'))}, ` +
+        `closed as crowded ${figure('levee_node_resp_closed_total', 'reason="crowded"')}`,
       reach: `at most ${budgetMb} + ${baseMb} MB, growing by at most ${growthMbMax} MB over the second half`,
       ok: max <= budgetMb + baseMb && growth <= growthMbMax,
     });
@@ -112,11 +115,14 @@ function slopePerMinute(samples) {
   return (over / under) * 60;
 }
 
+/** What a process says now: a value by the name of its metric and a label; one that is not there is a mistake. */
 async function metrics(url) {
   const text = await (await fetch(`${url}/metrics`)).text();
-  const found = {};
-  for (const [, name, value] of text.matchAll(/^levee_(?:node_)?(\w+)\S* (\S+)$/gm)) found[name] = Number(value);
-  return found;
+  return (name, label = '') => {
+    const line = text.split('\n').find((each) => each.startsWith(`${name}{`) && each.includes(label));
+    if (line === undefined) throw new Error(`${url}/metrics has no ${name}{${label}}`);
+    return Number(line.slice(line.lastIndexOf(' ') + 1));
+  };
 }
 
 /** Everything that fills a node's memory, each as long as the run goes. */

@@ -16,7 +16,7 @@ interface Outcome {
 
 const counts = full
   ? { masterKills: 100, masterPauses: 10, nodeKills: 90, nodePauses: 9, portalKills: 10, withoutMastersMs: 60_000 }
-  : { masterKills: 2, masterPauses: 1, nodeKills: 3, nodePauses: 1, portalKills: 1, withoutMastersMs: 5_000 };
+  : { masterKills: 1, masterPauses: 1, nodeKills: 2, nodePauses: 1, portalKills: 1, withoutMastersMs: 5_000 };
 
 describe('a cluster of real processes on real Kafka', () => {
   const random = dice(seed);
@@ -144,8 +144,9 @@ describe('a cluster of real processes on real Kafka', () => {
   ] as const)(
     'kill -9 of each data node in turn under load with 3 replicas loses nothing, reads go on, the node comes back: %s, %i times',
     async (consistency, kills) => {
+      const first = Math.floor(random() * cluster.doors.nodes.length);
       const killing = async (repeat: number, before: number): Promise<void> => {
-        for (let round = before; round < before + repeat; round++) {
+        for (let round = first + before; round < first + before + repeat; round++) {
           const node = cluster.doors.nodes[round % cluster.doors.nodes.length]?.name as string;
           await pause(200 + random() * 500);
           await cluster.kill(node);
@@ -247,18 +248,4 @@ describe('a cluster of real processes on real Kafka', () => {
     },
     counts.withoutMastersMs + 180_000,
   );
-
-  it('every process in turn is stopped with SIGTERM and started again under load: drained, nothing fails but connections', async () => {
-    const { masters, nodes, portals } = cluster.doors;
-    const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
-      for (const { name } of [...nodes, ...masters, ...portals]) {
-        const before = cluster.exits.length;
-        await cluster.stop(name);
-        expect(cluster.exits.slice(before)).toEqual([{ event: 'exit', name, how: 0 }]);
-        await cluster.start(name);
-      }
-    });
-    figures['rolling restart'] = { ...judgement.latencyMs, longestGapMs: judgement.longestGapMs };
-    expect(unexcused(judgement)).toEqual([]);
-  }, 300_000);
 });

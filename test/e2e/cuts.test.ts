@@ -244,7 +244,7 @@ describe('a cluster whose network fails', () => {
     async () => {
       const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, async () => {
         // Where there is less load, more of it, so that it strikes as often.
-        damage.share = full ? 0.01 : 0.04;
+        damage.share = full ? 0.01 : 0.08;
         await eventually(
           'batches of both kinds were damaged',
           () => damage.damaged.produced > 2 && damage.damaged.fetched > 2,

@@ -24,6 +24,10 @@ const printed = [
   // A folder that is not here, and brokers that are not: they are for processes that stand still.
 ].filter((command) => !/<|--data-dir|--brokers/.test(command));
 
+/** As a shell would take it apart: what stands in single quotes is one word. */
+const shellWords = (command: string): string[] =>
+  [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '');
+
 /** They go on until they are interrupted. */
 const followed = /^levee log tail/;
 
@@ -59,7 +63,7 @@ describe('every command that the doctor prints loses nothing', () => {
   it.each(printed)(
     '%s',
     async (command) => {
-      const words = command.split(/\s+/).slice(1);
+      const words = shellWords(command).slice(1);
       const ran = await levee(standalone.url, words, followed.test(command) ? 3_000 : 60_000);
       // Refused because nothing is wrong here, or carried out; a word that the program does not know is neither.
       expect(ran.stderr).not.toMatch(/unknown (command|option)|missing required argument/);

@@ -37,6 +37,11 @@ const table: readonly Row[] = [
   ['a chunk above its soft limit', 'yes', 'yes', 'yes', 'LVFULL', 'LVFULL', 'LVFULL', 'yes'],
 ];
 
+interface Routed {
+  readonly chunkId: string;
+  readonly replicas: readonly { readonly nodeId: string; readonly role: string }[];
+}
+
 const key = 'the-key';
 const small = { name: 'small', partitions: 1, chunks: 1, replicas: 3, chunkCapacityBytes: 65_536 };
 
@@ -245,6 +250,48 @@ describe('failure x door', () => {
     },
     180_000,
   );
+
+  it('C1: with every connection between the apps cut, commands, namespaces, plans and routes go on through the topics', async () => {
+    await served();
+    const nodeIds = ['n1', 'n2', 'n3'];
+    const ends = nodeIds.map((nodeId) => levee.doorOf(nodeId).cut());
+    try {
+      await eventually('nobody is connected', () => nodeIds.every((nodeId) => levee.doorOf(nodeId).connections === 0));
+      expect(await said(await read('eventual'))).toBe('LVUNAVAILABLE');
+      expect(await said(await tries.admin())).toBe('yes');
+      const made = await post('/v1/namespaces', { name: 'wireless', partitions: 2, chunks: 2, replicas: 3 });
+      expect(await made.json()).toMatchObject({ name: 'wireless', state: 'active' });
+      const routes = async (portal: number): Promise<Routed[]> => {
+        const answer = await fetch(`${levee.cluster.doors.portals[portal]?.http}/v1/routes/wireless`);
+        return ((await answer.json()) as { routes?: Routed[] }).routes ?? [];
+      };
+      for (const portal of [0, 1])
+        await eventually(`portal ${portal} has its routes`, async () => (await routes(portal)).length === 2);
+      const [{ chunkId, replicas }] = (await routes(0)) as [Routed];
+      const to = replicas.find(({ role }) => role === 'follower')?.nodeId;
+      expect(await said(await post('/v1/plans', { kind: 'promote', chunkId, to }))).toBe('yes');
+      const primaryAt = async (portal: number): Promise<string | undefined> =>
+        (await routes(portal))
+          .find((route) => route.chunkId === chunkId)
+          ?.replicas.find(({ role }) => role === 'primary')?.nodeId;
+      for (const portal of [0, 1])
+        await eventually(`portal ${portal} knows the new primary`, async () => (await primaryAt(portal)) === to);
+      // Nodes took up what the topics told them, and say so there: they are up, and apply what is written.
+      for (const nodeId of nodeIds) await becomes(nodeId, 'up');
+      const written = await fetch(url('/v1/kv/wireless/k'), {
+        method: 'PUT',
+        body: 'v',
+        headers: { 'levee-ack': 'logged' },
+      });
+      expect(written.status).toBe(204);
+      expect(nodeIds.map((nodeId) => levee.doorOf(nodeId).connections)).toEqual([0, 0, 0]);
+    } finally {
+      for (const end of ends) end();
+    }
+    await served();
+    const found = await fetch(url('/v1/kv/wireless/k'), { headers: { 'levee-consistency': 'strong' } });
+    expect([found.status, await found.text()]).toEqual([200, 'v']);
+  }, 180_000);
 
   it('docs/operating.md has this very table', () => {
     const text = readFileSync(join(__dirname, '..', '..', 'docs', 'operating.md'), 'utf8');

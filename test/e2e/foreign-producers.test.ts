@@ -1,13 +1,14 @@
 import { encodePut } from '@levee/codec';
 import type { Quarantined } from '@levee/events';
 import { readCopies } from '@levee/journal';
-import { murmur2, reservedKeyPrefix } from '@levee/kernel';
+import { asOffset, asPartition, crc32, murmur2, reservedKeyPrefix } from '@levee/kernel';
 import { systemClock } from '@levee/log';
 import { KafkaLog } from '@levee/log-kafka';
 import Redis from 'ioredis';
 import { CompressionTypes, Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import { eventually } from '../support/deadline';
 import { findingsOf } from '../support/findings';
+import { leveeWith } from '../support/levee-command';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
@@ -150,11 +151,100 @@ describe('a plain Kafka producer writes to a binlog', () => {
     await expect(redis.get(shown)).rejects.toThrow(/^LVLIMIT a key of 2000 bytes/);
   }, 60_000);
 
+  it('levee lint reads the binlog and names what these producers write wrongly, and who', async () => {
+    const { code, stdout } = await leveeWith(env, ['lint', 'default', '--quiet', '-o', 'json']);
+    expect(code).toBe(3);
+    const { offenders } = JSON.parse(stdout) as { offenders: { reason: string; producerId: number; count: number }[] };
+    const counts: Record<string, number> = {};
+    for (const { reason, count } of offenders) counts[reason] = (counts[reason] ?? 0) + count;
+    expect(counts).toMatchObject({
+      wrongPartition: expect.any(Number) as number,
+      tooLarge: 1,
+      garbage: 1,
+      reservedKey: 1,
+    });
+  }, 60_000);
+
+  it('levee lint ack: what is dealt with is no finding of the doctor, behind the end nothing can be, and what comes later is one', async () => {
+    const findings = () => findingsOf(levee.url, 'quarantined');
+    await eventually('the doctor counts them', async () => (await findings()).length > 0, 30_000, 500);
+    const ack = (...args: string[]) =>
+      leveeWith({ LEVEE_URL: levee.url }, ['lint', 'ack', 'default', '--why', 'sent again', ...args]);
+    const behind = await ack('--up-to', '0:1000000');
+    expect([behind.code, behind.stderr]).toEqual([1, expect.stringContaining('0:1000000 lies behind the end of')]);
+    expect(await findings()).not.toEqual([]);
+
+    const done = await ack('--all', '--by', 'ann');
+    expect([done.code, done.stdout]).toEqual([0, expect.stringMatching(/^default#1: .* is acknowledged: no finding/)]);
+    await eventually('none is a finding', async () => (await findings()).length === 0, 30_000, 500);
+    const doctor = await leveeWith({ LEVEE_URL: levee.url }, ['doctor']);
+    expect(doctor.stdout).toMatch(
+      /^acknowledged {2}1 records of default as garbage, by ann \(given as .*\) at .*: sent again$/m,
+    );
+    const described = await leveeWith({ LEVEE_URL: levee.url }, ['namespace', 'describe', 'default']);
+    expect(described.stdout).toMatch(/acknowledged:\n *- "?whatever is wrong up to 0:.*by ann \(given as/);
+    const linted = await leveeWith(env, ['lint', 'default', '--quiet']);
+    expect([linted.code, linted.stdout]).toEqual([0, expect.stringContaining('acknowledged by ann')]);
+
+    await send(Buffer.from('later'), Buffer.from('no Avro either'));
+    const again = await eventually('it is a finding', async () => (await findings())[0], 30_000, 500);
+    expect(again.finding).toMatch(/^1 records of default are in quarantine as garbage/);
+    expect((await leveeWith(env, ['lint', 'default', '--quiet'])).code).toBe(3);
+    await redis.del('later');
+  }, 90_000);
+
+  it('a namespace of raw records takes compressed values as they are, and their expiry from a header', async () => {
+    const created = await fetch(`${levee.url}/v1/namespaces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'prices', partitions: 4, recordFormat: 'raw', hashAlgorithm: 'crc32' }),
+    });
+    expect([created.ok, await created.text()]).toEqual([true, expect.stringContaining('"recordFormat":"raw"')]);
+    const raw = new Redis({ port: levee.respPort, host: '127.0.0.1', username: 'prices', password: '-' });
+    const topic = `${prefix}.binlog.prices`;
+    const message = (key: string, value: string | null, expiresAt?: string) => ({
+      key,
+      value,
+      partition: crc32(Buffer.from(key)) % 4,
+      ...(expiresAt === undefined ? {} : { headers: { 'levee-expires-at-ms': expiresAt, traceparent: '00-1' } }),
+    });
+    const soon = String(Date.now() + 3_600_000);
+    const messages = [
+      message('a', '{"price":7}'),
+      message('b', 'x', soon),
+      message('c', 'x', '1000'),
+      message('d', 'x'),
+    ];
+    await eventually('the topic is there', async () => (await admin.listTopics()).includes(topic));
+    await producer.send({ topic, acks: -1, compression: CompressionTypes.GZIP, messages });
+    await producer.send({ topic, acks: -1, messages: [message('d', null)] });
+    await eventually(
+      'they are read',
+      async () => (await raw.get('a')) === '{"price":7}' && (await raw.get('b')) === 'x',
+    );
+    await eventually('the last one is gone', async () => (await raw.get('d')) === null);
+    expect([await raw.get('c'), await raw.ttl('b')]).toEqual([null, expect.any(Number)]);
+    expect(await raw.ttl('b')).toBeGreaterThan(3500);
+    await raw.set('ours', 'plain', 'EX', 3600);
+    const partition = asPartition(crc32(Buffer.from('ours')) % 4);
+    let found = '';
+    for await (const { records } of log.tail(topic, partition, { nextOffset: asOffset(0), leaderEpoch: -1 })) {
+      const ours = records.find(({ key }) => key?.toString() === 'ours');
+      if (ours === undefined) continue;
+      found = `${ours.value?.toString()} ${ours.headers.map(({ key }) => key).join()}`;
+      break;
+    }
+    expect(found).toBe('plain levee-expires-at-ms');
+    raw.disconnect();
+  }, 90_000);
+
   it('partitions added by hand: what lands there is in quarantine and told, nothing else is lost, also by a restart', async () => {
     const own = (await admin.fetchTopicOffsets(binlog)).length;
     const hashOf = (key: string): number => murmur2(Buffer.from(key)) & 0x7fffffff;
     await redis.set('before-growth', 'kept');
     await admin.createPartitions({ topicPartitions: [{ topic: binlog, count: own + 4 }] });
+    // The broker answers before it shows them to everybody, and a client drops without a word what goes to one it has not seen.
+    await eventually('the new partitions have leaders', () => hasLeaders(admin, binlog, own + 4), 30_000, 100);
     // What a producer does that counts the topic's partitions; this client would drop what goes to those it has not seen.
     const unaware = producer;
     producer = kafka.producer({ allowAutoTopicCreation: false });
@@ -209,3 +299,9 @@ describe('a plain Kafka producer writes to a binlog', () => {
     expect(await findingsOf(levee.url, 'binlog-grown')).toHaveLength(1);
   }, 180_000);
 });
+
+async function hasLeaders(admin: Admin, topic: string, count: number): Promise<boolean> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const partitions = topics[0]?.partitions ?? [];
+  return partitions.length === count && partitions.every(({ leader }) => leader >= 0);
+}

@@ -1,14 +1,13 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { decodeAs, encode } from '@levee/codec';
-import type { ChunkRoute } from '@levee/events';
 import { ClusterView, controlTopics } from '@levee/journal';
 import { asPartition, silentLogger } from '@levee/kernel';
-import { systemClock, systemTimers, type StoredRecord } from '@levee/log';
+import { systemClock, systemTimers } from '@levee/log';
 import { KafkaLog } from '@levee/log-kafka';
 import { ClusterProcess } from '../support/cluster-process';
 import { reigning } from '../support/cluster-under-load';
 import { eventually } from '../support/deadline';
+import { damagedRoute, decisionOfDeposed, lastRoute } from '../support/forgery';
 import { scratchFolder } from '../support/standalone-process';
 
 const partition = asPartition(0);
@@ -90,20 +89,8 @@ describe('records that a stranger writes into the control topics', () => {
     await decideSomething();
     await view.readToEnd(10_000);
     const before = await routes(0);
-    const node = view.state.node('n1');
-    const { seq, term, previousSha256, commandsOffset } = view.journal.position;
-    const decision = encode('Decision', {
-      seq: seq + 1,
-      term: term - 1,
-      decidedAtMs: Date.now(),
-      command: { id: randomUUID(), kind: 'LoseNode', payload: '{}', principal: 'stranger', submittedAtMs: Date.now() },
-      commandOffset: commandsOffset + 1,
-      rejectionCode: null,
-      rejectionMessage: null,
-      events: [encode('NodeState', { ...(node as NonNullable<typeof node>), state: 'lost', seq: seq + 1 })],
-      stateDigest: view.journal.digest,
-      previousSha256,
-    });
+    const { seq } = view.journal.position;
+    const decision = decisionOfDeposed(view, 'n1');
     await log.append(topics.journal, partition, [{ key: null, value: decision }]);
     const next = await decideSomething();
     await view.readToEnd(10_000);
@@ -119,13 +106,13 @@ describe('records that a stranger writes into the control topics', () => {
 
   it.each([
     ['a route that names other nodes', damagedRoute],
-    ['bytes that are no record', () => Promise.resolve(Buffer.from('no record at all'))],
+    ['bytes that are no record', () => Buffer.from('no record at all')],
   ] as const)(
     '%s in a compacted topic changes nothing: who starts next says so and reads the journal, the next master mends it',
     async (_what, damage) => {
       const before = await routes(0);
       const [key, good] = await lastRoute(log, topics.routes);
-      await log.append(topics.routes, partition, [{ key: Buffer.from(key), value: await damage(good) }]);
+      await log.append(topics.routes, partition, [{ key: Buffer.from(key), value: damage(good) }]);
       expect(await routes(0)).toEqual(before);
       const logged = logOf('p2').length;
       await cluster.stop('p2');
@@ -152,23 +139,3 @@ describe('records that a stranger writes into the control topics', () => {
     120_000,
   );
 });
-
-async function damagedRoute(good: Buffer): Promise<Buffer> {
-  const route = decodeAs('ChunkRoute', good);
-  const elsewhere = (of: ChunkRoute['replicas'][number]) => ({ ...of, nodeId: 'n9', storeId: 'elsewhere' });
-  return Promise.resolve(encode('ChunkRoute', { ...route, replicas: route.replicas.map(elsewhere) }));
-}
-
-/** Key and bytes of the last route in the topic. */
-async function lastRoute(log: KafkaLog, topic: string): Promise<[string, Buffer]> {
-  let last: StoredRecord | undefined;
-  const from = { nextOffset: (await log.offsets(topic))[0]?.startOffset ?? 0, leaderEpoch: -1 } as Parameters<
-    KafkaLog['tail']
-  >[2];
-  for await (const { records, nextOffset, endOffset } of log.tail(topic, partition, from)) {
-    last = records.filter(({ key, value }) => value !== null && /^route\//.test(`${key?.toString()}`)).at(-1) ?? last;
-    if (nextOffset >= endOffset) break;
-  }
-  if (last === undefined || last.key === null || last.value === null) throw new Error(`${topic} has no route`);
-  return [last.key.toString(), Buffer.from(last.value)];
-}

@@ -50,7 +50,7 @@ describe('a Kafka that lost acknowledged records', () => {
     const text = await Promise.all(
       standalone.doors.nodes.map(async ({ http }) => (await fetch(`${http}/metrics`)).text()),
     );
-    return text.reduce((sum, each) => sum + Number(/^levee_node_rebuilds\S* (\d+)/m.exec(each)?.[1] ?? NaN), 0);
+    return text.reduce((sum, each) => sum + Number(/^levee_node_rebuilds_total\S* (\d+)/m.exec(each)?.[1] ?? NaN), 0);
   };
 
   it('keeps its replicas, says what is lost, and gets it back', async () => {

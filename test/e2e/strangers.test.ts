@@ -88,11 +88,11 @@ describe('beside a client that means no good', () => {
     const sockets = [
       ...Array.from({ length: 5 }, () => silent(levee.respPort, gets)),
       ...Array.from({ length: 5 }, () =>
-        silent(port(levee.url), 'GET /v1/kv/default?limit=100000 HTTP/1.1\r\nhost: x\r\n\r\n'),
+        silent(port(levee.url), 'GET /v1/kv/default?limit=100000 HTTP/1.1\r\nhost: localhost\r\n\r\n'),
       ),
-      silent(port(levee.url), 'PUT /v1/kv/default/k HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf'),
-      silent(port(levee.doors.master), 'GET /v1/status HTTP/1.1\r\nhost: x\r\n'),
-      silent(port(node.http), 'GET /v1/node HTTP/1.1\r\nhost: x\r\n'),
+      silent(port(levee.url), 'PUT /v1/kv/default/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf'),
+      silent(port(levee.doors.master), 'GET /v1/status HTTP/1.1\r\nhost: localhost\r\n'),
+      silent(port(node.http), 'GET /v1/node HTTP/1.1\r\nhost: localhost\r\n'),
       silent(port(node.resp), 'LV.STAT\r\n'.repeat(20_000)),
     ];
     await eventually('they have sent', () =>

@@ -12,12 +12,15 @@ import { freePorts, scratchFolder, StandaloneProcess } from '../support/standalo
 const root = join(__dirname, '..', '..');
 
 /** Bad input gets a clear, specific error at every door; nothing is lost, nothing hangs, no process dies. */
-describe('wrong input', () => {
+describe.each([
+  ['the embedded log', {}],
+  ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `wronginput${process.pid}` }],
+])('wrong input on %s', (_log, logEnv: Record<string, string>) => {
   let levee: StandaloneProcess;
   let redis: Redis;
 
   beforeAll(async () => {
-    levee = await StandaloneProcess.start(scratchFolder('wrong-input'));
+    levee = await StandaloneProcess.start(scratchFolder('wrong-input'), logEnv);
     redis = new Redis(levee.respPort, '127.0.0.1');
     await redis.set('kept', 'value');
   }, 60_000);
@@ -28,8 +31,8 @@ describe('wrong input', () => {
   });
 
   afterAll(async () => {
-    redis.disconnect();
-    expect(await levee.end()).toBe(0);
+    redis?.disconnect();
+    expect(await levee?.end()).toBe(0);
     levee.remove();
   }, 40_000);
 
@@ -173,6 +176,46 @@ describe('wrong input', () => {
     expect(dry.text).toMatch(/"outcome":"running at parts, waiting for unit n1\/.*failure domain/);
   });
 
+  it(`HTTP bodies: any bytes are answered, seed ${seed}`, async () => {
+    const bodies = fc.oneof(
+      fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),
+      fc.json().map((text) => Buffer.from(text)),
+      fc
+        .record({ name: fc.string(), partitions: fc.anything(), chunks: fc.anything(), ack: fc.anything() })
+        .map((knobs) => Buffer.from(JSON.stringify(knobs) ?? '')),
+    );
+    const until = Date.now() + (full ? 60_000 : 2_000);
+    let tried = 0;
+    for (let batch = 0; Date.now() < until || tried <= 40; batch++) {
+      for (const body of fc.sample(bodies, { numRuns: 20, seed: seed + batch })) {
+        for (const path of ['/v1/namespaces', '/v1/commands']) {
+          const answer = await http('POST', path, body, json);
+          tried += 1;
+          // By chance a body is a sound one, and a namespace is made.
+          const sound = answer.status >= 200 && answer.status < 300;
+          const refused = answer.status >= 400 && answer.status < 500 && answer.code !== '';
+          const verdict = sound || refused ? 'answered' : answer;
+          expect([path, body.toString('latin1'), verdict]).toEqual([path, body.toString('latin1'), 'answered']);
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(40);
+  }, 120_000);
+});
+
+/** What has no log, or has nothing to do with it. */
+describe('wrong settings and wrong commands', () => {
+  let levee: StandaloneProcess;
+
+  beforeAll(async () => {
+    levee = await StandaloneProcess.start(scratchFolder('wrong-settings'));
+  }, 60_000);
+
+  afterAll(async () => {
+    expect(await levee?.end()).toBe(0);
+    levee.remove();
+  }, 40_000);
+
   it.each([
     ['portal', 'LEVEE_RESP_PORT'],
     ['data-node', 'LEVEE_NODE_RESP_PORT'],
@@ -232,30 +275,4 @@ describe('wrong input', () => {
     });
     expect([run.status, run.stderr + run.stdout]).toEqual([code, expect.stringMatching(text)]);
   });
-
-  it(`HTTP bodies: any bytes are answered, seed ${seed}`, async () => {
-    const bodies = fc.oneof(
-      fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),
-      fc.json().map((text) => Buffer.from(text)),
-      fc
-        .record({ name: fc.string(), partitions: fc.anything(), chunks: fc.anything(), ack: fc.anything() })
-        .map((knobs) => Buffer.from(JSON.stringify(knobs) ?? '')),
-    );
-    const until = Date.now() + (full ? 60_000 : 2_000);
-    let tried = 0;
-    for (let batch = 0; Date.now() < until; batch++) {
-      for (const body of fc.sample(bodies, { numRuns: 20, seed: seed + batch })) {
-        for (const path of ['/v1/namespaces', '/v1/commands']) {
-          const answer = await http('POST', path, body, json);
-          tried += 1;
-          // By chance a body is a sound one, and a namespace is made.
-          const sound = answer.status >= 200 && answer.status < 300;
-          const refused = answer.status >= 400 && answer.status < 500 && answer.code !== '';
-          const verdict = sound || refused ? 'answered' : answer;
-          expect([path, body.toString('latin1'), verdict]).toEqual([path, body.toString('latin1'), 'answered']);
-        }
-      }
-    }
-    expect(tried).toBeGreaterThan(40);
-  }, 120_000);
 });

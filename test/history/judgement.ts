@@ -68,6 +68,10 @@ function latency(operations: readonly Operation[]): { p50: number; p99: number; 
   return { p50: at(0.5), p99: at(0.99), max: took.at(-1) ?? 0 };
 }
 
+/** Those of `Judgement.reasons` that operations of this kind gave. */
+export const reasonsOf = ({ reasons }: Pick<Judgement, 'reasons'>, kind: 'reads' | 'writes'): string[] =>
+  reasons.filter((reason) => /^\d+ x get /.test(reason) === (kind === 'reads'));
+
 function reasons(history: History): string[] {
   const counts = new Map<string, number>();
   for (const { op, outcome, reason } of history) {

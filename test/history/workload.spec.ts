@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { judge } from './judgement';
+import { judge, reasonsOf } from './judgement';
 import { OperationFailed, outcomeOfCode, type KeyClient } from './key-client';
 import { KeyRing, rotateAt } from './key-ring';
 import { byKey, historyLimits, isUnresolvedWrite, type History } from './operation';
@@ -106,6 +106,20 @@ describe('a workload and its judge', () => {
       expect(operations.filter(isUnresolvedWrite).length).toBeLessThanOrEqual(historyLimits.unresolvedWritesPerKeyMax);
       expect({ key, by: operations.at(-1)?.client }).toEqual({ key, by: 'auditor' });
     }
+  });
+
+  it('says of a failed operation why it failed, of reads and of writes', () => {
+    const asked = { client: 'c', key: 'k', invokedAtNs: 0, completedAtNs: 1 } as const;
+    const judgement = judge([
+      { ...asked, op: 'get', outcome: 'definite', reason: 'LVUNAVAILABLE nobody' },
+      { ...asked, op: 'set', value: 'get', outcome: 'indefinite', reason: 'no answer: x get ' },
+      { ...asked, op: 'del', outcome: 'definite', reason: 'get away' },
+    ]);
+    expect(reasonsOf(judgement, 'reads')).toEqual(['1 x get definite: LVUNAVAILABLE nobody']);
+    expect(reasonsOf(judgement, 'writes')).toEqual([
+      '1 x set indefinite: no answer: x get ',
+      '1 x del definite: get away',
+    ]);
   });
 
   it('a key is never open to more unknown outcomes than the checker takes', () => {

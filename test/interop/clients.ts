@@ -13,6 +13,16 @@ export interface RedisClient {
   /** Fetches and builds what the program needs, under `.cache`. */
   readonly prepare?: () => Promise<void>;
   readonly command: (port: string) => readonly [program: string, ...args: string[]];
+  /** The same over TLS as a user with a password; absent where it is not tried. */
+  readonly secure?: (door: SecureDoor) => readonly [program: string, ...args: string[]];
+}
+
+export interface SecureDoor {
+  readonly port: string;
+  /** File with the certificate of the authority. */
+  readonly ca: string;
+  readonly user: string;
+  readonly password: string;
 }
 
 const root = join(__dirname, '..', '..');
@@ -24,9 +34,13 @@ const execute = promisify(execFile);
 export async function said(
   program: string,
   args: readonly string[],
-  { env = {}, cwd = root }: { env?: Record<string, string>; cwd?: string } = {},
+  {
+    env = {},
+    cwd = root,
+    timeoutMs = 240_000,
+  }: { env?: Record<string, string>; cwd?: string; timeoutMs?: number } = {},
 ): Promise<string> {
-  const limits = { timeout: 240_000, maxBuffer: 2 ** 24 };
+  const limits = { timeout: timeoutMs, maxBuffer: 2 ** 24 };
   const options = { encoding: 'utf8', cwd, ...limits, env: { ...process.env, ...env } } as const;
   return (await execute(program, args, options)).stdout;
 }
@@ -49,6 +63,11 @@ function redisPy(version: string, protocol: string): RedisClient {
     needs: pythonWithVenv,
     prepare: async () => void (await venvWith(version, `redis==${version}`)),
     command: (port) => [join(cache(`python-${version}`), 'bin', 'python'), here('python', 'client.py'), port, protocol],
+    secure: ({ port, ca, user, password }) => [
+      join(cache(`python-${version}`), 'bin', 'python'),
+      here('python', 'secure.py'),
+      ...[port, protocol, ca, user, password],
+    ],
   };
 }
 
@@ -57,6 +76,11 @@ const node = (name: string, version: string, module: string): RedisClient => ({
   version,
   language: 'Node.js',
   command: (port) => [process.execPath, here('node', `${name}.mjs`), module, port],
+  secure: ({ port, ca, user, password }) => [
+    process.execPath,
+    here('node', `secure-${name}.mjs`),
+    ...[module, port, ca, user, password],
+  ],
 });
 
 export const clients: readonly RedisClient[] = [
@@ -73,8 +97,12 @@ export const clients: readonly RedisClient[] = [
     version: '9.7.0',
     language: 'Go',
     needs: ['go', 'version', 'Go 1.22 or newer'],
-    prepare: async () => void (await said('go', ['build', '-C', here('go'), '-o', cache('go'), '.'])),
+    prepare: async () => {
+      await said('go', ['build', '-C', here('go'), '-o', cache('go'), '.']);
+      await said('go', ['build', '-C', here('go'), '-o', cache('go-secure'), './secure']);
+    },
     command: (port) => [cache('go'), port],
+    secure: ({ port, ca, user, password }) => [cache('go-secure'), port, ca, user, password],
   },
   {
     name: 'Jedis',
@@ -86,6 +114,10 @@ export const clients: readonly RedisClient[] = [
       if (!existsSync(cache('java'))) await said('mvn', [...args, `-DoutputDirectory=${cache('java')}`]);
     },
     command: (port) => ['java', '-cp', join(cache('java'), '*'), here('java', 'Client.java'), port],
+    secure: ({ port, ca, user, password }) => [
+      ...(['java', '-cp', join(cache('java'), '*'), here('java', 'SecureClient.java')] as const),
+      ...[port, ca, user, password],
+    ],
   },
   {
     name: 'redis-rs',
@@ -124,6 +156,16 @@ export const facts: readonly (readonly [line: string, meaning: string])[] = [
   ['touch refused: LVUNSUPPORTED', '`EXPIRE` is refused'],
   ['nowhere true left 0', 'a user that is no namespace: refused, and nothing is written anywhere'],
   ['del 1 0', '`DEL` counts what was there'],
+];
+
+/** What every one of them must print over TLS, where the door asks who somebody is. */
+export const secureFacts: readonly (readonly [line: string, meaning: string])[] = [
+  ['set OK', 'TLS with an authority of its own, user and password'],
+  ['get value', 'the same'],
+  ['whoami ann', '`ACL WHOAMI`'],
+  ['stranger NOAUTH', 'without a user: `NOAUTH`, as Redis says it'],
+  ['wrong WRONGPASS', 'with a wrong password: `WRONGPASS`, as Redis says it'],
+  ['url value', '`rediss://user:password@host`'],
 ];
 
 /** What test/interop/node/libraries.mjs prints: libraries that people put on top of a client. */

@@ -114,6 +114,11 @@ export class VirtualTime implements Timers {
   }
 
   private takeOver(): () => void {
+    // A test that its deadline ended leaves its world running, and two worlds at once share what is taken over.
+    if (onStage !== undefined)
+      throw new Error(
+        'another world still runs: a test before this one was ended by its deadline, so the machine is too busy for either',
+      );
     const real = forbidden.map(({ of, name }) => Reflect.get(of, name) as unknown);
     onStage = {
       take: (turn) => this.turns.push(turn),

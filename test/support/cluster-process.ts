@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { within } from './deadline';
+import type { RunningCluster } from './one-process';
 
 const root = join(__dirname, '..', '..');
 const answerDeadlineMs = 90_000;
@@ -40,7 +41,7 @@ interface Exit {
 }
 
 /** `npm run cluster` as a child, told what to kill, pause and start through its standard input. */
-export class ClusterProcess {
+export class ClusterProcess implements RunningCluster {
   private readonly waiting: Array<(answer: Answer) => void> = [];
   private readonly printed: { text: string } = { text: '' };
   readonly exits: Exit[] = [];
@@ -59,7 +60,8 @@ export class ClusterProcess {
     const child = spawn(process.execPath, command, {
       cwd: root,
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, LEVEE_LOG_LEVEL: 'warn', ...env },
+      // No balancer stands before its portals unless a test has one.
+      env: { ...process.env, LEVEE_LOG_LEVEL: 'warn', LEVEE_DRAIN_NOTICE: '0ms', ...env },
     });
     const cluster = new ClusterProcess(child);
     child.stdin.on('error', () => undefined);

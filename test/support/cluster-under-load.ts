@@ -1,19 +1,19 @@
 import { join } from 'node:path';
 import { HttpClient } from '../history/http-client';
-import { judge, type Judgement } from '../history/judgement';
+import { judge, reasonsOf, type Judgement } from '../history/judgement';
 import type { Consistency, KeyClient } from '../history/key-client';
 import { RespClient } from '../history/resp-client';
 import { Workload } from '../history/workload';
-import type { ClusterProcess } from './cluster-process';
 import { eventually } from './deadline';
+import type { RunningCluster } from './one-process';
 import { full, seed } from './seed';
 
 const respClients = 6;
 const httpClients = 2;
 const readers = 2;
 /** Some of twelve clients are always asking; in a quick run they leave the processor to what a fault needs. */
-const pauseMs = full ? 4 : 50;
-const operationsAround = full ? 200 : 100;
+const pauseMs = full ? 4 : 100;
+const operationsAround = full ? 200 : 60;
 
 export interface LoadOptions {
   readonly consistency: Consistency;
@@ -28,6 +28,12 @@ export interface MasterStatus {
   readonly seq: number;
 }
 
+/** Where clients work. */
+export interface LoadedDoors {
+  readonly respPorts: readonly number[];
+  readonly doors: { readonly portals: ReadonlyArray<{ readonly http: string }> };
+}
+
 let runs = 0;
 
 /**
@@ -35,7 +41,7 @@ let runs = 0;
  * `faults` runs, and a while before and after. Fails when what they saw contradicts what they were promised.
  */
 export async function underLoad(
-  cluster: ClusterProcess,
+  cluster: LoadedDoors,
   { consistency, random, ack }: LoadOptions,
   faults: () => Promise<void>,
 ): Promise<Judgement> {
@@ -116,15 +122,11 @@ function worstOf(a: Judgement, b: Judgement): Judgement {
 }
 
 /** Failed operations of these kinds with what they said; none is an empty list. */
-export function failed(
-  { outcomes, reasons }: Judgement,
-  kinds: ReadonlyArray<'reads' | 'writes'> = ['reads', 'writes'],
-) {
-  return kinds.flatMap((kind) =>
-    outcomes[kind].definite + outcomes[kind].indefinite === 0
-      ? []
-      : [kind, outcomes[kind], reasons.filter((reason) => reason.startsWith('get') === (kind === 'reads'))],
-  );
+export function failed(judgement: Judgement, kinds: ReadonlyArray<'reads' | 'writes'> = ['reads', 'writes']) {
+  return kinds.flatMap((kind) => {
+    const { definite, indefinite } = judgement.outcomes[kind];
+    return definite + indefinite === 0 ? [] : [kind, judgement.outcomes[kind], reasonsOf(judgement, kind)];
+  });
 }
 
 /** What a failure may say while its portal ends or starts: it says so, the connection is gone, or nobody listens. */
@@ -135,7 +137,7 @@ const portalComesOrGoes =
 export const unexcused = ({ reasons }: Judgement): string[] =>
   reasons.filter((reason) => !portalComesOrGoes.test(reason));
 
-export async function masterStatus(cluster: ClusterProcess, name: string): Promise<MasterStatus> {
+export async function masterStatus(cluster: Pick<RunningCluster, 'doors'>, name: string): Promise<MasterStatus> {
   const master = cluster.doors.masters.find((m) => m.name === name);
   const answer = await fetch(`${master?.http}/v1/status`, { signal: AbortSignal.timeout(1_000) });
   return (await answer.json()) as MasterStatus;
@@ -143,7 +145,7 @@ export async function masterStatus(cluster: ClusterProcess, name: string): Promi
 
 /** The master that reigns now, not counting one that is known to be stopped. */
 export function reigning(
-  cluster: ClusterProcess,
+  cluster: Pick<RunningCluster, 'doors'>,
   { except, deadlineMs = 20_000 }: { readonly except?: string; readonly deadlineMs?: number } = {},
 ): Promise<{ readonly name: string; readonly status: MasterStatus }> {
   return eventually(

@@ -53,6 +53,13 @@ export class ColdKeys {
     return wrong;
   }
 
+  /** Those that are there, in the order of their bytes, from the first of these keys to before the second. */
+  between(from: string, to: string): string[] {
+    const all = Array.from({ length: this.count }, (_, i) => i).filter((i) => !this.isDeleted(i));
+    const keys = all.map((i) => this.key(i)).sort();
+    return keys.filter((key) => key >= from && key < to);
+  }
+
   private isDeleted(i: number): boolean {
     return this.deleted && i % 3 === 0;
   }

@@ -166,7 +166,9 @@ export class DamageCampaign {
     const outcome = { damage, wrong: [] as string[], refused: 0, named: [] as string[], rebuilds: 0, setAside: 0 };
     if (answer === 'ended' || !answer.ok) {
       const notStarted = answer === 'ended' ? `the process ended ${ended} times` : `${answer.code}: ${answer.message}`;
-      return { ...outcome, ended, notStarted, named: [notStarted] };
+      // Only a failure with a code says what is damaged.
+      const isNamed = answer !== 'ended' && /^[A-Z_]+$/.test(answer.code ?? '');
+      return { ...outcome, ended, notStarted, named: isNamed ? [notStarted] : [] };
     }
     const doors = JSON.parse(readFileSync(join(folder, 'doors.json'), 'utf8')) as Doors;
     outcome.refused = await this.ask(doors, outcome.wrong);

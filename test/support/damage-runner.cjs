@@ -23,7 +23,7 @@ process.on('disconnect', () => process.exit(0));
 async function started(env) {
   lifecycle = new Lifecycle(logger, 20_000);
   try {
-    await startStandalone(env, lifecycle, logger);
+    await startStandalone(env, { lifecycle, logger, greet: () => undefined });
   } catch (error) {
     await stopped();
     throw error;

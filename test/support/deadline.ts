@@ -1,4 +1,10 @@
-/** Waits until `condition` gives a value that is not false or undefined; fails with `what` after `deadlineMs`. */
+/** A look costs two processes some milliseconds: who has waited for long looks less often, down to once in so many ms. */
+const seldom = { factor: 1.1, everyMs: 80 } as const;
+
+/**
+ * Waits until `condition` gives a value that is not false or undefined; fails with `what` after `deadlineMs`. It looks
+ * again after `everyMs`, and less often later.
+ */
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,
@@ -7,7 +13,8 @@ export async function eventually<T>(
 ): Promise<NonNullable<T>> {
   const until = Date.now() + deadlineMs;
   let last: unknown;
-  for (;;) {
+  const seldomMs = Math.max(everyMs, seldom.everyMs);
+  for (let pauseMs = everyMs; ; pauseMs = Math.min(pauseMs * seldom.factor, seldomMs)) {
     try {
       const value = await condition();
       if (value !== undefined && value !== null && value !== false) return value as NonNullable<T>;
@@ -16,7 +23,7 @@ export async function eventually<T>(
       last = error instanceof Error ? error.message : error;
     }
     if (Date.now() > until) throw new Error(`not within ${deadlineMs} ms: ${what}; last: ${String(last)}`);
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 

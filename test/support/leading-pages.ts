@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { SourceFile } from './source-text';
 
 const root = join(__dirname, '..', '..');
 
@@ -10,18 +11,16 @@ export const leadingPages = [
   'docs/contributing.md',
   'docs/architecture.md',
   'docs/invariants.md',
+  'docs/binlog.md',
+  'docs/getting-started.md',
+  'docs/comparison.md',
 ] as const;
 
-const folders = 'libs|apps|test|tools|schemas|docs';
+const folders = 'libs|apps|deploy|examples|test|tools|schemas|docs';
 /** As in `libs/log`, also within a command line; what holds a placeholder ends before it. */
 const pathInCode = new RegExp(`(?<![\\w./-])(?:${folders})/[\\w.@/-]*`, 'g');
 const fileInCode = /`([\w.-]+\.(?:ts|mts|mjs|cjs|avsc|md))`/g;
 const link = /\]\(([^)#:\s]+)(?:#[^)]*)?\)/g;
-
-export interface SourceFile {
-  readonly path: string;
-  readonly text: string;
-}
 
 /** Paths and file names on a page that are not there; a name without a folder must be the name of some file. */
 export function absentPathsOf(page: string, files: readonly SourceFile[]): string[] {

@@ -14,18 +14,21 @@ export interface CommandResult {
 export const levee = (url: string, args: readonly string[], deadlineMs = 120_000): Promise<CommandResult> =>
   leveeWith({ LEVEE_URL: url }, args, deadlineMs);
 
-/** The same with these settings. */
+/** The same with these settings. `stdin`: what it reads. */
 export function leveeWith(
   env: Readonly<Record<string, string>>,
   args: readonly string[],
   deadlineMs = 120_000,
+  stdin?: string,
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...builtApp('cli'), ...args], {
       cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, ...env },
     });
+    // It may end without having read anything.
+    child.stdin.on('error', () => undefined).end(stdin);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString('utf8')));

@@ -7,17 +7,23 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 const longest = [
   'test/crash-matrix.test.ts',
   'test/simulation.test.ts',
+  'healing/healing-simulation.spec.ts',
   'test/planted-bugs.test.ts',
-  'e2e/cluster.test.ts',
+  // Those that bring three brokers of their own stand apart: they start the most processes.
   'e2e/failure-doors.test.ts',
-  'e2e/three-brokers.test.ts',
-  'e2e/elastic.test.ts',
-  'e2e/cuts.test.ts',
-  'e2e/kafka-faults.test.ts',
-  'e2e/witness.test.ts',
-  'e2e/plan-crashes.test.ts',
-  'e2e/plans.test.ts',
   'e2e/healing.test.ts',
+  'e2e/witness.test.ts',
+  'e2e/kafka-faults.test.ts',
+  'e2e/plans.test.ts',
+  'e2e/continuous-proof.test.ts',
+  'e2e/three-brokers.test.ts',
+  'e2e/cluster.test.ts',
+  'e2e/bound-topics.test.ts',
+  'e2e/cuts.test.ts',
+  'e2e/elastic.test.ts',
+  'log-kafka/test/kafka-log.kafka.spec.ts',
+  'e2e/plan-crashes.test.ts',
+  'e2e/rolling-restart.test.ts',
 ];
 
 const place = ({ path }) => {

@@ -19,9 +19,12 @@ export class PortalProcess {
     readonly url: string,
   ) {}
 
-  /** Resolves when it is ready, or, with `ready` false, when its HTTP door answers. */
-  static async start(env: Record<string, string>, { ready = true } = {}): Promise<PortalProcess> {
-    const [respPort, httpPort] = [await freePort(), await freePort()];
+  /** Resolves when it is ready, or, with `ready` false, when its HTTP door answers. `respPort`: of one that is gone. */
+  static async start(
+    env: Record<string, string>,
+    { ready = true, respPort: wanted }: { ready?: boolean; respPort?: number } = {},
+  ): Promise<PortalProcess> {
+    const [respPort, httpPort] = [wanted ?? (await freePort()), await freePort()];
     const child = spawn(process.execPath, builtApp('portal'), {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -30,6 +33,7 @@ export class PortalProcess {
         LEVEE_RESP_PORT: String(respPort),
         LEVEE_HTTP_PORT: String(httpPort),
         LEVEE_LOG_LEVEL: 'warn',
+        LEVEE_DRAIN_NOTICE: '0ms',
         ...env,
       },
     });

@@ -74,14 +74,14 @@ export class StandaloneProcess {
   static async start(
     dataDir: string,
     env: Record<string, string> = {},
-    deadlineMs = 40_000,
+    deadlineMs = 80_000,
   ): Promise<StandaloneProcess> {
     const started = StandaloneProcess.spawn(dataDir, env);
     await started.serving(deadlineMs);
     return started;
   }
 
-  async serving(deadlineMs = 40_000): Promise<void> {
+  async serving(deadlineMs = 80_000): Promise<void> {
     const file = join(this.dataDir, 'doors.json');
     this.doors = await eventually(
       'the standalone serves',

@@ -1,5 +1,5 @@
-import type { ClusterProcess } from './cluster-process';
 import { eventually } from './deadline';
+import type { RunningCluster } from './one-process';
 import type { Plan, PlanDoor, Route } from './plan-door';
 
 const slots = 1_000_000;
@@ -26,7 +26,7 @@ function routeFaults(routes: readonly Route[], replicas: number): string[] {
  * what no route knows, all replicas equal at one barrier. Fails with what is not, after `deadlineMs`.
  */
 export async function becomesWhole(
-  cluster: ClusterProcess,
+  cluster: Pick<RunningCluster, 'exits'>,
   door: PlanDoor,
   { replicas, deadlineMs = 60_000 }: { readonly replicas: number; readonly deadlineMs?: number },
 ): Promise<void> {

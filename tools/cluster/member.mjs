@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ask } from './ask.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const dieWithParent = join(dirname(fileURLToPath(import.meta.url)), 'die-with-parent.cjs');
@@ -86,9 +87,9 @@ export class Member {
       const ended = !this.running && (this.options.keepAlive !== true || this.starts - startsBefore > 3);
       if (ended) throw new Error(`${this.name} ended with ${this.lastExit}\n${this.lastLines()}`);
       try {
-        const answer = await fetch(`${this.url}/health/ready`, { signal: AbortSignal.timeout(readyAskMs) });
-        if (answer.ok) return;
-        last = `${answer.status} ${(await answer.text()).slice(0, 500)}`;
+        const { status, text } = await ask(`${this.url}/health/ready`, { timeoutMs: readyAskMs });
+        if (status === 200) return;
+        last = `${status} ${text.slice(0, 500)}`;
       } catch (error) {
         last = String(error.cause ?? error);
       }

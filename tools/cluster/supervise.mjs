@@ -1,8 +1,11 @@
 // A whole cluster as real processes: Kafka, masters, dispatchers, data nodes, portals, each with its own folder and ports.
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { brokerPort } from '../kafka/broker-settings.mjs';
 import { startKafka } from '../kafka/local-kafka.mjs';
+import { ask, scheme } from './ask.mjs';
 import { Member } from './member.mjs';
 import { claimPorts } from '../ports.cjs';
 
@@ -16,7 +19,7 @@ const firstPorts = {
   dispatcher: 7382,
   nodeResp: 7400,
   nodeHttp: 7500,
-  kafka: 9092,
+  kafka: brokerPort,
 };
 const portStep = 10;
 
@@ -47,6 +50,7 @@ class Cluster {
   #kafka;
   #deadlineMs;
   #marker;
+  #tokenFile;
   dir;
   prefix;
 
@@ -175,6 +179,11 @@ class Cluster {
       LEVEE_TOPIC_PREFIX: this.prefix,
       KAFKA_BROKERS: this.kafka.brokers,
     };
+    if (common.LEVEE_AUTH === 'on') {
+      if (!common.LEVEE_TLS_CLUSTER_NAME) common.LEVEE_CLUSTER_KEY_FILE ??= this.#keyFile();
+      common.LEVEE_OPERATOR_TOKEN_FILE ??= join(this.dir, 'operator.token');
+      this.#tokenFile = common.LEVEE_OPERATOR_TOKEN_FILE;
+    }
     const add = (name, app, own, url, resp) => {
       const dir = join(this.dir, name);
       const member = { ...common, LEVEE_DATA_DIR: dir, ...own, ...envOf?.(name) };
@@ -188,7 +197,7 @@ class Cluster {
       };
       this.#members.push(new Member({ name, app, dir, env: member, url, resp }, options));
     };
-    const http = (port) => `http://127.0.0.1:${port}`;
+    const http = (port) => `${scheme}://127.0.0.1:${port}`;
     for (let i = 1; i <= masters; i++) {
       const port = ports.shift();
       add(`m${i}`, 'master', { LEVEE_INSTANCE: `m${i}`, LEVEE_MASTER_PORT: port }, http(port));
@@ -215,6 +224,20 @@ class Cluster {
     }
   }
 
+  /** What the processes of this cluster know each other by. */
+  #keyFile() {
+    const file = join(this.dir, 'cluster.key');
+    mkdirSync(this.dir, { recursive: true });
+    if (!existsSync(file)) writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+    return file;
+  }
+
+  /** As the first user, once a portal has made it. */
+  #authorization() {
+    if (this.#tokenFile === undefined || !existsSync(this.#tokenFile)) return {};
+    return { authorization: `Bearer ${readFileSync(this.#tokenFile, 'utf8').trim()}` };
+  }
+
   /** Creates the namespace unless it is there. Needs every node registered, or replicas would crowd on the first. */
   async #ensureNamespace({ name = 'default', ...knobs }) {
     const door = this.#kind('portal')[0] ?? this.#kind('master')[0];
@@ -227,7 +250,7 @@ class Cluster {
     const wanted = { name, replicas: Math.max(1, Math.min(3, nodes)), ...knobs };
     await this.#until(door, `namespace ${name} exists`, async (call) => {
       const { status, body } = await call('POST', '/v1/namespaces', wanted);
-      if (status >= 400 && status < 500 && status !== 409 && status !== 404 && status !== 429)
+      if (status >= 400 && status < 500 && ![401, 404, 409, 429].includes(status))
         throw new Error(`namespace ${name} is refused: ${status} ${JSON.stringify(body)}`);
       return { done: status < 300 || status === 409, found: `${status} ${JSON.stringify(body)}` };
     });
@@ -237,14 +260,13 @@ class Cluster {
     const until = performance.now() + this.#deadlineMs;
     let found = 'no answer';
     const call = async (method, path, sent) => {
-      const request = { method, signal: AbortSignal.timeout(askMs) };
+      const request = { method, timeoutMs: askMs, headers: this.#authorization() };
       if (sent !== undefined) {
-        request.headers = { 'content-type': 'application/json' };
+        request.headers['content-type'] = 'application/json';
         request.body = JSON.stringify(sent);
       }
-      const answer = await fetch(`${door.url}${path}`, request);
-      const text = await answer.text();
-      return { status: answer.status, body: parsed(text) };
+      const { status, text } = await ask(`${door.url}${path}`, request);
+      return { status, body: parsed(text) };
     };
     for (;;) {
       try {

@@ -1,5 +1,8 @@
 // server.properties and log4j2.properties of one node of the local Kafka.
 
+/** Where clients look for a Kafka, if nobody tells them; the local one takes any other when it is taken. */
+export const brokerPort = 9092;
+
 /** Three nodes hold elections: these make kill -9 of one cost about a second instead of ten. */
 const fastFailover = {
   'broker.session.timeout.ms': 1000,

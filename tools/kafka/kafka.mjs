@@ -7,12 +7,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from './artifacts.mjs';
+import { brokerPort } from './broker-settings.mjs';
 import { startKafka } from './local-kafka.mjs';
 
 const folder = join(cacheFolder(), 'kafka', 'running');
 const stateFile = join(folder, 'state.json');
-/** Where clients look for a Kafka; any other when it is taken. */
-const firstPort = 9092;
 const stopDeadlineMs = 15_000;
 const usage =
   'usage: kafka.mjs start [--nodes 1|3] [--json] | run [--nodes 1|3] [--host ADDRESS] [--settings JSON] [--behind JSON] [--between JSON] [--apart] [--secure JSON] | status [--json] | stop';
@@ -31,7 +30,7 @@ async function main() {
       const kafka = await startKafka({
         nodes: Number(values.nodes),
         dir: folder,
-        port: firstPort,
+        port: brokerPort,
         keep: true,
         detached: true,
       });

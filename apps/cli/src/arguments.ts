@@ -67,3 +67,31 @@ export function percentEncode(bytes: Uint8Array): string {
   }
   return text;
 }
+
+/** A time such as `2026-03-01T12:00:00Z`, in ms since 1970; `undefined` = it is none, or has no zone. */
+export function timeWithZone(text: string): number | undefined {
+  const zoned = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})$/.test(text);
+  const timeMs = zoned ? Date.parse(text) : NaN;
+  return Number.isFinite(timeMs) ? timeMs : undefined;
+}
+
+export function zonedTimeMs(text: string): number {
+  const timeMs = timeWithZone(text);
+  if (timeMs === undefined)
+    throw new InvalidArgumentError('a time with its zone such as 2026-03-01T12:00:00Z is needed.');
+  return timeMs;
+}
+
+/** A time, the number of a decision, or `now`: what the journal ends with. */
+export type MomentArgument = { readonly timeMs: number } | { readonly seq: number } | { readonly newest: true };
+
+export function momentArgument(text: string): MomentArgument {
+  if (text === 'now') return { newest: true };
+  if (/^[0-9]{1,15}$/.test(text)) return { seq: positiveNumber(text) };
+  const timeMs = timeWithZone(text);
+  if (timeMs === undefined)
+    throw new InvalidArgumentError(
+      'a time with its zone such as 2026-03-01T12:00:00Z, the number of a decision such as 17, or now is needed.',
+    );
+  return { timeMs };
+}

@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
-import { CliFailure, exitCodes, usageFailure } from './exit';
+import { addAccessCommand } from './access-command';
+import { addEvidenceCommands } from './evidence-commands';
+import { addProofsCommand } from './proofs-command';
+import { CliFailure, exitCodes } from './exit';
+import { logWhere, withLog } from './log-where';
+import { addRebuildCommands } from './rebuild-commands';
+import { addRehearseCommand } from './rehearse-command';
+import { addReportCommand } from './report-command';
+import { addVerifyCommand } from './verify-command';
 import type { Output, Row } from './output';
-import type { ToolsOf } from './program';
+import type { ToolsOf } from './command-tools';
 import type { Terminal } from './terminal';
 
 interface RepairOptions {
@@ -14,14 +22,18 @@ interface RepairOptions {
 /** `levee audit`: what the log proves, and how what it lost comes back. */
 export function addAuditCommands(program: Command, toolsOf: ToolsOf): void {
   const audit = program.command('audit').description('what the log proves, and how what it lost comes back');
-  audit
-    .command('repair')
+  addEvidenceCommands(audit, toolsOf);
+  addVerifyCommand(audit, toolsOf);
+  addRebuildCommands(audit, toolsOf);
+  addProofsCommand(audit, toolsOf);
+  addAccessCommand(audit, toolsOf);
+  addRehearseCommand(audit, toolsOf);
+  addReportCommand(audit, toolsOf);
+  withLog(audit.command('repair'))
     .description(
       'compare the journal with those who have seen it and say what can be brought back; with --yes do it; ' +
         'exit code 3 when there is something to do',
     )
-    .option('--brokers <list>', 'the Kafka of the cluster (default: KAFKA_BROKERS)')
-    .option('--data-dir <folder>', 'the data folder of an embedded log that no process has open')
     .option('--yes', 'carry it out')
     .option('--accept-loss', 'also where something is lost for good')
     .action(async (options: RepairOptions, command: Command) => {
@@ -34,12 +46,7 @@ async function repair(
   options: RepairOptions,
   { output, terminal }: { readonly output: Output; readonly terminal: Terminal },
 ): Promise<void> {
-  const brokers = options.brokers ?? (terminal.env['KAFKA_BROKERS'] || undefined);
-  if (options.brokers !== undefined && options.dataDir !== undefined)
-    throw usageFailure('--brokers and --data-dir name two logs: choose one');
-  if (options.dataDir === undefined && brokers === undefined)
-    throw usageFailure('name the log: --brokers host:port, or --data-dir of a stopped process with an embedded log');
-  const where = options.dataDir === undefined ? { brokers: brokers ?? '' } : { dataDir: options.dataDir };
+  const where = logWhere(options, terminal);
   // Loaded only now: Kafka and LevelDB are not needed for anything else here.
   const { openJournalDirectly }: typeof import('./direct-audit') = require('./direct-audit');
   const journal = await openJournalDirectly(where, terminal);

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { CliFailure } from './exit';
 import type { Row } from './output';
-import type { ToolsOf } from './program';
+import type { ToolsOf } from './command-tools';
 
 /** Each has a folder below apps/. */
 const processes = ['standalone', 'master', 'dispatcher', 'data-node', 'portal', 'cli'];

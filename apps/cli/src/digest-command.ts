@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { CliFailure, exitCodes } from './exit';
 import type { Row } from './output';
-import type { ToolsOf } from './program';
+import type { ToolsOf } from './command-tools';
 import { rowsOf } from './rows';
 
 /** The portal says who is missing this long before we stop to listen. */

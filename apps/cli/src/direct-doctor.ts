@@ -1,8 +1,9 @@
+import { ClusterHttp } from '@levee/auth';
 import { doctorLimits, type DoctorReport, examineCluster } from '@levee/audit';
 import { ClusterView, controlTopics } from '@levee/journal';
 import { Failure, messageOf, silentLogger } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
-import { loadSettings, logSettingNames, openLog } from '@levee/service-kit';
+import { loadClusterKey, loadSettings, loadTls, logSettingNames, openLog, tlsSettingNames } from '@levee/service-kit';
 import { usageFailure } from './exit';
 import type { Terminal } from './terminal';
 
@@ -11,10 +12,9 @@ const openMs = 5_000;
 
 /** The doctor without a portal: reads the cluster from Kafka itself and asks the nodes. Says so when Kafka is down. */
 export async function examineLogDirectly(brokers: string, terminal: Terminal): Promise<DoctorReport> {
-  const settings = loadSettings({ ...terminal.env, KAFKA_BROKERS: brokers }, [
-    ...logSettingNames,
-    'LEVEE_TOPIC_PREFIX',
-  ]);
+  const names = [...logSettingNames, 'LEVEE_TOPIC_PREFIX', 'LEVEE_CLUSTER_KEY_FILE', ...tlsSettingNames] as const;
+  const settings = loadSettings({ ...terminal.env, KAFKA_BROKERS: brokers }, names);
+  const http = new ClusterHttp({ clusterKey: loadClusterKey(settings), tls: loadTls(settings) });
   if (settings.KAFKA_BROKERS === undefined) throw usageFailure('--brokers names no broker: use host:port');
   const looked = { topics: 0, nodes: 0, replicas: 0 };
   let log;
@@ -40,7 +40,14 @@ export async function examineLogDirectly(brokers: string, terminal: Terminal): P
       return { findings: [], unknown: [{ what: 'the cluster', why, command }], looked };
     }
     const problem = await started(view);
-    const report = await examineCluster(view.state, { ...world, log, topics, ask, journalShort: view.short });
+    const report = await examineCluster(view.state, {
+      ...world,
+      log,
+      topics,
+      ask: (address, path) => http.json(address, path, doctorLimits.askMs / 2),
+      scheme: http.scheme,
+      journalShort: view.short,
+    });
     if (problem === undefined) return report;
     const unread = { what: 'namespaces and nodes', why: problem, command: 'levee doctor   # again' };
     return { ...report, unknown: [unread, ...report.unknown] };
@@ -64,10 +71,4 @@ async function started(view: ClusterView): Promise<string | undefined> {
   } finally {
     cancel();
   }
-}
-
-async function ask(url: string): Promise<unknown> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(doctorLimits.askMs / 2) });
-  if (!answer.ok) throw new Failure('UNREACHABLE', `${url} answers ${answer.status}`);
-  return answer.json();
 }

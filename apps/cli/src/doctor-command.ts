@@ -2,7 +2,7 @@ import type { DoctorReport } from '@levee/audit';
 import type { Command } from 'commander';
 import { CliFailure, exitCodes } from './exit';
 import { oneLine, type Output, type Row } from './output';
-import type { ToolsOf } from './program';
+import type { ToolsOf } from './command-tools';
 import type { Terminal } from './terminal';
 import { failureCode, messageOf } from '@levee/kernel';
 import { rowsOf } from './rows';
@@ -61,6 +61,15 @@ async function print(
     );
   for (const each of unknown)
     await output.raw(`cannot tell  ${line(each, 'what')}: ${line(each, 'why')}\n  command: ${line(each, 'command')}\n`);
+  for (const each of rowsOf({ weak: report['weak'] ?? [] }, 'weak'))
+    await output.raw(
+      `weak  ${line(each, 'rule')}  ${line(each, 'finding')}\n  impact:  ${line(each, 'impact')}\n  command: ${line(each, 'command')}\n`,
+    );
+  for (const each of rowsOf({ acknowledged: report['acknowledged'] ?? [] }, 'acknowledged'))
+    await output.raw(
+      `acknowledged  ${line(each, 'count')} records of ${line(each, 'namespace')} as ${line(each, 'reason')}, by ` +
+        `${line(each, 'by')} at ${line(each, 'at')}: ${line(each, 'why')}\n`,
+    );
   const { topics = 0, nodes = 0, replicas = 0 } = (report['looked'] ?? {}) as Record<string, number>;
   const verdict =
     findings.length > 0 ? count(findings.length, 'finding') : unknown.length > 0 ? 'cannot tell' : 'healthy';

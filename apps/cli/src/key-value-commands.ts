@@ -6,8 +6,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { durationMs, type KeyEncoding, keyBytes, keyEncodings, percentEncode, positiveNumber } from './arguments';
 import { CliFailure, usageFailure } from './exit';
 import { oneLine, type Output, type Row } from './output';
-import type { Tools, ToolsOf } from './program';
+import type { Tools, ToolsOf } from './command-tools';
 import { readAll } from './terminal';
+import { VisitedChunks } from './visited-chunks';
 
 interface KeyOptions {
   readonly namespace: string;
@@ -16,7 +17,12 @@ interface KeyOptions {
 }
 type WriteOptions = KeyOptions & { readonly ack?: string; readonly ttl?: number };
 type ReadOptions = KeyOptions & { readonly consistency?: string };
-type GetOptions = ReadOptions & { readonly raw?: boolean; readonly base64?: boolean; readonly file?: string };
+type GetOptions = ReadOptions & {
+  readonly raw?: boolean;
+  readonly base64?: boolean;
+  readonly file?: string;
+  readonly decode?: boolean;
+};
 type ScanOptions = KeyOptions & {
   readonly from?: string;
   readonly to?: string;
@@ -24,6 +30,8 @@ type ScanOptions = KeyOptions & {
   readonly limit?: number;
   readonly cursor?: string;
   readonly keysOnly?: boolean;
+  readonly visited?: boolean;
+  readonly decode?: boolean;
 };
 
 /** Most entries a portal gives at once. */
@@ -38,15 +46,23 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
     .option('--raw', 'write the bytes of the value to standard output and nothing else')
     .option('--base64', 'print the value as base64')
     .option('--file <path>', 'write the bytes of the value to a file')
+    .option('--decode', 'print the value as JSON, where its bytes or a schema registry tell how')
     .action(async (key: string, options: GetOptions, command: Command) => {
       const { output, portal } = toolsOf(command);
-      if ([options.raw, options.base64, options.file].filter((chosen) => chosen !== undefined).length > 1)
-        throw usageFailure('choose one of --raw, --base64 and --file');
+      const shapes = [options.raw, options.base64, options.file, options.decode];
+      if (shapes.filter((chosen) => chosen !== undefined).length > 1)
+        throw usageFailure('choose one of --raw, --base64, --file and --decode');
       const reply = await portal.send({
         path: pathOf(key, options),
-        headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
+        headers: {
+          'levee-consistency': options.consistency,
+          'levee-session': options.session,
+          accept: options.decode ? 'application/json' : undefined,
+        },
       });
       const { body: value, headers } = reply;
+      const problem = headers['levee-not-decoded'];
+      if (typeof problem === 'string') await output.note(`not decoded: ${oneLine(problem)}`);
       if (options.raw) await output.raw(value);
       else if (options.file !== undefined) {
         writeValue(options.file, value);
@@ -54,6 +70,9 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
           { key, file: options.file, bytes: value.length, ...facts(headers) },
           `ok ${value.length} bytes`,
         );
+      } else if (headers['content-type']?.startsWith('application/json')) {
+        const jsonText = value.toString('utf8');
+        await output.value({ key, jsonText, ...facts(headers) }, jsonText);
       } else await printValue(output, { key, value, headers, asBase64: options.base64 === true });
     });
 
@@ -110,16 +129,21 @@ export function addKeyValueCommands(program: Command, toolsOf: ToolsOf): void {
     .option('--limit <count>', 'most entries', positiveNumber)
     .option('--cursor <token>', 'go on where an earlier scan stopped')
     .option('--keys-only', 'leave the values out')
+    .option('--decode', 'values as JSON, where their bytes or a schema registry tell how')
+    .option('-v, --visited', 'say at the end which chunks were looked into, and which nodes answered')
     .action(async (options: ScanOptions & ReadOptions, command: Command) => {
       const tools = toolsOf(command);
       const entries = tools.output.list();
       let rest: ScanRest;
       try {
         rest = await scanned(tools, options, entries);
+        if (options.visited === true && tools.output.format !== 'text')
+          await entries.row({ visited: rest.visited.rows }, '');
       } finally {
         await entries.end();
       }
-      const { cursor, unreadable } = rest;
+      const { cursor, unreadable, visited } = rest;
+      if (tools.output.format === 'text') for (const line of visited.lines) await tools.output.note(line);
       if (cursor !== undefined) await tools.output.note(`there is more: --cursor ${cursor}`);
       if (unreadable > 0)
         throw new CliFailure('LVUNREADABLE', `${unreadable} of the values could not be read; the lines above say why`);
@@ -130,6 +154,8 @@ interface ScanRest {
   /** Where to go on; `undefined` = that was all. */
   readonly cursor: string | undefined;
   readonly unreadable: number;
+  /** Empty when nobody asked for them. */
+  readonly visited: VisitedChunks;
 }
 
 /** Prints entry after entry, over the pages of the portal. */
@@ -143,6 +169,7 @@ async function scanned(
   let left = options.limit ?? Infinity;
   let cursor = options.cursor;
   let unreadable = 0;
+  const visited = new VisitedChunks();
   do {
     const before = cursor;
     cursor = undefined;
@@ -152,6 +179,8 @@ async function scanned(
       ['prefix', bound(options.prefix)],
       ['limit', left === Infinity ? undefined : String(Math.min(left, pageMax))],
       ['keysOnly', options.keysOnly ? '1' : undefined],
+      ['visited', options.visited ? '1' : undefined],
+      ['decode', options.decode ? 'text' : undefined],
       ['cursor', before === undefined ? undefined : encodeURIComponent(before)],
     ].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
     // Not through `query`: keys are bytes, which that would encode once more.
@@ -160,15 +189,17 @@ async function scanned(
       path: `/v1/kv/${encodeURIComponent(options.namespace)}${query}`,
       headers: { 'levee-consistency': options.consistency, 'levee-session': options.session },
     })) {
-      if ('cursor' in line) cursor = typeof line['cursor'] === 'string' ? line['cursor'] : undefined;
-      else if (typeof line['code'] === 'string') throw new CliFailure(line['code'], String(line['message']));
+      if ('cursor' in line) {
+        cursor = typeof line['cursor'] === 'string' ? line['cursor'] : undefined;
+        visited.add(line['visited']);
+      } else if (typeof line['code'] === 'string') throw new CliFailure(line['code'], String(line['message']));
       else {
         left--;
         if (!(await printEntry(output, { entries, entry: line, keysOnly: options.keysOnly === true }))) unreadable++;
       }
     }
   } while (cursor !== undefined && left > 0);
-  return { cursor, unreadable };
+  return { cursor, unreadable, visited };
 }
 
 const withKeyOptions = (command: Command): Command =>
@@ -210,9 +241,11 @@ function pathOf(key: string, options: KeyOptions): string {
 /** What the reply's headers tell besides the value. */
 function facts(headers: IncomingHttpHeaders): Row {
   const expiresAt = headers['levee-expires-at'];
+  const schemaId = headers['levee-schema-id'];
   return {
     position: headers['levee-position'],
     session: headers['levee-session'],
+    ...(typeof schemaId === 'string' ? { schemaId: Number(schemaId) } : {}),
     ...(typeof expiresAt === 'string' ? { expiresAtMs: Number(expiresAt) } : {}),
   };
 }
@@ -263,7 +296,9 @@ async function printEntry(
     return false;
   }
   if (of.keysOnly) await entries.row(rest, key);
-  else await entries.row(entry, `${key}\t${shown(value, valueBase64)}`);
+  else await entries.row(entry, `${key}\t${shown(entry['jsonText'] ?? value, valueBase64)}`);
+  if (output.format === 'text' && typeof entry['notDecoded'] === 'string')
+    await output.note(`${key}\tnot decoded: ${oneLine(entry['notDecoded'])}`);
   return true;
 }
 

@@ -5,7 +5,7 @@ import { CliFailure, usageFailure } from './exit';
 import { addLogRepairCommands } from './log-repair-commands';
 import { type LogLine, type LogSource, PortalLogSource, type TopicSummary } from './log-source';
 import { oneLine, type Output, type Row } from './output';
-import type { Tools, ToolsOf } from './program';
+import type { Tools, ToolsOf } from './command-tools';
 
 interface SourceOptions {
   readonly brokers?: string;
@@ -13,6 +13,7 @@ interface SourceOptions {
 }
 interface ReadOptions extends SourceOptions {
   readonly partition?: number;
+  readonly key?: string;
   readonly from?: number;
   readonly limit?: number;
   readonly lines?: number;
@@ -36,6 +37,7 @@ export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
   withSource(log.command('dump <topic>'))
     .description('print the records of a topic, up to its end as it is now')
     .option('-p, --partition <number>', 'only this partition', wholeNumber)
+    .option('-k, --key <key>', 'only records of this key')
     .option('--from <offset>', 'first offset', wholeNumber)
     .option('--limit <count>', 'most records', positiveNumber)
     .action(async (topic: string, options: ReadOptions, command: Command) => {
@@ -45,6 +47,7 @@ export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
         for (const partition of await partitionsOf(source, topic, options.partition)) {
           const from = options.from ?? partition.startOffset;
           for await (const line of source.records(topic, partition.partition, { from, follow: false })) {
+            if (!isAskedFor(line, options)) continue;
             if (left-- <= 0) return;
             await printLine(output, line);
           }
@@ -55,6 +58,7 @@ export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
   withSource(log.command('tail <topic>'))
     .description('print the last records of a topic, then those that come, until interrupted')
     .option('-p, --partition <number>', 'only this partition', wholeNumber)
+    .option('-k, --key <key>', 'only records of this key')
     .option('--from <offset>', 'first offset', wholeNumber)
     .option('-l, --lines <count>', 'offsets of each partition to look back', wholeNumber, 10)
     .option('--limit <count>', 'end after so many records', positiveNumber)
@@ -74,12 +78,17 @@ export function addLogCommands(program: Command, toolsOf: ToolsOf): void {
           }),
         );
         for await (const line of merge(streams)) {
+          if (!isAskedFor(line, options)) continue;
           if (left-- <= 0) return;
           await printLine(output, line);
           if (left === 0) return;
         }
       });
     });
+}
+
+function isAskedFor(line: LogLine, { key }: ReadOptions): boolean {
+  return key === undefined || line.key === key;
 }
 
 /** One connection each, when read through a portal. */

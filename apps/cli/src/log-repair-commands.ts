@@ -3,7 +3,7 @@ import { wholeNumber } from './arguments';
 import { CliFailure, exitCodes } from './exit';
 import { oneLine } from './output';
 import { jsonBody } from './portal-client';
-import type { Tools, ToolsOf } from './program';
+import type { Tools, ToolsOf } from './command-tools';
 
 interface Options {
   readonly partition?: number;

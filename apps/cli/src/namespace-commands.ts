@@ -1,12 +1,24 @@
-import { defaultHistoryWindowMs, defaultPartitions, defaultReplicas, manualPlanKinds } from '@levee/cluster';
+import {
+  defaultHistoryWindowMs,
+  defaultPartitions,
+  defaultReplicas,
+  manualPlanKinds,
+  recordFormatChoices,
+} from '@levee/cluster';
+import { hashAlgorithms } from '@levee/keyspace';
 import { Command, Option } from 'commander';
 import { byteSize, durationMs, wholeNumber } from './arguments';
+import { addFreezeCommands } from './freeze-commands';
 import { addDigestCommand } from './digest-command';
 import { CliFailure, usageFailure } from './exit';
+import { addExportCommands, settingsOfExport } from './export-commands';
 import { printAlteration, printCreation, printDescription } from './namespace-report';
+import { addForkCommand } from './fork-command';
+import { addRepartitionCommand } from './repartition-command';
+import { addRewindCommand } from './rewind-command';
 import { oneLine, type Row } from './output';
 import { jsonBody } from './portal-client';
-import type { ToolsOf } from './program';
+import type { ToolsOf } from './command-tools';
 import { rowsOf } from './rows';
 
 export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
@@ -19,12 +31,14 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
     'create',
   )
     .option('--dry-run', 'say what it would be and which units it would take, and change nothing')
-    .action(async (name: string, { dryRun, ...options }: Row, command: Command) => {
+    .option('--like <export>', 'with the settings of a namespace that was exported, but for those that are named here')
+    .action(async (name: string, { dryRun, like, ...options }: Row, command: Command) => {
       const { output, portal } = toolsOf(command);
+      const exported = like === undefined ? {} : await settingsOfExport(String(like));
       const created = (await portal.json({
         method: 'POST',
         path: '/v1/namespaces',
-        ...jsonBody({ name, ...knobsOf(options) }),
+        ...jsonBody({ name, ...exported, ...knobsOf(options) }),
         query: dryRun === true ? { dryRun: 1 } : {},
       })) as Row;
       await printCreation(output, created, { dryRun: dryRun === true });
@@ -128,7 +142,12 @@ export function addNamespaceCommands(program: Command, toolsOf: ToolsOf): void {
       await printDescription(output, described);
     });
 
+  addFreezeCommands(namespace, toolsOf);
   addDigestCommand(namespace, toolsOf);
+  addExportCommands(namespace, toolsOf);
+  addForkCommand(namespace, toolsOf);
+  addRewindCommand(namespace, toolsOf);
+  addRepartitionCommand(namespace, toolsOf);
 }
 
 /** The settings a namespace has. `alter` shows those that can change, and takes all: the master says why one cannot. */
@@ -166,8 +185,43 @@ const settings = (): Setting[] => [
     fixed: true,
   },
   {
-    option: new Option('--hash-algorithm <name>', 'how keys become slots').choices(['murmur2', 'murmur2-hashtag']),
+    option: new Option(
+      '--hash-algorithm <name>',
+      "how keys become partitions and slots: as Java, by a part in {}, as librdkafka's or as sarama's default",
+    ).choices(hashAlgorithms),
     otherwise: 'murmur2',
+    fixed: true,
+  },
+  {
+    option: new Option(
+      '--record-format <name>',
+      'how records say a value: an Avro Put, or raw, the value of the record as it is',
+    ).choices(recordFormatChoices),
+    otherwise: 'put',
+    fixed: true,
+  },
+  {
+    option: new Option(
+      '--from-topic <topic>',
+      'serve this existing topic as it is: nothing is changed at it, and nothing written to it without --writable',
+    ),
+    otherwise: 'a topic of its own',
+    fixed: true,
+  },
+  {
+    option: new Option(
+      '--expire-with-retention',
+      'of a topic that forgets by age (cleanup.policy with delete): values expire before the topic removes their records',
+    ),
+    otherwise: 'the topic must not forget',
+    fixed: true,
+  },
+  {
+    option: new Option(
+      '--writable',
+      'of --from-topic: clients of Levee may write to the topic too, plain keys and values without a time to live',
+    ),
+    otherwise: 'with --from-topic only its producers write',
     fixed: true,
   },
   {
@@ -276,6 +330,7 @@ const knobOf: Readonly<Record<string, string>> = {
   chunkCapacity: 'chunkCapacityBytes',
   historyWindow: 'historyWindowMs',
   maxTtl: 'maxTtlMs',
+  fromTopic: 'sourceTopic',
 };
 
 const totalColumns = [

@@ -5,13 +5,25 @@ import { rowsOf } from './rows';
 /** The whole configuration for people: facts, then settings as a table. One line a chunk comes from `levee routes`. */
 export async function printDescription(output: Output, described: Row): Promise<void> {
   if (output.format !== 'text') return output.value(described);
-  const { placement: _, knobs, units: __, createdAtMs, ...rest } = described;
+  const { placement: _, knobs, units: __, createdAtMs, acknowledgements = [], ...rest } = described;
   if (knobs === undefined) return output.value(rest);
   const rows = rowsOf(knobs, 'knobs');
+  const isFrozen = typeof rest['frozenBy'] === 'string';
   const elsewhere = new Set([...rows.map((row) => row['knob']), ...ofThePlanners]);
-  const facts = Object.entries(rest).filter(([name]) => !elsewhere.has(name));
+  const isFork = typeof rest['forkedFrom'] === 'string';
+  const isSwapped = typeof rest['bornAs'] === 'string';
+  const isAging = rest['expireWithRetention'] === true;
+  const isOfAnother = (name: string): boolean =>
+    elsewhere.has(name) ||
+    (ofASwap.has(name) && !isSwapped) ||
+    (ofRetention.has(name) && !isAging) ||
+    (ofAFreeze.has(name) && !isFrozen) ||
+    (name.startsWith('forked') && !isFork);
+  const facts = Object.entries(rest).filter(([name]) => !isOfAnother(name));
   const created = typeof createdAtMs === 'number' ? [['created', isoTime(createdAtMs)]] : [];
-  await output.value(Object.fromEntries([...facts.slice(0, 4), ...created, ...facts.slice(4)]));
+  const acknowledged = rowsOf(acknowledgements, 'acknowledgements').map(acknowledgementText);
+  const more = acknowledged.length === 0 ? [] : [['acknowledged', acknowledged]];
+  await output.value(Object.fromEntries([...facts.slice(0, 4), ...created, ...facts.slice(4), ...more]));
   await output.raw('\n');
   await output.table(rows.map(shownKnob), ['knob', 'value', 'changes', 'allowed']);
 }
@@ -23,6 +35,7 @@ export async function printCreation(output: Output, created: Row, { dryRun }: { 
   const { name, units } = created;
   if (units !== undefined) await output.raw(`${unitsLine(created, units as CreationUnits, dryRun)}\n`);
   if (dryRun) {
+    if (created['source'] !== undefined) await printSource(output, created['source'] as Row);
     const knobs = created['knobs'] === undefined ? [] : rowsOf(created['knobs'], 'knobs').map(shownKnob);
     return output.table(knobs, ['knob', 'value', 'changes']);
   }
@@ -30,6 +43,24 @@ export async function printCreation(output: Output, created: Row, { dryRun }: { 
   await output.raw(
     `levee namespace describe ${String(name)} says how it is set, and how Kafka producers write to it\n`,
   );
+}
+
+/** What was seen of the topic, and what to type. */
+async function printSource(
+  output: Output,
+  { sampled, refused, command, likelyAlgorithms, hiddenAfterMs, ...topic }: Row,
+): Promise<void> {
+  await output.value({ ...topic, ...(sampled as Row) });
+  const likely = likelyAlgorithms as readonly string[];
+  const byWhat = likely.length === 0 ? 'no algorithm, or too few keys were seen' : likely.join(', ');
+  await output.raw(`keys stand where they are by: ${byWhat}\n`);
+  if (typeof hiddenAfterMs === 'number')
+    await output.raw(
+      `the topic forgets by age: with --expire-with-retention a value counts as expired ${valueText('Ms', hiddenAfterMs)} after ` +
+        'the time of its record, a margin before the topic may remove it\n',
+    );
+  for (const reason of refused as readonly string[]) await output.raw(`would be refused: ${reason}\n`);
+  await output.raw(`${String(command)}\n\n`);
 }
 
 /** What was altered, as it is now. */
@@ -40,6 +71,32 @@ export async function printAlteration(output: Output, altered: Row, named: reado
   for (const { knob, value } of changed.map(shownKnob))
     await output.raw(`${String(altered['name'])}: ${String(knob)} is ${value ?? 'not limited'}\n`);
   if (changed.length < named.length) await output.raw(`${String(altered['name'])} is altered\n`);
+}
+
+/** Shown of a namespace that was rewound, or of what it was. */
+const ofASwap: ReadonlySet<string> = new Set(['bornAs', 'bornNumber', 'swappedWith', 'swappedAtMs', 'leftPositions']);
+/** Shown of a namespace whose values expire with its topic's retention. */
+const ofRetention: ReadonlySet<string> = new Set(['retentionMs', 'hiddenAfterMs']);
+/** Shown while its writes are frozen. */
+const ofAFreeze = new Set([
+  'frozenBy',
+  'frozenReason',
+  'frozenAtMs',
+  'frozenSeq',
+  'freezeConfirmedSeq',
+  'freezeWithout',
+]);
+
+/** Partitions that one line names. */
+const partitionsNamedMax = 16;
+
+/** Bad records that are dealt with, and who said so. */
+function acknowledgementText({ reason, positions, by, principal, why, acknowledgedAtMs }: Row): string {
+  const last = (positions as readonly number[]).flatMap((next, i) => (next === 0 ? [] : [`${i}:${next - 1}`]));
+  const rest = last.length > partitionsNamedMax ? ` and ${last.length - partitionsNamedMax} more` : '';
+  const who = by === null ? String(principal) : `${String(by)} (given as ${String(principal)})`;
+  const upTo = `up to ${last.slice(0, partitionsNamedMax).join(', ')}${rest}`;
+  return `${String(reason ?? 'whatever is wrong')} ${upTo}, by ${who} at ${isoTime(Number(acknowledgedAtMs))}: ${String(why)}`;
 }
 
 /** Marks of decisions, which nobody sets. */

@@ -3,7 +3,8 @@ import { durationMs, keyBytes, type KeyEncoding, keyEncodings, percentEncode, wh
 import { usageFailure } from './exit';
 import type { Row } from './output';
 import { jsonBody } from './portal-client';
-import type { ToolsOf } from './program';
+import type { ToolsOf } from './command-tools';
+import { isAboutPast, type PastOptions, routesThen, withPast } from './past-commands';
 import { replicasByRole } from './replicas-by-role';
 import { rowsOf } from './rows';
 import { watchRoutes } from './watch-routes';
@@ -13,6 +14,7 @@ interface RoutesOptions {
   readonly knownVersion?: number;
   readonly watch?: boolean;
 }
+type RoutesCommand = RoutesOptions & PastOptions;
 
 /** Where things are: nodes, units, routes, one key, the whole cluster. */
 export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
@@ -71,9 +73,11 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
 
   addCordon(node, toolsOf);
 
-  program
-    .command('routes [namespace]')
-    .description('which replicas serve which slots')
+  withPast(program.command('routes [namespace]'))
+    .description(
+      'which replicas serve which slots; with --at which of them were entitled to answer then, exit code 3 when that is ' +
+        'not provable',
+    )
     .option('-n, --namespace <name>', 'namespace (default: default)')
     .option(
       '--known-version <version>',
@@ -81,20 +85,23 @@ export function addPlacementCommands(program: Command, toolsOf: ToolsOf): void {
       wholeNumber,
     )
     .option('-w, --watch', 'go on with every change, until interrupted; comes back by itself when a portal goes away')
-    .action(async (named: string | undefined, options: RoutesOptions, command: Command) => {
+    .action(async (named: string | undefined, options: RoutesCommand, command: Command) => {
       const { knownVersion: version } = options;
       if (named !== undefined && options.namespace !== undefined && named !== options.namespace)
         throw usageFailure(`name one namespace, ${named} or ${options.namespace}`);
       const namespace = named ?? options.namespace ?? 'default';
       const tools = toolsOf(command);
+      if (options.at !== undefined && (options.watch === true || version !== undefined))
+        throw usageFailure('--at tells how it was: without --watch and --known-version');
+      if (isAboutPast(options)) return routesThen(tools, namespace, options);
       if (options.watch === true) return watchRoutes(tools, namespace, version);
       const { output, portal } = tools;
       const path = `/v1/routes/${encodeURIComponent(namespace)}`;
       const reply = (await portal.json({ path, query: { version } })) as Row;
       if (output.format !== 'text') return output.value(reply);
       if (reply['change'] === 'notChange') return output.value(reply, `version ${String(version)} is the newest`);
-      const routes = rowsOf(reply, 'routes').map((route) => ({ ...route, ...replicasByRole(route['replicas']) }));
-      await output.table(routes, ['chunkId', 'slotStart', 'slotEnd', 'primary', 'followers', 'retired']);
+      const routes = rowsOf(reply, 'routes').map((route) => ({ ...route, ...replicasByRole(route) }));
+      await output.table(routes, ['chunkId', 'slotStart', 'slotEnd', 'primary', 'followers', 'retired', 'dead']);
     });
 
   program

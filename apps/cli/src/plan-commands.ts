@@ -6,9 +6,10 @@ import type { Output, Row } from './output';
 import { planLines, planSummary, type PlanReport } from './plan-report';
 import { watchPlan } from './plan-watch';
 import { jsonBody, type PortalClient } from './portal-client';
-import type { Tools, ToolsOf } from './program';
+import type { Tools, ToolsOf } from './command-tools';
 import { mannerOf, proposalOf, type ProposalOptions } from './proposal';
 import { rowsOf } from './rows';
+import { addSimulateCommand } from './simulate-command';
 
 /** Changes of where data lives: proposed, looked at, approved, taken back. */
 export function addPlanCommands(program: Command, toolsOf: ToolsOf): void {
@@ -62,6 +63,8 @@ export function addPlanCommands(program: Command, toolsOf: ToolsOf): void {
         'problem',
       ]);
     });
+
+  addSimulateCommand(plan, toolsOf);
 
   plan
     .command('show <plan>')

@@ -25,6 +25,15 @@ export interface PlanRow {
   readonly failureCode: string | null;
   readonly failureMessage: string | null;
   readonly approved: boolean;
+  readonly targets?: readonly { readonly chunkId: string; readonly replicas: readonly MadeReplicaRow[] }[];
+  /** JSON text. */
+  readonly verified?: string | null;
+}
+
+interface MadeReplicaRow {
+  readonly unitId: string;
+  /** JSON text. */
+  readonly evidence: string;
 }
 
 interface StepRow {
@@ -85,6 +94,7 @@ function linesOf(report: PlanReport, steps: readonly StepRow[]): string[] {
   const leftMs = Math.max(...progress.map(({ remainingMs }) => remainingMs ?? 0), 0);
   if (leftMs > 0) lines.push(`  the copies are done in about ${duration(leftMs)}`);
   for (const step of steps) if (step.state !== 'skipped') lines.push(stepLine(step));
+  if (steps === report.steps) lines.push(...proofLines(report.plan));
   for (const each of progress) lines.push(progressLine(each));
   for (const part of parts) lines.push(partLine(part));
   return lines;
@@ -103,6 +113,47 @@ export function summaryLines({ plan, parts, waits, cannotEnd }: PlanReport): str
   }
   return lines;
 }
+
+/** What shows that nothing was left out: where each copy was taken, and that both sides hold the same. */
+function proofLines({ targets = [], verified }: PlanRow): string[] {
+  const copies = targets.flatMap(({ chunkId, replicas }) =>
+    replicas.flatMap(({ unitId, evidence }) => {
+      const { from = '', snapshot = [], lagRecords = -1 } = read<CopyEvidence>(evidence);
+      if (from === '' || from === 'log') return [];
+      const lag = lagRecords < 0 ? '' : `, lag ${lagRecords}`;
+      return [`  ${chunkId} -> ${unitId}  copied from ${from}, snapshot at ${listed(snapshot)}${lag}`];
+    }),
+  );
+  const { barriers = [], keys = 0, digest = '' } = read<VerifiedEvidence>(verified ?? '');
+  if (digest === '') return copies;
+  return [...copies, `  both sides hold ${keys} keys, digest ${digest} at ${listed(barriers)}`];
+}
+
+interface CopyEvidence {
+  readonly from: string;
+  readonly snapshot: readonly string[];
+  readonly lagRecords: number;
+}
+
+interface VerifiedEvidence {
+  readonly barriers: readonly string[];
+  readonly keys: number;
+  readonly digest: string;
+}
+
+/** Evidence is kept as JSON text, which an older version may have written without some of it. */
+function read<T>(json: string): Partial<T> {
+  try {
+    return JSON.parse(json) as Partial<T>;
+  } catch {
+    return {};
+  }
+}
+
+const positionsShown = 8;
+const listed = (positions: readonly string[]): string =>
+  positions.slice(0, positionsShown).join(' ') +
+  (positions.length > positionsShown ? ` and ${positions.length - positionsShown} more` : '');
 
 interface Places {
   readonly chunkId: string;
@@ -200,5 +251,5 @@ export function progressLine(of: ProgressRow): string {
 }
 
 const evidenceLengthMax = 160;
-export const cut = (text: string): string =>
-  text.length <= evidenceLengthMax ? text : `${text.slice(0, evidenceLengthMax)}… (-o json shows all)`;
+export const cut = (text: string, lengthMax: number = evidenceLengthMax): string =>
+  text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}… (-o json shows all)`;

@@ -10,7 +10,7 @@ import {
   summaryLines,
   type PlanReport,
 } from './plan-report';
-import type { Tools } from './program';
+import type { Tools } from './command-tools';
 import { write } from './terminal';
 
 /** Moves the cursor up over what was drawn and clears from there. */

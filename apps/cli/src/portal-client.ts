@@ -21,6 +21,13 @@ export function jsonBody(value: unknown): Required<Pick<PortalRequest, 'body' | 
   return { body: Buffer.from(JSON.stringify(value)), headers: { 'content-type': 'application/json' } };
 }
 
+/** As PEM: whom the command line believes, and the certificate that it shows. */
+export interface PortalTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 export interface PortalReply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -56,18 +63,29 @@ export class PortalClient {
   private readonly base: URL;
 
   constructor(
-    url: string,
+    private readonly url: string,
     private readonly options: {
       readonly deadlineMs: number;
       readonly interrupted: AbortSignal;
       /** The file that the URL was found in. */
       readonly namedBy?: string;
+      readonly token?: string | undefined;
+      readonly tls?: PortalTls | undefined;
     },
   ) {
     if (!URL.canParse(url)) throw usageFailure(`'${url}' is no URL: use one like ${defaultUrl} (--url, LEVEE_URL)`);
     this.base = new URL(url);
     if (this.base.protocol !== 'http:' && this.base.protocol !== 'https:')
       throw usageFailure(`'${url}' has the scheme ${this.base.protocol}, not http: or https:`);
+  }
+
+  /** The same door, for whoever has this token. */
+  as(token: string): PortalClient {
+    return new PortalClient(this.url, { ...this.options, token });
+  }
+
+  get origin(): string {
+    return this.base.origin;
   }
 
   get deadlineMs(): number {
@@ -151,6 +169,8 @@ export class PortalClient {
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(request.headers ?? {})) if (value !== undefined) headers[name] = value;
     if (request.body) headers['content-length'] = String(request.body.length);
+    const { token } = this.options;
+    if (token !== undefined && this.base.username === '') headers['authorization'] = `Bearer ${token}`;
     const auth =
       this.base.username === '' ? {} : { auth: decodeURIComponent(`${this.base.username}:${this.base.password}`) };
 
@@ -164,6 +184,7 @@ export class PortalClient {
           path,
           headers,
           agent: false,
+          ...(this.base.protocol === 'https:' ? this.options.tls : {}),
           signal: AbortSignal.any([deadline, this.options.interrupted]),
           ...auth,
         });
@@ -210,11 +231,28 @@ export class PortalClient {
     const reason = (error as NodeJS.ErrnoException).code ?? messageOf(error);
     const { namedBy } = this.options;
     const found = namedBy === undefined ? '' : `, which ${namedBy} names`;
+    const wire = wireProblem(reason, this.base.protocol);
+    if (wire !== undefined) return new CliFailure('UNREACHABLE', `${this.base.origin}${found}: ${wire}`);
     return new CliFailure(
       'UNREACHABLE',
       `no portal answers at ${this.base.origin}${found} (${reason}): start one with 'npm start', or name another with --url or LEVEE_URL`,
     );
   }
+}
+
+/** Of TLS: what is wrong with who answers, in words; `undefined`: nothing of that kind. */
+function wireProblem(reason: string, protocol: string): string | undefined {
+  if (protocol === 'http:')
+    return reason === 'ECONNRESET' || reason.startsWith('HPE_')
+      ? `the connection broke off (${reason}): where LEVEE_TLS_CERT is set a door speaks TLS and nothing else: use https://`
+      : undefined;
+  if (reason === 'EPROTO' || /wrong version number/i.test(reason))
+    return `no TLS is spoken there (${reason}): use http://, or set LEVEE_TLS_CERT and LEVEE_TLS_KEY of the portal`;
+  if (/CERT|SIGNATURE|ISSUER|CRL|ALTNAME/.test(reason))
+    return `its certificate is not believed (${reason}): LEVEE_TLS_CA names the file of the authority that signed it, and it must be one of the name that the URL has`;
+  if (/SSL|TLS/.test(reason))
+    return `the TLS handshake failed (${reason}): does it ask for a certificate (LEVEE_TLS_CERT, LEVEE_TLS_KEY)?`;
+  return undefined;
 }
 
 /** What every other door of a cluster says of a path of the portal's. */

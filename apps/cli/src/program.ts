@@ -1,7 +1,5 @@
 import { doorCode, failureCode, messageOf } from '@levee/kernel';
 import { Command, CommanderError, Option } from 'commander';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { waitMs } from './arguments';
 import { addAuditCommands } from './audit-commands';
 import { addDoctorCommand } from './doctor-command';
@@ -9,28 +7,26 @@ import { addConfigCommand } from './config-command';
 import { addExplainCommand } from './explain-command';
 import { CliFailure, type ExitCode, exitCodes, exitCodesInWords, usageFailure } from './exit';
 import { addKeyValueCommands } from './key-value-commands';
+import { addLintCommand } from './lint-command';
 import { addLogCommands } from './log-commands';
 import { addNamespaceCommands } from './namespace-commands';
 import { inOptions } from './option-names';
+import type { ToolsOf } from './command-tools';
 import { documentOf, type Format, formats, oneLine, Output } from './output';
 import { defaultUrl, PortalClient } from './portal-client';
 import { addPlacementCommands } from './placement-commands';
 import { addPlanCommands, addPlanShortcuts } from './plan-commands';
+import { tokenFor } from './sign-in';
+import { softwareVersion } from './software-version';
 import { defaultDataDir, storeHere } from './store-here';
+import { portalTls } from './portal-tls';
 import { type Terminal, write } from './terminal';
-
-/** What every command works with. Made when the command runs, from the options that stand anywhere on the line. */
-export interface Tools {
-  readonly terminal: Terminal;
-  readonly output: Output;
-  readonly portal: PortalClient;
-}
-
-export type ToolsOf = (command: Command) => Tools;
+import { addUserCommands } from './user-commands';
 
 interface GlobalOptions {
   readonly output: Format;
   readonly url?: string;
+  readonly token?: string;
   readonly timeout: number;
 }
 
@@ -49,14 +45,6 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
 
 /** Commander's words without its mark. */
 const usageText = (text: string): string => text.replace(/^error: /, '').trim();
-
-function version(): string {
-  for (const up of ['../../..', '../../../..']) {
-    const file = join(__dirname, up, 'package.json');
-    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-  }
-  return 'unknown';
-}
 
 /** An empty shell variable is no name; a key or a value has words of its own for that. */
 function refuseEmptyNames(command: Command): void {
@@ -97,6 +85,7 @@ export function buildProgram(terminal: Terminal, format: Format = 'text'): Comma
       '--url <url>',
       `HTTP door of a portal (default: LEVEE_URL, else the store that runs in this folder, else ${defaultUrl})`,
     )
+    .option('--token <token>', 'who you are, where the portal asks (default: LEVEE_TOKEN, else what levee login kept)')
     .addOption(
       new Option('--timeout <duration>', 'longest wait for an answer').argParser(waitMs).default(30_000, '30s'),
     )
@@ -104,7 +93,7 @@ export function buildProgram(terminal: Terminal, format: Format = 'text'): Comma
     .showSuggestionAfterError()
     .hook('preAction', (_, command) => refuseEmptyNames(command))
     .exitOverride()
-    .version(version())
+    .version(softwareVersion())
     .configureOutput({
       outputError: (text, print) =>
         print(format === 'text' ? text : documentOf({ code: 'USAGE', message: usageText(text) }, format)),
@@ -113,15 +102,20 @@ export function buildProgram(terminal: Terminal, format: Format = 'text'): Comma
     });
 
   const toolsOf: ToolsOf = (command) => {
-    const { output, url, timeout } = command.optsWithGlobals<GlobalOptions>();
+    const { output, url, timeout, token } = command.optsWithGlobals<GlobalOptions>();
     const named = url ?? (terminal.env['LEVEE_URL'] || undefined);
-    const here = named === undefined ? storeHere(terminal.env['LEVEE_DATA_DIR'] || defaultDataDir) : undefined;
-    const portal = new PortalClient(named ?? here?.url ?? defaultUrl, {
+    const dataDir = terminal.env['LEVEE_DATA_DIR'] || defaultDataDir;
+    const here = named === undefined ? storeHere(dataDir) : undefined;
+    const door = named ?? here?.url ?? defaultUrl;
+    const origin = URL.canParse(door) ? new URL(door).origin : door;
+    const portal = new PortalClient(door, {
+      token: tokenFor(token, terminal.env, { origin, dataDir: here && dataDir }),
       deadlineMs: timeout,
+      tls: portalTls(terminal.env),
       interrupted: terminal.interrupted,
       ...(here === undefined ? {} : { namedBy: here.file }),
     });
-    return { terminal, output: new Output(terminal, output), portal };
+    return { terminal: { ...terminal, here }, output: new Output(terminal, output), portal };
   };
 
   addKeyValueCommands(program, toolsOf);
@@ -132,7 +126,9 @@ export function buildProgram(terminal: Terminal, format: Format = 'text'): Comma
   addExplainCommand(program, toolsOf);
   addDoctorCommand(program, toolsOf);
   addLogCommands(program, toolsOf);
+  addLintCommand(program, toolsOf);
   addAuditCommands(program, toolsOf);
+  addUserCommands(program, toolsOf);
   addConfigCommand(program, toolsOf);
   return program;
 }

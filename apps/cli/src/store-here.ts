@@ -8,6 +8,8 @@ export const defaultDataDir = '.levee';
 export interface StoreHere {
   readonly url: string;
   readonly file: string;
+  /** Where its log is, of a cluster of processes. */
+  readonly kafka: { readonly brokers: string; readonly prefix: string } | undefined;
 }
 
 /**
@@ -22,6 +24,8 @@ interface Note {
   readonly pid?: unknown;
   readonly http?: unknown;
   readonly portals?: readonly { readonly http?: unknown }[];
+  readonly kafka?: { readonly brokers?: unknown };
+  readonly prefix?: unknown;
 }
 
 function noted(file: string): StoreHere | undefined {
@@ -32,7 +36,10 @@ function noted(file: string): StoreHere | undefined {
     return undefined;
   }
   const url = note.http ?? note.portals?.[0]?.http;
-  return typeof url === 'string' && typeof note.pid === 'number' && isAlive(note.pid) ? { url, file } : undefined;
+  if (typeof url !== 'string' || typeof note.pid !== 'number' || !isAlive(note.pid)) return undefined;
+  const { prefix, kafka: { brokers } = {} } = note;
+  const kafka = typeof brokers === 'string' && typeof prefix === 'string' ? { brokers, prefix } : undefined;
+  return { url, file, kafka };
 }
 
 function isAlive(pid: number): boolean {

@@ -1,6 +1,7 @@
 import type { Clock } from '@levee/kernel';
 import type { Readable, Writable } from 'node:stream';
 import { CliFailure } from './exit';
+import type { StoreHere } from './store-here';
 
 /** Everything the program touches outside itself, so that tests can be the terminal. */
 export interface Terminal {
@@ -13,6 +14,8 @@ export interface Terminal {
   readonly clock: Clock;
   /** Ctrl-C: ends what would go on for ever. */
   readonly interrupted: AbortSignal;
+  /** The store that runs in this folder, unless the line names another one. */
+  readonly here?: StoreHere | undefined;
 }
 
 /** Writes, and waits while the reader is slow. */

@@ -3,7 +3,7 @@ import { systemTimers } from '@levee/log';
 import { CliFailure } from './exit';
 import type { Output, Row } from './output';
 import { PortalFailure } from './portal-client';
-import type { Tools } from './program';
+import type { Tools } from './command-tools';
 import { replicasByRole } from './replicas-by-role';
 import { rowsOf } from './rows';
 
@@ -59,9 +59,9 @@ async function printChange(output: Output, change: Row): Promise<void> {
   const version = String(change['version']);
   const whole = change['whole'] === true ? 'all' : 'changed';
   for (const route of rowsOf(change, 'routes')) {
-    const { primary, followers, retired } = replicasByRole(route['replicas']);
+    const { primary, followers, retired, dead } = replicasByRole(route);
     const slots = `${String(route['slotStart'])}..${String(route['slotEnd'])}`;
-    const gone = retired === '-' ? '' : ` retired ${retired}`;
+    const gone = (retired === '-' ? '' : ` retired ${retired}`) + (dead === '-' ? '' : ` dead ${dead}`);
     const text = `${version} ${whole} ${String(route['chunkId'])} ${slots} primary ${primary} followers ${followers}${gone}`;
     await output.row(route, text);
   }

@@ -43,6 +43,25 @@ describe('levee doctor', () => {
     expect(ran.code).toBe(3);
   });
 
+  it('what is acknowledged is told, and is no finding: exit code 0', async () => {
+    const of = {
+      namespace: 'shop',
+      reason: 'garbage',
+      count: 3,
+      by: 'ann',
+      at: '2026-03-02T09:00:00.000Z',
+      why: 'tests',
+    };
+    portal.doctor = { findings: [], unknown: [], acknowledged: [of], looked };
+    const ran = await run();
+    expect(ran.stdout.toString().split('\n')).toEqual([
+      'acknowledged  3 records of shop as garbage, by ann at 2026-03-02T09:00:00.000Z: tests',
+      'healthy: looked at 9 topics, 3 nodes, 24 replicas',
+      '',
+    ]);
+    expect(ran.code).toBe(0);
+  });
+
   it('nothing found and something not looked at: cannot tell, exit code 1', async () => {
     portal.doctor = { findings: [], unknown: [unknown], looked };
     const ran = await run();

@@ -160,7 +160,15 @@ export function answerPlans(request: {
           chain: [{ atMs: beganMs, seq: 42, what: 'PlanSwitched', evidence: 'p42' }],
           ...(query === 'subject=n2'
             ? { reasons: [], dispatcher: 'no dispatcher was heard of since this portal started' }
-            : { reasons: [{ atMs: beganMs, what: 'nothing to do', evidence: 'no node is 20 % above the mean' }] }),
+            : {
+                reasons: [
+                  {
+                    atMs: beganMs,
+                    what: 'nothing to do',
+                    evidence: JSON.stringify({ load: 120.25, share: 99.123, perUnit: null }),
+                  },
+                ],
+              }),
         },
       };
     default:

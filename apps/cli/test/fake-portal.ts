@@ -24,6 +24,27 @@ const expiryOf = (ttl: string | string[] | undefined): string | undefined =>
 
 const knobFailure = (message: string): Answer => ({ status: 422, body: { code: 'BAD_KNOB', message } });
 
+const proof = {
+  ...{ namespace: 'default', chunkId: 'default#1/c00001', verdict: 'proved', message: '', late: false },
+  ...{ provedAtMs: 1_770_000_000_000, checkedAtMs: 1_770_000_000_000, replicasProved: 2, replicas: 2 },
+};
+const proofs = [
+  proof,
+  {
+    ...proof,
+    namespace: 'shop',
+    chunkId: 'shop#1/c00001',
+    verdict: null,
+    provedAtMs: null,
+    checkedAtMs: null,
+    replicasProved: 0,
+  },
+  {
+    ...{ ...proof, namespace: 'shop', chunkId: 'shop#1/c00002', verdict: 'replicaDiffers', replicasProved: 1 },
+    message: 'shop#1/c00002, partition 0 before offset 9: the log says 3 keys, n2/u00 on n2 holds 2 keys',
+  },
+];
+
 type Answer = { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> };
 
 /** Answers like a portal's HTTP door, from memory; remembers what it was asked. */
@@ -39,6 +60,8 @@ export class FakePortal {
     [];
   /** What GET /v1/doctor answers. */
   doctor: unknown = { findings: [], unknown: [], looked: { topics: 9, nodes: 1, replicas: 1 } };
+  /** Of which cluster GET /v1/status says it is; `undefined`: it does not say. */
+  clusterId: string | undefined;
   private readonly entries = new Map<string, Entry>();
   private nextOffset = 1;
 
@@ -123,7 +146,14 @@ export class FakePortal {
         : field('value', this.entries.get(id)?.value ?? Buffer.alloc(0))),
     }));
     const end = start + count;
-    const last = { cursor: end < keys.length ? String(end) : null };
+    const chunk = {
+      chunkId: `${namespace}#1/c00001`,
+      slotStart: 0,
+      slotEnd: 1_000_000,
+      nodeIds: [`n${1 + (start > 0 ? 1 : 0)}`],
+    };
+    const visited = query.has('visited') ? { visited: [{ ...chunk, pages: 1, keys: lines.length }] } : {};
+    const last = { cursor: end < keys.length ? String(end) : null, ...visited };
     return { status: 200, body: [...lines, last].map((line) => `${JSON.stringify(line)}\n`).join('') };
   }
 
@@ -136,6 +166,15 @@ export class FakePortal {
       chunks: 8,
       replicas: 3,
       hashAlgorithm: 'murmur2',
+      recordFormat: 'put',
+      sourceTopic: null,
+      sourceTopicId: null,
+      sourceFinding: 'none',
+      sourceProblem: null,
+      frozenBy: null,
+      forkedFrom: null,
+      writable: true,
+      expireWithRetention: false,
       ack: 'logged',
       consistency: 'session',
       multi: 'refuse',
@@ -151,6 +190,10 @@ export class FakePortal {
       storedBytes: 70000,
       liveKeys: 120,
       chunksUntold: 0,
+    };
+    const frozen = {
+      ...{ name: 'default', frozenBy: 'operator', frozenReason: 'export', frozenAt: '2025-06-15T15:06:40.000Z' },
+      ...{ frozenSeq: 7, confirmed: false, waiting: [] },
     };
     const replica = { nodeId: 'n1', unitId: 'n1/u00', role: 'primary' };
     switch (`${method} ${path}`) {
@@ -208,6 +251,21 @@ export class FakePortal {
           body: { ...namespace, ...knobs, knobs: knobsOf(knobs).filter(({ knob }) => knob in knobs) },
         };
       }
+      case 'POST /v1/namespaces/default/freeze': {
+        const { reason } = JSON.parse(body.toString()) as { reason: string };
+        const who = { process: 'portal p2', incarnation: 'i-2', address: 'h2:7379', silentMs: 9_000 };
+        const why = 'it was not heard for 9 s, and may write when it goes on';
+        return { status: 200, body: { ...frozen, frozenReason: reason, waiting: [{ ...who, why }] } };
+      }
+      case 'GET /v1/namespaces/default/freeze':
+        return { status: 200, body: { ...frozen, confirmed: true } };
+      case 'DELETE /v1/namespaces/default/freeze':
+        if (query === 'owner=repartition+7')
+          return {
+            status: 409,
+            body: { code: 'NAMESPACE_FROZEN', message: 'writes to default are frozen by operator' },
+          };
+        return { status: 200, body: { ...frozen, frozenBy: null } };
       case 'POST /v1/namespaces/default/flush': {
         const lines = [
           { event: 'progress', deleted: 9000, message: '9000 keys are deleted' },
@@ -281,7 +339,8 @@ export class FakePortal {
                 chunkId: 'default#1/c00001',
                 slotStart: 0,
                 slotEnd: 1000000,
-                replicas: [replica, { ...replica, unitId: 'n2/u01', role: 'follower' }],
+                replicas: [replica, { ...replica, unitId: 'n2/u01', role: 'follower', nodeState: 'suspect' }],
+                dead: [{ nodeId: 'n3', unitId: 'n3/u02' }],
               },
             ],
           },
@@ -290,8 +349,15 @@ export class FakePortal {
         return { status: 200, body: { slot: 17, partition: 0, chunkId: 'default#1/c00001', replicas: [replica] } };
       case 'GET /v1/doctor':
         return { status: 200, body: this.doctor };
+      case 'GET /v1/proofs': {
+        const of = new URLSearchParams(query).get('namespace');
+        return { status: 200, body: { chunks: proofs.filter(({ namespace }) => of === null || of === namespace) } };
+      }
       case 'GET /v1/status':
-        return { status: 200, body: { ready: true, master: { instance: 'm1', term: 3 }, namespaces: [] } };
+        return {
+          status: 200,
+          body: { ready: true, clusterId: this.clusterId, master: { instance: 'm1', term: 3 }, namespaces: [] },
+        };
       case 'GET /v1/log/topics':
         return {
           status: 200,

@@ -53,6 +53,8 @@ function problemOf(words: readonly string[]): string | undefined {
     const name = bare(words[at] ?? '');
     const next = command.commands.find((each) => each.name() === name || each.aliases().includes(name));
     if (name === '--help') return undefined;
+    // It does something by itself, and its first word is none of its commands.
+    if (next === undefined && command.registeredArguments.length > 0) break;
     if (next === undefined)
       return command === program ? `there is no command ${name}` : `${command.name()} has no command ${name}`;
     command = next;
@@ -69,22 +71,45 @@ function problemOf(words: readonly string[]): string | undefined {
     }
     if (endsThere(word)) break;
   }
-  const isRepair = command.name() === 'repair' && command.parent?.name() === 'audit';
-  if (isRepair && !given.has('--brokers') && !given.has('--data-dir')) return 'audit repair without its log';
   return undefined;
+}
+
+/** They read the log themselves, and no portal tells them where it is. */
+const logReader = /^(audit repair|audit verify|lint(?! ack)) /;
+
+/** Whoever types what the doctor says may not be asked which log: it is said there, before any note. */
+function logProblemOf({ where, words }: Printed): string | undefined {
+  const isAdvice = /^libs\/audit\/src\/doctor\/|repair-command\.ts/.test(where);
+  const [line = ''] = words.join(' ').split(' # ');
+  if (!isAdvice || !logReader.test(`${line} `)) return undefined;
+  const named = /--brokers|--data-dir| X$/.test(line.replace(/^lint X/, 'lint'));
+  return named ? undefined : 'reads the log, and does not say which';
 }
 
 describe('commands that are printed for people', () => {
   it.each([
-    ['audit repair', 'audit repair without its log'],
     ['audit repair --brokers X   # nothing', undefined],
     ['audit mend --brokers X', 'audit has no command mend'],
     ['namespace delete X --yse', 'delete has no option --yse'],
+    ['lint X --since', undefined],
+    ['lint ack X --all', undefined],
+    ['lint ack X --since', 'ack has no option --since'],
     ['frobnicate X', 'there is no command frobnicate'],
     ['doctor says what can be done', undefined],
     ['node list; and --more', undefined],
   ])('judges %s', (text, problem) => {
     expect(problemOf(text.split(/\s+/))).toBe(problem);
+  });
+
+  it.each([
+    ['audit repair', 'reads the log, and does not say which'],
+    ['audit verify   # --brokers is meant', 'reads the log, and does not say which'],
+    ['lint X   # reads all', 'reads the log, and does not say which'],
+    ['lint X X   # reads all', undefined],
+    ['audit verify --brokers X', undefined],
+    ['lint ack X --all', undefined],
+  ])('looks for the log in %s', (text, problem) => {
+    expect(logProblemOf({ where: 'libs/audit/src/doctor/rules.ts', words: text.split(/\s+/) })).toBe(problem);
   });
 
   it('are commands that there are, with options that they have, and say which log', () => {
@@ -95,7 +120,7 @@ describe('commands that are printed for people', () => {
       where.includes('repair-command.ts') && words.join(' ') === 'audit repair';
     const commands = printed.filter((each) => !names.test(each.words.join(' ')) && !isPrincipal(each));
     const wrong = commands.flatMap(({ where, words }) => {
-      const problem = problemOf(words);
+      const problem = problemOf(words) ?? logProblemOf({ where, words });
       return problem === undefined ? [] : [`${where}: levee ${words.join(' ')}: ${problem}`];
     });
     expect(wrong).toEqual([]);

@@ -1,4 +1,14 @@
-import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
+import {
+  httpNames,
+  loadSecurity,
+  loadSettings,
+  logSettingNames,
+  securitySettingNames,
+  type Environment,
+  type LogSettings,
+  type Security,
+  type Settings,
+} from '@levee/service-kit';
 
 /** What a data node needs to know, from the environment or from the process that hosts it. */
 export interface DataNodeAppConfig {
@@ -11,6 +21,8 @@ export interface DataNodeAppConfig {
   readonly domain: string;
   readonly host: string;
   readonly advertisedHost: string;
+  /** Names that the HTTP door answers to. */
+  readonly httpNames: readonly string[];
   readonly respPort: number;
   /** Told to portals in place of the port that the RESP door has. */
   readonly advertisedRespPort: number | undefined;
@@ -27,6 +39,7 @@ export const dataNodeSettingNames = [
   'LEVEE_DATA_DIR',
   'LEVEE_HOST',
   'LEVEE_ADVERTISED_HOST',
+  'LEVEE_HTTP_HOSTS',
   'LEVEE_NODE_ID',
   'LEVEE_NODE_RESP_PORT',
   'LEVEE_NODE_ADVERTISED_RESP_PORT',
@@ -49,6 +62,7 @@ export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[
     domain: settings.LEVEE_DOMAIN ?? nodeId,
     host: settings.LEVEE_HOST,
     advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
+    httpNames: httpNames(settings),
     respPort: settings.LEVEE_NODE_RESP_PORT,
     advertisedRespPort: settings.LEVEE_NODE_ADVERTISED_RESP_PORT,
     httpPort: settings.LEVEE_NODE_HTTP_PORT,
@@ -64,7 +78,12 @@ export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[
 export function loadDataNodeConfig(env: Environment): {
   readonly config: DataNodeAppConfig;
   readonly logSettings: LogSettings;
+  readonly security: Security;
 } {
-  const settings = loadSettings(env, [...dataNodeSettingNames, ...logSettingNames]);
-  return { config: dataNodeConfig(settings), logSettings: settings };
+  const settings = loadSettings(env, [...dataNodeSettingNames, ...logSettingNames, ...securitySettingNames]);
+  return {
+    config: dataNodeConfig(settings),
+    logSettings: settings,
+    security: loadSecurity(settings, { isAlone: false }),
+  };
 }

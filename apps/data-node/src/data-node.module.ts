@@ -5,7 +5,18 @@ import { type ApplyBudget } from '@levee/follow';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
 import { addressText, Failure, failureCode, messageOf, type Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
-import { HealthRegistry, Metrics, ServiceModule, startHttpApp, type HttpApp } from '@levee/service-kit';
+import {
+  commonRoutes,
+  DoorAccess,
+  HealthRegistry,
+  Metrics,
+  ServiceModule,
+  startHttpApp,
+  tlsNetwork,
+  type HttpApp,
+  type RouteTable,
+  type Security,
+} from '@levee/service-kit';
 import type { DataNodeAppConfig } from './config';
 import { NodeController } from './node.controller';
 
@@ -20,7 +31,11 @@ export interface DataNodeParts {
   readonly readerThread?: ReaderThread;
   /** One for all nodes of a process; each has its own by default. */
   readonly applies?: ApplyBudget;
+  readonly security?: Security;
 }
+
+/** What each path asks of who calls it. */
+const routes: RouteTable = { ...commonRoutes, 'GET /v1/node': 'operate' };
 
 /** Composition root of a data node. */
 @Module({})
@@ -30,31 +45,57 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
   /** Opens the disk, both doors, and joins the cluster in the background. */
   static async start(parts: DataNodeParts): Promise<HttpApp & { readonly node: DataNode }> {
     const { config, logger } = parts;
+    const access = new DoorAccess(routes, parts.security);
     const http = await startHttpApp({
-      module: DataNodeModule.register(parts),
+      module: DataNodeModule.register({ ...parts, access }),
+      access,
+      tls: parts.security?.tls,
       host: config.host,
       port: config.httpPort,
       portSetting: 'LEVEE_NODE_HTTP_PORT',
+      names: config.httpNames,
       logger,
     });
+    const metrics = http.app.get(Metrics);
+    metrics.numbersFrom('http', () => http.stats());
+    metrics.histogramsFrom('levee_request_duration_seconds', () => http.times.all());
     const node = http.app.get(DataNode);
     node.announce(addressText({ host: config.advertisedHost, port: http.port }));
     return { ...http, node };
   }
 
-  static register(parts: DataNodeParts): DynamicModule {
-    const { config, log, logger, readerThread, applies } = parts;
+  static register(parts: DataNodeParts & { readonly access: DoorAccess }): DynamicModule {
+    const { config, log, logger, readerThread, applies, security, access } = parts;
     const { topicPrefix, httpPort: _httpPort, ...own } = config;
-    const world = { log, logger, clock: systemClock, timers: systemTimers, readerThread, applies };
-    const node = new DataNode({ ...own, topics: controlTopics(topicPrefix) }, world);
+    const network = tlsNetwork(security, logger);
+    const world = {
+      log,
+      logger,
+      clock: systemClock,
+      timers: systemTimers,
+      readerThread,
+      applies,
+      clusterKey: security?.clusterKey,
+      clusterName: security?.tls?.plan.clusterName,
+      jwts: security?.jwts,
+      ...(network && { network }),
+    };
+    const { authenticates, usersBelievedMs } = security ?? {};
+    const node = new DataNode({ ...own, topics: controlTopics(topicPrefix), authenticates, usersBelievedMs }, world);
     node.view.know(parts.known ?? []);
+    access.shares(node.authenticator);
     const health = new HealthRegistry();
     health.add('node', () => node.readyProblem());
     const metrics = new Metrics({ part: 'data-node', node: config.nodeId });
-    metrics.gaugesFrom('node', () => node.stats());
+    metrics.numbersFrom('node', () => node.stats());
+    metrics.histogramsFrom('levee_node_apply_duration_seconds', () => {
+      const histogram = node.applyTimes;
+      return histogram ? [{ labels: {}, histogram }] : [];
+    });
+    if (network) metrics.numbersFrom('resp_tls', () => network.stats());
     return {
       module: DataNodeModule,
-      imports: [ServiceModule.register({ health, metrics })],
+      imports: [ServiceModule.register({ health, metrics, security })],
       controllers: [NodeController],
       providers: [{ provide: DataNode, useValue: node }],
       exports: [DataNode],

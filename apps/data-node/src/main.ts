@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { systemClock, systemTimers } from '@levee/log';
-import { checkPorts, openLog, runProcess } from '@levee/service-kit';
+import { checkPorts, openLog, runProcess, watchCertificates } from '@levee/service-kit';
 import { loadDataNodeConfig } from './config';
 import { DataNodeModule } from './data-node.module';
 
@@ -10,7 +10,8 @@ runProcess({
   name: 'data-node',
   named: 'LEVEE_NODE_ID',
   start: async (lifecycle, logger) => {
-    const { config, logSettings } = loadDataNodeConfig(process.env);
+    const { config, logSettings, security } = loadDataNodeConfig(process.env);
+    watchCertificates(security, lifecycle, logger);
     const { host, respPort, httpPort } = config;
     await checkPorts([
       { door: 'RESP', setting: 'LEVEE_NODE_RESP_PORT', host, port: respPort },
@@ -22,7 +23,7 @@ runProcess({
     if (existsSync(join(config.folder, 'units'))) readerThread.begin();
     const { log } = await openLog(logSettings, { logger, clientId: config.nodeId, isShared: true });
     lifecycle.onDrain('log', () => log.close());
-    const app = await DataNodeModule.start({ config, log, logger, readerThread });
+    const app = await DataNodeModule.start({ config, log, security, logger, readerThread });
     lifecycle.onDrain('data node', () => app.close());
     logger.info({ url: app.url, resp: app.node.respAddress, log: log.description }, 'the data node listens');
   },

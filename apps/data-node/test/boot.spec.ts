@@ -5,6 +5,7 @@ import { MemoryLevel } from 'memory-level';
 import { silentLogger } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { RespClient } from '@levee/wire';
+import { metricProblems } from '../../../test/support/metric-problems';
 import { loadDataNodeConfig } from '../src/config';
 import { DataNodeModule } from '../src/data-node.module';
 
@@ -38,6 +39,7 @@ describe('the data node process', () => {
       expect.stringContaining('reading the control topics'),
     ]);
     expect(await (await fetch(`${app.url}/metrics`)).text()).toMatch(/levee_node_replicas\{[^}]*node="n1"[^}]*\} 0/);
+    expect(await metricProblems(app, 'data-node')).toEqual([]);
     expect(await (await fetch(`${app.url}/v1/node`)).json()).toMatchObject({ nodeId: 'n1', ready: false });
 
     const client = new RespClient({ host: '127.0.0.1', port: app.node.respPort });

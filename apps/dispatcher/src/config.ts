@@ -1,24 +1,39 @@
 import { hostname } from 'node:os';
 import { healingPolicy, type HealingPolicy } from '@levee/cluster';
 import { Failure, messageOf } from '@levee/kernel';
-import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
+import {
+  httpNames,
+  loadSecurity,
+  loadSettings,
+  logSettingNames,
+  securitySettingNames,
+  type Environment,
+  type LogSettings,
+  type Security,
+  type Settings,
+} from '@levee/service-kit';
 
 /** What a dispatcher needs to know, from the environment or from the process that hosts it. */
 export interface DispatcherAppConfig {
   readonly host: string;
   readonly port: number;
   readonly advertisedHost: string;
+  /** Names that the HTTP door answers to. */
+  readonly httpNames: readonly string[];
   /** Unique name of this dispatcher in heartbeats and commands. */
   readonly instance: string;
   readonly topicPrefix: string;
   readonly heartbeatMs: number;
   readonly intervalMs: number;
   readonly policy: HealingPolicy;
+  /** `undefined`: nothing is compared with the log. */
+  readonly proof: { readonly intervalMs: number; readonly bytesPerSecond: number } | undefined;
 }
 
 export const dispatcherSettingNames = [
   'LEVEE_HOST',
   'LEVEE_ADVERTISED_HOST',
+  'LEVEE_HTTP_HOSTS',
   'LEVEE_DISPATCHER_PORT',
   'LEVEE_INSTANCE',
   'LEVEE_TOPIC_PREFIX',
@@ -28,6 +43,9 @@ export const dispatcherSettingNames = [
   'LEVEE_COOL_DOWN',
   'LEVEE_HOT_CHUNK',
   'LEVEE_HOT_NODE',
+  'LEVEE_PROOF',
+  'LEVEE_PROOF_INTERVAL',
+  'LEVEE_PROOF_BYTES_PER_SECOND',
 ] as const;
 
 export function dispatcherConfig(settings: Settings<(typeof dispatcherSettingNames)[number]>): DispatcherAppConfig {
@@ -35,11 +53,16 @@ export function dispatcherConfig(settings: Settings<(typeof dispatcherSettingNam
     host: settings.LEVEE_HOST,
     port: settings.LEVEE_DISPATCHER_PORT,
     advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
+    httpNames: httpNames(settings),
     instance: settings.LEVEE_INSTANCE ?? `${hostname()}-${process.pid}`,
     topicPrefix: settings.LEVEE_TOPIC_PREFIX,
     heartbeatMs: settings.LEVEE_HEARTBEAT,
     intervalMs: settings.LEVEE_DISPATCH_INTERVAL,
     policy: policyOf(settings),
+    proof:
+      settings.LEVEE_PROOF === 'off'
+        ? undefined
+        : { intervalMs: settings.LEVEE_PROOF_INTERVAL, bytesPerSecond: settings.LEVEE_PROOF_BYTES_PER_SECOND },
   });
 }
 
@@ -66,7 +89,12 @@ function policyOf(
 export function loadDispatcherConfig(env: Environment): {
   readonly config: DispatcherAppConfig;
   readonly logSettings: LogSettings;
+  readonly security: Security;
 } {
-  const settings = loadSettings(env, [...dispatcherSettingNames, ...logSettingNames]);
-  return { config: dispatcherConfig(settings), logSettings: settings };
+  const settings = loadSettings(env, [...dispatcherSettingNames, ...logSettingNames, ...securitySettingNames]);
+  return {
+    config: dispatcherConfig(settings),
+    logSettings: settings,
+    security: loadSecurity(settings, { isAlone: false }),
+  };
 }

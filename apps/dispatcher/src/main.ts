@@ -1,4 +1,4 @@
-import { openLog, runProcess } from '@levee/service-kit';
+import { openLog, runProcess, watchCertificates } from '@levee/service-kit';
 import { loadDispatcherConfig } from './config';
 import { DispatcherModule } from './dispatcher.module';
 
@@ -6,10 +6,11 @@ runProcess({
   name: 'dispatcher',
   named: 'LEVEE_INSTANCE',
   start: async (lifecycle, logger) => {
-    const { config, logSettings } = loadDispatcherConfig(process.env);
+    const { config, logSettings, security } = loadDispatcherConfig(process.env);
+    watchCertificates(security, lifecycle, logger);
     const { log } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });
     lifecycle.onDrain('log', () => log.close());
-    const app = await DispatcherModule.start({ config, log, logger });
+    const app = await DispatcherModule.start({ config, log, security, logger });
     lifecycle.onDrain('dispatcher', () => app.close());
     logger.info({ url: app.url, log: log.description }, 'the dispatcher listens');
   },

@@ -7,6 +7,7 @@ import { loadMasterConfig } from '../../master/src/config';
 import { MasterModule } from '../../master/src/master.module';
 import { loadDispatcherConfig, type DispatcherAppConfig } from '../src/config';
 import { DispatcherModule } from '../src/dispatcher.module';
+import { metricProblems } from '../../../test/support/metric-problems';
 
 type Master = Awaited<ReturnType<typeof MasterModule.start>>;
 type App = Awaited<ReturnType<typeof DispatcherModule.start>>;
@@ -87,7 +88,8 @@ test('it opens its door before there is a master, and says what it waits for', a
   const ready = await fetch(`${app.url}/health/ready`);
   expect([ready.status, await ready.text()]).toEqual([503, expect.stringMatching(/control topics|not read yet/)]);
   expect(await json(app, '/v1/explain?node=n1')).toMatchObject({ subject: 'n1', dispatcher: 'd1', reasons: [] });
-  expect(await (await fetch(`${app.url}/metrics`)).text()).toMatch(/levee_dispatcher_rounds\{[^}]*\} 0/);
+  expect(await (await fetch(`${app.url}/metrics`)).text()).toMatch(/levee_dispatcher_rounds_total\{[^}]*\} 0/);
+  expect(await metricProblems(app, 'dispatcher')).toEqual([]);
   for (const path of ['/v1/explain?node=n1&plan=p1', '/v1/explain?chunk='])
     expect((await fetch(`${app.url}${path}`)).status).toBe(400);
 });
@@ -114,7 +116,7 @@ test('an empty new node is found, its share is proposed once by two dispatchers,
   const plans = [...view.state.plans()];
   expect(plans).toHaveLength(4);
   for (const plan of plans) {
-    expect(plan).toMatchObject({ kind: 'move', trigger: 'emptyNode', toNodeId: 'n4', policyVersion: 2 });
+    expect(plan).toMatchObject({ kind: 'move', trigger: 'emptyNode', toNodeId: 'n4', policyVersion: 5 });
     expect(plan.proposedBy).toMatch(/^dispatcher d[12]$/);
     expect(JSON.parse(plan.evidence)).toMatchObject({ to: 'n4', toUnitsWanted: 5, toUnits: 16 });
   }
@@ -134,7 +136,10 @@ test('an empty new node is found, its share is proposed once by two dispatchers,
   const chunkId = view.state.chunksOf('shop')[0]?.chunkId ?? '';
   const chunk = await json(first, `/v1/explain?chunk=${encodeURIComponent(chunkId)}`);
   expect(JSON.stringify(chunk['reasons'])).toMatch(/3 of 3 replicas live/);
-  expect(await (await fetch(`${first.url}/metrics`)).text()).toMatch(/levee_dispatcher_accepted\{[^}]*\} 4/);
+  expect(await (await fetch(`${first.url}/metrics`)).text()).toMatch(
+    /levee_dispatcher_plans_total\{result="accepted",[^}]*\} 4/,
+  );
+  expect(await metricProblems(first, 'dispatcher')).toEqual([]);
 }, 30_000);
 
 test('settings that contradict each other are refused by name', () => {

@@ -3,13 +3,25 @@ import { livenessLimits, type LivenessLimits } from '@levee/cluster';
 import { type ControlPolicy, defaultControlPolicy } from '@levee/journal';
 import { Failure } from '@levee/kernel';
 import { type CandidacyLimits, defaultCandidacyLimits } from '@levee/master';
-import { loadSettings, logSettingNames, type Environment, type LogSettings, type Settings } from '@levee/service-kit';
+import {
+  httpNames,
+  loadSecurity,
+  loadSettings,
+  logSettingNames,
+  securitySettingNames,
+  type Environment,
+  type LogSettings,
+  type Security,
+  type Settings,
+} from '@levee/service-kit';
 
 /** What a master needs to know, from the environment or from the process that hosts it. */
 export interface MasterConfig {
   readonly host: string;
   readonly port: number;
   readonly advertisedHost: string;
+  /** Names that the HTTP door answers to. */
+  readonly httpNames: readonly string[];
   /** Unique name of this master in claims and heartbeats. */
   readonly instance: string;
   readonly topicPrefix: string;
@@ -29,6 +41,7 @@ export interface MasterConfig {
 export const masterSettingNames = [
   'LEVEE_HOST',
   'LEVEE_ADVERTISED_HOST',
+  'LEVEE_HTTP_HOSTS',
   'LEVEE_MASTER_PORT',
   'LEVEE_INSTANCE',
   'LEVEE_TOPIC_PREFIX',
@@ -49,6 +62,7 @@ export function masterConfig(settings: Settings<(typeof masterSettingNames)[numb
     host: settings.LEVEE_HOST,
     port: settings.LEVEE_MASTER_PORT,
     advertisedHost: settings.LEVEE_ADVERTISED_HOST ?? settings.LEVEE_HOST,
+    httpNames: httpNames(settings),
     instance: settings.LEVEE_INSTANCE ?? `${hostname()}-${process.pid}`,
     topicPrefix: settings.LEVEE_TOPIC_PREFIX,
     limits: {
@@ -95,7 +109,12 @@ function planStallOf(heartbeatMs: number, planStallMs: number): number {
 export function loadMasterConfig(env: Environment): {
   readonly config: MasterConfig;
   readonly logSettings: LogSettings;
+  readonly security: Security;
 } {
-  const settings = loadSettings(env, [...masterSettingNames, ...logSettingNames]);
-  return { config: masterConfig(settings), logSettings: settings };
+  const settings = loadSettings(env, [...masterSettingNames, ...logSettingNames, ...securitySettingNames]);
+  return {
+    config: masterConfig(settings),
+    logSettings: settings,
+    security: loadSecurity(settings, { isAlone: false }),
+  };
 }

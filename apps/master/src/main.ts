@@ -1,4 +1,4 @@
-import { openLog, runProcess } from '@levee/service-kit';
+import { openLog, runProcess, watchCertificates } from '@levee/service-kit';
 import { loadMasterConfig } from './config';
 import { MasterModule } from './master.module';
 
@@ -6,10 +6,11 @@ runProcess({
   name: 'master',
   named: 'LEVEE_INSTANCE',
   start: async (lifecycle, logger) => {
-    const { config, logSettings } = loadMasterConfig(process.env);
+    const { config, logSettings, security } = loadMasterConfig(process.env);
+    watchCertificates(security, lifecycle, logger);
     const { log, isEmbedded } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });
     lifecycle.onDrain('log', () => log.close());
-    const app = await MasterModule.start({ config, log, isEmbedded, logger });
+    const app = await MasterModule.start({ config, log, security, isEmbedded, logger });
     lifecycle.onDrain('master', () => app.close());
     logger.info({ url: app.url, log: log.description }, 'the master listens');
   },

@@ -1,6 +1,5 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { rejectionCodes } from '@levee/cluster';
-import type { NodeState } from '@levee/events';
+import { nodeCounts, rejectionCodes } from '@levee/cluster';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
 import { addressText, asOffset, type Logger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -8,6 +7,8 @@ import { Master } from '@levee/master';
 import {
   CommandDoor,
   CommandsController,
+  commonRoutes,
+  DoorAccess,
   HealthRegistry,
   LogClient,
   LogServer,
@@ -16,6 +17,8 @@ import {
   ServiceModule,
   startHttpApp,
   type HttpApp,
+  type RouteTable,
+  type Security,
 } from '@levee/service-kit';
 import { ClusterController } from './cluster.controller';
 import type { MasterConfig } from './config';
@@ -30,16 +33,23 @@ export interface MasterParts {
   readonly logger: Logger;
   /** What disks have kept of the journal; see `ClusterView.know`. */
   readonly known?: readonly OutsideWitness[];
+  readonly security?: Security;
 }
+
+/** What each path asks of who calls it. */
+const routes: RouteTable = {
+  ...commonRoutes,
+  'GET /v1/status': 'operate',
+  'GET /v1/namespaces': 'operate',
+  'GET /v1/namespaces/:name': 'operate',
+  'GET /v1/routes/:name': 'operate',
+  'GET /v1/nodes': 'operate',
+  'GET /v1/nodes/:nodeId/units': 'operate',
+  'POST /v1/commands': 'operate',
+  'GET /v1/commands/:id': 'operate',
+};
 
 const limits = { commandDeadlineMs: 10_000 } as const;
-
-/** How many nodes are in each state. */
-function nodeStates(nodes: Iterable<NodeState>): Record<NodeState['state'], number> {
-  const counts = { up: 0, suspect: 0, lost: 0, maintenance: 0 };
-  for (const { state } of nodes) counts[state]++;
-  return counts;
-}
 
 const behind = (records: number): string | undefined =>
   records === 0 ? undefined : `reading the journal: ${records} records to its end`;
@@ -56,25 +66,33 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
   static async start(parts: MasterParts): Promise<HttpApp & { readonly master: Master }> {
     const { config, logger } = parts;
     const door = { port: config.port };
+    const access = new DoorAccess(routes, parts.security);
     const module = MasterModule.register({
       ...parts,
+      access,
       address: () => addressText({ host: config.advertisedHost, port: door.port }),
     });
     const http = await startHttpApp({
       module,
+      access,
+      tls: parts.security?.tls,
       host: config.host,
       port: config.port,
       portSetting: 'LEVEE_MASTER_PORT',
+      names: config.httpNames,
       logger,
       statusByCode: Object.fromEntries(Object.keys(rejectionCodes).map((code) => [code, rejectionStatus(code)])),
       configure: (app) => void app.connectMicroservice({ strategy: app.get(LogServer) }),
     });
+    const metrics = http.app.get(Metrics);
+    metrics.numbersFrom('http', () => http.stats());
+    metrics.histogramsFrom('levee_request_duration_seconds', () => http.times.all());
     door.port = http.port;
     return { ...http, master: http.app.get(Master) };
   }
 
-  static register(parts: MasterParts & { readonly address: () => string }): DynamicModule {
-    const { config, log, isEmbedded, logger, address } = parts;
+  static register(parts: MasterParts & { readonly address: () => string; readonly access: DoorAccess }): DynamicModule {
+    const { config, log, isEmbedded, logger, address, access, security } = parts;
     const { instance, limits: timing, policy, liveness, topicCheckMs } = config;
     const { planStallMs, planObserveMs, barrierMs } = config;
     const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
@@ -104,28 +122,33 @@ export class MasterModule implements OnApplicationBootstrap, OnModuleDestroy {
     });
     const client = new LogClient(log, topics, { view: master.view, deadlineMs: limits.commandDeadlineMs });
     master.view.know(parts.known ?? []);
+    access.knows(master.view, logger);
     const health = new HealthRegistry();
     health.add('journal', () => master.view.problem ?? master.candidacy.problem ?? behind(master.view.recordsBehind));
     health.add('topics', () => master.topicProblem);
     health.add('effects', () => master.effectProblem);
     const metrics = new Metrics({ part: 'master', instance });
-    metrics.gaugesFrom('journal', () => master.view.stats());
-    metrics.gaugesFrom('cluster', () => master.view.state.counts);
-    metrics.gaugesFrom('master', () => ({
+    metrics.numbersFrom('journal', () => master.view.stats());
+    metrics.numbersFrom('cluster', () => master.view.state.counts);
+    metrics.numbersFrom('master', () => ({
       active: master.candidacy.role === 'active' ? 1 : 0,
       ...(master.candidacy.reign?.stats() ?? {}),
     }));
-    metrics.gaugesFrom('nodes', () => ({
+    metrics.numbersFrom('nodes', () => ({
       storm: master.nodesProblem === undefined ? 0 : 1,
-      ...nodeStates(master.view.state.nodes()),
+      ...nodeCounts(master.view.state),
     }));
-    metrics.gaugesFrom('topics', () => master.topicStats());
-    metrics.gaugesFrom('node_watch', () => master.watchStats() ?? {});
-    metrics.gaugesFrom('plans', () => ({ ...master.planStats() }));
-    metrics.gaugesFrom('barriers', () => ({ ...master.barrierStats() }));
+    metrics.numbersFrom('topics', () => master.topicStats());
+    metrics.numbersFrom('node_watch', () => master.watchStats() ?? {});
+    metrics.numbersFrom('plans', () => ({ ...master.planStats() }));
+    metrics.histogramsFrom('levee_master_barrier_duration_seconds', () => {
+      const histogram = master.barrierTimes;
+      return histogram ? [{ labels: {}, histogram }] : [];
+    });
+    metrics.numbersFrom('barriers', () => ({ ...master.barrierStats() }));
     return {
       module: MasterModule,
-      imports: [ServiceModule.register({ health, metrics })],
+      imports: [ServiceModule.register({ health, metrics, security })],
       controllers: [ClusterController, CommandsController, DecisionsController],
       providers: [
         { provide: Master, useValue: master },

@@ -5,6 +5,7 @@ import { EmbeddedLog } from '@levee/log-embedded';
 import { MemoryLevel } from 'memory-level';
 import { loadMasterConfig, type MasterConfig } from '../src/config';
 import { MasterModule } from '../src/master.module';
+import { metricProblems } from '../../../test/support/metric-problems';
 
 type App = Awaited<ReturnType<typeof MasterModule.start>>;
 
@@ -66,6 +67,7 @@ test('it becomes ready, active, and says so', async () => {
   const status = await call('/v1/status');
   expect(status.body).toMatchObject({ role: 'active', term: 1, problems: [] });
   expect(await (await fetch(`${app.url}/metrics`)).text()).toMatch(/levee_master_active\{.*instance="m1".*\} 1/);
+  expect(await metricProblems(app, 'master')).toEqual([]);
 });
 
 test('a command over HTTP goes through the log and is answered with its outcome', async () => {

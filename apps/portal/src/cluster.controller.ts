@@ -19,8 +19,18 @@ import {
 } from '@levee/cluster';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
-import { Doctor, FilesOfNodes, found, NamespaceWaits, Portal, refusal } from '@levee/portal';
-import { CommandDoor, jsonBody } from '@levee/service-kit';
+import {
+  Doctor,
+  FilesOfNodes,
+  found,
+  NamespaceWaits,
+  Portal,
+  Proofs,
+  refusal,
+  SourceLooks,
+  type SourceQuestion,
+} from '@levee/portal';
+import { CommandDoor, jsonBody, demandRight, principalOf } from '@levee/service-kit';
 import { keyOf } from './raw-url';
 import { confirmName, switchOf, wholeNumber } from './request-choices';
 
@@ -35,24 +45,34 @@ export class ClusterController {
     private readonly waits: NamespaceWaits,
     private readonly doctor: Doctor,
     private readonly files: FilesOfNodes,
+    private readonly proofs: Proofs,
+    private readonly sources: SourceLooks,
   ) {}
 
   @Get('status')
-  @ApiOperation({ summary: 'Master, nodes, namespaces and positions as this portal sees them' })
-  async status() {
-    const { view, config } = this.portal;
+  @ApiOperation({ summary: 'Master, nodes, namespaces and positions as this portal sees them, of what one may know' })
+  async status(@Req() request: FastifyRequest) {
+    const { view, config, authenticator } = this.portal;
     const { state } = view;
+    const asker = principalOf(request);
+    const operates = asker.may('operate');
     return {
       portal: { instance: config.instance, resp: this.portal.respAddress, problem: this.portal.readyProblem() ?? null },
+      /** How old what it knows of users is, and until when it believes that; null: it asks nobody who he is. */
+      users: authenticator ? { ageMs: authenticator.ageMs, believedMs: authenticator.believedMs } : null,
       clusterId: view.clusterId ?? null,
       term: view.term,
       seq: view.seq,
       master: this.activeMaster() ?? null,
       counts: state.counts,
       /** No master, and plans that wait for others for too long: `levee doctor` and `levee plan show` have more. */
-      alarms: [...this.journalAlarm(), ...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())],
+      alarms: operates
+        ? [...this.journalAlarm(), ...this.masterAlarm(), ...waitAlarms(state, systemClock.nowMs())]
+        : [],
+      /** How far replicas are proved against the log: `levee audit proofs` has each chunk. */
+      proof: operates ? this.proofs.summary() : null,
       nodes: await Promise.all(
-        viewNodes(state).map(async ({ node, units, replicas }) => ({
+        (operates ? viewNodes(state) : []).map(async ({ node, units, replicas }) => ({
           nodeId: node.nodeId,
           state: node.state,
           cordoned: node.cordoned,
@@ -62,11 +82,14 @@ export class ClusterController {
           files: node.state === 'up' ? await this.files.of(node.nodeId, node.httpAddress) : null,
         })),
       ),
-      namespaces: viewNamespaces(state).map(({ name, state: is, partitions, chunks, replicas }) => {
-        const store = this.portal.store.namespace(name);
-        const routeVersion = store?.table?.version ?? null;
-        return { name, state: is, partitions, chunks, replicas, routeVersion, problem: store?.problem ?? null };
-      }),
+      namespaces: viewNamespaces(state)
+        .filter(({ name }) => asker.knows(name))
+        .map(({ name, state: is, partitions, chunks, replicas, frozenBy }) => {
+          const store = this.portal.store.namespace(name);
+          const routeVersion = store?.table?.version ?? null;
+          const problem = store?.problem ?? null;
+          return { name, state: is, partitions, chunks, replicas, routeVersion, problem, frozenBy };
+        }),
     };
   }
 
@@ -77,8 +100,9 @@ export class ClusterController {
     required: false,
     description: 'names with wildcards: * within a segment, ** for any number of segments, as in shop.* or shop.**',
   })
-  namespaces(@Query('query') query?: string) {
-    const all = viewNamespaces(this.portal.view.state);
+  namespaces(@Req() request: FastifyRequest, @Query('query') query?: string) {
+    const principal = principalOf(request);
+    const all = viewNamespaces(this.portal.view.state).filter(({ name }) => principal.knows(name));
     if (query === undefined || query === '') return { namespaces: all };
     const selects = found(namespaceQuery(query));
     return { namespaces: all.filter(({ name }) => selects(name)) };
@@ -97,6 +121,7 @@ export class ClusterController {
       additionalProperties: true,
     },
   })
+  @ApiResponse({ status: 201, description: 'the namespace, once it is there' })
   @ApiResponse({ status: 409, description: 'NAMESPACE_EXISTS' })
   @ApiQuery({ name: 'dryRun', required: false, enum: ['0', '1', 'false', 'true'] })
   async create(
@@ -106,6 +131,10 @@ export class ClusterController {
     @Query('dryRun') dryRun?: string,
   ) {
     const knobs = jsonBody(body);
+    demandRight(request, 'admin', String(knobs['name']));
+    // Whoever may bind a topic may read it, with the rights that Levee has in Kafka.
+    const isBound = (knobs['sourceTopic'] ?? null) !== null;
+    if (isBound) demandRight(request, 'operate');
     const { state } = this.portal.view;
     if (switchOf(dryRun, 'dryRun')) {
       const topicPrefix = this.portal.config.topics.prefix;
@@ -113,9 +142,14 @@ export class ClusterController {
         simulateCreation(state, knobs, { nowMs: systemClock.nowMs(), topicPrefix }),
       );
       void reply.status(200);
-      return { ...shownNamespace(described), units: { taken: described.totals.units, ...budget } };
+      const units = { taken: described.totals.units, ...budget };
+      if (!isBound) return { ...shownNamespace(described), units };
+      const source = await this.sources.look(questionIn(knobs));
+      const { partitions } = source;
+      const namespace = { ...described.namespace, partitions };
+      return { ...shownNamespace({ ...described, namespace }), units, source };
     }
-    await this.commands.run({ kind: 'CreateNamespace', payload: knobs, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'CreateNamespace', payload: knobs, principal: principalOf(request).name });
     const name = String(knobs['name']);
     await this.waits.untilActive(name);
     const created = this.namespace(name);
@@ -131,10 +165,11 @@ export class ClusterController {
   @Patch('namespaces/:name')
   @ApiOperation({ summary: 'Changes settings of a namespace; null takes a limit away' })
   @ApiBody({ schema: { type: 'object', additionalProperties: true } })
+  @ApiResponse({ status: 200, description: 'the namespace as it is now' })
   @ApiResponse({ status: 422, description: 'KNOB_FIXED: the setting cannot change, and why' })
   async alter(@Param('name') name: string, @Body() body: unknown, @Req() request: FastifyRequest) {
     const payload = { ...jsonBody(body), name };
-    await this.commands.run({ kind: 'AlterNamespace', payload, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'AlterNamespace', payload, principal: principalOf(request).name });
     return this.namespace(name);
   }
 
@@ -152,7 +187,7 @@ export class ClusterController {
     confirmName(name, request, confirm);
     const which = wholeNumber(number, 'number', { min: 1, max: 2 ** 31 - 1 });
     const payload = { name, ...(which === undefined ? {} : { number: which }) };
-    await this.commands.run({ kind: 'DeleteNamespace', payload, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'DeleteNamespace', payload, principal: principalOf(request).name });
     return this.waits.untilDeleted(name);
   }
 
@@ -162,14 +197,14 @@ export class ClusterController {
   @ApiBody({ schema: { type: 'object', required: ['forMs'], properties: { forMs: { type: 'integer' } } } })
   async maintain(@Param('nodeId') nodeId: string, @Body() body: unknown, @Req() request: FastifyRequest) {
     const payload = { ...jsonBody(body), nodeId };
-    await this.commands.run({ kind: 'MaintainNode', payload, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'MaintainNode', payload, principal: principalOf(request).name });
     return this.node(nodeId);
   }
 
   @Delete('nodes/:nodeId/maintenance')
   @ApiOperation({ summary: 'Ends a maintenance: the node is suspect until it is heard' })
   async endMaintenance(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
-    await this.commands.run({ kind: 'EndMaintenance', payload: { nodeId }, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'EndMaintenance', payload: { nodeId }, principal: principalOf(request).name });
     return this.node(nodeId);
   }
 
@@ -177,14 +212,14 @@ export class ClusterController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Keeps new replicas away from a node, until the cordon is deleted' })
   async cordon(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
-    await this.commands.run({ kind: 'CordonNode', payload: { nodeId }, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'CordonNode', payload: { nodeId }, principal: principalOf(request).name });
     return this.node(nodeId);
   }
 
   @Delete('nodes/:nodeId/cordon')
   @ApiOperation({ summary: 'Lets a node take replicas again, after a cordon or a drain' })
   async uncordon(@Param('nodeId') nodeId: string, @Req() request: FastifyRequest) {
-    await this.commands.run({ kind: 'UncordonNode', payload: { nodeId }, principal: `http ${request.ip}` });
+    await this.commands.run({ kind: 'UncordonNode', payload: { nodeId }, principal: principalOf(request).name });
     return this.node(nodeId);
   }
 
@@ -276,6 +311,17 @@ export class ClusterController {
   private maintenanceOf(nodeId: string): { maintenanceUntil: string | null } {
     return { maintenanceUntil: this.doctor.maintenanceUntil(nodeId) };
   }
+}
+
+function questionIn(knobs: Readonly<Record<string, unknown>>): SourceQuestion {
+  const {
+    hashAlgorithm = null,
+    recordFormat = null,
+    expireWithRetention = false,
+    writable = false,
+  } = knobs as Partial<SourceQuestion>;
+  const asked = { name: String(knobs['name']), topic: String(knobs['sourceTopic']) };
+  return { ...asked, hashAlgorithm, recordFormat, expireWithRetention, writable };
 }
 
 function shownNamespace({ namespace, chunks, ...rest }: NamespaceDescription) {

@@ -1,6 +1,7 @@
 import { Controller, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { principalOf } from '@levee/service-kit';
 import type { DigestReport } from '@levee/audit';
 import { Digests, digestsWithinMs } from '@levee/portal';
 import { wholeNumber } from './request-choices';
@@ -21,6 +22,6 @@ export class DigestsController {
     @Query('withinMs') withinMs?: string,
   ): Promise<DigestReport> {
     const deadlineMs = wholeNumber(withinMs, 'withinMs', digestsWithinMs);
-    return this.digests.collect(name, { principal: `http ${request.ip}`, deadlineMs });
+    return this.digests.collect(name, { principal: principalOf(request).name, deadlineMs });
   }
 }

@@ -1,9 +1,17 @@
 import { storedKeyBytesMax } from '@levee/chunk-store';
 import { storeLimits } from '@levee/client';
+import { avroJsonLimits } from '@levee/codec';
 import { binlogLimits } from '@levee/journal';
-import { attributeBytesMax, globBytesMax, keyShownBytesMax, logReaderLimits, planReportLimits } from '@levee/portal';
+import {
+  decodedBytesMax,
+  globBytesMax,
+  keyShownBytesMax,
+  logReaderLimits,
+  planReportLimits,
+  schemaRegistryLimits,
+} from '@levee/portal';
 import { commandDoorLimits, httpLimits } from '@levee/service-kit';
-import { nodeProtocolLimits, respServerLimits } from '@levee/wire';
+import { attributeBytesMax, handshakeLimits, nodeProtocolLimits, respServerLimits } from '@levee/wire';
 import { httpLimits as bodyLimits } from './http-door';
 import { routeWatchLimits } from './watch.controller';
 
@@ -30,8 +38,22 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'connectionsMax',
       resp.connectionsMax,
       'connections',
-      'as `maxclients` of Redis; more are refused with its error',
+      'as `maxclients` of Redis, and of one address as `LEVEE_CONNECTIONS_PER_ADDRESS` says; more are refused with its error',
     ),
+    limit(
+      'strangerMs',
+      resp.strangerMs,
+      'ms',
+      'where the door asks who somebody is: who has not said it for so long, or failed to, is hung up on',
+    ),
+    limit('handshakeMs', handshakeLimits.handshakeMs, 'ms', 'until a TLS handshake is over, at HTTP doors too'),
+    limit(
+      'handshakesMax',
+      handshakeLimits.handshakesMax,
+      'others',
+      'TLS handshakes under way at a door; more are hung up on at once',
+    ),
+    limit('handshakesOfAddressMax', handshakeLimits.handshakesOfAddressMax, 'others', 'of one address, the same'),
     limit(
       'attributeBytesMax',
       attributeBytesMax,
@@ -246,7 +268,12 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
     ),
   ],
   'A connection to an HTTP door': [
-    limit('connectionsMax', httpLimits.connectionsMax, 'connections', 'more are hung up on at once'),
+    limit(
+      'connectionsMax',
+      httpLimits.connectionsMax,
+      'connections',
+      'more are hung up on at once; of one address as for RESP',
+    ),
     limit('headMs', httpLimits.headMs, 'ms', 'until the head of a request is there, else 408'),
     limit('requestMs', httpLimits.requestMs, 'ms', 'until its last byte is there, else 408'),
     limit('bodyBytesMax', bodyLimits.bodyBytesMax, 'bytes', 'a body at the portal, else 413'),
@@ -259,7 +286,13 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'while all together hold more than the budget: who holds more than `smallBytes` and has moved less than that for so long is closed, and larger bodies are refused with 429',
     ),
     limit('smallBytes', httpLimits.smallBytes, 'bytes', 'see there'),
-    limit('drainMs', httpLimits.drainMs, 'ms', 'from SIGTERM until who has not taken an answer is hung up on'),
+    limit(
+      'drainMs',
+      httpLimits.drainMs,
+      'ms',
+      'from the close of the door until who has not taken an answer is hung up on',
+    ),
+    limit('unusedMs', httpLimits.unusedMs, 'ms', 'the same for who has asked for nothing on this connection'),
     limit(
       'perSecond',
       commandDoorLimits.perSecond,
@@ -285,5 +318,28 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'others',
       `watches of routes from one address, of ${routeWatchLimits.watchersMax}`,
     ),
+  ],
+  'Values as JSON': [
+    limit('decodedBytesMax', decodedBytesMax, 'bytes', 'a larger value stays bytes, with the reason'),
+    limit('charsMax', avroJsonLimits.charsMax, 'others', 'characters of the JSON of one value; the same'),
+    limit('itemsMax', avroJsonLimits.itemsMax, 'others', 'items of all arrays and maps of one value; the same'),
+    limit('depthMax', avroJsonLimits.depthMax, 'others', 'values inside values; the same'),
+    limit(
+      'deadlineMs',
+      schemaRegistryLimits.deadlineMs,
+      'ms',
+      'that a read waits for a schema which is not known here yet; then its value stays bytes, and the registry is left alone for `downMs`',
+    ),
+    limit('downMs', schemaRegistryLimits.downMs, 'ms', 'see there'),
+    limit('missingMs', schemaRegistryLimits.missingMs, 'ms', 'before a schema that was not there is asked for again'),
+    limit(
+      'askedMax',
+      schemaRegistryLimits.askedMax,
+      'others',
+      'schemas asked for at a time; others are not waited for',
+    ),
+    limit('keptMax', schemaRegistryLimits.keptMax, 'others', 'schemas kept; the oldest goes'),
+    limit('schemaBytesMax', schemaRegistryLimits.schemaBytesMax, 'bytes', 'one schema'),
+    limit('referencesMax', schemaRegistryLimits.referencesMax, 'others', 'schemas that one refers to, directly or not'),
   ],
 };

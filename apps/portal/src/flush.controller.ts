@@ -3,6 +3,7 @@ import { ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FlushSweep, KeyValue, StoreFailure } from '@levee/client';
 import { Portal } from '@levee/portal';
+import { principalOf } from '@levee/service-kit';
 import { sendJsonLines } from './json-lines';
 import { confirmName } from './request-choices';
 
@@ -24,6 +25,7 @@ export class FlushController {
   })
   @ApiQuery({ name: 'confirm', required: false, description: 'the name once more; or header Levee-Confirm' })
   @ApiHeader({ name: 'Levee-Confirm', required: false, description: 'the name once more' })
+  @ApiResponse({ status: 200, content: { 'application/x-ndjson': {} } })
   @ApiResponse({ status: 501, description: 'LVUNSUPPORTED: its setting flush is refuse' })
   async flush(
     @Param('name') name: string,
@@ -33,8 +35,12 @@ export class FlushController {
   ): Promise<void> {
     confirmName(name, request, confirm);
     const namespace = this.keyValue.namespace(name);
+    const principal = principalOf(request);
     await sendJsonLines(reply, (signal) => {
-      const isOver = (): string | undefined => (signal.aborted ? 'the client has gone' : undefined);
+      const isOver = (): string | undefined => {
+        if (signal.aborted) return 'the client has gone';
+        return principal.may('admin', name) ? undefined : 'the right admin was taken away';
+      };
       return this.told(new FlushSweep(this.portal.store, namespace, { isOver }));
     });
   }

@@ -3,15 +3,14 @@ import { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { KeyValue, prefixEnd, StoreFailure, TooLargeFailure, type WrittenAt } from '@levee/client';
-import { printable } from '@levee/codec';
-import { asOffset, asPartition, doorCode, Failure, messageOf } from '@levee/kernel';
+import { KeyValue, prefixEnd, StoreFailure, TooLargeFailure, type WrittenAt, ScanVisits } from '@levee/client';
+import { asOffset, asPartition, Failure } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
-import { RepeatedWrites } from '@levee/portal';
-import type { RangeItem } from '@levee/wire';
+import { RepeatedWrites, ValueDecoder } from '@levee/portal';
 import { keyOf, queryBytes } from './raw-url';
 import { ackOf, consistencyOf, durationOf, header, requestIdOf, switchOf, wholeNumber } from './request-choices';
+import { type Decode, scanLines } from './scan-lines';
 import { tooLarge } from './too-large';
 
 const keyParam = { name: 'key', description: 'percent-encoded bytes, / as %2F' };
@@ -38,6 +37,7 @@ export class KvController {
   constructor(
     private readonly keyValue: KeyValue,
     private readonly repeated: RepeatedWrites<WrittenAt>,
+    private readonly decoder: ValueDecoder,
   ) {}
 
   @Get(':namespace/:key')
@@ -45,9 +45,15 @@ export class KvController {
   @ApiParam(keyParam)
   @ApiHeader(consistencyHeader)
   @ApiHeader(sessionHeader)
+  @ApiHeader({
+    name: 'Accept',
+    required: false,
+    description: 'application/json: the value as JSON, where its bytes or a schema registry tell how',
+  })
   @ApiResponse({
     status: 200,
-    content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+    description: 'the bytes of the value; Levee-Not-Decoded says why it is no JSON, where that was asked for',
+    content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } }, 'application/json': {} },
   })
   @ApiResponse({ status: 404, description: 'no such key (NOT_FOUND) or namespace (LVNAMESPACE)' })
   async get(
@@ -69,6 +75,14 @@ export class KvController {
     if (!entry) throw new Failure('NOT_FOUND', `there is no such key in ${name}`);
     reply.header('levee-position', `${entry.partition}:${entry.offset + 1}`);
     if (entry.expiresAtMs !== null) reply.header('levee-expires-at', String(entry.expiresAtMs));
+    reply.header('vary', 'accept');
+    const decoded = wantsJson(request) ? await this.decoder.decode(entry.value) : undefined;
+    if (decoded?.schemaId !== undefined) reply.header('levee-schema-id', String(decoded.schemaId));
+    if (decoded !== undefined && 'json' in decoded) {
+      await reply.status(200).type('application/json; charset=utf-8').send(decoded.json);
+      return;
+    }
+    if (decoded !== undefined) reply.header('levee-not-decoded', headerText(decoded.problem));
     await reply.status(200).type('application/octet-stream').send(entry.value);
   }
 
@@ -131,6 +145,18 @@ export class KvController {
   @ApiQuery({ name: 'limit', required: false, description: `default ${scanLimits.limitDefault}` })
   @ApiQuery({ name: 'cursor', required: false, description: 'of the last line; the other bounds must be the same' })
   @ApiQuery({ name: 'keysOnly', required: false, description: '1: without values' })
+  @ApiQuery({
+    name: 'decode',
+    required: false,
+    description:
+      '1: values as JSON, in json, where their bytes or a schema registry tell how; else notDecoded says why',
+  })
+  @ApiQuery({
+    name: 'visited',
+    required: false,
+    description:
+      '1: the last line also says which chunks were looked into, and which nodes answered: {cursor, visited}',
+  })
   @ApiHeader(consistencyHeader)
   @ApiHeader(sessionHeader)
   @ApiResponse({ status: 200, content: { 'application/x-ndjson': {} } })
@@ -145,6 +171,8 @@ export class KvController {
     const text = (parameter: string): string | undefined => queryBytes(url, parameter)?.toString('utf8');
     const limit = wholeNumber(text('limit'), 'limit', { min: 1, max: scanLimits.limitMax }) ?? scanLimits.limitDefault;
     const keysOnly = switchOf(text('keysOnly'), 'keysOnly');
+    const decode = this.decodeOf(text('decode'));
+    const visits = switchOf(text('visited'), 'visited') ? new ScanVisits() : undefined;
     const range = rangeOf(url, text('cursor'));
     const items = this.keyValue.scan(namespace, {
       ...range,
@@ -152,6 +180,7 @@ export class KvController {
       keysOnly,
       session,
       consistency: consistencyOf(request),
+      visits,
     });
     // A reader that hangs up leaves nothing behind.
     reply.raw.once('close', () => void items.return().catch(() => undefined));
@@ -160,7 +189,13 @@ export class KvController {
     await reply
       .status(200)
       .type('application/x-ndjson')
-      .send(Readable.from(lines(first, items, { limit, keysOnly })));
+      .send(Readable.from(scanLines(first, items, { limit, keysOnly, visits, decode })));
+  }
+
+  private decodeOf(text: string | undefined): Decode | undefined {
+    const { decoder } = this;
+    if (text === 'text') return { decoder, as: 'jsonText' };
+    return switchOf(text, 'decode') ? { decoder, as: 'json' } : undefined;
   }
 
   /** With a request id that is known, the original's outcome; `same` tells whether it is the same request. */
@@ -261,46 +296,14 @@ function rangeOf(url: string, cursor: string | undefined): { from: Buffer; to: B
   return { from: Buffer.from(cursor.slice(1), 'base64url'), to };
 }
 
-async function* lines(
-  first: IteratorResult<RangeItem, void>,
-  rest: AsyncGenerator<RangeItem, void, undefined>,
-  { limit, keysOnly }: { limit: number; keysOnly: boolean },
-): AsyncGenerator<Buffer> {
-  let text = '';
-  let count = 0;
-  let last: Buffer | undefined;
-  try {
-    for (let next = first; !next.done; next = await rest.next()) {
-      text += `${JSON.stringify(entryOf(next.value, keysOnly))}\n`;
-      last = next.value.key;
-      count++;
-      if (text.length > lineBufferChars) {
-        yield Buffer.from(text);
-        text = '';
-      }
-    }
-    const more = count >= limit && last ? `1${Buffer.concat([last, Buffer.alloc(1)]).toString('base64url')}` : null;
-    yield Buffer.from(`${text}${JSON.stringify({ cursor: more })}\n`);
-  } catch (error) {
-    // The status is sent already: the error is the last line.
-    const code = error instanceof Failure ? doorCode(error.code) : 'INTERNAL';
-    yield Buffer.from(`${text}${JSON.stringify({ code, message: messageOf(error) })}\n`);
-  }
+/** JSON was named: who takes anything gets the bytes. */
+function wantsJson(request: FastifyRequest): boolean {
+  const accepted = (header(request, 'accept') ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((each) => each.trim());
+  return accepted.some((each) => /^application\/json(?:\s*;|$)/.test(each) && !/;\s*q=0(?:\.0*)?(?:\s*;|$)/.test(each));
 }
 
-const lineBufferChars = 64 * 1024;
-
-function entryOf(item: RangeItem, keysOnly: boolean): object {
-  const { key, value, expiresAtMs, offset, error } = item;
-  const shownKey = printable(key) === undefined ? { keyBase64: key.toString('base64') } : { key: key.toString('utf8') };
-  if (error !== undefined) return { ...shownKey, error };
-  const expiry = expiresAtMs === null ? {} : { expiresAtMs };
-  if (keysOnly) return { ...shownKey, ...expiry };
-  const text = printable(value);
-  return {
-    ...shownKey,
-    ...(text === undefined ? { valueBase64: value.toString('base64') } : { value: text }),
-    ...expiry,
-    offset,
-  };
-}
+/** Visible ASCII, as a header can hold it. */
+const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);

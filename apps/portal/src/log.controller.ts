@@ -4,6 +4,7 @@ import { ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '@levee/kernel';
 import { LogReader } from '@levee/portal';
+import { goneOf } from './json-lines';
 import { switchOf, wholeNumber } from './request-choices';
 
 /** The log itself, decoded. */
@@ -33,10 +34,8 @@ export class LogController {
     const partition = wholeNumber(partitionText, 'the partition', { min: 0, max: 1_000_000 });
     const from = wholeNumber(fromText, 'from', { min: 0, max: Number.MAX_SAFE_INTEGER });
     if (partition === undefined) throw new Failure('BAD_REQUEST', 'name a partition: /v1/log/<topic>/<partition>');
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
     const follow = switchOf(followText, 'follow');
-    const lines = await this.reader.open({ topic, partition, from, follow, signal: gone.signal, reader: request.ip });
+    const lines = await this.reader.open({ topic, partition, from, follow, signal: goneOf(reply), reader: request.ip });
     await reply.status(200).type('application/x-ndjson').send(Readable.from(lines));
   }
 }

@@ -1,4 +1,4 @@
-import { checkPorts, openLog, runProcess } from '@levee/service-kit';
+import { checkPorts, openLog, runProcess, watchCertificates } from '@levee/service-kit';
 import { loadPortalConfig } from './config';
 import { PortalModule } from './portal.module';
 
@@ -6,7 +6,8 @@ runProcess({
   name: 'portal',
   named: 'LEVEE_INSTANCE',
   start: async (lifecycle, logger) => {
-    const { config, logSettings } = loadPortalConfig(process.env);
+    const { config, logSettings, security } = loadPortalConfig(process.env);
+    watchCertificates(security, lifecycle, logger);
     const { host, respPort, httpPort } = config;
     await checkPorts([
       { door: 'RESP', setting: 'LEVEE_RESP_PORT', host, port: respPort },
@@ -14,7 +15,7 @@ runProcess({
     ]);
     const { log } = await openLog(logSettings, { logger, clientId: config.instance, isShared: true });
     lifecycle.onDrain('log', () => log.close());
-    const app = await PortalModule.start({ config, log, logger });
+    const app = await PortalModule.start({ config, log, security, logger });
     lifecycle.onDrain('portal', () => app.close());
     logger.info({ url: app.url, resp: app.portal.respAddress, log: log.description }, 'the portal listens');
   },

@@ -3,7 +3,7 @@ import { ApiBody, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/s
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '@levee/kernel';
 import { Explanations, type PlanReport, Plans } from '@levee/portal';
-import { jsonBody } from '@levee/service-kit';
+import { jsonBody, principalOf } from '@levee/service-kit';
 import { sendJsonLines } from './json-lines';
 import { switchOf } from './request-choices';
 
@@ -38,11 +38,12 @@ export class PlansController {
       additionalProperties: true,
     },
   })
+  @ApiResponse({ status: 201, description: 'the plan, or what it would be' })
   @ApiResponse({ status: 409, description: 'PLAN_CONFLICT: another plan has these slots' })
   async propose(@Body() body: unknown, @Req() request: FastifyRequest, @Query('dryRun') dryRun?: string) {
     const payload = jsonBody(body);
     if (switchOf(dryRun, 'dryRun')) return this.plans.dryRun(payload);
-    return this.plans.propose(payload, `http ${request.ip}`);
+    return this.plans.propose(payload, principalOf(request).name);
   }
 
   @Get('plans/:id')
@@ -61,37 +62,38 @@ export class PlansController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Lets a plan begin that waits for approval' })
   approve(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order({ planId: id }, 'approve', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'approve', principalOf(request).name);
   }
 
   @Post('plans/:id/cancel')
   @HttpCode(200)
   @ApiOperation({ summary: 'Gives a plan up before its switch' })
   cancel(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order({ planId: id }, 'cancel', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'cancel', principalOf(request).name);
   }
 
   @Post('plans/:id/rollback')
   @HttpCode(200)
   @ApiOperation({ summary: 'Takes a switch back while the plan observes' })
   rollback(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order({ planId: id }, 'rollback', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'rollback', principalOf(request).name);
   }
 
   @Post('plans/:id/retry')
   @HttpCode(200)
   @ApiOperation({ summary: 'Tries a plan again that stopped' })
   retry(@Param('id') id: string, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order({ planId: id }, 'retry', `http ${request.ip}`);
+    return this.plans.order({ planId: id }, 'retry', principalOf(request).name);
   }
 
   @Post('plans/:id/finish')
   @HttpCode(200)
   @ApiOperation({ summary: 'Ends the time to observe: what was superseded goes, once both sides are compared again' })
   @ApiBody({ required: false, schema: { type: 'object', properties: { reason: { type: 'string' } } } })
+  @ApiResponse({ status: 200, description: 'the plan' })
   @ApiResponse({ status: 409, description: 'PLAN_NOT_READY: it does not observe' })
   finish(@Param('id') id: string, @Body() body: unknown, @Req() request: FastifyRequest): Promise<PlanReport> {
-    return this.plans.order({ ...jsonBody(body), planId: id }, 'finish', `http ${request.ip}`);
+    return this.plans.order({ ...jsonBody(body), planId: id }, 'finish', principalOf(request).name);
   }
 
   @Get('explain')

@@ -43,9 +43,31 @@ ${rejections.join('\n')}
 |---|---|---|
 | \`BAD_REQUEST\` | 400 | A parameter, header or body cannot be read or is not known; the message names it. Nothing happened. |
 | \`NOT_FOUND\` | 404 | There is no such key, or no such path. |
+| \`UNAUTHORIZED\` | 401 | The door asks who you are, or does not believe it any more ([security](security.md)). Nothing happened. |
+| \`HOST_REFUSED\` | 403 | The door is not called by the name in the \`Host\` header: use its address, or add the name to \`LEVEE_HTTP_HOSTS\` ([security](security.md#browsers)). Nothing happened. |
+| \`ORIGIN_REFUSED\` | 403 | The request was made by a web page of another origin. Nothing happened. |
+| \`CONTENT_TYPE_REFUSED\` | 415 | The body of a POST or PATCH has not the content type \`application/json\`. Nothing happened. |
 | \`LVLIMIT\` | 413, 431 | A key, value or body above its limit has the first, the head of a request the second; every other limit 429. |
 | \`DEADLINE\` | 504 | No answer in time. A command may still be decided: ask \`GET /v1/commands/<id>\`. |
-| \`INTERNAL\` | 500 | A mistake of ours; the log of the process has it. |
+| \`INTERNAL\` | 500 | A mistake of ours; the log of the process has it. The RESP door says it too. Whether a write happened is unknown: read before repeating it. |
+
+## Of \`levee\` on a log or a file
+What commands say that read the log itself (\`--brokers\`, \`--data-dir\`) or a file. Exit code 3 where the first column has
+a star: a finding, not a failure.
+
+| code | meaning |
+|---|---|
+| \`NOT_PROVABLE\` * | the log does not prove what was asked for; the message says why, and from which time on it would |
+| \`DIFFERENT\` * | two things that were compared differ; the keys are named |
+| \`EXPORT_DAMAGED\` * | a byte of an export is not what was written, or its end is missing; the message names the block and its first byte. Nothing was written: take another copy |
+| \`NOT_AN_EXPORT\` * | the file is no export of a namespace |
+| \`NOT_EMPTY\` | the namespace holds keys that are not of the export. Nothing was changed: import into another one |
+| \`NOT_COMPARABLE\` | two namespaces place or write their keys in other ways |
+| \`NOT_REBUILT\` | a folder holds no rebuilt namespace, another one, or one that is not finished |
+| \`FILE_EXISTS\` | a file of that name is there, and is not written over |
+| \`FENCED\` | the same import, or repartitioning, was begun elsewhere: that one goes on |
+| \`PRODUCERS_ACTIVE\` | of a repartitioning: records came into wrong partitions in the last five minutes, and their producers are named. Nothing was written |
+| \`CONTESTED\` | of a repartitioning: others wrote the same keys at every attempt, and an older record may hide what they wrote last. All else is done: give the command again |
 
 ## One condition, one code
 What the RESP door can say begins with \`LV\`, at every door: also over HTTP, and in \`levee\`. Inside, in the records of the
@@ -68,7 +90,9 @@ function commandsPage(): string {
   );
   return `# Commands of the RESP door
 
-Any Redis client can be used. The user name of AUTH selects the namespace (\`redis://shop.orders:-@host:7379\`). When
+Any Redis client can be used. With authentication off the user name of AUTH selects the namespace
+(\`redis://shop.orders:-@host:7379\`); with it on AUTH says who the connection is, and \`user@namespace\` selects one too
+([security](security.md)). Without the right that a command asks for it answers \`NOPERM\`, before AUTH \`NOAUTH\`. When
 AUTH, HELLO … AUTH, SELECT or LV.USE is refused, its connection has no namespace: commands on data are refused, until
 AUTH or LV.USE chooses one (after a refused SELECT, SELECT 0 keeps the one before). RESET makes the connection a new
 one, which is in the default namespace. What \`MULTI\` does and does not promise, and what is

@@ -9,6 +9,8 @@ import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { commandsIn, defaultCandidacyLimits, Master } from '@levee/master';
+import { tlsNetwork, type Security } from '@levee/service-kit';
+import type { PortalAppConfig } from '../src/config';
 import { PortalModule } from '../src/portal.module';
 
 const topics = controlTopics('levee');
@@ -30,10 +32,15 @@ export class OneNodeCluster {
     readonly log: Log,
     readonly app: Awaited<ReturnType<typeof PortalModule.start>>,
     readonly master: Master,
+    readonly node: DataNode,
     private readonly undo: readonly (() => unknown)[],
   ) {}
 
-  static async start(): Promise<OneNodeCluster> {
+  static async start(
+    security: Security = { authenticates: false },
+    own: Pick<PortalAppConfig, 'schemaRegistry'> = {},
+  ): Promise<OneNodeCluster> {
+    const network = tlsNetwork(security, silentLogger);
     const folder = await mkdtemp(join(tmpdir(), 'levee-portal-'));
     const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
     const log = await EmbeddedLog.open({ db });
@@ -45,12 +52,25 @@ export class OneNodeCluster {
     const commands = decideCommands(log, master, stop.signal);
     const door = { host: '127.0.0.1', advertisedHost: '127.0.0.1', respPort: 0 };
     const disk = { nodeId: 'n1', folder, units: '24x8MiB:memory', domain: 'n1', memoryBudgetBytes: 16 << 20 };
-    const node = new DataNode({ ...disk, ...door, heartbeatMs: 100, topics }, { log });
+    const node = new DataNode(
+      { ...disk, ...door, heartbeatMs: 100, topics, authenticates: security.authenticates },
+      {
+        ...{ log, clusterKey: security.clusterKey, clusterName: security.tls?.plan.clusterName },
+        ...(network && { network }),
+      },
+    );
     await node.start();
     node.announce('127.0.0.1:1');
     const names = { instance: 'p1', topicPrefix: 'levee', defaultNamespace: 'default' };
-    const config = { ...door, ...names, httpPort: 0, heartbeatMs: 100, networkBudgetBytes: 64 << 20 };
-    const app = await PortalModule.start({ config, log, logger: silentLogger });
+    const http = {
+      httpPort: 0,
+      httpNames: [],
+      networkBudgetBytes: 64 << 20,
+      operatorTokenFile: join(folder, 'operator.token'),
+      noticeMs: 0,
+    };
+    const config = { ...door, ...names, ...http, ...own, heartbeatMs: 100 };
+    const app = await PortalModule.start({ config, log, logger: silentLogger, security });
     await app.portal.ready();
     await app.portal.view.until(() => app.portal.view.state.node('n1'), 10_000, 'the node being registered');
     const undo = [
@@ -62,11 +82,12 @@ export class OneNodeCluster {
       () => log.close(),
       () => rm(folder, { recursive: true, force: true }),
     ];
-    return new OneNodeCluster(log, app, master, undo);
+    return new OneNodeCluster(log, app, master, node, undo);
   }
 
   /** A request whose path is sent as it is. */
-  ask(method: string, path: string, body?: Buffer | string, headers: Record<string, string> = {}): Promise<Answer> {
+  ask(method: string, path: string, body?: Buffer | string, but: Record<string, string> = {}): Promise<Answer> {
+    const headers = method === 'POST' || method === 'PATCH' ? { 'content-type': 'application/json', ...but } : but;
     return new Promise((resolve, reject) => {
       const outgoing = request({ host: '127.0.0.1', port: this.app.port, method, path, headers, agent: false });
       outgoing.on('error', reject);

@@ -1,5 +1,11 @@
 import { Failure } from '@levee/kernel';
-import { loadSettings, logSettingNames, type Environment, type Settings } from '@levee/service-kit';
+import {
+  loadSettings,
+  logSettingNames,
+  securitySettingNames,
+  type Environment,
+  type Settings,
+} from '@levee/service-kit';
 import { dataNodeSettingNames } from '../../data-node/src/config';
 import { dispatcherSettingNames } from '../../dispatcher/src/config';
 import { masterSettingNames } from '../../master/src/config';
@@ -23,6 +29,7 @@ const standaloneSettingNames = [
   ...dispatcherSettingNames,
   ...dataNodeSettingNames,
   ...portalSettingNames,
+  ...securitySettingNames,
 ] as const;
 
 export type StandaloneSettings = Settings<(typeof standaloneSettingNames)[number]>;

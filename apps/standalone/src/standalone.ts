@@ -9,10 +9,13 @@ import { systemClock, systemTimers, type Log } from '@levee/log';
 import {
   checkPorts,
   FolderLock,
+  loadSecurity,
   ofPart,
   openLog,
+  watchCertificates,
   type Environment,
   type Lifecycle,
+  type Security,
   type WantedPort,
 } from '@levee/service-kit';
 import { dataNodeConfig } from '../../data-node/src/config';
@@ -47,6 +50,8 @@ export async function startStandalone(
 ): Promise<void> {
   const settings = loadStandaloneSettings(env);
   const dataDir = resolve(settings.LEVEE_DATA_DIR);
+  const security = loadSecurity(settings, { isAlone: true });
+  watchCertificates(security, lifecycle, logger);
 
   const folder = await FolderLock.take(dataDir, { logFolder: join(dataDir, 'log'), logger });
   lifecycle.onDrain('data folder', () => folder.release());
@@ -66,11 +71,16 @@ export async function startStandalone(
   const known = await diskWitnesses(join(dataDir, 'nodes'), (error) =>
     logger.error({ error }, 'what a disk has seen of the journal cannot be read; the others know it'),
   );
-  const shared = (part: string) => ({ log, known, logger: ofPart(logger, part) });
+  const shared = (part: string) => ({ log, known, security, logger: ofPart(logger, part) });
   const master = await MasterModule.start({ config: masterConfig(settings), isEmbedded, ...shared('master') });
   lifecycle.onDrain('master', () => master.close());
 
-  const { nodes, damaged } = await startNodes(settings, dataDir, { log, known, logger, readerThread }, lifecycle);
+  const { nodes, damaged } = await startNodes(
+    settings,
+    dataDir,
+    { log, known, logger, readerThread, security },
+    lifecycle,
+  );
 
   const dispatcher = await DispatcherModule.start({ config: dispatcherConfig(settings), ...shared('dispatcher') });
   lifecycle.onDrain('dispatcher', () => dispatcher.close());
@@ -83,6 +93,9 @@ export async function startStandalone(
   // Last: who reaches the doors finds the namespace.
   const portal = await PortalModule.start({ config: portalConfig(settings), ...shared('portal') });
   lifecycle.onDrain('portal', () => portal.close());
+  // The folder of an embedded log is locked: whoever wrote there before has ended.
+  if (isEmbedded) master.master.onlyWriters = [portal.portal.incarnation];
+  portal.portal.isOnlyWriter = isEmbedded;
 
   const parts = nodes.map(({ node }) => ({
     readyProblem: () => (isShort() && node.serving() !== undefined ? undefined : node.joinProblem()),
@@ -105,7 +118,19 @@ export async function startStandalone(
   if (problem !== undefined) logger.warn({ problem }, 'the note of the doors, doors.json, could not be written');
   const namespace = settings.LEVEE_DEFAULT_NAMESPACE;
   const mend = [...(view.short === undefined ? [] : [view.short]), ...damaged].join('\n') || undefined;
-  greet(welcome({ doors, dataDir, log: log.description, namespace, problem: mend }));
+  const operatorTokenFile = await firstOperatorOf(portal, security, settings);
+  greet(welcome({ doors, dataDir, log: log.description, namespace, problem: mend, operatorTokenFile }));
+}
+
+/** Where the first user's token is; `undefined` while nobody has to say who he is. */
+async function firstOperatorOf(
+  { firstOperator }: Awaited<ReturnType<typeof PortalModule.start>>,
+  { authenticates }: Security,
+  settings: StandaloneSettings,
+): Promise<string | undefined> {
+  if (!authenticates) return undefined;
+  await firstOperator;
+  return portalConfig(settings).operatorTokenFile;
 }
 
 /** What is wrong with one node's disk and needs people: the others can serve meanwhile. */
@@ -125,6 +150,7 @@ async function startNodes(
     readonly logger: Logger;
     readonly known: readonly OutsideWitness[];
     readonly readerThread: ReaderThread;
+    readonly security: Security;
   },
   lifecycle: Lifecycle,
 ): Promise<StartedNodes> {

@@ -1,8 +1,8 @@
-import type { ChunkState, NamespaceState, ReplicaDigest } from '@levee/events';
+import type { ReplicaDigest } from '@levee/events';
 import { type ClusterView, type ControlTopics, DigestTail, type SubmittedCommand } from '@levee/journal';
-import { type Clock, Failure, type Logger, type NewId, type Timers, Waits } from '@levee/kernel';
-import { partitionsOf } from '@levee/keyspace';
+import { type Clock, Failure, type Logger, type NewId, type Timers } from '@levee/kernel';
 import { systemNewId, type Log } from '@levee/log';
+import { gatherDigests } from './gather-digests';
 
 export interface DigestReport {
   readonly namespace: string;
@@ -33,63 +33,21 @@ export async function collectDigests(
   view: ClusterView,
   options: CollectDigestsOptions,
 ): Promise<DigestReport> {
-  const namespace = view.state.namespace(options.namespace);
-  if (namespace?.state !== 'active')
-    throw new Failure('NAMESPACE_UNKNOWN', `there is no active namespace '${options.namespace}'`);
-  const giveUpAt = options.clock.monotonicMs() + options.deadlineMs;
-  const leftMs = (): number => Math.max(1, giveUpAt - options.clock.monotonicMs());
+  const { namespace, deadlineMs } = options;
   const id = (options.newId ?? systemNewId)();
-  const found = new Map<string, ReplicaDigest>();
-  const waits = new Waits(options.timers);
-  const take = (digest: ReplicaDigest): void => {
-    found.set(keyOf(digest.chunkId, digest.partition, digest.nodeId), digest);
-    waits.poll();
-  };
   const tail = new DigestTail(log, topics, options);
   try {
-    await tail.listen(id, take, leftMs());
-    const payload = { id, namespace: namespace.name, digest: true };
-    await options.submit({ kind: 'RequestBarrier', payload, principal: options.principal, id });
-    const outcome = await view.outcome(id, leftMs());
-    if (outcome.rejectionCode !== null) throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '');
-
-    const asked = expected(namespace, [...view.state.chunksOf(namespace.name)]);
-    const missing = new Set(asked);
-    const complete = (): true | undefined => {
-      for (const key of missing) if (found.has(key)) missing.delete(key);
-      return missing.size === 0 ? true : undefined;
-    };
-    await waits.until(complete, leftMs(), 'a digest of every replica').catch((error: unknown) => {
-      const examples = [...missing].slice(0, 3).join(', ');
+    const { digests, missing } = await gatherDigests(view, tail, { ...options, id, chunkIds: [] });
+    if (missing.length > 0)
       throw new Failure(
         'DEADLINE',
-        `${missing.size} replica digests did not come within ${options.deadlineMs} ms, among them ${examples}; ` +
-          'see whether those nodes are ready',
-        { cause: error },
+        `${missing.length} replica digests did not come within ${deadlineMs} ms, among them ` +
+          `${missing.slice(0, 3).join(', ')}; see whether those nodes are ready`,
       );
-    });
-    // Replicas that are still being made may answer too: they prove nothing.
-    return report(
-      namespace.name,
-      [...found].flatMap(([key, digest]) => (asked.has(key) ? digest : [])),
-    );
+    return report(namespace, [...digests]);
   } finally {
     await tail.close();
   }
-}
-
-function keyOf(chunkId: string, partition: number, nodeId: string): string {
-  return `${chunkId} partition ${partition} on ${nodeId}`;
-}
-
-function expected(namespace: NamespaceState, chunks: readonly ChunkState[]): Set<string> {
-  const keys = new Set<string>();
-  for (const { chunkId, slotStart, slotEnd, replicas } of chunks)
-    for (const { nodeId, role } of replicas)
-      if (role === 'primary' || role === 'follower')
-        for (const partition of partitionsOf(slotStart, slotEnd, namespace.partitions))
-          keys.add(keyOf(chunkId, partition, nodeId));
-  return keys;
 }
 
 function report(namespace: string, replicas: ReplicaDigest[]): DigestReport {

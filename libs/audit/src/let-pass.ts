@@ -16,7 +16,10 @@ export async function* letPass(
     yes,
   }: { readonly namespace: string; readonly partition?: number | undefined; readonly yes: boolean },
 ): AsyncGenerator<Line> {
-  const { damage } = await log.examine([nodes.namespaceOf(namespace).binlog]);
+  const { binlog, sourceTopic } = nodes.namespaceOf(namespace);
+  // Nothing is changed at a topic of others (I23).
+  if (sourceTopic !== null) return;
+  const { damage } = await log.examine([binlog]);
   const wanted = damage.filter((each) => partition === undefined || each.partition === partition);
   if (wanted.length === 0) return;
   const replicas = await nodes.replicasOf(namespace);

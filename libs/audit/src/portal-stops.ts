@@ -1,5 +1,6 @@
-import { type Clock, type Logger, messageOf, splitAddress, type Timers } from '@levee/kernel';
-import { type Network, RespClient } from '@levee/wire';
+import { portalAuth, type ClusterKey } from '@levee/auth';
+import { type Clock, type Logger, messageOf, pause, splitAddress, type Timers } from '@levee/kernel';
+import { type Network, RespClient, RespError, type RespReply } from '@levee/wire';
 
 export interface HeardPortal {
   readonly id: string;
@@ -22,6 +23,8 @@ export interface PortalsWorld {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly network?: Network | undefined;
+  /** Portals ask who somebody is, and this proves that this process is of their cluster. */
+  readonly clusterKey?: ClusterKey | undefined;
 }
 
 interface Asked {
@@ -55,8 +58,12 @@ export async function stillStopped(
       return closed === undefined ? undefined : `${name} takes no writes to partition ${closed} yet`;
     });
     if (problem === undefined || signal.aborted || world.clock.monotonicMs() > endAtMs) return problem;
-    await new Promise<void>((resolve) => world.timers.after(goOnLookMs, resolve));
+    await pause(world.timers, goOnLookMs);
   }
+}
+
+function refusalIn(reply: RespReply): string | undefined {
+  return reply instanceof RespError ? reply.text : undefined;
 }
 
 async function firstProblem(
@@ -67,8 +74,12 @@ async function firstProblem(
   const answers = await Promise.all(
     portals.map(async ({ id, address }) => {
       const target = splitAddress(address);
-      const { network, ...rest } = world;
-      const client = new RespClient(target, { ...rest, ...(network === undefined ? {} : { network }) });
+      const { network, clusterKey, ...rest } = world;
+      const client = new RespClient(target, {
+        ...rest,
+        ...(network === undefined ? {} : { network }),
+        ...(clusterKey === undefined ? {} : { hello: { args: portalAuth(clusterKey), check: refusalIn } }),
+      });
       try {
         return judge(
           JSON.parse(String(await client.request(['LV.STOPS'], askMs))) as StopsAnswer,

@@ -1,4 +1,4 @@
-import { crc32cNative } from '@levee/codec';
+import { crc32cNative, HeadedValue } from '@levee/codec';
 import { asPartition, Failure } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
 import { type FoldPlace, foldPartition } from './fold-partition';
@@ -12,7 +12,8 @@ const repairLimits = { batchRecordsMax: 500, batchBytesMax: 512 * 1024 } as cons
  * was not stopped, is found by its offset and named.
  */
 export class RepairWriter {
-  private records: { readonly key: Buffer; readonly value: Buffer | null }[] = [];
+  private records: { readonly key: Buffer; readonly value: Buffer | null; readonly headers: LogRecord['headers'] }[] =
+    [];
   private bytes = 0;
   written = 0;
   /** Keys that somebody wrote in the moment of the append. */
@@ -25,10 +26,12 @@ export class RepairWriter {
     private readonly cutOffset: number,
   ) {}
 
-  async add(record: { readonly key: Buffer; readonly value: Buffer | null }): Promise<void> {
+  /** `record` in the format of the namespace; null deletes. */
+  async add(key: Buffer, record: Buffer | HeadedValue | null): Promise<void> {
+    const { value, headers } = record instanceof HeadedValue ? record : { value: record, headers: [] };
     // Entries point into the block that they came in.
-    this.records.push({ key: Buffer.from(record.key), value: record.value && Buffer.from(record.value) });
-    this.bytes += record.key.length + (record.value?.length ?? 0);
+    this.records.push({ key: Buffer.from(key), value: value && Buffer.from(value), headers });
+    this.bytes += key.length + (record?.length ?? 0);
     if (this.records.length >= repairLimits.batchRecordsMax || this.bytes >= repairLimits.batchBytesMax)
       await this.flush();
   }
@@ -44,9 +47,10 @@ export class RepairWriter {
     if (waiting.length === 0) return;
     await this.foldToEnd();
     const records: LogRecord[] = [];
-    for (const { key, value } of waiting) {
+    for (const { key, value, headers = [] } of waiting) {
       const last = await this.store.get(key);
-      if (last === undefined || last.offset < this.cutOffset) records.push({ key, value });
+      if (last === undefined || last.offset < this.cutOffset)
+        records.push(headers.length === 0 ? { key, value } : { key, value, headers });
     }
     if (records.length === 0) return;
     const expected = this.store.nextOffset;

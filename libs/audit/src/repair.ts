@@ -1,5 +1,5 @@
 import type { ClusterState } from '@levee/cluster';
-import { encode } from '@levee/codec';
+import { encode, recordFormats } from '@levee/codec';
 import type { NamespaceState } from '@levee/events';
 import { brokersIn, fenceKey } from '@levee/journal';
 import { asOffset, asPartition, type Clock, defined, Failure, failureCode } from '@levee/kernel';
@@ -57,6 +57,12 @@ interface Found {
  */
 export async function* repair(world: RepairWorld, order: RepairOrder, signal: AbortSignal): AsyncGenerator<Line> {
   const namespace = namespaceOf(world, order.namespace);
+  if (namespace.sourceTopic !== null)
+    throw new Failure(
+      'SOURCE_TOPIC',
+      `${namespace.name} serves the topic ${namespace.sourceTopic}, which belongs to others: nothing is written there. Its ` +
+        `producers can write again what it lost; then levee log accept-loss ${namespace.name} lets go what replicas hold`,
+    );
   const all = await world.nodes.witnessesOf(order.namespace, order.without);
   const wanted = all.filter(({ partition }) => order.partition === undefined || partition === order.partition);
   for (const each of wanted) yield cutLine(each);
@@ -149,8 +155,8 @@ class PartitionRepair {
     private readonly store: FoldStore,
     private readonly signal: AbortSignal,
   ) {
-    const { binlog: topic, partitions, hashAlgorithm } = namespace;
-    this.place = { topic, partition, partitions, hashAlgorithm };
+    const { binlog: topic, partitions, hashAlgorithm, recordFormat } = namespace;
+    this.place = { topic, partition, partitions, hashAlgorithm, recordFormat };
     this.checkCuts();
   }
 
@@ -173,11 +179,15 @@ class PartitionRepair {
   async *write(): AsyncGenerator<Line> {
     await this.startAboveAll();
     await this.proveWriter();
+    const format = recordFormats[this.place.recordFormat];
     const writer = new RepairWriter(this.world.log, this.place, this.store, this.cutOffset);
     for await (const difference of this.differences()) {
       if (this.signal.aborted) throw new Failure('INTERRUPTED', 'the repair was ended; run it again');
-      if (difference.kind === 'restore') await writer.add({ key: difference.key, value: difference.entry.raw });
-      if (difference.kind === 'delete') await writer.add({ key: difference.key, value: null });
+      if (difference.kind === 'restore') {
+        const { raw, expiresAtMs } = difference.entry;
+        await writer.add(difference.key, format.again(raw, expiresAtMs));
+      }
+      if (difference.kind === 'delete') await writer.add(difference.key, null);
     }
     await writer.finish();
     const { partition } = this;

@@ -1,8 +1,9 @@
+import { nodeHello, type ClusterKey } from '@levee/auth';
 import { chunkSeed, CopyEntries, dataPrefixBytes, StoredValue } from '@levee/chunk-store';
 import type { ClusterState } from '@levee/cluster';
 import { crc32cNative } from '@levee/codec';
 import type { NamespaceState, NodeState } from '@levee/events';
-import { type Clock, Failure, type Logger, messageOf, splitAddress, type Timers } from '@levee/kernel';
+import { type Clock, Failure, type Logger, messageOf, pause, splitAddress, type Timers } from '@levee/kernel';
 import {
   copyCloseCommand,
   copyNextCommand,
@@ -33,6 +34,7 @@ export interface NodesWorld {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly network?: Network | undefined;
+  readonly clusterKey?: ClusterKey | undefined;
 }
 
 /** The part of LV.STAT that is looked at. */
@@ -149,7 +151,7 @@ export class WitnessNodes {
           'DEADLINE',
           `${chunkId} on ${unitId} of ${nodeId} is ${is?.state ?? 'out of reach'}, not readable yet`,
         );
-      await new Promise<void>((resolve) => timers.after(witnessNodeLimits.rebuiltLookMs, resolve));
+      await pause(timers, witnessNodeLimits.rebuiltLookMs);
     }
   }
 
@@ -226,10 +228,10 @@ export class WitnessNodes {
   }
 
   private connect({ nodeId, storeId, respAddress }: NodeState): RespClient {
-    const { clock, timers, logger, network } = this.world;
+    const { clock, timers, logger, network, clusterKey } = this.world;
     const address = splitAddress(respAddress);
     const hello = {
-      args: [nodeCommands.hello, this.world.state().clusterId ?? '', nodeId, storeId],
+      args: nodeHello(this.world.state().clusterId ?? '', { nodeId, storeId }, clusterKey),
       check: (reply: unknown) => (reply instanceof RespError ? reply.text : undefined),
     };
     return new RespClient(address, { clock, timers, logger, hello, ...(network === undefined ? {} : { network }) });

@@ -2,7 +2,7 @@ import { logConditionLimits } from '@levee/journal';
 import type { DoctorFacts, NamespaceFacts, NodeFacts } from '../src/doctor/facts';
 import { doctorRules, findingsOf } from '../src/doctor/rules';
 import { doctorTable } from './doctor-table';
-import { at, healthy, node, nodeFacts, nowMs, one, open, says, shop } from './healthy-cluster';
+import { acknowledgedUpTo, at, healthy, node, nodeFacts, nowMs, one, open, says, shop } from './healthy-cluster';
 
 /** Two replicas of a chunk are wanted; the second is on n2, which is away with leave until then. */
 const away = (maintenanceUntilMs: number): NodeFacts => ({
@@ -47,6 +47,10 @@ describe('the rules of the doctor', () => {
     expect(findingsOf(away('n8', true))).toEqual([]);
     expect(findingsOf(away('n8', false)).map(({ rule }) => rule)).toEqual([`node-${is}`]);
     expect(findingsOf(away('n1', true)).map(({ rule }) => rule)).toContain(`node-${is}`);
+  });
+
+  it('an acknowledgement that reaches to the end of the log is no finding', () => {
+    expect(findingsOf({ ...healthy, namespaces: [acknowledgedUpTo(100)] })).toEqual([]);
   });
 
   it('a log that does not answer is one finding: that the replicas are behind follows from it', () => {

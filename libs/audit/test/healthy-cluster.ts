@@ -59,6 +59,13 @@ export const shop: NamespaceFacts = {
     state: 'active',
     replicas: 1,
     createdAtMs: nowMs - 3_600_000,
+    sourceTopic: null,
+    sourceFinding: 'none',
+    sourceProblem: null,
+    frozenBy: null,
+    forkedFrom: null,
+    leftPositions: [] as readonly number[],
+    acknowledgements: [] as NamespaceState['acknowledgements'],
   } as NamespaceState,
   chunks: [
     {
@@ -68,6 +75,31 @@ export const shop: NamespaceFacts = {
   ],
   ends: new Map([[3, 100]]),
 };
+
+/** Bad records of partition 3, which ends at 100, are dealt with below this offset. */
+export const acknowledgedUpTo = (offset: number): NamespaceFacts => ({
+  ...shop,
+  state: {
+    ...shop.state,
+    acknowledgements: [
+      { reason: null, positions: [0, 0, 0, offset], by: 'ann', principal: 'o', why: 'w', acknowledgedAtMs: nowMs },
+    ],
+  },
+});
+
+/** Of a namespace whose writes people froze so long ago. */
+export const frozenFor = (ms: number) => ({
+  ...{ frozenBy: 'operator', frozenReason: 'export', frozenAtMs: nowMs - ms, frozenSeq: 7, freezeConfirmedSeq: null },
+});
+
+/** A namespace that serves the topic `prices`, of which something was found. */
+export const boundNamespace = (
+  sourceFinding: NamespaceState['sourceFinding'],
+  sourceProblem: string,
+): NamespaceFacts => ({
+  ...shop,
+  state: { ...shop.state, name: 'prices', binlog: 'prices', sourceTopic: 'prices', sourceFinding, sourceProblem },
+});
 
 export const topics: TopicReport = {
   examined: 9,

@@ -1,21 +1,25 @@
+import { expiryWithRetention, type RecordFormatName, type ValueRecord } from '@levee/codec';
 import { isReservedKey } from '@levee/kernel';
-import { type HashAlgorithm, hashOf, slotsTotal } from '@levee/keyspace';
+import { type HashAlgorithm, hashOf, hasPlace, slotRangeOf } from '@levee/keyspace';
 import type { LogBatch, StoredRecord } from '@levee/log';
 import { recordKind } from './stored-value';
-import { classifyPut, explainValue } from './classify-put';
+import { classifiers, explainValue } from './classify-record';
 
-/** Hashing of the namespace whose binlog is applied. */
-export interface KeyHashing {
+/** How keys of the namespace whose binlog is applied are placed, and how its records say values. */
+export interface BinlogReading {
   readonly hashAlgorithm: HashAlgorithm;
   readonly partitions: number;
+  readonly recordFormat: RecordFormatName;
+  /** Age of a record from which on its value is expired, by the record's own time; null or absent: only what it says counts. */
+  readonly hiddenAfterMs?: number | null | undefined;
 }
 
 /** Longer keys of other producers are not stored: what nodes tell each other has no room for them. Doors take far less. */
 export const storedKeyBytesMax = 32 * 1024;
 
-type ProblemReason = 'garbage' | 'wrongPartition' | 'tooLarge' | 'badCrc' | 'unknownSchema';
+type ProblemReason = 'noKey' | 'garbage' | 'wrongPartition' | 'tooLarge' | 'badCrc' | 'unknownSchema' | 'badExpiry';
 
-/** A record that goes to quarantine too; `wrongPartition` and `tooLarge` (and garbage without a key) are not applied. */
+/** A record that goes to quarantine too; `noKey`, `wrongPartition` and `tooLarge` are not applied. */
 export interface RecordProblem {
   readonly index: number;
   readonly reason: ProblemReason;
@@ -45,9 +49,10 @@ const noProblems: readonly RecordProblem[] = Object.freeze([]);
 const noReserved: readonly number[] = Object.freeze([]);
 
 /** Decodes and hashes a batch once. A bad record never throws (I17): it is reported in `problems`. */
-export function prepareBatch(batch: LogBatch, hashing: KeyHashing): PreparedBatch {
+export function prepareBatch(batch: LogBatch, reading: BinlogReading): PreparedBatch {
   const { records } = batch;
-  const { partitions, hashAlgorithm } = hashing;
+  const { partitions, hashAlgorithm, hiddenAfterMs } = reading;
+  const classify = classifiers[reading.recordFormat];
   const count = records.length;
   const kinds = new Uint8Array(count);
   const slots = new Int32Array(count);
@@ -55,26 +60,27 @@ export function prepareBatch(batch: LogBatch, hashing: KeyHashing): PreparedBatc
   const valueStarts = new Uint8Array(count);
   let problems: RecordProblem[] | undefined;
   let reserved: number[] | undefined;
-  const width = slotsTotal / partitions;
+  const { slotStart, slotEnd } = slotRangeOf(batch.partition, partitions);
+  const width = slotEnd - slotStart;
   for (let index = 0; index < count; index++) {
     const record = records[index] as StoredRecord;
     const key = record.key;
-    if (key === null) {
-      (problems ??= []).push({ index, reason: 'garbage', message: 'the record has no key' });
+    if (key === null || !hasPlace(key, hashAlgorithm)) {
+      (problems ??= []).push({ index, reason: 'noKey', message: noKeyMessage(key) });
       continue;
     }
     if (key[0] === 0 && isReservedKey(key)) {
       (reserved ??= []).push(index);
       continue;
     }
-    const x = hashOf(key, hashAlgorithm) % slotsTotal;
-    const partition = x % partitions;
+    const hash = hashOf(key, hashAlgorithm);
+    const partition = hash % partitions;
     if (partition !== batch.partition) {
       const message = `the key belongs to partition ${partition} of ${partitions}, by ${hashAlgorithm}`;
       (problems ??= []).push({ index, reason: 'wrongPartition', message });
       continue;
     }
-    slots[index] = partition * width + (x - partition) / partitions;
+    slots[index] = slotStart + (((hash - partition) / partitions) % width);
     if (key.length > storedKeyBytesMax) {
       const message = `the key has ${key.length} bytes, at most ${storedKeyBytesMax} are stored`;
       (problems ??= []).push({ index, reason: 'tooLarge', message });
@@ -84,13 +90,14 @@ export function prepareBatch(batch: LogBatch, hashing: KeyHashing): PreparedBatc
       kinds[index] = recordKind.tombstone;
       continue;
     }
-    const put = classifyPut(key, record.value);
-    kinds[index] = put.kind;
-    if (put.kind === recordKind.put) {
-      expiresAtMs[index] = put.expiresAtMs;
-      valueStarts[index] = put.valueStart;
-    } else {
-      const { reason } = put;
+    const read = classify(key, record as ValueRecord);
+    kinds[index] = read.kind;
+    if (read.kind === recordKind.put) {
+      expiresAtMs[index] = expiryWithRetention(read.expiresAtMs, record.timestampMs, hiddenAfterMs);
+      valueStarts[index] = read.valueStart;
+    }
+    if (read.kind !== recordKind.put || read.badExpiry) {
+      const reason = read.badExpiry ? 'badExpiry' : read.reason;
       (problems ??= []).push({ index, reason, message: explainValue(reason, record.value) });
     }
   }
@@ -105,3 +112,6 @@ export function prepareBatch(batch: LogBatch, hashing: KeyHashing): PreparedBatc
     reserved: reserved ?? noReserved,
   };
 }
+
+const noKeyMessage = (key: Buffer | null): string =>
+  key === null ? 'the record has no key' : 'its key is empty: by crc32 such a record may be in any partition';

@@ -1,3 +1,4 @@
+import type { RecordFormatName } from '@levee/codec';
 import type { HashAlgorithm } from '@levee/keyspace';
 import type { ReplicaDatabase } from './engine';
 
@@ -15,6 +16,11 @@ export interface ReplicaIdentity {
   /** Partitions of the whole binlog. */
   readonly partitions: number;
   readonly hashAlgorithm: HashAlgorithm;
+  readonly recordFormat: RecordFormatName;
+  /** Id of the topic of others that `binlog` names; absent: the binlog is Levee's own. */
+  readonly sourceTopicId?: string | undefined;
+  /** Age from which on values are expired, by the times of their records; absent: only what records say counts. */
+  readonly hiddenAfterMs?: number | undefined;
 }
 
 export const identityKey = Buffer.from('!m/identity');
@@ -30,10 +36,15 @@ const fields = [
   'slotEnd',
   'partitions',
   'hashAlgorithm',
+  'recordFormat',
 ] as const satisfies readonly (keyof ReplicaIdentity)[];
 
+/** Not in databases of binlogs of ours. */
+const optionalFields = ['sourceTopicId', 'hiddenAfterMs'] as const satisfies readonly (keyof ReplicaIdentity)[];
+
 export function encodeIdentity(identity: ReplicaIdentity): Buffer {
-  return Buffer.from(JSON.stringify(Object.fromEntries(fields.map((field) => [field, identity[field]]))));
+  const all = [...fields, ...optionalFields];
+  return Buffer.from(JSON.stringify(Object.fromEntries(all.map((field) => [field, identity[field]]))));
 }
 
 /** Which chunk a database says that it holds; `undefined` when it does not say. */
@@ -41,7 +52,7 @@ export async function storedIdentity(db: Pick<ReplicaDatabase, 'get'>): Promise<
   const stored = await db.get(identityKey);
   if (stored === undefined) return undefined;
   try {
-    const found = JSON.parse(stored.toString()) as Partial<ReplicaIdentity>;
+    const found = parsed(stored) as Partial<ReplicaIdentity>;
     return fields.every((field) => found[field] !== undefined) ? (found as ReplicaIdentity) : undefined;
   } catch {
     return undefined;
@@ -52,12 +63,18 @@ export async function storedIdentity(db: Pick<ReplicaDatabase, 'get'>): Promise<
 export function identityProblem(stored: Buffer, expected: ReplicaIdentity): string | undefined {
   let found: Partial<Record<string, unknown>>;
   try {
-    found = JSON.parse(stored.toString()) as Partial<Record<string, unknown>>;
+    found = parsed(stored);
   } catch {
     return 'its identity is unreadable';
   }
-  for (const field of fields)
+  for (const field of [...fields, ...optionalFields])
     if (found[field] !== expected[field])
       return `its ${field} is ${String(found[field])}, expected ${String(expected[field])}`;
   return undefined;
 }
+
+/** Databases that were made before there was another format do not name theirs. */
+const parsed = (stored: Buffer): Partial<Record<string, unknown>> => ({
+  recordFormat: 'put',
+  ...(JSON.parse(stored.toString()) as object),
+});

@@ -8,11 +8,11 @@ import { bytesOfPosition, PartitionPlace } from './partition-place';
 import { freshPosition, type Mark } from './position-record';
 import type { PreparedBatch } from './prepared-batch';
 import { encodeIdentity, identityKey, identityProblem, type ReplicaIdentity } from './replica-identity';
-import { reclassify } from './classify-put';
+import { reclassify } from './classify-record';
 import type { KeyState } from './key-state';
 import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from './replica-types';
 import { UnitSpace } from './unit-space';
-import { WriteTrails } from './write-trail';
+import { DirtyKeyTracking } from './dirty-keys';
 import { type ValueBudget, ValueCache } from './value-cache';
 import {
   chunkSeed,
@@ -39,7 +39,7 @@ export class Replica {
   /** Handing a page over is one piece of work for the event loop that serves clients: half a millisecond. */
   readonly pageEntries = 256;
   /** Of what is written, for digests that are made later than their barriers. */
-  readonly trails = new WriteTrails();
+  readonly dirtyKeys = new DirtyKeyTracking();
   private readonly places = new Map<number, PartitionPlace>();
   private readonly seed: number;
   private readonly reusesBuffers: boolean;
@@ -259,8 +259,17 @@ export class Replica {
   exclusively(write: () => Promise<void>): Promise<void> {
     this.throwIfUnusable();
     return this.enqueue(() => {
-      this.trails.end();
+      this.dirtyKeys.end();
       return write();
+    });
+  }
+
+  /** Runs `look` after every write handed in before and before every later one. Fails like `apply`. */
+  between(look: () => void): Promise<void> {
+    this.throwIfUnusable();
+    return this.enqueue(() => {
+      look();
+      return Promise.resolve();
     });
   }
 
@@ -272,7 +281,7 @@ export class Replica {
     return this.enqueue(() => writer.write());
   }
 
-  /** Resolves when every write handed in before is done, and noted in the trails. */
+  /** Resolves when every write handed in before is done, and noted among the dirty keys. */
   settled(): Promise<void> {
     return this.queue;
   }
@@ -298,14 +307,14 @@ export class Replica {
 
   /** Drops cached values that a finished write replaced, before its position counts. Until then the old ones are true. */
   private written({ batch: { partition }, records, kinds, slots }: PreparedBatch, { from, to }: BatchSpan): void {
-    const { cache, trails } = this;
+    const { cache, dirtyKeys } = this;
     const cached = cache !== undefined && cache.size > 0;
-    if (!cached && trails.size === 0) return;
+    if (!cached && dirtyKeys.size === 0) return;
     for (let i = from; i < to; i++) {
       if (kinds[i] === recordKind.none || !this.holdsSlot(slots[i] as number)) continue;
       const key = records[i]?.key as Buffer;
       if (cached) cache.delete(key.toString('latin1'));
-      trails.note(partition, key);
+      dirtyKeys.note(partition, key);
     }
   }
 

@@ -107,6 +107,11 @@ export class StoredValue {
   get value(): Buffer {
     return this.stored.subarray(storedHeaderBytes + (this.stored[17] as number), this.stored.length - 4);
   }
+  /** What digests are made of: a `Put` says its expiry itself, a raw value does not. */
+  digested(key: Uint8Array): readonly Uint8Array[] {
+    const saysExpiry = this.stored[17] !== 0 || this.expiresAtMs === 0;
+    return saysExpiry ? [key, this.raw] : [key, this.raw, this.stored.subarray(8, 16)];
+  }
   expiredAt(nowMs: number): boolean {
     const expiresAtMs = this.expiresAtMs;
     return expiresAtMs !== 0 && expiresAtMs <= nowMs;

@@ -1,7 +1,7 @@
-import { encodePut } from '@levee/codec';
+import { encodePut, type RecordFormatName } from '@levee/codec';
 import { asOffset, asPartition } from '@levee/kernel';
 import { hashOf, type HashAlgorithm, partitionOf } from '@levee/keyspace';
-import { type LogBatch, noHeaders, type StoredRecord } from '@levee/log';
+import { type LogBatch, type LogHeader, noHeaders, type StoredRecord } from '@levee/log';
 import {
   type BatchSpan,
   prepareBatch,
@@ -21,6 +21,7 @@ export const identity: ReplicaIdentity = {
   slotEnd: 1_000_000,
   partitions: 1,
   hashAlgorithm: 'murmur2',
+  recordFormat: 'put',
 };
 
 export const nowMs = 1_000_000_000_000;
@@ -30,6 +31,9 @@ export interface Write {
   /** A string is put; null deletes; bytes are appended as they are. */
   readonly value: string | Buffer | null;
   readonly expiresAtMs?: number;
+  readonly headers?: readonly LogHeader[];
+  /** Of its record; `nowMs` otherwise. */
+  readonly timestampMs?: number;
 }
 
 export function put(key: string, value: string, expiresAtMs?: number): Write {
@@ -49,16 +53,18 @@ export class PartitionScript {
     readonly partition = 0,
     private readonly partitions = 1,
     private readonly hashAlgorithm: HashAlgorithm = 'murmur2',
+    private readonly recordFormat: RecordFormatName = 'put',
+    private readonly hiddenAfterMs: number | null = null,
   ) {}
 
   append(...writes: Write[]): this {
     for (const write of writes)
       this.records.push({
         offset: asOffset(this.records.length),
-        timestampMs: nowMs,
+        timestampMs: write.timestampMs ?? nowMs,
         key: write.key === null ? null : Buffer.from(write.key),
-        value: rawOf(write),
-        headers: noHeaders,
+        value: this.recordFormat === 'raw' && write.value !== null ? Buffer.from(write.value) : rawOf(write),
+        headers: write.headers ?? noHeaders,
       });
     return this;
   }
@@ -81,7 +87,12 @@ export class PartitionScript {
       endOffset: asOffset(this.records.length),
       records: this.records.slice(from, to),
     };
-    return prepareBatch(batch, { hashAlgorithm: this.hashAlgorithm, partitions: this.partitions });
+    return prepareBatch(batch, {
+      hashAlgorithm: this.hashAlgorithm,
+      partitions: this.partitions,
+      recordFormat: this.recordFormat,
+      hiddenAfterMs: this.hiddenAfterMs,
+    });
   }
 
   /** Applies `[replica's position, to)` in batches of at most `size` records. */

@@ -97,7 +97,7 @@ export function replicaContract(
       const batch = script.batch(0);
       await apply(replica, batch);
       expect(batch.reserved).toEqual([0]);
-      expect(batch.problems).toMatchObject([{ index: 1, reason: 'garbage' }]);
+      expect(batch.problems).toMatchObject([{ index: 1, reason: 'noKey' }]);
       const page = await scanReplica(replica, {}, { limit: 10 }, nowMs);
       expect(page.entries.map(({ key }) => key.toString())).toEqual(['k']);
 

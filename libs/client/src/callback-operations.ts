@@ -1,3 +1,4 @@
+import type { HeadedValue } from '@levee/codec';
 import type { Session } from '@levee/keyspace';
 import { Append, PointRead, type Ack, type Consistency } from './operations';
 import type { StoreFailure } from './store-errors';
@@ -38,7 +39,7 @@ export class CallbackRead extends PointRead {
 export class CallbackAppend extends Append {
   constructor(
     key: Buffer,
-    record: Buffer | null,
+    record: Buffer | HeadedValue | null,
     ack: Ack,
     session: Session | undefined,
     private readonly finished: (failure: StoreFailure | undefined) => void,

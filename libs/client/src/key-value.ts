@@ -1,3 +1,4 @@
+import type { HeadedValue } from '@levee/codec';
 import { asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
@@ -6,6 +7,7 @@ import type { Ack, Consistency } from './operations';
 import type { NamespaceStore } from './routes/namespace-store';
 import { orderedScan } from './scans/ordered-scan';
 import { ScanPlaces } from './scans/scan-places';
+import type { ScanVisits } from './scans/scan-visits';
 import type { Store } from './store';
 import { StoreFailure } from './store-errors';
 
@@ -40,6 +42,8 @@ export interface ScanChoice extends ReadChoice {
   readonly to: Buffer;
   readonly limit: number;
   readonly keysOnly?: boolean;
+  /** Is told which chunks the keys were looked for in. */
+  readonly visits?: ScanVisits | undefined;
 }
 
 /** The store with promises, for paths on which a promise per operation does not matter. Failures are StoreFailures. */
@@ -117,8 +121,8 @@ export class KeyValue {
   ): AsyncGenerator<RangeItem, void, undefined> {
     const consistency = choice.consistency ?? namespace.state.consistency;
     const session = consistency === 'eventual' ? undefined : choice.session;
-    const { from, to, limit, keysOnly = false } = choice;
-    const query = { from, to, limit, keysOnly, session };
+    const { from, to, limit, keysOnly = false, visits } = choice;
+    const query = { from, to, limit, keysOnly, session, visits };
     const fences = consistency === 'strong' ? await this.fenceAll(namespace) : undefined;
     yield* orderedScan(this.store.ranges, namespace, fences ? { ...query, fences } : query, heldBytesMax);
   }
@@ -126,7 +130,7 @@ export class KeyValue {
   private write(
     namespace: NamespaceStore,
     key: Buffer,
-    record: Buffer | null,
+    record: Buffer | HeadedValue | null,
     choice: WriteChoice,
   ): Promise<WrittenAt> {
     const ack = choice.ack ?? namespace.state.ack;

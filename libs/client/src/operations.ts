@@ -1,3 +1,4 @@
+import type { HeadedValue } from '@levee/codec';
 import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import type { ReadLine } from './reads/read-turns';
@@ -12,6 +13,9 @@ export type Consistency = 'eventual' | 'session' | 'strong';
 
 export const acks: readonly Ack[] = ['logged', 'primary', 'all'];
 export const consistencies: readonly Consistency[] = ['eventual', 'session', 'strong'];
+
+/** What whoever reads remembers of what it wrote and saw. */
+export type ReadSession = Pick<Session, 'clockMs' | 'nextOffset' | 'observe' | 'observeClock' | 'letGo'>;
 
 /** Who waits for a position of a partition that was appended after it asked. */
 export interface FenceWaiter {
@@ -58,7 +62,7 @@ export abstract class PointRead {
   constructor(
     readonly key: Buffer,
     readonly consistency: Consistency,
-    readonly session: Session | undefined,
+    readonly session: ReadSession | undefined,
   ) {}
 
   /** The value is `buffer.subarray(start, end)`, valid until the tick after; `expiresAtMs` 0 = never. */
@@ -116,6 +120,7 @@ export abstract class Append {
   place: Place | undefined;
   /** See `AckWaiter`. */
   ackDeadlineAtMs = 0;
+  ackSinceMs = 0;
   /** Where its bytes were counted, and when. */
   load: ChunkLoad | undefined;
   loadTurn = 0;
@@ -126,8 +131,8 @@ export abstract class Append {
 
   constructor(
     readonly key: Buffer,
-    /** An encoded Put; null deletes. */
-    readonly record: Buffer | null,
+    /** In the format of its namespace; null deletes. */
+    readonly record: Buffer | HeadedValue | null,
     readonly ack: Ack,
     readonly session: Session | undefined,
   ) {}

@@ -25,12 +25,23 @@ export const storeErrors = {
     'The log lost records of this partition that replicas hold: it stands still for writes, strong reads and reads at ' +
     'positions that were lost until people decide; the message names the commands. Nothing was written; eventual ' +
     'reads go on.',
+  LVFROZEN:
+    'The writes of the namespace are frozen for a while; the message says by whom, why, and what ends it. Nothing was ' +
+    'written, and nothing will be; reads of every consistency go on.',
+  LVREADONLY:
+    'The namespace serves a topic that others write to, and takes no writes itself: produce to the topic. Nothing was written.',
+  LVSOURCE:
+    'The topic that the namespace serves is not the one that it was bound to any more, or not all of it: the message says ' +
+    'what is wrong, and what helps. Nothing is read from it until then, and nothing was written.',
   LVBEHIND: 'No replica reached the position that the consistency asks for (`partition:nextOffset`) in time.',
   LVSTALE: 'No replica is young enough for maxStaleness of the namespace.',
   LVUNAVAILABLE: 'No replica, or not the log, or nobody who was to be asked, answered in time. Nothing was changed.',
   LVNAMESPACE:
     'There is no such namespace, or it is not active yet; or this connection has none, because the last choice of one ' +
     'was refused. Nothing happened.',
+  LVANEW:
+    'The namespace was created anew or rewound since this connection chose it with LV.USE and PIN. Nothing happened; ' +
+    'LV.USE takes what it is now.',
   LVVERSION: 'This process has not seen the route version that was named. Ask again in a moment.',
   LVRESERVED: "Keys beginning with 00 'levee' 00 are Levee's own. Nothing happened.",
   LVSESSION:
@@ -40,6 +51,9 @@ export const storeErrors = {
   LVCURSOR:
     'The cursor is of another portal, namespace or user, is unknown, or was not used for 10 minutes; the message says ' +
     'which. Start again at 0.',
+  LVHISTORY:
+    'Not every change since the position given can be told: the log does not hold them all any more, or is another one. ' +
+    'Read the keys anew, and watch from now on.',
   LVUNSUPPORTED: 'Not possible here by design, or not yet; the message says why and what to use instead.',
   LVNOTREADY: 'This process has not read the control topics yet. Try again in a moment.',
   LVSTOPPING: 'This process is shutting down. Nothing happened; ask another one.',

@@ -32,6 +32,11 @@ export interface StoreLimits {
    * the log: indefinite; not applied where its ack asks for: pending. Fences of strong reads are tried as long.
    */
   readonly appendMs: number;
+  /**
+   * A write that the log gave up without knowing what becomes of it may appear for so long: what a closed connection
+   * still holds is sent, or dropped, by then.
+   */
+  readonly unknownSettlesMs: number;
   /** A log that has taken nothing for so long, and says so each time, is not asked for a fence until the deadline. */
   readonly refusedMs: number;
   /** A logged write not applied where its ack asks for by then is pending. */
@@ -63,6 +68,8 @@ export interface StoreLimits {
   readonly readsMax: number;
   /** Reads asked of nodes at a time, and those of one connection; the others wait for their turn, at most so long. */
   readonly readsAtOnceMax: number;
+  /** A batch with so many reads does not wait for the end of its tick: its node begins while others are gathered. */
+  readonly readBatchFull: number;
   /** Bytes of their values, as far as can be told beforehand. */
   readonly readBytesAtOnceMax: number;
   readonly readsOfOneMax: number;
@@ -133,6 +140,7 @@ export const storeLimits: StoreLimits = {
   retryMs: 15,
   lostLookMs: 1_000,
   appendMs: 15_000,
+  unknownSettlesMs: 180_000,
   refusedMs: 2_000,
   ackMs: 5_000,
   positionWaitsMax: 20_000,
@@ -147,6 +155,8 @@ export const storeLimits: StoreLimits = {
   chunkSoftShare: chunkFullShare,
   readsMax: 200_000,
   readsAtOnceMax: 1_024,
+  // Many connections fill the ticks of a portal: whole ones cost its nodes least.
+  readBatchFull: Infinity,
   readBytesAtOnceMax: 2 * 1024 * 1024,
   readsOfOneMax: 128,
   readSmallBytes: 64 * 1024,

@@ -1,14 +1,7 @@
-import { encodePut } from '@levee/codec';
-import {
-  asOffset,
-  isReservedKey,
-  type Clock,
-  type Logger,
-  type Offset,
-  type Partition,
-  type Random,
-  type Timers,
-} from '@levee/kernel';
+import type { ClusterKey } from '@levee/auth';
+import { ttlRefused } from '@levee/cluster';
+import type { HeadedValue } from '@levee/codec';
+import { type Clock, type Logger, type Offset, type Partition, pause, type Random, type Timers } from '@levee/kernel';
 import { decodeSessionToken, type Session } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
@@ -22,12 +15,26 @@ import type { NamespaceStore } from './routes/namespace-store';
 import { NodeLinks } from './routes/node-link';
 import { KeyCounts } from './scans/key-count';
 import { Ranges } from './scans/ranges';
+import {
+  appendRefusal,
+  fenceRefusal,
+  keyProblem,
+  raise,
+  readRefusal,
+  seenPosition,
+  stopOf,
+  ttlProblem,
+  valueProblem,
+} from './refusals';
 import { Semaphore } from './semaphore';
-import { StoreFailure, TooLargeFailure } from './store-errors';
+import { StoreFailure } from './store-errors';
+import { type StoreStats, storeStats } from './store-stats';
+import { StoreTimes } from './store-times';
 import { checkStoreLimits, storeLimits, type StoreLimits } from './store-limits';
-import type { AckWaiter } from './writes/ack-waits';
+import type { AckWaiter } from './writes/ack-waiter';
 import { AppendTurns, type WaitingAppend } from './writes/append-turns';
 import { ChunkLoads } from './writes/chunk-loads';
+import { WriteCounts } from './writes/write-counts';
 import { WriteStops } from './writes/write-stops';
 
 export interface StoreOptions {
@@ -39,6 +46,10 @@ export interface StoreOptions {
   readonly random: Random;
   readonly limits?: Partial<StoreLimits>;
   readonly network?: Network;
+  /** Why this process may not write at the moment, in words. */
+  readonly mayNotWrite?: () => string | undefined;
+  /** Proves to nodes that this process is of their cluster. */
+  readonly clusterKey?: ClusterKey | undefined;
 }
 
 /**
@@ -52,6 +63,7 @@ export class Store {
   readonly counts: KeyCounts;
   readonly lost: LostPositions;
   readonly flushTurns: Semaphore;
+  readonly times: StoreTimes;
   private readonly context: EngineContext;
   private readonly reads: Reads;
   private readonly appendTurns: AppendTurns;
@@ -73,9 +85,12 @@ export class Store {
     this.limits = limits;
     this.loads = new ChunkLoads(options.clock);
     const { clock, timers, random, logger } = options;
-    this.context = { clock, timers, random, logger, limits, expiryNowMs: () => this.expiryNowMs() };
-    const { network } = options;
-    this.links = new NodeLinks({ logger, clock, timers, random, ...(network && { network }) });
+    const { network, clusterKey, mayNotWrite = () => undefined } = options;
+    const expiryNowMs = (): number => this.expiryNowMs();
+    const times = (this.times = new StoreTimes(clock));
+    const counts = new WriteCounts();
+    this.context = { clock, timers, random, logger, limits, times, counts, expiryNowMs, isPatient: true, mayNotWrite };
+    this.links = new NodeLinks({ logger, clock, timers, random, clusterKey, ...(network && { network }) });
     this.lost = new LostPositions(this.context, (...fence) => this.fence(...fence));
     this.reads = new Reads(this.context, this.lost);
     this.ranges = new Ranges(this.context, this.lost);
@@ -84,22 +99,10 @@ export class Store {
     this.flushTurns = new Semaphore('flushes', { atOnceMax, waitingMax, waitMsMax }, timers);
     this.appendTurns = new AppendTurns(limits, { clock, timers }, (one) => this.give(one));
     const { context, links, appendTurns, loads } = this;
-    this.stops = new WriteStops(
-      context,
-      view,
-      () => links.all(),
-      () => this.engines.stopsChanged(),
-    );
-    const { stops } = this;
-    this.engines = new NamespaceEngines(view, {
-      context,
-      log,
-      links,
-      appendTurns,
-      loads,
-      stops,
-      producer: options.producer,
-    });
+    const changed = (): void => this.engines.stopsChanged();
+    const stops = (this.stops = new WriteStops(context, view, () => links.all(), changed));
+    const { producer } = options;
+    this.engines = new NamespaceEngines(view, { context, log, links, appendTurns, loads, stops, producer });
   }
 
   /** `undefined` while there is none of this name that is active. The object changes when it is created anew. */
@@ -133,15 +136,16 @@ export class Store {
   /** Reads one key; `read` is called back exactly once, never before this returns. */
   read(namespace: NamespaceStore, read: PointRead): void {
     if (read.slot < 0) namespace.place(read);
-    const refusal = this.readRefusal(namespace, read);
+    const refusal = this.closing ? stopping() : readRefusal(namespace, read, this.reads.outstanding, this.limits);
     if (refusal) return process.nextTick(() => read.failed(refusal));
     this.reads.begin();
     read.minOffset = raise(read.minOffset, seenPosition(namespace, read));
     if (read.consistency !== 'strong') return this.reads.enter(namespace, read);
-    const deadlineAtMs = this.options.clock.monotonicMs() + this.limits.appendMs;
+    const beganAtMs = this.options.clock.monotonicMs();
     this.fence(namespace, read.partition, {
-      deadlineAtMs,
+      deadlineAtMs: beganAtMs + this.limits.appendMs,
       fenced: (nextOffset) => {
+        this.times.fence.over(beganAtMs, undefined);
         const { session, partition } = read;
         const lost = this.lost.judge(namespace, { partition, nextOffset: read.minOffset, session }, nextOffset);
         if (lost) {
@@ -152,6 +156,7 @@ export class Store {
         this.reads.enter(namespace, read);
       },
       fenceFailed: (failure) => {
+        this.times.fence.over(beganAtMs, failure.code);
         this.reads.outstanding--;
         read.failed(failure);
       },
@@ -167,7 +172,7 @@ export class Store {
   append(namespace: NamespaceStore, append: Append): void {
     if (append.deadlineAtMs === 0) this.startTime(append);
     namespace.place(append);
-    const refusal = this.appendRefusal(namespace, append);
+    const refusal = this.closing ? stopping() : appendRefusal(namespace, append, this.limits);
     if (refusal) return process.nextTick(() => append.failed(refusal));
     this.appendTurns.enter({ namespace, append });
   }
@@ -175,7 +180,7 @@ export class Store {
   /** It may have waited for its turn meanwhile. */
   private give({ namespace, append }: WaitingAppend): void {
     const engine = this.engines.of(namespace);
-    const failure = engine ? stopOf(namespace, append) : goneNamespace(namespace.name);
+    const failure = engine ? (namespace.frozen ?? stopOf(namespace, append)) : goneNamespace(namespace.name);
     if (engine && !failure) return engine.appends.add(append);
     process.nextTick(() => {
       this.appendTurns.over(append);
@@ -186,8 +191,8 @@ export class Store {
   /** A position of `partition` that covers everything acknowledged before the call. */
   fence(namespace: NamespaceStore, partition: Partition, waiter: FenceWaiter): void {
     const engine = this.engines.of(namespace);
-    const stop = namespace.stops?.get(partition);
-    if (stop) return process.nextTick(() => waiter.fenceFailed(new StoreFailure('LVSTOPPED', stop.message)));
+    const refusal = fenceRefusal(namespace, partition);
+    if (refusal) return process.nextTick(() => waiter.fenceFailed(refusal));
     if (engine) return engine.appends.fence(partition, waiter);
     process.nextTick(() => waiter.fenceFailed(goneNamespace(namespace.name)));
   }
@@ -211,7 +216,7 @@ export class Store {
   }
 
   pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.options.timers.after(ms, resolve));
+    return pause(this.options.timers, ms);
   }
 
   /** The record that sets `key`, or why the value is refused. `expiresAtMs` null = as late as the namespace allows. */
@@ -219,38 +224,31 @@ export class Store {
     namespace: NamespaceStore,
     key: Buffer,
     { value, expiresAtMs }: { readonly value: Buffer; readonly expiresAtMs: number | null },
-  ): Buffer | StoreFailure {
+  ): Buffer | HeadedValue | StoreFailure {
     const problem = this.valueProblem(value) ?? this.expiryProblem(namespace, expiresAtMs);
     if (problem) return problem;
     const { maxTtlMs } = namespace.state;
-    return encodePut(key, value, expiresAtMs ?? (maxTtlMs === null ? null : this.expiryNowMs() + maxTtlMs));
+    const latestMs = maxTtlMs === null ? null : this.expiryNowMs() + maxTtlMs;
+    return namespace.format.encode(key, value, expiresAtMs ?? latestMs);
   }
 
   /** Why nothing may be kept for so long in a namespace. */
-  expiryProblem({ name, state: { maxTtlMs } }: NamespaceStore, expiresAtMs: number | null): StoreFailure | undefined {
-    if (maxTtlMs === null || expiresAtMs === null) return undefined;
-    const ttlMs = expiresAtMs - this.expiryNowMs();
-    if (ttlMs <= maxTtlMs) return undefined;
-    return new StoreFailure(
-      'LVLIMIT',
-      `a time to live of ${ttlMs} ms: at most ${maxTtlMs} ms in ${name} (maxTtlMs); ask for less, or for none, which gives the most`,
-    );
+  expiryProblem(namespace: NamespaceStore, expiresAtMs: number | null): StoreFailure | undefined {
+    const { maxTtlMs, sourceTopic, writable } = namespace.state;
+    if (expiresAtMs === null) return undefined;
+    if (sourceTopic !== null && writable)
+      return new StoreFailure('LVUNSUPPORTED', `${ttlRefused(sourceTopic)}; nothing was written`);
+    if (maxTtlMs === null) return undefined;
+    return ttlProblem(namespace.name, maxTtlMs, expiresAtMs - this.expiryNowMs());
   }
 
   valueProblem(value: Buffer): StoreFailure | undefined {
-    const { valueBytesMax } = this.limits;
-    if (value.length <= valueBytesMax) return undefined;
-    return new TooLargeFailure(`a value of ${value.length} bytes: at most ${valueBytesMax} bytes; store it in parts`);
+    return valueProblem(value, this.limits);
   }
 
   /** Why a key is refused before anything is done with it. */
   keyProblem(key: Uint8Array): StoreFailure | undefined {
-    const { keyBytesMax } = this.limits;
-    if (key.length > keyBytesMax)
-      return new TooLargeFailure(`a key of ${key.length} bytes: at most ${keyBytesMax} bytes`);
-    if (key[0] === 0 && isReservedKey(key))
-      return new StoreFailure('LVRESERVED', `keys beginning with 00 'levee' 00 are not for users`);
-    return undefined;
+    return keyProblem(key, this.limits);
   }
 
   /** Whoever has much under way waits before it begins more: others shall find room. */
@@ -268,18 +266,14 @@ export class Store {
     this.stops.start();
   }
 
-  stats(): Readonly<Record<string, number | Readonly<Record<string, number>>>> {
-    const appends: Record<string, number> = {};
-    for (const { appends: each, ackWaits } of this.engines.all())
-      for (const [name, n] of [...Object.entries(each.stats()), ...Object.entries(ackWaits.stats())])
-        appends[name] = (appends[name] ?? 0) + n;
-    const { bytes, records } = this.appendTurns;
-    const capacity = { chunksFull: this.chunksFull() };
-    return {
-      capacity,
-      reads: this.reads.stats(),
-      appends: { ...appends, waitingBytes: bytes, waitingRecords: records },
-    };
+  stats(): StoreStats {
+    const { counts, limits } = this.context;
+    return storeStats(this.engines.all(), limits, { reads: this.reads.stats(), counts, waiting: this.appendTurns });
+  }
+
+  /** What is on its way; after `close` nothing comes to it. */
+  get writing(): Pick<NamespaceEngines, 'settled' | 'freezesSettled'> {
+    return this.engines;
   }
 
   /** Takes no new work, lets what is under way finish for `drainMs`, then hangs up. */
@@ -295,64 +289,9 @@ export class Store {
     for (const { appends } of this.engines.all()) appends.close();
     this.links.close();
   }
-
-  /** Chunks that take no values at the moment. */
-  private chunksFull(): number {
-    let full = 0;
-    for (const { namespace } of this.engines.all())
-      for (const { load } of namespace.table?.all ?? [])
-        if (load.storedBytes > namespace.softLimitBytes(this.limits.chunkSoftShare)) full++;
-    return full;
-  }
-
-  private readRefusal(namespace: NamespaceStore, read: PointRead): StoreFailure | undefined {
-    if (this.closing) return stopping();
-    if (namespace.gone) return namespace.gone;
-    const problem = this.keyProblem(read.key);
-    if (problem) return problem;
-    const stop = namespace.stops?.get(read.partition);
-    if (stop && read.consistency !== 'eventual') {
-      const needed = read.consistency === 'strong' ? Infinity : seenPosition(namespace, read);
-      if (needed > stop.cutOffset) return new StoreFailure('LVSTOPPED', stop.message);
-    }
-    const limited = namespace.refusal(read.slot);
-    if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
-    if (this.reads.outstanding < this.limits.readsMax || (read.line && read.line.size === 0)) return undefined;
-    return new StoreFailure(
-      'LVLIMIT',
-      `${this.reads.outstanding} reads are under way, at most ${this.limits.readsMax}`,
-    );
-  }
-
-  private appendRefusal(namespace: NamespaceStore, append: Append): StoreFailure | undefined {
-    if (this.closing) return stopping();
-    const problem = append.isSweep ? undefined : this.keyProblem(append.key);
-    if (problem) return problem;
-    const stop = stopOf(namespace, append);
-    if (stop) return stop;
-    const limited = namespace.refusal(append.slot);
-    if (limited !== undefined) return new StoreFailure('LVLIMIT', limited);
-    const full = append.record && namespace.takeRoom(append, this.limits.chunkSoftShare);
-    return full ? new StoreFailure('LVFULL', full) : undefined;
-  }
 }
 
 const stopping = (): StoreFailure => new StoreFailure('LVSTOPPING', 'this process is shutting down');
 
-function stopOf(namespace: NamespaceStore, { partition }: Append): StoreFailure | undefined {
-  const stop = namespace.stops?.get(partition);
-  return stop && new StoreFailure('LVSTOPPED', `${stop.message}; nothing was written`);
-}
-
 /** Of what may wait at most, one part is enough to be busy. */
 const busyParts = 4;
-
-/** How far a replica must be for what was written and seen before: by the session, and for a session read by everybody here. */
-function seenPosition(namespace: NamespaceStore, read: PointRead): Offset {
-  const { consistency, session, partition } = read;
-  if (consistency === 'eventual') return asOffset(0);
-  const seen = session?.nextOffset(partition) ?? asOffset(0);
-  return consistency === 'strong' ? seen : raise(seen, namespace.writes.positionOf(read));
-}
-
-const raise = (a: Offset, b: Offset): Offset => asOffset(Math.max(a, b));

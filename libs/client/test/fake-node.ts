@@ -1,6 +1,8 @@
 import type { NodeState } from '@levee/events';
 import {
+  encodeRangeReply,
   entryErrorText,
+  parseRangeCommand,
   parseReadCommand,
   type ReadEntries,
   ReadReplyWriter,
@@ -11,7 +13,7 @@ import {
   type WitnessFacts,
 } from '@levee/wire';
 
-/** What a fake node answers to every key; `silent` never answers. */
+/** What a fake node answers to every key, its pages are empty; `silent` never answers. */
 export type Behaviour =
   | { readonly value: string; readonly applied?: number; readonly expiresAtMs?: number }
   | { readonly error: EntryErrorCode; readonly detail: string }
@@ -67,14 +69,21 @@ export class FakeNode implements RespService<undefined> {
     if (this.behaviour === 'silent') return;
     if (this.behaviour === 'not ready') return reply.error('LVNOTREADY starting');
     if (this.behaviour === 'garbage') return reply.bulk(Buffer.from('garbage'));
+    const send = (bytes: () => Buffer): void => {
+      if (this.delayMs === 0) reply.bulk(bytes());
+      else setTimeout(() => reply.bulk(bytes()), this.delayMs);
+    };
+    if (String(args[0]) === 'LV.RANGE') {
+      const { seal } = parseRangeCommand(args);
+      const empty = { ageMs: 0, tableVersion: 1, items: [], positions: [], nextKey: undefined };
+      return send(() => encodeRangeReply(empty, seal));
+    }
     const { entries, seal, nowMs } = parseReadCommand(args);
     this.mostKeys = Math.max(this.mostKeys, entries.count);
     const writer = new ReadReplyWriter(seal);
     while (entries.next()) this.answer(writer, entries, nowMs);
     if (this.behaviour === 'wrong count') writer.nil(0);
-    const send = (): void => reply.bulk(writer.finish(0, 1, [{ partition: 0, nextOffset: 1 }]));
-    if (this.delayMs === 0) send();
-    else setTimeout(send, this.delayMs);
+    send(() => writer.finish(0, 1, [{ partition: 0, nextOffset: 1 }]));
   }
 
   private answer(writer: ReadReplyWriter, entries: ReadEntries, nowMs: number): void {

@@ -1,5 +1,6 @@
 import { CallbackRead, Store, StoreFailure, type Consistency, type StoreLimits } from '@levee/client';
 import { ClusterState } from '@levee/cluster';
+import type { NamespaceState } from '@levee/events';
 import { asOffset, silentLogger } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import { systemClock, systemRandom, systemTimers, type Log } from '@levee/log';
@@ -7,10 +8,10 @@ import { chunkEntity, namespaceEntity, nodeEntity, routeEntity } from './cluster
 import { systemNetwork, type Network } from '@levee/wire';
 import type { FakeNode } from './fake-node';
 
-function stateOf(nodes: readonly FakeNode[]): ClusterState {
+function stateOf(nodes: readonly FakeNode[], namespace: Partial<NamespaceState>): ClusterState {
   const state = new ClusterState();
   state.absorb({ kind: 'cluster', entity: { clusterId: 'c', change: 'Test', seq: 1, term: 1 } });
-  state.absorb({ kind: 'namespace', entity: namespaceEntity() });
+  state.absorb({ kind: 'namespace', entity: namespaceEntity(namespace) });
   for (const { nodeId, port, state: is } of nodes)
     state.absorb({ kind: 'node', entity: nodeEntity(nodeId, { respAddress: `127.0.0.1:${port}`, state: is }) });
   state.absorb({ kind: 'chunk', entity: chunkEntity(nodes.map(({ nodeId }) => nodeId)) });
@@ -36,7 +37,11 @@ export const unhedged: Partial<StoreLimits> = {
 export function storeOn(
   nodes: readonly FakeNode[],
   but: Partial<StoreLimits> = {},
-  { network = systemNetwork, log = {} as Log }: { network?: Network; log?: Log } = {},
+  {
+    network = systemNetwork,
+    log = {} as Log,
+    namespace = {},
+  }: { network?: Network; log?: Log; namespace?: Partial<NamespaceState> } = {},
 ): Store {
   const limits = {
     attemptMs: 5_000,
@@ -47,7 +52,7 @@ export function storeOn(
     ...but,
   };
   const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger, network };
-  const view = { state: stateOf(nodes), onDecision: () => () => undefined };
+  const view = { state: stateOf(nodes, namespace), onDecision: () => () => undefined };
   const store = new Store(log, view, { ...world, producer: 'p', limits });
   cleanups.push(...nodes.map((node) => () => node.close()), () => store.close(0));
   return store;

@@ -1,22 +1,12 @@
 import type { Command, CommandOutcome } from '@levee/events';
-import { commandDeciders, type CommandKind } from './commands';
-import type { ClusterEvent } from './event';
+import { commandKinds, isCommandKind } from './command-kinds';
+import { commandDeciders } from './command-table';
+import type { DecideContext } from './decide-context';
+import type { ClusterEvent } from './state/event';
 import { PayloadFields, payloadLengthMax } from './payload';
-import { forgottenPlans } from './plans/forgotten-plans';
+import { forgottenPlans } from './plans/steps/forgotten-plans';
 import { reject, type Rejection } from './rejection';
-import type { ClusterState } from './state';
-
-/** Time and number of the decision being taken; its events carry them. */
-export interface DecideContext {
-  readonly nowMs: number;
-  /** Seq of the decision, the journal's next. */
-  readonly seq: number;
-  readonly term: number;
-  /** Prefix of topic names; default `levee`. */
-  readonly topicPrefix?: string;
-  /** How long after its switch a plan can be rolled back, where its proposal says nothing; in ms. */
-  readonly planObserveMs?: number;
-}
+import type { ClusterState } from './state/state';
 
 /** What comes of a command. `events` are in the order in which `evolve` takes them. */
 export interface Verdict {
@@ -89,12 +79,9 @@ function decideNew(state: ClusterState, command: Command, context: DecideContext
       'TOO_LARGE',
       `the payload has ${command.payload.length} characters, the limit is ${payloadLengthMax}`,
     );
-  if (!Object.hasOwn(commandDeciders, command.kind))
-    return reject(
-      'UNKNOWN_KIND',
-      `'${command.kind.slice(0, 80)}' is no command: there are ${Object.keys(commandDeciders).join(', ')}`,
-    );
-  const kind = command.kind as CommandKind;
+  const { kind } = command;
+  if (!isCommandKind(kind))
+    return reject('UNKNOWN_KIND', `'${kind.slice(0, 80)}' is no command: there are ${commandKinds.join(', ')}`);
   if (state.clusterId === undefined && kind !== 'InitCluster')
     return reject('NOT_INITIALISED', `${kind} must wait until a master has founded the cluster: try again`);
   const fields = PayloadFields.parse(kind, command.payload);

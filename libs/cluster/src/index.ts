@@ -1,44 +1,81 @@
-export { masterCommandKinds } from './commands';
-export { maintenanceLimits } from './commands/node-maintenance';
+export { type CommandKind, masterCommandKinds } from './command-kinds';
+export { accessLimits } from './commands/record-access';
+export { maintenanceLimits } from './commands/nodes/node-maintenance';
 export * from './liveness/liveness';
 export * from './liveness/liveness-limits';
 export * from './liveness/storm';
 export * from './liveness/followers-behind';
 export * from './decide';
+export type { DecideContext } from './decide-context';
 export * from './effects';
-export * from './event';
-export * from './explain';
-export * from './numbers-lost';
-export { ClusterState, draft, evolve, eventsOf, isPlanOver } from './state';
+export * from './state/event';
+export * from './views/explain';
+export * from './state/numbers-lost';
+export { isPlanOver } from './state/entities';
+export { ClusterState, draft, evolve, eventsOf } from './state/state';
 export * from './rejection';
-export { unknownNode } from './unknown-node';
+export { unknownNode } from './commands/nodes/unknown-node';
 export * from './commands/heard-levels';
 export {
   defaultHistoryWindowMs,
   defaultPartitions,
   defaultReplicas,
-  hasDoorKnobs,
   manualPlanKinds,
-} from './commands/knobs';
+  recordFormatChoices,
+} from './commands/namespaces/knobs';
+export { acknowledgementOf, findingReasons, type FindingReason } from './commands/namespaces/acknowledge-findings';
+export {
+  hiddenAfter,
+  isSourceLost,
+  retentionLimits,
+  retentionMargin,
+  strongRefused,
+  ttlRefused,
+} from './commands/namespaces/binding';
+export * from './commands/namespaces/born';
+export { forkBegun } from './commands/namespaces/fork-origin';
+export {
+  isFrozen,
+  isOfOperation,
+  isRepartitionOf,
+  isSwapUnheard,
+  repartitionOwner,
+  rewindOwner,
+  thawCommand,
+} from './commands/namespaces/freeze-namespace';
+export { isAsideOf, isRewound, nameAside } from './commands/namespaces/swap-namespaces';
+export { namespaceVersion } from './commands/namespaces/newer-words';
 export * from './placement/healing';
-export * from './knob-table';
-export * from './namespace-groups';
-export * from './namespace-query';
+export * from './views/knob-table';
+export * from './views/namespace-groups';
+export * from './views/node-counts';
+export * from './views/namespace-query';
 export * from './placement/place-chunks';
-export * from './placement/sites';
+export * from './placement/candidate-nodes';
 export * from './placement/unit-budget';
-export * from './producer-settings';
-export * from './simulate-creation';
-export * from './view';
-export { digestEvidence } from './plans/digest-evidence';
-export * from './plans/next-plan-work';
-export * from './plans/next-rebalance-move';
+export * from './views/producer-settings';
+export { readOrder } from './views/read-order';
+export * from './views/simulate-creation';
+export * from './views/view';
+export {
+  type DirectNode,
+  type DirectRoute,
+  type DirectRoutes,
+  type DirectView,
+  sessionLog,
+  viewDirect,
+} from './views/view-direct';
+export { digestEvidence } from './plans/evidence/digest-evidence';
+export * from './plans/next/next-plan-work';
+export * from './plans/next/next-rebalance-move';
 export * from './plans/plan-limits';
-export { planKinds } from './plans/propose-plan';
-export * from './plans/simulate-plan';
-export * from './plans/unit-specs';
-export * from './plans/view-plans';
-export * from './plans/plan-waits';
-export * from './plans/plan-work';
-export { checkWhole } from './invariants';
-export * from './chunk-full';
+export { planKinds } from './plans/propose/propose-plan';
+export * from './plans/simulate/simulate-plan';
+export * from './plans/propose/unit-specs';
+export * from './views/view-plans';
+export * from './views/view-users';
+export * from './plans/next/plan-waits';
+export * from './plans/next/plan-work';
+export { isNamespaceRight, may, mayKnow, type NamespaceRight, type Right } from './users/rights';
+export { checkWhole } from './state/invariants';
+export * from './views/chunk-full';

@@ -104,6 +104,24 @@ export class PayloadFields {
     return texts;
   }
 
+  /** Whole numbers from 0. */
+  integers(name: string, countMax: number): number[] {
+    const value = this.list(name, countMax);
+    const numbers = value.filter((one): one is number => Number.isSafeInteger(one) && (one as number) >= 0);
+    if (numbers.length !== value.length) this.wrong(name, value, 'a list of whole numbers from 0');
+    return numbers;
+  }
+
+  /** One object, read by `read`; `otherwise` when it is none. */
+  object<T>(name: string, otherwise: T, read: (fields: PayloadFields) => T): T {
+    const value = this.take(name);
+    if (!isObject(value)) {
+      this.wrong(name, value, 'an object');
+      return otherwise;
+    }
+    return this.readObject(name, value, read);
+  }
+
   objects<T>(name: string, countMax: number, read: (fields: PayloadFields) => T): T[] {
     const read1 = (one: unknown, i: number): T[] => {
       if (this.found !== undefined) return [];
@@ -111,11 +129,7 @@ export class PayloadFields {
         this.wrong(`${name}[${i}]`, one, 'an object');
         return [];
       }
-      const fields = new PayloadFields(`${this.where}.${name}[${i}]`, one, this.wrongCode);
-      const value = read(fields);
-      fields.refuseOthers('BAD_COMMAND', 'field');
-      this.found ??= fields.problem;
-      return [value];
+      return [this.readObject(`${name}[${i}]`, one, read)];
     };
     return this.list(name, countMax).flatMap(read1);
   }
@@ -133,6 +147,14 @@ export class PayloadFields {
 
   refuse(rejection: Rejection): void {
     this.found ??= rejection;
+  }
+
+  private readObject<T>(name: string, value: Readonly<Record<string, unknown>>, read: (fields: PayloadFields) => T): T {
+    const fields = new PayloadFields(`${this.where}.${name}`, value, this.wrongCode);
+    const found = read(fields);
+    fields.refuseOthers('BAD_COMMAND', 'field');
+    this.found ??= fields.problem;
+    return found;
   }
 
   private list(name: string, countMax: number): readonly unknown[] {

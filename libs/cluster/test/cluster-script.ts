@@ -1,13 +1,15 @@
-import type { ChunkState } from '@levee/events';
+import { featureLevel, type ChunkState, type Command } from '@levee/events';
 import { RouteTable } from '@levee/keyspace';
 import { decide, type Verdict } from '../src/decide';
-import type { ClusterEvent } from '../src/event';
-import { ClusterState } from '../src/state';
+import type { ClusterEvent } from '../src/state/event';
+import { ClusterState } from '../src/state/state';
 
 /** Drives decide and evolve as a master does, with a clock that stands unless moved. */
 export class ClusterScript {
   readonly state = new ClusterState();
   readonly journal: ClusterEvent[][] = [];
+  /** What was decided, for each entry of `journal`. */
+  readonly decided: { readonly command: Command; readonly verdict: Verdict; readonly atMs: number }[] = [];
   nowMs = 1_000_000_000_000;
   private commands = 0;
 
@@ -30,6 +32,7 @@ export class ClusterScript {
     };
     const verdict = decide(this.state, command, { nowMs: this.nowMs, seq: this.journal.length + 1, term: 1 });
     this.journal.push([...verdict.events]);
+    this.decided.push({ command, verdict, atMs: this.nowMs });
     for (const event of verdict.events) this.state.evolve(event);
     return verdict;
   }
@@ -89,7 +92,7 @@ export function registration(nodeId: string, options: { unitCount?: number } & R
     domain: nodeId,
     respAddress: `host-${nodeId}:7400`,
     httpAddress: `host-${nodeId}:7500`,
-    featureLevel: 3,
+    featureLevel,
     units: Array.from({ length: unitCount }, (_, i) => ({
       unitId: `${nodeId}/u${String(i).padStart(2, '0')}`,
       capacityBytes: 256 * MiB,

@@ -1,6 +1,6 @@
 import { commandClockAheadMsMax, commandLifetimeMs, decide } from '../src/decide';
 import { payloadLengthMax } from '../src/payload';
-import { ClusterState } from '../src/state';
+import { ClusterState } from '../src/state/state';
 import { ClusterScript } from './cluster-script';
 
 const hourMs = 3_600_000;

@@ -1,7 +1,7 @@
 import type { ChunkState, UnitState } from '@levee/events';
 import { InvariantViolation } from '@levee/kernel';
 import { draft } from '../src';
-import type { ClusterEvent } from '../src/event';
+import type { ClusterEvent } from '../src/state/event';
 import { ClusterScript } from './cluster-script';
 
 function shop() {

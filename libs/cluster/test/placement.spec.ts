@@ -1,10 +1,14 @@
 import fc from 'fast-check';
-import { placeChunks, type PlacedReplica, type PlacementWish } from '../src/placement/place-chunks';
-import type { Site } from '../src/placement/sites';
+import { placeChunks, type PlacedReplica, type PlacementRequest } from '../src/placement/place-chunks';
+import type { CandidateNode } from '../src/placement/candidate-nodes';
 
-type Engine = Site['freeUnits'][number]['engine'];
+type Engine = CandidateNode['freeUnits'][number]['engine'];
 
-function site(nodeId: string, free: number, options: { domain?: string; bytes?: number; engine?: Engine } = {}): Site {
+function site(
+  nodeId: string,
+  free: number,
+  options: { domain?: string; bytes?: number; engine?: Engine } = {},
+): CandidateNode {
   const { domain = nodeId, bytes = 100, engine = 'leveldb' } = options;
   return {
     nodeId,
@@ -14,7 +18,7 @@ function site(nodeId: string, free: number, options: { domain?: string; bytes?: 
   };
 }
 
-const wish = (chunks: number, replicas: number, other: Partial<PlacementWish> = {}): PlacementWish => ({
+const request = (chunks: number, replicas: number, other: Partial<PlacementRequest> = {}): PlacementRequest => ({
   chunks,
   replicas,
   unitBytesMin: 1,
@@ -22,7 +26,7 @@ const wish = (chunks: number, replicas: number, other: Partial<PlacementWish> = 
   ...other,
 });
 
-function placed(sites: readonly Site[], wanted: PlacementWish): readonly (readonly PlacedReplica[])[] {
+function placed(sites: readonly CandidateNode[], wanted: PlacementRequest): readonly (readonly PlacedReplica[])[] {
   const placement = placeChunks(sites, wanted);
   if ('code' in placement) throw new Error(`${placement.code}: ${placement.message}`);
   return placement.chunks;
@@ -46,7 +50,7 @@ const anySites = fc
   .map((list) => list.map(({ free, domain }, i) => site(`n${i}`, free, { domain })));
 const anyWish = fc
   .record({ chunks: fc.integer({ min: 1, max: 12 }), replicas: fc.integer({ min: 1, max: 4 }) })
-  .map(({ chunks, replicas }) => wish(chunks, replicas));
+  .map(({ chunks, replicas }) => request(chunks, replicas));
 
 describe('placement', () => {
   it('puts replicas of a chunk into different domains and each into a unit of its own, or says why not', () => {
@@ -100,7 +104,7 @@ describe('placement', () => {
     'on %d equal nodes %d chunks with %d replicas: primaries and replicas differ by one at most',
     (nodes, chunks, r) => {
       const sites = Array.from({ length: nodes }, (_, i) => site(`n${i}`, chunks));
-      const placement = placed(sites, wish(chunks, r));
+      const placement = placed(sites, request(chunks, r));
       expect(spread(Object.values(counts(placement, 'primaries')))).toBeLessThanOrEqual(1);
       expect(spread(Object.values(counts(placement, 'replicas')))).toBeLessThanOrEqual(1);
       expect(Object.keys(counts(placement, 'primaries'))).toHaveLength(nodes);
@@ -109,7 +113,7 @@ describe('placement', () => {
 
   it('lets many nodes share the work of one that dies', () => {
     const sites = Array.from({ length: 8 }, (_, i) => site(`n${i}`, 60));
-    const placement = placed(sites, wish(120, 2));
+    const placement = placed(sites, request(120, 2));
     for (const { nodeId } of sites) {
       const heirs = placement.filter(([first]) => first?.nodeId === nodeId).map(([, second]) => second?.nodeId);
       expect(new Set(heirs).size).toBeGreaterThanOrEqual(4);
@@ -118,11 +122,11 @@ describe('placement', () => {
 
   it('leaves the same number of units free on each of unequal nodes, as far as replicas reach', () => {
     const sites = [site('big', 20), site('mid', 12), site('low', 10)];
-    expect(counts(placed(sites, wish(12, 1)), 'replicas')).toEqual({ big: 10, mid: 2 });
+    expect(counts(placed(sites, request(12, 1)), 'replicas')).toEqual({ big: 10, mid: 2 });
   });
 
   it('takes the smallest unit that is large enough, and keeps the larger ones', () => {
-    const mixed: Site = {
+    const mixed: CandidateNode = {
       ...site('n1', 0),
       freeUnits: [10, 40, 20, 30].map((capacityBytes) => ({
         unitId: `n1/${capacityBytes}`,
@@ -130,14 +134,14 @@ describe('placement', () => {
         engine: 'leveldb',
       })),
     };
-    expect(placed([mixed], wish(2, 1, { unitBytesMin: 15 })).flat()).toEqual([
+    expect(placed([mixed], request(2, 1, { unitBytesMin: 15 })).flat()).toEqual([
       { nodeId: 'n1', unitId: 'n1/20' },
       { nodeId: 'n1', unitId: 'n1/30' },
     ]);
   });
 
   it('prefers memory for busy chunks, and disk else', () => {
-    const both: Site = {
+    const both: CandidateNode = {
       ...site('n1', 0),
       freeUnits: (['leveldb', 'memory'] as const).map((engine) => ({
         unitId: `n1/${engine}`,
@@ -145,8 +149,8 @@ describe('placement', () => {
         engine,
       })),
     };
-    expect(placed([both], wish(1, 1))[0]?.[0]?.unitId).toBe('n1/leveldb');
-    expect(placed([both], wish(1, 1, { requestsPerSecondPerChunk: 50_000 }))[0]?.[0]?.unitId).toBe('n1/memory');
+    expect(placed([both], request(1, 1))[0]?.[0]?.unitId).toBe('n1/leveldb');
+    expect(placed([both], request(1, 1, { requestsPerSecondPerChunk: 50_000 }))[0]?.[0]?.unitId).toBe('n1/memory');
   });
 
   it('does not depend on the order in which nodes are listed', () => {
@@ -159,7 +163,7 @@ describe('placement', () => {
 
   it('refuses when one failure domain holds all nodes', () => {
     const sites = ['n1', 'n2', 'n3'].map((nodeId) => site(nodeId, 9, { domain: 'rack-1' }));
-    expect(placeChunks(sites, wish(1, 2))).toMatchObject({
+    expect(placeChunks(sites, request(1, 2))).toMatchObject({
       code: 'NOT_ENOUGH_DOMAINS',
       message: expect.stringContaining('there are 1 (3 nodes)') as string,
     });
@@ -168,7 +172,7 @@ describe('placement', () => {
   it('handles 100,000 chunks on 1,000 nodes', () => {
     const sites = Array.from({ length: 1_000 }, (_, i) => site(`n${i}`, 320, { domain: `rack-${i % 50}` }));
     const started = process.cpuUsage();
-    const placement = placed(sites, wish(100_000, 3));
+    const placement = placed(sites, request(100_000, 3));
     const tookMs = process.cpuUsage(started).user / 1_000;
     expect(spread(Object.values(counts(placement, 'replicas')))).toBeLessThanOrEqual(2);
     expect(spread(Object.values(counts(placement, 'primaries')))).toBeLessThanOrEqual(2);

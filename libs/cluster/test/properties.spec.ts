@@ -1,9 +1,9 @@
 import { Digest, hash128 } from '@levee/kernel';
 import fc from 'fast-check';
 import { draft, eventsOf } from '../src';
-import { commandDeciders } from '../src/commands';
-import { entityKey, type ClusterEvent } from '../src/event';
-import { ClusterState } from '../src/state';
+import { commandDeciders } from '../src/command-table';
+import { entityKey, type ClusterEvent } from '../src/state/event';
+import { ClusterState } from '../src/state/state';
 import { ClusterScript, picture, problemsOf, registration } from './cluster-script';
 
 type Step = readonly [kind: string, payload: Record<string, unknown>];

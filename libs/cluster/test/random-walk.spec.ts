@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { nextPlanWork } from '../src';
 import { dice, full, seed } from '../../../test/support/seed';
 import { tell } from '../../../test/support/counts';
-import type { ClusterState } from '../src/state';
-import { chooseReplicas } from '../src/plans/choose-replicas';
+import type { ClusterState } from '../src/state/state';
+import { chooseReplicas } from '../src/plans/propose/choose-replicas';
 import { isLost, isReadable, isReshape } from '../src/plans/plan-shape';
 import { problemsOf } from './cluster-script';
-import { PlanScript } from './plan-script';
+import { PlanScript } from './plans/plan-script';
 import { calmed, plansThatNeverEnd, RandomWalk, type Submission } from './random-walk';
 
 const walks = full ? 6_000 : 60;
@@ -21,6 +21,7 @@ const mayLose = new Set([
   'DeleteNamespace',
   'FailNamespace',
   'AlterNamespace',
+  'SwapNamespaces',
 ]);
 
 /** Runs through the state as everything that happens to it does, and looks at it after each command. */

@@ -1,10 +1,10 @@
 import type { PlanState } from '@levee/events';
 import { nextPlanWork } from '../src';
-import { isPlanOver } from '../src/state';
+import { isPlanOver } from '../src/state/entities';
 import { replicasMade } from '../src/plans/plan-shape';
-import { badEvidence } from './bad-evidence';
+import { badEvidence } from './nodes/bad-evidence';
 import { registration } from './cluster-script';
-import type { PlanScript } from './plan-script';
+import type { PlanScript } from './plans/plan-script';
 
 /** What somebody submits; by its values alone, so that a walk can be walked again with some of it left out. */
 export interface Submission {
@@ -50,6 +50,9 @@ export class RandomWalk {
     [6, () => this.nodeFate()],
     [4, () => this.unit()],
     [2, () => this.namespace()],
+    [1, () => this.rewind()],
+    [1, () => this.acknowledgement()],
+    [2, () => this.user()],
     [3, () => this.again()],
     [3, () => this.pass(this.nat(4) === 0 ? 90_000_000 : 30_000)],
   ];
@@ -71,6 +74,25 @@ export class RandomWalk {
     return { kind, payload, principal, nowMs: this.script.nowMs };
   }
 
+  /** Of few names, so that the same are created, changed and deleted again and again. */
+  private user(): Submission[] {
+    const name = `u${this.nat(3)}`;
+    const token = { tokenId: `t${this.nat(3)}`, sha256: `${this.nat(3)}`.repeat(64) };
+    const right = this.pick(['read', 'write', 'admin', 'operate', 'audit']);
+    const isCluster = right === 'operate' || right === 'audit';
+    const grants = [isCluster ? { right } : { right, namespaces: this.pick(['**', 'shop.*', 'default']) }];
+    const [kind, fields] = this.pick<readonly [string, object]>([
+      ['CreateUser', { grants, tokens: this.nat(2) === 0 ? [token] : [] }],
+      ['AlterUser', { state: this.pick(['active', 'disabled']) }],
+      ['GrantRights', { grants }],
+      ['RevokeRights', { grants }],
+      ['CreateToken', { ...token, expiresAtMs: this.script.nowMs + this.nat(1_000_000) }],
+      ['RevokeToken', { tokenId: token.tokenId }],
+      ['DeleteUser', {}],
+    ]) as readonly [string, object];
+    return [this.says(kind, { name, ...fields })];
+  }
+
   private pass(ms: number): Submission[] {
     this.script.nowMs += this.nat(ms);
     return [];
@@ -86,9 +108,9 @@ export class RandomWalk {
     return this.pick([...(this.nat(8) === 0 ? state.plans() : state.openPlans())]);
   }
 
-  /** Master and nodes go on for a while as they should: their commands are given by the script's own world. */
+  /** Master and nodes go on for a while as they should: their commands are given by the script's ideal cluster. */
   private honest(): Submission[] {
-    for (let steps = 1 + this.nat(walkLimits.fillingStepsMax); steps > 0; steps--) this.script.world.step();
+    for (let steps = 1 + this.nat(walkLimits.fillingStepsMax); steps > 0; steps--) this.script.ideal.step();
     return [];
   }
 
@@ -267,17 +289,71 @@ export class RandomWalk {
   private namespace(): Submission[] {
     const { state } = this.script;
     const name = this.pick(['a', 'm', 'b']) ?? 'b';
-    const number = state.namespace(name)?.number ?? 1;
+    const { number = 1, frozenSeq = null } = state.namespace(name) ?? {};
     const replicas = 1 + this.nat(3);
     const [, submission] = this.weighted<readonly [number, Submission]>([
       [3, this.says('CreateNamespace', { name: 'b', chunks: 1 + this.nat(2), replicas, partitions: 4 })],
       [4, this.says('ActivateNamespace', { name, number }, 'master')],
+      [2, this.says('CreateNamespace', { name: 'b', partitions: 4, ...this.originOf('a') })],
+      [2, this.says('FinishFork', { name, number, keys: 1, digest: 'ab'.repeat(16) })],
       [1, this.says('FailNamespace', { name, number }, 'master')],
       [1, this.says('DeleteNamespace', { name: this.nat(3) === 0 ? name : 'b' })],
       [2, this.says('FinishDeletion', { name, number }, 'master')],
       [2, this.says('AlterNamespace', { name, failoverStrategy: this.pick(['automatic', 'manual']) })],
+      [2, this.says('FreezeNamespace', { name, reason: 'x', owner: this.pick(['a', 'b']) })],
+      [2, this.says('ThawNamespace', { name, owner: this.pick(['a', 'b']) })],
+      [1, this.says('ConfirmFreeze', { name, number, frozenSeq: frozenSeq ?? 1, portals: [] }, 'master')],
     ]);
     return [submission];
+  }
+
+  /** All that a rewind of `a` says, as if nobody else said anything between; `b` is what it was, or the fork. */
+  private rewind(): Submission[] {
+    const { state, journal } = this.script;
+    const [a, b] = [state.namespace('a'), state.namespace('b')];
+    if (a === undefined) return [];
+    const owner = 'rewind a';
+    const nextSeq = journal.length + 1;
+    const { number, partitions } = a;
+    const isNew = b === undefined || b.state === 'deleted';
+    const otherNumber = isNew ? (b?.number ?? 0) + 1 : b.number;
+    const frozenSeq = a.frozenBy === owner ? a.frozenSeq : nextSeq + 1;
+    const thawOwner = a.frozenBy === owner ? 'nobody' : (a.frozenBy ?? 'nobody');
+    const insteadOf = b?.frozenBy ?? undefined;
+    const other = isNew
+      ? [
+          this.says('CreateNamespace', { name: 'b', partitions, ...this.originOf('a') }),
+          this.says('ActivateNamespace', { name: 'b', number: otherNumber }, 'master'),
+        ]
+      : [
+          this.says('FreezeNamespace', { name: 'b', reason: 'x', owner, insteadOf }),
+          this.says(
+            'ConfirmFreeze',
+            { name: 'b', number: otherNumber, frozenSeq: b.frozenSeq ?? nextSeq + 3, portals: [] },
+            'master',
+          ),
+        ];
+    const positions = Array.from({ length: partitions }, () => 7);
+    const swap = { name: 'a', number, other: 'b', otherNumber, positions, keys: 1, digest: 'ab'.repeat(16) };
+    return [
+      this.says('ThawNamespace', { name: 'a', owner: thawOwner }),
+      this.says('FreezeNamespace', { name: 'a', reason: 'x', owner }),
+      this.says('ConfirmFreeze', { name: 'a', number, frozenSeq, portals: [] }, 'master'),
+      ...other,
+      this.says('SwapNamespaces', swap),
+      ...(this.nat(2) === 0 ? [this.says('ThawNamespace', { name: 'a', owner })] : []),
+    ];
+  }
+
+  private acknowledgement(): Submission[] {
+    const { number } = this.script.state.namespace('a') ?? {};
+    const positions = [this.nat(5), this.nat(5)];
+    return [this.says('AcknowledgeFindings', { name: 'a', number, positions, why: 'x' })];
+  }
+
+  private originOf(forkedFrom: string): Record<string, unknown> {
+    const { binlog: forkedBinlog, partitions = 0 } = this.script.state.namespace(forkedFrom) ?? {};
+    return { forkedFrom, forkedBinlog, forkedAtMs: 1, forkedPositions: Array.from({ length: partitions }, () => 7) };
   }
 
   /** An id that was given before, with the same words or with others. */
@@ -314,9 +390,9 @@ export function plansThatNeverEnd(script: PlanScript): string[] {
     });
 }
 
-/** The world plays as long as there are plans; what nodes have to clear for nobody they clear then. */
+/** The ideal cluster goes on as long as there are plans; what nodes have to clear for nobody they clear then. */
 function ends(script: PlanScript): boolean {
-  const over = script.world.run(3_000);
-  for (let rounds = 0; over && rounds < 100 && script.world.round(); rounds++);
+  const over = script.ideal.run(3_000);
+  for (let rounds = 0; over && rounds < 100 && script.ideal.round(); rounds++);
   return over;
 }

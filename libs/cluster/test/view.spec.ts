@@ -1,5 +1,6 @@
-import { entityKey, entityTopic, eventOfRecord, recordOfKind } from '../src/event';
-import { describeNamespace, viewNodes, viewRoutes, viewUnits } from '../src/view';
+import { entityKey, entityTopic, eventOfRecord, recordOfKind } from '../src/state/event';
+import type { ChunkReplica } from '@levee/events';
+import { describeNamespace, type RouteView, viewNodes, viewRoutes, viewUnits } from '../src/views/view';
 import { ClusterScript, MiB } from './cluster-script';
 
 function shop(): ClusterScript {
@@ -45,6 +46,27 @@ describe('routes', () => {
       routes: [{ slotStart: 0 }, { slotStart: 500_000, slotEnd: 1_000_000 }],
     });
     expect(JSON.stringify(view)).toContain('host-n2:7400');
+  });
+
+  it('S57: say which nodes are silent, and which replicas are dead with one that was given up', () => {
+    const script = shop();
+    const chunk = script.state.chunksOf('shop')[0]!;
+    const [lost] = chunk.replicas as [ChunkReplica];
+    const shown = (): RouteView | undefined => {
+      const view = viewRoutes(script.state, 'shop');
+      return 'routes' in view ? view.routes.find(({ chunkId }) => chunkId === chunk.chunkId) : undefined;
+    };
+    expect(shown()?.dead).toEqual([]);
+    const silent = { silentMs: 20_000, observers: ['m1'], reports: [] };
+    const observed = { nodeId: lost.nodeId, incarnation: `run-1-${lost.nodeId}`, ...silent };
+    script.accept('SuspectNode', observed);
+    expect(shown()?.replicas.map(({ nodeId, nodeState }) => [nodeId, nodeState])).toContainEqual([
+      lost.nodeId,
+      'suspect',
+    ]);
+    script.accept('LoseNode', observed);
+    expect(shown()?.replicas.map(({ nodeId }) => nodeId)).not.toContain(lost.nodeId);
+    expect(shown()?.dead).toEqual([{ nodeId: lost.nodeId, unitId: lost.unitId }]);
   });
 
   it('have a version that also a new address of a node raises, and are sent only when it changed', () => {

@@ -38,4 +38,11 @@ export function decodeAs<Name extends RecordName>(name: Name, bytes: Uint8Array)
   return records.decodeAs(name, bytes) as RecordTypes[Name];
 }
 
+/** Whether the bytes begin as a record of this name does, of any version: a look before they are decoded. */
+export function beginsAs(name: RecordName, bytes: Buffer): boolean {
+  return records
+    .framesOf(name)
+    .some((frame) => bytes.length >= frame.length && frame.compare(bytes, 0, frame.length) === 0);
+}
+
 export const confluentFrameBytes = 5;

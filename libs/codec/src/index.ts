@@ -1,7 +1,10 @@
-export { type Decoded, decode, decodeAs, encode } from './codec';
+export { beginsAs, type Decoded, decode, decodeAs, encode } from './codec';
 export * from './codec-failure';
 export * from './crc32c-native';
 export * from './fingerprint';
 export * from './put';
+export * from './record-format';
 export * from './record-registry';
 export * from './record-view';
+export * from './retention';
+export * from './foreign/avro-json';

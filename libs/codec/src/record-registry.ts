@@ -75,6 +75,11 @@ export class RecordRegistry {
     return defined(versions.at(version === undefined ? -1 : version - 1), `schema of ${name} v${version}`);
   }
 
+  /** What the records of this name begin with, by version. */
+  framesOf(name: string): readonly Buffer[] {
+    return defined(this.byName.get(name), `schema of ${name}`).map(({ frame }) => frame);
+  }
+
   /** The version whose frame `bytes` begins with. Throws CodecFailure: TRUNCATED, BAD_FRAME, UNKNOWN_SCHEMA. */
   typeOfFrame(bytes: Uint8Array): RecordType {
     if (bytes.length < frameBytes) {

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode, encode, fingerprint, fingerprintHex } from '@levee/codec';
 import { type RecordName, type RecordTypes, schemaVersions } from '@levee/events';
-import { olderSamples, samples } from './samples';
+import { olderSamples } from './older-samples';
+import { samples } from './samples';
 
 /** `GOLDEN=write npx jest libs/codec/test/golden.spec.ts` writes the files anew: commit only what you understand. */
 const writing = process.env['GOLDEN'] === 'write';

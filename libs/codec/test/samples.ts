@@ -1,10 +1,20 @@
-import type { NamespaceStateV1, RecordName, RecordTypes } from '@levee/events';
+import type { RecordName, RecordTypes } from '@levee/events';
+import {
+  atMs,
+  keptForEver,
+  namespacesV8,
+  namespaceV2,
+  thawed,
+  trailer,
+  unacknowledged,
+  unforked,
+  unseen,
+  unswapped,
+} from './namespace-samples';
 
 const clusterId = '7f0c2a34-4f7e-4d0a-9d38-2c3a6a1f0b11';
 const storeId = '0b9a6f52-7c55-4b7a-8f0e-5f8f4f0e9a01';
-const atMs = 1_750_000_000_000;
 const digest = '000102030405060708090a0b0c0d0e0f';
-const trailer = { seq: 7, term: 2 };
 const place = { nodeId: 'n1', storeId, unitId: 'n1/u03', generation: 1 };
 const command = {
   id: 'c-1',
@@ -12,34 +22,6 @@ const command = {
   payload: '{"name":"shop"}',
   principal: 'ops',
   submittedAtMs: atMs,
-};
-
-const namespace: NamespaceStateV1 = {
-  name: 'shop.orders',
-  number: 1,
-  binlog: 'levee.binlog.shop.orders',
-  state: 'active',
-  partitions: 8,
-  hashAlgorithm: 'murmur2-hashtag',
-  partitionStrategy: 'hash',
-  chunks: 8,
-  replicas: 3,
-  ack: 'logged',
-  consistency: 'session',
-  maxStalenessMs: null,
-  requestsPerSecond: 1000,
-  chunkRequestsPerSecond: null,
-  chunkCapacityBytes: 268_435_456,
-  failoverStrategy: 'automatic',
-  expectedBytes: null,
-  expectedRequestsPerSecond: null,
-  historyWindowMs: 604_800_000,
-  maxTtlMs: null,
-  manualPlans: ['merge', 'split'],
-  nextChunk: 9,
-  createdAtMs: atMs,
-  change: 'NamespaceActivated',
-  ...trailer,
 };
 
 /** At least one of each record: with and without what may be absent, empty and filled lists, ends of ranges. */
@@ -55,6 +37,16 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
     { clusterId, number: 300, digestPlan: 'audit-1', chunks: ['shop#1/c00001', 'shop#1/c00002'], writtenAtMs: atMs },
   ],
   Fence: [{ producer: 'portal/p1', number: 64 }],
+  DigestOrder: [
+    { clusterId, namespace: 'shop', number: 1, digestPlan: 'audit-1', chunks: [], positions: [], writtenAtMs: atMs },
+    {
+      ...{ clusterId, namespace: 'shop', number: 2, digestPlan: 'p-1', chunks: ['shop#2/c00001'], writtenAtMs: atMs },
+      positions: [
+        { partition: 0, nextOffset: 0 },
+        { partition: 11, nextOffset: 9_007_199_254_740_990 },
+      ],
+    },
+  ],
   Genesis: [
     {
       clusterId,
@@ -173,11 +165,34 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       computedAtMs: atMs,
     },
   ],
+  ChunkProof: [
+    {
+      namespace: 'shop',
+      chunkId: 'shop#1/c00001',
+      proofId: `proof/${storeId}`,
+      verdict: 'replicaDiffers',
+      message: 'n2 holds other entries than the log',
+      partitions: [
+        { partition: 0, barrierOffset: 5, digest, keys: 4 },
+        { partition: 1, barrierOffset: -1, digest: '', keys: 0 },
+      ],
+      replicas: [
+        { nodeId: 'n1', storeId, unitId: 'n1/u03', generation: 1, holds: 'same' },
+        { nodeId: 'n2', storeId, unitId: 'n2/u00', generation: 2, holds: 'other' },
+        { nodeId: 'n3', storeId, unitId: 'n3/u01', generation: 1, holds: 'unknown' },
+      ],
+      checkedAtMs: atMs,
+      tookMs: 1_200,
+      intervalMs: 86_400_000,
+      by: 'd1',
+    },
+  ],
   Quarantined: [
     {
       topic: 'levee.binlog.shop',
       partition: 1,
       offset: 33,
+      toOffset: null,
       reason: 'garbage',
       message: 'begins with 00ff',
       nodeId: 'n1',
@@ -189,6 +204,7 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       topic: 'levee.binlog.shop',
       partition: 1,
       offset: 34,
+      toOffset: null,
       reason: 'wrongPartition',
       message: 'belongs to partition 2',
       nodeId: 'n1',
@@ -196,11 +212,27 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       value: null,
       quarantinedAtMs: atMs,
     },
+    ...(['noKey', 'unreadableBatch', 'badExpiry'] as const).map((reason) => ({
+      topic: 'prices',
+      partition: 1,
+      offset: 35,
+      toOffset: reason === 'unreadableBatch' ? 40 : null,
+      reason,
+      message: 'the record has no key',
+      nodeId: 'n1',
+      key: null,
+      value: Buffer.from('v'),
+      quarantinedAtMs: atMs,
+    })),
   ],
   ClusterState: [{ clusterId, change: 'ClusterFounded', ...trailer }],
   NamespaceState: [
-    { ...namespace, multi: 'batch', flush: 'refuse' },
-    { ...namespace, multi: 'refuse', flush: 'sweep' },
+    ...namespacesV8.map((of) => ({ ...of, ...keptForEver })),
+    {
+      ...{ ...namespaceV2, ...unseen, ...thawed, ...unforked, ...unswapped, ...unacknowledged, binlog: 'prices' },
+      ...{ sourceTopic: 'prices', sourceTopicId: 'bP3yPjQ1QZ2vUz0o0mTn7g', writable: false, expireWithRetention: true },
+      ...{ recordFormat: 'raw' as const, retentionMs: 604_800_000, hiddenAfterMs: 604_740_000 },
+    },
   ],
   NodeState: [
     {
@@ -244,6 +276,34 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
         { ...place, nodeId: 'n2', unitId: 'n2/u00', role: 'learner' },
       ],
       change: 'ChunkCreated',
+      ...trailer,
+    },
+  ],
+  UserState: [
+    {
+      name: 'ann',
+      number: 7,
+      state: 'active',
+      passwordHash: `scrypt$15$8$1$${'A'.repeat(22)}==$${'B'.repeat(43)}=`,
+      defaultNamespace: 'shop.orders',
+      grants: [
+        { right: 'read', namespaces: 'shop.**' },
+        { right: 'write', namespaces: 'shop.orders' },
+        { right: 'admin', namespaces: 'shop.*' },
+        { right: 'operate', namespaces: null },
+        { right: 'audit', namespaces: null },
+      ],
+      tokens: [
+        { tokenId: 'Kq3x', sha256: 'a0'.repeat(32), createdAtMs: atMs, expiresAtMs: null },
+        { tokenId: 'Zp1_', sha256: 'b1'.repeat(32), createdAtMs: atMs, expiresAtMs: atMs + 1 },
+      ],
+      createdAtMs: atMs,
+      change: 'UserCreated',
+      ...trailer,
+    },
+    {
+      ...{ name: 'gone', number: 8, state: 'disabled', passwordHash: null, defaultNamespace: null },
+      ...{ grants: [], tokens: [], createdAtMs: 0, change: 'UserDisabled' },
       ...trailer,
     },
   ],
@@ -324,13 +384,8 @@ export const samples: { readonly [Name in RecordName]: readonly RecordTypes[Name
       ...trailer,
     },
   ],
-  EntityRemoved: [{ entity: 'outcome', key: 'c-0', change: 'OutcomeExpired', ...trailer }],
+  EntityRemoved: [
+    { entity: 'outcome', key: 'c-0', change: 'OutcomeExpired', ...trailer },
+    { entity: 'user', key: 'ann', change: 'UserDeleted', ...trailer },
+  ],
 };
-
-/** Of older versions that are written still: what the newest one says of them is `added`. */
-export const olderSamples: readonly {
-  readonly name: RecordName;
-  readonly version: number;
-  readonly record: object;
-  readonly added: object;
-}[] = [{ name: 'NamespaceState', version: 1, record: namespace, added: { multi: 'refuse', flush: 'refuse' } }];

@@ -1,10 +1,11 @@
-import type { NodeDisk, ReaderThread, UnitDiskOptions } from '@levee/chunk-store';
-import type { ApplyBudget } from '@levee/follow';
+import type { ClusterKey, JwtVerifier } from '@levee/auth';
+import { type NodeDisk, type ReaderThread, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+import { ApplyBudget } from '@levee/follow';
 import type { ControlTopics } from '@levee/journal';
-import type { Clock, Logger, NewId, Random, Timers } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { type Clock, type Logger, type NewId, type Random, silentLogger, type Timers } from '@levee/kernel';
+import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
 import type { Network } from '@levee/wire';
-import type { DiskSpace } from './membership/disk-gauge';
+import { type DiskSpace, spaceOf } from './membership/disk-gauge';
 
 export interface DataNodeConfig {
   readonly nodeId: string;
@@ -23,6 +24,10 @@ export interface DataNodeConfig {
   readonly memoryBudgetBytes: number;
   readonly heartbeatMs: number;
   readonly topics: ControlTopics;
+  /** The RESP door serves users beside processes of the cluster, and asks everybody who he is. */
+  readonly authenticates?: boolean | undefined;
+  /** How long a node that is cut off from the log believes its users. */
+  readonly usersBelievedMs?: number | undefined;
   /** Most bytes a second that copies put into the units of this node; 0 = no limit (the default). */
   readonly copyBytesPerSecond?: number | undefined;
   /** Most bytes a second that digests and sweeps of this node read; 0 = no limit (the default). */
@@ -37,6 +42,12 @@ export interface DataNodeWorld {
   readonly random?: Random;
   readonly newId?: NewId;
   readonly network?: Network;
+  /** Whoever does not prove with it that it is of the cluster is served as a user, if at all; without it everybody is. */
+  readonly clusterKey?: ClusterKey | undefined;
+  /** Or by a certificate with this common name. */
+  readonly clusterName?: string | undefined;
+  /** Of a provider whose tokens stand for users. */
+  readonly jwts?: JwtVerifier | undefined;
   /** Reads for copies and digests, for all nodes of a process; the node's own event loop by default. */
   readonly readerThread?: ReaderThread | undefined;
   /** How often replicas are written, for all nodes of a process; the node's own by default. */
@@ -44,4 +55,25 @@ export interface DataNodeWorld {
   /** Of the file system that holds the folder; asked of the system by default. */
   readonly diskSpace?: (folder: string) => Promise<DiskSpace>;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;
+}
+
+/** Of the world, what stays as it was given, or absent. */
+type Given = 'network' | 'random' | 'readerThread' | 'clusterKey' | 'clusterName' | 'jwts';
+
+/** The world with what is usual where nothing is said. */
+export type NodeWorld = Required<Omit<DataNodeWorld, Given>> &
+  Pick<DataNodeWorld, Given> & { readonly applies: ApplyBudget };
+
+export function nodeWorld(world: DataNodeWorld): NodeWorld {
+  const { clock = systemClock } = world;
+  return {
+    ...world,
+    clock,
+    logger: world.logger ?? silentLogger,
+    timers: world.timers ?? systemTimers,
+    newId: world.newId ?? systemNewId,
+    openDisk: world.openDisk ?? UnitDisk.open,
+    applies: world.applies ?? new ApplyBudget(clock),
+    diskSpace: world.diskSpace ?? spaceOf,
+  };
 }

@@ -1,53 +1,32 @@
-import {
-  checkIn,
-  type NodeDisk,
-  parseUnitSpecs,
-  type ReaderThread,
-  UnitDisk,
-  type UnitDiskOptions,
-} from '@levee/chunk-store';
+import { Authenticator } from '@levee/auth';
+import type { ClusterState } from '@levee/cluster';
 import { featureLevel, type Heartbeat } from '@levee/events';
-import { type ApplyBudget, LogClock } from '@levee/follow';
+import { LogClock } from '@levee/follow';
 import { ClusterView, HeartbeatLoop } from '@levee/journal';
-import {
-  addressText,
-  type Clock,
-  failureCode,
-  type Logger,
-  messageOf,
-  type NewId,
-  type Random,
-  silentLogger,
-  type Timers,
-} from '@levee/kernel';
-import { type Log, systemClock, systemNewId, systemTimers } from '@levee/log';
-import { type Network, type NetworkBudget, RespServer } from '@levee/wire';
-import { MoveReports } from './copy/move-reports';
-import type { DataNodeConfig, DataNodeWorld } from './data-node-config';
-import { DigestQueue, type NodeIdentity } from './digests/digest-work';
-import { Scrub } from './digests/scrub';
-import { IoScheduler } from './io/io-scheduler';
-import { snapshotReader } from './io/snapshot-reader';
-import { DiskGauge, spaceOf } from './membership/disk-gauge';
-import { positionsOf } from './membership/heartbeat-positions';
+import { addressText, type Histogram, messageOf } from '@levee/kernel';
+import { type NetworkBudget, RespServer } from '@levee/wire';
+import { type DataNodeConfig, type DataNodeWorld, type NodeWorld, nodeWorld } from './data-node-config';
+import { type HostingParts, commandClock, hostingParts } from './hosting-parts';
+import { Adoption } from './membership/adoption';
+import { DiskGauge } from './membership/disk-gauge';
+import { firstClaim } from './membership/first-claim';
 import { JournalMemory } from './membership/journal-memory';
 import { LogTime } from './membership/log-time';
-import { NodeFormat } from './membership/node-format';
-import { networkBudget, NodeMemory, respLimitsOf } from './membership/node-memory';
-import { replicaNumbers, replicasAndFiles, scrubNumbers } from './membership/node-report';
+import { NodeHeartbeats } from './membership/node-heartbeat';
+import { networkBudget, respLimitsOf } from './membership/node-memory';
+import { nodeNumbers, type Numbers, replicasAndFiles } from './membership/node-report';
+import { openDisk, type OpenedDisk } from './membership/open-disk';
 import { readControlTopics } from './membership/read-control-topics';
-import { isSelf, Registration } from './membership/registration';
-import { untilAlone } from './membership/rivals';
-import { UnitReclaims } from './membership/unit-reclaims';
+import { Registration } from './membership/registration';
+import { waitForRivals } from './membership/rivals';
+import type { NodeIdentity } from './node-identity';
 import { nodeLimits } from './node-limits';
-import { assignmentsOf } from './replica/assignment';
+import { rebuildBlamed } from './replica/blamed-replicas';
 import type { HostedReplica } from './replica/hosted-replica';
-import { LeftUnits } from './replica/left-units';
 import { RecordOutbox } from './replica/record-outbox';
-import { ReplicaHost } from './replica/replica-host';
-import { loadOf } from './replica/replica-load';
+import type { NodeCaller } from './service/node-callers';
 import { NodeService } from './service/node-service';
-import { type ServingContext, servingContext } from './service/serving-context';
+import { type ServingContext, servingContext, type RouteVersions } from './service/serving-context';
 import { witnessProblem } from './witness/node-witnesses';
 
 /**
@@ -56,84 +35,69 @@ import { witnessProblem } from './witness/node-witnesses';
  */
 export class DataNode {
   readonly incarnation: string;
-  private readonly logger: Logger;
-  private readonly clock: Clock;
-  private readonly timers: Timers;
-  private readonly newId: NewId;
-  private readonly openDisk: (options: UnitDiskOptions) => Promise<NodeDisk>;
-  private readonly network: Network | undefined;
-  private readonly random: Random | undefined;
-  private readonly thread: ReaderThread | undefined;
-  private readonly applies: ApplyBudget | undefined;
-  private readonly log: Log;
   readonly view: ClusterView;
+  /** `undefined`: authentication is off. */
+  readonly authenticator: Authenticator | undefined;
+  private readonly world: NodeWorld;
   private readonly logClock: LogClock;
   private readonly logTime: LogTime;
+  private readonly journalMemory: JournalMemory;
   private readonly quarantine: RecordOutbox;
   private readonly digestsOut: RecordOutbox;
+  private readonly beats: NodeHeartbeats;
   private readonly heartbeats: HeartbeatLoop;
   private readonly diskGauge: DiskGauge;
-  private readonly server: RespServer<undefined>;
-  private readonly versions = new Map<string, number>();
-  private readonly journalMemory: JournalMemory;
-  /** Units may have to be cleared once the journal is whole. */
-  private clearingWaits = false;
-  private reclaims: UnitReclaims | undefined;
   private readonly buffers: NetworkBudget;
-  private memory: NodeMemory | undefined;
-  private moves: MoveReports | undefined;
-  private format: NodeFormat | undefined;
-  private left: LeftUnits | undefined;
-  private disk: NodeDisk | undefined;
-  private digests: DigestQueue | undefined;
-  private host: ReplicaHost | undefined;
-  private scrub: Scrub | undefined;
-  private registration: Registration | undefined;
+  private readonly server: RespServer<NodeCaller>;
+  private readonly versions: RouteVersions = new Map();
+  /** Until then there is nothing of what follows. */
+  private opened: OpenedDisk | undefined;
+  /** Once the cluster is known. */
+  private hosting: HostingParts | undefined;
+  /** Once the control topics are read to their end. */
   private context: ServingContext | undefined;
-  private problem: string | undefined = 'starting';
-  private joining: Promise<void> | undefined;
+  private adoption: Adoption | undefined;
+  /** Once the HTTP door listens. */
+  private registration: Registration | undefined;
   private announced: (httpAddress: string) => void = () => undefined;
   private readonly httpAddress = new Promise<string>((resolve) => (this.announced = resolve));
   private respPortTaken = 0;
-  private beats = 0;
-  private closed = false;
+  private problem: string | undefined = 'starting';
+  private joining: Promise<void> | undefined;
   private endDecisions: () => void = () => undefined;
+  private closed = false;
 
   constructor(
     private readonly config: DataNodeConfig,
     world: DataNodeWorld,
   ) {
-    this.log = world.log;
-    this.logger = world.logger ?? silentLogger;
-    this.clock = world.clock ?? systemClock;
-    this.timers = world.timers ?? systemTimers;
-    this.newId = world.newId ?? systemNewId;
-    this.openDisk = world.openDisk ?? UnitDisk.open;
-    this.network = world.network;
-    this.random = world.random;
-    this.thread = world.readerThread;
-    this.applies = world.applies;
-    this.incarnation = this.newId();
-    const shared = { clock: this.clock, timers: this.timers, logger: this.logger };
-    this.logClock = new LogClock(this.clock);
-    this.view = new ClusterView(this.log, config.topics, shared);
-    this.quarantine = new RecordOutbox(this.log, config.topics.quarantine, shared);
-    this.digestsOut = new RecordOutbox(this.log, config.topics.digests, shared);
+    this.world = nodeWorld(world);
+    const { log, logger, clock, timers, newId, network, diskSpace, clusterKey, clusterName, jwts } = this.world;
+    const { topics, folder, heartbeatMs: everyMs, memoryBudgetBytes, usersBelievedMs: believedMs } = config;
+    const shared = { log, clock, timers, logger };
+    this.incarnation = newId();
+    this.logClock = new LogClock(clock);
+    this.view = new ClusterView(log, topics, shared);
+    this.quarantine = new RecordOutbox(log, topics.quarantine, shared);
+    this.digestsOut = new RecordOutbox(log, topics.digests, shared);
     this.journalMemory = new JournalMemory(this.view, shared);
-    const seen = () => this.journalMemory.seen();
-    const beat = { log: this.log, topic: config.topics.heartbeats, everyMs: config.heartbeatMs, ...shared, seen };
+    this.beats = new NodeHeartbeats(clock);
+    const beat = { ...shared, topic: topics.heartbeats, everyMs, seen: () => this.journalMemory.seen() };
     this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
-    const { heartbeats } = this;
-    this.logTime = new LogTime(this.logClock, { ...shared, log: this.log, topic: beat.topic, heartbeats });
-    const doors = world.network === undefined ? shared : { ...shared, network: world.network };
-    this.diskGauge = new DiskGauge(config.folder, { ...shared, diskSpace: world.diskSpace ?? spaceOf });
-    const budget = networkBudget(config.memoryBudgetBytes, this.timers);
-    this.buffers = budget;
-    this.server = new RespServer<undefined>(new NodeService(this), { ...doors, limits: respLimitsOf(budget), budget });
+    this.logTime = new LogTime(this.logClock, { ...shared, topic: topics.heartbeats, heartbeats: this.heartbeats });
+    this.diskGauge = new DiskGauge(folder, { timers, logger, diskSpace });
+    this.buffers = networkBudget(memoryBudgetBytes, timers);
+    const limits = respLimitsOf(this.buffers);
+    const door = { clock, timers, logger, ...(network && { network }), limits, budget: this.buffers };
+    const state = (): ClusterState => this.view.state;
+    const users = { state, unheardMs: () => this.view.unheardMs, believedMs, jwts };
+    this.authenticator = config.authenticates ? new Authenticator({ clock, timers, logger, ...users }) : undefined;
+    const proofs = { clusterKey, clusterName, authenticator: this.authenticator, clock };
+    this.server = new RespServer<NodeCaller>(new NodeService(this, proofs), door);
   }
 
   get identity(): NodeIdentity {
-    return { nodeId: this.config.nodeId, storeId: this.disk?.storeId ?? '', incarnation: this.incarnation };
+    return { nodeId: this.config.nodeId, storeId: this.opened?.disk.storeId ?? '', incarnation: this.incarnation };
   }
 
   get respPort(): number {
@@ -145,36 +109,26 @@ export class DataNode {
     return addressText({ host, port });
   }
 
+  get hosted(): readonly HostedReplica[] {
+    return [...(this.hosting?.host.all ?? [])];
+  }
+
   /** Opens the disk and the RESP door, fails if that is not possible; everything else goes on in the background. */
   async start(): Promise<void> {
-    const { folder, units, nodeId, respPort, host } = this.config;
-    const specs = parseUnitSpecs(units, nodeId);
-    this.memory = new NodeMemory(this.config.memoryBudgetBytes, specs, this.buffers);
-    const memory = this.memory.engines;
-    const checkFiles = checkIn(this.thread);
-    this.disk = await this.openDisk({ folder, specs, newStoreId: this.newId, memory, checkFiles, clock: this.clock });
-    const { format } = this.disk;
-    if (format !== undefined && JSON.stringify(format.units) !== JSON.stringify(specs))
-      this.logger.warn(
-        { planId: format.planId, units: format.units.length, LEVEE_UNITS: units },
-        'this disk was formatted by a plan: its units are those of the plan, not those of LEVEE_UNITS',
-      );
-    if (this.disk.unitsRefused > 0)
-      this.logger.warn(
-        { offered: this.disk.units.length, refused: this.disk.unitsRefused, folder },
-        'not all units fit into the free space; the others are not offered (LEVEE_UNITS)',
-      );
+    const { respPort, host } = this.config;
+    const opened = await openDisk(this.config, this.world, this.buffers);
+    this.opened = opened;
     try {
       this.respPortTaken = await this.server.listen(respPort, host);
     } catch (error) {
-      await this.disk.close();
+      await opened.disk.close();
       throw error;
     }
     this.diskGauge.start();
-    this.joining = this.join(this.disk, this.memory).catch((error: unknown) => {
+    this.joining = this.join(opened).catch((error: unknown) => {
       if (this.closed) return;
       this.problem = messageOf(error);
-      this.logger.error({ error }, 'this node cannot join its cluster');
+      this.world.logger.error({ error }, 'this node cannot join its cluster');
     });
   }
 
@@ -198,9 +152,7 @@ export class DataNode {
     return this.problem ?? this.registration?.problem ?? this.view.problem;
   }
 
-  get hosted(): readonly HostedReplica[] {
-    return [...(this.host?.all ?? [])];
-  }
+  // NodeDoor
 
   serving(): ServingContext | undefined {
     return this.context;
@@ -212,39 +164,38 @@ export class DataNode {
 
   /** LV.STAT. */
   describe(): object {
+    const { hosting } = this;
+    const problem = this.readyProblem();
     return {
       ...this.identity,
       clusterId: this.context?.clusterId ?? null,
-      ready: this.readyProblem() === undefined,
-      problem: this.readyProblem() ?? this.format?.problem ?? null,
+      ready: problem === undefined,
+      problem: problem ?? hosting?.format.problem ?? null,
       waitsForMaster: this.problem === undefined && this.registration?.problem !== undefined,
       seq: this.view.seq,
       disk: this.diskGauge.latest ?? null,
-      leftUnits: this.left?.describe() ?? [],
-      ...replicasAndFiles(this.hosted, this.disk, this.clock.monotonicMs()),
+      leftUnits: hosting?.left.describe() ?? [],
+      ...replicasAndFiles(this.hosted, this.opened?.disk, this.world.clock.monotonicMs()),
     };
   }
 
+  /** How long records took until they were in a unit; nothing before it has joined. */
+  get applyTimes(): Histogram | undefined {
+    return this.hosting?.host.feeds.applyTimes;
+  }
+
   /** Numbers for metrics. */
-  stats(): { readonly [name: string]: number | { readonly [name: string]: number } } {
-    const replicas = this.hosted;
+  stats(): { readonly [name: string]: number | Numbers } {
     return {
-      ...replicaNumbers(this.host),
-      unitsOffered: this.disk?.units.length ?? 0,
-      diskFreeBytes: this.diskGauge.latest?.freeBytes ?? -1,
-      diskBytes: this.diskGauge.latest?.totalBytes ?? -1,
+      ...nodeNumbers(this.opened, this.hosting, this.world.clock.monotonicMs()),
+      diskFreeBytes: this.diskGauge.latest?.freeBytes ?? NaN,
+      diskBytes: this.diskGauge.latest?.totalBytes ?? NaN,
       seq: this.view.seq,
-      waits: this.host?.waiting ?? 0,
-      feeds: { ...this.host?.feedCounts() },
       quarantine: { ...this.quarantine.stats },
-      digests: { ...this.digests?.counts },
-      memory: { ...this.memory?.stats(replicas, this.disk?.units ?? []) },
-      io: { ...this.host?.io.stats() },
-      scrub: scrubNumbers(this.scrub, this.disk),
-      readerThread: { ...this.thread?.counts },
+      readerThread: { ...this.world.readerThread?.counts },
       heartbeats: { ...this.heartbeats.counts },
-      copies: { open: this.host?.copies.open ?? 0, ...this.host?.copies.counts },
       resp: { ...this.server.stats() },
+      ...(this.authenticator && { auth: this.authenticator.stats() }),
     };
   }
 
@@ -253,13 +204,13 @@ export class DataNode {
     if (this.closed) return;
     this.closed = true;
     this.problem = 'stopping';
-    this.disk?.stopChecks();
+    this.opened?.disk.stopChecks();
     this.diskGauge.stop();
     this.endDecisions();
     this.logTime.stop();
-    this.reclaims?.stop();
-    this.moves?.stop();
-    this.format?.stop();
+    this.hosting?.reclaims.stop();
+    this.hosting?.moves.stop();
+    this.hosting?.format.stop();
     this.announced('');
     this.registration?.stop();
     await this.server.close(nodeLimits.respDrainMs).catch(() => undefined);
@@ -267,130 +218,75 @@ export class DataNode {
     await this.view.close();
     await this.joining;
     await this.journalMemory.stop();
-    this.digests?.close();
-    await this.scrub?.stop();
+    await this.hosting?.orders.stop();
+    this.hosting?.digests.close();
+    await this.hosting?.scrub.stop();
     this.quarantine.close();
     this.digestsOut.close();
-    await this.host?.close();
-    await this.disk?.close();
+    await this.hosting?.host.close();
+    await this.opened?.disk.close();
   }
 
-  private async join(disk: NodeDisk, memory: NodeMemory): Promise<void> {
+  private async join(opened: OpenedDisk): Promise<void> {
+    const { config, view, logClock, quarantine, digestsOut, buffers } = this;
+    const { log, clock, timers, newId, logger } = this.world;
+    const { topics, nodeId, domain } = config;
+    const registration = (): Registration | undefined => this.registration;
+    const { disk } = opened;
+
     this.problem = 'reading the control topics';
     const { journalSeen, clusterId: ofCluster } = disk;
-    const who = `the disk of node ${this.config.nodeId}`;
-    if (journalSeen !== undefined) this.view.know([{ ...journalSeen, clusterId: ofCluster, who }]);
-    await this.view.start();
+    const who = `the disk of node ${nodeId}`;
+    if (journalSeen !== undefined) view.know([{ ...journalSeen, clusterId: ofCluster, who }]);
+    await view.start();
     this.problem = 'waiting for a master to claim the cluster';
-    const clusterId = await this.clusterId();
+    const clusterId = await firstClaim(view, logger);
     await disk.joinCluster(clusterId);
     this.problem = 'asking the log for its time';
     await this.logTime.known();
     if (this.closed) return;
-    const { clock, timers, logger, log, logClock, identity, quarantine } = this;
-    const { copyBytesPerSecond, digestBytesPerSecond } = this.config;
-    const io = new IoScheduler({ clock, timers, digestBytesPerSecond });
-    const reader = snapshotReader(io, this.thread);
-    this.digests = new DigestQueue(identity, this.digestsOut, { clock, timers, logger, reader });
-    const { digests } = this;
-    const { values, engines, network: buffers } = memory;
-    const budget = engines.largest;
-    const shared = { clock, timers, logger, log, logClock, identity };
-    const { network, random, applies } = this;
-    const clearingHeld = (): string | undefined => this.view.short;
-    const copying = { network, random, copyBytesPerSecond, io, reader, buffers, clearingHeld, applies };
-    const host = new ReplicaHost({ ...shared, ...copying, clusterId, disk, budget, values, digests, quarantine });
-    this.host = host;
-    this.scrub = new Scrub({ disk, all: () => host.all, io, clock, timers, logger });
-    const { nodeId } = identity;
-    // A command from the future is refused: a node whose own clock is days ahead shall be heard all the same.
-    const { newId } = this;
-    const commandTime = { nowMs: () => Math.min(clock.nowMs(), logClock.bestMs()) };
-    const work = { disk, host, nodeId, clock: commandTime, timers, newId, logger };
-    const isRegistered = (): boolean => isSelf(this.view.state.node(nodeId), identity);
-    this.reclaims = new UnitReclaims(log, this.config.topics, this.view, { ...work, isRegistered });
-    this.moves = new MoveReports(log, this.config.topics, this.view, { ...work, identity });
-    const onUnits = (): void => this.registration?.unitsChanged();
-    const onLeft = (planId: string): void => this.registration?.formatLeft(planId);
-    const left = new LeftUnits(this.view, disk, logger, host.left);
-    this.left = left;
-    this.format = new NodeFormat(this.view, disk, {
-      nodeId,
-      host,
-      timers,
-      logger,
-      onUnits,
-      onLeft,
-      held: () => left.problem,
-    });
-    const alone = { ...shared, topics: this.config.topics, at: this.respAddress };
-    await untilAlone(this.view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
+
+    const { identity } = this;
+    const known = { config, view, identity, clusterId, logClock, quarantine, digestsOut, registration };
+    const hosting = hostingParts(opened, this.world, known);
+    this.hosting = hosting;
+    const alone = { log, clock, timers, logger, identity, topics, at: this.respAddress };
+    await waitForRivals(view, alone, (problem) => (this.problem = problem) !== '' && !this.closed);
     // [safety] Only what the control topics, read to their end, give to this disk is served.
-    await readControlTopics(this.view, this.logger);
+    await readControlTopics(view, logger);
     if (this.closed) return;
-    this.context = servingContext({ ...shared, clusterId, host, buffers: this.buffers }, this.view, this.versions);
-    this.adopt(disk, host);
-    this.endDecisions = this.view.onDecision(() => this.adopt(disk, host));
+
+    const { host, scrub, digests } = hosting;
+    const served = { clock, timers, logger, identity, clusterId, host, buffers };
+    this.context = servingContext(served, view, this.versions);
+    const adoption = new Adoption(view, { ...identity, hosting, versions: this.versions, registration });
+    this.adoption = adoption;
+    adoption.adopt();
+    this.endDecisions = view.onDecision((adopted) => {
+      adoption.adopt();
+      rebuildBlamed(adopted, { identity, digests, logger, hostedIn: (key) => host.in(key) });
+    });
     this.problem = undefined;
     this.journalMemory.start(disk);
     this.heartbeats.start();
-    this.scrub.start();
+    scrub.start();
     void this.logTime.watch();
+
     const httpAddress = await this.httpAddress;
     if (this.closed) return;
-    const facts = { identity, domain: this.config.domain, respAddress: this.respAddress, httpAddress, featureLevel };
-    this.registration = new Registration(log, this.config.topics, this.view, disk, {
-      facts,
-      clock: commandTime,
-      timers,
-      newId,
-      logger,
-    });
+    const facts = { identity, domain, respAddress: this.respAddress, httpAddress, featureLevel };
+    const commands = { clock: commandClock(clock, logClock), timers, newId, logger };
+    this.registration = new Registration(log, topics, view, disk, { facts, ...commands });
     this.registration.check();
-  }
-
-  private async clusterId(): Promise<string> {
-    for (;;) {
-      try {
-        return await this.view.until(() => this.view.clusterId, nodeLimits.waitMsMax, 'the first claim of a master');
-      } catch (error) {
-        if (failureCode(error) !== 'DEADLINE') throw error;
-        this.logger.warn({}, 'no master has claimed this cluster yet; waiting');
-      }
-    }
-  }
-
-  private adopt(disk: NodeDisk, host: ReplicaHost): void {
-    this.versions.clear();
-    const { nodeId } = this.config;
-    this.registration?.check();
-    host.adopt(this.registration?.deposed === true ? [] : assignmentsOf(this.view.state, nodeId, disk.storeId));
-    this.moves?.check();
-    // [safety] What a journal that lost its end says may be older than what is on this disk: nothing is cleared by it.
-    this.clearingWaits = this.view.short !== undefined;
-    if (this.clearingWaits) return;
-    this.reclaims?.check();
-    this.format?.check();
   }
 
   private heartbeat(): Heartbeat {
     this.registration?.check();
-    if (this.registration?.problem === undefined) void this.left?.look();
-    if (this.clearingWaits && this.view.short === undefined && this.disk !== undefined && this.host !== undefined)
-      this.adopt(this.disk, this.host);
-    const withPositions = this.beats++ % nodeLimits.positionsEveryHeartbeats === 0;
-    return {
-      kind: 'node',
-      id: this.config.nodeId,
-      incarnation: this.incarnation,
-      address: this.respAddress,
-      sentAtMs: this.clock.nowMs(),
-      featureLevel,
-      positions: withPositions && this.host !== undefined ? positionsOf(this.host, this.clock) : [],
-      loads: withPositions ? this.hosted.map(loadOf) : [],
-      moves: this.moves?.moves() ?? [],
-      freeDiskBytes: this.diskGauge.latest?.freeBytes ?? -1,
-      errors: [],
-    };
+    if (this.registration?.problem === undefined) void this.hosting?.left.look();
+    this.adoption?.goOn();
+    const { nodeId, incarnation } = this.identity;
+    const { host, moves } = this.hosting ?? {};
+    const freeDiskBytes = this.diskGauge.latest?.freeBytes ?? -1;
+    return this.beats.next({ nodeId, incarnation, respAddress: this.respAddress, host, moves, freeDiskBytes });
   }
 }

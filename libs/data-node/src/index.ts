@@ -6,6 +6,7 @@ export * from './data-node';
 export * from './digests/digest-work';
 export { diskWitnesses } from './membership/journal-memory';
 export * from './membership/registration';
+export * from './node-identity';
 export * from './node-limits';
 export * from './replica/assignment';
 export * from './replica/chunks-served';

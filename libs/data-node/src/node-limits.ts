@@ -19,6 +19,8 @@ export const nodeLimits = {
   rivalSilenceMs: 2_100,
   /** A disk serves again after hearing nothing of an earlier run of its process for so long: three heartbeats. */
   twinSilenceMs: 900,
+  /** Copies of records of a topic of others, of one partition and reason, that a run of a node puts into quarantine. */
+  copiesOfSourceMax: 1_000,
   /** Copies of bad records waiting to be appended; more are counted and dropped. */
   outboxRecordsMax: 1_000,
   outboxRetryMs: 500,
@@ -27,6 +29,9 @@ export const nodeLimits = {
   waitsMax: 100_000,
   /** Longest a caller may make the node wait, whatever it asks for. */
   waitMsMax: 60_000,
+  /** Reads of users that wait for positions at the same time, and how long at most. */
+  userWaitsMax: 64,
+  userWaitMsMax: 5_000,
   /** Scans for digests that wait for their turn; each holds a snapshot of each of its partitions open. */
   digestsWaitingMax: 256,
   /** So long the next partition's barrier is waited for, so that one scan does for all. */

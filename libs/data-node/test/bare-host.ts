@@ -19,10 +19,11 @@ import {
   type SourceReplica,
 } from '@levee/data-node';
 import type { ChunkReplica, ChunkState } from '@levee/events';
-import { LogClock } from '@levee/follow';
+import { ApplyBudget, LogClock } from '@levee/follow';
 import { type Logger, silentLogger, type Timers } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
 import type { Network } from '@levee/wire';
+import { IoScheduler } from '../src/io/io-scheduler';
 import { type SmallCluster, topics } from './small-cluster';
 
 export interface BareHostOptions {
@@ -75,6 +76,11 @@ export class BareHost {
     const host = new ReplicaHost({
       ...shared,
       ...rest,
+      io: new IoScheduler(shared),
+      reader,
+      applies: new ApplyBudget(systemClock),
+      clearingHeld: () => undefined,
+      scrubSoon: () => undefined,
       clusterId: cluster.view.clusterId!,
       identity,
       disk,

@@ -72,7 +72,7 @@ describe('a replica that a plan makes', () => {
     expect(hosted.readable).toBe(false);
     expect(hosted.copy.progress.recordsCopied).toBe(keys.length);
     expect(hosted.copy.progress.from).toMatch(/^n1\/u/);
-    expect(host.host.feedCounts().records).toBeLessThan(5);
+    expect(host.host.feeds.counts().records).toBeLessThan(5);
     expect(cluster.nodes.get('n1')!.stats()['copies']).toMatchObject({ open: 0, opened: 1 });
     host.host.adopt([host.assignment(0, chunk!, 'follower')]);
     await until('being readable', () => hosted.readable);
@@ -92,7 +92,7 @@ describe('a replica that a plan makes', () => {
     const memory = host.assignment(2, chunk!, 'primary');
     host.host.adopt([host.assignment(0, chunk!, 'retired'), memory]);
     await until('the copy in memory being read', () => host.host.chunk(chunk!.chunkId) === host.hosted(2));
-    expect(host.host.at(ns, 5)).toBe(host.hosted(2));
+    expect(host.host.at(`${ns}#1`, 5)).toBe(host.hosted(2));
     host.host.adopt([memory, host.assignment(1, chunk!, 'learner', local(2))]);
     await caughtUp(host, 1);
     expect(await own(host, 1)).toEqual(expected());

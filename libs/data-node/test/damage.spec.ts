@@ -83,7 +83,7 @@ describe('damage in the files of a replica (I19)', () => {
     await start();
     await cluster.ready();
     await cluster.namespace(ns, { partitions: 1, chunks: 1 });
-    for (const key of keys) await cluster.append(ns, key, `value of ${key}`);
+    await Promise.all(keys.map((key) => cluster.append(ns, key, `value of ${key}`)));
     await until('the writes', async () => (await cluster.read('n1', ns, keys.slice(-1)))[0] === values.at(-1));
   });
   afterEach(() => cluster.close());

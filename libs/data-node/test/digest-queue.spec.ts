@@ -14,7 +14,7 @@ import {
   ThreadReader,
 } from '@levee/chunk-store';
 import { decodeAs, encodePut } from '@levee/codec';
-import { DigestQueue, type HostedReplica, type RecordOutbox } from '@levee/data-node';
+import { type DigestedReplica, DigestQueue, type RecordOutbox } from '@levee/data-node';
 import { asOffset, asPartition, silentLogger, type Timers } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
 import { type LogBatch, type StoredRecord, systemClock, systemTimers } from '@levee/log';
@@ -32,6 +32,7 @@ const identity = {
   slotEnd: 1_000_000,
   partitions,
   hashAlgorithm: 'murmur2',
+  recordFormat: 'put',
 } as const;
 const nowMs = 1_000_000;
 
@@ -107,7 +108,7 @@ describe.each([
   }
 
   function barrier(partition: number): void {
-    const hosted = { chunkId: identity.chunkId, damaged: () => undefined } as unknown as HostedReplica;
+    const hosted: DigestedReplica = { chunkId: identity.chunkId, damagedBy: () => false };
     const place = { partition: asPartition(partition), offset: asOffset(next.get(partition) ?? 0), timeMs: nowMs };
     queue.add({ hosted, replica, digestPlan: 'p', ...place });
   }

@@ -84,18 +84,18 @@ describe('the replicas of a node', () => {
     await until('the second being readable', () => bare.hosted(0)?.readable === true);
     expect(bare.hosted(0)).not.toBe(first);
     expect(first.state).toBe('closed');
-    const feed = (bare.host as unknown as { feeds: Map<string, { size: number }> }).feeds.get(`${binlog()}/0`)!;
+    const feed = bare.host.feeds.of(first.identity, asPartition(0));
     expect(feed.size).toBe(1);
     const { offset } = await cluster.append(ns, 'k', 'v');
     await until('the record', () => bare.hosted(0)!.nextOffset(0) > offset);
-    expect(bare.host.feedCounts().restarts).toBe(0);
+    expect(bare.host.feeds.counts().restarts).toBe(0);
   });
 
   it('that were closed while they stood full are attached to nothing', async () => {
     bare.host.adopt([assignment()]);
     await until('readable', () => bare.hosted(0)?.readable === true);
     const hosted = bare.hosted(0)!;
-    const feed = (bare.host as unknown as { feeds: Map<string, { size: number }> }).feeds.get(`${binlog()}/0`)!;
+    const feed = bare.host.feeds.of(hosted.identity, asPartition(0));
     let measured = 0;
     hosted.replica.space.measure = async () => {
       measured++;

@@ -102,8 +102,17 @@ describe('plans, done by the nodes they name', () => {
     const made = plan(planId).targets[0]!.replicas[0]!;
     expect(made).toMatchObject({ nodeId: to, step: 'ready' });
     expect(made.recordsCopied).toBeGreaterThan(50);
-    const { evidence } = made;
-    expect(JSON.parse(evidence)).toMatchObject({ restarts: 0 });
+    const { snapshot, ...copied } = JSON.parse(made.evidence) as { snapshot: string[]; [fact: string]: unknown };
+    expect(copied).toMatchObject({ from: from.unitId, restarts: 0, lagRecords: expect.any(Number) as number });
+    // Two partitions, one half of the slots: the chunk lies in one of them. The log is followed from inside the copy on.
+    const ends = await cluster.log.offsets(cluster.view.state.namespace(ns)!.binlog);
+    const [[partition, nextOffset]] = snapshot.map((at) => at.split(':').map(Number)) as [[number, number]];
+    expect(snapshot).toHaveLength(1);
+    expect(nextOffset).toBeGreaterThan(100);
+    expect(nextOffset).toBeLessThanOrEqual(ends[partition]!.endOffset);
+    const verified = JSON.parse(plan(planId).verified ?? '{}') as { digest?: string; keys?: number };
+    expect(verified).toMatchObject({ digest: expect.stringMatching(/^[0-9a-f]{32}$/) as string });
+    expect(verified.keys).toBeGreaterThan(50);
     // The superseded replica answers on, for those who have not heard of the switch.
     const key = keys.find((each) => cluster.place(ns, each).slot < chunk!.slotEnd)!;
     expect((await cluster.read(from.nodeId, ns, [key]))[0]).not.toMatch(/^LV/);

@@ -27,13 +27,16 @@ export const topics = controlTopics('levee');
 const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
 
 /** Resolves when `look` holds; fails after `deadlineMs`, saying what was waited for. */
-export async function until(what: string, look: () => boolean | Promise<boolean>, deadlineMs = 10_000): Promise<void> {
+export async function until(what: string, look: () => boolean | Promise<boolean>, deadlineMs = 30_000): Promise<void> {
   const endMs = systemClock.monotonicMs() + deadlineMs;
   while (!(await look())) {
     if (systemClock.monotonicMs() > endMs) throw new Error(`${what} did not happen within ${deadlineMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** A node that is asked for much in the same process, on a busy machine, is silent for long. */
+const patient = { limits: { stallMs: 60_000 } };
 
 /** A real master and real nodes on an embedded log in memory, in one process. */
 export class SmallCluster {
@@ -72,11 +75,13 @@ export class SmallCluster {
 
   async node(
     nodeId: string,
-    options: Partial<DataNodeConfig> & Pick<Partial<DataNodeWorld>, 'log' | 'clock' | 'openDisk'> = {},
+    options: Partial<DataNodeConfig> &
+      Pick<Partial<DataNodeWorld>, 'log' | 'clock' | 'openDisk' | 'clusterKey' | 'clusterName' | 'network'> = {},
     logger: Logger = silentLogger,
   ): Promise<DataNode> {
-    const { log = this.log, clock = systemClock, openDisk, ...config } = options;
-    const world = { log, logger, clock, ...(openDisk === undefined ? {} : { openDisk }) };
+    const { log = this.log, clock = systemClock, openDisk, clusterKey, clusterName, network, ...config } = options;
+    const doors = { clusterKey, clusterName, ...(network && { network }) };
+    const world = { log, logger, clock, ...doors, ...(openDisk === undefined ? {} : { openDisk }) };
     const node = new DataNode({ ...this.config(nodeId), ...config }, world);
     await node.start();
     node.announce('127.0.0.1:1');
@@ -158,7 +163,7 @@ export class SmallCluster {
     if (node === undefined) throw new Error(`${nodeId} does not run`);
     let client = this.clients.get(nodeId);
     if (client === undefined)
-      this.clients.set(nodeId, (client = new RespClient({ host: '127.0.0.1', port: node.respPort })));
+      this.clients.set(nodeId, (client = new RespClient({ host: '127.0.0.1', port: node.respPort }, patient)));
     const connected = client;
     return new Promise((resolve, reject) =>
       connected.send(args, deadlineMs, (failure, reply) => (failure === undefined ? resolve(reply) : reject(failure))),

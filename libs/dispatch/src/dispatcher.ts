@@ -74,7 +74,7 @@ export interface DispatcherAnswer {
 export class Dispatcher {
   readonly view: ClusterView;
   private readonly heartbeats: HeartbeatView;
-  private readonly rates = new LoadRates();
+  private readonly rates: LoadRates;
   private readonly beats: HeartbeatLoop;
   private readonly memory = new RoundMemory();
   private readonly incarnation: string;
@@ -97,6 +97,7 @@ export class Dispatcher {
     const { log, clock, timers, logger, newId } = world;
     const { topics, heartbeatMs: everyMs } = config;
     this.incarnation = newId();
+    this.rates = new LoadRates(config.policy.rateHalfLifeMs);
     this.view = new ClusterView(log, topics, { logger, clock, timers });
     this.heartbeats = new HeartbeatView(log, topics, { logger, clock, timers });
     this.heartbeats.onHeartbeat((beat) => {

@@ -13,7 +13,10 @@ export type ControlRecord =
   | { readonly kind: 'foreign'; readonly message: string };
 
 /** The binlog partition that control records must speak of. */
-export type BinlogPlace = Pick<ReplicaIdentity, 'clusterId' | 'namespace' | 'binlog' | 'partitions'> & {
+export type BinlogPlace = Pick<
+  ReplicaIdentity,
+  'clusterId' | 'namespace' | 'binlog' | 'partitions' | 'sourceTopicId'
+> & {
   readonly partition: number;
 };
 
@@ -21,6 +24,7 @@ export type BinlogPlace = Pick<ReplicaIdentity, 'clusterId' | 'namespace' | 'bin
 export function readControlRecord(record: StoredRecord, place: BinlogPlace): ControlRecord {
   const name = record.key?.toString('latin1', reservedKeyPrefix.length) ?? '';
   const { value } = record;
+  if (place.sourceTopicId !== undefined) return foreign(`the reserved key '${name}' in a topic of others`);
   if (value === null) return foreign(`a tombstone under the reserved key '${name}'`);
   try {
     if (name === 'genesis') {

@@ -1,10 +1,11 @@
 import { type BatchSpan, Breather, prepareBatch, type PreparedBatch, type Replica } from '@levee/chunk-store';
 import { asOffset, assert, failureCode, messageOf, type Offset, pause } from '@levee/kernel';
-import { type LogBatch, LogFailure, type StoredRecord } from '@levee/log';
+import { boundsOf, followTopic, type LogBatch, LogFailure, type LogPosition, type StoredRecord } from '@levee/log';
 import { readControlRecord } from './control-records';
 import { followLimits } from './follow-limits';
 import { isLogLoss, lossBehind } from './log-cut';
-import type { BadReason, FeedMember, PartitionFeed } from './partition-feed';
+import { badBatch, begins, bytesOf, withheldProblem } from './feed-piece';
+import type { BadRecord, FeedMember, PartitionFeed } from './partition-feed';
 
 const recordsPerWrite = 512;
 
@@ -30,6 +31,7 @@ export class FeedTail {
   private under: Promise<unknown> = Promise.resolve();
   /** Pieces handed in and not applied yet, and the bytes of their records. */
   private unapplied = { pieces: 0, bytes: 0 };
+  private pauseMs: number = followLimits.feedRetryMinMs;
   private readonly breather: Breather;
 
   constructor(
@@ -57,35 +59,47 @@ export class FeedTail {
 
   async run(): Promise<void> {
     const { signal } = this.stopping;
-    const { timers } = this.feed.options;
-    let pauseMs: number = followLimits.feedRetryMinMs;
-    while (!signal.aborted && this.members.size > 0) {
-      try {
-        const problem = await this.feed.checkGenesis(signal);
-        if (problem === undefined) await this.follow(() => (pauseMs = followLimits.feedRetryMinMs));
-        else {
-          this.tellTrouble(problem);
-          await this.lookBehind();
-        }
-      } catch (error) {
-        if (signal.aborted) break;
-        if (this.members.size > 1) {
-          // Whatever made it fail may do so again at once.
-          await pause(timers, pauseMs, signal);
-          // Nobody would stop tails that begin after the feed was closed.
-          if (signal.aborted) break;
-          this.feed.ended(this);
-          this.feed.startEach(this.members);
-          this.members.clear();
-          break;
-        }
-        this.endured(error);
-      }
-      // Also when the tail just ended: a log that is closed ends each one at once.
-      if (this.members.size > 0) await pause(timers, pauseMs, signal);
-      pauseMs = Math.min(pauseMs * 2, followLimits.feedRetryMaxMs);
-    }
+    const { timers, place, partition, idleMs } = this.feed.options;
+    const { sourceTopicId: topicId } = place;
+    const lookingFor = topicId === undefined ? {} : { topicId };
+    let isTogether = true;
+    await followTopic(
+      this.feed.log,
+      { topic: place.binlog, partition },
+      {
+        signal,
+        timers,
+        tail: () => ({ ...lookingFor, bytesMax: followLimits.tailBytesMax, idleMs: idleMs(), takesBadStretches: true }),
+        retryMs: () => this.nextPauseMs(),
+        start: () => this.begin(),
+        onBatch: (batch) => this.take(batch),
+        onFailure: ({ error }) => {
+          isTogether = this.members.size === 1;
+          if (isTogether) this.endured(error);
+          return isTogether && this.members.size > 0 ? 'again' : 'stop';
+        },
+      },
+    );
+    if (!isTogether) await this.part();
     this.feed.ended(this);
+  }
+
+  /** Each member goes on alone: what made all of them fail may be the trouble of one. */
+  private async part(): Promise<void> {
+    const { signal } = this.stopping;
+    // It may fail again at once.
+    await pause(this.feed.options.timers, this.nextPauseMs(), signal);
+    // Nobody would stop tails that begin after the feed was closed.
+    if (signal.aborted) return;
+    this.feed.ended(this);
+    this.feed.startEach(this.members);
+    this.members.clear();
+  }
+
+  private nextPauseMs(): number {
+    const ms = this.pauseMs;
+    this.pauseMs = Math.min(ms * 2, followLimits.feedRetryMaxMs);
+    return ms;
   }
 
   private endured(error: unknown): void {
@@ -112,47 +126,52 @@ export class FeedTail {
   private async lookBehind(): Promise<void> {
     const { place, partition } = this.feed.options;
     for (const [member, replica] of [...this.members]) {
-      const loss = await lossBehind(this.feed.log, place.binlog, partition, replica.position(partition));
+      const loss = await lossBehind(this.feed.log, place, partition, replica.position(partition));
       if (loss === undefined || !this.members.has(member)) continue;
       this.feed.detach(member);
       member.logLost(partition, loss);
     }
   }
 
-  private async follow(onBatch: () => void): Promise<void> {
-    const { place, partition, clock } = this.feed.options;
+  /** Where to read; `undefined` while the log does not begin with our Genesis. */
+  private async begin(): Promise<LogPosition | undefined> {
+    const problem = await this.feed.checkGenesis(this.stopping.signal);
+    if (problem !== undefined) {
+      this.tellTrouble(problem);
+      await this.lookBehind();
+      return undefined;
+    }
+    const { partition } = this.feed.options;
     const lowest = [...this.members.values()].reduce((a, b) =>
       a.stagedNext(partition) <= b.stagedNext(partition) ? a : b,
     );
     const nextOffset = asOffset(lowest.stagedNext(partition));
     const leaderEpoch = lowest.stagedEpoch(partition);
     this.at = { nextOffset, epoch: leaderEpoch };
-    const options = {
-      signal: this.stopping.signal,
-      bytesMax: followLimits.tailBytesMax,
-      idleMs: this.feed.options.idleMs(),
-    };
-    for await (const batch of this.feed.log.tail(place.binlog, partition, { nextOffset, leaderEpoch }, options)) {
-      // [safety] Of when the end was asked for: the answer may have waited, and the whole process with it (I4).
-      const askedMs = batch.endAskedMs ?? clock.monotonicMs();
-      onBatch();
-      await this.take(batch, askedMs);
-      if (this.members.size === 0) return;
-      if (batch.records.length > 0 && batch.nextOffset >= batch.endOffset)
-        await this.feed.options.pace.linger(this.members.size, this.stopping.signal);
-    }
+    return nextOffset === 0 ? { nextOffset: await this.firstOffset(), leaderEpoch } : { nextOffset, leaderEpoch };
   }
 
-  private async take(batch: LogBatch, askedMs: number): Promise<void> {
+  /** A topic of others may begin above 0: who has nothing of it yet begins there. */
+  private async firstOffset(): Promise<Offset> {
+    const { place, partition } = this.feed.options;
+    if (place.sourceTopicId === undefined) return asOffset(0);
+    return (await boundsOf(this.feed.log, { topic: place.binlog, partition })).startOffset;
+  }
+
+  private async take(batch: LogBatch): Promise<void> {
+    // [safety] Of when the end was asked for: the answer may have waited, and the whole process with it (I4).
+    const askedMs = batch.endAskedMs ?? this.feed.options.clock.monotonicMs();
+    this.pauseMs = followLimits.feedRetryMinMs;
     // What was under way when its members went to another tail, or away: nobody may join one that ends.
     if (this.members.size === 0 || this.stopping.signal.aborted) return;
     const { logClock, partition } = this.feed.options;
-    const { records, leaderEpoch } = batch;
+    const { records, leaderEpoch, badStretches } = batch;
     const begun = this.at as FeedPlace;
     if (records.length > 0 && begun.epoch !== undefined && leaderEpoch >= 0 && leaderEpoch < begun.epoch)
       throw this.foreignEpoch(begun, leaderEpoch);
     const last = records.at(-1);
-    if (last !== undefined) logClock.observe(last.timestampMs);
+    // Times in a topic of others are those of its producers' clocks.
+    if (last !== undefined && !this.isBound) logClock.observe(last.timestampMs);
     this.feed.counts.batches++;
     this.feed.counts.records += records.length;
     const atEnd = batch.nextOffset >= batch.endOffset;
@@ -169,16 +188,15 @@ export class FeedTail {
       const nextOffset = whole ? batch.nextOffset : asOffset((records[to - 1] as StoredRecord).offset + 1);
       const next = { nextOffset, epoch: whole ? leaderEpoch : within };
       this.feed.gather(this, { from: at, to: next });
-      const piece: LogBatch = {
-        ...batch,
-        firstOffset: asOffset(at.nextOffset),
-        nextOffset,
-        records: whole && from === 0 ? records : records.slice(from, to),
-      };
+      const firstOffset = asOffset(at.nextOffset);
+      const some = whole && from === 0 ? records : records.slice(from, to);
+      let piece: LogBatch = { ...batch, firstOffset, nextOffset, records: some };
+      if (badStretches !== undefined)
+        piece = { ...piece, badStretches: badStretches.filter((bad) => begins(bad, firstOffset, nextOffset)) };
       const before = this.under;
       // Behind the end only one waits, whatever its size.
       const bytes = atEnd ? bytesOf(piece) : 0;
-      this.hand(piece, bytes, { atEndMs: whole && complete ? askedMs : undefined, trouble });
+      this.hand(piece, bytes, { atEndMs: whole && complete ? askedMs : undefined, isExact: whole && atEnd, trouble });
       this.at = at = next;
       // One piece is prepared while the one before is written: that bounds what waits in memory. At the end they are
       // small and come one by one, so some more may wait.
@@ -188,6 +206,7 @@ export class FeedTail {
       if (this.members.size === 0 || this.stopping.signal.aborted) return;
     } while (from < records.length);
     assert(at.nextOffset === batch.nextOffset, `I12: partition ${partition} stands at ${at.nextOffset}`);
+    if (records.length > 0 && atEnd) await this.feed.options.pace.linger(this.members.size, this.stopping.signal);
   }
 
   private get holdsMuch(): boolean {
@@ -206,10 +225,12 @@ export class FeedTail {
   }
 
   /** Applies a piece to every member, cut where a barrier asks for digests. */
-  private applyToAll(piece: LogBatch, { atEndMs, trouble }: End): Promise<unknown> {
-    const { hashAlgorithm, place, logClock, partition } = this.feed.options;
-    const prepared = prepareBatch(piece, { hashAlgorithm, partitions: place.partitions });
+  private applyToAll(piece: LogBatch, { atEndMs, isExact, trouble }: End): Promise<unknown> {
+    const { hashAlgorithm, recordFormat, hiddenAfterMs, place, logClock, partition } = this.feed.options;
+    const reading = { hashAlgorithm, recordFormat, hiddenAfterMs, partitions: place.partitions };
+    const prepared = prepareBatch(piece, reading);
     this.reportProblems(prepared);
+    if (this.isBound) return this.applyAtPlaces(prepared, { atEndMs, isExact, trouble });
     const cuts = this.digestBarriers(prepared);
     const completeAtMs = atEndMs === undefined ? undefined : logClock.at(atEndMs);
     const done: Promise<void>[] = [];
@@ -231,11 +252,46 @@ export class FeedTail {
     return Promise.all(done);
   }
 
+  /** The same of a topic of others, cut where an order asks for digests. */
+  private applyAtPlaces(prepared: PreparedBatch, { atEndMs, isExact, trouble }: End): Promise<unknown> {
+    const { batch: piece } = prepared;
+    const { logClock, partition } = this.feed.options;
+    const orders = this.feed.ordersIn(piece);
+    const completeAtMs = atEndMs === undefined ? undefined : logClock.at(atEndMs);
+    const done: Promise<void>[] = [];
+    for (const [member, replica] of this.members) {
+      if (!member.mayGoOn(partition)) continue;
+      const isWhole = this.feed.isWhole(replica, piece);
+      let from = 0;
+      let firstOffset: number = piece.firstOffset;
+      for (const { at, index } of orders) {
+        const isTrue = isWhole || (isExact && at.nextOffset === piece.nextOffset);
+        if (replica.stagedNext(partition) >= at.nextOffset || !isTrue || !member.wantsDigest(at.chunks)) continue;
+        const span = { from, to: index, firstOffset, nextOffset: at.nextOffset };
+        done.push(
+          this.applyTo(member, replica, { prepared, span, after: () => this.feed.digest(member, replica, at) }),
+        );
+        from = index;
+        firstOffset = at.nextOffset;
+      }
+      const span = { from, to: piece.records.length, firstOffset, nextOffset: piece.nextOffset };
+      done.push(this.applyTo(member, replica, { prepared, span, trouble, completeAtMs, atEndMs }));
+      this.feed.handed(replica, piece, isExact);
+    }
+    return Promise.all(done);
+  }
+
+  private get isBound(): boolean {
+    return this.feed.options.place.sourceTopicId !== undefined;
+  }
+
   private async applyTo(member: FeedMember, replica: Replica, work: Work): Promise<void> {
     const { feed } = this;
-    const { partition } = feed.options;
+    const { partition, clock, applyTimes } = feed.options;
+    const beganAtMs = clock.monotonicMs();
     try {
       await replica.apply(work.prepared, work.span, work.completeAtMs, work.after);
+      if (work.span.to > work.span.from) applyTimes?.observe(clock.monotonicMs() - beganAtMs);
       if (!feed.feeds(member, replica)) return;
       member.advanced(partition, work.atEndMs);
       if (work.trouble !== undefined) member.trouble(partition, work.trouble);
@@ -247,16 +303,19 @@ export class FeedTail {
     }
   }
 
-  private reportProblems({ problems, reserved, records }: PreparedBatch): void {
+  private reportProblems({ problems, reserved, records, batch }: PreparedBatch): void {
+    if (problems.length === 0 && reserved.length === 0 && batch.badStretches === undefined) return;
     const { place } = this.feed.options;
-    const bad: { record: StoredRecord; problem: { reason: BadReason; message: string } }[] = problems.map(
-      ({ index, reason, message }) => ({ record: records[index] as StoredRecord, problem: { reason, message } }),
-    );
+    const bad: { record: StoredRecord; problem: BadRecord }[] = problems.map(({ index, reason, message }) => ({
+      record: records[index] as StoredRecord,
+      problem: { reason, message },
+    }));
     for (const index of reserved) {
       const record = records[index] as StoredRecord;
       const found = readControlRecord(record, place);
       if (found.kind === 'foreign') bad.push({ record, problem: { reason: 'reservedKey', message: found.message } });
     }
+    for (const stretch of batch.badStretches ?? []) bad.push(badBatch(stretch));
     bad.sort((a, b) => a.record.offset - b.record.offset);
     for (const { record, problem } of bad) this.feed.report(record, problem);
   }
@@ -300,21 +359,9 @@ interface Work {
 /** What a piece says of the partition's end. */
 interface End {
   readonly atEndMs: number | undefined;
+  /** It reaches the end of what readers are told: compaction had not removed anything for what comes behind. */
+  readonly isExact: boolean;
   readonly trouble: string | undefined;
-}
-
-function bytesOf({ records }: LogBatch): number {
-  let bytes = 0;
-  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
-  return bytes;
-}
-
-function withheldProblem({ partition, endOffset, withheldTo }: LogBatch): string | undefined {
-  if (withheldTo === undefined) return undefined;
-  return (
-    `partition ${partition}: a transaction that a producer left open holds back the records from offset ${endOffset} ` +
-    `to ${withheldTo}; levee doctor names the producer`
-  );
 }
 
 interface DigestBarrier {

@@ -1,8 +1,13 @@
+import type { ReplicaIdentity } from '@levee/chunk-store';
 import type { Partition } from '@levee/kernel';
 import type { Log, LogBatch, LogPosition, TailOptions } from '@levee/log';
 
 /** For a look at a few records. */
 export const lookOptions = { bytesMax: 64 * 1024, idleMs: 50, unavailableMs: 10_000 } as const;
+
+/** The same, at the very topic where it is one of others. */
+export const lookOptionsOf = ({ sourceTopicId: topicId }: Pick<ReplicaIdentity, 'sourceTopicId'>): TailOptions =>
+  topicId === undefined ? lookOptions : { ...lookOptions, topicId };
 
 interface FirstBatchAt {
   readonly topic: string;

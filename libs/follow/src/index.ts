@@ -4,5 +4,5 @@ export * from './control-records';
 export * from './first-batch';
 export * from './follow-limits';
 export * from './log-clock';
-export { type AcceptedCut, cutOf, type LogCut, lossBehind, sameCut } from './log-cut';
+export { type AcceptedCut, cutOf, type LogCut, type LogOf, lossBehind, sameCut } from './log-cut';
 export * from './partition-feed';

@@ -1,6 +1,7 @@
+import type { ReplicaIdentity } from '@levee/chunk-store';
 import { asPartition, Failure, failureCode, type Partition } from '@levee/kernel';
 import { type Log, LogFailure, type LogPosition } from '@levee/log';
-import { firstBatch, lookOptions } from './first-batch';
+import { firstBatch, lookOptionsOf } from './first-batch';
 
 /** A partition whose log lost what a replica holds: the replica is a witness of it. */
 export interface LogCut {
@@ -21,6 +22,9 @@ export interface LogCut {
   readonly keys?: readonly string[];
 }
 
+/** Where a replica reads: its own binlog, or the very topic of others that it was built from. */
+export type LogOf = Pick<ReplicaIdentity, 'binlog' | 'sourceTopicId'>;
+
 /** A cut whose loss people have accepted: exactly these figures, so that nothing else is let go. */
 export type AcceptedCut = Pick<LogCut, 'partition' | 'cutOffset' | 'nextOffset'>;
 
@@ -40,13 +44,13 @@ export function isLogLoss(error: unknown): error is LogFailure {
  */
 export async function lossBehind(
   log: Log,
-  topic: string,
+  of: LogOf,
   partition: Partition,
   position: LogPosition,
 ): Promise<LogFailure | undefined> {
   if (position.nextOffset === 0) return undefined;
   try {
-    const batch = await firstBatch(log, { topic, partition, from: position }, lookOptions);
+    const batch = await firstBatch(log, { topic: of.binlog, partition, from: position }, lookOptionsOf(of));
     if (batch !== undefined) return undefined;
   } catch (error) {
     if (isLogLoss(error)) return error;
@@ -54,7 +58,7 @@ export async function lossBehind(
     if (failureCode(error) === 'RECORD_CORRUPT') return undefined;
     throw error;
   }
-  throw new Failure('LOG_UNAVAILABLE', `${topic} partition ${partition} could not be asked: the log closes`);
+  throw new Failure('LOG_UNAVAILABLE', `${of.binlog} partition ${partition} could not be asked: the log closes`);
 }
 
 /** The cut that a log's failure speaks of; `undefined` when the reader is below its start: nothing of it was seen. */

@@ -1,10 +1,22 @@
 import type { RecordProblem, Replica } from '@levee/chunk-store';
-import { type Clock, failureCode, type Logger, type Offset, type Partition, type Timers } from '@levee/kernel';
+import { retentionMargin } from '@levee/cluster';
+import {
+  asOffset,
+  type Clock,
+  failureCode,
+  type Histogram,
+  type Logger,
+  type Offset,
+  type Partition,
+  type Timers,
+} from '@levee/kernel';
+import type { RecordFormatName } from '@levee/codec';
 import type { HashAlgorithm } from '@levee/keyspace';
-import type { Log, LogFailure, StoredRecord } from '@levee/log';
+import type { Log, LogBatch, LogFailure, StoredRecord } from '@levee/log';
 import type { ApplyPace } from './apply-pace';
 import { genesisTrouble } from './binlog-origin';
 import type { BinlogPlace } from './control-records';
+import { type DigestAt, DigestOrders } from './digest-orders';
 import { FeedTail, type Stretch } from './feed-tail';
 import type { LogClock } from './log-clock';
 
@@ -34,19 +46,29 @@ export interface FeedMember {
 export interface FeedOptions {
   readonly place: BinlogPlace;
   readonly hashAlgorithm: HashAlgorithm;
+  readonly recordFormat: RecordFormatName;
+  /** Values of older records are expired; `undefined`: only what records say counts. */
+  readonly hiddenAfterMs?: number | undefined;
   readonly partition: Partition;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
   readonly logClock: LogClock;
   readonly pace: ApplyPace;
+  /** Told how long records took until they were in a unit. */
+  readonly applyTimes?: Histogram;
   /** Longest time at the end without a sign of life; asked for at the start of each tail. */
   readonly idleMs: () => number;
-  /** A bad record; called once per record and feed. */
-  readonly onBadRecord: (record: StoredRecord, problem: { reason: BadReason; message: string }) => void;
+  /** A bad record, or the first offset of a batch that cannot be read; called once per record and feed. */
+  readonly onBadRecord: (record: StoredRecord, problem: BadRecord) => void;
 }
 
-export type BadReason = RecordProblem['reason'] | 'reservedKey';
+/** Why a record goes to quarantine, in a word and for people; of a batch that cannot be read, where it ends. */
+export interface BadRecord {
+  readonly reason: RecordProblem['reason'] | 'reservedKey' | 'unreadableBatch';
+  readonly message: string;
+  readonly toOffset?: Offset;
+}
 
 /**
  * The records of one binlog partition for all replicas of this node that need them. Replicas that stand at the same
@@ -60,12 +82,17 @@ export class PartitionFeed {
   private genesisSeen = false;
   /** Bad records below were reported by another tail of this feed. */
   private reportedBelow = 0;
+  /** [safety] Who has seen every offset between a place where it stood at the end and where it stands (I11). */
+  private readonly whole = new WeakSet<Replica>();
+  private readonly orders: DigestOrders;
   readonly counts = { records: 0, bytes: 0, batches: 0, badRecords: 0, restarts: 0 };
 
   constructor(
     readonly log: Log,
     readonly options: FeedOptions,
-  ) {}
+  ) {
+    this.orders = new DigestOrders(options.clock);
+  }
 
   get size(): number {
     return this.attached.size;
@@ -83,6 +110,58 @@ export class PartitionFeed {
   detach(member: FeedMember): void {
     if (!this.attached.delete(member)) return;
     for (const tail of [...this.tails]) if (tail.members.delete(member) && tail.members.size === 0) tail.stop();
+  }
+
+  /** Who stands there digests at once, who is below it when it comes there; who is past it never. */
+  digestAt(order: DigestAt): void {
+    const { partition } = this.options;
+    this.orders.add(order);
+    for (const [member, replica] of this.attached)
+      if (
+        replica.stagedNext(partition) === order.nextOffset &&
+        this.whole.has(replica) &&
+        member.wantsDigest(order.chunks)
+      )
+        replica.between(() => this.digest(member, replica, order)).catch((error: unknown) => member.failed(error));
+  }
+
+  /** @internal Between two writes of the replica. */
+  digest(member: FeedMember, replica: Replica, { digestPlan, nextOffset, timeMs }: DigestAt): void {
+    if (!this.feeds(member, replica) || this.isLate(timeMs)) return;
+    member.barrier(this.options.partition, digestPlan, { offset: asOffset(nextOffset), timeMs });
+  }
+
+  /**
+   * [safety] Of a topic that forgets by age: a replica that was built anew lacks what the topic has let go of by now, and
+   * all of that is expired; by an order that is older than the margin it may not have been. Half of it is left for clocks.
+   */
+  private isLate(timeMs: number): boolean {
+    const { hiddenAfterMs, logClock } = this.options;
+    if (hiddenAfterMs === undefined) return false;
+    return logClock.bestMs() - timeMs > retentionMargin(hiddenAfterMs) / 2;
+  }
+
+  /** @internal The orders within a piece, and where in it they are: the first record that does not count. */
+  ordersIn({
+    firstOffset,
+    nextOffset,
+    records,
+  }: LogBatch): readonly { readonly at: DigestAt; readonly index: number }[] {
+    return this.orders.between(firstOffset, nextOffset).map((at) => {
+      const index = records.findIndex(({ offset }) => offset >= at.nextOffset);
+      return { at, index: index < 0 ? records.length : index };
+    });
+  }
+
+  /** @internal Whether what it holds behind every piece of `batch` is what the log held there. */
+  isWhole(replica: Replica, { firstOffset, missingBelow }: LogBatch): boolean {
+    return this.whole.has(replica) && (missingBelow === undefined || missingBelow <= firstOffset);
+  }
+
+  /** @internal It was handed all of `batch`; `atEnd`: the partition ended there. */
+  handed(replica: Replica, batch: LogBatch, atEnd: boolean): void {
+    if (atEnd) this.whole.add(replica);
+    else if (!this.isWhole(replica, batch)) this.whole.delete(replica);
   }
 
   close(): void {
@@ -122,7 +201,8 @@ export class PartitionFeed {
 
   /** @internal The first record must be our Genesis; a log of somebody else is neither applied nor a reason to rebuild. */
   async checkGenesis(signal: AbortSignal): Promise<string | undefined> {
-    if (this.genesisSeen) return undefined;
+    // The tail of a topic of others names its id.
+    if (this.genesisSeen || this.options.place.sourceTopicId !== undefined) return undefined;
     try {
       return await this.lookAtGenesis(signal);
     } catch (error) {
@@ -145,7 +225,7 @@ export class PartitionFeed {
   }
 
   /** @internal */
-  report(record: StoredRecord, problem: { reason: BadReason; message: string }): void {
+  report(record: StoredRecord, problem: BadRecord): void {
     if (record.offset < this.reportedBelow) return;
     this.reportedBelow = record.offset + 1;
     this.counts.badRecords++;

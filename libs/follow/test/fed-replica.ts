@@ -1,7 +1,7 @@
 import { dataRange, openMemory, Replica, type ReplicaDatabase } from '@levee/chunk-store';
-import { type FeedMember, LogClock, PartitionFeed } from '@levee/follow';
+import { type BadRecord, type FeedMember, type FeedOptions, LogClock, PartitionFeed } from '@levee/follow';
 import { asPartition, type Partition, silentLogger } from '@levee/kernel';
-import { type LogFailure, systemClock, systemTimers } from '@levee/log';
+import { type LogFailure, type StoredRecord, systemClock, systemTimers } from '@levee/log';
 import { ApplyBudget, ApplyPace } from '../src/apply-pace';
 import { type ScriptedLog, scriptedIdentity, scriptedPlace } from './scripted-log';
 
@@ -14,6 +14,9 @@ export class FedReplica implements FeedMember {
   readonly failures: unknown[] = [];
   readonly troubles: string[] = [];
   trusted = true;
+  /** Digests that were asked for and taken, with what was applied then. */
+  readonly digests: string[] = [];
+  digesting = false;
   private gate: Promise<void> | undefined;
   private open: () => void = () => undefined;
   private failing: Error | undefined;
@@ -79,12 +82,13 @@ export class FedReplica implements FeedMember {
     if (problem !== undefined) this.troubles.push(problem);
   }
 
-  barrier(): void {
-    throw new Error('nobody asked for a digest');
+  barrier(_: Partition, digestPlan: string, { offset }: { offset: number }): void {
+    if (!this.digesting) throw new Error('nobody asked for a digest');
+    this.digests.push(`${digestPlan} at ${offset}, applied ${this.at}`);
   }
 
   wantsDigest(): boolean {
-    return false;
+    return this.digesting;
   }
 
   /** Every key with the raw value of its record. */
@@ -111,12 +115,19 @@ export class FedReplica implements FeedMember {
 }
 
 /** The feed of its one partition. */
-export function feedOf(log: ScriptedLog): PartitionFeed {
+export function feedOf(
+  log: ScriptedLog,
+  onBadRecord: (record: StoredRecord, problem: BadRecord) => void = () => undefined,
+  place: FeedOptions['place'] = scriptedPlace,
+  more: Pick<FeedOptions, 'hiddenAfterMs'> = {},
+): PartitionFeed {
   const logClock = new LogClock(systemClock);
   logClock.observe(systemClock.nowMs());
   return new PartitionFeed(log.asLog, {
-    place: scriptedPlace,
+    place,
+    ...more,
     hashAlgorithm: scriptedIdentity.hashAlgorithm,
+    recordFormat: scriptedIdentity.recordFormat,
     partition: asPartition(0),
     clock: systemClock,
     timers: systemTimers,
@@ -124,6 +135,6 @@ export function feedOf(log: ScriptedLog): PartitionFeed {
     logClock,
     pace: new ApplyPace(new ApplyBudget(systemClock), systemTimers, () => false),
     idleMs: () => 10,
-    onBadRecord: () => undefined,
+    onBadRecord,
   });
 }

@@ -251,4 +251,23 @@ describe('the feed of a partition', () => {
     await moment();
     expect([member.told.length, member.at, member.replica.stagedNext(0)]).toEqual([told, 2, 2]);
   });
+
+  it('I17: what nobody can unpack is told with its position, in order, and the replica goes on behind it', async () => {
+    for (let i = 0; i < 6; i++) log.put(`key ${i}`, 'x');
+    log.add(null, Buffer.from('no key'));
+    for (const offset of [2, 3, 6]) log.unreadable.add(offset);
+    const told: string[] = [];
+    feed = feedOf(log, ({ offset, value }, { reason, toOffset, message }) =>
+      told.push(`${offset}-${toOffset ?? ''} ${reason} ${value?.toString()}: ${message}`),
+    );
+    const member = await atTheEnd('a');
+    const why = 'is compressed with zstd and cannot be unpacked; nothing from offset';
+    expect(told).toEqual([
+      `2-3 unreadableBatch packed: the batch at offset 2 ${why} 2 to 2 was applied`,
+      `3-4 unreadableBatch packed: the batch at offset 3 ${why} 3 to 3 was applied`,
+      `6-7 unreadableBatch packed: the batch at offset 6 ${why} 6 to 6 was applied`,
+      '7- noKey no key: the record has no key',
+    ]);
+    expect([...(await member.contents()).keys()].sort()).toEqual(['key 0', 'key 3', 'key 4']);
+  });
 });

@@ -2,7 +2,16 @@ import type { ReplicaIdentity } from '@levee/chunk-store';
 import { encode, encodePut } from '@levee/codec';
 import { genesisKey } from '@levee/journal';
 import { asOffset, asPartition } from '@levee/kernel';
-import { type Log, LogFailure, type LogBatch, type LogPosition, noHeaders, type StoredRecord } from '@levee/log';
+import {
+  type BadStretch,
+  type Log,
+  LogFailure,
+  type LogBatch,
+  type LogPosition,
+  noHeaders,
+  type PartitionOffsets,
+  type StoredRecord,
+} from '@levee/log';
 
 export const scriptedPlace = {
   clusterId: 'cluster-1',
@@ -24,12 +33,22 @@ export const scriptedIdentity: ReplicaIdentity = {
   slotStart: 0,
   slotEnd: 1_000_000,
   hashAlgorithm: 'murmur2',
+  recordFormat: 'put',
 };
+
+function badAt({ offset, timestampMs }: StoredRecord): BadStretch {
+  const what = `the batch at offset ${offset} is compressed with zstd and cannot be unpacked`;
+  return { fromOffset: offset, toOffset: asOffset(offset + 1), timestampMs, what, bytes: Buffer.from('packed') };
+}
 
 /** A binlog of one partition that a test may cut, let grow again under another leader, and end. */
 export class ScriptedLog {
   readonly records: { readonly record: StoredRecord; readonly epoch: number }[] = [];
   epoch = 0;
+  /** Offsets of records that came in batches which nobody can unpack. */
+  readonly unreadable = new Set<number>();
+  /** Offsets whose records compaction has removed. */
+  readonly removed = new Set<number>();
   /** Most records of a batch. */
   batchRecordsMax = 512;
   idleMs = 10;
@@ -117,15 +136,24 @@ export class ScriptedLog {
   /** Records `[from, to)` as a tail would give them. */
   batch(from: number, to: number): LogBatch {
     const some = this.records.slice(from, to);
+    const missing = some.filter(({ record }) => this.removed.has(record.offset)).at(-1)?.record.offset;
     return {
+      ...(missing === undefined ? undefined : { missingBelow: asOffset(missing + 1) }),
       topic: scriptedPlace.binlog,
       partition: asPartition(0),
       firstOffset: asOffset(from),
       nextOffset: asOffset(to),
       leaderEpoch: some.at(-1)?.epoch ?? -1,
       endOffset: asOffset(this.end),
-      records: some.map(({ record }) => record),
+      records: some
+        .map(({ record }) => record)
+        .filter(({ offset }) => !this.unreadable.has(offset) && !this.removed.has(offset)),
+      badStretches: some.filter(({ record }) => this.unreadable.has(record.offset)).map(({ record }) => badAt(record)),
     };
+  }
+
+  offsets(): Promise<PartitionOffsets[]> {
+    return Promise.resolve([{ partition: asPartition(0), startOffset: asOffset(0), endOffset: asOffset(this.end) }]);
   }
 
   async *tail(
@@ -176,7 +204,7 @@ export class ScriptedLog {
     if (at > this.end) throw new LogFailure('OFFSET_OUT_OF_RANGE', `${at} is above ${this.end}`);
   }
 
-  private add(key: Buffer, value: Buffer | null): void {
+  add(key: Buffer | null, value: Buffer | null): void {
     const offset = asOffset(this.records.length);
     const record = { offset, timestampMs: this.nowMs(), key, value, headers: noHeaders };
     this.records.push({ record, epoch: this.epoch });

@@ -18,23 +18,23 @@ import {
   type Timers,
   Waits,
 } from '@levee/kernel';
-import type { Log, LogBatch, StoredRecord } from '@levee/log';
+import { followTopic, type Log, type LogBatch, type StoredRecord } from '@levee/log';
 import { bootFold, type BootReport } from './fold/boot';
 import { JournalFold, type Adopted } from './fold/journal-fold';
 import { holeIn, holeWords } from './fold/journal-holes';
 import {
   findState,
-  furthestAhead,
+  furthestOutside,
   holeSentence,
   isAhead,
   missingFrom,
-  ofCluster,
   type OutsideWitness,
   seenBy,
   shortSentence,
   type Witness,
 } from './fold/witness';
 import { MetHole } from './fold/met-hole';
+import { Freshness } from './freshness';
 import { foreignRecord, keepForeign, type ForeignRecord } from './record/foreign-record';
 import type { ControlTopics } from './topics/control-topics';
 import { viewLimits } from './view-limits';
@@ -56,6 +56,7 @@ export class ClusterView {
   private trouble: string | undefined = 'the journal was not read yet';
   private leaderEpoch = -1;
   private journalEnd = 0;
+  private readonly freshness: Freshness;
   private shortage: string | undefined;
   private isDetached = false;
   private readonly hole = new MetHole(viewLimits.holePatienceMs);
@@ -73,10 +74,10 @@ export class ClusterView {
     private readonly topics: ControlTopics,
     private readonly options: { readonly logger: Logger; readonly clock: Clock; readonly timers: Timers },
   ) {
-    const { logger } = options;
-    this.told = new ViewListeners(logger);
-    this.bootWarning = new RareWarning(logger, options.clock);
-    this.topicsWarning = new RareWarning(logger, options.clock);
+    this.told = new ViewListeners(options.logger);
+    this.freshness = new Freshness(options.clock);
+    this.bootWarning = new RareWarning(options.logger, options.clock);
+    this.topicsWarning = new RareWarning(options.logger, options.clock);
     this.waits = new Waits(options.timers);
     this.pause = new Pause(options.timers, this.stopping.signal);
   }
@@ -119,6 +120,7 @@ export class ClusterView {
       }
     }
     this.trouble = undefined;
+    this.freshness.stands();
     this.waits.poll();
     this.running = this.follow();
   }
@@ -173,6 +175,11 @@ export class ClusterView {
   /** Records of the journal that were there at the last look and are not folded yet. */
   get recordsBehind(): number {
     return Math.max(0, this.journalEnd - this.fold.position.nextOffset);
+  }
+
+  /** For how long there may be decisions that are not heard of here; nobody decides on a journal that is short. */
+  get unheardMs(): number {
+    return this.shortage === undefined ? this.freshness.ageMs : 0;
   }
 
   get boot(): BootReport | undefined {
@@ -252,26 +259,33 @@ export class ClusterView {
 
   /** Tails the journal until closed. A log out of order is retried at the same place: a state never falls. */
   private async follow(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      try {
+    const journal = { topic: this.topics.journal, partition: asPartition(0) };
+    await followTopic(this.log, journal, {
+      signal: this.stopping.signal,
+      timers: this.options.timers,
+      tail: () => ({ idleMs: viewLimits.idleMs }),
+      retryMs: () => (this.isStopped ? viewLimits.shortRetryMs : viewLimits.retryMs),
+      start: async () => {
         if (this.isDetached) await this.attachAgain();
-        await this.followOnce();
-        // A log that was closed ends its tails without an error.
-        await this.pause.for(viewLimits.retryMs);
-      } catch (error) {
-        this.detachAfter(error);
-        this.meetHole(error);
-        const trouble = `the journal cannot be followed: ${messageOf(error)}`;
-        const facts = { error, ...this.stats() };
-        if (trouble !== this.trouble) this.options.logger.error(facts, 'the journal cannot be followed');
-        this.trouble = trouble;
-        if (error instanceof InvariantViolation) {
-          this.waits.failAll(error);
-          return;
-        }
-        await this.pause.for(this.isStopped ? viewLimits.shortRetryMs : viewLimits.retryMs);
-      }
-    }
+        // Where the fold stands: a batch that failed may be folded in part.
+        return { nextOffset: this.fold.position.nextOffset, leaderEpoch: this.leaderEpoch };
+      },
+      onBatch: (batch) => this.take(batch),
+      onFailure: ({ error }) => {
+        this.interrupted(error);
+        return error instanceof InvariantViolation ? 'stop' : 'again';
+      },
+    });
+  }
+
+  private interrupted(error: unknown): void {
+    this.detachAfter(error);
+    this.meetHole(error);
+    const trouble = `the journal cannot be followed: ${messageOf(error)}`;
+    if (trouble !== this.trouble)
+      this.options.logger.error({ error, ...this.stats() }, 'the journal cannot be followed');
+    this.trouble = trouble;
+    if (error instanceof InvariantViolation) this.waits.failAll(error);
   }
 
   /**
@@ -327,25 +341,18 @@ export class ClusterView {
 
   /** The journal lacks nothing any more once this view, attached to it, has seen as much as any witness. */
   private settle(): void {
-    if (this.isDetached) return;
-    if (!this.hole.pass(this.fold.position.nextOffset) || this.shortage === undefined) return;
+    if (this.isDetached || !this.hole.pass(this.fold.position.nextOffset) || this.shortage === undefined) return;
     const isOutside = this.outside.some((each) => each === this.witness);
     if (!isOutside && this.witness !== undefined && isAhead(this.witness, this.fold.position)) return;
-    this.witness = this.furthestOutside();
+    this.witness = furthestOutside(this.outside, this.fold.position);
     if (this.witness === undefined) this.becomeShort(undefined);
   }
 
   private compareOutside(): void {
-    const further = this.furthestOutside();
+    const further = furthestOutside(this.outside, this.fold.position);
     if (further === undefined) return;
     if (this.witness === undefined || isAhead(further, this.witness)) this.witness = further;
     if (this.shortage === undefined) this.becomeShort(this.shortBecause(seenBy(further)));
-  }
-
-  /** Asked again whenever the journal grew: its first claim may show that a disk is of another cluster. */
-  private furthestOutside(): OutsideWitness | undefined {
-    const { position } = this.fold;
-    return furthestAhead(ofCluster(this.outside, position.clusterId), position);
   }
 
   private becomeShort(why: string | undefined): void {
@@ -360,19 +367,16 @@ export class ClusterView {
     this.waits.poll();
   }
 
-  private async followOnce(): Promise<void> {
-    const from = { nextOffset: this.fold.position.nextOffset, leaderEpoch: this.leaderEpoch };
-    const options = { signal: this.stopping.signal, idleMs: viewLimits.idleMs };
-    for await (const batch of this.log.tail(this.topics.journal, asPartition(0), from, options)) {
-      this.leaderEpoch = batch.leaderEpoch;
-      this.journalEnd = batch.endOffset;
-      this.take(batch);
-      this.trouble = undefined;
-      if (batch.records.length >= viewLimits.recordsPerTurn) await new Promise((resolve) => setImmediate(resolve));
-    }
+  private take(batch: LogBatch): void | Promise<void> {
+    this.leaderEpoch = batch.leaderEpoch;
+    this.journalEnd = batch.endOffset;
+    this.adopt(batch);
+    this.freshness.take(batch);
+    this.trouble = undefined;
+    if (batch.records.length >= viewLimits.recordsPerTurn) return new Promise((resolve) => setImmediate(resolve));
   }
 
-  private take(batch: LogBatch): void {
+  private adopt(batch: LogBatch): void {
     for (const record of batch.records) {
       const folded = this.fold.apply(record);
       if (folded.kind === 'adopted') this.told.decisions.tell(folded.adopted);
@@ -387,9 +391,8 @@ export class ClusterView {
   }
 
   private meet(record: StoredRecord, why: string): void {
-    const foreign = foreignRecord(record, why);
+    const foreign = keepForeign(this.foreignSeen, foreignRecord(record, why));
     this.options.logger.warn({ offset: record.offset, why }, 'a foreign record of the journal is passed over');
-    keepForeign(this.foreignSeen, foreign);
     this.told.foreign.tell(foreign);
   }
 }

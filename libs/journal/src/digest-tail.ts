@@ -1,8 +1,9 @@
 import { decodeAs } from '@levee/codec';
 import type { ReplicaDigest } from '@levee/events';
-import { asPartition, Failure, failureCode, type Logger, type Offset, Pause, type Timers, Waits } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { asPartition, Failure, failureCode, type Logger, type Offset, type Timers, Waits } from '@levee/kernel';
+import { endOf, followTopic, type Log, type LogPosition } from '@levee/log';
 import type { ControlTopics } from './topics/control-topics';
+import { isDigestOrderKey } from './topics/digest-orders';
 
 const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
 
@@ -64,33 +65,32 @@ export class DigestTail {
   }
 
   private async read(signal: AbortSignal): Promise<void> {
-    const { digests } = this.topics;
-    const pause = new Pause(this.options.timers, signal);
-    let from: Offset | undefined;
-    while (!signal.aborted)
-      try {
-        from ??= (await this.log.offsets(digests))[0]?.endOffset;
-        if (from === undefined) throw new Failure('TOPIC_MISSING', `topic ${digests} has no partition 0`);
-        if (signal.aborted) return;
-        this.nextOffset = from;
+    const digests = { topic: this.topics.digests, partition: asPartition(0) };
+    let begun: LogPosition | undefined;
+    await followTopic(this.log, digests, {
+      signal,
+      timers: this.options.timers,
+      tail: () => ({ idleMs: digestTailLimits.idleMs }),
+      retryMs: () => digestTailLimits.retryMs,
+      start: async (reached) => {
+        begun = reached ?? begun ?? (await endOf(this.log, digests));
+        if (signal.aborted) return undefined;
+        this.nextOffset = begun.nextOffset;
         this.waits.poll();
-        const options = { signal, idleMs: digestTailLimits.idleMs };
-        for await (const batch of this.log.tail(
-          digests,
-          asPartition(0),
-          { nextOffset: from, leaderEpoch: -1 },
-          options,
-        )) {
-          for (const { value } of batch.records) if (value !== null) this.hear(value);
-          from = batch.nextOffset;
-        }
-        await pause.for(digestTailLimits.retryMs);
-      } catch (error) {
-        this.options.logger.warn({ error }, 'the digests cannot be followed; trying again');
+        return begun;
+      },
+      onBatch: ({ records }) => {
+        for (const { key, value } of records) if (value !== null && !isDigestOrderKey(key)) this.hear(value);
+      },
+      onFailure: ({ error, times }) => {
+        if (times === 1) this.options.logger.warn({ error }, 'the digests cannot be followed; trying again');
+        const code = failureCode(error);
+        if (code !== 'OFFSET_OUT_OF_RANGE' && code !== 'LOG_TRUNCATED') return 'again';
         // What was missed is asked for again by who waits for it.
-        if (failureCode(error) === 'OFFSET_OUT_OF_RANGE' || failureCode(error) === 'LOG_TRUNCATED') from = undefined;
-        await pause.for(digestTailLimits.retryMs);
-      }
+        begun = undefined;
+        return 'anew';
+      },
+    });
   }
 
   private hear(value: Buffer): void {

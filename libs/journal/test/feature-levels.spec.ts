@@ -68,6 +68,18 @@ test.each([
     'multi batch needs 3',
     { kind: 'CreateNamespace', payload: { ...shop, multi: 'batch' } },
   ],
+  [
+    'a namespace of raw records',
+    4,
+    'recordFormat raw needs 4',
+    { kind: 'CreateNamespace', payload: { ...shop, recordFormat: 'raw' } },
+  ],
+  [
+    'a namespace whose keys librdkafka places',
+    4,
+    'hashAlgorithm crc32 needs 4',
+    { kind: 'CreateNamespace', payload: { ...shop, hashAlgorithm: 'crc32' } },
+  ],
 ])('%s waits until every process reads it, and its command says who was heard', async (_what, level, why, command) => {
   await beat('portal', 'p1', level - 1);
   await beat('dispatcher', 'd1', level);
@@ -109,7 +121,11 @@ test('a namespace is written as older processes read it, until its MULTI is a ba
   expect(again.state.namespace('shop')).toMatchObject({ multi: 'batch', flush: 'refuse', ack: 'logged' });
   await again.close();
   await submit('AlterNamespace', { name: 'shop', multi: 'refuse' });
-  expect(written).toEqual([[1], [1], [2], [2], [1]]);
+  await submit('CreateNamespace', { ...shop, name: 'raw', recordFormat: 'raw' });
+  await submit('CreateNamespace', { ...shop, name: 'tags', hashAlgorithm: 'murmur2-hashtag' });
+  await submit('CreateNamespace', { ...shop, name: 'theirs', hashAlgorithm: 'fnv1a', multi: 'batch' });
+  expect(written).toEqual([[1], [1], [2], [2], [1], [3], [1], [3]]);
+  expect(view.state.namespace('raw')).toMatchObject({ recordFormat: 'raw', sourceTopic: null, writable: true });
 });
 
 test('who submits cannot say who was heard, and a silent process counts over a takeover', async () => {

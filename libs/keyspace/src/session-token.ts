@@ -1,6 +1,6 @@
 import { asOffset, asPartition, crc32c, type Offset, type Partition } from '@levee/kernel';
 import { fromBase64Url, toBase64Url } from './base64url';
-import { isAllowedPartitions } from './slot';
+import { isPartitionCount } from './slot';
 
 /** What a session has written or seen: per touched partition the next offset a replica must have reached. */
 export interface SessionToken {
@@ -73,7 +73,7 @@ export function decodeSessionToken(text: string): SessionToken | SessionTokenPro
   const clockMs = input.number();
   if (namespace === undefined || binlog === undefined || partitions === undefined) return problem('it ends too early');
   if (count === undefined || clockMs === undefined) return problem('it ends too early');
-  if (!isAllowedPartitions(partitions)) return problem(`it names ${partitions} partitions`);
+  if (!isPartitionCount(partitions)) return problem(`it names ${partitions} partitions`);
   if (count > partitions) return problem(`it names ${count} positions in ${partitions} partitions`);
   const positions: SessionPosition[] = [];
   let partition = -1;

@@ -61,7 +61,7 @@ export class Session {
       return {
         problem:
           `the session token is of the log ${token.binlog} (${token.partitions} partitions), ` +
-          `${namespace} is on ${binlog} (${partitions}) since it was created again: start a new session`,
+          `${namespace} is on ${binlog} (${partitions}) since it was created again or rewound: start a new session`,
       };
     if (token.clockMs > clockMsMax)
       return {

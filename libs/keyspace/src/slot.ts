@@ -3,18 +3,24 @@ import { asPartition, asSlot, type Partition, type Slot } from '@levee/kernel';
 /** Slots of every namespace: the unit of placement is a millionth of the key space. */
 export const slotsTotal = 1_000_000;
 
-/** More partitions than this in one binlog cost brokers and sessions more than they bring. */
+/**
+ * More partitions than this are refused, of topics that others made too: the token of a session that has touched them
+ * all must fit into a header of HTTP (`sessionTokenLengthMax`), and a chunk over all of them has as many digests.
+ */
 export const partitionsMax = 1_000;
 
-/** Every partition count a namespace may have: the divisors of a million up to {@link partitionsMax}, ascending. */
+/** True for any count that a topic may have whose keys we place. */
+export function isPartitionCount(partitions: number): boolean {
+  return Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax;
+}
+
+/** Partition counts of the topics that we make: the divisors of a million up to {@link partitionsMax}, ascending. */
 export const allowedPartitions: readonly number[] = Array.from({ length: partitionsMax }, (_, i) => i + 1).filter(
   (n) => slotsTotal % n === 0,
 );
 
 export function isAllowedPartitions(partitions: number): boolean {
-  return (
-    Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax && slotsTotal % partitions === 0
-  );
+  return isPartitionCount(partitions) && slotsTotal % partitions === 0;
 }
 
 /** Slots `[slotStart, slotEnd)`. */
@@ -23,30 +29,39 @@ export interface SlotRange {
   readonly slotEnd: number;
 }
 
-/** Log partition of the hash `h` (31 bits, see `hashOf`): what Kafka's default partitioner computes. */
+/** Log partition of the hash `h` (see `hashOf`): what the clients' partitioners compute. */
 export function partitionOf(h: number, partitions: number): Partition {
   return asPartition(h % partitions);
 }
 
 /**
- * Slot of the hash `h`: a permutation of `h mod 1,000,000` in which each partition owns one contiguous block
- * (DESIGN section 4). `partitions` must divide a million.
+ * Slot of the hash `h`: in the block of its partition (see {@link slotRangeOf}) the place of `floor(h / partitions)`,
+ * modulo the size of the block. `partitions` is 1 to 1,000,000; where it divides a million, this is a permutation of
+ * `h mod 1,000,000` (DESIGN sections 4 and 11).
  */
 export function slotOf(h: number, partitions: number): Slot {
-  const x = h % slotsTotal;
-  const partition = x % partitions;
-  return asSlot(partition * (slotsTotal / partitions) + (x - partition) / partitions);
+  const partition = h % partitions;
+  const nth = (h - partition) / partitions;
+  if (slotsTotal % partitions === 0) {
+    const width = slotsTotal / partitions;
+    return asSlot(partition * width + (nth % width));
+  }
+  const slotStart = firstSlot(partition, partitions);
+  return asSlot(slotStart + (nth % (firstSlot(partition + 1, partitions) - slotStart)));
 }
 
 /** The partition that owns `slot` for ever. */
 export function partitionOfSlot(slot: number, partitions: number): Partition {
-  return asPartition(Math.floor(slot / (slotsTotal / partitions)));
+  return asPartition(Math.floor((slot * partitions) / slotsTotal));
 }
 
-/** The block of slots that `partition` owns. */
+/** The block of slots that `partition` owns; the sizes of two blocks differ by one slot at most. */
 export function slotRangeOf(partition: number, partitions: number): SlotRange {
-  const width = slotsTotal / partitions;
-  return { slotStart: partition * width, slotEnd: (partition + 1) * width };
+  return { slotStart: firstSlot(partition, partitions), slotEnd: firstSlot(partition + 1, partitions) };
+}
+
+function firstSlot(partition: number, partitions: number): number {
+  return Math.ceil((partition * slotsTotal) / partitions);
 }
 
 /** The partitions whose slots touch `[slotStart, slotEnd)`, ascending; empty for an empty range. */

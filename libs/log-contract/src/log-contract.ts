@@ -8,6 +8,7 @@ import { pressure } from './cases/pressure';
 import { reading } from './cases/reading';
 import { records } from './cases/records';
 import { time } from './cases/time';
+import { storedBatches } from './cases/stored';
 import { topics } from './cases/topics';
 import { type Case, ContractCase } from './contract-case';
 import type { LogHarness } from './harness';
@@ -21,6 +22,7 @@ const chapters: ReadonlyArray<readonly [title: string, cases: readonly Case[]]> 
   ['time', time],
   ['compaction', compaction],
   ['foreign writers', foreign],
+  ['stored batches', storedBatches],
   ['integrity', integrity],
   ['fencing', fencing],
   ['pressure', pressure],
@@ -51,4 +53,5 @@ export function logContract(name: string, harness: LogHarness): void {
   });
 }
 
-const caseDeadlineMs = 120_000;
+/** Steps have deadlines of their own; a case with crashes has several long ones. */
+const caseDeadlineMs = 300_000;

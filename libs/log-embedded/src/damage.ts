@@ -45,8 +45,8 @@ export async function damageWithin(
   while (position < range.until) {
     try {
       const bytesMax = embeddedLimits.checkBytes;
-      const wantsRecords = options.seen !== undefined;
-      const asked = { from: position, until: range.until, bytesMax, chain, wantsRecords };
+      const wants = options.seen === undefined ? ('links' as const) : ('records' as const);
+      const asked = { from: position, until: range.until, bytesMax, chain, wants };
       const stretch = await readStretch(store, partition, asked);
       options.seen?.(stretch.records);
       position = stretch.nextOffset;

@@ -50,7 +50,7 @@ import { reserveOf, withReserve } from './reserve';
 import { slotOf } from './slot';
 import { LevelStore } from './store/level-store';
 import { type LogStore, put, type StoreWrite } from './store/log-store';
-import { checkAgrees, checkSpec, describe, rulesOf } from './topic';
+import { checkAgrees, checkSpec, describe, isOf, rulesOf } from './topic';
 import { createTopic, removeTopic, storeTopic } from './topic-store';
 import { Upkeep } from './upkeep';
 import { fencedWriterOf, takeWriter, type WriterClaim } from './writers';
@@ -143,7 +143,8 @@ export class EmbeddedLog implements Log {
     return {
       [Symbol.asyncIterator]: (): AsyncIterator<LogBatch> => {
         const found = this.topics.get(topic)?.partitions[partition];
-        if (found === undefined) return failing(topicMissing(topic, partition));
+        if (found === undefined || !isOf(found.topic.stored, options.topicId))
+          return failing(topicMissing(topic, partition));
         const tail = new EmbeddedTail(world, found, from, options);
         this.tails.add(tail);
         return tail;
@@ -223,6 +224,7 @@ export class EmbeddedLog implements Log {
       partition: asPartition(partition.number),
       startOffset: asOffset(partition.start),
       endOffset: asOffset(partition.end),
+      cleanedBelow: asOffset(Math.max(partition.boundTo, partition.cleanedTo)),
     }));
   }
 

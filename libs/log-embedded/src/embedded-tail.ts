@@ -5,6 +5,7 @@ import {
   failureCode,
   type Offset,
   type Partition,
+  pause,
   type Timers,
 } from '@levee/kernel';
 import {
@@ -15,7 +16,8 @@ import {
   type StoredRecord,
   type TailOptions,
 } from '@levee/log';
-import { readStretch, type Stretch } from './entry-reader';
+import { type ReadEntry, readStretch, type Stretch } from './entry-reader';
+import { StoredEntry } from './stored-entry';
 import { embeddedLimits } from './limits';
 import type { PartitionLog, RecentEntry } from './partition-log';
 import type { LogStore } from './store/log-store';
@@ -122,7 +124,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
     const { partition } = this;
     this.checkPosition();
     if (this.position < partition.end) {
-      const index = partition.indexOfRecent(this.position);
+      const index = this.options.stored === true ? -1 : partition.indexOfRecent(this.position);
       return index < 0 ? undefined : this.fromMemory(index);
     }
     if (this.begun) return undefined;
@@ -176,7 +178,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
     return this.batch(joined ?? records, entry.head.nextOffset);
   }
 
-  private batch(records: readonly StoredRecord[], nextOffset: number): Step {
+  private batch(records: readonly StoredRecord[], nextOffset: number, entries: readonly ReadEntry[] = []): Step {
     const { partition } = this;
     const firstOffset = asOffset(this.position);
     this.position = nextOffset;
@@ -191,8 +193,16 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
         leaderEpoch: this.epoch,
         endOffset: asOffset(partition.end),
         records,
+        ...(records.length < nextOffset - firstOffset ? { missingBelow: asOffset(nextOffset) } : undefined),
+        ...(this.options.stored === true ? this.asStored(entries) : undefined),
       },
     };
+  }
+
+  /** One process at a time reads and cleans it: its generation is what a leader's epoch is elsewhere. */
+  private asStored(entries: readonly ReadEntry[]): Pick<LogBatch, 'stored' | 'readUnderEpoch'> {
+    const stored = entries.map((entry) => new StoredEntry(entry));
+    return { stored, readUnderEpoch: this.generation };
   }
 
   private wait(): Promise<Step> {
@@ -247,7 +257,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
         this.epoch = stretch.epoch;
         this.chain = stretch.chain;
         this.begun = true;
-        const step = this.batch(stretch.records, stretch.nextOffset);
+        const step = this.batch(stretch.records, stretch.nextOffset, stretch.entries);
         this.readAhead();
         return step;
       } catch (error) {
@@ -258,7 +268,7 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
         if (corrupt ? ++rereads > rereadsMax : lateMs > (this.options.unavailableMs ?? Infinity)) {
           throw corrupt ? await this.world.told(this.partition, error) : unavailable(this.where(), error);
         }
-        if (!corrupt) await new Promise<void>((resolve) => this.world.timers.after(embeddedLimits.rereadMs, resolve));
+        if (!corrupt) await pause(this.world.timers, embeddedLimits.rereadMs);
         if (this.finished()) return ended;
         const step = this.step();
         if (step !== undefined) return step;
@@ -269,13 +279,15 @@ export class EmbeddedTail implements AsyncIterableIterator<LogBatch, undefined> 
 
   private read(from: number, chain: number | undefined): Promise<Stretch> {
     const { partition, bytesMax } = this;
-    return readStretch(this.world.store, partition, { from, until: partition.end, bytesMax, chain });
+    const wants = this.options.stored === true ? ('entries' as const) : 'records';
+    return readStretch(this.world.store, partition, { from, until: partition.end, bytesMax, chain, wants });
   }
 
   /** While the user works on the last stretch. */
   private readAhead(): void {
     const { partition, position } = this;
-    if (position >= partition.end || partition.indexOfRecent(position) >= 0) return;
+    const inMemory = this.options.stored !== true && partition.indexOfRecent(position) >= 0;
+    if (position >= partition.end || inMemory) return;
     const read = this.read(position, this.chain);
     read.catch(() => undefined);
     this.ahead = { from: position, read };

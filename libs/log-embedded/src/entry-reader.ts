@@ -11,6 +11,7 @@ export interface ReadEntry {
 
 export interface Stretch {
   readonly records: StoredRecord[];
+  readonly entries: ReadEntry[];
   readonly nextOffset: number;
   /** Epoch of the last entry. */
   readonly epoch: number;
@@ -32,11 +33,12 @@ export async function readStretch(
     readonly until: number;
     readonly bytesMax: number;
     readonly chain?: number | undefined;
-    /** False: only the links are of interest, `records` stays empty. */
-    readonly wantsRecords?: boolean;
+    /** `entries`: they are not decoded, `records` stays empty; `links`: both stay empty. */
+    readonly wants?: 'records' | 'entries' | 'links';
   },
 ): Promise<Stretch> {
   const records: StoredRecord[] = [];
+  const entries: ReadEntry[] = [];
   let position = range.from;
   let { chain } = range;
   let epoch = -1;
@@ -51,7 +53,8 @@ export async function readStretch(
         `its entry takes in ${head.chainIn}, the one before gave out ${chain}`,
         head.nextOffset,
       );
-    if (range.wantsRecords !== false)
+    if (range.wants === 'entries') entries.push(entry);
+    else if (range.wants !== 'links')
       for (const record of decodeRecords(entry.bytes, head)) if (record.offset >= range.from) records.push(record);
     lastBase = Math.max(head.baseOffset, range.from);
     position = head.nextOffset;
@@ -69,33 +72,37 @@ export async function readStretch(
   // Both are set together when a batch was synced; so this holds the newest entry to what was confirmed.
   if (position === partition.end && chain !== partition.chain)
     throw corrupt(partition, lastBase, `its entry gives out ${chain}, confirmed was ${partition.chain}`, partition.end);
-  return { records, nextOffset: position, epoch, chain: chain as number, bytes };
+  return { records, entries, nextOffset: position, epoch, chain: chain as number, bytes };
 }
 
 /**
  * Visits the entries that cover `[from, until)`, checked and without holes, until `visit` returns false.
- * The first one may begin below `from`.
+ * The first one may begin below `from`. `bytesMax`: about so much will be visited, so that not much more is read.
  */
 export async function forEachEntry(
   store: LogStore,
   partition: PartitionLog,
-  range: { readonly from: number; readonly until: number },
+  range: { readonly from: number; readonly until: number; readonly bytesMax?: number },
   visit: (entry: ReadEntry) => boolean | Promise<boolean>,
 ): Promise<void> {
   const { from, until } = range;
   if (from >= until) return;
   let position = await entryStart(store, partition, from);
-  let first = true;
+  let seen = 0;
+  let bytes = 0;
   const cursor = store.entries(placeOf(partition), position, until);
   try {
     for (;;) {
-      const found = await cursor.next(first ? 1 : 64);
+      const found = await cursor.next(
+        seen === 0 ? 1 : entriesAhead((range.bytesMax ?? Infinity) - bytes, bytes / seen),
+      );
       for (const each of found) {
         const entry = checked(partition, Math.max(position, from), each);
         if (entry.head.baseOffset !== position)
           throw corrupt(partition, Math.max(position, from), `the next entry begins at ${entry.head.baseOffset}`);
         position = entry.head.nextOffset;
-        first = false;
+        seen++;
+        bytes += entry.bytes.length;
         // Most visitors answer at once, and then nobody waits: not for each entry.
         const goesOn = visit(entry);
         if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn) || position >= until) return;
@@ -106,6 +113,10 @@ export async function forEachEntry(
     await cursor.close();
   }
 }
+
+/** How many entries to read at once: what is left of the bytes, by the size of those before. */
+const entriesAhead = (bytesLeft: number, entryBytes: number): number =>
+  Math.max(1, Math.min(64, Math.ceil(bytesLeft / entryBytes)));
 
 /** Where the entry that should hold `offset` begins. */
 async function entryStart(store: LogStore, partition: PartitionLog, offset: number): Promise<number> {

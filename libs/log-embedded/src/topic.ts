@@ -127,10 +127,13 @@ export function checkAgrees(spec: TopicSpec, existing: StoredTopic): void {
   }
 }
 
+const idOf = ({ number, createdAtMs }: Pick<StoredTopic, 'number' | 'createdAtMs'>): string =>
+  `${number}-${createdAtMs}`;
+
 export function describe(topic: StoredTopic): TopicDescription {
   return {
     name: topic.name,
-    topicId: `${topic.number}-${topic.createdAtMs}`,
+    topicId: idOf(topic),
     partitions: topic.partitions,
     replicationFactor: 1,
     settings: { ...defaults, ...topic.settings },
@@ -143,4 +146,9 @@ export function encodeTopic(topic: StoredTopic): Buffer {
 
 export function decodeTopic(payload: Buffer): StoredTopic {
   return JSON.parse(payload.toString()) as StoredTopic;
+}
+
+/** Whether it is the very topic that a reader means, if the reader says which. */
+export function isOf(topic: StoredTopic, topicId: string | undefined): boolean {
+  return topicId === undefined || topicId === idOf(topic);
 }

@@ -83,7 +83,7 @@ describe('damage to what was confirmed', () => {
     await log.close();
     for (const slot of [0, 1]) disk.damage(endKey(topicNumber, 0, slot), () => undefined);
     log = await open(disk);
-    expect(await log.offsets('t')).toEqual([{ partition: 0, startOffset: 2, endOffset: 5 }]);
+    expect(await log.offsets('t')).toMatchObject([{ partition: 0, startOffset: 2, endOffset: 5 }]);
     expect(await read(log, 2)).toEqual(['d', 'e']);
     await log.close();
   });

@@ -130,7 +130,7 @@ describe('power loss', () => {
       await disk.powerLoss(seed);
       await log.close().catch(() => undefined);
       log = await open(disk);
-      expect(await log.offsets(topic)).toEqual([{ partition: 0, startOffset: 2, endOffset: 4 }]);
+      expect(await log.offsets(topic)).toMatchObject([{ partition: 0, startOffset: 2, endOffset: 4 }]);
       expect((await log.describeTopics()).map((t) => t.name)).toEqual([topic]);
       expect((await log.fencedWriter('w')).epoch).toBe(writer.epoch + 1);
       await log.close();

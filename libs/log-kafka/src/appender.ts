@@ -1,10 +1,11 @@
-import { type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type Partition, pause, type Timers } from '@levee/kernel';
 import { type Appended, LogFailure, logLimits, type LogFailureCode, type LogRecord } from '@levee/log';
 import { ConnectionFailure } from './broker-connection';
-import { missingTopic, type ClusterMetadata } from './cluster-metadata';
+import { forbiddenTopic, missingTopic, type ClusterMetadata } from './cluster-metadata';
 import type { ConnectionFactory } from './kafkajs-client';
 import type { KafkaLogLimits } from './limits';
 import { type FrozenBatch, PartitionAppends, type ProducerIdentity } from './partition-appends';
+import { isRefused } from './producer-ids';
 import { type ProduceLane, ProduceLanes, type ProduceTarget } from './produce-lanes';
 import { produceVerdict } from './produce-verdict';
 import { kafkaErrorName } from './protocol/error-codes';
@@ -137,6 +138,9 @@ export class Appender {
       }
       // What would be sent after its deadline has a definite end now instead of an unknown one later.
       this.release(appends.expire(clock.monotonicMs(), () => this.expiry(appends)));
+      // This process may have been stopped for long: nothing of a call leaves it after its deadline.
+      if ((appends.frozen?.deadlineMs ?? Infinity) <= clock.monotonicMs())
+        this.giveUp(appends, 'its time was over before it could be sent again');
       if (!appends.hasWork || appends.identity === undefined) {
         this.proceed(appends); // what stood here was given up meanwhile
         continue;
@@ -280,6 +284,7 @@ export class Appender {
       },
       (error: unknown) => {
         if (this.identity === taken) this.identity = undefined;
+        if (isRefused(error)) return this.refuse(appends, 'LOG_UNAVAILABLE', messageOf(error));
         this.retry(appends, { newLeader: false, reason: messageOf(error) });
       },
     );
@@ -299,14 +304,20 @@ export class Appender {
         : count > 0 && partition >= count
           ? `the topic has ${count} partitions, 0 to ${count - 1}`
           : undefined;
+      if (count === 0 && metadata.isForbidden(topic)) return this.refuse(appends, 'LOG_UNAVAILABLE', forbiddenTopic);
       if (missing === undefined)
         return this.retry(appends, { newLeader: false, reason: 'the partition has no leader that can be reached' });
-      const absent = failure('TOPIC_MISSING', topic, partition, missing);
-      this.giveUp(appends, missing, absent);
-      this.release(appends.failWaiting(absent));
+      this.refuse(appends, 'TOPIC_MISSING', missing);
       metadata.forget(topic);
-      this.proceed(appends);
     });
+  }
+
+  /** Waiting would not help: what is here fails now, and what comes later finds out anew. */
+  private refuse(appends: PartitionAppends, code: LogFailureCode, why: string): void {
+    const refusal = failure(code, appends.topic, appends.partition, why);
+    this.giveUp(appends, why, refusal);
+    this.release(appends.failWaiting(refusal));
+    this.proceed(appends);
   }
 
   private refusal(topic: string, partition: number, count: number, bytes: number): LogFailure | undefined {
@@ -361,7 +372,7 @@ export class Appender {
   }
 
   private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.parts.timers.after(ms, resolve));
+    return pause(this.parts.timers, ms);
   }
 
   private release(bytes: number): void {

@@ -1,4 +1,4 @@
-import { addressText, parseAddress, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { addressText, type Clock, type Logger, messageOf, parseAddress, pause, type Timers } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
 import { type Address, BrokerConnection, ConnectionFailure } from './broker-connection';
 import type { ConnectionFactory } from './kafkajs-client';
@@ -8,6 +8,13 @@ import { apis, decodeMetadata, encodeMetadata, type MetadataAnswer, type TopicMe
 
 /** What to do about a topic that is not there; only the master makes topics. */
 export const missingTopic = 'the topic does not exist: the master creates it, see whether one runs (levee status)';
+
+/** Never told as a topic that is missing: what may not be seen may well be there. */
+export const forbiddenTopic =
+  'the Kafka user of this process may not describe the topic (TOPIC_AUTHORIZATION_FAILED): give it the ACLs of its role, docs/security.md lists them';
+
+export const unreadableTopic =
+  'the Kafka user of this process may not read the topic: give it the ACLs of its role, docs/security.md lists them';
 
 export interface Leader {
   readonly nodeId: number;
@@ -24,6 +31,8 @@ export interface KnownTopic {
   readonly topicId: string;
   readonly leaders: readonly (Leader | undefined)[];
   readonly missingSinceMs: number | undefined;
+  /** The last look was refused: whether the topic exists, and who leads it, is not for this user to know. */
+  readonly isForbidden: boolean;
 }
 
 export interface ClusterParts {
@@ -87,6 +96,11 @@ export class ClusterMetadata {
     return since !== undefined && this.parts.clock.monotonicMs() - since >= this.parts.limits.topicMissingMs;
   }
 
+  /** True when the broker asked last refuses to tell anything of the topic. */
+  isForbidden(name: string): boolean {
+    return this.topics.get(name)?.isForbidden === true;
+  }
+
   /**
    * One refresh for all who ask at the same time, and a pause of `retryMs` between two. Never throws: an unreachable
    * cluster leaves what was known.
@@ -134,7 +148,7 @@ export class ClusterMetadata {
   private async refreshSoon(): Promise<void> {
     const { clock, timers, limits } = this.parts;
     const pauseMs = this.startedMs + limits.retryMs - clock.monotonicMs();
-    if (pauseMs > 0) await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
+    if (pauseMs > 0) await pause(timers, pauseMs);
     this.startedMs = clock.monotonicMs();
     if (this.topics.size === 0) return;
     try {
@@ -197,9 +211,14 @@ export class ClusterMetadata {
   private learnTopic(answer: TopicMetadata, { askedMs, by, alive }: Look): void {
     const known = this.topics.get(answer.name);
     if (known === undefined) return;
+    if (answer.errorCode === kafkaError.topicAuthorizationFailed) {
+      // Leaders that are known answer for themselves.
+      this.topics.set(answer.name, { ...known, missingSinceMs: undefined, isForbidden: true });
+      return;
+    }
     if (answer.errorCode === kafkaError.unknownTopicOrPartition) {
       const missingSinceMs = known.missingSinceMs ?? this.parts.clock.monotonicMs();
-      this.topics.set(answer.name, { ...known, leaders: [], missingSinceMs });
+      this.topics.set(answer.name, { ...known, leaders: [], missingSinceMs, isForbidden: false });
       return;
     }
     if (answer.errorCode !== kafkaError.none && answer.partitions.length === 0) return;
@@ -219,7 +238,7 @@ export class ClusterMetadata {
         leaders[partition] = { nodeId, epoch, confirmedMs: confirms ? askedMs : same ? before.confirmedMs : -Infinity };
       }
     }
-    this.topics.set(answer.name, { topicId: answer.topicId, leaders, missingSinceMs: undefined });
+    this.topics.set(answer.name, { topicId: answer.topicId, leaders, missingSinceMs: undefined, isForbidden: false });
   }
 
   /**
@@ -265,7 +284,7 @@ function rotated<T>(all: readonly T[], by: number): T[] {
   return [...all.slice(at), ...all.slice(0, at)];
 }
 
-const unknownTopic: KnownTopic = { topicId: '', leaders: [], missingSinceMs: undefined };
+const unknownTopic: KnownTopic = { topicId: '', leaders: [], missingSinceMs: undefined, isForbidden: false };
 
 /** `host:port`, or `[v6]:port`. */
 export function brokerAddress(text: string): Address {

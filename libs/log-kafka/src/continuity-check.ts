@@ -1,4 +1,4 @@
-import { asOffset, type Clock, messageOf, type Timers } from '@levee/kernel';
+import { asOffset, type Clock, messageOf, pause, type Timers } from '@levee/kernel';
 import type { Address } from './broker-connection';
 import type { ClusterMetadata, Leader } from './cluster-metadata';
 import type { KafkaLogLimits } from './limits';
@@ -101,7 +101,7 @@ export class ContinuityCheck {
       return;
     }
     const pauseMs = Math.min(limits.retryMs * 2 ** Math.min(tail.attempts++, 10), limits.retryMsMax);
-    await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
+    await pause(timers, pauseMs);
   }
 
   /**

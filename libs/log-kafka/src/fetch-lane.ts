@@ -39,6 +39,8 @@ interface Poll {
  * `main` carries every tail that has room and is held by the broker while there is nothing (a long poll); `joining`
  * serves tails that came, or got room, meanwhile, with short waits, until main has come back and takes them in.
  * So no tail waits for another's silence, and an idle broker sees four requests a second.
+ *
+ * With `gatherMs` main rests so long after an answer with records, and nothing joins: for tails in no hurry.
  */
 export class FetchLane {
   private readonly tails = new Map<string, Placed>();
@@ -53,6 +55,7 @@ export class FetchLane {
   constructor(
     readonly address: Address,
     private readonly host: LaneHost,
+    readonly gatherMs = 0,
   ) {
     this.main = { connection: host.connection(address), busy: false, waitMs: 0 };
     this.joining = { connection: host.connection(address), busy: false, waitMs: 0 };
@@ -104,7 +107,8 @@ export class FetchLane {
   private pump(): void {
     const { limits } = this.host;
     if (!this.main.busy) this.start(this.main, this.joining.busy ? limits.fetchJoinMs : limits.fetchWaitMs);
-    else if (!this.joining.busy && this.main.waitMs > limits.fetchJoinMs) this.start(this.joining, limits.fetchJoinMs);
+    else if (this.gatherMs === 0 && !this.joining.busy && this.main.waitMs > limits.fetchJoinMs)
+      this.start(this.joining, limits.fetchJoinMs);
   }
 
   private start(poll: Poll, waitMsMost: number): void {
@@ -137,8 +141,10 @@ export class FetchLane {
       this.pump();
     };
     void this.poll(poll, wanted, asked).then((throttleMs) => {
+      const rests = this.gatherMs > 0 && [...asked.values()].some((tail, i) => tail.position > wanted[i]!.fetchOffset);
       // KIP-219: the broker does not read this connection for so long; what it would not read must not be sent.
-      if (throttleMs > 0) void this.host.pause(Math.min(throttleMs, limits.throttleMsMax)).then(goOn);
+      const restMs = Math.max(Math.min(throttleMs, limits.throttleMsMax), rests ? this.gatherMs : 0);
+      if (restMs > 0) void this.host.pause(restMs).then(goOn);
       else goOn();
       if (!this.delivering) this.deliver();
     });

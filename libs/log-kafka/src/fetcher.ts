@@ -1,7 +1,7 @@
-import { type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type Partition, pause, type Timers } from '@levee/kernel';
 import type { LogBatch, LogPosition, TailOptions } from '@levee/log';
 import { type Address, BrokerConnection } from './broker-connection';
-import { missingTopic, type ClusterMetadata, type Leader } from './cluster-metadata';
+import { forbiddenTopic, missingTopic, unreadableTopic, type ClusterMetadata, type Leader } from './cluster-metadata';
 import { ContinuityCheck } from './continuity-check';
 import { FetchLane, type LaneHost } from './fetch-lane';
 import type { ConnectionFactory } from './kafkajs-client';
@@ -34,7 +34,7 @@ export class Fetcher implements LaneHost, TailHost {
   private readonly check: ContinuityCheck;
   private stopLooking: (() => void) | undefined;
   private doubting = false;
-  private closed = false;
+  private readonly closing = new AbortController();
 
   constructor(private readonly parts: FetcherParts) {
     this.limits = parts.limits;
@@ -45,7 +45,7 @@ export class Fetcher implements LaneHost, TailHost {
     return {
       [Symbol.asyncIterator]: () => {
         const tail = new PartitionTail(topic, partition, from, options, this);
-        if (this.closed) tail.end();
+        if (this.closing.signal.aborted) tail.end();
         if (tail.finished) return tail;
         this.tails.add(tail);
         this.place(tail).catch((error: unknown) => tail.fail('LOG_UNAVAILABLE', messageOf(error), error));
@@ -59,7 +59,7 @@ export class Fetcher implements LaneHost, TailHost {
   }
 
   close(): void {
-    this.closed = true;
+    this.closing.abort();
     this.stopLooking?.();
     for (const tail of [...this.tails]) tail.end();
     for (const lanes of this.lanes.values()) for (const lane of lanes) lane.close();
@@ -70,7 +70,7 @@ export class Fetcher implements LaneHost, TailHost {
   }
 
   pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.parts.timers.after(ms, resolve));
+    return pause(this.parts.timers, ms, this.closing.signal);
   }
 
   nowMs(): number {
@@ -93,6 +93,9 @@ export class Fetcher implements LaneHost, TailHost {
   ): void {
     this.laneOf.delete(tail);
     if (tail.finished) return;
+    // No broker will answer otherwise before a person gives the right: whoever reads has to hear of it.
+    if (errorCode === kafkaError.topicAuthorizationFailed)
+      return tail.fail('LOG_UNAVAILABLE', `${kafkaErrorName(errorCode)}: ${unreadableTopic}`);
     tail.strugglingSinceMs ??= sinceMs;
     const why = errorCode === kafkaError.none ? reason : kafkaErrorName(errorCode);
     this.parts.logger.debug(
@@ -134,7 +137,8 @@ export class Fetcher implements LaneHost, TailHost {
     if (known !== undefined && leader !== undefined) {
       if (tail.topicId === '') tail.topicId = known.topicId;
       if (tail.topicId !== known.topicId) {
-        tail.fail('LOG_TRUNCATED', recreated);
+        if (tail.options.topicId === undefined) tail.fail('LOG_TRUNCATED', recreated);
+        else tail.fail('TOPIC_MISSING', `its name belongs to topic ${known.topicId}, not to ${tail.topicId} any more`);
         return undefined;
       }
       if (address !== undefined) return { leader, address };
@@ -145,6 +149,8 @@ export class Fetcher implements LaneHost, TailHost {
       tail.fail('TOPIC_MISSING', missingTopic);
     } else if (count > 0 && tail.partition >= count) {
       tail.fail('TOPIC_MISSING', `the topic has ${count} partitions, 0 to ${count - 1}`);
+    } else if (leader === undefined && metadata.isForbidden(tail.topic)) {
+      tail.fail('LOG_UNAVAILABLE', forbiddenTopic);
     } else {
       const lacks = leader === undefined ? 'the partition has no leader' : `no address of its leader ${leader.nodeId}`;
       await this.check.pause(tail, lacks);
@@ -191,7 +197,7 @@ export class Fetcher implements LaneHost, TailHost {
    * seconds another broker is asked. Tails whose partition has a newer leader go there.
    */
   private lookLater(): void {
-    if (this.stopLooking !== undefined || this.closed) return;
+    if (this.stopLooking !== undefined || this.closing.signal.aborted) return;
     this.stopLooking = this.parts.timers.after(this.limits.leaderLookMs, () => {
       void this.parts.metadata.refresh().then(() => {
         this.stopLooking = undefined;
@@ -231,8 +237,9 @@ export class Fetcher implements LaneHost, TailHost {
       for (const lane of lanes ?? []) lane.close();
       this.lanes.set(nodeId, (lanes = []));
     }
-    let lane = lanes.find((candidate) => !candidate.has(tail));
-    if (lane === undefined) lanes.push((lane = new FetchLane(address, this)));
+    const { gatherMs } = tail;
+    let lane = lanes.find((candidate) => !candidate.has(tail) && candidate.gatherMs === gatherMs);
+    if (lane === undefined) lanes.push((lane = new FetchLane(address, this, gatherMs)));
     this.laneOf.set(tail, lane);
     tail.placedEpoch = epoch;
     tail.confirmedMs = confirmedMs;

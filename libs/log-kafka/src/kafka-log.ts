@@ -6,6 +6,7 @@ import {
   messageOf,
   type Offset,
   type Partition,
+  pause,
   silentLogger,
   type Timers,
 } from '@levee/kernel';
@@ -27,7 +28,8 @@ import {
 } from '@levee/log';
 import type { KafkaConfig } from 'kafkajs';
 import { Appender } from './appender';
-import { brokerAddress, ClusterMetadata } from './cluster-metadata';
+import { unpackReady } from './compression/unpack';
+import { brokerAddress, ClusterMetadata, forbiddenTopic } from './cluster-metadata';
 import { Fetcher } from './fetcher';
 import { createKafkajsClient, type KafkajsClient } from './kafkajs-client';
 import { examineLog } from './log-examination';
@@ -85,6 +87,7 @@ export class KafkaLog implements Log {
     const client = createKafkajsClient({ ...options, logger, limits });
     const { connection } = client;
     const metadata = new ClusterMetadata({ connection, bootstrap, limits, clock, timers, logger });
+    await unpackReady;
     const startedMs = clock.monotonicMs();
     const openMs = options.openMs ?? openMsDefault;
     let brokerCount: number;
@@ -98,7 +101,7 @@ export class KafkaLog implements Log {
         const hint = openHint(messageOf(cause), attempt);
         const patienceMs = hint?.final === true ? Math.min(openMs, refusedMs) : openMs;
         if (!tooOld && clock.monotonicMs() < startedMs + patienceMs) {
-          await new Promise<void>((resolve) => timers.after(limits.retryMsMax, resolve));
+          await pause(timers, limits.retryMsMax);
           continue;
         }
         metadata.close();
@@ -235,6 +238,8 @@ export class KafkaLog implements Log {
         if (count === 0) metadata.forget(topic);
         throw new LogFailure('TOPIC_MISSING', `offsets of ${topic}${only === undefined ? '' : `/${only}`}: ${what}`);
       }
+      if (count === 0 && metadata.isForbidden(topic))
+        throw new LogFailure('LOG_UNAVAILABLE', `offsets of ${topic}: ${forbiddenTopic}`);
       const partitions = only === undefined ? Array.from({ length: count }, (_, n) => n) : [only as number];
       try {
         if (count > 0) return await this.askLeaders(topic, timestampMs, partitions);
@@ -243,7 +248,7 @@ export class KafkaLog implements Log {
       }
       if (clock.monotonicMs() > untilMs)
         throw new LogFailure('LOG_UNAVAILABLE', `offsets of ${topic}: ${reason}, for ${limits.adminMs} ms`);
-      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+      await pause(timers, limits.retryMs);
     }
   }
 

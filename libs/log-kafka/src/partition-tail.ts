@@ -1,5 +1,6 @@
 import { asOffset, failureCode, messageOf, type Offset, type Partition } from '@levee/kernel';
 import {
+  type BadStretch,
   type LogBatch,
   LogFailure,
   type LogFailureCode,
@@ -10,11 +11,13 @@ import {
 } from '@levee/log';
 import type { FetchAnswer } from './protocol/fetch';
 import type { KafkaLogLimits } from './limits';
-import { type AbortedTransaction, decodeRecords, type ScannedBatches, scanBatches } from './record-batch-decoder';
+import { type AbortedTransaction, BatchReader, type ScannedBatches, scanBatches } from './record-batch-decoder';
+import { storedBatches } from './stored-batches';
 import { noProof, type TruncationProof } from './truncation-proof';
 
 /** Fetched batches of one answer, checked but not decoded: that happens when the reader comes for them. */
 interface Chunk {
+  readonly batches: BatchReader;
   readonly firstOffset: Offset;
   readonly scanned: ScannedBatches;
   readonly aborted: readonly AbortedTransaction[];
@@ -23,9 +26,11 @@ interface Chunk {
   readonly withheldTo: Offset | undefined;
   /** Monotonic ms at which these ends were asked for. */
   readonly endAskedMs: number;
+  /** Leader epoch of the broker that answered. */
+  readonly placedEpoch: number;
 }
 
-type Ends = Pick<Chunk, 'endOffset' | 'withheldTo' | 'endAskedMs'>;
+type Ends = Pick<Chunk, 'endOffset' | 'withheldTo' | 'endAskedMs' | 'placedEpoch'>;
 
 /** What a tail needs from whoever fetches for it. */
 export interface TailHost {
@@ -54,7 +59,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   /** Monotonic ms of the first failure since the last good answer. */
   strugglingSinceMs: number | undefined;
   /** Id of the topic it reads: another one means deleted and created again. */
-  topicId = '';
+  topicId: string;
   /** Leader epoch of the partition for which the truncation check was done. */
   validatedEpoch = -1;
   /** Leader epoch of the broker that it fetches from. */
@@ -68,11 +73,15 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
   attempts = 0;
   readonly name: string;
   readonly idleMs: number;
+  /** Rest after an answer with records, before the next request. */
+  readonly gatherMs: number;
   private readonly bytesMax: number;
   private readonly chunks: Chunk[] = [];
   /** Bytes of `chunks` and of the batch being handled. */
   private heldBytes = 0;
   private handledBytes = 0;
+  /** What compressed batches unpacked to, of the batch being handled. */
+  private unpackedBytes = 0;
   private cutBatchBytes = 0;
   private rereads = 0;
   /** A whole batch was read up to `position`. */
@@ -95,9 +104,11 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     private readonly host: TailHost,
   ) {
     this.name = `${topic} partition ${partition}`;
+    this.topicId = options.topicId ?? '';
     this.position = from.nextOffset;
     this.leaderEpoch = from.leaderEpoch;
     this.idleMs = options.idleMs ?? logLimits.idleMsDefault;
+    this.gatherMs = Math.min(options.gatherMs ?? 0, this.idleMs / 2);
     this.bytesMax = options.bytesMax ?? logLimits.tailBytesMaxDefault;
     this.deliveredMs = this.askedMs = host.nowMs();
     if (options.signal?.aborted === true) this.over = true;
@@ -122,10 +133,9 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
 
   next(): Promise<IteratorResult<LogBatch>> {
     this.releaseHandled();
-    const chunk = this.chunks.shift();
-    if (chunk !== undefined) {
+    if (this.chunks.length > 0) {
       try {
-        const value = this.handOver(chunk);
+        const value = this.handOver();
         if (!this.inFlight) this.host.wake(this);
         return Promise.resolve({ done: false, value });
       } catch (error) {
@@ -155,8 +165,8 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     this.failure = undefined;
     this.options.signal?.removeEventListener('abort', this.onAbort);
     this.chunks.length = 0;
-    this.host.buffered.bytes -= this.heldBytes;
-    this.heldBytes = this.handledBytes = 0;
+    this.host.buffered.bytes -= this.heldBytes + this.unpackedBytes;
+    this.heldBytes = this.handledBytes = this.unpackedBytes = 0;
     this.waiter?.resolve(finished);
     this.waiter = undefined;
     this.host.ended(this);
@@ -189,6 +199,7 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
       endOffset,
       withheldTo: endOffset < answer.highWatermark ? asOffset(answer.highWatermark) : undefined,
       endAskedMs: this.askedMs,
+      placedEpoch: this.placedEpoch,
     };
     const scanned = scanBatches(answer.batches, {
       from: this.position,
@@ -200,17 +211,10 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
       this.cutBatchBytes = 0;
       if (!believed) ends.endOffset = asOffset(Math.max(endOffset, scanned.nextOffset + 1));
       this.take(owned(scanned, answerBytes), answer.aborted, ends);
-    } else if (
-      believed &&
-      scanned.damagedAt === undefined &&
-      scanned.cutBatchBytes === 0 &&
-      scanned.refused === undefined
-    ) {
+    } else if (believed && scanned.damagedAt === undefined && scanned.cutBatchBytes === 0) {
       this.idle(scanned, ends, waitMs);
     }
-    if (scanned.refused !== undefined) {
-      this.fail('RECORD_CORRUPT', scanned.refused.message, scanned.refused);
-    } else if (scanned.damagedAt !== undefined && scanned.bytes.length === 0) {
+    if (scanned.damagedAt !== undefined && scanned.bytes.length === 0) {
       const what = `the batch is damaged (checksum or offsets), also after ${this.host.limits.corruptRereads} more reads: restore the topic`;
       if (++this.rereads > this.host.limits.corruptRereads) this.fail('RECORD_CORRUPT', what);
     } else if (scanned.cutBatchBytes > 0 && scanned.bytes.length === 0) {
@@ -236,21 +240,20 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
     this.chunks.push(chunkOf(this.position, scanned, [], ends));
   }
 
-  /** Decodes one chunk for a reader that waits; returns its bytes. */
+  /** Decodes one chunk for a reader that waits; returns its bytes, unpacked ones too. */
   deliver(): number {
     const { waiter } = this;
-    const chunk = waiter === undefined ? undefined : this.chunks.shift();
-    if (waiter === undefined || chunk === undefined) {
+    if (waiter === undefined || this.chunks.length === 0) {
       this.settleFailure();
       return 0;
     }
     this.waiter = undefined;
     try {
-      waiter.resolve({ done: false, value: this.handOver(chunk) });
+      waiter.resolve({ done: false, value: this.handOver() });
     } catch (error) {
       waiter.reject(error);
     }
-    return this.handledBytes;
+    return this.handledBytes + this.unpackedBytes;
   }
 
   /** A reader that waits, and for whom nothing is left, hears of the failure now. */
@@ -266,70 +269,108 @@ export class PartitionTail implements AsyncIterator<LogBatch> {
    * One batch of everything that waits, up to {@link gatheredBytes}: a reader that lingers so that records gather (each
    * answer of a fast broker may hold a single one) gets them together, and one that fell behind catches up in few steps.
    */
-  private handOver(chunk: Chunk): LogBatch {
+  private handOver(): LogBatch {
     this.answered = true;
     this.deliveredMs = this.host.nowMs();
-    this.handledBytes = chunk.scanned.bytes.length;
-    const { topic, partition } = this;
+    const { topic, partition, chunks } = this;
+    const records: StoredRecord[] = [];
+    const badStretches: BadStretch[] = [];
+    let last = chunks[0] as Chunk;
+    let leaderEpoch = -1;
+    let missingBelow = -1;
+    const firstOffset = last.batches.nextOffset;
     try {
-      const records = decoded(chunk);
-      const last = this.gather(chunk, records);
-      const { endOffset, withheldTo, endAskedMs, scanned } = last;
-      const leaderEpoch = scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch;
-      const { firstOffset } = chunk;
-      const { nextOffset } = scanned;
-      const batch = { topic, partition, firstOffset, nextOffset, leaderEpoch, endOffset, endAskedMs, records };
-      return withheldTo === undefined ? batch : { ...batch, withheldTo };
+      if (this.options.stored === true) return this.asStored();
+      for (let chunk: Chunk | undefined = last; chunk !== undefined; chunk = this.following(badStretches)) {
+        last = chunk;
+        this.read(chunk.batches, records, badStretches);
+        if (chunk.batches.missingBelow >= 0) ({ missingBelow } = chunk.batches);
+        if (chunk.batches.leaderEpoch >= 0) ({ leaderEpoch } = chunk.batches);
+        if (chunk.batches.bytesLeft > 0) break;
+        chunks.shift();
+      }
     } catch (cause) {
-      const code = failureCode(cause) === 'RECORD_CORRUPT' ? 'RECORD_CORRUPT' : undefined;
-      this.end();
-      if (code === undefined) throw cause;
-      throw new LogFailure(code, `${this.name}: ${messageOf(cause)}`, { cause });
+      const failure = failureCode(cause) === 'RECORD_CORRUPT' ? (cause as LogFailure) : undefined;
+      // The reader gets what is before it, and then hears of it.
+      if (failure === undefined || last.batches.nextOffset === firstOffset) {
+        this.end();
+        if (failure === undefined) throw cause;
+        const details = { topic, partition, ...failure.details };
+        throw new LogFailure(failure.code, `${this.name}: ${messageOf(cause)}`, { cause, details });
+      }
+      if (last.batches.leaderEpoch >= 0) ({ leaderEpoch } = last.batches);
     }
+    if (leaderEpoch < 0) ({ leaderEpoch } = this);
+    const { endOffset, withheldTo, endAskedMs, batches } = last;
+    const { nextOffset } = batches;
+    const batch = { topic, partition, firstOffset, nextOffset, leaderEpoch, endOffset, endAskedMs, records };
+    const seen = missingBelow < 0 ? batch : { ...batch, missingBelow: asOffset(missingBelow) };
+    const whole = withheldTo === undefined ? seen : { ...seen, withheldTo };
+    return badStretches.length === 0 ? whole : { ...whole, badStretches };
   }
 
-  /** Adds the records of the chunks behind `chunk`; the last one whose records are there. */
-  private gather(chunk: Chunk, records: StoredRecord[]): Chunk {
-    let last = chunk;
-    for (let next = this.chunks[0]; next !== undefined; next = this.chunks[0]) {
-      const bytes = next.scanned.bytes.length;
-      if (this.handledBytes + bytes > gatheredBytes) break;
-      try {
-        for (const record of decoded(next)) records.push(record);
-      } catch {
-        // The reader gets what is before it, and then hears of it.
-        break;
+  private asStored(): LogBatch {
+    const { firstOffset, scanned, aborted, ...ends } = this.chunks.shift() as Chunk;
+    this.handledBytes = scanned.bytes.length;
+    const { topic, partition } = this;
+    const { placedEpoch: readUnderEpoch, withheldTo, endOffset, endAskedMs } = ends;
+    return {
+      ...{ topic, partition, firstOffset, nextOffset: scanned.nextOffset, endOffset, endAskedMs, readUnderEpoch },
+      leaderEpoch: scanned.leaderEpoch >= 0 ? scanned.leaderEpoch : this.leaderEpoch,
+      records: [],
+      stored: storedBatches(scanned, aborted),
+      ...(withheldTo === undefined ? {} : { withheldTo }),
+    };
+  }
+
+  /** The next chunk, while it belongs into the same batch for the reader. */
+  private following(badStretches: readonly BadStretch[]): Chunk | undefined {
+    const next = this.chunks[0];
+    if (next === undefined || badStretches.length > 0) return undefined;
+    const bytes = this.handledBytes + this.unpackedBytes + next.batches.bytesLeft;
+    return bytes > gatheredBytes ? undefined : next;
+  }
+
+  /** All of a chunk, unless it unpacks to much, or something in it cannot be read, which may have taken long. */
+  private read(batches: BatchReader, records: StoredRecord[], badStretches: BadStretch[]): void {
+    const packed = batches.bytesLeft;
+    try {
+      while (batches.bytesLeft > 0 && this.unpackedBytes < unpackedStepBytes && badStretches.length === 0) {
+        const bytes = batches.readBatch(records);
+        this.unpackedBytes += bytes;
+        this.host.buffered.bytes += bytes;
       }
-      this.chunks.shift();
-      this.handledBytes += bytes;
-      last = next;
+    } catch (error) {
+      if (this.options.takesBadStretches !== true || !(error instanceof LogFailure)) throw error;
+      badStretches.push(batches.passBad(error));
+    } finally {
+      this.handledBytes += packed - batches.bytesLeft;
     }
-    return last;
   }
 
   /** The reader has come back, so it is done with the batch it got before. */
   private releaseHandled(): void {
     this.heldBytes -= this.handledBytes;
-    this.host.buffered.bytes -= this.handledBytes;
-    this.handledBytes = 0;
+    this.host.buffered.bytes -= this.handledBytes + this.unpackedBytes;
+    this.handledBytes = this.unpackedBytes = 0;
   }
 }
 
 /** Less than a millisecond of decoding. */
 const gatheredBytes = 64 * 1024;
 
+/** What compressed batches unpack to goes to the reader in steps of about this size. */
+const unpackedStepBytes = 1024 * 1024;
+
 /** Each field by name: a spread takes several times as long, and this is done for every answer. */
 function chunkOf(
   firstOffset: Offset,
   scanned: ScannedBatches,
   aborted: readonly AbortedTransaction[],
-  { endOffset, withheldTo, endAskedMs }: Ends,
+  { endOffset, withheldTo, endAskedMs, placedEpoch }: Ends,
 ): Chunk {
-  return { firstOffset, scanned, aborted, endOffset, withheldTo, endAskedMs };
-}
-
-function decoded({ scanned, firstOffset, aborted }: Chunk): StoredRecord[] {
-  return decodeRecords(scanned, firstOffset, aborted);
+  const batches = new BatchReader(scanned.bytes, firstOffset, aborted);
+  return { batches, firstOffset, scanned, aborted, endOffset, withheldTo, endAskedMs, placedEpoch };
 }
 
 const finished: IteratorResult<LogBatch> = Object.freeze({ done: true, value: undefined });

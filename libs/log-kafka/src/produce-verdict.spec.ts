@@ -16,6 +16,7 @@ describe('what the answer to a produce request means', () => {
     ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 20, 'perhaps'],
     ['TOPIC_AUTHORIZATION_FAILED', 29, 'refused LOG_UNAVAILABLE'],
     ['CLUSTER_AUTHORIZATION_FAILED', 31, 'refused LOG_UNAVAILABLE'],
+    ['INVALID_TIMESTAMP: only of topics that keep the times of producers', 32, 'refused TOPIC_MISCONFIGURED'],
     ['OUT_OF_ORDER_SEQUENCE: a gap, or older than the broker remembers', 45, 'lost'],
     ['DUPLICATE_SEQUENCE', 46, 'lost'],
     ['UNKNOWN_PRODUCER_ID', 59, 'lost'],

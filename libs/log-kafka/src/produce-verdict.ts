@@ -53,6 +53,12 @@ export function produceVerdict(errorCode: number, { fencing }: { readonly fencin
         'a compacted topic takes no record without a key: give one, or set cleanup.policy=delete',
         { alone: true },
       );
+    case kafkaError.invalidTimestamp:
+      return refused(
+        'TOPIC_MISCONFIGURED',
+        "the clock of this machine differs from the broker's by more than the topic takes: set it right, or the topic's " +
+          'message.timestamp.before.max.ms and message.timestamp.after.max.ms',
+      );
     case kafkaError.topicAuthorizationFailed:
     case kafkaError.clusterAuthorizationFailed:
       return refused('LOG_UNAVAILABLE', 'give this principal the right to write (kafka-acls)');

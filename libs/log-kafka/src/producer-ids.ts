@@ -1,4 +1,4 @@
-import { type Clock, messageOf, type Timers } from '@levee/kernel';
+import { type Clock, messageOf, pause, type Timers } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
 import type { BrokerConnection } from './broker-connection';
 import type { ClusterMetadata } from './cluster-metadata';
@@ -47,21 +47,36 @@ async function initialised(
   let reason = '';
   for (let attempt = 0; clock.monotonicMs() < untilMs; attempt++) {
     // Retriable refusals come in quick succession; a broker that does not answer needs no hammering.
-    if (attempt > 0)
-      await new Promise<void>((resolve) => timers.after(attempt < 250 ? retryMs : limits.retryMs, resolve));
+    if (attempt > 0) await pause(timers, attempt < 250 ? retryMs : limits.retryMs);
     try {
       const connection = await broker();
       const answer = await connection.send(apis.initProducerId, encodeInitProducerId(id, transactionTimeoutMs));
       const { errorCode, producerId, epoch } = decodeInitProducerId(answer);
       if (errorCode === kafkaError.none) return { producerId, epoch };
       reason = kafkaErrorName(errorCode);
-      if (isRefusal(errorCode)) break;
+      if (isRefusal(errorCode)) throw refusalOf(id, reason);
     } catch (error) {
+      if (isRefused(error)) throw error;
       reason = messageOf(error);
-      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+      await pause(timers, limits.retryMs);
     }
   }
   throw new LogFailure('LOG_UNAVAILABLE', `no producer id${id === null ? '' : ` for '${id}'`}: ${reason}`);
+}
+
+/** Asking again would not help: the user may not have one. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof LogFailure && error.details?.['refused'] === true;
+}
+
+function refusalOf(id: string | null, reason: string): LogFailure {
+  const lacks = id === null ? 'Write on any topic' : `Write on the transactional id '${id}'`;
+  return new LogFailure(
+    'LOG_UNAVAILABLE',
+    `no producer id${id === null ? '' : ` for '${id}'`}: ${reason}: the Kafka user of this process lacks ${lacks}; ` +
+      'docs/security.md lists the ACLs of each role',
+    { details: { refused: true } },
+  );
 }
 
 function isRefusal(errorCode: number): boolean {
@@ -81,6 +96,7 @@ async function anyBroker({ metadata }: ProducerIdParts): Promise<BrokerConnectio
 async function coordinatorOf({ metadata }: ProducerIdParts, id: string): Promise<BrokerConnection> {
   const asked = await anyBroker({ metadata } as ProducerIdParts);
   const found = decodeFindCoordinator(await asked.send(apis.findCoordinator, encodeFindTransactionCoordinator(id)));
+  if (isRefusal(found.errorCode)) throw refusalOf(id, kafkaErrorName(found.errorCode));
   if (found.errorCode !== kafkaError.none) throw new Error(kafkaErrorName(found.errorCode));
   return metadata.control(metadata.addressOf(found.nodeId) ?? { host: found.host, port: found.port });
 }

@@ -1,6 +1,7 @@
 import { crc32cNative } from '@levee/codec';
-import { asOffset, type Offset } from '@levee/kernel';
-import { LogFailure, type LogHeader, noHeaders, type StoredRecord } from '@levee/log';
+import { asOffset, messageOf, type Offset } from '@levee/kernel';
+import { type BadStretch, LogFailure, type LogHeader, noHeaders, type StoredRecord } from '@levee/log';
+import { unpack } from './compression/unpack';
 import { readInt64 } from './protocol/byte-reader';
 import { attributeBits, batchAt, batchLengthOverhead, compressionNames } from './record-batch';
 
@@ -23,8 +24,6 @@ export interface ScannedBatches {
   readonly leaderEpoch: number;
   /** The batch behind them is damaged: its offset. Reading it again may help. */
   readonly damagedAt: Offset | undefined;
-  /** Why the batch behind them can never be read: it is compressed. */
-  readonly refused: LogFailure | undefined;
   /** The batch behind them did not fit into the answer: its whole length in bytes. */
   readonly cutBatchBytes: number;
 }
@@ -49,7 +48,6 @@ export function scanBatches(fetched: Buffer, { from, onBoundary, endOffset }: Sc
   let leaderEpoch = -1;
   let damaged = false;
   let cutBatchBytes = 0;
-  let refused: LogFailure | undefined;
   while (at + batchLengthOverhead < fetched.length) {
     const length = fetched.readInt32BE(at + batchAt.batchLength) + batchLengthOverhead;
     damaged = length < batchAt.records || length > batchBytesMost;
@@ -70,84 +68,178 @@ export function scanBatches(fetched: Buffer, { from, onBoundary, endOffset }: Sc
       next > highest ||
       next > endOffset;
     if (damaged) break;
-    const codec = fetched.readInt16BE(at + batchAt.attributes) & attributeBits.compression;
-    if (codec !== 0) {
-      refused = compressed(baseOffset, codec);
-      break;
-    }
     nextOffset = next;
     leaderEpoch = fetched.readInt32BE(at + batchAt.leaderEpoch);
     at += length;
   }
   const damagedAt = damaged ? asOffset(nextOffset) : undefined;
   const bytes = fetched.subarray(0, at);
-  return { bytes, nextOffset: asOffset(nextOffset), leaderEpoch, damagedAt, refused, cutBatchBytes };
+  return { bytes, nextOffset: asOffset(nextOffset), leaderEpoch, damagedAt, cutBatchBytes };
 }
 
 /**
- * Records of `scanned` from `from` on, without control batches and without what aborted transactions wrote (KIP-98:
- * `aborted` is the answer's list for this partition; one producer may be in it more than once).
+ * Decodes the batches of one answer from front to back, as far as its reader wants: a compressed one may unpack to many
+ * times its size. Leaves out control batches and what aborted transactions wrote (KIP-98: `aborted` is the answer's list
+ * for this partition; one producer may be in it more than once), so it remembers whose transaction is void where it is.
  */
-export function decodeRecords(
-  scanned: ScannedBatches,
-  from: Offset,
-  aborted: readonly AbortedTransaction[] = [],
-): StoredRecord[] {
-  const { bytes } = scanned;
-  const records: StoredRecord[] = [];
-  const pending = aborted.length === 0 ? [] : [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
-  const voidProducers = new Set<number>();
-  for (let at = 0; at < bytes.length;) {
-    const end = at + batchLengthOverhead + bytes.readInt32BE(at + batchAt.batchLength);
+export class BatchReader {
+  /** Behind the last batch that was read. */
+  nextOffset: Offset;
+  /** Of the last batch that was read, -1 before the first. */
+  leaderEpoch = -1;
+  /** Below it an offset is missing that some batch must have held: compaction removed it; -1 while none is. */
+  missingBelow = -1;
+  private at = 0;
+  private readonly voids: VoidProducers;
+
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly from: Offset,
+    aborted: readonly AbortedTransaction[] = [],
+  ) {
+    this.nextOffset = from;
+    this.voids = new VoidProducers(aborted);
+  }
+
+  /** Packed, and not read yet. */
+  get bytesLeft(): number {
+    return this.bytes.length - this.at;
+  }
+
+  /**
+   * Adds the records of the next batch; returns the bytes that were unpacked for it. Throws RECORD_CORRUPT when it
+   * cannot be read, adds nothing then, and stays before it: {@link passBad} goes on.
+   */
+  readBatch(records: StoredRecord[]): number {
+    const { bytes, at, end } = this;
+    const isData = this.voids.pass(bytes, at, end) === 'data';
+    const unpackedBytes = isData ? decodeBatch(bytes, at, end, this.from, records) : 0;
+    this.moveTo(end);
+    return unpackedBytes;
+  }
+
+  /** Goes on behind the batch that {@link readBatch} has just refused. */
+  passBad(refusal: LogFailure): BadStretch {
+    const { bytes, at, end } = this;
+    const fromOffset = asOffset(Math.max(readInt64(bytes, at), this.from));
+    this.moveTo(end);
+    const timestampMs = readInt64(bytes, at + batchAt.maxTimestamp);
+    return {
+      fromOffset,
+      toOffset: this.nextOffset,
+      timestampMs,
+      what: refusal.message,
+      bytes: bytes.subarray(at, end),
+    };
+  }
+
+  private get end(): number {
+    return this.at + batchLengthOverhead + this.bytes.readInt32BE(this.at + batchAt.batchLength);
+  }
+
+  private moveTo(end: number): void {
+    const { bytes, at } = this;
+    const baseOffset = readInt64(bytes, at);
+    if (baseOffset > this.nextOffset) this.missingBelow = baseOffset;
+    const offsets = bytes.readInt32BE(at + batchAt.lastOffsetDelta) + 1;
+    this.nextOffset = asOffset(baseOffset + offsets);
+    if (bytes.readInt32BE(at + batchAt.count) < offsets) this.missingBelow = this.nextOffset;
+    this.leaderEpoch = bytes.readInt32BE(at + batchAt.leaderEpoch);
+    this.at = end;
+  }
+}
+
+/** Tells of one batch after the other whether it is data, a control batch, or void: of an aborted transaction. */
+export class VoidProducers {
+  private readonly pending: AbortedTransaction[];
+  private readonly now = new Set<number>();
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.pending = aborted.length === 0 ? [] : [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
+  }
+
+  pass(bytes: Buffer, at: number, end: number): 'data' | 'control' | 'void' {
+    const { pending, now } = this;
     const attributes = bytes.readInt16BE(at + batchAt.attributes);
     const lastOffset = readInt64(bytes, at) + bytes.readInt32BE(at + batchAt.lastOffsetDelta);
     while (pending.length > 0 && (pending[0] as AbortedTransaction).firstOffset <= lastOffset)
-      voidProducers.add((pending.shift() as AbortedTransaction).producerId);
+      now.add((pending.shift() as AbortedTransaction).producerId);
     if (attributes & attributeBits.control) {
-      if (isAbortMarker(bytes, at, end)) voidProducers.delete(readInt64(bytes, at + batchAt.producerId));
-    } else if (
-      voidProducers.size === 0 ||
-      !(attributes & attributeBits.transactional) ||
-      !voidProducers.has(readInt64(bytes, at + batchAt.producerId))
-    ) {
-      decodeBatch(bytes, at, end, attributes, from, records);
+      if (isAbortMarker(bytes, at, end)) now.delete(readInt64(bytes, at + batchAt.producerId));
+      return 'control';
     }
-    at = end;
+    if (now.size === 0 || !(attributes & attributeBits.transactional)) return 'data';
+    return now.has(readInt64(bytes, at + batchAt.producerId)) ? 'void' : 'data';
   }
-  return records;
 }
 
-function decodeBatch(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  attributes: number,
-  from: number,
-  records: StoredRecord[],
-): void {
+interface BatchBytes {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly attributes: number;
+  readonly lastOffset: number;
+}
+
+/** Adds the records of one batch from offset `from` on; returns the bytes that were unpacked for it. */
+export function decodeBatch(bytes: Buffer, start: number, end: number, from: number, records: StoredRecord[]): number {
+  const attributes = bytes.readInt16BE(start + batchAt.attributes);
+  const lastOffset = readInt64(bytes, start) + bytes.readInt32BE(start + batchAt.lastOffsetDelta);
+  const batch = { bytes, start, end, attributes, lastOffset };
+  const codec = attributes & attributeBits.compression;
+  if (codec === 0) {
+    decodeInto(new VarintCursor(bytes, start + batchAt.records, end, batch), batch, from, records);
+    return 0;
+  }
+  const unpacked = unpackedRecords(codec, batch);
+  const cursor = new VarintCursor(unpacked, 0, unpacked.length, batch);
+  decodeInto(cursor, batch, from, records);
+  return unpacked.length;
+}
+
+function unpackedRecords(codec: number, batch: BatchBytes): Buffer {
+  try {
+    return unpack(codec, batch.bytes.subarray(batch.start + batchAt.records, batch.end));
+  } catch (cause) {
+    const name = compressionNames[codec] ?? `codec ${codec}`;
+    throw unreadable(batch, `is compressed with ${name} and cannot be unpacked: ${messageOf(cause)}`, cause);
+  }
+}
+
+function decodeInto(cursor: VarintCursor, batch: BatchBytes, from: number, records: StoredRecord[]): void {
+  const { bytes, start, attributes, lastOffset } = batch;
+  const { end } = cursor;
+  const before = records.length;
   const baseOffset = readInt64(bytes, start);
   const baseTimestamp = readInt64(bytes, start + batchAt.baseTimestamp);
   const appendTime = (attributes & attributeBits.logAppendTime) !== 0;
   const maxTimestamp = readInt64(bytes, start + batchAt.maxTimestamp);
-  const cursor = new VarintCursor(bytes, start + batchAt.records, end, baseOffset);
-  for (let left = bytes.readInt32BE(start + batchAt.count); left > 0; left--) {
-    const length = cursor.varint();
-    const recordEnd = cursor.at + length;
-    if (length < 0 || recordEnd > end) throw cursor.malformed();
-    cursor.at++;
-    const timestampDelta = cursor.varint();
-    const offset = baseOffset + cursor.varint();
-    if (offset >= from) {
-      const key = cursor.field();
-      const value = cursor.field();
-      const headerCount = cursor.varint();
-      const headers = headerCount === 0 ? noHeaders : decodeHeaders(cursor, headerCount);
-      if (cursor.at !== recordEnd) throw cursor.malformed();
-      const timestampMs = appendTime ? maxTimestamp : baseTimestamp + timestampDelta;
-      records.push({ offset: asOffset(offset), timestampMs, key, value, headers });
-    } else {
-      cursor.at = recordEnd;
+  let least = baseOffset;
+  try {
+    for (let left = bytes.readInt32BE(start + batchAt.count); left > 0; left--) {
+      const length = cursor.varint();
+      const recordEnd = cursor.at + length;
+      if (length < 0 || recordEnd > end) throw cursor.malformed();
+      cursor.at++;
+      const timestampDelta = cursor.varint();
+      const offset = baseOffset + cursor.varint();
+      if (offset < least || offset > lastOffset) throw cursor.malformed();
+      least = offset + 1;
+      if (offset >= from) {
+        const key = cursor.field();
+        const value = cursor.field();
+        const headerCount = cursor.varint();
+        const headers = headerCount === 0 ? noHeaders : decodeHeaders(cursor, headerCount);
+        if (cursor.at !== recordEnd) throw cursor.malformed();
+        const timestampMs = appendTime ? maxTimestamp : baseTimestamp + timestampDelta;
+        records.push({ offset: asOffset(offset), timestampMs, key, value, headers });
+      } else {
+        cursor.at = recordEnd;
+      }
     }
+  } catch (error) {
+    records.length = before;
+    throw error;
   }
 }
 
@@ -166,7 +258,8 @@ function decodeHeaders(cursor: VarintCursor, count: number): LogHeader[] {
 /** A control record's key is `version i16, type i16`; type 0 aborts, 1 commits. */
 function isAbortMarker(bytes: Buffer, start: number, end: number): boolean {
   if (bytes.readInt32BE(start + batchAt.count) === 0) return false;
-  const cursor = new VarintCursor(bytes, start + batchAt.records, end, readInt64(bytes, start));
+  const lastOffset = readInt64(bytes, start) + bytes.readInt32BE(start + batchAt.lastOffsetDelta);
+  const cursor = new VarintCursor(bytes, start + batchAt.records, end, { bytes, start, lastOffset });
   cursor.varint();
   cursor.at++;
   cursor.varint();
@@ -181,7 +274,7 @@ class VarintCursor {
     private readonly bytes: Buffer,
     public at: number,
     readonly end: number,
-    private readonly baseOffset: number,
+    private readonly of: Pick<BatchBytes, 'bytes' | 'start' | 'lastOffset'>,
   ) {}
 
   varint(): number {
@@ -205,7 +298,7 @@ class VarintCursor {
   }
 
   malformed(): LogFailure {
-    return unreadable(this.baseOffset, 'has a sound checksum but malformed records', 'find out who produced it');
+    return unreadable(this.of, 'has a sound checksum but malformed records: find out who produced it');
   }
 
   private longVarint(first: number): number {
@@ -222,14 +315,12 @@ class VarintCursor {
   }
 }
 
-function compressed(baseOffset: number, codec: number): LogFailure {
-  const name = compressionNames[codec] ?? `codec ${codec}`;
-  const mend = 'set compression.type=uncompressed on the topic, so that the broker unpacks, and produce it again';
-  return unreadable(baseOffset, `is compressed with ${name}`, mend);
-}
-
-function unreadable(baseOffset: number, what: string, mend: string): LogFailure {
-  return new LogFailure('RECORD_CORRUPT', `the batch at offset ${baseOffset} ${what}: ${mend}`, {
-    details: { offset: baseOffset },
-  });
+function unreadable(
+  { bytes, start, lastOffset }: Pick<BatchBytes, 'bytes' | 'start' | 'lastOffset'>,
+  what: string,
+  cause?: unknown,
+): LogFailure {
+  const from = readInt64(bytes, start);
+  const details = { offset: from, from, to: lastOffset + 1 };
+  return new LogFailure('RECORD_CORRUPT', `the batch at offset ${from} ${what}`, { details, cause });
 }

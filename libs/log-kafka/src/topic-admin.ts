@@ -1,7 +1,7 @@
-import { type Clock, messageOf, type Timers } from '@levee/kernel';
+import { type Clock, messageOf, pause, type Timers } from '@levee/kernel';
 import { LogFailure, type TopicDescription, type TopicSpec } from '@levee/log';
 import { type Admin, ConfigResourceTypes } from 'kafkajs';
-import type { ClusterMetadata } from './cluster-metadata';
+import { type ClusterMetadata, forbiddenTopic } from './cluster-metadata';
 import type { KafkaLogLimits } from './limits';
 import { kafkaError } from './protocol/error-codes';
 import type { TopicMetadata } from './protocol/requests';
@@ -47,13 +47,15 @@ export class TopicAdmin {
 
   async describe(names?: readonly string[]): Promise<TopicDescription[]> {
     if (names?.length === 0) return [];
-    const found = (await this.ask(names)).filter(({ errorCode }) => errorCode === kafkaError.none);
+    const found = await this.existing(names);
     if (found.length === 0) return [];
-    const { resources } = await this.run('describing topics', async (admin) =>
-      admin.describeConfigs({
-        includeSynonyms: false,
-        resources: found.map(({ name }) => ({ type: ConfigResourceTypes.TOPIC, name })),
-      }),
+    const { resources } = await this.run(
+      `describing topics ${found.map(({ name }) => name).join(', ')}`,
+      async (admin) =>
+        admin.describeConfigs({
+          includeSynonyms: false,
+          resources: found.map(({ name }) => ({ type: ConfigResourceTypes.TOPIC, name })),
+        }),
     );
     const settings = new Map(
       resources.map(({ resourceName, configEntries }) => [
@@ -113,14 +115,14 @@ export class TopicAdmin {
   }
 
   async delete(names: readonly string[]): Promise<void> {
-    const existing = (await this.ask(names)).filter(({ errorCode }) => errorCode === kafkaError.none);
+    const existing = await this.existing(names);
     if (existing.length === 0) return;
-    await this.run('deleting topics', async (admin) => {
+    await this.run(`deleting topics ${names.join(', ')}`, async (admin) => {
       for (const { name } of existing) {
         try {
           await admin.deleteTopics({ topics: [name], timeout: this.parts.limits.requestMs });
         } catch (error) {
-          if (!/does not host this topic|UNKNOWN_TOPIC/.test(messageOf(error))) throw error;
+          if (!brokerCodes(error).includes(kafkaError.unknownTopicOrPartition)) throw error;
         }
       }
     });
@@ -146,7 +148,7 @@ export class TopicAdmin {
       if (left.length === 0) return;
       if (clock.monotonicMs() > untilMs)
         throw new LogFailure('LOG_UNAVAILABLE', `topic ${name} after ${limits.adminMs} ms: ${left.join('; ')}`);
-      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+      await pause(timers, limits.retryMs);
     }
   }
 
@@ -187,8 +189,17 @@ export class TopicAdmin {
     while (!condition(await this.ask(names))) {
       if (clock.monotonicMs() > untilMs)
         throw new LogFailure('LOG_UNAVAILABLE', `${names.join(', ')}: ${otherwise} after ${limits.adminMs} ms`);
-      await new Promise<void>((resolve) => timers.after(limits.retryMs, resolve));
+      await pause(timers, limits.retryMs);
     }
+  }
+
+  /** Those that are there. Fails with LOG_UNAVAILABLE for one that may not be seen: nobody can say that it is missing. */
+  private async existing(names: readonly string[] | undefined): Promise<readonly TopicMetadata[]> {
+    const found = await this.ask(names);
+    const hidden = found.find(({ errorCode }) => errorCode === kafkaError.topicAuthorizationFailed);
+    if (names !== undefined && hidden !== undefined)
+      throw new LogFailure('LOG_UNAVAILABLE', `topic ${hidden.name}: ${forbiddenTopic}`);
+    return found.filter(({ errorCode }) => errorCode === kafkaError.none);
   }
 
   private async ask(names: readonly string[] | undefined): Promise<readonly TopicMetadata[]> {
@@ -200,7 +211,7 @@ export class TopicAdmin {
       } catch (error) {
         if (clock.monotonicMs() > untilMs)
           throw new LogFailure('LOG_UNAVAILABLE', `no broker answers: ${messageOf(error)}`, { cause: error });
-        await new Promise<void>((resolve) => timers.after(limits.retryMsMax, resolve));
+        await pause(timers, limits.retryMsMax);
       }
     }
   }
@@ -213,11 +224,35 @@ export class TopicAdmin {
       return await work(admin);
     } catch (cause) {
       this.connecting = undefined;
-      const reason = causesOf(cause);
-      const code = /config|INVALID_|REPLICATION/i.test(reason) ? 'TOPIC_MISCONFIGURED' : 'LOG_UNAVAILABLE';
-      throw new LogFailure(code, `${what}: ${reason}`, { cause });
+      const codes = brokerCodes(cause);
+      const code = codes.some((one) => misconfigured.has(one)) ? 'TOPIC_MISCONFIGURED' : 'LOG_UNAVAILABLE';
+      const mend = codes.some((one) => forbidden.has(one))
+        ? ': give the Kafka user the ACLs of its role, docs/security.md lists them'
+        : '';
+      throw new LogFailure(code, `${what}: ${causesOf(cause)}${mend}`, { cause });
     }
   }
+}
+
+const forbidden: ReadonlySet<number> = new Set([
+  kafkaError.topicAuthorizationFailed,
+  kafkaError.clusterAuthorizationFailed,
+]);
+/** What stays wrong however often it is asked. */
+const misconfigured: ReadonlySet<number> = new Set([
+  kafkaError.invalidTopic,
+  kafkaError.invalidPartitions,
+  kafkaError.invalidReplicationFactor,
+  kafkaError.invalidConfig,
+  kafkaError.policyViolation,
+]);
+
+/** The broker's codes in an error of kafkajs, which keeps them in causes and lists of errors. */
+function brokerCodes(error: unknown): number[] {
+  if (typeof error !== 'object' || error === null) return [];
+  const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: unknown };
+  const inner = Array.isArray(errors) ? errors.flatMap(brokerCodes) : [];
+  return [...(typeof code === 'number' ? [code] : []), ...inner, ...brokerCodes(cause)];
 }
 
 /** kafkajs hides the broker's reasons of a partly failed creation in a list. */

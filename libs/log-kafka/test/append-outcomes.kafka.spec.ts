@@ -1,5 +1,6 @@
+import { eventually } from '../../../test/support/deadline';
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
-import { type Log, LogFailure } from '@levee/log';
+import { type Log, LogFailure, systemClock } from '@levee/log';
 import { KafkaLog, type KafkaLogLimits } from '@levee/log-kafka';
 import { initProducerIdKey, KafkaProxy, produceKey } from './kafka-proxy';
 
@@ -87,6 +88,26 @@ describe('outcomes of appends to Kafka that come late or never', () => {
     expect(await outcome(log.append(topic, p0, one('after')))).toBe('stored');
     expect(await valuesOf(log, topic)).toEqual(['first', 'after']);
   });
+
+  it('I3: a clock that is hours ahead is said at once, where the topic keeps the times of its producers', async () => {
+    await log.alterTopic(topic, { 'message.timestamp.type': 'CreateTime' });
+    const another = await KafkaLog.open({
+      brokers: (process.env['KAFKA_BROKERS'] ?? '').split(','),
+      clientId: 'ahead',
+      clock: { ...systemClock, nowMs: () => systemClock.nowMs() + 7_200_000 },
+      limits: { ...short, appendDeadlineMs: 60_000 },
+    });
+    try {
+      await eventually('the topic taking no such times', async () => {
+        const said = await outcome(another.append(topic, p0, one('ahead')));
+        return said === 'TOPIC_MISCONFIGURED';
+      });
+      expect(await outcome(log.append(topic, p0, one('after')))).toBe('stored');
+      expect((await valuesOf(log, topic)).at(-1)).toBe('after');
+    } finally {
+      await another.close();
+    }
+  }, 30_000);
 
   it('a fenced writer that lost an outcome stands by: it cannot take another identity by itself', async () => {
     const writer = await log.fencedWriter(`w-${topic}`);

@@ -12,6 +12,7 @@ const refusals: ReadonlyArray<readonly [number, string]> = [
   [18, 'TOO_LARGE'],
   [29, 'LOG_UNAVAILABLE'],
   [31, 'LOG_UNAVAILABLE'],
+  [32, 'TOPIC_MISCONFIGURED'],
   [87, 'TOPIC_MISCONFIGURED'],
 ];
 /** Longer than a slow machine needs; where it has to pass, the clock is put forward. */

@@ -50,7 +50,12 @@ class KafkaUnderTest implements LogUnderTest {
       abortForeignTransactions: (topic, partition, count) => this.abortTransactions(topic, partition, count),
       appendCompressed: async (topic, partition, records) => {
         const producer = await this.foreign({});
-        const messages = records.map(({ key, value }) => ({ key, value, partition }));
+        const messages = records.map(({ key, value, headers = [] }) => ({
+          key,
+          value,
+          partition,
+          headers: Object.fromEntries(headers.map((header) => [header.key, header.value])),
+        }));
         await producer.send({ topic, messages, acks: -1, compression: CompressionTypes.GZIP });
       },
       corrupt: (topic, partition, offset) => damageBatch(this.kafka.partitionFolder(topic, partition), offset),

@@ -1,2 +1,3 @@
+export * from './follow-topic';
 export * from './port';
 export * from './system';

@@ -144,6 +144,65 @@ export interface LogBatch {
    */
   readonly withheldTo?: Offset;
   readonly records: readonly StoredRecord[];
+  /**
+   * Below it, and not below `firstOffset`, some offset was not seen: compaction removed its record before the reader came.
+   * Absent: every offset of the batch was seen, as a record or as something that readers are not told (the end of a
+   * transaction, records of an aborted one). Not with {@link TailOptions.stored}.
+   */
+  readonly missingBelow?: Offset;
+  /** Only with {@link TailOptions.stored}, and then instead of `records`, which are none. */
+  readonly stored?: readonly StoredBatch[];
+  /** With `stored`: leader epoch of the partition under which it was read. */
+  readonly readUnderEpoch?: number;
+  /** Ascending; only for readers that take them: see {@link TailOptions.takesBadStretches}. */
+  readonly badStretches?: readonly BadStretch[];
+}
+
+/** One batch of a partition as it is stored: what an auditor needs beside the records. */
+export interface StoredBatch {
+  readonly baseOffset: Offset;
+  /** It covers `[baseOffset, nextOffset)`; offsets before it that no batch covers are missing. */
+  readonly nextOffset: Offset;
+  readonly leaderEpoch: number;
+  /** control: a transaction's end. void: of a transaction that was aborted; readers never see its records. */
+  readonly kind: 'data' | 'control' | 'void';
+  /** Records it still holds. Fewer than its offsets: compaction removed the others, of which nothing else is known. */
+  readonly recordCount: number;
+  /** Whose clock its times are of: the log's, or its producer's. */
+  readonly timestampType: 'append' | 'create';
+  /** Highest time of its records, of those that compaction removed too, as far as the log still knows. */
+  readonly timestampMs: number;
+  /** All of its records have that time. */
+  readonly oneTime: boolean;
+  /** By what its records are compressed: `none`, or Kafka's word for the codec. */
+  readonly compression: string;
+  /** As it is stored. */
+  readonly bytes: number;
+  /** Its checksum (CRC-32C), which was checked. */
+  readonly crc: number;
+  /** Of the idempotent producer that wrote it, -1 for none and where the log does not say. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /**
+   * Decodes its records, void ones too, in the order of their offsets; with `key` only those of it, which is quick.
+   * Fails with RECORD_CORRUPT. Call it before the next batch is asked for.
+   */
+  records(key?: Buffer): readonly StoredRecord[];
+}
+
+/**
+ * `[fromOffset, toOffset)` is in the log as its producer sent it and cannot be read: compressed by an unknown codec,
+ * damaged before it was sent, or it would unpack to more than anybody may hold. What it would say of which keys is
+ * unknown, for every reader alike.
+ */
+export interface BadStretch {
+  readonly fromOffset: Offset;
+  readonly toOffset: Offset;
+  readonly timestampMs: number;
+  /** In words: what is wrong with it. */
+  readonly what: string;
+  /** As they are stored; part of a larger buffer, as keys and values are. */
+  readonly bytes: Buffer;
 }
 
 export interface LogPosition {
@@ -158,6 +217,23 @@ export interface TailOptions {
   readonly bytesMax?: number;
   /** Longest time at the end without an (empty) batch, default 500. */
   readonly idleMs?: number;
+  /**
+   * The reader is in no hurry: records may come so much later, at most half of `idleMs`, and more of them together. A
+   * broker is then asked once for what many small appends brought, instead of once for each; default 0.
+   */
+  readonly gatherMs?: number;
+  /** For auditors: {@link LogBatch.stored} instead of records. The first batch may begin below the position. */
+  readonly stored?: boolean;
+  /**
+   * The reader goes on behind a stretch that nobody can ever read, and tells people of it ({@link LogBatch.badStretches}).
+   * Without it such a stretch is RECORD_CORRUPT: right where every record counts, as in the journal.
+   */
+  readonly takesBadStretches?: boolean;
+  /**
+   * The very topic ({@link TopicDescription.topicId}): one that was deleted and created again under the same name is never
+   * read, not even once. While the name belongs to another topic, or to none, this one is TOPIC_MISSING.
+   */
+  readonly topicId?: string;
   /** How long the log may be out of reach before the tail throws LOG_UNAVAILABLE; default: for ever. */
   readonly unavailableMs?: number;
 }
@@ -166,6 +242,8 @@ export interface PartitionOffsets {
   readonly partition: Partition;
   readonly startOffset: Offset;
   readonly endOffset: Offset;
+  /** From here on nothing was ever removed by compaction, where the log knows that; else absent. */
+  readonly cleanedBelow?: Offset;
 }
 
 export interface Appended {

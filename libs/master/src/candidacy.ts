@@ -6,7 +6,6 @@ import {
   asPartition,
   assert,
   type Clock,
-  Failure,
   failureCode,
   type Logger,
   messageOf,
@@ -17,7 +16,7 @@ import {
   type Timers,
   Waits,
 } from '@levee/kernel';
-import { systemNewId, type Log, type LogBatch, type LogHeader } from '@levee/log';
+import { endOf, followTopic, systemNewId, type Log, type LogBatch, type LogHeader } from '@levee/log';
 import { fillCommands } from './commands-end';
 import type { Decide, PendingCommand } from './decision-batch';
 import { Reign } from './reign';
@@ -189,21 +188,23 @@ export class Candidacy {
 
   /** Follows the heartbeats until closed, claiming whenever they were silent for long enough. */
   private async watch(): Promise<void> {
-    const { topics, logger } = this.options;
-    while (!this.stopping.signal.aborted)
-      try {
-        const nextOffset = (await this.log.offsets(topics.heartbeats))[0]?.endOffset;
-        if (nextOffset === undefined) throw new Failure('TOPIC_MISSING', `${topics.heartbeats} has no partition 0`);
-        const idleMs = Math.max(10, Math.floor(this.timing.silenceMs / 8));
-        const options = { signal: this.stopping.signal, idleMs };
-        const from = { nextOffset, leaderEpoch: -1 };
-        for await (const batch of this.log.tail(topics.heartbeats, asPartition(0), from, options)) this.observe(batch);
-        await this.pause.for(limits.backoffMsMin);
-      } catch (error) {
+    const { topics, logger, clock, timers } = this.options;
+    const heartbeats = { topic: topics.heartbeats, partition: asPartition(0) };
+    const warning = new RareWarning(logger, clock);
+    const idleMs = Math.max(10, Math.floor(this.timing.silenceMs / 8));
+    await followTopic(this.log, heartbeats, {
+      signal: this.stopping.signal,
+      timers,
+      tail: () => ({ idleMs, gatherMs: idleMs / 2 }),
+      retryMs: () => limits.backoffMsMin,
+      start: () => endOf(this.log, heartbeats),
+      onBatch: (batch) => this.observe(batch),
+      onFailure: ({ error }) => {
         this.window.behind();
-        logger.warn({ error }, 'the heartbeats cannot be followed; trying again');
-        await this.pause.for(limits.backoffMsMin);
-      }
+        warning.warn(messageOf(error), { error }, 'the heartbeats cannot be followed; trying again');
+        return 'again';
+      },
+    });
     await this.serving;
   }
 

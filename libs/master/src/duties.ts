@@ -7,10 +7,12 @@ import { BarrierNumbers } from './barriers/barriers';
 import { Effects } from './effects';
 import { PlanDriver, type PlanDriverLimits } from './plans/plan-driver';
 import type { Reign } from './reign';
+import { FreezeWatch } from './watches/freeze-watch';
 import { ForeignRecords } from './watches/foreign-records';
 import { GrownBinlogs } from './watches/grown-binlogs';
 import { NodeWatch } from './watches/node-watch';
 import { SeenWatch } from './watches/seen-watch';
+import { SourceWatch } from './watches/source-watch';
 
 export interface DutiesOptions {
   readonly reign: Reign;
@@ -27,6 +29,9 @@ export interface DutiesOptions {
   readonly liveness: LivenessLimits | undefined;
   readonly barrierMs: number;
   readonly plans: PlanDriverLimits;
+  /** Incarnations of all that may write, where no other process can. */
+  readonly onlyWriters?: (() => readonly string[] | undefined) | undefined;
+  readonly writerGoneMs?: number | undefined;
 }
 
 /** What a master does beside deciding, from the begin of a reign to its end. */
@@ -38,6 +43,8 @@ export class Duties {
   readonly foreign: ForeignRecords;
   readonly grown: GrownBinlogs;
   private readonly seen: SeenWatch;
+  private readonly sources: SourceWatch;
+  private readonly freezes: FreezeWatch;
 
   constructor(log: Log, view: ClusterView, options: DutiesOptions) {
     const { liveness, barrierMs, plans, ...shared } = options;
@@ -46,6 +53,8 @@ export class Duties {
     this.watch = liveness && new NodeWatch(log, view, { ...shared, limits: liveness });
     this.barriers = new BarrierRhythm(log, view, { ...shared, numbers, everyMs: barrierMs });
     this.seen = new SeenWatch(view, shared);
+    this.sources = new SourceWatch(log, view, shared);
+    this.freezes = new FreezeWatch(log, view, shared);
     this.foreign = new ForeignRecords(log, view, shared);
     this.grown = new GrownBinlogs(log, view, shared);
     this.plans = new PlanDriver(log, view, { ...shared, numbers, limits: plans });
@@ -59,6 +68,8 @@ export class Duties {
     this.foreign.start();
     this.grown.start();
     this.seen.start();
+    this.sources.start();
+    this.freezes.start();
   }
 
   async stop(): Promise<void> {
@@ -70,6 +81,8 @@ export class Duties {
       this.foreign.stop(),
       this.grown.stop(),
       this.seen.stop(),
+      this.sources.stop(),
+      this.freezes.stop(),
     ]);
   }
 }

@@ -1,5 +1,5 @@
 import { nextEffects, type Effect } from '@levee/cluster';
-import { binlogSpec, type ClusterView, createBinlog } from '@levee/journal';
+import { binlogSpec, bindTopic, type ClusterView, type ControlTopics, createBinlog } from '@levee/journal';
 import {
   type Clock,
   Failure,
@@ -34,6 +34,7 @@ export class Effects {
     private readonly view: ClusterView,
     private readonly options: {
       readonly reign: Reign;
+      readonly topics: Pick<ControlTopics, 'digests'>;
       readonly numbers: BarrierNumbers;
       readonly clock: Clock;
       readonly timers: Timers;
@@ -113,8 +114,17 @@ export class Effects {
           return;
         }
         break;
+      case 'bindTopic': {
+        const found = await bindTopic(this.log, effect, clock);
+        if ('problem' in found) {
+          logger.error({ problem: found.problem, namespace: name }, 'the namespace cannot be bound to its topic');
+          await reign.own('FailNamespace', { name, number, reason: found.problem.slice(0, 2_000) });
+          return;
+        }
+        return this.decided(effect.thenSubmit.kind, { ...effect.thenSubmit.payload, ...found });
+      }
       case 'deleteBinlog':
-        await this.log.deleteTopics([effect.binlog]);
+        if (effect.binlog !== undefined) await this.log.deleteTopics([effect.binlog]);
         break;
       case 'adjustBinlog':
         await this.adjust(binlogSpec(effect));
@@ -122,7 +132,11 @@ export class Effects {
       default:
         return unreachable(effect);
     }
-    const outcome = await reign.own(effect.thenSubmit.kind, effect.thenSubmit.payload);
+    await this.decided(effect.thenSubmit.kind, effect.thenSubmit.payload);
+  }
+
+  private async decided(kind: string, payload: unknown): Promise<void> {
+    const outcome = await this.options.reign.own(kind, payload);
     // Left alone it would be listed, done and decided again at once, for ever.
     if (outcome.rejectionCode !== null)
       throw new Failure(outcome.rejectionCode, `${outcome.kind} was rejected: ${outcome.rejectionMessage}`);

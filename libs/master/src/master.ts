@@ -7,7 +7,16 @@ import {
   DigestTail,
   HeartbeatView,
 } from '@levee/journal';
-import { type Clock, failureCode, type Logger, type NewId, Pause, type Random, type Timers } from '@levee/kernel';
+import {
+  type Clock,
+  failureCode,
+  type Histogram,
+  type Logger,
+  type NewId,
+  Pause,
+  type Random,
+  type Timers,
+} from '@levee/kernel';
 import { systemNewId, type Log } from '@levee/log';
 import { barrierLimits, type BarrierStats } from './barriers/barrier-rhythm';
 import { Candidacy, type CandidacyLimits } from './candidacy';
@@ -43,6 +52,8 @@ export interface MasterOptions {
   readonly planStallMs?: number;
   /** For proposals that do not say how long a rollback stays possible; default as `@levee/cluster` has it. */
   readonly planObserveMs?: number;
+  /** See `WritersHeard`; default `writerLimits.goneAfterMs`. */
+  readonly writerGoneMs?: number;
   /** Names of incarnations, claims and commands; system by default. */
   readonly newId?: NewId;
 }
@@ -62,6 +73,8 @@ export class Master {
   readonly heartbeats: HeartbeatView;
   /** Resolves when the topics exist and the journal has been read; never fails, but may never come. */
   readonly ready: Promise<void>;
+  /** Set where nobody outside this process can write: the incarnations of all portals. */
+  onlyWriters: readonly string[] | undefined;
   private becomeReady: () => void = () => undefined;
   private duties: Duties | undefined;
   private readonly digests: DigestTail;
@@ -137,6 +150,11 @@ export class Master {
     return this.duties?.plans.stats();
   }
 
+  /** How long barriers took to every replica, since this master began to reign. */
+  get barrierTimes(): Histogram | undefined {
+    return this.duties?.barriers.times;
+  }
+
   barrierStats(): BarrierStats | undefined {
     return this.duties?.barriers.stats();
   }
@@ -171,6 +189,7 @@ export class Master {
       incarnation: candidacy.incarnation,
       barrierMs: barrierMs ?? barrierLimits.everyMs,
       plans: { stallMs: planStallMs ?? planDriverLimits.stallMs },
+      onlyWriters: () => this.onlyWriters,
     });
     this.duties = duties;
     duties.start();

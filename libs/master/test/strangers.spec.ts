@@ -94,8 +94,8 @@ test.each(strangers)('%s in the journal stops nobody, is copied to quarantine on
     (await valuesOf(topics.quarantine)).map((copy) => decodeAs('Quarantined', copy ?? Buffer.alloc(0)));
   await eventually('it is in quarantine', async () => (await copies()).length === 1);
   expect((await copies())[0]).toMatchObject({ topic: topics.journal, partition: 0, offset: baseOffset, value });
-  const quarantined = await quarantineCounts(log, topics.quarantine, world.clock);
-  const facts = { log, brokers: '', nodes: [], namespaces: [], nowMs: 1, quarantined };
+  const counts = await quarantineCounts(log, topics.quarantine, { clock: world.clock, namespaces: [] });
+  const facts = { log, brokers: '', nodes: [], namespaces: [], nowMs: 1, quarantined: counts.found };
   expect(findingsOf(facts)).toMatchObject([{ rule: 'foreign-in-journal', subject: topics.journal }]);
 
   // The next master reads it too, from a checkpoint or from the journal's start.

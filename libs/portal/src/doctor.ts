@@ -1,9 +1,9 @@
-import { doctorLimits, type DoctorReport, examineCluster } from '@levee/audit';
+import { doctorLimits, type DoctorReport, examineCluster, type SecurityWorld } from '@levee/audit';
 import { MaintenanceEnds, type ControlTopics } from '@levee/journal';
 import type { Logger } from '@levee/kernel';
 import { systemClock, systemTimers, type Log } from '@levee/log';
-import { askNode } from './ask-node';
 import type { Portal } from './portal';
+import type { Proofs } from './proofs';
 
 /** Looks at the cluster on demand, one look at a time; knows how long maintenances last. */
 export class Doctor {
@@ -14,7 +14,12 @@ export class Doctor {
   constructor(
     private readonly log: Log,
     private readonly portal: Portal,
-    private readonly options: { readonly topics: ControlTopics; readonly logger: Logger },
+    private readonly options: {
+      readonly topics: ControlTopics;
+      readonly logger: Logger;
+      readonly proofs: Pick<Proofs, 'list'>;
+      readonly security?: Omit<SecurityWorld, 'askOpenly'> | undefined;
+    },
   ) {
     const world = { ...options, clock: systemClock, timers: systemTimers };
     this.maintenance = new MaintenanceEnds(log, portal.view, world);
@@ -50,11 +55,17 @@ export class Doctor {
       topics: this.options.topics,
       clock: systemClock,
       timers: systemTimers,
-      ask: (url) => askNode(url, doctorLimits.askMs / 2),
+      ask: (address, path) => this.portal.http.json(address, path, doctorLimits.askMs / 2),
+      scheme: this.portal.http.scheme,
       portalProblem: this.portal.readyProblem(),
       writeProblem: this.portal.writeProblem,
       journalShort: this.portal.view.short,
+      security: this.options.security && {
+        ...this.options.security,
+        askOpenly: (address, path) => this.portal.strangerHttp.json(address, path, doctorLimits.askMs / 2),
+      },
       maintenanceUntilMs: (nodeId) => this.maintenance.endOf(nodeId),
+      proofs: this.options.proofs.list(undefined),
     });
   }
 }

@@ -40,10 +40,8 @@ export class Explanations {
   private async reasons(subject: string): Promise<readonly DispatcherReason[]> {
     const address = [...this.portal.heard.all('dispatcher')].at(-1)?.beat.address;
     if (address === undefined) throw new Failure('UNAVAILABLE', 'no dispatcher was heard of since this portal started');
-    const url = `http://${address}/v1/explain?subject=${encodeURIComponent(subject)}`;
-    const response = await fetch(url, { signal: AbortSignal.timeout(dispatcherDeadlineMs) });
-    if (!response.ok) throw new Failure('UNAVAILABLE', `the dispatcher at ${address} answered ${response.status}`);
-    const { reasons } = (await response.json()) as { reasons?: readonly DispatcherReason[] };
-    return reasons ?? [];
+    const path = `/v1/explain?subject=${encodeURIComponent(subject)}`;
+    const answer = await this.portal.http.json(address, path, dispatcherDeadlineMs);
+    return (answer as { reasons?: readonly DispatcherReason[] }).reasons ?? [];
   }
 }

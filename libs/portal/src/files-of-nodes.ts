@@ -1,5 +1,5 @@
+import type { ClusterHttp } from '@levee/auth';
 import { systemClock } from '@levee/log';
-import { askNode } from './ask-node';
 
 /** What a node says of the files of its replicas. */
 export interface NodeFiles {
@@ -18,6 +18,8 @@ interface Asked {
 
 /** Asks nodes for their files, each at most once in some seconds, and not more than `nodesMax` of them. */
 export class FilesOfNodes {
+  constructor(private readonly http: ClusterHttp) {}
+
   private readonly asked = new Map<string, Asked>();
 
   /** Null when the node does not say it in time. */
@@ -28,14 +30,14 @@ export class FilesOfNodes {
     this.asked.delete(nodeId);
     for (const [other, { atMs }] of this.asked) if (nowMs - atMs >= limits.keptMs) this.asked.delete(other);
     if (this.asked.size >= limits.nodesMax) return Promise.resolve(null);
-    const answer = ask(`http://${httpAddress}/v1/node`).catch(() => null);
+    const answer = ask(this.http, httpAddress).catch(() => null);
     this.asked.set(nodeId, { atMs: nowMs, answer });
     return answer;
   }
 }
 
-async function ask(url: string): Promise<NodeFiles> {
-  const { replicas, setAside } = (await askNode(url, limits.askMs)) as {
+async function ask(http: ClusterHttp, address: string): Promise<NodeFiles> {
+  const { replicas, setAside } = (await http.json(address, '/v1/node', limits.askMs)) as {
     readonly replicas: readonly { readonly checkedMs?: number | null }[];
     readonly setAside?: readonly unknown[];
   };

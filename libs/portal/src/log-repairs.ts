@@ -12,6 +12,8 @@ import {
 } from '@levee/audit';
 import { doorCode, Failure, type Logger, messageOf } from '@levee/kernel';
 import { type Log, systemClock, systemTimers } from '@levee/log';
+import { isFrozen } from '@levee/cluster';
+import { refusal } from './found';
 import type { Portal } from './portal';
 
 /** A portal that was heard within this time must have stopped before a repair writes. */
@@ -28,12 +30,13 @@ export class LogRepairs {
     private readonly portal: Portal,
     private readonly logger: Logger,
   ) {
-    const world = { clock: systemClock, timers: systemTimers, logger };
-    this.nodes = new WitnessNodes({ ...world, state: () => portal.view.state });
+    const world = { clock: systemClock, timers: systemTimers, logger, network: portal.network };
+    const asked = portal.authenticator === undefined ? world : { ...world, clusterKey: portal.clusterKey };
+    this.nodes = new WitnessNodes({ ...world, clusterKey: portal.clusterKey, state: () => portal.view.state });
     const heard = (): readonly HeardPortal[] => this.heard();
     this.portals = {
-      stillWriting: (binlog, partitions) => stillWriting(heard(), { binlog, partitions }, world),
-      stillStopped: (binlog, partitions, signal) => stillStopped(heard, { binlog, partitions }, world, signal),
+      stillWriting: (binlog, partitions) => stillWriting(heard(), { binlog, partitions }, asked),
+      stillStopped: (binlog, partitions, signal) => stillStopped(heard, { binlog, partitions }, asked, signal),
     };
   }
 
@@ -43,7 +46,8 @@ export class LogRepairs {
     const state = () => this.portal.view.state;
     const openStore = () => FoldStore.temporary();
     const world = { log, nodes, state, clock: systemClock, openStore, portals };
-    return this.lines('a repair', order, (stop) => repair(world, order, stop), signal);
+    const run = (stop: AbortSignal): AsyncGenerator<Line> => this.beside(order, () => repair(world, order, stop));
+    return this.lines('a repair', order, run, signal);
   }
 
   acceptLoss(
@@ -52,6 +56,22 @@ export class LogRepairs {
   ): AsyncGenerator<object> {
     const { log, nodes, portals } = this;
     return this.lines('an accepted loss', order, (stop) => acceptLoss({ nodes, log, portals }, order, stop), signal);
+  }
+
+  /** A freeze of writes stands for repairs too: none begins, and one under way is waited for. */
+  private async *beside(
+    { namespace, yes }: { readonly namespace: string; readonly yes: boolean },
+    run: () => AsyncGenerator<Line>,
+  ): AsyncGenerator<Line> {
+    const { writtenBeside, view } = this.portal;
+    if (yes) writtenBeside.add(namespace);
+    try {
+      const frozen = view.state.namespace(namespace);
+      if (yes && frozen !== undefined && frozen.frozenBy !== null) throw refusal(isFrozen(frozen));
+      yield* run();
+    } finally {
+      writtenBeside.delete(namespace);
+    }
   }
 
   private heard(): readonly HeardPortal[] {

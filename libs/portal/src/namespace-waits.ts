@@ -1,4 +1,4 @@
-import { failureCode } from '@levee/kernel';
+import { Failure, failureCode } from '@levee/kernel';
 import type { Portal } from './portal';
 
 const activeMs = 20_000;
@@ -30,6 +30,9 @@ export class NamespaceWaits {
       return state !== undefined && state !== 'creating' ? true : undefined;
     };
     await view.until(look, activeMs, `namespace ${name} becoming active`);
+    const made = view.state.namespace(name);
+    if (made?.state === 'deleted' && made.sourceProblem !== null)
+      throw new Failure('SOURCE_UNFIT', `${name} cannot be bound to ${made.binlog}: ${made.sourceProblem}`);
     store.refreshNow();
   }
 }

@@ -1,8 +1,21 @@
-import { Store, type StoreLimits, type WriteStop } from '@levee/client';
+import { asStranger, Authenticator, ClusterHttp, type ClusterKey, type JwtVerifier } from '@levee/auth';
+import { KeyValue, Store, type StoreLimits, type WriteStop, type WrittenAt } from '@levee/client';
+import type { ClusterState } from '@levee/cluster';
 import { featureLevel, type Heartbeat } from '@levee/events';
-import { ClusterView, type ControlTopics, HeartbeatLoop, HeartbeatView, type JournalSeen } from '@levee/journal';
+import {
+  ClusterView,
+  type ControlTopics,
+  HeartbeatLoop,
+  HeartbeatView,
+  type ComposedAt,
+  type JournalSeen,
+  submit,
+  type SubmittedCommand,
+  writerHeader,
+} from '@levee/journal';
 import {
   addressText,
+  RequestTimes,
   silentLogger,
   type Clock,
   type Logger,
@@ -10,12 +23,16 @@ import {
   type Random,
   type Timers,
 } from '@levee/kernel';
-import { systemClock, systemNewId, systemRandom, systemTimers, type Log } from '@levee/log';
-import type { Network, NetworkBudget, RespServerLimits } from '@levee/wire';
+import { systemClock, systemNewId, systemRandom, systemTimers, type Log, type LogHeader } from '@levee/log';
+import type { Network, NetworkBudget, RespServerLimits, TlsIdentity } from '@levee/wire';
+import { AccessTrail } from './access-trail';
 import { portalFacts } from './door/portal-facts';
 import { RespDoor } from './door/resp-door';
+import { RepeatedWrites } from './repeated-writes';
 import { ScanCursors } from './scan-cursors';
+import { Shares } from './shares';
 import { RouteWatches } from './watch/route-watches';
+import { WriteLease } from './write-lease';
 
 export interface PortalConfig {
   /** Name of this portal among those alive: in fence records, heartbeats and commands. */
@@ -28,6 +45,12 @@ export interface PortalConfig {
   readonly defaultNamespace: string;
   readonly heartbeatMs: number;
   readonly topics: ControlTopics;
+  /** Doors ask who somebody is, and do what it may do; else everybody may do everything. */
+  readonly authenticates?: boolean;
+  /** How long a portal that is cut off from the log believes its users. */
+  readonly usersBelievedMs?: number;
+  /** Default: it does. */
+  readonly timesRequests?: boolean;
   readonly storeLimits?: Partial<StoreLimits>;
   readonly respLimits?: Partial<RespServerLimits>;
 }
@@ -40,33 +63,68 @@ export interface PortalWorld {
   readonly random?: Random;
   readonly newId?: NewId;
   readonly network?: Network;
+  /** Proves to other processes that this one is of their cluster. */
+  readonly clusterKey?: ClusterKey | undefined;
+  /** HTTP doors of other processes are called with it. */
+  readonly tls?: TlsIdentity | undefined;
+  /** Of a provider whose tokens stand for users. */
+  readonly jwts?: JwtVerifier | undefined;
+  /** Common name of the certificates of processes of the cluster. */
+  readonly clusterName?: string | undefined;
   /** What the connections of all doors of this process hold; the RESP door has one of its own without it. */
   readonly budget?: NetworkBudget;
 }
 
 const drainMs = 3_000;
+/** Of it, how long clients that ask without a rest are served on. */
+const patienceMs = 1_500;
 /** The doors stay closed so long while the cluster is read for the first time. */
 const readFirstMs = 3_000;
+/** How long it tries to read the journal after its heartbeat, and to say that it has ended. */
+const leaseReadMs = 10_000;
+const farewellMs = 1_000;
 /** A master that is alive is heard every 300 ms, and another one claims within a few seconds. */
 const masterSilentMs = 5_000;
 
 /** A portal without Nest: the cluster as the journal tells it, the smart client on it, and the RESP door. */
 export class Portal {
   readonly incarnation: string;
+  readonly clusterKey: ClusterKey | undefined;
+  readonly network: Network | undefined;
+  /** Other processes of the cluster. */
+  readonly http: ClusterHttp;
+  /** The same doors, asked by somebody who does not say who he is. */
+  readonly strangerHttp: ClusterHttp;
   readonly view: ClusterView;
   readonly store: Store;
+  readonly keyValue: KeyValue;
   readonly door: RespDoor;
   readonly watches: RouteWatches;
+  /** `undefined`: authentication is off. */
+  readonly authenticator: Authenticator | undefined;
+  /** Who read evidence or destroyed something; `undefined`: authentication is off, and there is nobody to name. */
+  readonly trail: AccessTrail | undefined;
   /** What every process said last. */
   readonly heard: HeartbeatView;
+  /** Those of RESP; of HTTP there are others. */
+  private readonly repeated: RepeatedWrites<WrittenAt>;
   private readonly heartbeats: HeartbeatLoop;
+  private readonly lease: WriteLease;
+  /** Namespaces to whose binlogs something beside the store writes: it does not say of them that all is settled. */
+  readonly writtenBeside = new Set<string>();
+  /** Nobody outside this process can write. */
+  isOnlyWriter = false;
+  private ended = false;
   private readonly logger: Logger;
   readonly clock: Clock;
   private readonly timers: Timers;
   private starting: Promise<void> | undefined;
   private listening = false;
   private booted = false;
+  private leaving = false;
   private closed = false;
+  private doorClosing: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
   private respPortTaken = 0;
 
   constructor(
@@ -76,37 +134,66 @@ export class Portal {
     const { log, logger = silentLogger, clock = systemClock, timers = systemTimers, random = systemRandom } = world;
     const network = world.network && { network: world.network };
     this.incarnation = (world.newId ?? systemNewId)();
+    this.clusterKey = world.clusterKey;
+    this.network = world.network;
+    this.http = new ClusterHttp(world);
+    this.strangerHttp = new ClusterHttp({ tls: world.tls && asStranger(world.tls) });
     this.logger = logger;
     this.clock = clock;
     this.timers = timers;
     this.view = new ClusterView(log, config.topics, { logger, clock, timers });
+    this.lease = new WriteLease(clock, logger, () => this.readJournal());
     const { instance: producer, storeLimits: limits = {} } = config;
-    this.store = new Store(log, this.view, { producer, logger, clock, timers, random, limits, ...network });
+    this.store = new Store(log, this.view, {
+      ...{ producer, logger, clock, timers, random, limits },
+      clusterKey: world.clusterKey,
+      mayNotWrite: () => this.lease.problem,
+      ...network,
+    });
+    this.keyValue = new KeyValue(this.store);
+    this.repeated = new RepeatedWrites(clock, { rememberMs: 60_000, idsMax: 200_000 });
     this.watches = new RouteWatches(this.view, { clock, timers });
     this.heard = new HeartbeatView(log, config.topics, { logger, clock, timers });
     this.heard.onHeartbeat((beat) => this.hear(beat));
+    const state = (): ClusterState => this.view.state;
+    const users = { unheardMs: () => this.view.unheardMs, believedMs: config.usersBelievedMs };
+    const asks = { state, clock, timers, logger, ...users, jwts: world.jwts };
+    this.authenticator = config.authenticates ? new Authenticator(asks) : undefined;
+    const append = (command: SubmittedCommand): Promise<string> => submit(log, config.topics, command, clock);
+    this.trail = config.authenticates ? new AccessTrail(append, clock) : undefined;
     const context = {
       store: this.store,
+      keyValue: this.keyValue,
       cursors: new ScanCursors(clock, random, this.store.limits),
       clock,
       random,
       defaultNamespace: config.defaultNamespace,
-      state: () => this.view.state,
+      state,
+      authenticator: this.authenticator,
+      trail: this.trail,
+      clusterKey: world.clusterKey,
+      clusterName: world.clusterName,
       info: portalFacts(this),
+      log,
+      timers,
+      watchers: new Shares('connections watch keys', { max: 512, ofOneMax: 256 }),
+      incarnation: this.incarnation,
+      repeated: this.repeated,
       settings: () => this.settings(),
     };
-    this.door = new RespDoor(context, {
-      logger,
-      clock,
-      timers,
-      ...network,
+    const options = {
+      ...{ logger, clock, timers, ...network },
       ...(world.budget && { budget: world.budget }),
       ...(config.respLimits && { limits: config.respLimits }),
-    });
+    };
+    const times = config.timesRequests === false ? undefined : new RequestTimes('resp', clock);
+    this.door = new RespDoor(context, options, times);
     const { heartbeatMs: everyMs, topics } = config;
     const seen = (): JournalSeen => this.view.journal.position;
     const beat = { log, topic: topics.heartbeats, everyMs, clock, timers, logger, seen };
-    this.heartbeats = new HeartbeatLoop(beat, () => this.heartbeat());
+    const word = (): LogHeader => writerHeader({ ended: this.ended, obeys: this.obeyed() });
+    const onLogged = (composedAt: ComposedAt): void => this.lease.logged(composedAt);
+    this.heartbeats = new HeartbeatLoop({ ...beat, word, onLogged }, () => this.heartbeat());
   }
 
   get respPort(): number {
@@ -114,12 +201,12 @@ export class Portal {
   }
 
   get respAddress(): string {
-    return addressText({ host: this.config.advertisedHost, port: this.respPortTaken });
+    return addressText({ host: this.config.advertisedHost, port: this.respPortTaken || this.config.respPort });
   }
 
   /** Why no work should be sent here, in words. */
   readyProblem(): string | undefined {
-    if (this.closed) return 'stopping';
+    if (this.leaving) return 'stopping';
     if (!this.listening) return 'the RESP door is not open yet';
     if (!this.booted) return this.view.problem ?? 'reading the control topics';
     if (!this.hasRoutes) return `namespace ${this.config.defaultNamespace} has no routes yet`;
@@ -128,7 +215,7 @@ export class Portal {
 
   /** Requests can be answered, also where it is not ready because of what people must mend in the control plane. */
   get serves(): boolean {
-    return this.booted && this.hasRoutes && !this.closed;
+    return this.booted && this.hasRoutes && this.closing === undefined;
   }
 
   /** Partitions that stand still for writes. */
@@ -159,12 +246,19 @@ export class Portal {
         if (!this.closed) this.logger.error({ error }, 'this portal cannot read the cluster');
       },
     );
-    await firstOf(this.starting, this.timers, readFirstMs);
+    // Told before the door opens, so that the first write is taken.
+    const told = this.starting.then(() => this.tellFirst());
+    await firstOf(told, this.timers, readFirstMs);
     if (this.closed) return;
     this.respPortTaken = await this.door.server.listen(this.config.respPort, this.config.host);
     this.listening = true;
     // They tell the door's address.
     void this.starting.then(() => this.booted && !this.closed && this.heartbeats.start());
+  }
+
+  /** Why it writes nothing for now, in words; reads go on. */
+  get leaseProblem(): string | undefined {
+    return this.lease.problem;
   }
 
   /** Resolves when the cluster was read once. */
@@ -177,22 +271,70 @@ export class Portal {
       ...this.store.stats(),
       resp: { ...this.door.server.stats() },
       watch: this.watches.stats(),
+      repeated: this.repeated.stats(),
       view: this.view.stats(),
       heartbeats: { ...this.heartbeats.counts },
+      ...(this.authenticator && { auth: this.authenticator.stats() }),
     };
   }
 
-  /** Stops intake, finishes what is under way, hangs up. */
-  async close(): Promise<void> {
-    if (this.closed) return;
+  /** Says that it is not ready, and serves on: whoever sends clients here sees it before the doors close. */
+  leave(closesInMs = 0): void {
+    if (this.leaving) return;
+    this.leaving = true;
+    this.door.tellOfEnd(closesInMs);
+  }
+
+  /** Stops intake: nobody new comes to its doors, and who is there has an answer to whatever he asked. */
+  closeDoor(): Promise<void> {
+    this.leave();
     this.closed = true;
     this.watches.close();
-    await this.door.server.close(drainMs);
+    return (this.doorClosing ??= this.door.server.close(drainMs, patienceMs));
+  }
+
+  /** Closes the door, if it is not closed yet, and then what it served from. */
+  close(): Promise<void> {
+    return (this.closing ??= this.closeAll());
+  }
+
+  private async closeAll(): Promise<void> {
+    await this.closeDoor();
     await this.heartbeats.stop();
     await this.heard.close();
     await this.store.close(drainMs);
+    await this.tellEnd();
     await this.view.close();
     await this.starting;
+  }
+
+  /** Of a journal that lost its end there is no more to be read, and nobody decides anything: data goes on by what is known. */
+  private async readJournal(): Promise<void> {
+    try {
+      if (this.view.short === undefined) await this.view.readToEnd(leaseReadMs);
+    } catch (error) {
+      if (this.view.short === undefined) throw error;
+    }
+  }
+
+  private async tellFirst(): Promise<void> {
+    if (!this.booted || this.closed) return;
+    await this.heartbeats.send();
+    await this.lease.opening;
+  }
+
+  /** Nobody has to wait for its word any more. */
+  private async tellEnd(): Promise<void> {
+    if (!this.booted || !this.store.writing.settled || this.writtenBeside.size > 0) return;
+    this.ended = true;
+    await firstOf(this.heartbeats.send(), this.timers, farewellMs);
+  }
+
+  /** Freezes of writes that it obeys with nothing on its way. */
+  private obeyed(): string[] {
+    return this.store.writing.freezesSettled.filter(
+      (freeze) => !this.writtenBeside.has(freeze.split('#')[0] as string),
+    );
   }
 
   /** What CONFIG GET shows: facts that clients of Redis ask for. */

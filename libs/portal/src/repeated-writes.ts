@@ -29,6 +29,8 @@ export class RepeatedWrites<T> {
   /** By id, the oldest first. */
   private readonly byId = new Map<string, Remembered<T>>();
   private counts = { joined: 0, forgottenEarly: 0 };
+  /** What began at this time, or before it, may have been forgotten; monotonic ms. */
+  private forgottenAtMs = -Infinity;
 
   constructor(
     private readonly clock: Clock,
@@ -70,11 +72,17 @@ export class RepeatedWrites<T> {
     return { outcome, joined: false };
   }
 
+  /** Whether a write that was first sent so long ago, and is not known here, certainly never came here. */
+  remembersSince(agoMs: number): boolean {
+    return this.clock.monotonicMs() - agoMs > this.forgottenAtMs;
+  }
+
   private forget(nowMs: number): void {
     for (const [id, { atMs }] of this.byId) {
       const isOld = nowMs - atMs > this.limits.rememberMs;
       if (!isOld && this.byId.size < this.limits.idsMax) return;
       if (!isOld) this.counts.forgottenEarly++;
+      this.forgottenAtMs = atMs;
       this.byId.delete(id);
     }
   }

@@ -45,7 +45,7 @@ describe('a chunk that is nearly full', () => {
     );
     await until('the portal hearing it', () => storedBytes() > 943_718);
     expect(await fill('b', 1)).toBe(0);
-    expect(portal.stats()['capacity']).toEqual({ chunksFull: 1 });
+    expect(portal.stats()['capacity']).toEqual({ chunksFull: 1, namespacesFrozen: 0 });
     expect(await send('GET', 'b0')).toBeNull();
   });
 

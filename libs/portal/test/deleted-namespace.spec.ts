@@ -67,7 +67,7 @@ it('what waits in a namespace is answered when that is deleted, not when its tim
     });
 
     await submit(own, topics, { kind: 'DeleteNamespace', payload: { name: 'default' }, principal: 'test' });
-    const gone = 'default was deleted or created anew';
+    const gone = 'default was deleted, created anew or rewound';
     expect(await Promise.all(answers)).toEqual([
       `-LVINDEFINITE ${gone} while this write was under way (key 'k')`,
       `-LVNAMESPACE ${gone} (key 'k')`,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { simulatePlan } from '@levee/cluster';
 import { systemTimers } from '@levee/log';
-import { PlanScript } from '../../cluster/test/plan-script';
+import { PlanScript } from '../../cluster/test/plans/plan-script';
 import { dryRunLimits, DryRuns } from '../src/plans/dry-runs';
 
 const execArgv = ['--require', join(__dirname, '..', '..', '..', 'test', 'support', 'ts-thread.cjs')];

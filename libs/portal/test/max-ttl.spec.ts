@@ -20,7 +20,7 @@ describe('a namespace with maxTtlMs', () => {
   it.each([
     [['SET', 'k', 'v', 'EX', '60'], 'OK'],
     [['SET', 'k', 'v', 'EX', '61'], refused],
-    [['SET', 'k', 'v', 'PX', '60001'], refused],
+    [['SET', 'k', 'v', 'PX', '90000'], refused],
     [['SETEX', 'k', '3600', 'v'], refused],
     [['PSETEX', 'k', '59000', 'v'], 'OK'],
     [['SET', 'k', 'v', 'EXAT', '4102444800'], refused],
@@ -33,7 +33,7 @@ describe('a namespace with maxTtlMs', () => {
   it.each([
     ['SET', 'q', 'v', 'EX', '61'],
     ['SETEX', 'q', '3600', 'v'],
-    ['PSETEX', 'q', '60001', 'v'],
+    ['PSETEX', 'q', '90000', 'v'],
   ])('%s … %s %s is refused when it is queued, and EXEC carries out nothing', async (...command) => {
     expect(await send('MULTI')).toBe('OK');
     expect(await send('SET', 'q1', 'v', 'EX', '60')).toBe('QUEUED');
@@ -58,5 +58,20 @@ describe('a namespace with maxTtlMs', () => {
     await until('the portal seeing it', async () => (await send('SET', 'd', 'v', 'EX', '3600')) === 'OK');
     await send('SET', 'e', 'v');
     expect(await send('PTTL', 'e')).toBe(-1);
+  });
+
+  it('S78: a cache that is full has room again once its values have expired, though nobody deletes any', async () => {
+    await cluster.namespace('cache', { partitions: 1, chunks: 1, maxTtlMs: 1_000, chunkCapacityBytes: 256 * 1024 });
+    await until('the portal knowing it', async () => (await send('LV.USE', 'cache')) === 'OK');
+    await send('LV.ACK', 'all');
+    const value = 'x'.repeat(16 * 1024);
+    let written = 0;
+    for (let said: unknown = 'OK'; said === 'OK'; written++) {
+      said = await send('SET', `k${written}`, value);
+      if (said !== 'OK') expect(said).toMatch(/^-LVFULL /);
+    }
+    await until('room', async () => (await send('SET', 'again', value)) === 'OK');
+    expect(await send('EXISTS', 'k0', `k${written - 2}`)).toBe(0);
+    expect(written).toBeGreaterThan(10);
   });
 });

@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import type { Portal } from '@levee/portal';
 import { part } from '../src/door/key-facts-commands';
 import { TestCluster, until } from './test-cluster';
@@ -111,6 +112,42 @@ describe('INFO', () => {
     }
     expect(fastestMs).toBeLessThan(2_000);
     expect(await facts(send, 'keyspace')).toEqual({ db0: `keys=${keys},expires=5,avg_ttl=0` });
+  });
+});
+
+describe('CLIENT MAINT_NOTIFICATIONS', () => {
+  it.each([
+    [['ON', 'moving-endpoint-type', 'none'], '-ERR maintenance notifications need RESP3: HELLO 3 first'],
+    [['MAYBE'], '-ERR syntax error'],
+    [['ON', 'moving-endpoint-type'], '-ERR syntax error'],
+    [['OFF', 'now'], '-ERR syntax error'],
+    [['OFF'], 'OK'],
+  ])('%j is answered with %s', async (words, answer) => {
+    expect(await connect()('CLIENT', 'MAINT_NOTIFICATIONS', ...words)).toBe(answer);
+  });
+
+  it('tells who asked for it, in RESP3, that the door closes soon, and serves him on', async () => {
+    const leaving = await cluster.portal();
+    const heard: string[] = [];
+    const told = await Promise.all(
+      ['none', 'external-ip'].map(async (endpoint, i) => {
+        const socket = createConnection(leaving.respPort, '127.0.0.1');
+        heard.push('');
+        socket.on('data', (bytes) => (heard[i] += bytes.toString()));
+        socket.write(`HELLO 3\r\nCLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type ${endpoint}\r\nPING\r\n`);
+        await until('it is heard', () => heard[i]?.includes('+PONG') === true);
+        return socket;
+      }),
+    );
+    expect(heard[0]).toMatch(/\+OK\r\n\+PONG/);
+    expect(heard[1]).toMatch(/-LVUNSUPPORTED moving-endpoint-type external-ip: .* none\r\n\+PONG/);
+    leaving.leave(2_500);
+    await until('it is told', () => heard[0]?.endsWith('>4\r\n$6\r\nMOVING\r\n:1\r\n:2\r\n_\r\n') === true);
+    for (const socket of told) socket.write('PING\r\n');
+    await until('both are served', () => heard.every((text) => text.endsWith('+PONG\r\n')));
+    expect(heard[1]).not.toContain('MOVING');
+    expect(leaving.readyProblem()).toBe('stopping');
+    for (const socket of told) socket.destroy();
   });
 });
 

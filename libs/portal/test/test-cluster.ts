@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryLevel } from 'memory-level';
+import type { ClusterKey } from '@levee/auth';
 import { DataNode } from '@levee/data-node';
 import { ClusterView, controlTopics, submit } from '@levee/journal';
 import { asOffset, asPartition, silentLogger, type Clock, type Logger } from '@levee/kernel';
@@ -9,7 +10,7 @@ import { type Log, systemClock, systemRandom, systemTimers } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { commandsIn, defaultCandidacyLimits, Master } from '@levee/master';
 import { Portal, type PortalConfig } from '@levee/portal';
-import { RespClient, RespError, RespMap, type RespReply } from '@levee/wire';
+import { RespClient, RespError, RespMap, type Network, type RespReply } from '@levee/wire';
 
 export const topics = controlTopics('levee');
 const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger };
@@ -35,6 +36,14 @@ function shown(reply: RespReply): unknown {
   return Object.fromEntries(pairs);
 }
 
+/** Of each node. */
+interface NodeSizes {
+  readonly units: string;
+  readonly memoryBudgetBytes: number;
+}
+
+const nodeSizes: NodeSizes = { units: '24x8MiB:memory', memoryBudgetBytes: 16 << 20 };
+
 /** A master, real data nodes and portals on an embedded log in memory, in one process, over real sockets. */
 export class TestCluster {
   readonly nodes = new Map<string, DataNode>();
@@ -51,17 +60,26 @@ export class TestCluster {
     private readonly master: Master,
     readonly view: ClusterView,
     private readonly logOf: (nodeId: string, log: Log) => Log,
+    private readonly sizes: NodeSizes,
+    /** Nodes ask everybody who he is. */
+    private readonly clusterKey: ClusterKey | undefined,
   ) {}
 
   /** `logOf`: the log as a node sees it. */
-  static async start(nodes = 2, logOf = (_nodeId: string, log: Log): Log => log): Promise<TestCluster> {
+  static async start(
+    nodes = 2,
+    logOf = (_nodeId: string, log: Log): Log => log,
+    sizes: NodeSizes = nodeSizes,
+    clusterKey?: ClusterKey,
+  ): Promise<TestCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'levee-client-'));
     const db = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' });
     const log = await EmbeddedLog.open({ db });
     const limits = { ...defaultCandidacyLimits, heartbeatMs: 50, silenceMs: 300 };
     const who = { instance: 'm1', address: () => 'x:1', claimAtOnce: true };
     const master = new Master(log, { ...world, ...who, topics, limits });
-    const cluster = new TestCluster(folder, log, log, master, new ClusterView(log, topics, world), logOf);
+    const view = new ClusterView(log, topics, world);
+    const cluster = new TestCluster(folder, log, log, master, view, logOf, sizes, clusterKey);
     await master.start();
     await cluster.view.start();
     cluster.commands = cluster.decideCommands();
@@ -71,17 +89,21 @@ export class TestCluster {
   }
 
   async node(nodeId: string): Promise<DataNode> {
-    const place = { folder: join(this.folder, nodeId), units: '24x8MiB:memory', domain: nodeId };
+    const place = { folder: this.folderOf(nodeId), domain: nodeId };
     const door = { host: '127.0.0.1', advertisedHost: '127.0.0.1', respPort: 0 };
-    const size = { memoryBudgetBytes: 16 << 20, heartbeatMs: 100 };
+    const { clusterKey } = this;
     const node = new DataNode(
-      { nodeId, ...place, ...door, ...size, topics },
-      { log: this.logOf(nodeId, this.ownLog), logger: silentLogger },
+      { nodeId, ...place, ...door, ...this.sizes, heartbeatMs: 100, topics, authenticates: clusterKey !== undefined },
+      { log: this.logOf(nodeId, this.ownLog), logger: silentLogger, clusterKey },
     );
     await node.start();
     node.announce('127.0.0.1:1');
     this.nodes.set(nodeId, node);
     return node;
+  }
+
+  folderOf(nodeId: string): string {
+    return join(this.folder, nodeId);
   }
 
   /** Creates a namespace and waits until every replica is readable. */
@@ -98,7 +120,7 @@ export class TestCluster {
     await this.order('AlterNamespace', { name, ...knobs });
   }
 
-  private async order(kind: string, payload: object): Promise<void> {
+  async order(kind: string, payload: object): Promise<void> {
     const id = await submit(this.ownLog, topics, { kind, payload, principal: 'test' });
     const outcome = await this.view.outcome(id, 10_000);
     if (outcome.rejectionCode !== null) throw new Error(`${outcome.rejectionCode}: ${outcome.rejectionMessage}`);
@@ -108,12 +130,13 @@ export class TestCluster {
     config: Partial<PortalConfig> = {},
     logger: Logger = silentLogger,
     clock: Clock = systemClock,
+    network?: Network,
   ): Promise<Portal> {
     const door = { host: '127.0.0.1', advertisedHost: '127.0.0.1', respPort: 0, heartbeatMs: 100 };
     const instance = `p${this.portals.length + 1}`;
     const portal = new Portal(
       { instance, ...door, defaultNamespace: 'default', topics, ...config },
-      { log: this.log, logger, clock },
+      { log: this.log, logger, clock, clusterKey: this.clusterKey, ...(network && { network }) },
     );
     this.portals.push(portal);
     await portal.start();
@@ -125,8 +148,11 @@ export class TestCluster {
   }
 
   /** One connection; `send` answers with what {@link shown} shows. */
-  connect(portal: Portal): { client: RespClient; send: (...args: (string | Buffer)[]) => Promise<unknown> } {
-    const client = new RespClient({ host: '127.0.0.1', port: portal.respPort });
+  connect(
+    portal: Portal,
+    network?: Network,
+  ): { client: RespClient; send: (...args: (string | Buffer)[]) => Promise<unknown> } {
+    const client = new RespClient({ host: '127.0.0.1', port: portal.respPort }, network && { network });
     this.clients.push(client);
     const send = (...args: (string | Buffer)[]): Promise<unknown> =>
       new Promise((resolve, reject) =>

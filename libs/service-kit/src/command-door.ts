@@ -1,7 +1,7 @@
 import { lastValueFrom } from 'rxjs';
 import { decide, masterCommandKinds, type RejectionCode } from '@levee/cluster';
 import type { CommandOutcome } from '@levee/events';
-import { doorCode, Failure, failureCode, messageOf, TokenBucket, type Clock, type Timers } from '@levee/kernel';
+import { type Clock, doorCode, Failure, failureCode, messageOf, pause, type Timers, TokenBucket } from '@levee/kernel';
 import type { ClusterView, CommandRunner, SubmittedCommand } from '@levee/journal';
 import { commandsPattern, type LogClient } from './log-client';
 
@@ -71,7 +71,7 @@ export class CommandDoor implements CommandRunner {
     const { perSecond, refusedAfterMs, refusedWaitingMax } = this.limits;
     if (this.refusedWaiting < refusedWaitingMax) {
       this.refusedWaiting++;
-      await new Promise<void>((resolve) => this.timers.after(refusedAfterMs, resolve));
+      await pause(this.timers, refusedAfterMs);
       this.refusedWaiting--;
     }
     throw new Failure(

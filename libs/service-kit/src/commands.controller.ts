@@ -5,6 +5,7 @@ import { Failure } from '@levee/kernel';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { CommandDoor, shownOutcome } from './command-door';
+import { principalOf } from './http-access';
 import { jsonBody } from './json-body';
 
 const commandBody = z.strictObject({
@@ -33,7 +34,7 @@ export class CommandsController {
     const parsed = commandBody.safeParse(jsonBody(body));
     if (!parsed.success) throw new Failure('BAD_REQUEST', `the command is malformed: ${z.prettifyError(parsed.error)}`);
     const { id, kind, payload } = parsed.data;
-    return this.door.run({ kind, payload, principal: `http ${request.ip}`, ...(id === undefined ? {} : { id }) });
+    return this.door.run({ kind, payload, principal: principalOf(request).name, ...(id === undefined ? {} : { id }) });
   }
 
   @Get(':id')

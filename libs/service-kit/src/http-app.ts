@@ -1,18 +1,22 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Failure, messageOf, type Logger } from '@levee/kernel';
+import { Failure, messageOf, type Logger, type RequestTimes } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
-import { NetworkBudget } from '@levee/wire';
+import { handshakeLimits, Handshakes, NetworkBudget, type TlsIdentity } from '@levee/wire';
+import { guardRoutes, type HttpAccess } from './http-access';
 import { HttpConnections } from './http-connections';
 import { clientError, FailureFilter, frameworkError } from './http-failures';
 import { checkHttpLimits, httpLimits, type HttpLimits } from './http-limits';
+import { timeRequests } from './http-times';
 import { isDeeperThan } from './json-depth';
 import { nestLogger } from './logger';
+import { securityHeaders, WebGuard } from './web-guard';
 
 export interface HttpAppOptions {
   readonly module: DynamicModule | Type;
@@ -21,13 +25,19 @@ export interface HttpAppOptions {
   readonly port: number;
   /** The setting that changes the port, for the message when it is taken. */
   readonly portSetting?: string;
+  /** Names that clients may call the door by, beside every address, `localhost` and the name of the machine. */
+  readonly names?: readonly string[];
   readonly logger: Logger;
   /** Default 1 MiB. */
   readonly bodyBytesMax?: number;
   readonly limits?: Partial<HttpLimits>;
   /** Of the process, where other doors share it; else the door has one of its own. */
   readonly budget?: NetworkBudget;
+  /** Who may call what. */
+  readonly access: HttpAccess;
   readonly statusByCode?: Readonly<Record<string, number>>;
+  /** The door speaks TLS, and nothing else. */
+  readonly tls?: TlsIdentity | undefined;
   /** Batches of log records for `@EventPattern(topic)` methods of the module's controllers. */
   readonly transports?: readonly CustomTransportStrategy[];
   /** Further set-up between creation and listening: OpenAPI, raw bodies, hooks. */
@@ -41,6 +51,11 @@ export interface HttpApp {
   readonly port: number;
   readonly url: string;
   readonly connections: HttpConnections;
+  /** `GET /v1/status`, and so on, with parameters as they are registered. */
+  readonly routes: ReadonlySet<string>;
+  readonly times: RequestTimes;
+  /** Numbers since the start, and what is held now. */
+  stats(): Readonly<Record<string, number>>;
   /** Stops listening, lets requests under way finish, then destroys the module's providers. */
   close(): Promise<void>;
 }
@@ -49,11 +64,13 @@ export interface HttpApp {
 export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   const limits = { ...httpLimits, ...options.limits };
   checkHttpLimits(limits);
+  const server = { headersTimeout: limits.headMs, connectionsCheckingInterval: Math.min(1_000, limits.requestMs) };
+  const handshake = { handshakeTimeout: handshakeLimits.handshakeMs };
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
     forceCloseConnections: 'idle',
     requestTimeout: limits.requestMs,
-    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: Math.min(1_000, limits.requestMs) },
+    ...(options.tls ? { https: { ...options.tls.serving, ...handshake, ...server } } : { http: server }),
     // A name that is too long is refused by whoever knows names.
     routerOptions: { maxParamLength: paramCharsMax },
     clientErrorHandler: clientError,
@@ -67,8 +84,15 @@ export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.useGlobalFilters(new FailureFilter(options.logger, options.statusByCode));
   const budget = options.budget ?? new NetworkBudget(ownBudgetBytes, limits.crowdedMs, systemTimers);
   const world = { budget, logger: options.logger, clock: systemClock, timers: systemTimers };
-  const connections = new HttpConnections(app.getHttpServer(), limits, world);
-  guard(app.getHttpAdapter().getInstance(), connections, limits);
+  const listening = app.getHttpServer();
+  const connections = new HttpConnections(listening, limits, world);
+  const handshakes = options.tls && secured(listening as unknown as TlsServer, options.tls, options.logger);
+  const web = new WebGuard(options.names ?? [], options.logger, systemClock);
+  const fastify = app.getHttpAdapter().getInstance();
+  refuseWebPages(fastify, web);
+  const times = timeRequests(fastify);
+  const routes = guardRoutes(fastify, options.access);
+  guard(fastify, connections, limits);
   for (const strategy of options.transports ?? []) app.connectMicroservice({ strategy }, { inheritAppConfig: false });
   await options.configure?.(app);
   try {
@@ -79,18 +103,43 @@ export async function startHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     throw listenFailure(error, options);
   }
   const { port } = app.getHttpServer().address() as AddressInfo;
-  const url = `http://${hostForUrl(options.host)}:${port}`;
-  const close = (): Promise<void> => {
-    connections.hangUp();
-    return app.close();
+  const url = `${options.tls ? 'https' : 'http'}://${hostForUrl(options.host)}:${port}`;
+  const close = async (): Promise<void> => {
+    // Nest would first take away what requests under way are answered from.
+    const stopped = connections.stop();
+    handshakes?.close();
+    await stopped;
+    await app.close();
   };
-  return { app, port, url, connections, close };
+  const stats = (): Readonly<Record<string, number>> => {
+    const { counts, connections: open, heldBytes } = connections;
+    return { ...counts, ...web.counts, ...handshakes?.counts, connections: open, heldBytes };
+  };
+  return { app, port, url, connections, routes, times, stats, close };
 }
 
 /** Of a door that shares no budget: those of the master, the dispatcher and the nodes answer people and metrics. */
 const ownBudgetBytes = 32 * 1024 * 1024;
 /** Node takes no longer head. */
 const paramCharsMax = 16 * 1024;
+
+/** Counts handshakes, and gives connections the certificate that is there when they come. */
+function secured(server: TlsServer, tls: TlsIdentity, logger: Logger): Handshakes {
+  server.once(
+    'close',
+    tls.onChange(() => server.setSecureContext(tls.serving)),
+  );
+  return new Handshakes(server, handshakeLimits, { logger, clock: systemClock });
+}
+
+/** Before anything else of a request is looked at. */
+function refuseWebPages(fastify: FastifyInstance, web: WebGuard): void {
+  fastify.addHook('onRequest', ({ method, originalUrl, headers, ip }, { raw }, done) => {
+    // On the answer itself, so that those that are written without Fastify have them too.
+    for (const [name, value] of Object.entries(securityHeaders)) raw.setHeader(name, value);
+    done(web.problem({ method, url: originalUrl, headers, ip }));
+  });
+}
 
 /** What every request has to go through before a controller sees it. */
 function guard(fastify: FastifyInstance, connections: HttpConnections, limits: HttpLimits): void {

@@ -1,5 +1,6 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { Clock, Logger, Timers } from '@levee/kernel';
 import type { NetworkBudget } from '@levee/wire';
 import type { HttpLimits } from './http-limits';
@@ -43,6 +44,8 @@ export interface HttpConnectionsWorld {
  */
 export class HttpConnections {
   private readonly all = new Map<Socket, Held>();
+  private readonly ofAddress = new Map<string, number>();
+  private leaving = false;
   private closing = false;
   private cancelLook: (() => void) | undefined;
   /** Bodies that are not read on before there is room. */
@@ -55,10 +58,14 @@ export class HttpConnections {
     private readonly world: HttpConnectionsWorld,
   ) {
     server.maxConnections = limits.connectionsMax;
-    server.on('connection', (socket: Socket) => this.opened(socket));
-    server.on('request', ({ socket }: IncomingMessage) => {
+    // Over TLS: once the handshake is over.
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => this.opened(socket));
+    // Before anybody answers.
+    server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
       const held = this.all.get(socket);
       if (held) held.isUnused = false;
+      if (this.leaving) response.setHeader('connection', 'close');
+      else response.once('finish', () => this.closing && socket.end());
     });
     server.on('drop', () => this.counts.refused++);
   }
@@ -91,25 +98,54 @@ export class HttpConnections {
     return this.world.budget.crowded;
   }
 
+  /** From now on every answer ends its connection, so that the next request may find another process. */
+  leave(): void {
+    this.leaving = true;
+  }
+
+  /** Stops listening; resolves when every request under way has its answer, or is hung up on. */
+  async stop(): Promise<void> {
+    this.hangUp();
+    const { drainMs, unusedMs } = this.limits;
+    await new Promise<void>((resolve) => {
+      // A handshake that stands still is waited for by the server, and nobody here has its connection.
+      const cancel = this.world.timers.after(drainMs + unusedMs, resolve);
+      this.server.close(() => (cancel(), resolve()));
+    });
+  }
+
   /**
-   * Hangs up on those on which no request ever came: Node's server counts them as busy for a minute. After `drainMs` on
-   * everybody, since whoever does not take an answer would be waited for without end.
+   * Hangs up on those on which no request came for a while: Node's server counts them as busy for a minute. After `drainMs`
+   * on everybody, since whoever does not take an answer would be waited for without end.
    */
   hangUp(): void {
     if (this.closing) return;
     this.closing = true;
-    for (const { socket, isUnused } of this.all.values()) if (isUnused) socket.destroy();
-    const cancel = this.world.timers.after(this.limits.drainMs, () => {
+    this.leave();
+    const { drainMs, unusedMs } = this.limits;
+    const cancelUnused = this.world.timers.after(unusedMs, () => {
+      for (const { socket, isUnused } of this.all.values()) if (isUnused) socket.destroy();
+    });
+    const cancel = this.world.timers.after(drainMs, () => {
       for (const { socket } of this.all.values()) socket.destroy();
     });
-    this.server.once('close', cancel);
+    this.server.once('close', () => (cancelUnused(), cancel()));
   }
 
   private opened(socket: Socket): void {
-    if (this.closing) return void socket.destroy();
+    const address = socket.remoteAddress ?? '?';
+    const many = this.ofAddress.get(address) ?? 0;
+    if (many >= this.limits.connectionsOfAddressMax) {
+      this.counts.refused++;
+      return void socket.destroy();
+    }
+    this.ofAddress.set(address, many + 1);
     const held = new Held(socket, this.world.clock.monotonicMs());
     this.all.set(socket, held);
     socket.once('close', () => {
+      const others = (this.ofAddress.get(address) ?? 0) - 1;
+      if (others > 0) this.ofAddress.set(address, others);
+      else this.ofAddress.delete(address);
       this.all.delete(socket);
       this.world.budget.count(-held.toldBytes);
       held.toldBytes = 0;

@@ -2,6 +2,7 @@ import { HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { doorCode, Failure, messageOf, type Logger } from '@levee/kernel';
+import { noteFailure } from './http-times';
 
 /** The one table from failure and rejection codes to HTTP status codes; a code that is not here is 500. */
 export const httpStatusByCode: Readonly<Record<string, number>> = {
@@ -10,11 +11,19 @@ export const httpStatusByCode: Readonly<Record<string, number>> = {
   BAD_SETTINGS: 400,
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
+  HOST_REFUSED: 403,
+  ORIGIN_REFUSED: 403,
+  CONTENT_TYPE_REFUSED: 415,
   NOT_FOUND: 404,
   TOPIC_MISSING: 404,
   NAMESPACE_UNKNOWN: 404,
   NAMESPACE_EXISTS: 409,
   FENCED: 409,
+  NOT_EMPTY: 409,
+  PRODUCERS_ACTIVE: 409,
+  CONTESTED: 409,
+  NOT_PROVABLE: 422,
+  INTERNAL: 500,
   COMMAND_EXPIRED: 410,
   OFFSET_OUT_OF_RANGE: 416,
   TOO_LARGE: 413,
@@ -42,7 +51,7 @@ export function rejectionStatus(code: string): number {
   const listed = httpStatusByCode[code];
   if (listed !== undefined) return listed;
   if (/(_UNKNOWN|_NOT_FOUND|_MISSING)$/.test(code)) return 404;
-  if (/(_EXISTS|_CONFLICT|_NOT_READY)$/.test(code)) return 409;
+  if (/(_EXISTS|_CONFLICT|_NOT_READY|_FROZEN)$/.test(code)) return 409;
   return 422;
 }
 
@@ -57,6 +66,7 @@ export class FailureFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const { status, body } = this.answerTo(error);
     if (status >= 500 && status !== 503) this.logger.error({ error }, 'a request failed');
+    if (typeof body === 'object' && body !== null && 'code' in body) noteFailure(reply, String(body.code));
     if (!reply.sent) void reply.status(status).send(body);
   }
 

@@ -2,6 +2,8 @@ import { assert } from '@levee/kernel';
 
 export interface HttpLimits {
   readonly connectionsMax: number;
+  /** The same of one address. */
+  readonly connectionsOfAddressMax: number;
   /** A request must have arrived with its last byte by then. */
   readonly requestMs: number;
   /** The same for its head. */
@@ -21,10 +23,13 @@ export interface HttpLimits {
   readonly jsonDepthMax: number;
   /** From the begin of a close until who has not taken an answer is hung up on. */
   readonly drainMs: number;
+  /** The same of a connection on which no request has come: it may just be on its way. */
+  readonly unusedMs: number;
 }
 
 export const httpLimits: HttpLimits = {
   connectionsMax: 4_096,
+  connectionsOfAddressMax: Infinity,
   requestMs: 30_000,
   headMs: 10_000,
   lookMs: 250,
@@ -34,10 +39,12 @@ export const httpLimits: HttpLimits = {
   smallBytes: 64 * 1024,
   jsonDepthMax: 32,
   drainMs: 2_000,
+  unusedMs: 200,
 };
 
 export function checkHttpLimits(limits: HttpLimits): void {
   assert(limits.headMs <= limits.requestMs, 'a head is a part of its request');
   assert(limits.lookMs * 4 <= limits.crowdedMs, 'who moves is seen moving');
+  assert(limits.unusedMs < limits.drainMs, 'who asked for nothing is not waited for as long as who takes no answer');
   assert(limits.crowdedMs <= limits.untakenMs, 'in a crowd who moves nothing goes earlier');
 }

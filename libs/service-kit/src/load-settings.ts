@@ -106,3 +106,11 @@ export function describeSettings(env: Environment): SettingLine[] {
     };
   });
 }
+
+/** Names that clients may call an HTTP door by. */
+export function httpNames(
+  settings: Settings<'LEVEE_HOST' | 'LEVEE_ADVERTISED_HOST' | 'LEVEE_HTTP_HOSTS'>,
+): readonly string[] {
+  const { LEVEE_HOST, LEVEE_ADVERTISED_HOST, LEVEE_HTTP_HOSTS } = settings;
+  return [LEVEE_HOST, LEVEE_ADVERTISED_HOST ?? LEVEE_HOST, ...(LEVEE_HTTP_HOSTS ?? [])];
+}

@@ -31,6 +31,9 @@ const described = <T>(allowed: string, parse: (text: string) => T | undefined): 
 export const text = (allowed: string, pattern = /^[\s\S]+$/): Described<string> =>
   described(allowed, (value) => (pattern.test(value) ? value : undefined));
 
+export const httpUrl = (allowed: string): Described<string> =>
+  described(allowed, (value) => (/^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined));
+
 export const oneOf = <const T extends string>(words: readonly T[]): Described<T> =>
   described(`one of ${words.join(', ')}`, (value) => words.find((word) => word === value));
 

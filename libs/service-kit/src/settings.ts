@@ -3,6 +3,7 @@ import {
   byteSize,
   duration,
   flag,
+  httpUrl,
   integer,
   list,
   oneOf,
@@ -16,7 +17,7 @@ import {
 const isBroker = (item: string): boolean => (parseAddress(item)?.port ?? 0) > 0;
 
 const everyServer: readonly AppName[] = ['master', 'data-node', 'portal', 'dispatcher', 'standalone'];
-const name = /^[A-Za-z0-9._-]+$/;
+const aName = text('letters, digits, dot, dash, underscore', /^[A-Za-z0-9._-]+$/);
 
 const setting = <T>(
   type: Pick<Setting<T>, 'schema' | 'allowed'>,
@@ -46,6 +47,85 @@ export const settingsTable = {
     everyServer,
     'host that others reach this process by; default LEVEE_HOST',
   ),
+  LEVEE_HTTP_HOSTS: optional(
+    list('names without port, separated by commas', (item) => /^[A-Za-z0-9._-]+$/.test(item)),
+    everyServer,
+    'names in the Host header that HTTP doors answer to, beside addresses, localhost, the name of the machine, LEVEE_HOST and LEVEE_ADVERTISED_HOST: a name that is not known may be one that a web page has bound to this address',
+  ),
+  LEVEE_AUTH: optional(
+    oneOf(['on', 'off']),
+    everyServer,
+    'whether doors ask who somebody is, and let users do what their rights say; off: whoever reaches a door may do everything',
+  ),
+  LEVEE_CLUSTER_KEY_FILE: optional(
+    text('a file'),
+    [...everyServer, 'cli'],
+    'file with the secret by which processes of one cluster know each other, the same for all of them; needed with LEVEE_AUTH=on, except by npm start',
+  ),
+  LEVEE_OPERATOR_TOKEN_FILE: optional(
+    text('a file'),
+    ['portal', 'standalone'],
+    'where a portal of a cluster without users puts the token of the first one, who may do everything, or finds it; default operator.token in LEVEE_DATA_DIR',
+  ),
+  LEVEE_USERS_BELIEVED: setting(
+    duration({ min: '1s', max: '365d' }),
+    '10m',
+    everyServer,
+    'how long a process that is cut off from the log goes on believing its users, since it cannot hear of what was taken from them: reads survive an outage of the log of this length',
+  ),
+  LEVEE_OIDC_ISSUER: optional(
+    text('an issuer'),
+    everyServer,
+    'provider of OpenID whose tokens (JWT) stand for users, as the claim iss has it',
+  ),
+  LEVEE_OIDC_AUDIENCE: optional(
+    text('an audience'),
+    everyServer,
+    'whom these tokens must be for, as their claim aud has it',
+  ),
+  LEVEE_OIDC_JWKS: optional(
+    text('a file, or an https URL', /^(?!http:\/\/(?!(127\.0\.0\.1|localhost|\[::1\])(:|\/)))[^\s]+$/),
+    everyServer,
+    'keys of the provider (JSON Web Key Set), read again every 10 minutes, and when a token names another key',
+  ),
+  LEVEE_OIDC_USER_CLAIM: setting(
+    text('a claim', /^[A-Za-z0-9_:./-]{1,128}$/),
+    'sub',
+    everyServer,
+    'claim of these tokens that has the name of the user, who must be one of the cluster',
+  ),
+  LEVEE_TLS_CERT: optional(
+    text('a PEM file'),
+    [...everyServer, 'cli'],
+    'certificate of this process, and those between it and its authority: with it every door speaks TLS and nothing else; read anew when it changes. Of the command line: its client certificate',
+  ),
+  LEVEE_TLS_KEY: optional(text('a PEM file'), [...everyServer, 'cli'], 'private key of that certificate'),
+  LEVEE_TLS_CA: optional(
+    text('a PEM file'),
+    [...everyServer, 'cli'],
+    'authorities whose certificates are believed, of clients and of other processes of the cluster; default for calls those that Node trusts',
+  ),
+  LEVEE_TLS_MIN_VERSION: setting(
+    oneOf(['TLSv1.2', 'TLSv1.3']),
+    'TLSv1.2',
+    everyServer,
+    'oldest version of TLS that doors speak, and that other processes are called with',
+  ),
+  LEVEE_TLS_CLIENT_AUTH: optional(
+    oneOf(['none', 'requested', 'required']),
+    everyServer,
+    'whether doors ask clients for a certificate, which stands for the user of its common name; default requested where LEVEE_TLS_CA is set',
+  ),
+  LEVEE_TLS_CLUSTER_NAME: optional(
+    text('a common name', /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+    everyServer,
+    'common name of the certificates of all processes of the cluster: who shows one, signed by LEVEE_TLS_CA, is of the cluster; in place of LEVEE_CLUSTER_KEY_FILE',
+  ),
+  LEVEE_CONNECTIONS_PER_ADDRESS: optional(
+    integer({ min: 1, max: 1_000_000 }),
+    ['portal', 'standalone'],
+    'most connections that one address may have at each door of a portal; default no limit, since many clients may come from one',
+  ),
   LEVEE_RESP_PORT: setting(port(), '7379', ['portal', 'standalone'], 'RESP door of the portal; 0 = any free port'),
   LEVEE_HTTP_PORT: setting(port(), '7380', ['portal', 'standalone'], 'HTTP door of the portal; 0 = any free port'),
   LEVEE_MASTER_PORT: setting(port(), '7381', ['master', 'standalone'], 'HTTP door of the master; 0 = any free port'),
@@ -72,15 +152,22 @@ export const settingsTable = {
     ['data-node', 'standalone'],
     'port that portals reach the RESP door of the first data node by, where something stands in between, the others follow; default its own',
   ),
-  LEVEE_NODES: setting(integer({ min: 1, max: 64 }), '3', ['standalone'], 'data nodes in the one process'),
-  LEVEE_NODE_ID: setting(
-    text('letters, digits, dot, dash, underscore', name),
-    'n1',
-    ['data-node'],
-    'name of this data node, unique in the cluster',
+  LEVEE_SCHEMA_REGISTRY: optional(
+    httpUrl('an http URL, with user:password@ where the registry asks for them'),
+    ['portal', 'standalone'],
+    'schema registry (API of Confluent) by which the HTTP door says framed values as JSON',
+    true,
   ),
+  LEVEE_REQUEST_TIMES: setting(
+    oneOf(['on', 'off']),
+    'on',
+    ['portal', 'standalone'],
+    'whether the RESP door times requests for metrics: by kind, outcome and namespace',
+  ),
+  LEVEE_NODES: setting(integer({ min: 1, max: 64 }), '3', ['standalone'], 'data nodes in the one process'),
+  LEVEE_NODE_ID: setting(aName, 'n1', ['data-node'], 'name of this data node, unique in the cluster'),
   LEVEE_INSTANCE: optional(
-    text('letters, digits, dot, dash, underscore', name),
+    aName,
     ['master', 'portal', 'dispatcher'],
     'name of this master, portal or dispatcher; default host and process id',
   ),
@@ -90,17 +177,8 @@ export const settingsTable = {
     ['data-node', 'standalone'],
     'storage units each data node offers',
   ),
-  LEVEE_DOMAIN: optional(
-    text('letters, digits, dot, dash, underscore', name),
-    ['data-node'],
-    'failure domain of the node; default the node id',
-  ),
-  LEVEE_TOPIC_PREFIX: setting(
-    text('letters, digits, dot, dash, underscore', name),
-    'levee',
-    [...everyServer, 'cli'],
-    'first part of every topic name',
-  ),
+  LEVEE_DOMAIN: optional(aName, ['data-node'], 'failure domain of the node; default the node id'),
+  LEVEE_TOPIC_PREFIX: setting(aName, 'levee', [...everyServer, 'cli'], 'first part of every topic name'),
   LEVEE_DEFAULT_NAMESPACE: setting(
     text('a namespace name'),
     'default',
@@ -135,6 +213,11 @@ export const settingsTable = {
     '10s',
     everyServer,
     'longest time from SIGTERM to the end of the process',
+  ),
+  LEVEE_DRAIN_NOTICE: optional(
+    duration({ min: '0ms', max: '30m' }),
+    ['portal'],
+    'of it, how long a portal serves on after SIGTERM and says that it is not ready: as long as whatever sends clients to portals takes to see that; default a fifth of LEVEE_DRAIN_TIMEOUT',
   ),
   LEVEE_MEMORY_BUDGET: setting(
     byteSize(),
@@ -219,6 +302,24 @@ export const settingsTable = {
     ['dispatcher', 'standalone'],
     'requests per second below which a node is never hot, however uneven the load is',
   ),
+  LEVEE_PROOF: setting(
+    oneOf(['on', 'off']),
+    'on',
+    ['dispatcher', 'standalone'],
+    'whether the replicas of each chunk are compared with each other and with the log, again and again',
+  ),
+  LEVEE_PROOF_INTERVAL: setting(
+    duration({ min: '1s', max: '7d' }),
+    '1d',
+    ['dispatcher', 'standalone'],
+    'time within which each chunk is compared with its log again',
+  ),
+  LEVEE_PROOF_BYTES_PER_SECOND: setting(
+    byteSize(),
+    '1MiB',
+    ['dispatcher', 'standalone'],
+    'most bytes of binlogs a second that are read to compare chunks with their logs; 0B = no limit',
+  ),
   LEVEE_RECLAIM_INTERVAL: setting(
     duration({ min: '1m', max: '7d' }),
     '12h',
@@ -255,11 +356,12 @@ export const settingsTable = {
     'replication factor of new topics on Kafka; default the smaller of 3 and the brokers',
   ),
   LEVEE_URL: setting(
-    text('an http URL', /^https?:\/\/[^\s]+$/),
+    httpUrl('an http URL'),
     'http://127.0.0.1:7380',
     ['cli'],
     'HTTP door that the command line talks to',
   ),
+  LEVEE_TOKEN: optional(text('a token'), ['cli'], 'token that the command line proves itself with', true),
   KAFKA_BROKERS: optional(
     list('host:port or [IPv6 address]:port, separated by commas', isBroker),
     [...everyServer, 'cli'],

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, type OnModuleDestroy } from '@nestjs/common';
 import { Failure, type HealthTrouble, silentLogger } from '@levee/kernel';
 import {
   HealthRegistry,
@@ -29,7 +29,8 @@ class FailingController {
 class TestModule {}
 
 const health = new HealthRegistry();
-const metrics = new Metrics({ part: 'test' });
+const metrics = new Metrics({ part: 'portal', instance: 'p1' });
+const access = { routes: { 'GET /*': 'open' } } as const;
 let http: HttpApp;
 
 beforeAll(async () => {
@@ -42,6 +43,7 @@ beforeAll(async () => {
     host: '127.0.0.1',
     port: 0,
     logger: silentLogger,
+    access,
   });
 });
 
@@ -96,13 +98,34 @@ test('ready stays ready while something is wrong that is not of this process, an
 });
 
 test('metrics are read when scraped', async () => {
-  let served = 0;
-  metrics.gaugesFrom('portal', () => ({ commandsServed: ++served, cache: { hits: 7 } }));
+  let reads = 0;
+  metrics.numbersFrom('portal', () => ({ reads: { reads: ++reads, outstanding: 7 } }));
   await get('/metrics');
   const { text } = await get('/metrics');
-  expect(text).toMatch(/levee_portal_commands_served\{part="test"\} 2/);
-  expect(text).toMatch(/levee_portal_cache_hits\{part="test"\} 7/);
-  expect(text).toMatch(/levee_event_loop_delay_ms_p99/);
+  expect(text).toContain('# TYPE levee_portal_reads_total counter');
+  expect(text).toMatch(/levee_portal_reads_total\{part="portal",instance="p1"\} 2/);
+  expect(text).toMatch(/levee_portal_reads_outstanding\{part="portal",instance="p1"\} 7/);
+  expect(text).toMatch(/levee_event_loop_delay_seconds\{quantile="0.99",[^}]*\} \S/);
+  expect([...metrics.unlisted]).toEqual([]);
+});
+
+test('requests are timed by outcome, and only a namespace that is there by its name', async () => {
+  await get('/fail/known');
+  await get('/fail/unknown');
+  await get('/nowhere');
+  const found = [...http.times.all()].map(({ labels, histogram }) => [
+    labels['kind'],
+    labels['outcome'],
+    labels['namespace'],
+    histogram.count,
+  ]);
+  expect(found).toEqual(
+    expect.arrayContaining([
+      ['other', 'unknown', '', 1],
+      ['other', 'failed', '', 1],
+      ['other', 'refused', '', 1],
+    ]),
+  );
 });
 
 test.each([
@@ -116,10 +139,10 @@ test.each([
 });
 
 test('closing does not wait for connections on which nothing ever came, nor for idle ones', async () => {
-  const app = await startHttpApp({ module: TestModule, host: '127.0.0.1', port: 0, logger: silentLogger });
+  const app = await startHttpApp({ module: TestModule, host: '127.0.0.1', port: 0, logger: silentLogger, access });
   const sockets = [connect(app.port, '127.0.0.1'), connect(app.port, '127.0.0.1')] as const;
   await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-  sockets[1].write('GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n');
+  sockets[1].write('GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n');
   await once(sockets[1], 'data');
   const ended = Promise.all(sockets.map((socket) => once(socket.resume(), 'close')));
   const beganMs = performance.now();
@@ -128,8 +151,67 @@ test('closing does not wait for connections on which nothing ever came, nor for 
   expect(performance.now() - beganMs).toBeLessThan(2_000);
 });
 
+describe('a door that closes', () => {
+  const slow = {
+    asked: () => undefined as void,
+    go: Promise.resolve(),
+  };
+
+  /** What requests are answered from. */
+  @Injectable()
+  class Source implements OnModuleDestroy {
+    gone = false;
+
+    onModuleDestroy(): void {
+      this.gone = true;
+    }
+  }
+
+  @Controller('slow')
+  class SlowController {
+    constructor(private readonly source: Source) {}
+
+    @Get()
+    async slow(): Promise<string> {
+      slow.asked();
+      await slow.go;
+      return this.source.gone ? 'too late' : 'answered';
+    }
+  }
+
+  const start = (): Promise<HttpApp> => {
+    const module = { module: TestModule, controllers: [SlowController], providers: [Source] };
+    return startHttpApp({ module, host: '127.0.0.1', port: 0, logger: silentLogger, access });
+  };
+
+  test('takes nobody new, and answers what is under way from what is still there', async () => {
+    const app = await start();
+    let go = (): void => undefined;
+    slow.go = new Promise<void>((resolve) => (go = resolve));
+    const asked = new Promise<void>((resolve) => (slow.asked = resolve));
+    const answer = fetch(`${app.url}/slow`);
+    await asked;
+    const closed = app.close();
+    await expect(fetch(`${app.url}/slow`)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    go();
+    expect(await (await answer).text()).toBe('answered');
+    await closed;
+  });
+
+  test('before that tells clients not to use their connections again, and serves all of them', async () => {
+    const app = await start();
+    slow.go = Promise.resolve();
+    const kept = await fetch(`${app.url}/slow`);
+    app.connections.leave();
+    const told = [await fetch(`${app.url}/slow`), await fetch(`${app.url}/nowhere`)];
+    expect([kept, ...told].map(({ headers }) => headers.get('connection'))).toEqual(['keep-alive', 'close', 'close']);
+    expect(await Promise.all([kept.text(), told[0]?.text()])).toEqual(['answered', 'answered']);
+    await app.close();
+  });
+});
+
 test('a taken port is named with the setting that changes it', async () => {
-  const options = { module: TestModule, host: '127.0.0.1', port: http.port, logger: silentLogger };
+  const options = { module: TestModule, host: '127.0.0.1', port: http.port, logger: silentLogger, access };
   await expect(startHttpApp({ ...options, portSetting: 'LEVEE_HTTP_PORT' })).rejects.toThrow(
     /port \d+ on 127.0.0.1 is taken: set LEVEE_HTTP_PORT to another port/,
   );

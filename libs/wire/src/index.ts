@@ -1,6 +1,9 @@
 export * from './await-frames';
+export * from './bounded-body';
+export * from './client-attribute';
 export * from './copy-frames';
 export * from './frame';
+export * from './hello-options';
 export * from './network';
 export * from './network-budget';
 export * from './node-protocol';
@@ -17,3 +20,6 @@ export * from './resp-connection';
 export * from './resp-server';
 export * from './resp-server-limits';
 export * from './system-network';
+export * from './tls/handshakes';
+export * from './tls/tls-identity';
+export * from './tls/tls-network';

@@ -1,3 +1,8 @@
+import type { TlsPeer } from './tls/tls-identity';
+
+/** Connections that the system keeps for a door which does not take them at once. */
+export const backlog = 1024;
+
 /** Where a server listens, or listens for a client. */
 export interface NetworkAddress {
   readonly host: string;
@@ -14,6 +19,8 @@ export interface ByteStream {
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+  /** Of an accepted connection: who the client has proved to be by a certificate. */
+  readonly tlsPeer?: TlsPeer | undefined;
   /** Bytes written and not yet taken by the other side's system. */
   readonly writableLength: number;
   on(event: 'connect' | 'drain' | 'end' | 'close', listener: () => void): unknown;

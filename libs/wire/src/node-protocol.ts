@@ -6,9 +6,11 @@
  *
  * Commands (ms are durations unless they end in `AtMs`/`nowMs`):
  *
- *   LV.HELLO clusterId nodeId storeId                         -> JSON NodeHello | -LVWRONGNODE … | -LVWRONGCLUSTER …
+ *   LV.HELLO clusterId nodeId storeId [proof]                 -> JSON NodeHello | -LVWRONGNODE … | -LVWRONGCLUSTER … | -NOAUTH …
+ *            (proof: base64url of HMAC-SHA256 by the cluster key of `node <nodeId> <storeId>`, where there is a key)
  *            (empty arguments are not checked; the first command of a portal's connection)
  *            (whatever is damaged in it fits nobody, so it needs no checksum)
+ *            (without a proof a user, who has said by AUTH, HELLO or a certificate who he is, stays that)
  *   LV.READ  <readRequest>                                     -> <readReply>
  *   LV.AWAIT <awaitRequest>                                    -> <awaitReply>
  *   LV.RANGE <rangeRequest>                                    -> <rangeReply>
@@ -60,6 +62,10 @@
  *                 nextOffset u64, leaderEpoch+1 u32, completeAtMs u64, as they are inside the snapshot
  *   copyFrame     sequence u32, last u8, then entries until the end: keyLength u16, storedLength u32, database key,
  *                 stored value (see `stored-value.ts` in @levee/chunk-store)
+ *
+ * Where a node asks who somebody is, users with the right to read the namespace may send LV.READ and LV.RANGE, and the
+ * rest is for processes of the cluster: -NOAUTH, -NOPERM. Both are also given in place of an answer that was waited for. A
+ * chunk of another namespace than LV.RANGE names is not there.
  *
  * LV.RANGE and the blocks of LV.COPY are made a few at a time for each connection; more than may wait are refused with
  * -LVLIMIT (blocks with -LVCOPYBUSY), and those whose turn does not come in time with -LVNOTREADY.

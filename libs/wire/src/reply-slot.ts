@@ -18,6 +18,12 @@ export interface SlotOwner {
   tell(): void;
 }
 
+/** Who wants to know how long a command took. */
+interface ReplyWatcher {
+  /** The reply to what began at `beganAtMs` is complete; `code`: the first word of an error. */
+  over(beganAtMs: number, code: string | undefined): void;
+}
+
 const waiting = 0;
 const textual = 1;
 const bulky = 2;
@@ -37,6 +43,8 @@ export class ReplySlot {
   private start = 0;
   private end = 0;
   private after: (() => void) | undefined;
+  private watcher: ReplyWatcher | undefined;
+  private beganAtMs = 0;
   private promised: { readonly budget: NetworkBudget; readonly bytes: number } | undefined;
 
   constructor(
@@ -76,6 +84,12 @@ export class ReplySlot {
   /** Bytes that `budget` has set aside for this reply: given back once it is complete, and counted as queued. */
   promise(budget: NetworkBudget, bytes: number): void {
     this.promised = { budget, bytes };
+  }
+
+  /** Tells `watcher` once the reply is complete; there is one at most, and it costs no closure. */
+  watch(watcher: ReplyWatcher, beganAtMs: number): void {
+    this.watcher = watcher;
+    this.beganAtMs = beganAtMs;
   }
 
   /** Calls `action` once the reply is complete. */
@@ -202,7 +216,13 @@ export class ReplySlot {
       this.owner.tell();
       this.promised.budget.giveBack(this.promised.bytes);
     }
+    this.watcher?.over(this.beganAtMs, this.errorCode);
     this.after?.();
+  }
+
+  private get errorCode(): string | undefined {
+    const { line } = this;
+    return line.startsWith('-') ? line.slice(1, line.search(/[ \r]/)) : undefined;
   }
 
   private complete(state: number): void {

@@ -1,6 +1,7 @@
 import { ByteQueue } from './byte-queue';
 import { ChunkList } from './chunk-list';
 import { splitInline } from './inline';
+import { isWebRequest, webRequestFailure } from './web-request';
 
 /** Limits of one connection's requests. Defaults: {@link requestLimits}. */
 export interface RequestLimits {
@@ -39,7 +40,7 @@ const wrong = -3;
  * Hostile bytes end in `failure` (the text Redis users know), never in an exception; arguments are views.
  */
 export class RequestParser {
-  /** Text of the `-ERR` reply after which the connection must be closed. */
+  /** Text of the `-ERR` reply after which the connection must be closed; {@link webRequestFailure} is not answered. */
   failure: string | undefined;
   /** Commands handed on so far. */
   completed = 0;
@@ -228,7 +229,9 @@ export class RequestParser {
     }
     this.searched = 0;
     const end = lineEnd > queue.start && queue.buffer[lineEnd - 1] === cr ? lineEnd - 1 : lineEnd;
-    const args = splitInline(queue.buffer.subarray(queue.start, end));
+    const line = queue.buffer.subarray(queue.start, end);
+    if (isWebRequest(line)) return this.end(webRequestFailure);
+    const args = splitInline(line);
     queue.start = lineEnd + 1;
     if (args === undefined) return this.fail('unbalanced quotes in request');
     if (args.length > this.limits.argumentsMax) return this.fail('too many arguments in inline request');
@@ -238,7 +241,11 @@ export class RequestParser {
   }
 
   private fail(what: string): false {
-    this.failure = `ERR Protocol error: ${what}`;
+    return this.end(`ERR Protocol error: ${what}`);
+  }
+
+  private end(failure: string): false {
+    this.failure = failure;
     this.forget();
     return false;
   }

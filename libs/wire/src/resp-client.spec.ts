@@ -94,6 +94,31 @@ describe('replies behind one that the client gives its connection up for', () =>
     expect([streams.length, client.outstanding]).toEqual([2, 0]);
   });
 
+  it('greets with several commands in their order, and sends nothing else before all are answered well', async () => {
+    const heard: string[][] = [];
+    const say: Record<string, string> = { AUTH: '+OK\r\n', HI: '+HELLO\r\n' };
+    const isOk = (reply: unknown): string | undefined =>
+      reply === 'OK' || reply === 'HELLO' ? undefined : String(reply);
+    const greetings = [
+      { args: ['AUTH', 'ann', 'secret'], check: isOk },
+      { args: ['HI'], check: isOk },
+    ];
+    const { client } = scripted(
+      (stream, words) => {
+        heard.push(words);
+        stream.say(say[words[0] as string] ?? '+A\r\n');
+      },
+      { hello: greetings },
+    );
+    expect(await client.request(['A'], 1_000)).toBe('A');
+    expect(heard).toEqual([['AUTH', 'ann', 'secret'], ['HI'], ['A']]);
+    say['HI'] = '+ANOTHER\r\n';
+    client.renew('the test says so');
+    while (!client.usable) await tick();
+    await expect(client.request(['B'], 1_000)).rejects.toMatchObject({ code: 'NOT_SENT' });
+    expect(heard.slice(3)).toEqual([['AUTH', 'ann', 'secret'], ['HI']]);
+  });
+
   it('nor are those that arrive while it pauses, or speaks to the next one already', async () => {
     let asked = false;
     const { client, streams } = scripted(

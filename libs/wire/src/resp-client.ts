@@ -42,8 +42,17 @@ export interface RespClientOptions {
   readonly timers?: Timers;
   readonly random?: Random;
   readonly network?: Network;
-  /** Sent first on every connection; a text returned by `check` closes it and fails what waits. */
-  readonly hello?: { readonly args: readonly (string | Buffer)[]; check(reply: RespReply): string | undefined };
+  /** Sent first on every connection, in their order; a text returned by `check` closes it and fails what waits. */
+  readonly hello?: RespGreeting | readonly RespGreeting[];
+  /** Called when a connection stands: what it sends comes before everything that waited for it. */
+  readonly onReady?: () => void;
+  /** What the server says without being asked. */
+  readonly onPush?: (items: readonly RespReply[]) => void;
+}
+
+interface RespGreeting {
+  readonly args: readonly (string | Buffer)[];
+  check(reply: RespReply): string | undefined;
 }
 
 export type RespCallback = (failure: RespClientFailure | undefined, reply: RespReply) => void;
@@ -170,22 +179,7 @@ export class RespClient {
     const cancelConnect = this.timers.after(this.limits.connectMs, () => this.lost(socket, 'connecting took too long'));
     socket.on('connect', () => {
       if (this.socket !== socket) return;
-      const { hello } = this.options;
-      if (!hello) return this.ready(cancelConnect);
-      for (const piece of encodeCommand(hello.args)) socket.write(piece);
-      this.sent.push({
-        args: hello.args,
-        bytes: 0,
-        deadlineAtMs: Infinity,
-        done: (failure, reply) => {
-          if (failure) return cancelConnect();
-          const problem = hello.check(reply);
-          if (problem === undefined) return this.ready(cancelConnect);
-          cancelConnect();
-          this.logger.warn({ ...this.address, problem }, 'another server than expected answers');
-          this.lost(socket, problem);
-        },
-      });
+      this.greet(socket, cancelConnect);
     });
     socket.on('data', (chunk: Buffer) => {
       if (this.socket !== socket) return;
@@ -203,15 +197,43 @@ export class RespClient {
     });
   }
 
+  private greet(socket: ByteStream, cancelConnect: () => void): void {
+    const greetings = [this.options.hello ?? []].flat();
+    let left = greetings.length;
+    if (left === 0) return this.ready(cancelConnect);
+    for (const greeting of greetings) {
+      for (const piece of encodeCommand(greeting.args)) socket.write(piece);
+      this.sent.push({
+        args: greeting.args,
+        bytes: 0,
+        deadlineAtMs: Infinity,
+        done: (failure, reply) => {
+          if (failure) return cancelConnect();
+          const problem = greeting.check(reply);
+          if (problem !== undefined) {
+            cancelConnect();
+            this.logger.warn({ ...this.address, problem }, 'another server than expected answers');
+            return this.lost(socket, problem);
+          }
+          if (--left === 0) this.ready(cancelConnect);
+        },
+      });
+    }
+  }
+
   private ready(cancelConnect: () => void): void {
     cancelConnect();
     this.failures = 0;
     this.state = 'ready';
+    const { waiting } = this;
+    this.waiting = [];
+    this.options.onReady?.();
+    for (const request of waiting) this.waiting.push(request);
     this.flushSoon();
   }
 
   private received(reply: RespReply): void {
-    if (reply instanceof RespPush) return;
+    if (reply instanceof RespPush) return this.options.onPush?.(reply.items);
     const request = this.sent[this.sentFirst];
     if (request === undefined) return this.lose('a reply without a request');
     this.sentFirst++;
@@ -231,7 +253,8 @@ export class RespClient {
     process.nextTick(this.flush);
   }
 
-  private readonly flush = (): void => {
+  /** Writes what waits: it need not be called, the end of a tick does so. */
+  readonly flush = (): void => {
     this.flushing = false;
     const { socket } = this;
     if (this.state !== 'ready' || !socket || this.waiting.length === 0) return;

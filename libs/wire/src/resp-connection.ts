@@ -1,3 +1,4 @@
+import { restMsAtFirst } from './between-commands';
 import type { ConnectionHost } from './connection-host';
 import { DeferredCommands } from './deferred-commands';
 import type { ByteStream } from './network';
@@ -5,6 +6,8 @@ import { ReplySlot, type SlotOwner } from './reply-slot';
 import { ReplyWriter, type RespProtocol } from './reply-writer';
 import { RequestParser } from './request-parser';
 import { TakenOutput } from './taken-output';
+import { UnfinishedCommand } from './unfinished-command';
+import { webRequestFailure } from './web-request';
 
 /** One client: requests parsed in order, replies written in the same order however they complete. */
 export class RespConnection<C = unknown> implements SlotOwner {
@@ -13,6 +16,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   name = '';
   context!: C;
   lastActiveMs: number;
+  /** How long its client, with an answer to everything, let pass before it asked again: the longest of the last times. */
+  longestRestMs = restMsAtFirst;
   dirty = false;
   /** Among those who wait for their turn. */
   waitsForTurn = false;
@@ -42,13 +47,10 @@ export class RespConnection<C = unknown> implements SlotOwner {
   private deaf = false;
   /** Nor before its turn, so that much input of few does not keep others waiting. */
   private resting = false;
-  /** Since when the command under way is incomplete, and how many there were before it. */
-  private unfinishedSinceMs: number | undefined;
-  private unfinishedAfter = 0;
+  private readonly unfinished = new UnfinishedCommand();
   private readonly taken: TakenOutput;
-  /** The client sent its last byte; it may still read. */
-  private inputEnded = false;
-  private inputEndedAtMs = 0;
+  /** When the client sent its last byte; it may still read. */
+  private inputEndedAtMs: number | undefined;
   private readonly parser: RequestParser;
   readonly remoteAddress: string;
   readonly localAddress: string;
@@ -70,7 +72,6 @@ export class RespConnection<C = unknown> implements SlotOwner {
       host.markDirty(this);
     });
     socket.on('end', () => {
-      this.inputEnded = true;
       this.inputEndedAtMs = host.monotonicMs();
       host.markDirty(this);
     });
@@ -79,7 +80,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Closed, or half closed for so long that whoever is there can hardly be told from somebody who hung up. */
   get gone(): boolean {
     if (this.closed) return true;
-    return this.inputEnded && this.host.monotonicMs() - this.inputEndedAtMs > this.host.limits.halfClosedWaitMs;
+    return this.host.monotonicMs() - (this.inputEndedAtMs ?? Infinity) > this.host.limits.halfClosedWaitMs;
   }
 
   /** Commands whose replies are not complete or not written. */
@@ -120,11 +121,11 @@ export class RespConnection<C = unknown> implements SlotOwner {
   /** Ends a connection whose command does not come to its end. */
   endIfUnfinished(nowMs: number): void {
     const { unfinishedMs, bytesPerMsMin } = this.host.limits;
-    if (this.unfinishedSinceMs === undefined || this.ending || this.closed) return;
-    const allowedMs = unfinishedMs + this.bufferedBytes / bytesPerMsMin;
-    if (nowMs - this.unfinishedSinceMs <= allowedMs) return;
+    const { sinceMs } = this.unfinished;
+    if (sinceMs === undefined || this.ending || this.closed) return;
+    if (nowMs - sinceMs <= unfinishedMs + this.bufferedBytes / bytesPerMsMin) return;
     this.newSlot().error(
-      `ERR Protocol error: a command was not complete ${Math.round(nowMs - this.unfinishedSinceMs)} ms after it began`,
+      `ERR Protocol error: a command was not complete ${Math.round(nowMs - sinceMs)} ms after it began`,
     );
     this.endAfterReplies();
   }
@@ -178,7 +179,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.firstSlot = 0;
     this.heldBytes = 0;
     this.outstandingBytes = 0;
-    this.unfinishedSinceMs = undefined;
+    this.unfinished.sinceMs = undefined;
     this.bufferedBytes = 0;
     this.deferred.clear();
     this.host.bufferedChanged(this, -this.toldInputBytes);
@@ -240,7 +241,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   /** What the client still sends is thrown away, so that it gets the last reply and not a reset. */
   private hangUpIfOver(): void {
-    const isOver = this.ending ? !this.deferred.due : this.inputEnded && !this.stalled;
+    const isOver = this.ending ? !this.deferred.due : this.inputEndedAtMs !== undefined && !this.stalled;
     if (!isOver || this.closed || this.outstanding > 0) return;
     this.hungUpAtMs ??= this.host.monotonicMs();
     this.socket.end();
@@ -289,7 +290,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   private received(chunk: Buffer): void {
     if (this.closed || this.ending) return;
-    this.lastActiveMs = this.host.monotonicMs();
+    const nowMs = this.host.monotonicMs();
+    if (this.outstanding === 0) this.longestRestMs = Math.max(nowMs - this.lastActiveMs, this.longestRestMs * 0.9);
+    this.lastActiveMs = nowMs;
     this.parser.push(chunk);
     this.afterParsing();
     if (this.closed || this.ending) return;
@@ -312,16 +315,13 @@ export class RespConnection<C = unknown> implements SlotOwner {
 
   private afterParsing(): void {
     if (this.closed) return;
-    const { failure, isUnfinished, completed } = this.parser;
+    const { failure } = this.parser;
+    if (failure === webRequestFailure) return this.host.webClient(this);
     if (failure !== undefined && !this.ending) {
       this.newSlot().error(failure);
       this.endAfterReplies();
     }
-    if (!isUnfinished) this.unfinishedSinceMs = undefined;
-    else if (this.unfinishedSinceMs === undefined || this.unfinishedAfter !== completed) {
-      this.unfinishedSinceMs = this.host.monotonicMs();
-      this.unfinishedAfter = completed;
-    }
+    this.unfinished.look(this.parser, this.host);
     this.recount();
   }
 

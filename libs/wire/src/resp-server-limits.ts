@@ -3,6 +3,10 @@ import { requestLimits, type RequestLimits } from './request-parser';
 
 export interface RespServerLimits extends RequestLimits {
   readonly connectionsMax: number;
+  /** The same of one address. */
+  readonly connectionsOfAddressMax: number;
+  /** Who has not said who he is for so long, where the service asks, is closed. */
+  readonly strangerMs: number;
   /** Commands of one connection without a written reply; beyond it the connection is not read. */
   readonly pipelineMax: number;
   /** So many are begun at a time before other connections have their turn. */
@@ -51,6 +55,8 @@ export interface RespServerLimits extends RequestLimits {
 export const respServerLimits: RespServerLimits = {
   ...requestLimits,
   connectionsMax: 10_000,
+  connectionsOfAddressMax: Infinity,
+  strangerMs: 60_000,
   pipelineMax: 4_096,
   turnCommandsMax: 128,
   turnsMs: 3,

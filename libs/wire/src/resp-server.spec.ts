@@ -1,11 +1,14 @@
 import { connect, type Socket } from 'node:net';
-import type { LogFields, Logger } from '@levee/kernel';
+import type { LogFields, Logger, Timers } from '@levee/kernel';
 import { silentLogger } from '@levee/kernel';
+import { systemTimers } from '@levee/log';
 import { RespError } from './reply-parser';
 import type { ReplySlot } from './reply-slot';
 import { RespClient } from './resp-client';
 import { RespServer, type RespService } from './resp-server';
 import type { RespServerLimits } from './resp-server-limits';
+
+jest.setTimeout(60_000);
 
 const held: ReplySlot[] = [];
 const service: RespService<undefined> = {
@@ -44,7 +47,7 @@ function talk(port: number, text: string, until: (all: string) => boolean = () =
   return new Promise((resolve, reject) => {
     const socket: Socket = connect(port, '127.0.0.1');
     let all = '';
-    const timer = setTimeout(() => reject(new Error(`only got ${JSON.stringify(all)}`)), 5_000);
+    const timer = setTimeout(() => reject(new Error(`only got ${JSON.stringify(all.slice(-200))}`)), 45_000);
     const finish = (): void => {
       clearTimeout(timer);
       socket.destroy();
@@ -92,7 +95,9 @@ describe('RespServer', () => {
 
   it('survives a command that throws', async () => {
     const { port } = await serve();
-    expect(await talk(port, 'THROW\r\nECHO a\r\nQUIT\r\n')).toBe('-ERR internal error: a bug\r\n$1\r\na\r\n+OK\r\n');
+    expect(await talk(port, 'THROW\r\nECHO a\r\nQUIT\r\n')).toBe(
+      '-INTERNAL an unexpected error; the log of this process has it\r\n$1\r\na\r\n+OK\r\n',
+    );
   });
 
   it('refuses clients above the maximum with a clear error', async () => {
@@ -118,19 +123,21 @@ describe('RespServer', () => {
 
   it('stops reading those that take no replies once all hold too much, and serves the others on', async () => {
     const MiB = 1024 * 1024;
-    const { server, port } = await serve({ queuedBytesMax: 8 * MiB, outputPauseBytes: 4 * MiB });
+    // Nobody is hung up on meanwhile, however busy the machine is.
+    const limits = { queuedBytesMax: 8 * MiB, outputPauseBytes: 4 * MiB, crowdedSlowMs: 60_000 };
+    const { server, port } = await serve(limits);
     const slow = Array.from({ length: 8 }, () => {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined);
       cleanups.push(() => void socket.destroy());
       socket.pause();
       // One after the other, so that each is asked for only when the last one was read.
-      socket.write(`BIG ${MiB}\r\n`.repeat(20));
+      socket.write(`BIG ${MiB}\r\n`.repeat(12));
       return socket;
     });
     const client = new RespClient({ host: '127.0.0.1', port });
     cleanups.push(() => client.close());
-    while (server.stats().queuedBytes <= 8 * MiB) await client.request(['ECHO', 'a'], 5_000);
-    for (let i = 0; i < 50; i++) expect(String(await client.request(['ECHO', `${i}`], 5_000))).toBe(`${i}`);
+    while (server.stats().queuedBytes <= 8 * MiB) await client.request(['ECHO', 'a'], 60_000);
+    for (let i = 0; i < 50; i++) expect(String(await client.request(['ECHO', `${i}`], 60_000))).toBe(`${i}`);
     // The limit, and what each of them had begun when it was reached.
     expect(server.stats().queuedBytes).toBeLessThan(8 * MiB + slow.length * 2 * MiB);
     expect(server.stats().closedCrowded).toBe(0);
@@ -138,13 +145,13 @@ describe('RespServer', () => {
       (socket) =>
         new Promise<void>((resolve) => {
           let bytes = 0;
-          socket.on('data', (chunk) => (bytes += chunk.length) >= 20 * MiB && resolve());
+          socket.on('data', (chunk) => (bytes += chunk.length) >= 12 * MiB && resolve());
           socket.resume();
         }),
     );
     await Promise.all(taken);
-    while (server.stats().queuedBytes > 0) await client.request(['ECHO', 'a'], 5_000);
-  }, 60_000);
+    while (server.stats().queuedBytes > 0) await client.request(['ECHO', 'a'], 60_000);
+  }, 240_000);
 
   it('closes who holds most when all together hold twice what they may', async () => {
     const lines: LogFields[] = [];
@@ -166,6 +173,60 @@ describe('RespServer', () => {
     const answer = talk(port, 'HOLD\r\n');
     while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const closed = server.close(5_000);
+    held.splice(0).forEach((slot) => slot.text('late'));
+    expect(await answer).toBe('$4\r\nlate\r\n');
+    await closed;
+  });
+
+  it('with patience hangs up between commands: whoever rests has an answer to all that he sent', async () => {
+    // The client's own: while this process stands still, neither side knows that the other could go on.
+    let nowMs = 0;
+    const clock = { nowMs: Date.now, monotonicMs: () => nowMs };
+    let looks = 0;
+    const timers: Timers = {
+      after: (delayMs, action) => systemTimers.after(delayMs, () => (looks++, action())),
+    };
+    const server = new RespServer(service, { clock, timers });
+    const port = await server.listen(0);
+    cleanups.push(() => server.close(200));
+    const socket = connect(port, '127.0.0.1');
+    let said = '';
+    let ended = false;
+    socket.on('data', (data) => (said += data.toString('latin1'))).on('end', () => (ended = true));
+    await new Promise((resolve) => socket.once('connect', resolve));
+    let sent = 0;
+    const answered = async (): Promise<void> => {
+      const answers = said.length;
+      socket.write(`ECHO ${sent++}\r\n`);
+      while (said.length === answers && !ended) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await answered();
+    const closed = server.close(20_000, 4_000);
+    // One command after the other, faster than anybody who rests: served on, though the door is closed to others.
+    while ((nowMs < 400 || looks < 20) && !ended) {
+      if (nowMs < 1_000) nowMs++;
+      await answered();
+    }
+    const refused = await new Promise((resolve) => connect(port, '127.0.0.1').once('error', resolve));
+    expect([ended, refused]).toMatchObject([false, { code: 'ECONNREFUSED' }]);
+    const restsFromMs = nowMs;
+    let isClosed = false;
+    void closed.then(() => (isClosed = true));
+    for (let seen = looks; !isClosed; seen = looks) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (looks > seen) nowMs += 5;
+    }
+    expect(said).toBe(Array.from({ length: sent }, (_, i) => `$${`${i}`.length}\r\n${i}\r\n`).join(''));
+    // Long before the end of its patience.
+    expect(nowMs - restsFromMs).toBeLessThan(500);
+  });
+
+  it('with patience ends those who never rest once it is over, after what they have asked', async () => {
+    const { server, port } = await serve();
+    const answer = talk(port, 'HOLD\r\n');
+    while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const closed = server.close(5_000, 100);
+    await new Promise((resolve) => setTimeout(resolve, 200));
     held.splice(0).forEach((slot) => slot.text('late'));
     expect(await answer).toBe('$4\r\nlate\r\n');
     await closed;

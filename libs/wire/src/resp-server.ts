@@ -1,5 +1,6 @@
-import { Failure, messageOf, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { Failure, messageOf, RareWarning, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
+import { isBetweenCommands } from './between-commands';
 import type { ConnectionHost } from './connection-host';
 import type { ByteStream, Network, NetworkListener } from './network';
 import { NetworkBudget } from './network-budget';
@@ -7,14 +8,17 @@ import type { ReplySlot } from './reply-slot';
 import { RespConnection } from './resp-connection';
 import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
 import { systemNetwork } from './system-network';
+import type { TlsPeer } from './tls/tls-identity';
 
 /** What a door or a node does with commands. Nothing here may throw for what a client sends. */
 export interface RespService<C> {
-  /** State of a new connection. */
-  open(connection: RespConnection<C>): C;
+  /** State of a new connection. `peer`: who the client has proved to be by a certificate. */
+  open(connection: RespConnection<C>, peer?: TlsPeer): C;
   /** `args[0]` is the command's name as sent. Complete `reply` once, now or later. */
   command(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
   closed?(connection: RespConnection<C>): void;
+  /** Since when nobody knows who it is, by the monotonic clock; `undefined` = it is somebody, or nobody asks. */
+  strangerSinceMs?(connection: RespConnection<C>): number | undefined;
   /** So much is under way that whoever has much of it waits before it begins more. */
   readonly busy?: boolean;
 }
@@ -29,6 +33,9 @@ export interface RespServerOptions {
   readonly budget?: NetworkBudget;
 }
 
+/** What became of the command is not known either. */
+const internalError = 'INTERNAL an unexpected error; the log of this process has it';
+
 export interface RespServerStats {
   readonly connections: number;
   /** Taken since the start. */
@@ -39,6 +46,10 @@ export interface RespServerStats {
   readonly closedIdle: number;
   /** Closed because the connections together held twice what they may. */
   readonly closedCrowded: number;
+  /** Closed because they did not say who they are. */
+  readonly closedStrangers: number;
+  /** Closed because they sent HTTP. */
+  readonly closedWeb: number;
   readonly inputBytes: number;
   /** Held in both directions. */
   readonly queuedBytes: number;
@@ -54,7 +65,10 @@ export class RespServer<C> implements ConnectionHost<C> {
   private readonly logger: Logger;
   private readonly clock: Clock;
   private readonly timers: Timers;
+  private readonly webWarning: RareWarning;
   private readonly connections = new Set<RespConnection<C>>();
+  /** How many of them an address has. */
+  private readonly ofAddress = new Map<string, number>();
   private dirty: RespConnection<C>[] = [];
   /** Whose commands or input wait for their turn, in their order. */
   private waiting: RespConnection<C>[] = [];
@@ -64,7 +78,15 @@ export class RespServer<C> implements ConnectionHost<C> {
   private nextId = 1;
   private inputBytes = 0;
   private cancelSweep: () => void = () => undefined;
-  private counts = { commands: 0, refusedConnections: 0, closedSlow: 0, closedIdle: 0, closedCrowded: 0 };
+  private counts = {
+    commands: 0,
+    refusedConnections: 0,
+    closedSlow: 0,
+    closedIdle: 0,
+    closedCrowded: 0,
+    closedStrangers: 0,
+    closedWeb: 0,
+  };
   private closing = false;
   private whenEmpty: (() => void) | undefined;
 
@@ -78,6 +100,7 @@ export class RespServer<C> implements ConnectionHost<C> {
     this.clock = options.clock ?? systemClock;
     this.timers = options.timers ?? systemTimers;
     this.network = options.network ?? systemNetwork;
+    this.webWarning = new RareWarning(this.logger, this.clock);
     this.budget =
       options.budget ?? new NetworkBudget(this.limits.queuedBytesMax, this.limits.slowClientMs, this.timers);
   }
@@ -95,17 +118,22 @@ export class RespServer<C> implements ConnectionHost<C> {
     return this.listener.port;
   }
 
-  /** Accepts nothing new, answers what was asked, then closes; after `drainMs` at once. */
-  async close(drainMs: number): Promise<void> {
+  /**
+   * Accepts nothing new, answers what was asked, then closes; after `drainMs` at once. For `patienceMs` it serves on whoever
+   * is asking, and hangs up when a client asks for nothing: many clients fail a command that they sent just then, and none
+   * fails one that it sends after it has seen the end.
+   */
+  async close(drainMs: number, patienceMs = 0): Promise<void> {
     this.closing = true;
     this.cancelSweep();
     const stopped = this.listener?.close();
-    for (const connection of this.connections) connection.endAfterReplies();
     if (this.connections.size > 0) {
       const drained = new Promise<void>((resolve) => (this.whenEmpty = resolve));
+      const cancelLooks = this.endBetweenCommands(patienceMs);
       const cancel = this.timers.after(drainMs, () => [...this.connections].forEach((each) => each.destroy()));
       await drained;
       cancel();
+      cancelLooks();
     }
     await stopped;
   }
@@ -131,7 +159,7 @@ export class RespServer<C> implements ConnectionHost<C> {
       this.service.command(connection, args, reply);
     } catch (error) {
       this.logger.error({ error: messageOf(error), stack: (error as Error).stack }, 'a command failed unexpectedly');
-      if (!reply.done) reply.error(`ERR internal error: ${messageOf(error)}`);
+      if (!reply.done) reply.error(internalError);
     }
   }
 
@@ -179,6 +207,16 @@ export class RespServer<C> implements ConnectionHost<C> {
     if (deltaBytes > 0 && this.queuedBytes > this.budget.bytesMax * crowdMax) this.closeLargest();
   }
 
+  webClient(connection: RespConnection<C>): void {
+    this.counts.closedWeb++;
+    this.webWarning.warn(
+      'web',
+      { client: connection.remoteAddress },
+      'HTTP came in at a RESP door: hung up, and none of it was carried out. Either a client has the wrong port, or a web page tries to command this store through a browser',
+    );
+    connection.destroy();
+  }
+
   slowClient(connection: RespConnection<C>, pendingBytes: number): void {
     this.counts.closedSlow++;
     this.logger.warn(
@@ -209,6 +247,27 @@ export class RespServer<C> implements ConnectionHost<C> {
     for (const each of this.connections)
       if (!each.closed && (largest === undefined || bytesOf(each) > bytesOf(largest))) largest = each;
     return largest;
+  }
+
+  private endBetweenCommands(patienceMs: number): () => void {
+    const untilMs = this.clock.monotonicMs() + patienceMs;
+    let cancel: () => void = () => undefined;
+    let isOver = false;
+    const look = (): void => {
+      if (isOver) return;
+      const nowMs = this.clock.monotonicMs();
+      for (const connection of this.connections)
+        if (nowMs >= untilMs || isBetweenCommands(connection, nowMs)) connection.endAfterReplies();
+      if (nowMs < untilMs) cancel = this.timers.after(quietLookMs, lookOnceRead);
+    };
+    // A process that was held up has not read what came meanwhile: the next turn of its loop does, before the look.
+    const lookOnceRead = (): void => void setImmediate(look);
+    if (patienceMs > 0) lookOnceRead();
+    else look();
+    return () => {
+      isOver = true;
+      cancel();
+    };
   }
 
   private flushSoon(): void {
@@ -247,24 +306,39 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   private accept(socket: ByteStream): void {
     socket.on('error', (error) => this.logger.debug({ error: messageOf(error) }, 'a client connection failed'));
-    if (this.connections.size >= this.limits.connectionsMax || this.closing) {
+    const address = socket.remoteAddress ?? '?';
+    const said = this.refusal(address);
+    if (said !== undefined) {
       this.counts.refusedConnections++;
-      const why = this.closing ? 'shutting down' : `max number of clients reached (${this.limits.connectionsMax})`;
       socket.resume();
       socket.on(
         'close',
         this.timers.after(lingerMs, () => socket.destroy()),
       );
-      socket.end(`-ERR ${why}\r\n`);
+      socket.end(said);
       return;
     }
     const connection = new RespConnection<C>(this.nextId++, socket, this);
     this.connections.add(connection);
-    connection.context = this.service.open(connection);
-    socket.on('close', () => this.left(connection));
+    this.ofAddress.set(address, (this.ofAddress.get(address) ?? 0) + 1);
+    connection.context = this.service.open(connection, socket.tlsPeer);
+    socket.on('close', () => this.left(connection, address));
   }
 
-  private left(connection: RespConnection<C>): void {
+  /** What a connection of this address is told instead of being taken; `undefined`: it is taken. */
+  private refusal(address: string): string | undefined {
+    const { connectionsMax, connectionsOfAddressMax } = this.limits;
+    // As by a process that is gone: whoever finds the connection ended tries another one.
+    if (this.closing) return '';
+    if (this.connections.size >= connectionsMax) return `-ERR max number of clients reached (${connectionsMax})\r\n`;
+    if ((this.ofAddress.get(address) ?? 0) < connectionsOfAddressMax) return undefined;
+    return `-ERR max number of clients of one address reached (${connectionsOfAddressMax})\r\n`;
+  }
+
+  private left(connection: RespConnection<C>, address: string): void {
+    const others = (this.ofAddress.get(address) ?? 0) - 1;
+    if (others > 0) this.ofAddress.set(address, others);
+    else this.ofAddress.delete(address);
     if (!connection.closed) connection.destroy();
     this.connections.delete(connection);
     this.service.closed?.(connection);
@@ -286,7 +360,7 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   private sweep(): void {
     const now = this.clock.monotonicMs();
-    const { idleMs } = this.limits;
+    const { idleMs, strangerMs } = this.limits;
     for (const connection of this.connections) {
       connection.tell();
       connection.endIfUnfinished(now);
@@ -294,7 +368,10 @@ export class RespServer<C> implements ConnectionHost<C> {
       if (now - (connection.hungUpAtMs ?? now) > lingerMs) connection.destroy();
       else if (connection.untakenMs(now) > this.untakenMsMax(connection))
         this.slowClient(connection, connection.pendingBytes);
-      else if (
+      else if (connection.outstanding === 0 && now - (this.service.strangerSinceMs?.(connection) ?? now) > strangerMs) {
+        this.counts.closedStrangers++;
+        connection.destroy();
+      } else if (
         connection.hasAbandonedDeferred(now) ||
         (idleMs > 0 && silentMs > idleMs && connection.outstanding === 0)
       ) {
@@ -305,6 +382,7 @@ export class RespServer<C> implements ConnectionHost<C> {
   }
 }
 
+const quietLookMs = 5;
 /** Of input, as a socket gives it to whom much is sent. */
 const pieceBytes = 64 * 1024;
 /** What is smaller is no trouble. */

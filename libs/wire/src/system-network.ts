@@ -1,7 +1,5 @@
 import { connect, createServer, type AddressInfo } from 'node:net';
-import type { Network } from './network';
-
-const backlog = 1024;
+import { backlog, type Network } from './network';
 
 /** TCP without delays of small writes. */
 export const systemNetwork: Network = {

@@ -3,19 +3,24 @@ import { decodeAs } from '@levee/codec';
 import { brokersIn, type ControlTopics, examineTopics } from '@levee/journal';
 import { asPartition, type Clock, Failure, messageOf, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import type { ChunkProofState } from '../continuous/proof-summary';
+import { examineSecurity, type SecurityWorld } from './examine-security';
 import type { DoctorFacts, HeardProcess, NamespaceFacts, NodeFacts, NodeStat } from './facts';
 import type { DoctorReport, Unknown } from './finding';
 import { doctorLimits } from './limits';
 import { quarantineCounts } from './quarantine-counts';
 import { findingsOf } from './rules';
+import { writtenFrom } from '../written-from';
 
 export interface DoctorWorld {
   readonly log: Log;
   readonly topics: ControlTopics;
   readonly clock: Clock;
   readonly timers: Timers;
-  /** A JSON document over HTTP; fails when it does not come within `askMs`. */
-  readonly ask: (url: string) => Promise<unknown>;
+  /** A JSON document of the HTTP door at `host:port`; fails when it does not come within `askMs`. */
+  readonly ask: (address: string, path: string) => Promise<unknown>;
+  /** Of these doors, for commands that people are shown; default http. */
+  readonly scheme?: 'http' | 'https';
   /** Why the process that looks is not ready itself. */
   readonly portalProblem?: string | undefined;
   /** Why the log takes no writes of the process that looks. */
@@ -23,6 +28,9 @@ export interface DoctorWorld {
   /** See `ClusterView.short`. */
   readonly journalShort?: string | undefined;
   readonly maintenanceUntilMs?: ((nodeId: string) => number | undefined) | undefined;
+  /** What comparisons of replicas with the log have found, if the process that looks follows them. */
+  readonly proofs?: readonly ChunkProofState[] | undefined;
+  readonly security?: SecurityWorld | undefined;
 }
 
 /** Looks at everything the rules want to know, side by side and each within a deadline, and applies them. */
@@ -54,15 +62,28 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     ofLog('topics', () => examineTopics(log, state, world)),
     ofLog('brokers, partitions and transactions', () => log.examine([...Object.values(control), ...names])),
     ofLog('heartbeats', () => listen(world)),
-    ofLog('quarantine', () => quarantineCounts(log, topics.quarantine, clock)),
+    ofLog('quarantine', () => quarantineCounts(log, topics.quarantine, { clock, namespaces: state.namespaces() })),
     nodesOf(state, world),
   ]);
   const master = heard?.find(({ kind }) => kind === 'master');
   const masterProblems =
     master &&
-    (await attempt(`master ${master.id}`, `curl http://${master.address}/v1/status`, () => problemsOf(world, master)));
+    (await attempt(`master ${master.id}`, `curl ${world.scheme ?? 'http'}://${master.address}/v1/status`, () =>
+      problemsOf(world, master),
+    ));
   const namespaces = await Promise.all(
-    [...state.namespaces()].map((of) => namespaceOf(state, of.name, hasLog ? log : undefined)),
+    [...state.namespaces()].map(async (of) => {
+      const { name, binlog, leftPositions: positions } = of;
+      const left = of.state === 'active' && of.frozenBy !== null && positions.length > 0;
+      const later = left
+        ? ofLog(`records written to ${binlog} since ${of.swappedWith} took its place`, () =>
+            writtenFrom(log, { binlog, positions }, { recordsMax: doctorLimits.writtenLaterMax }),
+          )
+        : undefined;
+      const facts = await namespaceOf(state, name, hasLog ? log : undefined);
+      const writtenLater = await later;
+      return facts && { ...facts, ...(writtenLater && { writtenLater }) };
+    }),
   );
   const facts: DoctorFacts = {
     log,
@@ -75,18 +96,28 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     ...(condition && { condition }),
     ...(heard && { heard }),
     ...(masterProblems && { masterProblems }),
-    ...(quarantined && { quarantined }),
+    ...(quarantined && { quarantined: quarantined.found }),
     nodes,
     plansWithoutRoom: plansWithoutRoom(state, clock.nowMs()),
     namespaces: namespaces.filter((each) => each !== undefined),
+    ...(world.proofs && { proofs: world.proofs }),
     nowMs: clock.nowMs(),
   };
+  const security = world.security && (await examineSecurity(state, heard ?? [], world.security));
+  const found = [...findingsOf(facts), ...(security?.findings ?? [])];
   const replicas = nodes.reduce((sum, { says }) => sum + (says?.replicas.length ?? 0), 0);
   return {
-    findings: findingsOf(facts),
+    findings: found.map((finding) => ({ ...finding, command: overDoors(finding.command, world.scheme) })),
     unknown,
+    ...(security && { weak: security.weak }),
+    ...(quarantined && quarantined.acknowledged.length > 0 && { acknowledged: quarantined.acknowledged }),
     looked: { topics: report?.examined ?? 0, nodes: nodes.length, replicas },
   };
+}
+
+/** Rules know addresses, not what is spoken there. */
+function overDoors(command: string, scheme: DoctorWorld['scheme'] = 'http'): string {
+  return command.replaceAll('curl http://', `curl ${scheme}://`);
 }
 
 /** The processes whose heartbeats come while we listen; the active master is the only one of its kind that sends any. */
@@ -120,7 +151,7 @@ function heartbeatIn(value: Buffer): HeardProcess | undefined {
 }
 
 async function problemsOf({ ask }: DoctorWorld, { address }: HeardProcess): Promise<string[]> {
-  const { problems } = (await ask(`http://${address}/v1/status`)) as { problems?: unknown };
+  const { problems } = (await ask(address, '/v1/status')) as { problems?: unknown };
   return Array.isArray(problems) ? problems.map(String) : [];
 }
 
@@ -131,7 +162,7 @@ async function nodesOf(state: ClusterState, world: DoctorWorld): Promise<NodeFac
     found.push(
       ...(await Promise.all(
         all.slice(at, at + doctorLimits.nodesAtOnce).map(async (node): Promise<NodeFacts> => {
-          const says = await world.ask(`http://${node.httpAddress}/v1/node`).then(
+          const says = await world.ask(node.httpAddress, '/v1/node').then(
             (answer) => statOf(answer, node.storeId),
             () => undefined,
           );

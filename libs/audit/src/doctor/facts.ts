@@ -2,6 +2,8 @@ import type { PlanWithoutRoom } from '@levee/cluster';
 import type { ChunkReplica, NamespaceState, NodeState } from '@levee/events';
 import type { TopicReport } from '@levee/journal';
 import type { Log, LogCondition } from '@levee/log';
+import type { WrittenFrom } from '../written-from';
+import type { ChunkProofState } from '../continuous/proof-summary';
 
 /** Everything the rules of the doctor know. What could not be learnt is absent, and listed as unknown. */
 export interface DoctorFacts {
@@ -26,8 +28,10 @@ export interface DoctorFacts {
   readonly namespaces: readonly NamespaceFacts[];
   /** Plans that cannot end as the cluster is; see `plansWithoutRoom`. */
   readonly plansWithoutRoom?: readonly PlanWithoutRoom[];
-  /** Copies put into quarantine lately, by namespace's binlog and reason. */
+  /** Copies put into quarantine lately that nobody acknowledged, by namespace's binlog and reason. */
   readonly quarantined?: readonly QuarantineCount[];
+  /** How the comparison of each chunk's replicas with the log stands. */
+  readonly proofs?: readonly ChunkProofState[];
   /** By the clock of who looks, ms since 1970. */
   readonly nowMs: number;
 }
@@ -134,6 +138,8 @@ export interface NamespaceFacts {
   readonly chunks: readonly { readonly chunkId: string; readonly replicas: readonly ChunkReplica[] }[];
   /** End offset of the committed records by partition; absent when the log did not say. */
   readonly ends?: ReadonlyMap<number, number> | undefined;
+  /** To the log of a namespace that was rewound, after another one had taken its place; absent when that is not asked. */
+  readonly writtenLater?: WrittenFrom | undefined;
 }
 
 export interface QuarantineCount {

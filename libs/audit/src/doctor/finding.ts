@@ -12,10 +12,26 @@ export interface Unknown {
   readonly command: string;
 }
 
+/** Records in quarantine that are no finding, because people said that they are dealt with. */
+export interface Acknowledged {
+  readonly namespace: string;
+  /** As the quarantine says it. */
+  readonly reason: string;
+  readonly count: number;
+  readonly by: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly why: string;
+}
+
 /** What `levee doctor` says. Healthy: both lists are empty. */
 export interface DoctorReport {
   readonly findings: readonly Finding[];
   readonly unknown: readonly Unknown[];
+  /** What is not broken, and what a security team would ask about; absent where who looks cannot tell. */
+  readonly weak?: readonly Finding[];
+  /** Absent where there are none. */
+  readonly acknowledged?: readonly Acknowledged[];
   /** How much was looked at. */
   readonly looked: { readonly topics: number; readonly nodes: number; readonly replicas: number };
 }

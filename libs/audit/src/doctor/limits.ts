@@ -3,6 +3,10 @@ export const doctorLimits = {
   /** A replica that last stood at the end longer ago than this is behind. */
   behindAgeMs: 10_000,
   behindRecords: 10_000,
+  /** From then on somebody may have forgotten a freeze. */
+  frozenMs: 10 * 60_000,
+  /** Portals confirm a freeze within a second or two. */
+  unconfirmedMs: 60_000,
   /** Files of a replica are looked at about once an hour. */
   checkedMsMax: 3 * 3_600_000,
   /** Free share of a disk below which it is nearly full. */
@@ -11,6 +15,8 @@ export const doctorLimits = {
   listenMs: 2_400,
   /** One question to the log, or to a process. */
   askMs: 6_000,
+  /** Records looked at, of each namespace that was rewound. */
+  writtenLaterMax: 100_000,
   quarantineWindowMs: 24 * 3_600_000,
   /** Newest copies in quarantine that are looked at. */
   quarantineRecordsMax: 10_000,

@@ -156,9 +156,10 @@ export const logRules = {
     (quarantined ?? [])
       .filter(({ topic }) => !isJournal(topic))
       .map(({ topic, reason, count, newest }) => {
-        const owner = namespaces.find(({ state }) => state.binlog === topic)?.state.name ?? topic;
+        const of = namespaces.find(({ state }) => state.binlog === topic)?.state;
+        const owner = of?.name ?? topic;
         const wrong = reason === 'wrongPartition';
-        const notApplied = wrong || reason === 'tooLarge';
+        const notApplied = notAppliedReasons.has(reason);
         return {
           subject: topic,
           finding: wrong
@@ -168,11 +169,20 @@ export const logRules = {
             ? 'they are not applied: their keys look as if nothing was written'
             : 'they cannot be read as they are',
           command: notApplied
-            ? `levee namespace describe ${owner}   # what a producer may write, and its settings`
-            : 'levee log tail levee.quarantine   # copies, with reasons',
+            ? `levee namespace describe ${owner}   # what a producer may write, and its settings` +
+              (wrong && of?.sourceTopic === null
+                ? `; once it is set right: levee namespace repartition ${owner}`
+                : '') +
+              `; ${ackNote(owner)}`
+            : `levee log tail levee.quarantine   # copies, with reasons; ${ackNote(owner)}`,
         };
       }),
 };
+
+const ackNote = (owner: string): string => `once they are dealt with: levee lint ack ${owner} --help`;
+
+/** Of copies in quarantine whose records took nobody's place. */
+const notAppliedReasons: ReadonlySet<string> = new Set(['wrongPartition', 'tooLarge', 'noKey', 'unreadableBatch']);
 
 function wayOut(topic: string, log: DoctorFacts['log']): Pick<Found, 'impact' | 'command'> {
   const command = `${repairCommand(log)}   # ${repairNote(log)}`;

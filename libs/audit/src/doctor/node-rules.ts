@@ -1,3 +1,4 @@
+import { isTakenAway } from '@levee/cluster';
 import { repairCommand, repairNote } from '@levee/journal';
 import type { DoctorFacts, HeardProcess, NodeFacts, ReplicaStat } from './facts';
 import type { Finding } from './finding';
@@ -62,7 +63,7 @@ export const nodeRules = {
 
   'node-suspect': (facts: DoctorFacts): Found[] =>
     facts.nodes
-      .filter(({ state }) => state.state === 'suspect' && !isTakenAway(facts, state))
+      .filter(({ state }) => state.state === 'suspect' && !isTakenAway(state, servingChunks(facts)))
       .map(({ state: { nodeId, respAddress } }) => ({
         subject: nodeId,
         finding: `node ${nodeId} at ${respAddress} is suspect: it was silent`,
@@ -72,7 +73,7 @@ export const nodeRules = {
 
   'node-lost': (facts: DoctorFacts): Found[] =>
     facts.nodes
-      .filter(({ state }) => state.state === 'lost' && !isTakenAway(facts, state))
+      .filter(({ state }) => state.state === 'lost' && !isTakenAway(state, servingChunks(facts)))
       .map(({ state: { nodeId, respAddress } }) => ({
         subject: nodeId,
         finding: `node ${nodeId} (last at ${respAddress}) is lost: given up after a long silence`,
@@ -203,10 +204,9 @@ const isNode = ({ kind, id }: HeardProcess, nodeId: string): boolean => kind ===
 
 const isShort = (problem: string): boolean => problem.startsWith('JOURNAL_SHORT');
 
-/** Drained and stopped: nobody misses it, and nothing would ever end a finding about it. */
-function isTakenAway({ namespaces }: DoctorFacts, { nodeId, cordoned }: NodeFacts['state']): boolean {
-  const holds = (of: { readonly nodeId: string }): boolean => of.nodeId === nodeId;
-  return cordoned && !namespaces.some(({ chunks }) => chunks.some(({ replicas }) => replicas.some(holds)));
+/** Nothing would ever end a finding about a node that was taken away from them. */
+function servingChunks({ namespaces }: DoctorFacts): DoctorFacts['namespaces'][number]['chunks'] {
+  return namespaces.flatMap(({ chunks }) => chunks);
 }
 
 function behind({ namespaces }: DoctorFacts, node: NodeFacts, replica: ReplicaStat): Found[] {

@@ -6,6 +6,7 @@ import { logRules } from './log-rules';
 import { namespaceRules } from './namespace-rules';
 import { lossRules } from './loss-rules';
 import { nodeRules } from './node-rules';
+import { proofRules } from './proof-rules';
 
 /** A rule looks at the facts alone: the same facts give the same findings. Without the facts it needs it says nothing. */
 export type Rule = (facts: DoctorFacts) => readonly Omit<Finding, 'rule'>[];
@@ -17,6 +18,7 @@ export const doctorRules: Readonly<Record<string, Rule>> = {
   ...lossRules,
   ...nodeRules,
   ...namespaceRules,
+  ...proofRules,
 };
 
 export function findingsOf(facts: DoctorFacts): Finding[] {

@@ -35,6 +35,11 @@ export class CopyPositions {
     }
   }
 
+  /** `partition:nextOffset` of the lowest of them in each partition: from there on the log is followed. */
+  get followedFrom(): string[] {
+    return [...this.spans].map(([partition, { lowest }]) => `${partition}:${lowest.nextOffset}`);
+  }
+
   /** Earliest log time (ms since 1970) at which a source missed nothing; `undefined` while there is no snapshot. */
   get completeAtMs(): number | undefined {
     let earliest: number | undefined;

@@ -46,12 +46,20 @@ export async function copyStageOf(db: ReplicaDatabase): Promise<'empty' | 'loadi
   return 'empty';
 }
 
+export interface Copied {
+  readonly recordsCopied: number;
+  readonly bytesCopied: number;
+  /** `partition:nextOffset` of the snapshots, the lowest in each partition. */
+  readonly followedFrom: readonly string[];
+}
+
 /** Of a copy that was sealed; nothing where there was none. */
-export async function copiedInto(
-  db: ReplicaDatabase,
-): Promise<{ readonly recordsCopied: number; readonly bytesCopied: number }> {
-  const last = (await readMilestones(db))?.at(-1);
-  return { recordsCopied: last?.records ?? 0, bytesCopied: last?.bytes ?? 0 };
+export async function copiedInto(db: ReplicaDatabase): Promise<Copied> {
+  const milestones = (await readMilestones(db)) ?? [];
+  const all = new CopyPositions();
+  for (const { positions } of milestones) all.add(positions);
+  const last = milestones.at(-1);
+  return { recordsCopied: last?.records ?? 0, bytesCopied: last?.bytes ?? 0, followedFrom: all.followedFrom };
 }
 
 /**
@@ -105,6 +113,11 @@ export class CopyTarget {
   /** Bytes of their keys and values. */
   get bytesCopied(): number {
     return this.bytes;
+  }
+
+  /** `partition:nextOffset`: where the log goes on from behind the snapshots. */
+  get followedFrom(): readonly string[] {
+    return this.positions.followedFrom;
   }
 
   /** Earliest log time (ms since 1970) at which one of the sources missed nothing; `undefined` before the first. */

@@ -73,13 +73,13 @@ class PartitionSum {
 
   add(key: Buffer, value: StoredValue): void {
     if (value.expiredAt(this.barrierMs)) return;
-    this.digest.add(hash128([key, value.raw], this.hash));
+    this.digest.add(hash128(value.digested(key), this.hash));
     this.keys++;
   }
 
   subtract(key: Buffer, value: StoredValue): void {
     if (value.expiredAt(this.barrierMs)) return;
-    this.digest.subtract(hash128([key, value.raw], this.hash));
+    this.digest.subtract(hash128(value.digested(key), this.hash));
     this.keys--;
   }
 

@@ -1,5 +1,5 @@
 import type { RespClientFailureCode } from '@levee/wire';
-import type { EngineContext } from '../engine-context';
+import type { ReadContext } from '../engine-context';
 import { type ReadBatch, readLanes } from './read-batch';
 
 /** Unanswered batches are looked at in this rhythm. */
@@ -19,7 +19,7 @@ export class Hedges {
   private counts = { sent: 0, won: 0, refused: 0, slow: 0 };
 
   constructor(
-    private readonly context: EngineContext,
+    private readonly context: ReadContext,
     /** Asks the next replica for what the batch still lacks. */
     private readonly hedge: (batch: ReadBatch) => void,
   ) {
@@ -27,7 +27,8 @@ export class Hedges {
   }
 
   stats(): Readonly<Record<string, number>> {
-    return this.counts;
+    const { sent, won, refused, slow } = this.counts;
+    return { hedgesSent: sent, hedgesWon: won, hedgesRefused: refused, slowBatches: slow };
   }
 
   /** Call when the batch goes out. */

@@ -1,8 +1,8 @@
 import type { Offset, Partition } from '@levee/kernel';
-import type { Session } from '@levee/keyspace';
 import type { EngineContext } from '../engine-context';
-import type { FenceWaiter } from '../operations';
+import type { FenceWaiter, ReadSession } from '../operations';
 import type { NamespaceStore } from '../routes/namespace-store';
+import type { ReadNamespace } from '../routes/read-namespace';
 import { StoreFailure } from '../store-errors';
 
 /** A position that somebody asks for and no replica reaches. */
@@ -10,7 +10,18 @@ export interface AskedPosition {
   readonly partition: Partition;
   readonly nextOffset: Offset;
   /** Of who asks: what it saw of the log's lost part is forgotten, and what this process wrote there. */
-  readonly session: Session | undefined;
+  readonly session: ReadSession | undefined;
+}
+
+/** Finds out what became of a position that no replica reaches. */
+export interface PositionLook {
+  /** `told` gets `failure`, or what became of the position. */
+  look(
+    namespace: ReadNamespace,
+    asked: AskedPosition,
+    failure: StoreFailure,
+    told: (failure: StoreFailure) => void,
+  ): void;
 }
 
 type Fence = (namespace: NamespaceStore, partition: Partition, waiter: FenceWaiter) => void;
@@ -22,13 +33,12 @@ type Fence = (namespace: NamespaceStore, partition: Partition, waiter: FenceWait
  * [safety] Only a fence is proof: it was appended after the question, so a position above it is none of this log (I4). A
  * look at the end would not do: a deposed leader has an older one. While a witness is known fences are refused.
  */
-export class LostPositions {
+export class LostPositions implements PositionLook {
   constructor(
     private readonly context: EngineContext,
     private readonly fence: Fence,
   ) {}
 
-  /** `told` gets `failure`, or what became of the position. */
   look(
     namespace: NamespaceStore,
     asked: AskedPosition,

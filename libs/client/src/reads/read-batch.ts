@@ -1,7 +1,7 @@
-import { nodeProtocolLimits, noSeal, ReadEntriesWriter } from '@levee/wire';
+import { nodeProtocolLimits, noSeal, ReadEntriesWriter, type RespClient } from '@levee/wire';
 import type { PointRead } from '../operations';
 import type { ReadTarget } from '../routes/namespace-routes';
-import type { NamespaceStore } from '../routes/namespace-store';
+import type { ReadNamespace } from '../routes/read-namespace';
 import type { StoreLimits } from '../store-limits';
 
 /**
@@ -30,9 +30,11 @@ export class ReadBatch {
   over = false;
   hedged = false;
   slow = false;
+  /** It takes no more. */
+  isClosed = false;
 
   constructor(
-    readonly namespace: NamespaceStore,
+    readonly namespace: ReadNamespace,
     readonly target: ReadTarget,
     readonly lane: ReadLane,
     /**
@@ -54,6 +56,12 @@ export class ReadBatch {
     this.bytes += read.key.length + entryOverheadBytes;
     this.expectedBytes += read.expectedBytes;
   }
+}
+
+/** The connection that it goes on. */
+export function clientOf({ target: { link }, lane }: ReadBatch): RespClient {
+  if (lane === readLanes.ready) return link.reads;
+  return lane === readLanes.waiting ? link.waitingReads : link.largeReads;
 }
 
 const batchBytesMax = 512 * 1024;

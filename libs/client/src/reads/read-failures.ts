@@ -1,9 +1,16 @@
+import { parseEntryError } from '@levee/wire';
 import type { PointRead } from '../operations';
+import type { ReadNamespace } from '../routes/read-namespace';
 import { StoreFailure } from '../store-errors';
 import type { StoreLimits } from '../store-limits';
 
 /** One for all of them: thousands at once are dropped, and each would tell where it was made. */
 export const unread = new StoreFailure('LVSTOPPING', 'nobody reads it any more');
+
+export const stopping = (): StoreFailure => new StoreFailure('LVSTOPPING', 'this process is shutting down');
+
+export const unreachable = ({ problem }: ReadNamespace): StoreFailure =>
+  new StoreFailure('LVUNAVAILABLE', problem ?? 'no replica of the key can be reached');
 
 export const noRoom = (): StoreFailure =>
   new StoreFailure('LVUNAVAILABLE', "the value found no room in its node's replies in time");
@@ -14,4 +21,22 @@ export function tooLate(read: PointRead, { readTurnMs }: StoreLimits): StoreFail
   return new StoreFailure('LVLIMIT', `too many reads were before this one for ${readTurnMs} ms: read less at a time`);
 }
 
-export const unreadableMend = 'the next write heals it: set the key again, or delete it';
+const unreadableMend = 'the next write heals it: set the key again, or delete it';
+
+/** What a node says of one key of a batch, as a failure of its read. */
+export function entryFailure({ partition, minOffset }: PointRead, text: string): StoreFailure {
+  const error = parseEntryError(text);
+  switch (error?.code) {
+    case 'LVUNREADABLE':
+      return new StoreFailure('LVUNREADABLE', `${error.detail}; ${unreadableMend}`);
+    case 'LVBEHIND':
+      return new StoreFailure('LVBEHIND', `${partition}:${minOffset} is not applied yet`);
+    case 'LVLIMIT':
+    case 'LVSTOPPED':
+      return new StoreFailure(error.code, error.detail);
+    case 'LVSTALE':
+      return new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
+    default:
+      return new StoreFailure('LVUNAVAILABLE', text);
+  }
+}

@@ -1,12 +1,12 @@
 import { defined, TurnLines } from '@levee/kernel';
 import type { PointRead } from '../operations';
-import type { NamespaceStore } from '../routes/namespace-store';
+import type { ReadNamespace } from '../routes/read-namespace';
 import { begin, end, type Place, Room } from '../room';
 import type { StoreLimits } from '../store-limits';
 import { WaitingLine } from '../waiting-line';
 
 export interface WaitingRead {
-  readonly namespace: NamespaceStore;
+  readonly namespace: ReadNamespace;
   readonly read: PointRead;
 }
 
@@ -92,7 +92,7 @@ export class ReadTurns {
   }
 
   /** True: ask now. Else it waits for `next`. */
-  enter(namespace: NamespaceStore, read: PointRead): boolean {
+  enter(namespace: ReadNamespace, read: PointRead): boolean {
     const line = (read.line ??= this.others);
     const place = line.size === 0 && line.mayAsk(this.meanBytes) ? this.placeOf(line) : undefined;
     if (place) {

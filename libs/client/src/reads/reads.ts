@@ -1,6 +1,5 @@
 import {
   FrameFailure,
-  parseEntryError,
   readCommand,
   ReadReply,
   readTags,
@@ -9,31 +8,29 @@ import {
   sealOfCommand,
   type RespReply,
 } from '@levee/wire';
-import type { EngineContext } from '../engine-context';
+import type { ReadContext } from '../engine-context';
 import type { PointRead } from '../operations';
-import type { PortalReplica, PortalRoute, ReadTarget } from '../routes/namespace-routes';
-import type { NamespaceStore } from '../routes/namespace-store';
+import type { ReadNamespace } from '../routes/read-namespace';
 import { StoreFailure } from '../store-errors';
+import { GatheredReads } from './gathered-reads';
 import { Hedges } from './hedges';
-import type { LostPositions } from './lost-positions';
-import { laneOf, ReadBatch } from './read-batch';
-import { noRoom, tooLate, unread, unreadableMend } from './read-failures';
+import type { PositionLook } from './lost-positions';
+import { clientOf, type ReadBatch } from './read-batch';
+import { entryFailure, noRoom, stopping, tooLate, unread, unreachable } from './read-failures';
+import { ReadRetries } from './read-retries';
 import { ReadTurns } from './read-turns';
+import { choose, take } from './replica-choice';
 
 /**
  * Point reads: gathered per node, namespace and tick; on any trouble the next replica is asked, until the deadline; see
  * `Hedges` for nodes that take long.
  */
 export class Reads {
-  private open: ReadBatch[] = [];
-  private scheduled = false;
-  private again: { namespace: NamespaceStore; read: PointRead }[] = [];
-  private retryArmed = false;
   private closed = false;
   /** Reads not settled. */
   outstanding = 0;
-  /** Turns with every tick: which replica eventual reads begin with. */
-  private turn = 0;
+  private readonly gathered: GatheredReads;
+  private readonly retries: ReadRetries;
   private readonly hedges: Hedges;
   private readonly turns: ReadTurns;
   private admitScheduled = false;
@@ -41,22 +38,21 @@ export class Reads {
   private counts = { reads: 0, hits: 0, misses: 0, batches: 0, retries: 0, failures: 0 };
 
   constructor(
-    private readonly context: EngineContext,
-    private readonly lost: LostPositions,
+    private readonly context: ReadContext,
+    private readonly lost: PositionLook,
   ) {
     this.hedges = new Hedges(context, (batch) => this.hedge(batch));
     this.turns = new ReadTurns(context.limits);
+    this.gathered = new GatheredReads(context, (batch) => this.send(batch));
+    this.retries = new ReadRetries(context, {
+      again: (namespace, read) => this.dispatch(namespace, read),
+      late: (namespace, read) => this.late(namespace, read),
+    });
   }
 
   stats(): Readonly<Record<string, number>> {
-    const { sent, won, refused, slow } = this.hedges.stats();
-    const hedging = { hedgesSent: sent, hedgesWon: won, hedgesRefused: refused, slowBatches: slow };
-    return {
-      ...this.counts,
-      ...(hedging as Record<string, number>),
-      outstanding: this.outstanding,
-      waiting: this.turns.waiting,
-    };
+    const { outstanding } = this;
+    return { ...this.counts, ...this.hedges.stats(), outstanding, waiting: this.turns.waiting };
   }
 
   /** Counts a read in; every read is counted out when it is answered. */
@@ -66,7 +62,7 @@ export class Reads {
   }
 
   /** Reads when it is its turn, which comes at once as long as not too much is under way. `read` is placed. */
-  enter(namespace: NamespaceStore, read: PointRead): void {
+  enter(namespace: ReadNamespace, read: PointRead): void {
     const { limits, clock } = this.context;
     const nowMs = clock.monotonicMs();
     read.deadlineAtMs = nowMs + limits.readMs;
@@ -130,118 +126,55 @@ export class Reads {
   }
 
   /** Asks the best replica not tried yet. `read` is placed and knows its deadline. */
-  private dispatch(namespace: NamespaceStore, read: PointRead): void {
+  private dispatch(namespace: ReadNamespace, read: PointRead): void {
     const route = namespace.table?.at(read.slot);
     if (!route || namespace.gone) return this.later(namespace, read);
-    let choice = this.choose(route, read, false);
-    if (choice < 0) choice = this.choose(route, read, true);
+    const { clock } = this.context;
+    const { turn } = this.gathered;
+    let choice = choose(route, read, turn, false, clock);
+    if (choice < 0 && this.context.isPatient) choice = choose(route, read, turn, true, clock);
     if (choice < 0) return this.later(namespace, read);
-    this.ask(namespace, take(route, choice, read), read);
-  }
-
-  private ask(namespace: NamespaceStore, target: ReadTarget, read: PointRead): void {
-    read.legs++;
-    const lane = laneOf(read, target, this.context.limits);
-    let batch = target.open[lane];
-    if (!batch?.hasRoomFor(read))
-      target.open[lane] = batch = this.opened(new ReadBatch(namespace, target, lane, this.context.expiryNowMs()));
-    const clockMs = read.session?.clockMs ?? 0;
-    if (clockMs > batch.clockMs) batch = this.ahead(batch, read, clockMs);
-    batch.add(read);
-  }
-
-  private opened(batch: ReadBatch): ReadBatch {
-    this.open.push(batch);
-    this.schedule();
-    return batch;
-  }
-
-  /** For a session whose clock is ahead of this process, as its token says: rare, and over once time has caught up. */
-  private ahead({ namespace, target, lane }: ReadBatch, read: PointRead, clockMs: number): ReadBatch {
-    const batches = (target.ahead ??= new Map<number, ReadBatch>());
-    const key = clockMs * 4 + lane;
-    let batch = batches.get(key);
-    if (!batch?.hasRoomFor(read))
-      batches.set(key, (batch = this.opened(new ReadBatch(namespace, target, lane, clockMs))));
-    return batch;
+    this.gathered.add(namespace, take(route, choice, read), read);
   }
 
   close(): void {
     this.closed = true;
-    const stopping = new StoreFailure('LVSTOPPING', 'this process is shutting down');
-    for (const { read } of this.again.splice(0)) this.fail(read, stopping);
+    const why = stopping();
+    for (const { read } of this.retries.takeAll()) this.fail(read, why);
     this.turns.clear(({ read }) => {
       this.outstanding--;
-      read.failed(stopping);
+      read.failed(why);
     });
-  }
-
-  /**
-   * Which replica of the route is next, of those not tried yet, in doubt or not; -1 = none. Eventual reads begin with
-   * any that is up. Call {@link take} when it is asked: until then it counts as not tried.
-   */
-  private choose(route: PortalRoute, read: PointRead, doubted: boolean, except?: ReadTarget): number {
-    if (read.routeSeq !== route.seq) {
-      read.routeSeq = route.seq;
-      read.tried = 0;
-    }
-    const { readable, upCount } = route;
-    const shift = read.consistency === 'eventual' && upCount > 1 ? this.turn % upCount : 0;
-    for (let n = 0; n < readable.length; n++) {
-      const i = n < upCount ? (n + shift) % upCount : n;
-      const { target } = readable[i] as PortalReplica;
-      if ((read.tried & (1 << i)) !== 0 || target === except || !target.link.usable) continue;
-      if (target.link.isDoubted(this.context.clock) === doubted) return i;
-    }
-    return -1;
   }
 
   /** Asks other nodes for what the batch's node takes long to answer: only such as are well, and within the budget. */
   private hedge({ namespace, target, reads }: ReadBatch): void {
+    const { clock } = this.context;
+    const { turn } = this.gathered;
     for (const read of reads) {
       if (read.settled || read.hedgedTo !== undefined) continue;
       const route = namespace.table?.at(read.slot);
-      const choice = route ? this.choose(route, read, false, target) : -1;
+      const choice = route ? choose(route, read, turn, false, clock, target) : -1;
       if (!route || choice < 0) continue;
       if (!this.hedges.take()) return;
       const other = take(route, choice, read);
       read.hedgedTo = other;
-      this.ask(namespace, other, read);
+      this.gathered.add(namespace, other, read);
     }
   }
-
-  private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
-    setImmediate(this.flush);
-  }
-
-  private readonly flush = (): void => {
-    this.scheduled = false;
-    const batches = this.open;
-    this.open = [];
-    this.turn++;
-    for (const batch of batches) {
-      const { target, lane } = batch;
-      if (target.open[lane] === batch) target.open[lane] = undefined;
-      target.ahead = undefined;
-      if (batch.reads.length > 0) this.send(batch);
-    }
-  };
 
   private send(batch: ReadBatch): void {
-    const { namespace, target, lane } = batch;
+    const { namespace } = batch;
     const { positionWaitMs, attemptMs } = this.context.limits;
     this.counts.batches++;
     const header = {
-      namespace: namespace.name,
+      namespace: namespace.askedAs,
       tableVersion: namespace.table?.version ?? 0,
       maxAgeMs: namespace.state.maxStalenessMs ?? -1,
       nowMs: batch.clockMs,
       deadlineMs: positionWaitMs,
     };
-    const { link } = target;
-    const client = [link.reads, link.waitingReads, link.largeReads][lane] as RespClient;
+    const client = clientOf(batch);
     this.hedges.sent(batch);
     const command = readCommand(header, batch.entries);
     batch.seal = sealOfCommand(command);
@@ -262,6 +195,7 @@ export class Reads {
     let answered = 0;
     try {
       const cursor = new ReadReply(reply, batch.seal);
+      namespace.heard(cursor.tableVersion);
       if (cursor.count !== reads.length) throw new FrameFailure(`${cursor.count} answers to ${reads.length} reads`);
       for (; answered < reads.length; answered++) {
         cursor.next();
@@ -282,7 +216,7 @@ export class Reads {
     }
   }
 
-  private answer(namespace: NamespaceStore, read: PointRead, cursor: ReadReply): void {
+  private answer(namespace: ReadNamespace, read: PointRead, cursor: ReadReply): void {
     if (cursor.tag === readTags.value) {
       this.over(read, cursor.valueEnd - cursor.valueStart);
       this.counts.hits++;
@@ -300,33 +234,18 @@ export class Reads {
   }
 
   /** Values are larger than was thought: fewer at a time. Its deadline stays. */
-  private askAgain(namespace: NamespaceStore, read: PointRead): void {
+  private askAgain(namespace: ReadNamespace, read: PointRead): void {
     this.turns.again({ namespace, read });
     this.look();
   }
 
   /** One key's error: final, or the next replica's turn. */
-  private refused(namespace: NamespaceStore, read: PointRead, text: string): void {
-    const error = parseEntryError(text);
-    switch (error?.code) {
-      case 'LVUNREADABLE':
-        return this.fail(read, new StoreFailure('LVUNREADABLE', `${error.detail}; ${unreadableMend}`));
-      case 'LVBEHIND':
-        read.lastFailure = new StoreFailure('LVBEHIND', `${read.partition}:${read.minOffset} is not applied yet`);
-        break;
-      case 'LVLIMIT':
-        // Another replica would only multiply the limit.
-        if (read.legs > 0) return;
-        return this.fail(read, new StoreFailure('LVLIMIT', error.detail));
-      case 'LVSTOPPED':
-        read.lastFailure = new StoreFailure('LVSTOPPED', error.detail);
-        break;
-      case 'LVSTALE':
-        read.lastFailure = new StoreFailure('LVSTALE', `the replica is ${error.detail} ms old`);
-        break;
-      default:
-        read.lastFailure = new StoreFailure('LVUNAVAILABLE', text);
-    }
+  private refused(namespace: ReadNamespace, read: PointRead, text: string): void {
+    const failure = entryFailure(read, text);
+    // Another replica would only multiply the limit.
+    if (failure.code === 'LVLIMIT' && read.legs > 0) return;
+    if (failure.code === 'LVLIMIT' || failure.code === 'LVUNREADABLE') return this.fail(read, failure);
+    read.lastFailure = failure;
     this.next(namespace, read);
   }
 
@@ -343,38 +262,25 @@ export class Reads {
   }
 
   /** This node did not help: the next one's turn, unless another still has it in hand. */
-  private next(namespace: NamespaceStore, read: PointRead): void {
+  private next(namespace: ReadNamespace, read: PointRead): void {
     if (read.legs > 0) return;
     this.counts.retries++;
     this.dispatch(namespace, read);
   }
 
-  /** Every replica was asked, or none can be: begin again after a pause, until the deadline. */
-  private later(namespace: NamespaceStore, read: PointRead): void {
-    if (this.closed) return this.fail(read, new StoreFailure('LVSTOPPING', 'this process is shutting down'));
-    if (namespace.gone) return this.fail(read, namespace.gone);
+  /** Every replica was asked, or none can be: begin again after a pause, until the deadline, or leave it to who asks. */
+  private later(namespace: ReadNamespace, read: PointRead): void {
+    if (this.closed) return this.fail(read, stopping());
+    // A node may have heard sooner than this process that nothing there is to be read.
+    const refused = namespace.gone ?? namespace.distrust;
+    if (refused) return this.fail(read, refused);
+    if (!this.context.isPatient) return this.fail(read, read.lastFailure ?? unreachable(namespace));
     read.tried = 0;
-    this.again.push({ namespace, read });
-    if (this.retryArmed) return;
-    this.retryArmed = true;
-    this.context.timers.after(this.context.limits.retryMs, () => this.retry());
+    this.retries.add({ namespace, read });
   }
 
-  private retry(): void {
-    this.retryArmed = false;
-    const waiting = this.again;
-    this.again = [];
-    const now = this.context.clock.monotonicMs();
-    for (const { namespace, read } of waiting) {
-      if (read.deadlineAtMs > now) this.dispatch(namespace, read);
-      else this.late(namespace, read);
-    }
-  }
-
-  private late(namespace: NamespaceStore, read: PointRead): void {
-    const failure =
-      read.lastFailure ??
-      new StoreFailure('LVUNAVAILABLE', namespace.problem ?? 'no replica of the key can be reached');
+  private late(namespace: ReadNamespace, read: PointRead): void {
+    const failure = read.lastFailure ?? unreachable(namespace);
     const { session, partition, minOffset: nextOffset } = read;
     const isKnown = session !== undefined || namespace.writes.newestOf(partition) >= nextOffset;
     if (failure.code !== 'LVBEHIND' || !isKnown) return this.fail(read, failure);
@@ -389,9 +295,3 @@ export class Reads {
 }
 
 const lookMs = 10;
-
-/** The replica is asked now. */
-function take(route: PortalRoute, choice: number, read: PointRead): ReadTarget {
-  read.tried |= 1 << choice;
-  return (route.readable[choice] as PortalReplica).target;
-}

@@ -13,5 +13,5 @@ export function absentNamespace(state: ClusterState, name: string): StoreFailure
 
 /** Why nothing that waits in a namespace has anything to wait for any more. */
 export function goneNamespace(name: string): StoreFailure {
-  return new StoreFailure('LVNAMESPACE', `${name} was deleted or created anew`);
+  return new StoreFailure('LVNAMESPACE', `${name} was deleted, created anew or rewound`);
 }

@@ -14,10 +14,16 @@ import { buildRoutes, type ReadTarget } from './namespace-routes';
 import { NamespaceStore } from './namespace-store';
 import type { NodeLinks } from './node-link';
 
+/** What a decision changed. */
+interface DecidedEvents {
+  readonly events: readonly ClusterEvent[];
+  readonly decision: { readonly decidedAtMs: number };
+}
+
 /** What the store needs of `ClusterView`. */
 export interface ClusterReader {
   readonly state: ClusterState;
-  onDecision(listener: (adopted: { readonly events: readonly ClusterEvent[] }) => void): () => void;
+  onDecision(listener: (adopted: DecidedEvents) => void): () => void;
 }
 
 /** A namespace with what writes to it. */
@@ -45,6 +51,8 @@ export class NamespaceEngines {
   private refreshScheduled = false;
   /** Namespaces whose routes or knobs have changed since the last refresh. */
   private stale: Set<string> | 'all' = 'all';
+  /** When routes were decided that are not in force here yet, by the master's clock. */
+  private routesDecidedAtMs: number[] = [];
   private closed = false;
   private readonly marks = new WriteMarksTotal();
 
@@ -52,7 +60,7 @@ export class NamespaceEngines {
     private readonly view: ClusterReader,
     private readonly world: EngineWorld,
   ) {
-    this.unsubscribe = view.onDecision(({ events }) => this.decided(events));
+    this.unsubscribe = view.onDecision((decided) => this.decided(decided));
     this.refreshNow();
   }
 
@@ -68,6 +76,25 @@ export class NamespaceEngines {
 
   all(): Iterable<Engine> {
     return this.engines.values();
+  }
+
+  /**
+   * Freezes that are not confirmed yet and that this process obeys with nothing on its way, as `<name>#<number>@<frozenSeq>`: no
+   * write that began before is unanswered, or was lately given up without knowing what becomes of it.
+   */
+  get freezesSettled(): string[] {
+    const settled: string[] = [];
+    for (const { namespace, appends } of this.all()) {
+      const { name, number, frozenSeq, freezeConfirmedSeq } = namespace.state;
+      if (namespace.frozen && freezeConfirmedSeq === null && appends.settled)
+        settled.push(`${name}#${number}@${frozenSeq}`);
+    }
+    return settled;
+  }
+
+  /** Nothing that this process wrote anywhere is on its way. */
+  get settled(): boolean {
+    return [...this.all()].every(({ appends }) => appends.settled);
   }
 
   /** Follows no decisions any more. */
@@ -89,7 +116,8 @@ export class NamespaceEngines {
   }
 
   /** A decision costs the namespaces that it touches; one about a node touches all. */
-  private decided(events: readonly ClusterEvent[]): void {
+  private decided({ events, decision }: DecidedEvents): void {
+    if (events.some(({ kind }) => kind === 'route')) this.routesDecidedAtMs.push(decision.decidedAtMs);
     for (const event of events) {
       if (touchesAll(event)) this.stale = 'all';
       else if (this.stale !== 'all' && event.kind === 'namespace') this.stale.add(event.entity.name);
@@ -122,16 +150,20 @@ export class NamespaceEngines {
         leave(engine);
         this.engines.delete(name);
       }
+    const { clock, times } = this.world.context;
+    for (const decidedAtMs of this.routesDecidedAtMs.splice(0)) times.routeChange.observe(clock.nowMs() - decidedAtMs);
   }
 
   private refreshNamespace(state: ClusterState, namespace: NamespaceState): void {
     let engine = this.engines.get(namespace.name);
-    if (engine?.namespace.state.binlog !== namespace.binlog) {
+    // A topic of others may be served by one creation after the other.
+    if (engine?.namespace.state.binlog !== namespace.binlog || engine.namespace.state.number !== namespace.number) {
       if (engine) leave(engine);
       this.engines.set(namespace.name, (engine = this.open(namespace)));
     }
     const store = engine.namespace;
     if (store.state !== namespace) store.update(namespace);
+    if (store.frozen) engine.appends.refuseUnsent(store.frozen);
     const { loads } = this.world;
     const targetOf = (replica: RouteReplica): ReadTarget | undefined => this.targetOf(state, store, replica);
     const table = buildRoutes(state, namespace, targetOf, (chunkId) => loads.of(chunkId));

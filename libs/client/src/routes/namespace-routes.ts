@@ -1,4 +1,4 @@
-import type { ClusterState } from '@levee/cluster';
+import { type ClusterState, creationIdOf, creationOfChunk, readOrder } from '@levee/cluster';
 import type { ChunkRoute, NamespaceState, RouteReplica } from '@levee/events';
 import { RouteTable, type RouteTableProblem } from '@levee/keyspace';
 import type { ReadBatch } from '../reads/read-batch';
@@ -16,26 +16,35 @@ export interface ReadTarget {
   ahead: Map<number, ReadBatch> | undefined;
 }
 
-export interface PortalReplica {
-  readonly nodeId: string;
+export interface PortalReplica extends ReadReplica {
   /** Of the unit and its generation: one replica, ever. */
   readonly replicaId: string;
   readonly role: RouteReplica['role'];
+}
+
+/** A replica as readers know it. */
+export interface ReadReplica {
+  readonly nodeId: string;
   readonly target: ReadTarget;
 }
 
-/** A route joined with addresses. */
-export interface PortalRoute {
+/** A route as readers know it. */
+export interface ReadRoute {
   readonly chunkId: string;
   readonly slotStart: number;
   readonly slotEnd: number;
   readonly seq: number;
   /** Readable ones in the order in which a reader tries them: the primary, then followers, suspect nodes last. */
+  readonly readable: readonly ReadReplica[];
+  /** How many of them, from the first, are on nodes that are up. */
+  readonly upCount: number;
+}
+
+/** A route joined with addresses. */
+export interface PortalRoute extends ReadRoute {
   readonly readable: readonly PortalReplica[];
   /** What nodes tell of its replicas. */
   readonly load: ChunkLoad;
-  /** How many of them, from the first, are on nodes that are up. */
-  readonly upCount: number;
 }
 
 /** Joins routes with nodes into a table, or says why there is none yet. */
@@ -46,9 +55,10 @@ export function buildRoutes(
   loadOf: (chunkId: string) => ChunkLoad,
 ): RouteTable<PortalRoute> | RouteTableProblem {
   const routes: PortalRoute[] = [];
+  const creation = creationIdOf(namespace);
   const nodeIds = new Set<string>();
   for (const route of state.routesOf(namespace.name)) {
-    if (!ofThisCreation(route, namespace)) continue;
+    if (creationOfChunk(route.chunkId) !== creation) continue;
     for (const { nodeId } of route.replicas) nodeIds.add(nodeId);
     routes.push(join(state, route, targetOf, loadOf(route.chunkId)));
   }
@@ -63,21 +73,14 @@ function join(
   targetOf: (replica: RouteReplica) => ReadTarget | undefined,
   load: ChunkLoad,
 ): PortalRoute {
+  const { readable: replicas, upCount } = readOrder(state, route);
   const readable: PortalReplica[] = [];
-  for (const replica of route.replicas) {
-    const target = replica.role === 'retired' ? undefined : targetOf(replica);
+  for (const { replica } of replicas) {
+    const target = targetOf(replica);
     const { nodeId, unitId, generation, role } = replica;
     if (target) readable.push({ nodeId, replicaId: `${unitId}@${generation}`, role, target });
   }
-  const rank = ({ nodeId, role }: PortalReplica): number =>
-    (state.node(nodeId)?.state === 'up' ? 0 : 2) + (role === 'primary' ? 0 : 1);
-  readable.sort((a, b) => rank(a) - rank(b));
-  const upCount = readable.filter(({ nodeId }) => state.node(nodeId)?.state === 'up').length;
   const { chunkId, slotStart, slotEnd, seq } = route;
-  return { chunkId, slotStart, slotEnd, seq, readable, load, upCount };
-}
-
-/** Chunk ids carry the number of the namespace's creation: `shop.orders#2/c00001`. */
-function ofThisCreation(route: ChunkRoute, namespace: NamespaceState): boolean {
-  return route.chunkId.startsWith(`${namespace.name}#${namespace.number}/`);
+  // No target: no cluster is known yet, so none of them has one.
+  return { chunkId, slotStart, slotEnd, seq, readable, load, upCount: Math.min(upCount, readable.length) };
 }

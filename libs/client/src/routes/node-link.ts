@@ -1,5 +1,6 @@
+import { nodeHello, type ClusterKey } from '@levee/auth';
 import { splitAddress, type Clock, type Logger, type Random, type Timers } from '@levee/kernel';
-import { nodeCommands, RespClient, RespError, type Network, type NodeHello, type RespReply } from '@levee/wire';
+import { RespClient, RespError, type Network, type NodeHello, type RespReply } from '@levee/wire';
 import { RoundTrips } from '../reads/round-trips';
 
 export interface NodeAddress {
@@ -15,6 +16,9 @@ export interface LinkOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly network?: Network;
+  readonly clusterKey?: ClusterKey | undefined;
+  /** Of a user, in place of the key. */
+  readonly credentials?: readonly [user: string, secret: string] | undefined;
 }
 
 /**
@@ -64,10 +68,14 @@ export class NodeLink {
     this.connectsTo = respAddress;
     const { address, clusterId, options } = this;
     const target = splitAddress(respAddress);
-    const hello = {
-      args: [nodeCommands.hello, clusterId, address.nodeId, address.storeId],
-      check: (reply: RespReply) => helloProblem(reply, address),
-    };
+    const { credentials, clusterKey } = options;
+    const hello = [
+      ...(credentials ? [{ args: ['AUTH', ...credentials], check: refusalOf }] : []),
+      {
+        args: nodeHello(clusterId, address, clusterKey),
+        check: (reply: RespReply) => helloProblem(reply, address),
+      },
+    ];
     const connection = (): RespClient => new RespClient(target, { ...options, hello });
     this.reads = connection();
     this.waitingReads = connection();
@@ -137,6 +145,8 @@ export class NodeLink {
 const slowMsMin = 100;
 const doubtMsMin = 500;
 const doubtMsMax = 5_000;
+
+const refusalOf = (reply: RespReply): string | undefined => (reply instanceof RespError ? reply.text : undefined);
 
 function helloProblem(reply: RespReply, address: NodeAddress): string | undefined {
   if (reply instanceof RespError) return reply.text;

@@ -39,8 +39,9 @@ export class KeyCounts {
     private readonly limits: Pick<StoreLimits, 'keysCountedMax' | 'countKeptMs' | 'scanPageKeys'>,
   ) {}
 
-  /** Fails with LVUNAVAILABLE. */
+  /** Fails with LVUNAVAILABLE, and LVSOURCE. */
   of(namespace: NamespaceStore): Promise<KeyCount> {
+    if (namespace.distrust) return Promise.reject(namespace.distrust);
     const known = this.kept.get(namespace);
     const atMs = this.clock.monotonicMs();
     if (known && atMs - known.atMs < this.limits.countKeptMs) return known.count;

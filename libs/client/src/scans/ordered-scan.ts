@@ -1,7 +1,7 @@
 import { hashOf, slotOf } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
-import type { PortalRoute } from '../routes/namespace-routes';
-import type { NamespaceStore } from '../routes/namespace-store';
+import type { ReadRoute } from '../routes/namespace-routes';
+import type { ReadNamespace } from '../routes/read-namespace';
 import { StoreFailure } from '../store-errors';
 import type { RangeQuery, Ranges } from './ranges';
 
@@ -25,7 +25,7 @@ class Stream {
   heldBytes = 0;
 
   constructor(
-    readonly route: PortalRoute,
+    readonly route: ReadRoute,
     /** First key not held; `undefined`: the chunk is done after what is held. */
     public nextKey: Buffer | undefined,
   ) {}
@@ -77,7 +77,7 @@ const itemOverheadBytes = 200;
  */
 export async function* orderedScan(
   ranges: Ranges,
-  namespace: NamespaceStore,
+  namespace: ReadNamespace,
   query: RangeQuery,
   heldBytesMax: number,
 ): AsyncGenerator<RangeItem, void, undefined> {
@@ -109,7 +109,7 @@ export class ChunkMerge {
 
   constructor(
     private readonly ranges: Ranges,
-    private readonly namespace: NamespaceStore,
+    private readonly namespace: ReadNamespace,
     private readonly query: RangeQuery,
     private readonly heldBytesMax: number,
   ) {
@@ -199,7 +199,7 @@ export class ChunkMerge {
   }
 
   /** A replica may hold more slots than its route says, while its chunk is being split. */
-  private belongs(route: PortalRoute, key: Buffer): boolean {
+  private belongs(route: ReadRoute, key: Buffer): boolean {
     const { hashAlgorithm, partitions } = this.namespace.state;
     const slot = slotOf(hashOf(key, hashAlgorithm), partitions);
     return slot >= route.slotStart && slot < route.slotEnd;

@@ -55,7 +55,7 @@ async function ask(answer: Answer): Promise<{ outcome: string; failures: number;
   const limits = { ...storeLimits, readMs: 100, retryMs: 1 };
   const context = {
     ...{ clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger },
-    ...{ limits, expiryNowMs: systemClock.nowMs },
+    ...{ limits, expiryNowMs: systemClock.nowMs, isPatient: true },
   } as unknown as EngineContext;
   const outcome = await new Ranges(context, new LostPositions(context, () => undefined))
     .page(namespace, route as unknown as PortalRoute, anyKeys)
@@ -101,7 +101,13 @@ describe('pages that wait for their turn', () => {
       table: { version: 1, at: () => route },
     } as unknown as NamespaceStore;
     const limits = { ...storeLimits, pagesAtOnceMax: 2, pagesWaitingMax: 3, readTurnMs: 1_000 };
-    const context = { clock: time, timers: time, limits, expiryNowMs: time.nowMs } as unknown as EngineContext;
+    const context = {
+      clock: time,
+      timers: time,
+      limits,
+      expiryNowMs: time.nowMs,
+      isPatient: true,
+    } as unknown as EngineContext;
     const ranges = new Ranges(context, new LostPositions(context, () => undefined));
     const outcomes: string[] = [];
     for (let i = 0; i < 6; i++)

@@ -1,5 +1,5 @@
-import { asOffset, asPartition, type Offset } from '@levee/kernel';
-import { partitionsOf, type Session } from '@levee/keyspace';
+import { asOffset, asPartition, type Offset, pause } from '@levee/kernel';
+import { partitionsOf } from '@levee/keyspace';
 import {
   FrameFailure,
   parseEntryError,
@@ -12,13 +12,15 @@ import {
   type RangeRequest,
   type RespReply,
 } from '@levee/wire';
-import type { EngineContext } from '../engine-context';
-import type { LostPositions } from '../reads/lost-positions';
-import type { PortalReplica, PortalRoute } from '../routes/namespace-routes';
-import type { NamespaceStore } from '../routes/namespace-store';
+import type { ReadContext } from '../engine-context';
+import type { ReadSession } from '../operations';
+import type { PositionLook } from '../reads/lost-positions';
+import type { ReadReplica, ReadRoute } from '../routes/namespace-routes';
+import type { ReadNamespace } from '../routes/read-namespace';
 import type { NodeLink } from '../routes/node-link';
 import { Semaphore } from '../semaphore';
 import { StoreFailure } from '../store-errors';
+import type { ScanVisits } from './scan-visits';
 
 export interface RangeQuery {
   /** Inclusive; empty = from the first key. */
@@ -30,9 +32,11 @@ export interface RangeQuery {
   readonly bytesMax?: number;
   readonly keysOnly: boolean;
   /** Positions the replica must have applied; observes what it read. */
-  readonly session: Session | undefined;
+  readonly session: ReadSession | undefined;
   /** Per partition, from fences; for consistency `strong`. */
   readonly fences?: ReadonlyMap<number, Offset>;
+  /** Is told of each page and where it came from. */
+  readonly visits?: ScanVisits | undefined;
 }
 
 /** One page of one chunk, from the first replica that can give it. */
@@ -40,36 +44,45 @@ export class Ranges {
   private readonly turns: Semaphore;
 
   constructor(
-    private readonly context: EngineContext,
-    private readonly lost: LostPositions,
+    private readonly context: ReadContext,
+    private readonly lost: PositionLook,
   ) {
     const { pagesAtOnceMax: atOnceMax, pagesWaitingMax: waitingMax, readTurnMs: waitMsMax } = context.limits;
     this.turns = new Semaphore('pages of scans', { atOnceMax, waitingMax, waitMsMax }, context.timers);
   }
 
   /** Fails with LVLIMIT at once, or when its turn does not come, with LVUNAVAILABLE, LVBEHIND, LVSTALE after `readMs`; `undefined` when the chunk's route has changed. */
-  async page(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): Promise<RangeReply | undefined> {
+  async page(namespace: ReadNamespace, route: ReadRoute, query: RangeQuery): Promise<RangeReply | undefined> {
     let endAtMs = this.context.clock.monotonicMs() + this.context.limits.readMs;
     const limited = namespace.refusal(route.slotStart);
     if (limited !== undefined) throw new StoreFailure('LVLIMIT', limited);
     let last = new StoreFailure('LVUNAVAILABLE', `no replica of ${route.chunkId} can be reached`);
     while (this.context.clock.monotonicMs() < endAtMs) {
-      if (namespace.gone) throw namespace.gone;
+      const refused = namespace.gone ?? namespace.distrust;
+      if (refused) throw refused;
       for (const replica of route.readable) {
         const current = namespace.table?.at(route.slotStart);
         if (current?.chunkId !== route.chunkId || current.slotEnd !== route.slotEnd) return undefined;
-        if (!replica.target.link.usable) continue;
+        if (!this.mayAsk(replica)) continue;
         endAtMs += await this.turn();
         const result = await this.ask(namespace, route, replica, query).finally(() => this.turns.giveBack());
-        if (!(result instanceof StoreFailure)) return result;
+        if (!(result instanceof StoreFailure)) {
+          query.visits?.note(route, { nodeId: replica.nodeId, keys: result.items.length });
+          return result;
+        }
         if (result.code === 'LVLIMIT') throw result;
         last = result;
       }
-      await new Promise<void>((resolve) => this.context.timers.after(this.context.limits.retryMs, resolve));
+      if (!this.context.isPatient) throw last;
+      await pause(this.context.timers, this.context.limits.retryMs);
       const fresh = namespace.table?.at(route.slotStart);
       if (fresh !== undefined && fresh.seq !== route.seq) return undefined;
     }
     throw await this.toldOf(namespace, route, query, last);
+  }
+
+  private mayAsk({ target: { link } }: ReadReplica): boolean {
+    return link.usable && (this.context.isPatient || !link.isDoubted(this.context.clock));
   }
 
   /** Resolves with the time that it was waited for; whoever has a turn gives it back. */
@@ -82,8 +95,8 @@ export class Ranges {
 
   /** No replica came far enough: perhaps the log does not either. */
   private async toldOf(
-    namespace: NamespaceStore,
-    route: PortalRoute,
+    namespace: ReadNamespace,
+    route: ReadRoute,
     query: RangeQuery,
     failure: StoreFailure,
   ): Promise<StoreFailure> {
@@ -97,10 +110,15 @@ export class Ranges {
     return failure;
   }
 
+  private noAnswer(link: NodeLink): void {
+    if (this.context.isPatient) link.failed();
+    else link.doubt(this.context.clock.monotonicMs());
+  }
+
   private ask(
-    namespace: NamespaceStore,
-    route: PortalRoute,
-    replica: PortalReplica,
+    namespace: ReadNamespace,
+    route: ReadRoute,
+    replica: ReadReplica,
     query: RangeQuery,
   ): Promise<RangeReply | StoreFailure> {
     const { limits } = this.context;
@@ -121,8 +139,8 @@ export class Ranges {
     return new Promise((resolve) => {
       const { link } = replica.target;
       const command = rangeCommand(request);
-      link.scans.send(command, scanAttemptMs, (failure, reply) => {
-        if (failure && failure.code !== 'LIMIT') link.failed();
+      link.scans.send(command, Math.min(scanAttemptMs, limits.readMs), (failure, reply) => {
+        if (failure && failure.code !== 'LIMIT') this.noAnswer(link);
         const result = failure
           ? new StoreFailure('LVUNAVAILABLE', failure.message)
           : pageOf(reply, sealOfCommand(command), link);
@@ -141,7 +159,7 @@ export class Ranges {
 /** A page of 1 MiB may have to be read from a slow disk. */
 const scanAttemptMs = 3_000;
 
-function wantedPositions(namespace: NamespaceStore, route: PortalRoute, query: RangeQuery): RangeRequest['positions'] {
+function wantedPositions(namespace: ReadNamespace, route: ReadRoute, query: RangeQuery): RangeRequest['positions'] {
   const positions: { partition: number; nextOffset: number }[] = [];
   for (const partition of partitionsOf(route.slotStart, route.slotEnd, namespace.state.partitions)) {
     const { session, fences } = query;

@@ -12,7 +12,10 @@ import { ManualTime } from '../../test/manual-time';
 import type { Ack } from '../operations';
 import type { NamespaceStore } from '../routes/namespace-store';
 import { storeLimits, type StoreLimits } from '../store-limits';
-import { AckWaits, type AckWaiter } from './ack-waits';
+import { StoreTimes } from '../store-times';
+import type { AckWaiter } from './ack-waiter';
+import { AckWaits } from './ack-waits';
+import { WriteCounts } from './write-counts';
 
 type Mood = 'well' | 'silent' | 'not ready' | 'unreachable';
 
@@ -82,6 +85,10 @@ function setUp(limits: Partial<StoreLimits> = {}, nodes = 1) {
   const namespace = { name: 'ns', table: { version: 1, at: () => route } };
   const context = {
     ...{ clock: time, timers: time, random: systemRandom, logger: silentLogger, expiryNowMs: time.nowMs },
+    isPatient: true,
+    mayNotWrite: () => undefined,
+    times: new StoreTimes(time),
+    counts: new WriteCounts(),
     limits: { ...storeLimits, ackMs: 400, ...limits },
   };
   const waits = new AckWaits(context, namespace as unknown as NamespaceStore);
@@ -222,7 +229,7 @@ describe('waits for a position', () => {
     expect(outcomes).toHaveLength(1);
     expect(wait('c', 70, 100)).toBeUndefined();
     await time.flow(400);
-    expect([outcomes.length, waits.stats()['positionWaits']]).toEqual([3, 0]);
+    expect([outcomes.length, waits.positionWaits]).toEqual([3, 0]);
   });
 
   it('end when nobody is there any more to be answered', async () => {
@@ -230,10 +237,10 @@ describe('waits for a position', () => {
     let gone = false;
     wait('a', 50, 600_000, { abandoned: () => gone });
     await time.flow(400);
-    expect(waits.stats()['positionWaits']).toBe(1);
+    expect(waits.positionWaits).toBe(1);
     gone = true;
     await time.flow(400);
-    expect(waits.stats()['positionWaits']).toBe(0);
+    expect(waits.positionWaits).toBe(0);
   });
 });
 

@@ -1,5 +1,4 @@
 import type { Partition } from '@levee/kernel';
-import { slotRangeOf } from '@levee/keyspace';
 import {
   awaitCommand,
   type AwaitEntry,
@@ -13,26 +12,11 @@ import {
   sealOfCommand,
 } from '@levee/wire';
 import type { EngineContext } from '../engine-context';
-import type { Ack } from '../operations';
 import type { PortalReplica } from '../routes/namespace-routes';
 import type { NamespaceStore } from '../routes/namespace-store';
 import type { NodeLink } from '../routes/node-link';
 import { StoreFailure } from '../store-errors';
-
-/** Who waits for a position of a slot's partition; an {@link Append} is one. */
-export interface AckWaiter {
-  readonly slot: number;
-  readonly partition: Partition;
-  readonly ack: Ack;
-  readonly nextOffset: number;
-  /** Monotonic ms: not applied by then is pending. Set by {@link AckWaits}. */
-  ackDeadlineAtMs: number;
-  done(): void;
-  /** Only ever LVPENDING. */
-  failed(failure: StoreFailure): void;
-  /** Nobody is there any more to be answered: it is pending at once. */
-  abandoned?(): boolean;
-}
+import { type AckWaiter, pending } from './ack-waiter';
 
 /**
  * Writes of one chunk, partition and ack, logged in one tick; or those who wait for one position that they named. Each
@@ -81,25 +65,24 @@ export class AckWaits {
   /** Replicas that were behind when they were asked last, with the partition. */
   private readonly lagging = new Set<string>();
   private named = 0;
-  private counts = { waits: 0, pending: 0 };
 
   constructor(
     private readonly context: EngineContext,
     private readonly namespace: NamespaceStore,
   ) {}
 
-  stats(): Readonly<Record<string, number>> {
-    return { ...this.counts, positionWaits: this.named };
+  /** Waits for positions that somebody named, under way. */
+  get positionWaits(): number {
+    return this.named;
   }
 
   /** A write that is in the log: its ack comes within `ackMs`, and within the write's own deadline. */
   add(append: AckWaiter & { readonly deadlineAtMs: number }): void {
     if (append.ack === 'logged') return append.done();
-    this.counts.waits++;
-    append.ackDeadlineAtMs = Math.min(
-      append.deadlineAtMs,
-      this.context.clock.monotonicMs() + this.context.limits.ackMs,
-    );
+    this.context.counts.waits++;
+    const nowMs = this.context.clock.monotonicMs();
+    append.ackSinceMs = nowMs;
+    append.ackDeadlineAtMs = Math.min(append.deadlineAtMs, nowMs + this.context.limits.ackMs);
     this.place(append, false);
   }
 
@@ -116,7 +99,7 @@ export class AckWaits {
           `${positionWaitsMax}: wait for fewer at a time, or shorter`,
       );
     this.named += waiters.length;
-    this.counts.waits += waiters.length;
+    this.context.counts.waits += waiters.length;
     const deadlineAtMs = this.context.clock.monotonicMs() + waitMs;
     for (const waiter of waiters) {
       waiter.ackDeadlineAtMs = deadlineAtMs;
@@ -207,9 +190,8 @@ export class AckWaits {
     for (const { replicaId } of wanted) reached = Math.min(reached, group.reached.get(replicaId) ?? 0);
     const now = this.namespace.gone ? Infinity : this.context.clock.monotonicMs();
     if (reached === 0 && group.nextOffset > 0 && now < group.deadlineAtMs && !group.named) return;
-    const left: AckWaiter[] = [];
     const { waiters } = group;
-    group.waiters = left;
+    const left: AckWaiter[] = (group.waiters = []);
     group.nextOffset = 0;
     group.deadlineAtMs = Infinity;
     for (const waiter of waiters) {
@@ -220,13 +202,14 @@ export class AckWaits {
         continue;
       }
       if (group.named) this.named--;
-      if (waiter.nextOffset <= reached) waiter.done();
-      else
-        this.pend(
-          waiter,
-          wanted.filter(({ replicaId }) => (group.reached.get(replicaId) ?? 0) < waiter.nextOffset),
-          group.named,
-        );
+      const isApplied = waiter.nextOffset <= reached;
+      if (waiter.ackSinceMs) this.context.times.ack.over(waiter.ackSinceMs, isApplied ? undefined : 'LVPENDING');
+      if (isApplied) waiter.done();
+      else {
+        this.context.counts.pending++;
+        const missing = wanted.filter(({ replicaId }) => (group.reached.get(replicaId) ?? 0) < waiter.nextOffset);
+        waiter.failed(pending(waiter, { missing, named: group.named, gone: this.namespace.gone }));
+      }
     }
   }
 
@@ -280,19 +263,6 @@ export class AckWaits {
     for (const waiter of group.waiters.splice(0)) this.place(waiter, group.named);
   }
 
-  private pend(waiter: AckWaiter, missing: readonly PortalReplica[], named: boolean): void {
-    this.counts.pending++;
-    const { gone } = this.namespace;
-    const names = missing.map(({ nodeId }) => nodeId).join(', ');
-    const where = names === '' ? 'there is no primary yet' : `not applied by ${names} yet`;
-    const position = `${waiter.partition}:${waiter.nextOffset}`;
-    // Whether the log has what somebody named is not known here.
-    const text = named ? `${position}: ${where}, if the log goes so far` : `${position} logged; ${where}`;
-    waiter.failed(
-      new StoreFailure('LVPENDING', gone ? `${position}: ${gone.message}` : text, { details: { position } }),
-    );
-  }
-
   /** A deadline holds whether a node answers or not. */
   private sweepLater(): void {
     if (this.sweepArmed) return;
@@ -327,26 +297,4 @@ function outcomesOf(
     client.renew(error.message);
     return undefined;
   }
-}
-
-interface AwaitedPosition {
-  readonly partition: Partition;
-  readonly nextOffset: number;
-  readonly ack: Ack;
-}
-
-/** A waiter for each chunk of the partition of a position. */
-export function waitersOf(
-  namespace: NamespaceStore,
-  { partition, nextOffset, ack }: AwaitedPosition,
-): Omit<AckWaiter, 'done' | 'failed'>[] {
-  const { slotStart, slotEnd } = slotRangeOf(partition, namespace.state.partitions);
-  const routes = namespace.table?.overlapping(slotStart, slotEnd) ?? [];
-  return routes.map((route) => ({
-    slot: Math.max(route.slotStart, slotStart),
-    partition,
-    ack,
-    nextOffset,
-    ackDeadlineAtMs: 0,
-  }));
 }

@@ -1,18 +1,12 @@
 import { encode } from '@levee/codec';
 import { asOffset, asPartition, failureCode, reservedKeyPrefix, type Offset, type Partition } from '@levee/kernel';
-import { isDefinite, LogFailure, type Log, type LogRecord } from '@levee/log';
+import type { Log, LogRecord } from '@levee/log';
 import type { EngineContext } from '../engine-context';
 import type { Append, FenceWaiter } from '../operations';
-import { PartitionQueue } from './partition-queue';
 import { StoreFailure } from '../store-errors';
-
-/** One append call under way. */
-interface Batch {
-  readonly appends: readonly Append[];
-  waiters: readonly FenceWaiter[];
-  /** The earliest of those not answered yet. */
-  deadlineAtMs: number;
-}
+import { appendFailure, unanswered, unsent } from './append-failures';
+import { type Batch, earliest, logRecordOf, unfenced } from './batch';
+import { PartitionQueue } from './partition-queue';
 
 /**
  * Writes of one namespace: what a partition gets in one tick is one append call, in order; while
@@ -31,7 +25,8 @@ export class Appends {
   private ended = false;
   /** From when to when the log has said that it takes nothing; `undefined` once it takes something. */
   private refused: { readonly sinceMs: number; readonly lastMs: number } | undefined;
-  private counts = { appends: 0, calls: 0, fences: 0, definite: 0, indefinite: 0 };
+  /** When the log last gave up a write of which nobody knows what becomes of it. */
+  private unknownAtMs = -Infinity;
 
   constructor(
     private readonly context: EngineContext,
@@ -45,8 +40,15 @@ export class Appends {
     this.queues = Array.from({ length: target.partitions }, (_, i) => new PartitionQueue(asPartition(i)));
   }
 
-  stats(): Readonly<Record<string, number>> {
-    return { ...this.counts, callsUnderWay: this.inFlight.size };
+  /** Calls of the log that it has not answered. */
+  get callsUnderWay(): number {
+    return this.inFlight.size;
+  }
+
+  /** Nothing that was given to the log may still appear there. Fences are no writes. */
+  get settled(): boolean {
+    for (const { appends } of this.inFlight) if (appends.length > 0) return false;
+    return this.context.clock.monotonicMs() - this.unknownAtMs > this.context.limits.unknownSettlesMs;
   }
 
   get idle(): boolean {
@@ -55,7 +57,7 @@ export class Appends {
 
   /** `append` is placed and knows its deadline. */
   add(append: Append): void {
-    this.counts.appends++;
+    this.context.counts.appends++;
     const queue = this.queues[append.partition] as PartitionQueue;
     queue.add(append, this.context.limits.appendSmallBytes);
     queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
@@ -74,6 +76,11 @@ export class Appends {
     this.refuseQueued(new StoreFailure('LVSTOPPING', 'this process is shutting down'));
   }
 
+  /** Writes are frozen: fails what was not sent yet. Fences go on, and what was sent is left to the log. */
+  refuseUnsent(why: StoreFailure): void {
+    for (const queue of this.queues) this.refuse(queue, why);
+  }
+
   /** The namespace is gone, and soon its topic: nobody waits for what that answers, and nothing is tried again. */
   end(why: StoreFailure): void {
     this.refuseQueued(why);
@@ -90,9 +97,13 @@ export class Appends {
   private refuseQueued(why: StoreFailure): void {
     this.ended = true;
     for (const queue of this.queues) {
-      queue.takeOut((append) => (this.drop(append, why), true));
+      this.refuse(queue, why);
       for (const waiter of queue.waiters.splice(0)) waiter.fenceFailed(why);
     }
+  }
+
+  private refuse(queue: PartitionQueue, why: StoreFailure): void {
+    queue.takeOut((append) => (this.drop(append, why), true));
   }
 
   private touch(queue: PartitionQueue): void {
@@ -116,16 +127,18 @@ export class Appends {
 
   private send(queue: PartitionQueue): void {
     const now = this.context.clock.monotonicMs();
+    const forbidden = queue.size > 0 ? this.context.mayNotWrite() : undefined;
+    if (forbidden !== undefined) this.refuse(queue, new StoreFailure('LVDEFINITE', forbidden));
     const appends = this.take(queue, now);
-    const records = appends.map(({ key, record }): LogRecord => ({ key, value: record }));
+    const records = appends.map(logRecordOf);
     if (records.length === 0 && queue.waiters.length > 0 && !this.addFence(queue, records, now)) return;
     if (records.length === 0) return;
     const { waiters } = queue;
     queue.waiters = [];
-    const batch: Batch = { appends, waiters, deadlineAtMs: earliest(appends, waiters) };
+    const batch: Batch = { appends, waiters, sentAtMs: now, deadlineAtMs: earliest(appends, waiters) };
     queue.inFlight++;
     this.inFlight.add(batch);
-    this.counts.calls++;
+    this.context.counts.calls++;
     this.armSweep();
     this.log.append(this.target.binlog, queue.partition, records).then(
       ({ baseOffset }) => this.succeeded(queue, batch, baseOffset, records.length),
@@ -141,7 +154,7 @@ export class Appends {
     let bytes = 0;
     queue.takeOut((append, waitsForSmall) => {
       if (append.deadlineAtMs <= nowMs) {
-        this.drop(append, this.unsent());
+        this.drop(append, unsent(this.context.limits));
         return true;
       }
       if (waitsForSmall) return 'stop';
@@ -169,7 +182,7 @@ export class Appends {
       return false;
     }
     queue.fenceAtMs = nowMs;
-    this.counts.fences++;
+    this.context.counts.fences++;
     const { producer } = this.target;
     const key = Buffer.concat([reservedKeyPrefix, Buffer.from(`fence/${producer}`)]);
     records.push({ key, value: encode('Fence', { producer, number: ++this.fenceNumber }) });
@@ -178,6 +191,7 @@ export class Appends {
 
   private succeeded(queue: PartitionQueue, batch: Batch, baseOffset: Offset, records: number): void {
     this.refused = undefined;
+    this.context.times.append.over(batch.sentAtMs, undefined);
     this.finish(queue, batch);
     const { appends, waiters } = batch;
     for (let i = 0; i < appends.length; i++) {
@@ -191,6 +205,9 @@ export class Appends {
   private failed(queue: PartitionQueue, batch: Batch, error: unknown): void {
     this.finish(queue, batch);
     const failure = appendFailure(error);
+    this.context.times.append.over(batch.sentAtMs, failure.code);
+    if (failure.code === 'LVINDEFINITE' && batch.appends.length > 0)
+      this.unknownAtMs = this.context.clock.monotonicMs();
     for (const append of batch.appends) this.fail(append, failure);
     const now = this.context.clock.monotonicMs();
     const refuses = this.refuses(error, now);
@@ -222,13 +239,13 @@ export class Appends {
   /** Counts each write once, however often its batch is heard of. */
   private fail(append: Append, failure: StoreFailure): void {
     if (append.settled) return;
-    this.counts[failure.code === 'LVINDEFINITE' ? 'indefinite' : 'definite']++;
+    this.context.counts[failure.code === 'LVINDEFINITE' ? 'indefinite' : 'definite']++;
     append.failed(failure);
   }
 
   private drop(append: Append, failure: StoreFailure): void {
     this.onOver(append);
-    this.counts.definite++;
+    this.context.counts.definite++;
     append.failed(failure);
   }
 
@@ -252,11 +269,7 @@ export class Appends {
   }
 
   private expire(batch: Batch, nowMs: number): void {
-    const { appendMs } = this.context.limits;
-    const failure = new StoreFailure(
-      'LVINDEFINITE',
-      `the log has not answered ${appendMs} ms after the write came; it may still be written`,
-    );
+    const failure = unanswered(this.context.limits);
     for (const append of batch.appends) if (append.deadlineAtMs <= nowMs) this.fail(append, failure);
     batch.waiters = unfenced(batch.waiters, nowMs);
     batch.deadlineAtMs = earliest(batch.appends, batch.waiters);
@@ -269,43 +282,10 @@ export class Appends {
         queue.deadlineAtMs = Math.min(queue.deadlineAtMs, append.deadlineAtMs);
         return false;
       }
-      this.drop(append, this.unsent());
+      this.drop(append, unsent(this.context.limits));
       return true;
     });
   }
-
-  private unsent(): StoreFailure {
-    const { appendMs } = this.context.limits;
-    return new StoreFailure(
-      'LVDEFINITE',
-      `the log took no writes for ${appendMs} ms after this one came; it was not sent`,
-    );
-  }
-}
-
-/** The first deadline of those that are not answered. */
-function earliest(appends: readonly Append[], waiters: readonly FenceWaiter[]): number {
-  let deadlineAtMs = Infinity;
-  for (const append of appends)
-    if (!append.settled && append.deadlineAtMs < deadlineAtMs) deadlineAtMs = append.deadlineAtMs;
-  for (const waiter of waiters) if (waiter.deadlineAtMs < deadlineAtMs) deadlineAtMs = waiter.deadlineAtMs;
-  return deadlineAtMs;
-}
-
-/** Fails the waiters whose time is over; the others. */
-function unfenced(waiters: readonly FenceWaiter[], nowMs: number): FenceWaiter[] {
-  const left: FenceWaiter[] = [];
-  for (const waiter of waiters)
-    if (waiter.deadlineAtMs > nowMs) left.push(waiter);
-    else waiter.fenceFailed(new StoreFailure('LVUNAVAILABLE', 'the log took no fence in time'));
-  return left;
 }
 
 const sweepMs = 100;
-
-/** I3: definite only when the log says so. */
-function appendFailure(error: unknown): StoreFailure {
-  const definite = error instanceof LogFailure && isDefinite(error.code);
-  const message = error instanceof LogFailure ? `${error.code} ${error.message}` : String(error);
-  return new StoreFailure(definite ? 'LVDEFINITE' : 'LVINDEFINITE', message, { cause: error });
-}

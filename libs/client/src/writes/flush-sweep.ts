@@ -6,7 +6,7 @@ import type { NamespaceStore } from '../routes/namespace-store';
 import { slotScanPage, wholeScan, type SlotScanPage, type SlotScanState } from '../scans/slot-scan';
 import type { Store } from '../store';
 import { StoreFailure } from '../store-errors';
-import { waitersOf, type AckWaiter } from './ack-waits';
+import { waitersOf, type AckWaiter } from './ack-waiter';
 import { AppendLine } from './append-turns';
 
 export interface FlushChoice {
@@ -173,6 +173,7 @@ export class FlushSweep {
     if (over !== undefined) throw new StoreFailure('LVLIMIT', over);
     const refused = flushProblem(this.namespace);
     if (refused) throw new StoreFailure('LVUNSUPPORTED', `${refused.why}; ${refused.instead}`);
+    if (this.namespace.frozen) throw this.namespace.frozen;
   }
 
   /** Waits as its ack asks for, once for all deletions. */

@@ -1,8 +1,8 @@
-import type { DecideContext } from '../decide';
-import type { ClusterEvent } from '../event';
+import type { DecideContext } from '../decide-context';
+import type { ClusterEvent } from '../state/event';
 import type { PayloadFields } from '../payload';
 import type { Rejection } from '../rejection';
-import type { ClusterState } from '../state';
+import type { ClusterState } from '../state/state';
 
 /** What a decider knows besides the state and the payload. */
 export interface CommandContext extends DecideContext {

@@ -1,6 +1,7 @@
 import type { PayloadFields } from '../payload';
 import { reject, type Rejection } from '../rejection';
-import type { ClusterState } from '../state';
+import { asksForNewer } from './namespaces/newer-words';
+import type { ClusterState } from '../state/state';
 
 /** A process that is no data node, as its heartbeats tell, and the feature level whose records it reads. */
 export interface HeardLevel {
@@ -26,13 +27,13 @@ type Payload = Readonly<Record<string, unknown>>;
 const newerEvents: ReadonlyMap<string, (payload: Payload) => boolean> = new Map([
   ['CordonNode', () => true],
   ['ProposePlan', ({ kind }: Payload) => kind === 'drain'],
-  ['CreateNamespace', hasDoorKnob],
-  ['AlterNamespace', hasDoorKnob],
+  ['CreateNamespace', asksForNewer],
+  ['AlterNamespace', asksForNewer],
+  ['FreezeNamespace', () => true],
+  ['SwapNamespaces', () => true],
+  ['AcknowledgeFindings', () => true],
+  ['CreateUser', () => true],
 ]);
-
-function hasDoorKnob(payload: Payload): boolean {
-  return Object.hasOwn(payload, 'multi') || Object.hasOwn(payload, 'flush');
-}
 
 /** Whether the payloads of such commands may have to say who was heard. */
 export function mayNeedHeardLevels(kind: string): boolean {

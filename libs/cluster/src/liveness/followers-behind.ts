@@ -1,5 +1,5 @@
 import type { Heartbeat } from '@levee/events';
-import type { ClusterState } from '../state';
+import type { ClusterState } from '../state/state';
 
 /** A follower that has applied clearly less than the furthest one of its chunk. */
 export interface FollowerBehind {

@@ -1,5 +1,5 @@
 import type { NodeState } from '@levee/events';
-import type { LivenessEvidence, LivenessReport } from '../commands/evidence';
+import type { LivenessEvidence, LivenessReport } from '../commands/nodes/liveness-evidence';
 import { checkLivenessLimits, type LivenessLimits } from './liveness-limits';
 import { isStorm } from './storm';
 

@@ -1,11 +1,11 @@
-import { unknownNode } from '../unknown-node';
+import { unknownNode } from '../commands/nodes/unknown-node';
 import type { NodeState, UnitState } from '@levee/events';
 import { reject, type Rejection } from '../rejection';
-import type { ClusterState } from '../state';
-import { moreUnits } from './unit-budget';
+import type { ClusterState } from '../state/state';
+import { moreUnitsAdvice } from './unit-budget';
 
 /** Where one new replica may be. */
-export interface UnitWish {
+export interface UnitRequest {
   /** For messages, such as the chunk's id. */
   readonly purpose: string;
   /** Capacity the unit must have. */
@@ -43,74 +43,74 @@ export class UnitChoice {
       .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
-  take(wish: UnitWish): UnitState | Rejection {
-    const unit = wish.unitId === undefined ? this.best(wish) : this.named(wish, wish.unitId);
+  take(request: UnitRequest): UnitState | Rejection {
+    const unit = request.unitId === undefined ? this.best(request) : this.named(request, request.unitId);
     if ('code' in unit) return unit;
     this.taken.add(unit.unitId);
     this.takenOn.set(unit.nodeId, (this.takenOn.get(unit.nodeId) ?? 0) + 1);
     return unit;
   }
 
-  private named(wish: UnitWish, unitId: string): UnitState | Rejection {
+  private named(request: UnitRequest, unitId: string): UnitState | Rejection {
     const unit = this.state.unit(unitId);
     if (unit === undefined) return reject('UNIT_UNKNOWN', `there is no unit ${unitId}`);
-    if (wish.nodeId !== undefined && unit.nodeId !== wish.nodeId)
+    if (request.nodeId !== undefined && unit.nodeId !== request.nodeId)
       return reject(
         'UNIT_UNKNOWN',
-        `unit ${unitId} is on node ${unit.nodeId}, not on ${wish.nodeId}: name one of them`,
+        `unit ${unitId} is on node ${unit.nodeId}, not on ${request.nodeId}: name one of them`,
       );
     if (unit.state !== 'free' || this.taken.has(unitId))
       return reject(
         'UNIT_NOT_FREE',
-        `unit ${unitId} is ${unit.state} for ${unit.chunkId ?? wish.purpose}: name a free one, or none`,
+        `unit ${unitId} is ${unit.state} for ${unit.chunkId ?? request.purpose}: name a free one, or none`,
       );
-    if (wish.engineOnly && unit.engine !== wish.engine)
-      return reject('UNIT_TOO_SMALL', `unit ${unitId} stores in ${unit.engine}, asked for was ${wish.engine}`);
-    if (unit.capacityBytes < wish.unitBytesMin) return tooSmall(wish, unit);
-    return this.nodeProblem(unit.nodeId, wish) ?? unit;
+    if (request.engineOnly && unit.engine !== request.engine)
+      return reject('UNIT_TOO_SMALL', `unit ${unitId} stores in ${unit.engine}, asked for was ${request.engine}`);
+    if (unit.capacityBytes < request.unitBytesMin) return tooSmall(request, unit);
+    return this.nodeProblem(unit.nodeId, request) ?? unit;
   }
 
-  private best(wish: UnitWish): UnitState | Rejection {
-    if (wish.nodeId !== undefined) {
-      const problem = this.nodeProblem(wish.nodeId, wish);
+  private best(request: UnitRequest): UnitState | Rejection {
+    if (request.nodeId !== undefined) {
+      const problem = this.nodeProblem(request.nodeId, request);
       if (problem !== undefined) return problem;
     }
     const candidates = this.open.filter(
       ({ nodeId, domain }) =>
-        (wish.nodeId === undefined || nodeId === wish.nodeId) &&
-        nodeId !== wish.notOn &&
-        !wish.domainsTaken.has(domain),
+        (request.nodeId === undefined || nodeId === request.nodeId) &&
+        nodeId !== request.notOn &&
+        !request.domainsTaken.has(domain),
     );
-    for (const preferred of wish.nodesPreferred) {
-      const unit = candidates.some(({ nodeId }) => nodeId === preferred) ? this.bestOn(preferred, wish) : undefined;
+    for (const preferred of request.nodesPreferred) {
+      const unit = candidates.some(({ nodeId }) => nodeId === preferred) ? this.bestOn(preferred, request) : undefined;
       if (unit !== undefined) return unit;
     }
     let best: { readonly unit: UnitState; readonly order: readonly number[] } | undefined;
     for (const { nodeId } of candidates) {
       // With hundreds of nodes of hundreds of units, those that could not win are not looked into.
       if (best !== undefined && !comesBefore([0, ...this.fillingOf(nodeId)], best.order)) continue;
-      const unit = this.bestOn(nodeId, wish);
+      const unit = this.bestOn(nodeId, request);
       if (unit === undefined) continue;
-      const order = [unit.engine === wish.engine ? 0 : 1, ...this.fillingOf(nodeId)];
+      const order = [unit.engine === request.engine ? 0 : 1, ...this.fillingOf(nodeId)];
       if (best === undefined || comesBefore(order, best.order)) best = { unit, order };
     }
-    return best?.unit ?? this.refusal(wish, candidates);
+    return best?.unit ?? this.refusal(request, candidates);
   }
 
-  private bestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
+  private bestOn(nodeId: string, request: UnitRequest): UnitState | undefined {
     let best: UnitState | undefined;
     for (const unit of this.state.freeUnitsOf(nodeId)) {
-      if (this.taken.has(unit.unitId) || unit.capacityBytes < wish.unitBytesMin) continue;
-      if (wish.engineOnly && unit.engine !== wish.engine) continue;
-      if (best === undefined || fitsBetter(unit, best, wish.engine)) best = unit;
+      if (this.taken.has(unit.unitId) || unit.capacityBytes < request.unitBytesMin) continue;
+      if (request.engineOnly && unit.engine !== request.engine) continue;
+      if (best === undefined || fitsBetter(unit, best, request.engine)) best = unit;
     }
     return best;
   }
 
-  private largestOn(nodeId: string, wish: UnitWish): UnitState | undefined {
+  private largestOn(nodeId: string, request: UnitRequest): UnitState | undefined {
     let largest: UnitState | undefined;
     for (const unit of this.state.freeUnitsOf(nodeId))
-      if (!this.taken.has(unit.unitId) && (!wish.engineOnly || unit.engine === wish.engine))
+      if (!this.taken.has(unit.unitId) && (!request.engineOnly || unit.engine === request.engine))
         largest = larger(largest, unit);
     return largest;
   }
@@ -122,7 +122,7 @@ export class UnitChoice {
     return [(units - free) / units, -free];
   }
 
-  private nodeProblem(nodeId: string, wish: UnitWish): Rejection | undefined {
+  private nodeProblem(nodeId: string, request: UnitRequest): Rejection | undefined {
     const node = this.state.node(nodeId);
     if (node === undefined) return unknownNode(this.state, nodeId);
     if (node.cordoned)
@@ -131,39 +131,41 @@ export class UnitChoice {
       return reject('PLAN_CONFLICT', `node ${nodeId} is being emptied by a plan: name another node, or none`);
     if (node.state !== 'up')
       return reject('NODE_UNKNOWN', `node ${nodeId} is ${node.state}, not up: name another node, or none`);
-    if (!wish.domainsTaken.has(node.domain)) return undefined;
+    if (!request.domainsTaken.has(node.domain)) return undefined;
     return reject(
       'DOMAIN_TAKEN',
-      `${wish.purpose} has a replica in failure domain ${node.domain} of node ${nodeId} already: name a node elsewhere`,
+      `${request.purpose} has a replica in failure domain ${node.domain} of node ${nodeId} already: name a node elsewhere`,
     );
   }
 
-  private refusal(wish: UnitWish, candidates: readonly NodeState[]): Rejection {
+  private refusal(request: UnitRequest, candidates: readonly NodeState[]): Rejection {
     const largest = candidates
-      .map(({ nodeId }) => this.largestOn(nodeId, wish))
+      .map(({ nodeId }) => this.largestOn(nodeId, request))
       .reduce((one, other) => larger(one, other), undefined);
-    if (largest !== undefined && largest.capacityBytes < wish.unitBytesMin) return tooSmall(wish, largest);
-    const elsewhere = this.open.filter(({ domain, nodeId }) => !wish.domainsTaken.has(domain) && nodeId !== wish.notOn);
+    if (largest !== undefined && largest.capacityBytes < request.unitBytesMin) return tooSmall(request, largest);
+    const elsewhere = this.open.filter(
+      ({ domain, nodeId }) => !request.domainsTaken.has(domain) && nodeId !== request.notOn,
+    );
     if (elsewhere.length === 0) {
-      const here = this.open.some(({ nodeId }) => nodeId === wish.notOn)
-        ? `, or name --to ${wish.notOn} for another unit of it`
+      const here = this.open.some(({ nodeId }) => nodeId === request.notOn)
+        ? `, or name --to ${request.notOn} for another unit of it`
         : '';
       return reject(
         'NOT_ENOUGH_DOMAINS',
-        `${wish.purpose} has replicas in every failure domain with a node that is up and takes replicas: start a node in ` +
+        `${request.purpose} has replicas in every failure domain with a node that is up and takes replicas: start a node in ` +
           `another domain (LEVEE_DOMAIN)${here}`,
       );
     }
     return reject(
       'NOT_ENOUGH_UNITS',
-      `${wish.purpose} needs a free ${wish.engineOnly ? `${wish.engine} ` : ''}unit of at least ${wish.unitBytesMin} bytes` +
-        `${wish.nodeId === undefined ? '' : ` on node ${wish.nodeId}`}; the ${elsewhere.length} nodes in question have ` +
-        `none: wait until plans under way have given theirs back; ${moreUnits}`,
+      `${request.purpose} needs a free ${request.engineOnly ? `${request.engine} ` : ''}unit of at least ${request.unitBytesMin} bytes` +
+        `${request.nodeId === undefined ? '' : ` on node ${request.nodeId}`}; the ${elsewhere.length} nodes in question have ` +
+        `none: wait until plans under way have given theirs back; ${moreUnitsAdvice}`,
     );
   }
 }
 
-function tooSmall({ purpose, unitBytesMin }: UnitWish, { unitId, capacityBytes }: UnitState): Rejection {
+function tooSmall({ purpose, unitBytesMin }: UnitRequest, { unitId, capacityBytes }: UnitState): Rejection {
   return reject(
     'UNIT_TOO_SMALL',
     `unit ${unitId} has ${capacityBytes} bytes, ${purpose} may grow to ${unitBytesMin}: name a bigger one, or add some`,

@@ -2,10 +2,10 @@ import { defined } from '@levee/kernel';
 import { reject, type Rejection } from '../rejection';
 import { Heap } from './heap';
 import { spreadPrimaries } from './primaries';
-import type { Site } from './sites';
-import { moreUnits, unitsNeeded } from './unit-budget';
+import type { CandidateNode } from './candidate-nodes';
+import { moreUnitsAdvice, unitsNeeded } from './unit-budget';
 
-export interface PlacementWish {
+export interface PlacementRequest {
   readonly chunks: number;
   readonly replicas: number;
   /** Capacity a unit must have to be chosen. */
@@ -25,7 +25,7 @@ export interface Placement {
 }
 
 /** From this expected load on, units in memory are preferred to units on disk. */
-const memoryEngineRequestsPerSecond = 20_000;
+export const memoryEngineRequestsPerSecond = 20_000;
 
 interface Room {
   readonly nodeId: string;
@@ -50,19 +50,19 @@ interface Domain {
  * primaries are spread. Between equals a hash of name and free units decides, so that the same nodes do not meet in
  * every chunk: when one dies, many others share its work. Deterministic; O(chunks x replicas x log nodes).
  */
-export function placeChunks(sites: readonly Site[], wish: PlacementWish): Placement | Rejection {
-  const domains = domainsOf(sites, wish);
-  const refusal = refusalOf(sites, domains, wish);
+export function placeChunks(nodes: readonly CandidateNode[], request: PlacementRequest): Placement | Rejection {
+  const domains = domainsOf(nodes, request);
+  const refusal = refusalOf(nodes, domains, request);
   if (refusal !== undefined) return refusal;
   const heap = new Heap<Domain>((a, b) => (b.free - a.free || a.turn - b.turn || (a.name < b.name ? -1 : 1)) < 0);
   for (const domain of domains) heap.push(domain);
   const chunks: PlacedReplica[][] = [];
-  for (let chunk = 0; chunk < wish.chunks; chunk++) {
-    const taken = Array.from({ length: wish.replicas }, () => defined(heap.pop(), 'a failure domain'));
+  for (let chunk = 0; chunk < request.chunks; chunk++) {
+    const taken = Array.from({ length: request.replicas }, () => defined(heap.pop(), 'a failure domain'));
     chunks.push(taken.map((domain) => takeUnit(domain)));
     for (const domain of taken) heap.push(domain);
   }
-  return { chunks: spreadPrimaries(chunks, new Map(sites.map((site) => [site.nodeId, site.primaries]))) };
+  return { chunks: spreadPrimaries(chunks, new Map(nodes.map((node) => [node.nodeId, node.primaries]))) };
 }
 
 function takeUnit(domain: Domain): PlacedReplica {
@@ -75,12 +75,12 @@ function takeUnit(domain: Domain): PlacedReplica {
   return { nodeId: room.nodeId, unitId };
 }
 
-function domainsOf(sites: readonly Site[], wish: PlacementWish): Domain[] {
+function domainsOf(nodes: readonly CandidateNode[], request: PlacementRequest): Domain[] {
   const byName = new Map<string, Domain>();
-  const preferred = wish.requestsPerSecondPerChunk >= memoryEngineRequestsPerSecond ? 'memory' : 'leveldb';
-  for (const site of sites) {
-    const units = site.freeUnits
-      .filter((unit) => unit.capacityBytes >= wish.unitBytesMin)
+  const preferred = request.requestsPerSecondPerChunk >= memoryEngineRequestsPerSecond ? 'memory' : 'leveldb';
+  for (const node of nodes) {
+    const units = node.freeUnits
+      .filter((unit) => unit.capacityBytes >= request.unitBytesMin)
       .sort(
         (a, b) =>
           Number(a.engine === preferred) - Number(b.engine === preferred) ||
@@ -88,14 +88,14 @@ function domainsOf(sites: readonly Site[], wish: PlacementWish): Domain[] {
           (a.unitId < b.unitId ? 1 : -1),
       )
       .map((unit) => unit.unitId);
-    let domain = byName.get(site.domain);
+    let domain = byName.get(node.domain);
     if (domain === undefined) {
-      domain = { name: site.domain, free: 0, turn: 0, rooms: new Heap<Room>(roomier) };
-      byName.set(site.domain, domain);
+      domain = { name: node.domain, free: 0, turn: 0, rooms: new Heap<Room>(roomier) };
+      byName.set(node.domain, domain);
     }
     domain.free += units.length;
     domain.turn = turnOf(domain.name, domain.free);
-    const { nodeId, primaries } = site;
+    const { nodeId, primaries } = node;
     if (units.length > 0) domain.rooms.push({ nodeId, primaries, turn: turnOf(nodeId, units.length), units });
   }
   return [...byName.values()];
@@ -115,23 +115,27 @@ function turnOf(name: string, count: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-function refusalOf(sites: readonly Site[], domains: readonly Domain[], wish: PlacementWish): Rejection | undefined {
-  const { chunks, replicas } = wish;
+function refusalOf(
+  nodes: readonly CandidateNode[],
+  domains: readonly Domain[],
+  request: PlacementRequest,
+): Rejection | undefined {
+  const { chunks, replicas } = request;
   if (domains.length < replicas)
     return reject(
       'NOT_ENOUGH_DOMAINS',
       `${replicas} replicas need ${replicas} failure domains with a node that is up, there are ${domains.length} ` +
-        `(${sites.length} nodes): start nodes in other domains (LEVEE_DOMAIN), or ask for fewer replicas`,
+        `(${nodes.length} nodes): start nodes in other domains (LEVEE_DOMAIN), or ask for fewer replicas`,
     );
   // A domain takes at most one replica of each chunk: more free units than chunks in it do not help.
   const usable = domains.reduce((sum, domain) => sum + Math.min(domain.free, chunks), 0);
   if (usable >= chunks * replicas) return undefined;
-  const free = sites.reduce((sum, site) => sum + site.freeUnits.length, 0);
+  const free = nodes.reduce((sum, node) => sum + node.freeUnits.length, 0);
   const suitable = domains.reduce((sum, domain) => sum + domain.free, 0);
   return reject(
     'NOT_ENOUGH_UNITS',
-    `${unitsNeeded(wish)}, ` +
+    `${unitsNeeded(request)}, ` +
       `at most ${chunks} in each failure domain; of ${free} free units ${suitable} are that large and ${usable} usable ` +
-      `in ${domains.length} domains: ask for fewer chunks, fewer replicas or a smaller chunkCapacityBytes; ${moreUnits}`,
+      `in ${domains.length} domains: ask for fewer chunks, fewer replicas or a smaller chunkCapacityBytes; ${moreUnitsAdvice}`,
   );
 }

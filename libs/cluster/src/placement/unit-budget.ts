@@ -1,5 +1,5 @@
 import { nodesClosed } from '../plans/plan-shape';
-import type { ClusterState } from '../state';
+import type { ClusterState } from '../state/state';
 
 /** Of each node's units so many stay free: a replica that heals, moves or is split needs a second one for a while. */
 export const spareUnits = { share: 0.1, min: 1 } as const;
@@ -28,13 +28,13 @@ export function unitBudget(state: ClusterState, unitBytesMin = 0): UnitBudget {
 }
 
 /** `4 chunks with 3 replicas need 12 free units of at least 1048576 bytes` */
-export function unitsNeeded(wish: { chunks: number; replicas: number; unitBytesMin: number }): string {
-  const { chunks, replicas, unitBytesMin } = wish;
+export function unitsNeeded(request: { chunks: number; replicas: number; unitBytesMin: number }): string {
+  const { chunks, replicas, unitBytesMin } = request;
   const who = `${chunks} ${chunks === 1 ? 'chunk' : 'chunks'} with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`;
   return `${who} ${chunks === 1 ? 'needs' : 'need'} ${chunks * replicas} free units of at least ${unitBytesMin} bytes`;
 }
 
 /** What people can do about units that are not there. */
-export const moreUnits =
+export const moreUnitsAdvice =
   'levee node list shows who has units; levee namespace delete <name> gives all of a namespace back, levee namespace ' +
   'resize <name> --chunks <fewer> some; another data node, or one that starts with more LEVEE_UNITS, brings new ones';

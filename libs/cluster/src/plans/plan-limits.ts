@@ -1,6 +1,6 @@
 import { assert } from '@levee/kernel';
 import { partitionsMax } from '@levee/keyspace';
-import { replicasMax } from '../commands/knobs';
+import { replicasMax } from '../commands/namespaces/knobs';
 import { payloadLengthMax } from '../payload';
 
 /** Bounds of plans. Milliseconds where they say Ms. */

@@ -1,6 +1,7 @@
 import type { ChunkReplica, ChunkState, PlanReplica, PlanRetiring, PlanState } from '@levee/events';
 import type { SlotRange } from '@levee/keyspace';
-import { isPlanOver, type ClusterState } from '../state';
+import { isPlanOver } from '../state/entities';
+import type { ClusterState } from '../state/state';
 
 /** Made of other plans, its parts. A resize is both: the whole has parts, and each part names its chunks. */
 export function isCompound({ kind, sources }: Pick<PlanState, 'kind' | 'sources'>): boolean {
@@ -83,10 +84,10 @@ export function replicasMade(plan: Pick<PlanState, 'targets'>): MadeReplica[] {
 }
 
 /** A replica as the plan names it. */
-export type NamedReplica = Pick<MadeReplica | PlanRetiring, 'chunkId' | 'storeId' | 'unitId' | 'generation'>;
+export type ReplicaRef = Pick<MadeReplica | PlanRetiring, 'chunkId' | 'storeId' | 'unitId' | 'generation'>;
 
 /** The replica that the name means, while its chunk has it on that very disk in that very generation (I11). */
-export function replicaInForce(state: ClusterState, of: NamedReplica): ChunkReplica | undefined {
+export function replicaInForce(state: ClusterState, of: ReplicaRef): ChunkReplica | undefined {
   return state.chunk(of.chunkId)?.replicas.find((replica) => isSame(replica, of));
 }
 

@@ -3,7 +3,7 @@ import { type FindingTimes } from '../../src/placement/healing/findings';
 import { healingPolicy } from '../../src/placement/healing/healing-policy';
 import { planHealing } from '../../src/placement/healing/plan-healing';
 import { problemsOf } from '../cluster-script';
-import { PlanScript } from '../plan-script';
+import { PlanScript } from '../plans/plan-script';
 import { SimulatedLoad } from './simulated-load';
 
 const roundMs = 10_000;
@@ -31,7 +31,7 @@ class HealedScript extends PlanScript {
         throw new Error(`not calm after ${roundsMax} rounds: ${this.answers.slice(from).join(', ')}`);
       this.nowMs += roundMs;
       this.load.round++;
-      for (let i = 0; i < 8 && this.world.round(); i++);
+      for (let i = 0; i < 8 && this.ideal.round(); i++);
       const { state, load: loads, policy, nowMs, findings } = this;
       const { proposals, findings: next } = planHealing({ state, loads, policy, nowMs, findings });
       this.findings = next;

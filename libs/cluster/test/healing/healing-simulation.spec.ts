@@ -19,7 +19,7 @@ const runs: [number, SimulationSize][] = full
       [seed, { ...whole, roundMs: 60_000 }],
       ...[1, 2, 3].map((i): [number, SimulationSize] => [seed + i, { ...fifth, roundMs: 60_000 }]),
     ]
-  : [[seed, { ...small, roundMs: 30_000 }]];
+  : [[seed, { ...small, roundMs: 60_000 }]];
 const minutesMax = 600;
 /** Of 70 clusters three had a node so near to the threshold. */
 const restsMax = 6;
@@ -83,14 +83,29 @@ it.each(runs)('seed %i: a cluster of many nodes heals, balances and then leaves 
     lines.push(`  under dice for 30 minutes more: ${wobbling.join(', then ')} plans`);
     expect(wobbling.at(-1)).toBeLessThanOrEqual(size.nodes / 100);
     simulation.settle(minutesMax);
+    const before = simulation.plans.done.length;
     const plans = simulation.rest(30, { noise: 0 });
-    atRest.push(plans);
-    expect(plans).toBe(0);
+    simulation.finish();
+    // What was wanted all the time and had to wait, since it had left that node: its time for returns ends when it ends.
+    const waited = simulation.returns(policy.returnCoolDownMs + 30 * 60_000, before);
+    atRest.push(plans - waited.length);
+    expect(waited).toHaveLength(plans);
   };
   const even = { mean: 200, hot: 0, hotPerSecond: 0 };
   const skewed = (hotPerSecond: number) => ({ mean: 200, hot: size.hotChunks, hotPerSecond });
-  const judgeBalance = (name: string, { relieved, excess, hottest }: Phase): void => {
-    expect(hottest[1]).toBeLessThan(policy.hotNode.enter * 1.1);
+  /** A node may stay hot only when none of its replicas would be clearly better off, even on the coolest node. */
+  const judgeHottest = (): void => {
+    const { hottest, coolest, onHottest } = simulation.balance();
+    if (hottest < policy.hotNode.enter * 1.1) return;
+    const excess = hottest - policy.hotNode.leave;
+    const better = onHottest.filter((load) => {
+      const limit = Math.max(policy.hotNode.leave, hottest - load - 0.1, hottest * 0.8);
+      return load >= excess * 0.02 && load <= excess * 1.3 && coolest + load <= limit;
+    });
+    expect({ hottest, coolest, better }).toEqual({ hottest, coolest, better: [] });
+  };
+  const judgeBalance = (name: string, { relieved, excess }: Phase): void => {
+    judgeHottest();
     // What is too much must go; a target that gets too much, and a load that turns while it is moved, cost more.
     expect(note(`${name}: load taken from hot nodes`, relieved, excess)).toBeLessThanOrEqual(200);
   };
@@ -141,9 +156,9 @@ it.each(runs)('seed %i: a cluster of many nodes heals, balances and then leaves 
     if (full) {
       const before = simulation.plans.done.length;
       const wandering = { hot: size.hotChunks / 4, hotPerSecond: 15_000, times: 6, everyMinutes: 10 };
-      const calm = phase('a load that wanders, then stays', () => simulation.wander(wandering));
+      phase('a load that wanders, then stays', () => simulation.wander(wandering));
       lines.push(`  while it wandered: ${simulation.plans.done.length - before} plans`);
-      expect(calm.hottest[1]).toBeLessThan(policy.hotNode.enter * 1.1);
+      judgeHottest();
       rest();
     }
 

@@ -137,6 +137,11 @@ export class HealingSimulation {
     return this.plans.done.length + this.plans.openCount - before;
   }
 
+  /** Carries out what is open, and proposes nothing. */
+  finish(): void {
+    while (this.plans.openCount > 0) this.plans.advance((this.nowMs += this.size.roundMs));
+  }
+
   /** The hot places wander: so many new ones every few minutes, the old ones are as the rest. */
   wander(of: { hot: number; hotPerSecond: number; times: number; everyMinutes: number }): void {
     for (let i = 0; i < of.times; i++) {
@@ -169,15 +174,21 @@ export class HealingSimulation {
     return [...this.cluster.state.nodes()].filter(({ state }) => state === 'up').map(({ nodeId }) => nodeId);
   }
 
-  /** Over the nodes that are up, without the dice of single looks. */
-  balance(): { hottest: number; excess: number; uses: Map<string, number> } {
+  /**
+   * Over the nodes that are up. `onHottest`: the load of each replica of the hottest node, as a multiple of a node's share,
+   * as `hottest` and `coolest` are.
+   */
+  balance(): { hottest: number; coolest: number; onHottest: number[]; excess: number; uses: Map<string, number> } {
     const { state } = this.cluster;
     const loads = new Map(this.livingNodes.map((nodeId) => [nodeId, 0]));
+    const replicaLoads = new Map(this.livingNodes.map((nodeId): [string, number[]] => [nodeId, []]));
     for (const chunk of state.chunks())
       for (const { nodeId, role } of chunk.state === 'serving' ? chunk.replicas : []) {
         const rates = role === 'primary' || role === 'follower' ? this.load.replica(nodeId, chunk.chunkId) : undefined;
-        if (rates !== undefined && loads.has(nodeId))
-          loads.set(nodeId, (loads.get(nodeId) as number) + rates.readsPerSecond + rates.writesPerSecond);
+        if (rates === undefined || !loads.has(nodeId)) continue;
+        const load = rates.readsPerSecond + rates.writesPerSecond;
+        loads.set(nodeId, (loads.get(nodeId) as number) + load);
+        replicaLoads.get(nodeId)?.push(load);
       }
     const mean = [...loads.values()].reduce((a, b) => a + b, 0) / loads.size;
     const allowed = mean * this.policy.hotNode.leave;
@@ -186,7 +197,15 @@ export class HealingSimulation {
       0,
     );
     const uses = new Map(this.livingNodes.map((id) => [id, [...state.unitsOf(id)].length - state.freeUnitCount(id)]));
-    return { hottest: Math.max(...loads.values()) / mean, excess, uses };
+    const byLoad = [...loads].sort(([, a], [, b]) => b - a);
+    const [[hottestId, hottest], [, coolest]] = [byLoad[0] as [string, number], byLoad.at(-1) as [string, number]];
+    return {
+      hottest: hottest / mean,
+      coolest: coolest / mean,
+      onHottest: (replicaLoads.get(hottestId) as number[]).map((load) => load / mean),
+      excess,
+      uses,
+    };
   }
 
   /** What is wrong with where the replicas are. */
@@ -226,16 +245,16 @@ export class HealingSimulation {
     return { replicas: range('replicas'), primaries: range('primaries') };
   }
 
-  /** Replicas and leads that balance took from a node and gave it again within so long. */
-  returns(withinMs: number): string[] {
+  /** Replicas and leads that balance took from a node and gave it again within so long, by plans from `sinceDone` on. */
+  returns(withinMs: number, sinceDone = 0): string[] {
     const leftAtMs = new Map<string, number>();
     const found: string[] = [];
-    for (const { proposal, atMs } of this.plans.done) {
+    for (const [index, { proposal, atMs }] of this.plans.done.entries()) {
       const { kind, chunkId, to, evidence } = proposal.payload;
       const from = evidence['from'];
       if (kind !== 'move' && kind !== 'promote') continue;
       const left = leftAtMs.get(`${kind} ${chunkId} ${to}`);
-      if (left !== undefined && atMs - left < withinMs)
+      if (index >= sinceDone && left !== undefined && atMs - left < withinMs)
         found.push(`${kind} of ${chunkId} to ${to} after ${atMs - left} ms`);
       leftAtMs.set(`${kind} ${chunkId} ${String(from)}`, atMs);
     }

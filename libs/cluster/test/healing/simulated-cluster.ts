@@ -1,8 +1,9 @@
 import type { ChunkReplica, ChunkState, NamespaceState, NodeState, PlanState, UnitState } from '@levee/events';
 import { evenSplit } from '@levee/keyspace';
-import { ClusterState } from '../../src/state';
+import { ClusterState } from '../../src/state/state';
+import { unfrozen } from '../../src/commands/namespaces/freeze-namespace';
 import { placeChunks } from '../../src/placement/place-chunks';
-import { sitesOf } from '../../src/placement/sites';
+import { candidateNodes } from '../../src/placement/candidate-nodes';
 
 export const MiB = 2 ** 20;
 const stamp = { seq: 1, term: 1 };
@@ -62,6 +63,20 @@ export class SimulatedCluster {
       state: 'active',
       partitions: 64,
       hashAlgorithm: 'murmur2',
+      recordFormat: 'put',
+      sourceTopic: null,
+      sourceTopicId: null,
+      sourceFinding: 'none',
+      sourceProblem: null,
+      writable: true,
+      ...unfrozen,
+      ...{ forkedFrom: null, forkedBinlog: null, forkedAtMs: null, forkedPositions: [] },
+      ...{ forkedDigest: null, forkedKeys: null },
+      ...{ bornAs: null, bornNumber: null, swappedWith: null, swappedAtMs: null, leftPositions: [] },
+      acknowledgements: [],
+      expireWithRetention: false,
+      retentionMs: null,
+      hiddenAfterMs: null,
       partitionStrategy: 'hash',
       ack: 'logged',
       consistency: 'session',
@@ -86,8 +101,8 @@ export class SimulatedCluster {
       replicas,
     };
     this.state.evolve({ kind: 'namespace', entity: namespace });
-    const wish = { chunks, replicas, unitBytesMin: namespace.chunkCapacityBytes, requestsPerSecondPerChunk: 0 };
-    const placement = placeChunks(sitesOf(this.state), wish);
+    const request = { chunks, replicas, unitBytesMin: namespace.chunkCapacityBytes, requestsPerSecondPerChunk: 0 };
+    const placement = placeChunks(candidateNodes(this.state), request);
     if ('code' in placement) throw new Error(placement.message);
     placement.chunks.forEach((placed, i) => {
       const chunkId = `${name}#1/c${String(i + 1).padStart(5, '0')}`;

@@ -1,6 +1,6 @@
 import type { ChunkState } from '@levee/events';
 import type { LoadView, ReplicaRates } from '../../src/placement/healing/loads';
-import type { ClusterState } from '../../src/state';
+import type { ClusterState } from '../../src/state/state';
 
 export const slotsAll = 1_000_000;
 

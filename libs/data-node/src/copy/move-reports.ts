@@ -2,7 +2,7 @@ import type { HeartbeatMove } from '@levee/events';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
 import { type Clock, type Logger, messageOf, type NewId, pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import type { NodeIdentity } from '../digests/digest-work';
+import type { NodeIdentity } from '../node-identity';
 import { nodeLimits } from '../node-limits';
 import type { HostedReplica } from '../replica/hosted-replica';
 import type { ReplicaHost } from '../replica/replica-host';
@@ -134,7 +134,7 @@ export class MoveReports {
   private async report(hosted: HostedReplica, order: MoveOrder, { step, failure }: Finding): Promise<void> {
     const { identity, clock, newId, logger, timers } = this.options;
     const { unitId, generation } = hosted.identity;
-    const { recordsCopied, bytesCopied, from } = hosted.copy.progress;
+    const { recordsCopied, bytesCopied, from, followedFrom } = hosted.copy.progress;
     const { partitions } = hosted;
     const positions = partitions
       .slice(0, copyLimits.positionsTold)
@@ -151,7 +151,14 @@ export class MoveReports {
       ...(failure === undefined ? {} : { failure }),
       recordsCopied,
       bytesCopied,
-      evidence: { from, restarts: hosted.copy.restarts, lagRecords, partitions: partitions.length, positions },
+      evidence: {
+        from,
+        snapshot: followedFrom.slice(0, copyLimits.positionsTold),
+        restarts: hosted.copy.restarts,
+        lagRecords,
+        partitions: partitions.length,
+        positions,
+      },
     };
     const command = { kind: 'ReportPlanStep', payload, principal: `node ${identity.nodeId}` };
     try {

@@ -1,3 +1,4 @@
+import { nodeHello, type ClusterKey } from '@levee/auth';
 import type { CopyBlock, CopyPosition } from '@levee/chunk-store';
 import { Failure, splitAddress, type Logger, type Clock, type Timers, type Random } from '@levee/kernel';
 import {
@@ -6,7 +7,6 @@ import {
   copyOpenCommand,
   type Network,
   type NetworkBudget,
-  nodeCommands,
   parseCopyFrame,
   parseCopyOpened,
   RespClient,
@@ -14,10 +14,8 @@ import {
   type Seal,
   sealOfCommand,
 } from '@levee/wire';
-import type { HostedReplica } from '../replica/hosted-replica';
-import type { HostedWorld } from '../replica/hosted-world';
 import { copyLimits } from './copy-limits';
-import type { CopySessions } from './copy-sessions';
+import type { CopiedReplica, CopySessions } from './copy-sessions';
 import type { PieceOrder, SourceReplica } from './move-order';
 
 /** One snapshot of a piece, pulled block by block; one `next` at a time, which also asks for some blocks ahead. */
@@ -29,9 +27,19 @@ export interface PieceStream {
   close(): void;
 }
 
+/** Where pieces come from. */
+export interface PieceSources {
+  /** The replica in `<unitId>@<generation>` of this node. */
+  readonly hostedIn: (key: string) => CopiedReplica | undefined;
+  /** Snapshots held open for copies. */
+  readonly copies: CopySessions;
+  /** How other nodes are asked for copies. */
+  readonly remote: RemoteWorld;
+}
+
 /** From wherever the source is. */
 export function openPiece(
-  { hostedIn, copies, remote }: Pick<HostedWorld, 'hostedIn' | 'copies' | 'remote'>,
+  { hostedIn, copies, remote }: PieceSources,
   of: { readonly source: SourceReplica; readonly namespace: string; readonly piece: PieceOrder },
   after?: Buffer,
 ): Promise<PieceStream> {
@@ -42,7 +50,7 @@ export function openPiece(
 /** From a replica on this very disk: no socket, no checksums of blocks. */
 async function openLocalPiece(
   sessions: CopySessions,
-  hosted: HostedReplica,
+  hosted: CopiedReplica,
   piece: PieceOrder,
   after: Buffer | undefined,
 ): Promise<PieceStream> {
@@ -64,12 +72,13 @@ export interface RemoteWorld {
   readonly logger: Logger;
   readonly random?: Random | undefined;
   readonly network?: Network | undefined;
+  readonly clusterKey?: ClusterKey | undefined;
   readonly buffers?: NetworkBudget | undefined;
 }
 
 /** From another node: its LV.COPY, over a connection of its own that is sure to be with that very disk. */
 async function openRemotePiece(
-  { clusterId, clock, timers, logger, random, network, buffers }: RemoteWorld,
+  { clusterId, clusterKey, clock, timers, logger, random, network, buffers }: RemoteWorld,
   { source, namespace, piece }: { source: SourceReplica; namespace: string; piece: PieceOrder },
   after: Buffer | undefined,
 ): Promise<PieceStream> {
@@ -82,7 +91,7 @@ async function openRemotePiece(
     ...(network === undefined ? {} : { network }),
     limits: { stallMs: copyLimits.requestMs },
     hello: {
-      args: [nodeCommands.hello, clusterId, source.nodeId, source.storeId],
+      args: nodeHello(clusterId, source, clusterKey),
       check: (reply) => (reply instanceof RespError ? reply.text : undefined),
     },
   });

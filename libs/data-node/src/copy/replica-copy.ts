@@ -1,4 +1,5 @@
 import {
+  type Copied,
   copiedInto,
   type CopyPosition,
   copyStageOf,
@@ -14,15 +15,14 @@ import { copyLimits } from './copy-limits';
 import type { PieceOrder, SourceReplica } from './move-order';
 import { openPiece, type PieceStream } from './piece-stream';
 
-export interface CopyProgress {
-  readonly recordsCopied: number;
-  /** Bytes of keys and values. */
-  readonly bytesCopied: number;
+export interface CopyProgress extends Copied {
   /** As the sources estimate; 0 = unknown. */
   readonly bytesTotal: number;
   /** Where the last piece came from: a unit, or the log. */
   readonly from: string;
 }
+
+const nothingCopied = { recordsCopied: 0, bytesCopied: 0, bytesTotal: 0, followedFrom: [] };
 
 /** Where a unit is filled from that no plan fills, and which of its sources will do. */
 interface PeerSources {
@@ -51,7 +51,7 @@ export interface ReplicaCopyOptions {
  */
 export class ReplicaCopy {
   /** Of what is loaded now. */
-  progress: CopyProgress = { recordsCopied: 0, bytesCopied: 0, bytesTotal: 0, from: '' };
+  progress: CopyProgress = { ...nothingCopied, from: '' };
   /** Copies begun anew, since the process lives. */
   restarts = 0;
   private readonly stopping = new AbortController();
@@ -235,7 +235,7 @@ export class ReplicaCopy {
     if (loss !== undefined)
       throw new Failure('NO_SOURCE', `${chunkId}: no replica can be copied (${why}), and ${loss}`);
     this.world.logger.warn({ chunkId, why }, 'no replica can be copied: the log from its start is the source');
-    this.progress = { recordsCopied: 0, bytesCopied: 0, bytesTotal: 0, from: 'log' };
+    this.progress = { ...nothingCopied, from: 'log' };
     return this.emptied();
   }
 
@@ -257,13 +257,13 @@ export class ReplicaCopy {
   }
 
   private note(
-    { recordsCopied, bytesCopied }: CopyTarget,
+    { recordsCopied, bytesCopied, followedFrom }: CopyTarget,
     begun?: { readonly piece: PieceOrder; readonly from: string; readonly estimate: number },
   ): void {
     if (begun !== undefined) this.estimates.set(`${begun.piece.chunkId}/${begun.piece.slotStart}`, begun.estimate);
     const estimated = [...this.estimates.values()].reduce((sum, each) => sum + each, 0);
     const from = begun?.from ?? this.progress.from;
-    this.progress = { recordsCopied, bytesCopied, bytesTotal: Math.max(estimated, bytesCopied), from };
+    this.progress = { recordsCopied, bytesCopied, followedFrom, bytesTotal: Math.max(estimated, bytesCopied), from };
   }
 }
 

@@ -17,24 +17,25 @@ import {
   type Partition,
   type Timers,
 } from '@levee/kernel';
+import type { NodeIdentity } from '../node-identity';
 import { nodeLimits } from '../node-limits';
-import type { HostedReplica } from '../replica/hosted-replica';
 import type { RecordOutbox } from '../replica/record-outbox';
 
+/** Whom a digest is of. */
+export interface DigestedReplica {
+  readonly chunkId: string;
+  /** The scan met `error` in it; true when that is damage. */
+  damagedBy(error: unknown): boolean;
+}
+
 export interface DigestWork {
-  readonly hosted: HostedReplica;
+  readonly hosted: DigestedReplica;
   readonly replica: Replica;
   readonly partition: Partition;
   readonly digestPlan: string;
   readonly offset: Offset;
   /** Append time of the barrier. */
   readonly timeMs: number;
-}
-
-export interface NodeIdentity {
-  readonly nodeId: string;
-  readonly storeId: string;
-  readonly incarnation: string;
 }
 
 /**
@@ -45,16 +46,16 @@ export interface NodeIdentity {
 class Gathering {
   readonly works = new Map<Partition, DigestWork>();
   private readonly snapshots = new Map<Partition, ReplicaSnapshot>();
-  private readonly trail;
+  private readonly dirty;
   private newest: ReplicaSnapshot | undefined;
   private source: Promise<DigestSource> | undefined;
 
   constructor(readonly replica: Replica) {
-    this.trail = replica.trails.begin();
+    this.dirty = replica.dirtyKeys.begin();
   }
 
   takes({ replica, partition }: DigestWork): boolean {
-    return this.replica === replica && this.trail.goesOn && !this.works.has(partition);
+    return this.replica === replica && this.dirty.goesOn && !this.works.has(partition);
   }
 
   /** Between two writes. */
@@ -66,7 +67,7 @@ class Gathering {
   }
 
   get isWhole(): boolean {
-    return this.works.size === this.replica.partitions.length || !this.trail.goesOn;
+    return this.works.size === this.replica.partitions.length || !this.dirty.goesOn;
   }
 
   /** Nothing joins any more. */
@@ -79,7 +80,7 @@ class Gathering {
     const source = await defined(this.source, 'a gathering that is scanned has ended');
     await source.scan(new Map([...this.works].map(([partition, { timeMs }]) => [partition, timeMs])), signal);
     for (const [partition, snapshot] of this.snapshots) {
-      const names = [...this.trail.of(partition)];
+      const names = [...this.dirty.of(partition)];
       for (let from = 0; from < names.length && !signal.aborted; from += takenBackAtOnce) {
         const keys = names.slice(from, from + takenBackAtOnce).map((name) => dataKey(Buffer.from(name, 'latin1')));
         await source.takeBack(partition, keys, await snapshot.stored(keys));
@@ -89,7 +90,7 @@ class Gathering {
   }
 
   async close(): Promise<void> {
-    this.replica.trails.forget(this.trail);
+    this.replica.dirtyKeys.forget(this.dirty);
     const source = await this.source?.catch(() => undefined);
     await source?.close().catch(() => undefined);
     for (const snapshot of this.snapshots.values()) await snapshot.close().catch(() => undefined);
@@ -102,16 +103,23 @@ class Gathering {
       const source = await reader.digest(this.replica).catch(() => undefined);
       // What the snapshot may hold has been noted when every write before this one is done.
       await this.replica.settled();
-      if (source !== undefined && this.trail.goesOn) return source;
+      if (source !== undefined && this.dirty.goesOn) return source;
       await source?.close();
       return reader.digestIn(newest);
     } finally {
-      this.replica.trails.forget(this.trail);
+      this.replica.dirtyKeys.forget(this.dirty);
     }
   }
 }
 
 const takenBackAtOnce = 256;
+
+/** A digest that this process has told. */
+export interface ToldDigest {
+  readonly digestPlan: string;
+  readonly offset: Offset;
+  readonly digest: string;
+}
 
 /** Digests at barriers: the snapshot is taken at once, the scan waits its turn and gives way to everything else. */
 export class DigestQueue {
@@ -120,6 +128,8 @@ export class DigestQueue {
   private readonly ready: Gathering[] = [];
   private running = false;
   private readonly stopping = new AbortController();
+  /** What was told of replicas that are open, by partition: the last of each. */
+  private readonly told = new WeakMap<Replica, Map<Partition, ToldDigest>>();
   readonly counts = { computed: 0, scans: 0, dropped: 0, failed: 0 };
 
   constructor(
@@ -149,6 +159,11 @@ export class DigestQueue {
       this.options.timers.after(nodeLimits.digestGatherMs, () => this.end(ended)),
     );
     if (gathering.isWhole) this.end(gathering);
+  }
+
+  /** What was told last of this very replica, as it has been open since. */
+  lastOf(replica: Replica, partition: Partition): ToldDigest | undefined {
+    return this.told.get(replica)?.get(partition);
   }
 
   close(): void {
@@ -217,6 +232,8 @@ export class DigestQueue {
       computedAtMs: clock.nowMs(),
     });
     this.counts.computed++;
+    const told = this.told.get(work.replica) ?? new Map<Partition, ToldDigest>();
+    this.told.set(work.replica, told.set(work.partition, { digestPlan: work.digestPlan, offset: work.offset, digest }));
     this.outbox.add({ key: Buffer.from(key), value });
   }
 }

@@ -1,7 +1,7 @@
 import type { NodeDisk } from '@levee/chunk-store';
 import { ByteRate, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
 import type { IoScheduler } from '../io/io-scheduler';
-import type { HostedReplica } from '../replica/hosted-replica';
+import type { ReplicaCounts } from '../replica/replica-load';
 
 export const scrubLimits = {
   /** New tables are looked at so soon. */
@@ -14,9 +14,19 @@ export const scrubLimits = {
   tablesAtOnce: 16,
 } as const;
 
+/** Whose files are looked at. */
+export interface ScrubbedReplica {
+  readonly chunkId: string;
+  readonly identity: { readonly unitId: string; readonly generation: number };
+  readonly rebuilds: number;
+  readonly counts: Pick<ReplicaCounts, 'recordsApplied'>;
+  /** The look met `error` in it; true when that is damage. */
+  damagedBy(error: unknown): boolean;
+}
+
 export interface ScrubWorld {
   readonly disk: NodeDisk;
-  readonly all: () => Iterable<HostedReplica>;
+  readonly all: () => Iterable<ScrubbedReplica>;
   readonly io: IoScheduler;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -32,7 +42,9 @@ export class Scrub {
   private readonly stopping = new AbortController();
   private readonly rate: ByteRate;
   /** What a replica had applied when it was last looked at. */
-  private readonly seenAt = new WeakMap<HostedReplica, string>();
+  private readonly seenAt = new WeakMap<ScrubbedReplica, string>();
+  /** All files of these are looked at in the next round, however lately they were. */
+  private readonly wanted = new WeakSet<ScrubbedReplica>();
   private running: Promise<void> = Promise.resolve();
   private cancel: () => void = () => undefined;
 
@@ -53,6 +65,11 @@ export class Scrub {
     await this.running;
   }
 
+  /** What the replica holds is being compared: its files are to be looked at as well, in the next round. */
+  soon(hosted: ScrubbedReplica): void {
+    this.wanted.add(hosted);
+  }
+
   /** Milliseconds since the file was looked at that waits longest for the next look; 0 when there is none. */
   get oldestMs(): number {
     const { all, clock } = this.world;
@@ -66,7 +83,8 @@ export class Scrub {
   async round(): Promise<void> {
     for (const hosted of [...this.world.all()]) {
       if (this.stopping.signal.aborted) return;
-      const dueMs = this.world.clock.monotonicMs() - scrubLimits.againMs;
+      const againMs = this.wanted.delete(hosted) ? 0 : scrubLimits.againMs;
+      const dueMs = this.world.clock.monotonicMs() - againMs;
       const checkedAtMs = this.checkedAtMs(hosted);
       if (checkedAtMs === undefined) continue;
       const at = `${hosted.rebuilds}/${hosted.counts.recordsApplied}`;
@@ -76,7 +94,7 @@ export class Scrub {
     }
   }
 
-  private async look(hosted: HostedReplica, sinceMs: number): Promise<void> {
+  private async look(hosted: ScrubbedReplica, sinceMs: number): Promise<void> {
     const { disk, io, logger } = this.world;
     const { unitId, generation } = hosted.identity;
     const { signal } = this.stopping;
@@ -104,7 +122,7 @@ export class Scrub {
     }
   }
 
-  private checkedAtMs({ identity: { unitId, generation } }: HostedReplica): number | undefined {
+  private checkedAtMs({ identity: { unitId, generation } }: ScrubbedReplica): number | undefined {
     return this.world.disk.oldestCheckMs(unitId, generation);
   }
 }

@@ -1,10 +1,27 @@
-import { sweepExpired } from '@levee/chunk-store';
+import { type Replica, sweepExpired } from '@levee/chunk-store';
 import type { LogClock } from '@levee/follow';
-import { type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import type { IoScheduler } from '../io/io-scheduler';
 import { nodeLimits } from '../node-limits';
-import type { HostedReplica } from '../replica/hosted-replica';
+import type { Swept } from '../replica/replica-load';
 import type { Retentions } from '../replica/retentions';
+
+/** Whose keys are counted. */
+export interface SweptReplica {
+  readonly chunkId: string;
+  readonly identity: { readonly binlog: string };
+  readonly readable: boolean;
+  readonly partitions: readonly Partition[];
+  /** While it is open; another one after each rebuild. */
+  readonly current: Replica | undefined;
+  /** Fails while it is not open. */
+  readonly replica: Replica;
+  /** What the last sweep found. */
+  swept: Swept;
+  nextOffset(partition: number): number;
+  /** The sweep met `error` in it; true when that is damage. */
+  damagedBy(error: unknown): boolean;
+}
 
 export interface SweepsOptions {
   readonly clock: Clock;
@@ -13,13 +30,13 @@ export interface SweepsOptions {
   readonly logClock: LogClock;
   readonly io: IoScheduler;
   readonly retentions: Retentions;
-  readonly all: () => Iterable<HostedReplica>;
+  readonly all: () => Iterable<SweptReplica>;
 }
 
 /** Counts the live keys of replicas and removes long expired ones: one replica after another, all of them in turns. */
 export class Sweeps {
   /** Those whose database is new: what is told of them was counted in another one. */
-  private readonly uncounted = new Set<HostedReplica>();
+  private readonly uncounted = new Set<SweptReplica>();
   private turn: Promise<void> = Promise.resolve();
   private cancelAll: () => void = () => undefined;
   private cancelSoon: () => void = () => undefined;
@@ -38,7 +55,7 @@ export class Sweeps {
   }
 
   /** The replica has become readable with a database that was never swept. */
-  soon(hosted: HostedReplica): void {
+  soon(hosted: SweptReplica): void {
     if (this.stopped) return;
     if (this.uncounted.size === 0)
       this.cancelSoon = this.options.timers.after(nodeLimits.sweepSoonMs, () => {
@@ -65,14 +82,14 @@ export class Sweeps {
     });
   }
 
-  private sweep(some: readonly HostedReplica[]): Promise<void> {
+  private sweep(some: readonly SweptReplica[]): Promise<void> {
     this.turn = this.turn.then(async () => {
       for (const hosted of some) await this.sweepOne(hosted);
     });
     return this.turn;
   }
 
-  private async sweepOne(hosted: HostedReplica): Promise<void> {
+  private async sweepOne(hosted: SweptReplica): Promise<void> {
     const { logClock, logger, retentions, io } = this.options;
     const logNowMs = logClock.nowMs();
     if (this.stopped || logNowMs === undefined) return;

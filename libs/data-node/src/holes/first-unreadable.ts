@@ -1,8 +1,10 @@
+import type { LogOf } from '@levee/follow';
 import { asOffset, failureCode, messageOf, type Partition } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import { boundsOf, type Log } from '@levee/log';
 import type { LogHole } from './log-hole';
 
-const options = { bytesMax: 1 << 20, idleMs: 50, unavailableMs: 30_000 } as const;
+/** What nobody can ever read is no hole: replicas go on behind it. */
+const options = { bytesMax: 1 << 20, idleMs: 50, unavailableMs: 30_000, takesBadStretches: true } as const;
 
 /**
  * Reads a partition from its start up to an offset, or to its end: the first stretch that its log does not give;
@@ -10,17 +12,19 @@ const options = { bytesMax: 1 << 20, idleMs: 50, unavailableMs: 30_000 } as cons
  */
 export async function firstUnreadable(
   log: Log,
-  binlog: string,
+  { binlog, sourceTopicId: topicId }: LogOf,
   partition: Partition,
   upTo: number | undefined,
 ): Promise<LogHole | undefined> {
-  let fromOffset = 0;
+  // A topic of others may begin above 0, by its owners' decision.
+  let fromOffset: number = topicId === undefined ? 0 : (await boundsOf(log, { topic: binlog, partition })).startOffset;
   const stop = new AbortController();
   try {
     if (upTo === 0) return undefined;
-    const from = { nextOffset: asOffset(0), leaderEpoch: -1 };
+    const from = { nextOffset: asOffset(fromOffset), leaderEpoch: -1 };
     for await (const { nextOffset, endOffset } of log.tail(binlog, partition, from, {
       ...options,
+      ...(topicId === undefined ? {} : { topicId }),
       signal: stop.signal,
     })) {
       fromOffset = nextOffset;

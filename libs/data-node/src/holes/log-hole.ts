@@ -1,4 +1,4 @@
-import { firstBatch, lookOptions } from '@levee/follow';
+import { firstBatch, type LogOf, lookOptionsOf } from '@levee/follow';
 import { asOffset, type Partition } from '@levee/kernel';
 import type { Log } from '@levee/log';
 
@@ -18,7 +18,11 @@ export function isPast({ fromOffset, toOffset }: LogHole, nextOffset: number): b
 }
 
 /** What the log itself knows to be gone from these partitions: removed at their start, damaged further on. */
-export async function holesOf(log: Log, binlog: string, partitions: readonly Partition[]): Promise<LogHole[]> {
+export async function holesOf(
+  log: Log,
+  { binlog, sourceTopicId }: LogOf,
+  partitions: readonly Partition[],
+): Promise<LogHole[]> {
   const [bounds, condition] = await Promise.all([
     log.offsets(binlog),
     // A log that does not answer for its condition is met by whoever reads it.
@@ -26,7 +30,8 @@ export async function holesOf(log: Log, binlog: string, partitions: readonly Par
   ]);
   const found: LogHole[] = [];
   for (const { partition, startOffset } of bounds)
-    if (startOffset > 0 && partitions.includes(partition))
+    // Where a topic of others begins is its owners' affair: what is below is not missing.
+    if (startOffset > 0 && sourceTopicId === undefined && partitions.includes(partition))
       found.push({ partition, fromOffset: 0, toOffset: startOffset, why: `the log begins at ${startOffset}` });
   for (const { topic, partition, fromOffset, toOffset, what } of condition?.damage ?? [])
     if (topic === binlog && partitions.includes(partition)) found.push({ partition, fromOffset, toOffset, why: what });
@@ -34,9 +39,9 @@ export async function holesOf(log: Log, binlog: string, partitions: readonly Par
 }
 
 /** Whether the log gives again what is behind the start of a hole. While it does not say, it does not. */
-export async function isReadable(log: Log, binlog: string, { partition, fromOffset }: LogHole): Promise<boolean> {
+export async function isReadable(log: Log, of: LogOf, { partition, fromOffset }: LogHole): Promise<boolean> {
   const from = { nextOffset: asOffset(fromOffset), leaderEpoch: -1 };
-  return firstBatch(log, { topic: binlog, partition, from }, lookOptions).then(
+  return firstBatch(log, { topic: of.binlog, partition, from }, lookOptionsOf(of)).then(
     (batch) => batch !== undefined,
     () => false,
   );

@@ -6,7 +6,7 @@ import { nodeLimits } from '../node-limits';
 import type { Assignment } from '../replica/assignment';
 import type { HostedPlaces } from '../replica/hosted-places';
 import type { HostedWorld } from '../replica/hosted-world';
-import { originLoss } from '../witness/clear-gate';
+import { originLoss } from '../witness/origin-loss';
 import { type LogHole, holeText, holesOf, isPast, isReadable } from './log-hole';
 import { askPeer, pieceOf, vetPeer } from './peers';
 
@@ -177,7 +177,7 @@ export class LogHoles {
 
   /** See `vetPeer`; for each snapshot that is copied from. */
   async vet(source: SourceReplica, positions: readonly CopyPosition[]): Promise<void> {
-    await vetPeer(this.world, this.identity.binlog, await this.all(), positions);
+    await vetPeer(this.world, this.identity, await this.all(), positions);
     this.note(source, null);
   }
 
@@ -206,15 +206,14 @@ export class LogHoles {
 
   /** What the log says, and what was met and is so still: who stands in front of it may not ask by itself. */
   private async all(): Promise<readonly LogHole[]> {
-    const { binlog } = this.identity;
     const met: LogHole[] = [];
     for (const place of this.places.all) {
       const { hole } = place;
       if (hole === undefined) continue;
-      if (await isReadable(this.world.log, binlog, hole)) place.hole = undefined;
+      if (await isReadable(this.world.log, this.identity, hole)) place.hole = undefined;
       else met.push(hole);
     }
-    this.known = [...met, ...(await holesOf(this.world.log, binlog, this.places.partitions))];
+    this.known = [...met, ...(await holesOf(this.world.log, this.identity, this.places.partitions))];
     return this.known;
   }
 }

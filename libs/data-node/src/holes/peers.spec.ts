@@ -58,7 +58,7 @@ describe('a peer of a replica in front of a hole', () => {
     ],
     ['never complete', [damaged], [at(0, 20, { completeAtMs: 0 })], [], /was last complete at 1970/],
   ])('%s', async (_, holes, positions, cut, refusal) => {
-    const verdict = vetPeer(world(cut), 'b', holes, positions);
+    const verdict = vetPeer(world(cut), { binlog: 'b' }, holes, positions);
     if (refusal === undefined) await expect(verdict).resolves.toBeUndefined();
     else
       await expect(verdict).rejects.toMatchObject({

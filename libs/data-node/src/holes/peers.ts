@@ -1,5 +1,5 @@
 import type { CopyPosition, ReplicaIdentity } from '@levee/chunk-store';
-import { lossBehind } from '@levee/follow';
+import { type LogOf, lossBehind } from '@levee/follow';
 import { asOffset, asPartition, Failure } from '@levee/kernel';
 import type { PieceOrder, SourceReplica } from '../copy/move-order';
 import { openPiece } from '../copy/piece-stream';
@@ -15,11 +15,11 @@ import { isPast, type LogHole } from './log-hole';
  */
 export async function vetPeer(
   world: Pick<HostedWorld, 'log' | 'logClock' | 'retentions'>,
-  binlog: string,
+  of: LogOf,
   holes: readonly LogHole[],
   positions: readonly CopyPosition[],
 ): Promise<void> {
-  const times = overdueTimes(world, binlog);
+  const times = overdueTimes(world, of.binlog);
   for (const { partition, nextOffset, leaderEpoch, completeAtMs } of positions) {
     const before = holes.find((hole) => hole.partition === partition && !isPast(hole, nextOffset));
     if (before !== undefined)
@@ -27,7 +27,7 @@ export async function vetPeer(
     const overdue = overdueReason(partition, completeAtMs, times);
     if (overdue !== undefined) throw noPeer(overdue);
     const at = { nextOffset: asOffset(nextOffset), leaderEpoch };
-    const loss = await lossBehind(world.log, binlog, asPartition(partition), at);
+    const loss = await lossBehind(world.log, of, asPartition(partition), at);
     if (loss !== undefined) throw noPeer(`it is a witness of partition ${partition}: ${loss.message}`);
   }
 }
@@ -41,7 +41,7 @@ export async function askPeer(
 ): Promise<void> {
   const stream = await openPiece(world, { source, namespace: identity.namespace, piece: pieceOf(identity, []) });
   try {
-    await vetPeer(world, identity.binlog, holes, stream.positions);
+    await vetPeer(world, identity, holes, stream.positions);
   } finally {
     stream.close();
   }

@@ -8,13 +8,13 @@ export function positionsOf(host: ReplicaHost, clock: Clock): HeartbeatPosition[
   const nowMonotonicMs = clock.monotonicMs();
   const positions: HeartbeatPosition[] = [];
   for (const hosted of host.all) {
-    const { chunkId, identity } = hosted;
+    const { chunkId, assignment } = hosted;
     if (host.chunk(chunkId) !== hosted) continue;
     for (const partition of hosted.partitions) {
       const ageMs = hosted.ageMs(partition, nowMonotonicMs);
       const atEndAtMs = Number.isFinite(ageMs) ? Math.floor(nowMs - ageMs) : 0;
       const nextOffset = hosted.nextOffset(partition);
-      positions.push({ namespace: identity.namespace, partition, chunkId, nextOffset, atEndAtMs });
+      positions.push({ namespace: assignment.namespace.name, partition, chunkId, nextOffset, atEndAtMs });
     }
   }
   return positions;

@@ -1,10 +1,12 @@
 import type { NodeDisk } from '@levee/chunk-store';
 import type { Scrub } from '../digests/scrub';
+import type { HostingParts } from '../hosting-parts';
 import { describeReplica } from '../replica/describe-replica';
 import type { HostedReplica } from '../replica/hosted-replica';
 import type { ReplicaHost } from '../replica/replica-host';
+import type { OpenedDisk } from './open-disk';
 
-type Numbers = { readonly [name: string]: number };
+export type Numbers = { readonly [name: string]: number };
 
 /** What LV.STAT says of the replicas of a node, and of files that were damaged. */
 export function replicasAndFiles(
@@ -22,8 +24,37 @@ export function replicasAndFiles(
   return { replicas, setAside: disk?.setAsides ?? [] };
 }
 
-/** What metrics say of them. */
-export function replicaNumbers(host: ReplicaHost | undefined): Numbers {
+/** Numbers for metrics, of what the node has by now. */
+export function nodeNumbers(
+  opened: OpenedDisk | undefined,
+  hosting: HostingParts | undefined,
+  nowMonotonicMs: number,
+): { readonly [name: string]: number | Numbers } {
+  const host = hosting?.host;
+  const disk = opened?.disk;
+  return {
+    ...replicaNumbers(host),
+    oldestAgeMs: oldestAgeMs(host, nowMonotonicMs),
+    unitsOffered: disk?.units.length ?? 0,
+    waits: host?.waiting ?? 0,
+    feeds: { ...host?.feeds.counts() },
+    digests: { ...hosting?.digests.counts },
+    memory: { ...opened?.memory.stats([...(host?.all ?? [])], opened.disk.units) },
+    io: { ...host?.io.stats() },
+    scrub: scrubNumbers(hosting?.scrub, disk),
+    copies: { open: host?.copies.open ?? 0, ...host?.copies.counts },
+  };
+}
+
+/** For how long the readable replica that is furthest behind has not had all of a partition; NaN: none is readable. */
+function oldestAgeMs(host: ReplicaHost | undefined, nowMonotonicMs: number): number {
+  const readable = [...(host?.all ?? [])].filter((hosted) => hosted.readable);
+  const ages = readable.flatMap((each) => each.partitions.map((partition) => each.ageMs(partition, nowMonotonicMs)));
+  return ages.length === 0 ? NaN : ages.reduce((oldest, age) => Math.max(oldest, age));
+}
+
+/** What metrics say of replicas. */
+function replicaNumbers(host: ReplicaHost | undefined): Numbers {
   const replicas = [...(host?.all ?? [])];
   const open = replicas.filter((hosted) => hosted.readable).map((hosted) => hosted.replica);
   const sum = (of: (stats: (typeof open)[number]) => number): number =>
@@ -44,7 +75,7 @@ export function replicaNumbers(host: ReplicaHost | undefined): Numbers {
 }
 
 /** Of the look at files: what it has seen, and how old the oldest look is. */
-export function scrubNumbers(scrub: Scrub | undefined, disk: NodeDisk | undefined): Numbers {
+function scrubNumbers(scrub: Scrub | undefined, disk: NodeDisk | undefined): Numbers {
   const aside = disk?.setAsides ?? [];
   return {
     ...scrub?.counts,

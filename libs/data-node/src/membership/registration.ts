@@ -3,7 +3,7 @@ import type { NodeState } from '@levee/events';
 import { type ClusterView, type ControlTopics, submit } from '@levee/journal';
 import { type Clock, Failure, failureCode, type Logger, messageOf, type NewId, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import type { NodeIdentity } from '../digests/digest-work';
+import type { NodeIdentity } from '../node-identity';
 import { nodeLimits } from '../node-limits';
 import { heardOfRival } from './rivals';
 

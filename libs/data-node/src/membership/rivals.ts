@@ -1,9 +1,18 @@
 import { decodeAs } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
 import type { ClusterView, ControlTopics } from '@levee/journal';
-import { asOffset, asPartition, type Clock, failureCode, type Logger, type Offset, type Timers } from '@levee/kernel';
+import {
+  asOffset,
+  asPartition,
+  type Clock,
+  failureCode,
+  type Logger,
+  type Offset,
+  pause,
+  type Timers,
+} from '@levee/kernel';
 import type { Log } from '@levee/log';
-import type { NodeIdentity } from '../digests/digest-work';
+import type { NodeIdentity } from '../node-identity';
 import { nodeLimits } from '../node-limits';
 
 /** Who a process is not looking for: itself. */
@@ -43,9 +52,9 @@ export async function heardOfRival(
  * [safety] A copy of this disk may serve under our name, and two of them must not. Resolves when the process that
  * registered the disk is not heard any more; says why it waits to `goOn`, which may end the wait.
  */
-export async function untilAlone(
+export async function waitForRivals(
   view: ClusterView,
-  options: AloneOptions,
+  options: RivalsOptions,
   goOn: (problem: string) => boolean,
 ): Promise<void> {
   const { log, topics, identity: self, at, clock, timers, logger } = options;
@@ -62,11 +71,11 @@ export async function untilAlone(
     if (problem !== said) logger.error({ problem }, 'another process serves with a copy of this disk');
     said = problem;
     if (!goOn(problem)) return;
-    await new Promise<void>((resolve) => timers.after(silenceMs, resolve));
+    await pause(timers, silenceMs);
   }
 }
 
-interface AloneOptions {
+interface RivalsOptions {
   readonly log: Log;
   readonly topics: Pick<ControlTopics, 'heartbeats'>;
   readonly identity: NodeIdentity;

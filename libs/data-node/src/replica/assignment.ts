@@ -18,9 +18,6 @@ export interface Assignment {
   readonly peers?: () => readonly SourceReplica[];
 }
 
-/** opening: not tailing yet. loading: copied from others. following: tailing. rebuilding: cleared, from offset 0. stuck: needs people. */
-export type HostedState = 'opening' | 'loading' | 'following' | 'rebuilding' | 'stuck' | 'closed';
-
 /** A unit generation that the node must clear and report. */
 export interface Reclaim {
   readonly unitId: string;
@@ -36,6 +33,8 @@ export function assignmentsOf(state: ClusterState, nodeId: string, storeId: stri
     const chunk = state.chunk(unit.chunkId);
     const namespace = chunk && state.namespace(chunk.namespace);
     if (chunk === undefined || namespace === undefined) continue;
+    // Nobody has looked at its topic yet: how many partitions it has is not known.
+    if (namespace.sourceTopic !== null && namespace.sourceTopicId === null) continue;
     const { unitId, generation, capacityBytes } = unit;
     const replica = chunk.replicas.find(
       (of) => of.unitId === unitId && of.generation === generation && of.storeId === storeId && of.nodeId === nodeId,

@@ -1,9 +1,9 @@
-import { defined } from '@levee/kernel';
 import type { HostedReplica } from './hosted-replica';
 
 /** A replica as LV.STAT shows it. */
 export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): object {
-  const { chunkId, namespace, unitId, generation, slotStart, slotEnd } = hosted.identity;
+  const { chunkId, unitId, generation, slotStart, slotEnd } = hosted.identity;
+  const { name: namespace } = hosted.assignment.namespace;
   return {
     chunkId,
     namespace,
@@ -33,16 +33,6 @@ export function describeReplica(hosted: HostedReplica, nowMonotonicMs: number): 
       };
     }),
   };
-}
-
-/** Why it is not readable, in words. */
-export function reasonOf({ chunkId, cuts, holes, readable, state, places, current, problem }: HostedReplica): string {
-  if (cuts.any) return defined(cuts.problem, 'a cut');
-  if (readable) return 'readable';
-  const first = state === 'stuck' ? problem : holes.problem;
-  const trouble = first ?? problem ?? places.all.find((place) => place.trouble !== undefined)?.trouble;
-  const where = current === undefined ? '' : places.behindOf(current);
-  return `${chunkId} is ${state}${where}${trouble === undefined ? '' : `: ${trouble}`}`;
 }
 
 /** What people call it: one that stands still for a reason is named for the reason. */

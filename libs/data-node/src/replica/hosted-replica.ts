@@ -1,31 +1,40 @@
 import { damageOf, type Replica, type ReplicaIdentity } from '@levee/chunk-store';
 import type { FeedMember } from '@levee/follow';
+import { isProofId } from '@levee/journal';
 import { assert, defined, messageOf, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 import type { LogFailure } from '@levee/log';
 import { ReplicaCopy } from '../copy/replica-copy';
 import { LogHoles } from '../holes/log-holes';
-import { nodeLimits } from '../node-limits';
 import { letGoKept } from '../witness/give-up-unit';
 import { LogCuts } from '../witness/log-cuts';
-import { rebuildSource } from '../witness/rebuild-source';
-import { type Assignment, type HostedState, isReadableRole, isServingRole } from './assignment';
+import { type Assignment, isReadableRole, isServingRole } from './assignment';
 import { ChunkQuota } from './chunk-quota';
 import { overdueOf } from './completeness';
-import { reasonOf } from './describe-replica';
 import { HostedDatabase } from './hosted-database';
 import { HostedPlaces } from './hosted-places';
 import type { HostedWorld } from './hosted-world';
-import { openReplica } from './open-replica';
+import {
+  type HostedState,
+  hostedStateOf,
+  isOpen,
+  type LifeEffect,
+  type LifeEvent,
+  type MoveFailure,
+  newLife,
+  type ReplicaLife,
+} from './life/replica-life';
+import { replicaNext } from './life/replica-next';
+import { fillsUnit, type LivingReplica, ReplicaWork } from './life/replica-work';
+import { tellLife } from './life/tell-life';
 import { openVerdict } from './open-verdict';
+import { reasonOf } from './reason-of';
 import { notSwept, type ReplicaCounts, type Swept } from './replica-load';
 
 /** One assigned replica: opened, fed, made readable when that is proven, rebuilt when it is wrong. */
-export class HostedReplica implements FeedMember {
-  private standing: HostedState = 'opening';
-  /** Why it is not what it should be, in words. */
-  problem: string | undefined;
-  private readonly database: HostedDatabase;
+export class HostedReplica implements FeedMember, LivingReplica {
+  life: ReplicaLife = newLife;
+  readonly database: HostedDatabase;
   readonly places: HostedPlaces;
   /** What it holds and the log lost. */
   readonly cuts: LogCuts;
@@ -33,19 +42,9 @@ export class HostedReplica implements FeedMember {
   readonly holes: LogHoles;
   /** How its unit is filled while it is a learner of a plan. */
   readonly copy: ReplicaCopy;
-  /** Why it cannot do what its plan asks of it. */
-  moveFailure: { readonly code: string; readonly message: string } | undefined;
-  /** It holds a part of a copy, and no plan says how to go on. */
-  private waitsForPlan = false;
-  private complete = false;
-  /** The disk took no more, whatever room the unit has. */
-  private refused = false;
-  private filesDamaged = false;
-  private work: Promise<void> = Promise.resolve();
-  private cancelRetry: () => void = () => undefined;
-  rebuilds = 0;
   readonly quota: ChunkQuota;
   swept: Swept = notSwept;
+  private readonly work: ReplicaWork;
 
   constructor(
     private readonly world: HostedWorld,
@@ -59,19 +58,25 @@ export class HostedReplica implements FeedMember {
     this.cuts = new LogCuts(world, this.places, identity, this);
     this.holes = new LogHoles(world, this.places, identity, this);
     this.copy = new ReplicaCopy(world, { identity, assignment: () => this.assignment, peers: this.holes });
+    this.work = new ReplicaWork(world, this);
   }
 
   get state(): HostedState {
-    return this.standing;
+    return hostedStateOf(this.life);
   }
 
-  /** [safety] Closed it stays: what was under way would take up again beside its successor, and close its database. */
-  private set state(to: HostedState) {
-    if (!this.isClosed) this.standing = to;
+  /** Why it is not what it should be, in words. */
+  get problem(): string | undefined {
+    return this.life.problem;
   }
 
-  private get isClosed(): boolean {
-    return this.standing === 'closed';
+  /** Why it cannot do what its plan asks of it. */
+  get moveFailure(): MoveFailure | undefined {
+    return this.life.moveFailure;
+  }
+
+  get rebuilds(): number {
+    return this.life.rebuilds;
   }
 
   get chunkId(): string {
@@ -92,7 +97,7 @@ export class HostedReplica implements FeedMember {
 
   /** Above the hard limit of its unit, or on a full disk: it stands still at its position until there is room. */
   get full(): boolean {
-    return this.refused || (this.current?.space.full ?? false);
+    return this.life.refused || (this.current?.space.full ?? false);
   }
 
   get storedBytes(): number {
@@ -105,7 +110,7 @@ export class HostedReplica implements FeedMember {
 
   /** [safety] True once it has applied everything that the log held after the decision, and is not rewound (I13). */
   get readable(): boolean {
-    return this.complete;
+    return this.life.readable;
   }
 
   /** It has seen later records than it holds now, itself or as a snapshot that it was copied from (I13). */
@@ -140,53 +145,63 @@ export class HostedReplica implements FeedMember {
   }
 
   open(): void {
-    this.later(() => this.openNow());
+    this.take({ type: 'Started' });
   }
 
   /** The assignment of the same unit generation, as a later decision says it. */
   reassign(assignment: Assignment): void {
-    const served = isServingRole(this.assignment.role);
+    const servesAnew =
+      (!isServingRole(this.assignment.role) && isServingRole(assignment.role)) || isFilled(this.assignment, assignment);
     this.assignment = assignment;
-    if (assignment.move === undefined) this.moveFailure = undefined;
-    this.goOnWaiting();
-    if (served || !isServingRole(assignment.role)) return this.review();
-    // A learner that becomes a replica, or a retired one called back: what was appended before the decision comes first.
-    this.places.forgetEnds();
-    this.complete = false;
-    this.later(() => this.readEnds());
+    const moves = assignment.move !== undefined;
+    this.take({ type: 'Reassigned', fills: fillsUnit(assignment), moves, servesAnew });
   }
 
   close(): Promise<void> {
-    if (this.state !== 'closed') {
-      this.state = 'closed';
-      this.complete = false;
-      this.cancelRetry();
-      this.copy.stop();
-      this.cuts.stop();
-      this.detach();
-      this.work = this.work.then(() => this.closeDatabase());
-    }
-    return this.work;
+    this.take({ type: 'CloseAsked' });
+    return this.work.done;
+  }
+
+  /** What this very unit generation holds is given up for something better; its files may be `damaged`. */
+  mustRebuild(reason: string, damaged = false): void {
+    this.take({ type: 'RebuildAsked', reason, damaged });
+  }
+
+  /** A reader met `error` in it; true when that is damage: it has stopped serving then, and is built anew. */
+  damagedBy(error: unknown): boolean {
+    const damage = damageOf(error);
+    if (damage !== undefined) this.mustRebuild(messageOf(damage), true);
+    return damage !== undefined;
+  }
+
+  review(): void {
+    const replica = this.current;
+    const complete =
+      replica !== undefined &&
+      isOpen(this.life) &&
+      isReadableRole(this.assignment.role) &&
+      this.places.reachedBy(replica);
+    if (complete || this.readable) this.take({ type: 'Reviewed', complete });
   }
 
   // FeedMember
 
   mayGoOn(partition: Partition): boolean {
-    const overdue = this.state === 'following' ? overdueOf(this.world, this, partition) : undefined;
+    const overdue = this.life.phase === 'following' ? overdueOf(this.world, this, partition) : undefined;
     if (overdue !== undefined) this.mustRebuild(overdue);
-    return this.state === 'following';
+    return this.life.phase === 'following';
   }
 
   advanced(partition: Partition, atEndMs: number | undefined): void {
     const place = this.places.at(partition);
-    if (place === undefined || this.state !== 'following') return;
+    if (place === undefined || this.life.phase !== 'following') return;
     if (this.current?.failure !== undefined) return this.failed(this.current.failure);
     place.trouble = undefined;
-    if (!this.full) this.problem = undefined;
+    if (this.problem !== undefined && !this.full) this.take({ type: 'Applied' });
     if (atEndMs !== undefined) place.atEndMs = Math.max(atEndMs, place.atEndMs ?? atEndMs);
     if (place.hole !== undefined) this.holes.passed(partition, this.nextOffset(partition));
     place.waits.advance(this.nextOffset(partition));
-    if (!this.complete) this.review();
+    if (!this.readable) this.review();
   }
 
   readonly logLost = (partition: Partition, failure: LogFailure): void => this.cuts.judge(partition, failure);
@@ -194,44 +209,13 @@ export class HostedReplica implements FeedMember {
   readonly unreadable = (partition: Partition, failure: LogFailure): void => this.holes.met(partition, failure);
 
   follow(partition: Partition): void {
-    if (this.state === 'following') this.world.feedOf(this.identity, partition).attach(this);
+    if (this.life.phase === 'following') this.world.feedOf(this.identity, partition).attach(this);
   }
 
   failed(error: unknown): void {
-    if (this.isClosed) return;
+    if (this.life.phase === 'closed') return;
     this.world.logger.error({ error, chunkId: this.chunkId, unitId: this.assignment.unitId }, 'a replica failed');
-    const { todo, code, problem } = openVerdict(error);
-    if (todo === 'rebuild') return this.mustRebuild(problem, true);
-    this.problem = problem;
-    this.detach();
-    if (todo === 'standStill') return this.standStill();
-    if (code === 'UNIT_FULL') {
-      // It stands still at its position and says so; what it holds can still be read by who accepts its age.
-      return this.retry(async () => {
-        await this.current?.space.measure();
-        if (this.state === 'following') this.attach();
-      });
-    }
-    this.complete = false;
-    this.state = 'opening';
-    this.retry(() => this.reopen());
-  }
-
-  /** While its database is open it can still be read; opened anew on a disk without room it could not. */
-  private standStill(): void {
-    const { chunkId, problem } = this;
-    if (!this.refused) this.world.logger.error({ chunkId, problem }, 'a replica stands still until its disk has room');
-    this.refused = true;
-    this.retry(() => this.world.rebuilds.pass(() => this.reopen()));
-  }
-
-  private async reopen(): Promise<void> {
-    if (this.isClosed) return;
-    if (!(await this.world.disk.hasRoom())) return this.standStill();
-    this.complete = false;
-    this.state = 'opening';
-    await this.closeDatabase();
-    await this.openNow();
+    this.take({ type: 'WriteFailed', ...openVerdict(error) });
   }
 
   trouble(partition: Partition, problem: string | undefined): void {
@@ -244,157 +228,70 @@ export class HostedReplica implements FeedMember {
   }
 
   barrier(partition: Partition, digestPlan: string, barrier: { offset: Offset; timeMs: number }): void {
-    if (this.state !== 'following' || this.replica.rewoundAt(partition)) return;
+    if (this.life.phase !== 'following' || this.replica.rewoundAt(partition)) return;
     // Older than the history window: compaction may have taken what the state at the barrier was made of.
     if (this.world.logClock.bestMs() - barrier.timeMs > this.assignment.namespace.historyWindowMs) return;
+    if (isProofId(digestPlan)) this.world.scrubSoon(this);
     this.world.digests.add({ hosted: this, replica: this.replica, partition, digestPlan, ...barrier });
   }
 
-  /** A reader met `error` in it; true when that is damage: it has stopped serving then, and is built anew. */
-  damagedBy(error: unknown): boolean {
-    const damage = damageOf(error);
-    if (damage !== undefined) this.mustRebuild(messageOf(damage), true);
-    return damage !== undefined;
+  // LivingReplica
+
+  take(event: LifeEvent): boolean {
+    const next = replicaNext(this.life, event);
+    if (next === undefined) return false;
+    this.life = next.life;
+    for (const effect of next.effects) this.perform(effect, event);
+    return true;
   }
 
-  /**
-   * Gives up what this very unit generation holds, whose files may be `damaged`, and starts from offset 0: only once the
-   * log is seen to hold all of it (I14), for it may be the last copy, or a peer to hold what the log does not; else it
-   * stays, for people to decide. What was given up is kept until the replica is whole again.
-   */
-  mustRebuild(reason: string, damaged = false): void {
-    this.filesDamaged ||= damaged;
-    if (this.state === 'closed' || this.state === 'rebuilding') return;
-    const { chunkId, unitId } = this.identity;
-    this.world.logger.warn({ chunkId, unitId, reason }, 'rebuilding a replica from the log');
-    this.complete = false;
-    this.state = 'rebuilding';
-    this.problem = reason;
-    this.cancelRetry();
-    this.detach();
-    this.places.forgetAll();
-    this.later(() => this.world.rebuilds.pass(() => this.rebuildNow(reason)));
-  }
-
-  private async rebuildNow(reason: string): Promise<void> {
-    if (this.state !== 'rebuilding' && this.state !== 'stuck') return;
-    const source = await rebuildSource(this.world, this, reason, this.filesDamaged);
-    if (this.isClosed) return;
-    if (source.from === undefined) {
-      const { chunkId, state } = this;
-      this.problem = source.problem;
-      this.state = 'stuck';
-      if (state !== 'stuck')
-        this.world.logger.error({ chunkId, ...source }, 'a replica can neither be trusted nor rebuilt');
-      // People may restore the topic: then it goes on by itself.
-      return this.retry(() => this.rebuildNow(reason));
-    }
-    const { from, giveUp } = source;
-    await this.closeDatabase();
-    await giveUp();
-    this.filesDamaged = false;
-    this.holes.copies = from === 'peer';
-    this.rebuilds++;
-    if (this.isClosed) return;
-    this.state = 'opening';
-    // A copy takes its own turn.
-    if (from === 'log') await this.openNow();
-    else this.open();
-  }
-
-  private async openNow(): Promise<void> {
-    if (this.isClosed || this.current !== undefined) return;
-    const { role } = this.assignment;
-    await this.world.retentions.learn(this.identity.binlog);
-    if (this.isClosed) return;
-    this.state = role === 'learner' ? 'loading' : 'opening';
-    const db = await this.copy.open(role === 'learner' || this.holes.copies, () => {
-      this.state = 'loading';
-      this.holes.copies = role !== 'learner';
-    });
-    this.waitsForPlan = db === undefined;
-    if (db === undefined) {
-      this.problem = 'a part is copied; its plan does not go on';
-      return this.goOnWaiting();
-    }
-    this.database.current = await openReplica(this.world, db, this);
-    if (this.isClosed) return;
-    this.holes.filled(this.replica);
-    for (const partition of this.partitions) {
-      const overdue = overdueOf(this.world, this, partition);
-      // A witness of the partition only stands where it is.
-      if (overdue !== undefined && (await this.cuts.look(partition)) === undefined) return this.mustRebuild(overdue);
-    }
-    this.state = 'following';
-    this.refused = false;
-    this.problem = undefined;
-    this.attach();
-    await this.readEnds();
-  }
-
-  /** What waits for a plan goes on when there is one, or when it is no learner any more: then the log fills it. */
-  private goOnWaiting(): void {
-    const { move, role } = this.assignment;
-    if (this.waitsForPlan && (move !== undefined || role !== 'learner')) this.open();
-  }
-
-  private attach(): void {
-    for (const partition of this.partitions) if (this.cuts.at(partition) === undefined) this.follow(partition);
-  }
-
-  /** [safety] Reads the ends that must be applied before anything is served. */
-  private async readEnds(): Promise<void> {
-    await this.places.learnEndsWhile(() => this.state === 'following', this.world, this.identity);
-    this.review();
-  }
-
-  review(): void {
-    const replica = this.current;
-    this.complete =
-      this.state === 'following' &&
-      replica !== undefined &&
-      isReadableRole(this.assignment.role) &&
-      this.places.reachedBy(replica);
-    if (!this.complete) return;
-    if (this.swept.atPosition < 0) this.world.uncounted(this);
-    if (!this.cuts.any) letGoKept(this.world, this.identity);
-  }
-
-  private detach(): void {
-    for (const partition of this.partitions) this.world.feedOf(this.identity, partition).detach(this);
-  }
-
-  private async closeDatabase(): Promise<void> {
+  async closeDatabase(): Promise<void> {
     this.swept = { ...this.swept, atPosition: -1 };
     this.places.forgetAll();
     this.cuts.forget();
     await this.database.close();
   }
 
-  /** One thing after another; a failure is tried again, a replica of somebody else is left alone. */
-  private later(step: () => Promise<void>): void {
-    this.work = this.work.then(step).catch((error: unknown) => {
-      if (this.isClosed) return;
-      const { todo, code, problem } = openVerdict(error);
-      const { chunkId, world } = this;
-      this.problem = problem;
-      // What is being rebuilt may be damaged: it must not be opened again before it is cleared.
-      if (this.state === 'rebuilding') return this.retry(() => this.rebuildNow(problem));
-      if (todo === 'rebuild') return this.mustRebuild(problem, true);
-      if (code !== undefined && this.assignment.move !== undefined) this.moveFailure = { code, message: problem };
-      if (todo === 'standStill') return this.standStill();
-      if (todo === 'stuck') {
-        this.state = 'stuck';
-        return world.logger.error({ error, chunkId }, 'a replica cannot be opened; its files are left alone');
-      }
-      world.logger.warn({ error, chunkId }, 'a replica could not be opened; trying again');
-      this.retry(() => this.openNow());
-    });
+  private perform(effect: LifeEffect, event: LifeEvent): void {
+    switch (effect) {
+      case 'pause':
+        return this.work.pause();
+      case 'cancelPause':
+        return this.work.cancelPause();
+      case 'stop':
+        this.copy.stop();
+        return this.cuts.stop();
+      case 'close':
+        return this.work.close();
+      case 'attach':
+        for (const partition of this.partitions) if (this.cuts.at(partition) === undefined) this.follow(partition);
+        return;
+      case 'detach':
+        for (const partition of this.partitions) this.world.feedOf(this.identity, partition).detach(this);
+        return;
+      case 'forgetPlaces':
+        return this.places.forgetAll();
+      case 'forgetEnds':
+        return this.places.forgetEnds();
+      case 'review':
+        return this.review();
+      case 'noteWhole':
+        if (this.swept.atPosition < 0) this.world.uncounted(this);
+        if (!this.cuts.any) letGoKept(this.world, this.identity);
+        return;
+      case 'tellRebuild':
+      case 'tellNoRoom':
+      case 'tellHindered':
+      case 'tellStuck':
+      case 'tellRetry':
+        return tellLife(this.world.logger, this, { effect, event });
+      default:
+        return this.work.begin(effect);
+    }
   }
+}
 
-  private retry(step: () => Promise<void>): void {
-    if (this.isClosed) return;
-    this.cancelRetry();
-    this.cancelRetry = this.world.timers.after(nodeLimits.rebuildBackoffMs, () => this.later(step));
-  }
+/** [safety] A fork was empty when its replicas learned where its log ends; once it serves, they learn it anew (I13). */
+function isFilled({ namespace: before }: Assignment, { namespace: now }: Assignment): boolean {
+  return now.forkedFrom !== null && before.state === 'creating' && now.state === 'active';
 }

@@ -9,12 +9,14 @@ export interface OpenVerdict {
   readonly todo: 'rebuild' | 'standStill' | 'stuck' | 'again';
   readonly code: string | undefined;
   readonly problem: string;
+  /** As it was met. */
+  readonly error: unknown;
 }
 
 export function openVerdict(error: unknown): OpenVerdict {
   const found = damageOf(error) ?? diskRefusal(error) ?? wrongKind(error) ?? error;
   const code = failureCode(found);
-  return { todo: todoOf(found, code), code, problem: messageOf(found) };
+  return { todo: todoOf(found, code), code, problem: messageOf(found), error };
 }
 
 function todoOf(error: unknown, code: string | undefined): OpenVerdict['todo'] {

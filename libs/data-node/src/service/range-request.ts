@@ -10,6 +10,7 @@ import {
 } from '@levee/wire';
 import { nodeLimits } from '../node-limits';
 import type { HostedReplica } from '../replica/hosted-replica';
+import { readProblem, type NodeCaller } from './node-callers';
 import { PendingPositions } from './pending-positions';
 import { ageLimit } from './read-request';
 import type { ServingContext } from './serving-context';
@@ -17,10 +18,18 @@ import type { ServingContext } from './serving-context';
 const empty = Buffer.alloc(0);
 
 /** Answers LV.RANGE with one ordered page of a chunk, once the replica has applied the positions asked for. */
-export function answerRange(context: ServingContext, request: Received<RangeRequest>, reply: ReplySlot): void {
-  const hosted = context.host.chunk(request.chunkId);
+export function answerRange(
+  context: ServingContext,
+  request: Received<RangeRequest>,
+  reply: ReplySlot,
+  who: NodeCaller['who'],
+): void {
+  const { namespace, chunkId } = request;
+  const found = context.host.chunk(chunkId);
+  // Whoever asks may read the namespace that he names: a chunk of another one is not there for him.
+  const hosted = found?.assignment.namespace.name === namespace ? found : undefined;
   if (hosted === undefined) {
-    const route = context.state.route(request.chunkId);
+    const route = context.state.chunk(chunkId)?.namespace === namespace ? context.state.route(chunkId) : undefined;
     return reply.error(
       entryErrorText('LVMOVED', `${route?.seq ?? context.state.seq} ${JSON.stringify(route ?? null)}`),
     );
@@ -28,7 +37,7 @@ export function answerRange(context: ServingContext, request: Received<RangeRequ
   const behind = request.positions.filter(
     ({ partition, nextOffset }) => hosted.holdsPartition(partition) && hosted.nextOffset(partition) < nextOffset,
   );
-  const page = (): void => void answerPage(context, request, { hosted, reply });
+  const page = (): void => void answerPage(context, request, { hosted, reply, who });
   if (behind.length === 0 || !hosted.readable || request.deadlineMs === 0) return page();
   const waits = new PendingPositions(context.timers);
   for (const { partition, nextOffset } of behind) waits.add(hosted, partition, nextOffset);
@@ -38,9 +47,9 @@ export function answerRange(context: ServingContext, request: Received<RangeRequ
 async function answerPage(
   context: ServingContext,
   request: Received<RangeRequest>,
-  { hosted, reply }: { hosted: HostedReplica; reply: ReplySlot },
+  { hosted, reply, who }: { hosted: HostedReplica; reply: ReplySlot; who: NodeCaller['who'] },
 ): Promise<void> {
-  const refusal = refusalOf(context, request, hosted);
+  const refusal = readProblem(who, request.namespace) ?? refusalOf(context, request, hosted);
   if (refusal !== undefined) return reply.error(refusal);
   const nowMonotonicMs = context.clock.monotonicMs();
   const positions = hosted.partitions.map((partition) => ({ partition, nextOffset: hosted.nextOffset(partition) }));
@@ -49,6 +58,8 @@ async function answerPage(
     const { from, to, limit, bytesMax, nowMs, keysOnly } = request;
     const range = { ...(from.length > 0 ? { from } : {}), ...(to.length > 0 ? { to } : {}) };
     const page = await scanReplica(hosted.replica, range, { limit, bytesMax }, nowMs, context.host.io.pace('scan'));
+    const problem = readProblem(who, request.namespace);
+    if (problem !== undefined) return reply.error(problem);
     const items = page.entries.map(({ key, state }): RangeItem => {
       if (state.readable) {
         const { offset, expiresAtMs, value } = state;

@@ -12,8 +12,10 @@ import {
 } from '@levee/wire';
 import { nodeLimits } from '../node-limits';
 import type { HostedReplica } from '../replica/hosted-replica';
+import { readProblem, type NodeCaller } from './node-callers';
 import { PendingPositions } from './pending-positions';
 import type { ServingContext } from './serving-context';
+import type { UserWaits } from './user-waits';
 
 /**
  * Answers LV.READ: at once when every key's replica stands far enough, else when the last wait ends or the deadline
@@ -31,11 +33,13 @@ export class ReadAnswer {
   constructor(
     private readonly context: ServingContext,
     private readonly request: Received<ReadRequest>,
-    namespace: NamespaceState,
+    private readonly of: { readonly creation: string; readonly namespace: NamespaceState },
     private readonly reply: ReplySlot,
+    private readonly who: NodeCaller['who'],
+    private readonly userWaits: UserWaits,
   ) {
-    this.partitions = namespace.partitions;
-    this.ageMsMax = ageLimit(request.maxAgeMs, namespace);
+    this.partitions = of.namespace.partitions;
+    this.ageMsMax = ageLimit(request.maxAgeMs, of.namespace);
     this.writer = new ReadReplyWriter(request.seal, 64 + request.entries.count * 128);
     this.breather = new Breather(context.clock);
   }
@@ -43,19 +47,23 @@ export class ReadAnswer {
   start(): void {
     const waits = this.waits();
     if (waits === undefined) return this.step();
-    waits.whenOver(Math.min(this.request.deadlineMs, nodeLimits.waitMsMax), () => {
+    const { deadlineMs } = this.request;
+    if (this.who === 'cluster') return waits.whenOver(Math.min(deadlineMs, nodeLimits.waitMsMax), this.step);
+    if (!this.userWaits.take()) return this.step();
+    waits.whenOver(Math.min(deadlineMs, nodeLimits.userWaitMsMax), () => {
+      this.userWaits.give();
       this.step();
     });
   }
 
   /** `undefined` when nothing has to be waited for. */
   private waits(): PendingPositions | undefined {
-    const { entries, namespace, deadlineMs } = this.request;
+    const { entries, deadlineMs } = this.request;
     if (deadlineMs === 0) return undefined;
     let waits: PendingPositions | undefined;
     while (entries.next()) {
       if (entries.minOffset === 0) continue;
-      const hosted = this.context.host.at(namespace, entries.slot);
+      const hosted = this.context.host.at(this.of.creation, entries.slot);
       if (hosted === undefined || !hosted.readable) continue;
       const partition = partitionOfSlot(entries.slot, this.partitions);
       if (hosted.nextOffset(partition) >= entries.minOffset) continue;
@@ -68,6 +76,8 @@ export class ReadAnswer {
 
   private readonly step = (): void => {
     const { entries } = this.request;
+    const problem = readProblem(this.who, this.of.namespace.name);
+    if (problem !== undefined) return this.reply.error(problem);
     while (entries.next()) {
       this.answerEntry();
       if (this.breather.tired()) {
@@ -79,16 +89,17 @@ export class ReadAnswer {
     }
     const positions: PartitionPosition[] = [];
     for (const [partition, nextOffset] of this.positions) positions.push({ partition, nextOffset });
-    const version = this.context.routeVersion(this.request.namespace);
+    const version = this.context.routeVersion(this.of.namespace.name);
     this.reply.bulk(this.writer.finish(this.ageMs, version, positions));
   };
 
   private answerEntry(): void {
-    const { entries, namespace, nowMs } = this.request;
+    const { entries, nowMs } = this.request;
+    const { name } = this.of.namespace;
     const { writer } = this;
     const { slot } = entries;
-    const hosted = this.context.host.at(namespace, slot);
-    if (hosted === undefined) return writer.error(entryErrorText('LVMOVED', this.context.routeOf(namespace, slot)));
+    const hosted = this.context.host.at(this.of.creation, slot);
+    if (hosted === undefined) return writer.error(entryErrorText('LVMOVED', this.context.routeOf(name, slot)));
     if (!hosted.readable) return writer.error(entryErrorText('LVNOTREADY', hosted.reason));
     const partition = partitionOfSlot(slot, this.partitions);
     const ageMs = hosted.ageMs(partition, this.context.clock.monotonicMs());

@@ -5,7 +5,7 @@ import type { PageTurns } from './page-turns';
 
 export interface Large {
   readonly reply: ReplySlot;
-  readonly connection: RespConnection<undefined>;
+  readonly connection: RespConnection<unknown>;
   readonly bytes: number;
   /** Code of the refusal. */
   readonly else: 'LVNOTREADY' | 'LVCOPYBUSY';

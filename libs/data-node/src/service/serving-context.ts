@@ -2,7 +2,7 @@ import { type ClusterState, routeVersionOf } from '@levee/cluster';
 import type { ClusterView } from '@levee/journal';
 import type { Clock, Logger, Timers } from '@levee/kernel';
 import type { NetworkBudget } from '@levee/wire';
-import type { NodeIdentity } from '../digests/digest-work';
+import type { NodeIdentity } from '../node-identity';
 import type { ReplicaHost } from '../replica/replica-host';
 
 /** What the commands of a node need to be answered. */
@@ -22,11 +22,14 @@ export interface ServingContext {
   routeOf(namespace: string, slot: number): string;
 }
 
-/** As decisions stand; `versions` remembers the route versions of namespaces until the next decision. */
+/** Route versions of namespaces, until the next decision. */
+export type RouteVersions = Map<string, number>;
+
+/** As decisions stand. */
 export function servingContext(
   parts: Omit<ServingContext, 'state' | 'routeVersion' | 'routeOf'>,
   view: ClusterView,
-  versions: Map<string, number>,
+  versions: RouteVersions,
 ): ServingContext {
   return {
     ...parts,

@@ -1,11 +1,10 @@
 import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
-import { binlogLossOf } from '@levee/follow';
-import type { Partition } from '@levee/kernel';
 import type { LogHoles } from '../holes/log-holes';
 import type { Assignment } from '../replica/assignment';
 import type { HostedPlaces } from '../replica/hosted-places';
 import type { HostedWorld } from '../replica/hosted-world';
 import type { LogCuts } from './log-cuts';
+import { originLoss } from './origin-loss';
 
 /** A replica that is to be built anew. */
 export interface Candidate {
@@ -47,14 +46,4 @@ export async function whyNotClear(
   if (hole !== undefined) return { why: hole, hole: true };
   const loss = await originLoss(world, identity, places.partitions);
   return loss === undefined ? undefined : { why: loss, hole: false };
-}
-
-/** Why the log cannot be followed from its start, in words. */
-export function originLoss(
-  { log, feedOf }: HostedWorld,
-  identity: ReplicaIdentity,
-  partitions: readonly Partition[],
-): Promise<string | undefined> {
-  const feeds = new Map(partitions.map((partition) => [partition, feedOf(identity, partition)]));
-  return binlogLossOf(log, identity.binlog, feeds);
 }

@@ -18,7 +18,7 @@ export async function givingUp(
   { reason, damaged, from }: { readonly reason: string; readonly damaged: boolean; readonly from: 'log' | 'peer' },
 ): Promise<GivingUp> {
   const { disk } = world;
-  const { unitId, generation, binlog } = of.identity;
+  const { unitId, generation } = of.identity;
   const clear = { now: () => disk.clearUnit(unitId, generation) };
   const held = of.current;
   const positions =
@@ -33,7 +33,7 @@ export async function givingUp(
   if (from === 'peer') return { problem: unkept };
   for (const { partition } of of.places.all) {
     const upTo = positions?.find((each) => each.partition === partition)?.nextOffset;
-    const hole = await firstUnreadable(world.log, binlog, partition, upTo);
+    const hole = await firstUnreadable(world.log, of.identity, partition, upTo);
     if (hole === undefined) continue;
     of.holes.found(hole);
     return { problem: `${hole.why}, and ${unkept}` };

@@ -105,7 +105,7 @@ export class LogCuts {
     if (place === undefined || replica === undefined) return undefined;
     if (place.cut !== undefined) return place.cut;
     const position = replica.position(partition);
-    const loss = await lossBehind(this.world.log, this.identity.binlog, partition, position);
+    const loss = await lossBehind(this.world.log, this.identity, partition, position);
     if (loss === undefined) return undefined;
     const cut = await this.told(loss, { ...position, partition }, await this.boundsOf(partition));
     if (cut !== undefined) this.note(place, cut);
@@ -200,7 +200,7 @@ export class LogCuts {
     if (cut === undefined || replica === undefined || this.stopped) return;
     try {
       const { log, logger } = this.world;
-      const loss = await lossBehind(log, this.identity.binlog, partition, replica.position(partition));
+      const loss = await lossBehind(log, this.identity, partition, replica.position(partition));
       if (loss === undefined && (await this.isRestored(replica, cut))) {
         if (this.stopped || place.cut?.cutOffset !== cut.cutOffset) return;
         place.cut = undefined;

@@ -59,10 +59,17 @@ export async function holdsAllAgain(
     ours.set(key.toString('latin1'), printOf(offset, raw));
   }
   const theirs = new Map<string, string | undefined>();
-  const { hashAlgorithm, partitions, slotStart, slotEnd, binlog } = replica.identity;
+  const { hashAlgorithm, partitions, slotStart, slotEnd, binlog, sourceTopicId: topicId } = replica.identity;
   const stop = new AbortController();
   const from = { nextOffset: asOffset(cutOffset), leaderEpoch: -1 };
-  const options = { signal: stop.signal, bytesMax: 1 << 20, idleMs: 100, unavailableMs: 10_000 };
+  const options = {
+    signal: stop.signal,
+    bytesMax: 1 << 20,
+    idleMs: 100,
+    unavailableMs: 10_000,
+    takesBadStretches: true,
+    ...(topicId === undefined ? {} : { topicId }),
+  };
   const oursToo = (key: Buffer): boolean => {
     const hash = hashOf(key, hashAlgorithm);
     const slot = slotOf(hash, partitions);

@@ -1,7 +1,7 @@
 import type { AcceptedCut } from '@levee/follow';
 import { asPartition } from '@levee/kernel';
 import type { WitnessFacts, WitnessReport } from '@levee/wire';
-import type { NodeIdentity } from '../digests/digest-work';
+import type { NodeIdentity } from '../node-identity';
 import type { ReplicaHost } from '../replica/replica-host';
 
 /** LV.WITNESS. */
@@ -9,14 +9,15 @@ export function witnessReport(host: ReplicaHost, { nodeId, storeId }: NodeIdenti
   const witnesses: WitnessFacts[] = [];
   for (const hosted of host.all) {
     if (!hosted.cuts.any) continue;
-    const { namespace, binlog, chunkId, slotStart, slotEnd, unitId, generation } = hosted.identity;
+    const { binlog, chunkId, slotStart, slotEnd, unitId, generation } = hosted.identity;
+    const namespace = hosted.assignment.namespace.name;
     const place = { namespace, binlog, chunkId, slotStart, slotEnd, nodeId, storeId, unitId, generation };
     const { readable } = hosted;
     for (const { keysAtStake = null, ...cut } of hosted.cuts.all)
       witnesses.push({ ...place, readable, ...cut, keysAtStake });
   }
-  for (const { identity, readable, cuts } of host.left.witnesses) {
-    const { namespace, binlog, chunkId, slotStart, slotEnd, unitId, generation } = identity;
+  for (const { identity, namespace, readable, cuts } of host.left.witnesses) {
+    const { binlog, chunkId, slotStart, slotEnd, unitId, generation } = identity;
     const place = { namespace, binlog, chunkId, slotStart, slotEnd, nodeId, storeId, unitId, generation };
     for (const { keysAtStake = null, ...cut } of cuts.all)
       witnesses.push({ ...place, readable, ...cut, keysAtStake, left: true });

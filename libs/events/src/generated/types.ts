@@ -34,6 +34,58 @@ export interface Checkpoint {
   readonly writtenAtMs: number;
 }
 
+/** What the log says of one partition of the chunk. */
+export interface ProvedPartition {
+  /** Index of the binlog partition: from 0. */
+  readonly partition: number;
+  /** Offset of the barrier: the digest covers what lies before it; -1 = it is not known. */
+  readonly barrierOffset: number;
+  /** Digest of the fold of the log, as in ReplicaDigest; empty = it is not provable. */
+  readonly digest: string;
+  /** Number of entries digested. */
+  readonly keys: number;
+}
+
+/** One replica that was compared, or was to be. */
+export interface ProvedReplica {
+  /** Name of the node. */
+  readonly nodeId: string;
+  /** Identity of the node's disk. */
+  readonly storeId: string;
+  /** Name of the unit that holds the replica. */
+  readonly unitId: string;
+  /** Generation of that unit: from 1. */
+  readonly generation: number;
+  /** same: what the log says. other: something else. unknown: it did not answer, or the log does not say. */
+  readonly holds: 'same' | 'other' | 'unknown';
+}
+
+/** What came of comparing the replicas of one chunk with each other and with the log, each at the same barriers; under the key proof/<chunkId> of levee.digests. */
+export interface ChunkProof {
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** Id of the chunk. */
+  readonly chunkId: string;
+  /** Id that the barriers carry, and the digests of the replicas: proof/ and a UUID. */
+  readonly proofId: string;
+  /** proved: all replicas hold what the log says. incomplete: so do all that answered; some did not. replicaDiffers: some do not, another one does. logDiffers: all replicas agree, the log alone says something else. undecided: who is wrong cannot be told. notProvable: the log does not say what the replicas should hold. */
+  readonly verdict: 'proved' | 'incomplete' | 'replicaDiffers' | 'logDiffers' | 'undecided' | 'notProvable';
+  /** What is wrong, for people; empty = nothing. */
+  readonly message: string;
+  /** The partitions that the chunk touches. */
+  readonly partitions: readonly ProvedPartition[];
+  /** The readable replicas. */
+  readonly replicas: readonly ProvedReplica[];
+  /** When it was compared, by the clock of who did, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly checkedAtMs: number;
+  /** How long it took, in milliseconds. */
+  readonly tookMs: number;
+  /** Time within which each chunk is to be compared again, in milliseconds. */
+  readonly intervalMs: number;
+  /** Name of the process that compared. */
+  readonly by: string;
+}
+
 /** One replica that may be asked. */
 export interface RouteReplica {
   /** Name of the node. */
@@ -192,10 +244,36 @@ export interface Decision {
   readonly previousSha256: string;
 }
 
+/** Where one partition is digested. */
+export interface DigestPosition {
+  /** Index of the partition of the source topic: from 0. */
+  readonly partition: number;
+  /** The digest covers what lies before this offset. */
+  readonly nextOffset: number;
+}
+
+/** Put into levee.digests by the master, in the place of barriers in a topic that Levee never writes to: replicas of these chunks digest exactly at these positions. */
+export interface DigestOrder {
+  /** UUID of the cluster; readers ignore orders of another one. */
+  readonly clusterId: string;
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Id of the plan or audit that wants a ReplicaDigest there. */
+  readonly digestPlan: string;
+  /** Ids of the chunks whose digests are wanted; empty = all chunks of the partitions. */
+  readonly chunks: readonly string[];
+  /** One place for each partition. */
+  readonly positions: readonly DigestPosition[];
+  /** When it was written, by the master's clock, in milliseconds since 1970-01-01T00:00:00Z; expiry is judged by the time at which the log took it. */
+  readonly writtenAtMs: number;
+}
+
 /** Event: an entity is gone; its compacted record becomes a tombstone. */
 export interface EntityRemoved {
   /** Kind of the entity. */
-  readonly entity: 'namespace' | 'node' | 'unit' | 'chunk' | 'route' | 'outcome' | 'plan';
+  readonly entity: 'namespace' | 'node' | 'unit' | 'chunk' | 'route' | 'outcome' | 'plan' | 'user';
   /** Its key in the compacted topic without the kind: the name or id. */
   readonly key: string;
   /** Past-tense name of what last happened to this entity, for people and filters: NamespaceForgotten, ChunkRemoved, OutcomeExpired. */
@@ -379,7 +457,7 @@ export interface NamespaceStateV1 {
 }
 
 /** A namespace with its whole configuration, under the key namespace/<name>. */
-export interface NamespaceState {
+export interface NamespaceStateV2 {
   /** Name such as shop.orders. */
   readonly name: string;
   /** Which creation of this name it is: from 1. */
@@ -426,6 +504,682 @@ export interface NamespaceState {
   readonly multi: 'refuse' | 'batch';
   /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
   readonly flush: 'refuse' | 'sweep';
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV3 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV4 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** What the master found wrong with the source topic. none: nothing. missing: there is no such topic. recreated: another topic has its name. grown: it has more partitions than keys were placed by. cut: records at its start were deleted. policy: its settings let it forget what replicas hold. All but none and policy: reads are refused. */
+  readonly sourceFinding: 'none' | 'missing' | 'recreated' | 'grown' | 'cut' | 'policy';
+  /** The finding in words, with what helps; null = none. */
+  readonly sourceProblem: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV5 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** What the master found wrong with the source topic. none: nothing. missing: there is no such topic. recreated: another topic has its name. grown: it has more partitions than keys were placed by. cut: records at its start were deleted. policy: its settings let it forget what replicas hold. All but none and policy: reads are refused. */
+  readonly sourceFinding: 'none' | 'missing' | 'recreated' | 'grown' | 'cut' | 'policy';
+  /** The finding in words, with what helps; null = none. */
+  readonly sourceProblem: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Owner of the freeze of its writes: operator, or the operation that asked for it; only its owner ends it. null = portals write. */
+  readonly frozenBy: string | null;
+  /** Why its writes are frozen, in words; null = portals write. */
+  readonly frozenReason: string | null;
+  /** When the freeze was decided, in milliseconds since 1970-01-01T00:00:00Z; null = portals write. */
+  readonly frozenAtMs: number | null;
+  /** Number of the decision that froze it, which portals name when they say that they obey; null = portals write. */
+  readonly frozenSeq: number | null;
+  /** Number of the decision by which nothing of any portal is on its way to the binlog any more; null = not proven yet. */
+  readonly freezeConfirmedSeq: number | null;
+  /** Incarnations (UUID) of portals that people said have ended, so that the freeze does not wait for their word. */
+  readonly freezeWithout: readonly string[];
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV6 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** What the master found wrong with the source topic. none: nothing. missing: there is no such topic. recreated: another topic has its name. grown: it has more partitions than keys were placed by. cut: records at its start were deleted. policy: its settings let it forget what replicas hold. All but none and policy: reads are refused. */
+  readonly sourceFinding: 'none' | 'missing' | 'recreated' | 'grown' | 'cut' | 'policy';
+  /** The finding in words, with what helps; null = none. */
+  readonly sourceProblem: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Owner of the freeze of its writes: operator, or the operation that asked for it; only its owner ends it. null = portals write. */
+  readonly frozenBy: string | null;
+  /** Why its writes are frozen, in words; null = portals write. */
+  readonly frozenReason: string | null;
+  /** When the freeze was decided, in milliseconds since 1970-01-01T00:00:00Z; null = portals write. */
+  readonly frozenAtMs: number | null;
+  /** Number of the decision that froze it, which portals name when they say that they obey; null = portals write. */
+  readonly frozenSeq: number | null;
+  /** Number of the decision by which nothing of any portal is on its way to the binlog any more; null = not proven yet. */
+  readonly freezeConfirmedSeq: number | null;
+  /** Incarnations (UUID) of portals that people said have ended, so that the freeze does not wait for their word. */
+  readonly freezeWithout: readonly string[];
+  /** Name of the namespace of whose past it is a copy; null = it is none. */
+  readonly forkedFrom: string | null;
+  /** Name of the binlog that it was copied from; null = it is no copy. */
+  readonly forkedBinlog: string | null;
+  /** The time whose state it began with, in milliseconds since 1970-01-01T00:00:00Z; null = it is no copy. */
+  readonly forkedAtMs: number | null;
+  /** Next offset of each partition of that binlog: everything below is in it; empty = it is no copy. */
+  readonly forkedPositions: readonly number[];
+  /** Digest of all keys that it began with, as 32 hexadecimal digits; null = it is no copy, or one that is not complete yet. */
+  readonly forkedDigest: string | null;
+  /** Number of those keys; null = it is no copy, or one that is not complete yet. */
+  readonly forkedKeys: number | null;
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV7 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** What the master found wrong with the source topic. none: nothing. missing: there is no such topic. recreated: another topic has its name. grown: it has more partitions than keys were placed by. cut: records at its start were deleted. policy: its settings let it forget what replicas hold. All but none and policy: reads are refused. */
+  readonly sourceFinding: 'none' | 'missing' | 'recreated' | 'grown' | 'cut' | 'policy';
+  /** The finding in words, with what helps; null = none. */
+  readonly sourceProblem: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Owner of the freeze of its writes: operator, or the operation that asked for it; only its owner ends it. null = portals write. */
+  readonly frozenBy: string | null;
+  /** Why its writes are frozen, in words; null = portals write. */
+  readonly frozenReason: string | null;
+  /** When the freeze was decided, in milliseconds since 1970-01-01T00:00:00Z; null = portals write. */
+  readonly frozenAtMs: number | null;
+  /** Number of the decision that froze it, which portals name when they say that they obey; null = portals write. */
+  readonly frozenSeq: number | null;
+  /** Number of the decision by which nothing of any portal is on its way to the binlog any more; null = not proven yet. */
+  readonly freezeConfirmedSeq: number | null;
+  /** Incarnations (UUID) of portals that people said have ended, so that the freeze does not wait for their word. */
+  readonly freezeWithout: readonly string[];
+  /** Name of the namespace of whose past it is a copy; null = it is none. */
+  readonly forkedFrom: string | null;
+  /** Name of the binlog that it was copied from; null = it is no copy. */
+  readonly forkedBinlog: string | null;
+  /** The time whose state it began with, in milliseconds since 1970-01-01T00:00:00Z; null = it is no copy. */
+  readonly forkedAtMs: number | null;
+  /** Next offset of each partition of that binlog: everything below is in it; empty = it is no copy. */
+  readonly forkedPositions: readonly number[];
+  /** Digest of all keys that it began with, as 32 hexadecimal digits; null = it is no copy, or one that is not complete yet. */
+  readonly forkedDigest: string | null;
+  /** Number of those keys; null = it is no copy, or one that is not complete yet. */
+  readonly forkedKeys: number | null;
+  /** Name under which its binlog and chunks were made, if it has changed places with another namespace since (a rewind): the Genesis records and the ids of its chunks say that name; null = its own. */
+  readonly bornAs: string | null;
+  /** Which creation of that name: from 1; null = number. */
+  readonly bornNumber: number | null;
+  /** Name of the namespace with which it changed places last; null = with none. */
+  readonly swappedWith: string | null;
+  /** When that was decided, in milliseconds since 1970-01-01T00:00:00Z; null = never. */
+  readonly swappedAtMs: number | null;
+  /** Next offset of each partition of its binlog when another one took its place, its writes being frozen: what portals wrote under the name it had is below; empty = it took the other's place, or changed places with none. */
+  readonly leftPositions: readonly number[];
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** People said of bad records in its binlog, up to a position, that they are dealt with. */
+export interface Acknowledgement {
+  /** What is wrong with them, in the words of the quarantine, such as wrongPartition; null = whatever it is. */
+  readonly reason: string | null;
+  /** Next offset of each partition of the binlog: those below are acknowledged; 0, or no entry = none of that partition. */
+  readonly positions: readonly number[];
+  /** Who dealt with them, as whoever gave the command said; null = who gave it. */
+  readonly by: string | null;
+  /** Who gave the command: a user, or, where nobody has to say who it is, the address that it came from, such as http 10.0.0.7. */
+  readonly principal: string;
+  /** What was done about them, in words. */
+  readonly why: string;
+  /** When that was decided, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly acknowledgedAtMs: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceStateV8 {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** What the master found wrong with the source topic. none: nothing. missing: there is no such topic. recreated: another topic has its name. grown: it has more partitions than keys were placed by. cut: records at its start were deleted. policy: its settings let it forget what replicas hold. All but none and policy: reads are refused. */
+  readonly sourceFinding: 'none' | 'missing' | 'recreated' | 'grown' | 'cut' | 'policy';
+  /** The finding in words, with what helps; null = none. */
+  readonly sourceProblem: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Owner of the freeze of its writes: operator, or the operation that asked for it; only its owner ends it. null = portals write. */
+  readonly frozenBy: string | null;
+  /** Why its writes are frozen, in words; null = portals write. */
+  readonly frozenReason: string | null;
+  /** When the freeze was decided, in milliseconds since 1970-01-01T00:00:00Z; null = portals write. */
+  readonly frozenAtMs: number | null;
+  /** Number of the decision that froze it, which portals name when they say that they obey; null = portals write. */
+  readonly frozenSeq: number | null;
+  /** Number of the decision by which nothing of any portal is on its way to the binlog any more; null = not proven yet. */
+  readonly freezeConfirmedSeq: number | null;
+  /** Incarnations (UUID) of portals that people said have ended, so that the freeze does not wait for their word. */
+  readonly freezeWithout: readonly string[];
+  /** Name of the namespace of whose past it is a copy; null = it is none. */
+  readonly forkedFrom: string | null;
+  /** Name of the binlog that it was copied from; null = it is no copy. */
+  readonly forkedBinlog: string | null;
+  /** The time whose state it began with, in milliseconds since 1970-01-01T00:00:00Z; null = it is no copy. */
+  readonly forkedAtMs: number | null;
+  /** Next offset of each partition of that binlog: everything below is in it; empty = it is no copy. */
+  readonly forkedPositions: readonly number[];
+  /** Digest of all keys that it began with, as 32 hexadecimal digits; null = it is no copy, or one that is not complete yet. */
+  readonly forkedDigest: string | null;
+  /** Number of those keys; null = it is no copy, or one that is not complete yet. */
+  readonly forkedKeys: number | null;
+  /** Name under which its binlog and chunks were made, if it has changed places with another namespace since (a rewind): the Genesis records and the ids of its chunks say that name; null = its own. */
+  readonly bornAs: string | null;
+  /** Which creation of that name: from 1; null = number. */
+  readonly bornNumber: number | null;
+  /** Name of the namespace with which it changed places last; null = with none. */
+  readonly swappedWith: string | null;
+  /** When that was decided, in milliseconds since 1970-01-01T00:00:00Z; null = never. */
+  readonly swappedAtMs: number | null;
+  /** Next offset of each partition of its binlog when another one took its place, its writes being frozen: what portals wrote under the name it had is below; empty = it took the other's place, or changed places with none. */
+  readonly leftPositions: readonly number[];
+  /** Bad records of its binlog that are no finding any more, oldest first; empty = none. */
+  readonly acknowledgements: readonly Acknowledgement[];
+  /** Number that the next chunk of this namespace gets: from 1. */
+  readonly nextChunk: number;
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: NamespaceCreated, NamespaceActivated. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
+/** A namespace with its whole configuration, under the key namespace/<name>. */
+export interface NamespaceState {
+  /** Name such as shop.orders. */
+  readonly name: string;
+  /** Which creation of this name it is: from 1. */
+  readonly number: number;
+  /** Name of its binlog topic, never reused. */
+  readonly binlog: string;
+  /** creating: its topic is being made. active: serves. deleting, deleted: refuses all. */
+  readonly state: 'creating' | 'active' | 'deleting' | 'deleted';
+  /** Number of binlog partitions, fixed for ever; of a topic that Levee made a divisor of 1,000,000. */
+  readonly partitions: number;
+  /** How keys are hashed to partitions and slots. murmur2: as Java. murmur2-hashtag: only the part in {}. crc32: as librdkafka's default. fnv1a: as sarama's default. */
+  readonly hashAlgorithm: 'murmur2' | 'murmur2-hashtag' | 'crc32' | 'fnv1a';
+  /** How records say a value. put: an Avro record Put. raw: the value of the record, with the expiry in its header levee-expires-at-ms; fixed for ever. */
+  readonly recordFormat: 'put' | 'raw';
+  /** Name of the existing topic that is served as it is; null = a binlog that Levee made. */
+  readonly sourceTopic: string | null;
+  /** Kafka's id of that topic: another id is another topic; null = a binlog that Levee made. */
+  readonly sourceTopicId: string | null;
+  /** What the master found wrong with the source topic. none: nothing. missing: there is no such topic. recreated: another topic has its name. grown: it has more partitions than keys were placed by. cut: records at its start were deleted. policy: its settings let it forget what replicas hold. All but none and policy: reads are refused. */
+  readonly sourceFinding: 'none' | 'missing' | 'recreated' | 'grown' | 'cut' | 'policy';
+  /** The finding in words, with what helps; null = none. */
+  readonly sourceProblem: string | null;
+  /** Whether portals may write to its topic. */
+  readonly writable: boolean;
+  /** Whether values are hidden once the topic may have deleted their records by age. */
+  readonly expireWithRetention: boolean;
+  /** retention.ms of the source topic as it was bound, in milliseconds; null = values do not expire with it, or nobody has looked yet. */
+  readonly retentionMs: number | null;
+  /** Age of a record, in milliseconds since its own time, from which on its value is hidden: retentionMs less a margin for clocks; null = values do not expire with the topic's retention, or nobody has looked yet. */
+  readonly hiddenAfterMs: number | null;
+  /** How keys are spread over partitions. */
+  readonly partitionStrategy: 'hash';
+  /** Number of chunks it asks for: what it was created with, or was last resized to. */
+  readonly chunks: number;
+  /** Wanted replicas per chunk: from 1. */
+  readonly replicas: number;
+  /** Default of when a write is answered: committed to the log, applied by the primary, applied by all. */
+  readonly ack: 'logged' | 'primary' | 'all';
+  /** Default of what a read may miss. */
+  readonly consistency: 'eventual' | 'session' | 'strong';
+  /** Age in milliseconds above which a replica refuses reads; null = no limit. */
+  readonly maxStalenessMs: number | null;
+  /** Most requests per second of the whole namespace at one portal; null = no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Most requests per second of one chunk at one node; null = no limit. */
+  readonly chunkRequestsPerSecond: number | null;
+  /** Bytes a chunk may hold before it is full. */
+  readonly chunkCapacityBytes: number;
+  /** Whether lost replicas are replaced without being asked. */
+  readonly failoverStrategy: 'automatic' | 'manual';
+  /** Bytes the user expects to store, for placement; null = unknown. */
+  readonly expectedBytes: number | null;
+  /** Requests per second the user expects, for placement; null = unknown. */
+  readonly expectedRequestsPerSecond: number | null;
+  /** Milliseconds for which the binlog keeps every version of a key. */
+  readonly historyWindowMs: number;
+  /** Longest time to live a write may ask for, in milliseconds; null = no limit. */
+  readonly maxTtlMs: number | null;
+  /** Kinds of plans, such as split, that wait for approval when they were not proposed by a person; empty = none waits. */
+  readonly manualPlans: readonly string[];
+  /** What EXEC of the RESP door does. refuse: nothing, and says so. batch: carries the commands out in order, with no isolation and not all or nothing. */
+  readonly multi: 'refuse' | 'batch';
+  /** What FLUSHDB of the RESP door does. refuse: nothing, and says so. sweep: deletes key after key, not at once. */
+  readonly flush: 'refuse' | 'sweep';
+  /** Owner of the freeze of its writes: operator, or the operation that asked for it; only its owner ends it. null = portals write. */
+  readonly frozenBy: string | null;
+  /** Why its writes are frozen, in words; null = portals write. */
+  readonly frozenReason: string | null;
+  /** When the freeze was decided, in milliseconds since 1970-01-01T00:00:00Z; null = portals write. */
+  readonly frozenAtMs: number | null;
+  /** Number of the decision that froze it, which portals name when they say that they obey; null = portals write. */
+  readonly frozenSeq: number | null;
+  /** Number of the decision by which nothing of any portal is on its way to the binlog any more; null = not proven yet. */
+  readonly freezeConfirmedSeq: number | null;
+  /** Incarnations (UUID) of portals that people said have ended, so that the freeze does not wait for their word. */
+  readonly freezeWithout: readonly string[];
+  /** Name of the namespace of whose past it is a copy; null = it is none. */
+  readonly forkedFrom: string | null;
+  /** Name of the binlog that it was copied from; null = it is no copy. */
+  readonly forkedBinlog: string | null;
+  /** The time whose state it began with, in milliseconds since 1970-01-01T00:00:00Z; null = it is no copy. */
+  readonly forkedAtMs: number | null;
+  /** Next offset of each partition of that binlog: everything below is in it; empty = it is no copy. */
+  readonly forkedPositions: readonly number[];
+  /** Digest of all keys that it began with, as 32 hexadecimal digits; null = it is no copy, or one that is not complete yet. */
+  readonly forkedDigest: string | null;
+  /** Number of those keys; null = it is no copy, or one that is not complete yet. */
+  readonly forkedKeys: number | null;
+  /** Name under which its binlog and chunks were made, if it has changed places with another namespace since (a rewind): the Genesis records and the ids of its chunks say that name; null = its own. */
+  readonly bornAs: string | null;
+  /** Which creation of that name: from 1; null = number. */
+  readonly bornNumber: number | null;
+  /** Name of the namespace with which it changed places last; null = with none. */
+  readonly swappedWith: string | null;
+  /** When that was decided, in milliseconds since 1970-01-01T00:00:00Z; null = never. */
+  readonly swappedAtMs: number | null;
+  /** Next offset of each partition of its binlog when another one took its place, its writes being frozen: what portals wrote under the name it had is below; empty = it took the other's place, or changed places with none. */
+  readonly leftPositions: readonly number[];
+  /** Bad records of its binlog that are no finding any more, oldest first; empty = none. */
+  readonly acknowledgements: readonly Acknowledgement[];
   /** Number that the next chunk of this namespace gets: from 1. */
   readonly nextChunk: number;
   /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
@@ -651,7 +1405,7 @@ export interface Put {
 }
 
 /** Copy of a binlog record that a node refused to apply. */
-export interface Quarantined {
+export interface QuarantinedV1 {
   /** Name of the binlog. */
   readonly topic: string;
   /** Index of the partition: from 0. */
@@ -660,6 +1414,39 @@ export interface Quarantined {
   readonly offset: number;
   /** Why it was refused. garbage: the value is no Put. wrongPartition: the key hashes to another partition. reservedKey: a foreign record under a reserved key. tooLarge: key or value above the limit. badCrc: the record contradicts its own crc. unknownSchema: a fingerprint this version does not know. */
   readonly reason: 'garbage' | 'wrongPartition' | 'reservedKey' | 'tooLarge' | 'badCrc' | 'unknownSchema';
+  /** The same in words for people, with the values. */
+  readonly message: string;
+  /** Name of the node that refused it. */
+  readonly nodeId: string;
+  /** Record key, cut to 65,536 bytes; null = the record had none. */
+  readonly key: Uint8Array | null;
+  /** Record value, cut to 65,536 bytes; null = tombstone. */
+  readonly value: Uint8Array | null;
+  /** When it was refused, by the node's clock, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly quarantinedAtMs: number;
+}
+
+/** Copy of a binlog record that a node could not apply as it is. */
+export interface Quarantined {
+  /** Name of the binlog. */
+  readonly topic: string;
+  /** Index of the partition: from 0. */
+  readonly partition: number;
+  /** Offset of the record: from 0. */
+  readonly offset: number;
+  /** Of a batch that cannot be read: the offset behind its last record; null = one record. */
+  readonly toOffset: number | null;
+  /** Why it was refused. garbage: the value is no Put. wrongPartition: the key hashes to another partition. reservedKey: a foreign record under a reserved key. tooLarge: key or value above the limit. badCrc: the record contradicts its own crc. unknownSchema: a fingerprint this version does not know. noKey: without a key it belongs nowhere. unreadableBatch: the whole batch from this offset on cannot be read; its bytes are in the value. badExpiry: applied, but its header levee-expires-at-ms is no time: it never expires. */
+  readonly reason:
+    | 'garbage'
+    | 'wrongPartition'
+    | 'reservedKey'
+    | 'tooLarge'
+    | 'badCrc'
+    | 'unknownSchema'
+    | 'noKey'
+    | 'unreadableBatch'
+    | 'badExpiry';
   /** The same in words for people, with the values. */
   readonly message: string;
   /** Name of the node that refused it. */
@@ -728,10 +1515,57 @@ export interface UnitState {
   readonly term: number;
 }
 
+/** One right of a user. */
+export interface UserGrant {
+  /** read, write: keys. admin: namespaces themselves. operate: the cluster and its users. audit: the log. */
+  readonly right: 'read' | 'write' | 'admin' | 'operate' | 'audit';
+  /** Query over names of namespaces, as in shop.* or **, for read, write and admin; null = the right is not about namespaces. */
+  readonly namespaces: string | null;
+}
+
+/** A secret that stands for its user; only its hash is known. */
+export interface UserToken {
+  /** Its name: the first part of the token, no secret. */
+  readonly tokenId: string;
+  /** SHA-256 of the whole token, as 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** When it was made, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** From then on it is worth nothing, in milliseconds since 1970-01-01T00:00:00Z; null = it holds until it is revoked. */
+  readonly expiresAtMs: number | null;
+}
+
+/** Somebody who may use the cluster, under the key user/<name>: what doors ask for, and what it may do. */
+export interface UserState {
+  /** Name of the user, unique in the cluster; never holds @ or :. */
+  readonly name: string;
+  /** Number of the decision that created it: a user of the same name that is created again has another. */
+  readonly number: number;
+  /** active: may do what its grants say. disabled: nothing. */
+  readonly state: 'active' | 'disabled';
+  /** scrypt$<log2 of N>$<r>$<p>$<salt>$<hash>, salt and hash in base64, made at the door that the password came to; null = it has no password. */
+  readonly passwordHash: string | null;
+  /** Namespace of its connections that name none; null = the default of the portal. */
+  readonly defaultNamespace: string | null;
+  /** What it may do: nothing else. */
+  readonly grants: readonly UserGrant[];
+  /** Its tokens that were not revoked. */
+  readonly tokens: readonly UserToken[];
+  /** When it was created, in milliseconds since 1970-01-01T00:00:00Z. */
+  readonly createdAtMs: number;
+  /** Past-tense name of what last happened to this entity, for people and filters: UserCreated, RightsGranted, TokenRevoked. */
+  readonly change: string;
+  /** Number of the decision that wrote this value: gapless from 1. */
+  readonly seq: number;
+  /** Number of the master's reign that took that decision: from 1, strictly increasing. */
+  readonly term: number;
+}
+
 /** Every record that stands on its own, in its newest version. */
 export interface RecordTypes {
   Barrier: Barrier;
   Checkpoint: Checkpoint;
+  ChunkProof: ChunkProof;
   ChunkRoute: ChunkRoute;
   ChunkState: ChunkState;
   Claim: Claim;
@@ -739,6 +1573,7 @@ export interface RecordTypes {
   Command: Command;
   CommandOutcome: CommandOutcome;
   Decision: Decision;
+  DigestOrder: DigestOrder;
   EntityRemoved: EntityRemoved;
   Fence: Fence;
   Genesis: Genesis;
@@ -750,6 +1585,7 @@ export interface RecordTypes {
   Quarantined: Quarantined;
   ReplicaDigest: ReplicaDigest;
   UnitState: UnitState;
+  UserState: UserState;
 }
 
 export type RecordName = keyof RecordTypes;

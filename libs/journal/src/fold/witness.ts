@@ -1,5 +1,5 @@
-import { asOffset, Failure, type Clock, type Offset } from '@levee/kernel';
-import { type Log, LogFailure, type StoredRecord } from '@levee/log';
+import { asOffset, asPartition, type Clock, type Offset } from '@levee/kernel';
+import { boundsOf, type Log, LogFailure, type StoredRecord } from '@levee/log';
 import { sha256Of, type ChainPosition } from '../record/journal-chain';
 import { readToEnd } from '../topics/read-topic';
 import { repairCommand, repairNote } from '../topics/repair-command';
@@ -102,9 +102,7 @@ export async function missingFrom(
   { position, clock }: { readonly position: ChainPosition; readonly clock: Clock },
 ): Promise<string | undefined> {
   const { seq, nextOffset, previousSha256 } = position;
-  const bounds = (await log.offsets(journal))[0];
-  if (bounds === undefined) throw new Failure('TOPIC_MISSING', `topic ${journal} has no partition 0`);
-  const { startOffset, endOffset } = bounds;
+  const { startOffset, endOffset } = await boundsOf(log, { topic: journal, partition: asPartition(0) });
   if (endOffset < nextOffset)
     return `decision ${seq} stood before its offset ${nextOffset} and it ends at offset ${endOffset}`;
   if (seq === 0) return undefined;
@@ -180,4 +178,12 @@ export async function findState(
     },
   });
   return found;
+}
+
+/** Asked again whenever the journal grew: its first claim may show that a disk is of another cluster. */
+export function furthestOutside(
+  witnesses: readonly OutsideWitness[],
+  position: Standing & { readonly clusterId: string | undefined },
+): OutsideWitness | undefined {
+  return furthestAhead(ofCluster(witnesses, position.clusterId), position);
 }

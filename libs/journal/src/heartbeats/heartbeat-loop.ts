@@ -1,7 +1,7 @@
 import { encode } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
 import { asPartition, type Clock, type Logger, messageOf, type Offset, type Timers } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import type { Log, LogHeader } from '@levee/log';
 import { type JournalSeen, seenHeaders } from './heartbeat-known';
 
 export interface HeartbeatOptions {
@@ -13,6 +13,15 @@ export interface HeartbeatOptions {
   readonly logger: Logger;
   /** What this process has seen of the journal, told beside each heartbeat. */
   readonly seen?: () => JournalSeen;
+  /** What it says besides. */
+  readonly word?: () => LogHeader;
+  /** One that was composed at these times of the own clocks is in the log. */
+  readonly onLogged?: (composedAt: ComposedAt) => void;
+}
+
+export interface ComposedAt {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
 }
 
 /** Failures in a row, and time without an answer, from which on the log counts as taking nothing. */
@@ -61,14 +70,17 @@ export class HeartbeatLoop {
   async send(): Promise<void> {
     try {
       const beat = this.compose();
-      const { seen } = this.options;
+      const { seen, word, onLogged, clock } = this.options;
+      const composedAt = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
       const headers = seen === undefined ? [] : seenHeaders(seen());
+      if (word !== undefined) headers.push(word());
       const record = { key: Buffer.from(`${beat.kind}/${beat.id}`), value: encode('Heartbeat', beat), headers };
       this.sentAtMs = this.options.clock.monotonicMs();
       const { baseOffset } = await this.options.log.append(this.options.topic, asPartition(0), [record]);
       this.lastOffset = baseOffset;
       this.counts.sent++;
       this.failures = 0;
+      onLogged?.(composedAt);
     } catch (error) {
       this.failures++;
       this.why = messageOf(error);

@@ -1,7 +1,7 @@
 import { decodeAs } from '@levee/codec';
 import type { Heartbeat } from '@levee/events';
-import { asPartition, type Clock, Failure, type Logger, messageOf, Pause, type Timers } from '@levee/kernel';
-import type { Log, LogBatch } from '@levee/log';
+import { asPartition, type Clock, type Logger, messageOf, type Timers } from '@levee/kernel';
+import { endOf, followTopic, type Log, type LogBatch } from '@levee/log';
 import type { ControlTopics } from '../topics/control-topics';
 import { readSeen, type JournalSeen } from './heartbeat-known';
 
@@ -25,7 +25,9 @@ export interface LatestHeartbeat {
 
 const heartbeatViewLimits = {
   retryMs: 250,
-  idleMs: 100,
+  idleMs: 200,
+  /** Each process says something every 300 ms: asked for one by one, they would be a request each for every listener. */
+  gatherMs: 100,
   /** More processes than this are not remembered: the ones silent longest are forgotten. */
   processesMax: 4_096,
   /** A process silent for so long is forgotten. */
@@ -40,7 +42,6 @@ export class HeartbeatView {
   private readonly processes = new Map<string, LatestHeartbeat>();
   private readonly listeners = new Set<(beat: Heartbeat) => void>();
   private readonly stopping = new AbortController();
-  private readonly pause: Pause;
   private running: Promise<void> | undefined;
   private atEndMs: number | undefined;
   /** Since when it has stood at the end, again and again. */
@@ -52,9 +53,7 @@ export class HeartbeatView {
     private readonly log: Log,
     private readonly topics: Pick<ControlTopics, 'heartbeats'>,
     private readonly options: { readonly clock: Clock; readonly timers: Timers; readonly logger: Logger },
-  ) {
-    this.pause = new Pause(options.timers, this.stopping.signal);
-  }
+  ) {}
 
   /** Begins to read at the topic's end; waits for the topic, however long, until `close`. */
   start(): void {
@@ -111,22 +110,22 @@ export class HeartbeatView {
   }
 
   private async run(): Promise<void> {
-    const { heartbeats } = this.topics;
-    while (!this.stopping.signal.aborted)
-      try {
-        const nextOffset = (await this.log.offsets(heartbeats))[0]?.endOffset;
-        if (nextOffset === undefined) throw new Failure('TOPIC_MISSING', `${heartbeats} has no partition 0`);
-        const options = { signal: this.stopping.signal, idleMs: heartbeatViewLimits.idleMs };
-        const from = { nextOffset, leaderEpoch: -1 };
-        for await (const batch of this.log.tail(heartbeats, asPartition(0), from, options)) this.take(batch);
-        // A log that was closed ends its tails without an error.
-        await this.pause.for(heartbeatViewLimits.retryMs);
-      } catch (error) {
+    const heartbeats = { topic: this.topics.heartbeats, partition: asPartition(0) };
+    const { logger, timers } = this.options;
+    await followTopic(this.log, heartbeats, {
+      signal: this.stopping.signal,
+      timers,
+      tail: () => ({ idleMs: heartbeatViewLimits.idleMs, gatherMs: heartbeatViewLimits.gatherMs }),
+      retryMs: () => heartbeatViewLimits.retryMs,
+      start: () => endOf(this.log, heartbeats),
+      onBatch: (batch) => this.take(batch),
+      onFailure: ({ error }) => {
         this.notListening();
         this.trouble = `the heartbeats cannot be followed: ${messageOf(error)}`;
-        this.options.logger.debug({ error }, 'the heartbeats cannot be followed; trying again');
-        await this.pause.for(heartbeatViewLimits.retryMs);
-      }
+        logger.debug({ error }, 'the heartbeats cannot be followed; trying again');
+        return 'again';
+      },
+    });
     this.notListening();
   }
 

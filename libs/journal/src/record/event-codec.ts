@@ -1,5 +1,5 @@
 import { decode, encode } from '@levee/codec';
-import { eventOfRecord, hasDoorKnobs, recordOfKind, type ClusterEvent } from '@levee/cluster';
+import { eventOfRecord, namespaceVersion, recordOfKind, type ClusterEvent } from '@levee/cluster';
 import type { RecordTypes } from '@levee/events';
 import { Failure } from '@levee/kernel';
 
@@ -9,10 +9,10 @@ export function encodeEvent(event: ClusterEvent): Buffer {
   return encode(name, event.entity as RecordTypes[typeof name], versionOf(event));
 }
 
-/** While nothing is said that only the newest version can say, processes that were not upgraded yet can read it. */
+/** The oldest that can say it, so that processes which were not upgraded yet can read it; `undefined` = the only one. */
 function versionOf(event: ClusterEvent): number | undefined {
   if (event.kind === 'node' && !event.entity.cordoned) return 1;
-  return event.kind === 'namespace' && !hasDoorKnobs(event.entity) ? 1 : undefined;
+  return event.kind === 'namespace' ? namespaceVersion(event.entity) : undefined;
 }
 
 /** Fails with WRONG_RECORD when the bytes hold a record that is no entity, and as `decode` does. */

@@ -21,9 +21,10 @@ export function foreignRecord(record: JournalRecord & { readonly key?: Buffer | 
 }
 
 /** The oldest ones are forgotten first. */
-export function keepForeign(kept: ForeignRecord[], record: ForeignRecord): void {
+export function keepForeign(kept: ForeignRecord[], record: ForeignRecord): ForeignRecord {
   kept.push(record);
   if (kept.length > foreignLimits.keptMax) kept.shift();
+  return record;
 }
 
 const copyOf = (bytes: Buffer | null): Buffer | null =>

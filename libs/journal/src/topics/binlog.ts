@@ -74,6 +74,10 @@ export function withBinlogAtRest(state: ClusterState): NamespaceState[] {
   return [...state.namespaces()].filter((of) => of.state === 'active' && !busy.has(of.binlog));
 }
 
+/** Those of these whose binlog is Levee's own: it is made, checked and mended; topics of others are only read (I23). */
+export const ownBinlogs = (namespaces: readonly NamespaceState[]): NamespaceState[] =>
+  namespaces.filter(({ sourceTopic }) => sourceTopic === null);
+
 /** The bounds of the namespace's own partitions: others were added by hand, and are no part of it. */
 export async function ownPartitions(
   log: Log,

@@ -1,8 +1,8 @@
-import type { ClusterState } from '@levee/cluster';
+import { bornOf, type ClusterState } from '@levee/cluster';
 import type { NamespaceState } from '@levee/events';
 import { type Clock, failureCode, messageOf } from '@levee/kernel';
 import type { Log, TopicDescription } from '@levee/log';
-import { binlogSpec, type GrownBinlog, withBinlogAtRest } from './binlog';
+import { binlogSpec, type GrownBinlog, ownBinlogs, withBinlogAtRest } from './binlog';
 import { compactedTopics, type ControlTopics } from './control-topics';
 import { binlogLoss, brokersIn, durabilityAdvice } from './topic-policy';
 
@@ -32,7 +32,7 @@ export async function examineTopics(
   state: ClusterState,
   { topics, clock }: { readonly topics: ControlTopics; readonly clock: Clock },
 ): Promise<TopicReport> {
-  const namespaces = withBinlogAtRest(state);
+  const namespaces = ownBinlogs(withBinlogAtRest(state));
   const { prefix: _prefix, ...control } = topics;
   const names = [...Object.values(control), ...namespaces.map(({ binlog }) => binlog)];
   const descriptions = await log.describeTopics(names);
@@ -51,7 +51,7 @@ export async function examineTopics(
     });
     if (fault !== undefined) misconfigured.push(...fault.split('\n'));
     const clusterId = state.clusterId ?? '';
-    const what = await binlogLoss(log, { ...of, namespace: of.name, clusterId }, clock);
+    const what = await binlogLoss(log, { ...of, namespace: bornOf(of).name, clusterId }, clock);
     if (what !== undefined) losses.push({ namespace: of.name, binlog: of.binlog, what });
   }
   const minInSync = descriptions.map(

@@ -1,4 +1,4 @@
-import { decodeAs } from '@levee/codec';
+import { decodeAs, encode } from '@levee/codec';
 import type { Quarantined } from '@levee/events';
 import { asOffset, asPartition, type Clock } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -35,6 +35,13 @@ export async function readCopies(
       }
     },
   });
+}
+
+const newReasons: ReadonlySet<Quarantined['reason']> = new Set(['noKey', 'unreadableBatch', 'badExpiry']);
+
+/** As the oldest version that knows the reason: processes that are not upgraded yet pass over others. */
+export function encodeCopy(copy: Quarantined): Buffer {
+  return encode('Quarantined', copy, newReasons.has(copy.reason) ? undefined : 1);
 }
 
 function copyIn(value: Buffer): Quarantined | undefined {

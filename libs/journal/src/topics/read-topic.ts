@@ -1,5 +1,5 @@
 import { asPartition, Failure, type Clock, type Offset } from '@levee/kernel';
-import type { Log, LogBatch } from '@levee/log';
+import { boundsOf, type Log, type LogBatch } from '@levee/log';
 
 /**
  * Hands every record of partition 0 of `topic`, from `from` (default its start) to its end as of the call, to `onBatch`;
@@ -18,8 +18,7 @@ export async function readToEnd(
   },
 ): Promise<Offset> {
   const partition = asPartition(0);
-  const bounds = (await log.offsets(topic))[0];
-  if (bounds === undefined) throw new Failure('TOPIC_MISSING', `topic ${topic} has no partition 0`);
+  const bounds = await boundsOf(log, { topic, partition });
   const nextOffset = options.from ?? bounds.startOffset;
   const endOffset = options.to === undefined || options.to > bounds.endOffset ? bounds.endOffset : options.to;
   if (nextOffset >= endOffset) return nextOffset;

@@ -51,6 +51,21 @@ export const compaction: readonly Case[] = [
     },
   ],
   [
+    'a tail says below which offset it has not seen all',
+    async (c) => {
+      const topic = await c.compactedTopic();
+      const missingIn = async (): Promise<number> => {
+        const { batches } = await c.tail(topic, 0).toEnd();
+        return Math.max(...batches.map(({ missingBelow = -1 }) => missingBelow));
+      };
+      await c.append(topic, [record('first', 'x'), record('second', 'x')]);
+      expect(await missingIn()).toBe(-1);
+      for (let n = 0; n < 20; n++) await c.append(topic, [record('same', `v${n}`)]);
+      const left = await cleaned(c, topic, (records) => records.length === 3);
+      if (left !== undefined) expect(await missingIn()).toBeGreaterThan(2);
+    },
+  ],
+  [
     'a tail passes over stretches that compaction emptied, and stands behind them',
     async (c) => {
       const topic = await c.compactedTopic();

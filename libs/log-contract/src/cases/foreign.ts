@@ -94,16 +94,56 @@ export const foreign: readonly Case[] = [
     },
   ],
   [
-    'a compressed batch is refused by name, not skipped and not misread',
+    'a compressed batch is read: keys, values, tombstones, headers, from any offset in it',
     async (c) => {
       const compressed = c.fault('appendCompressed');
       if (compressed === undefined) return;
       const topic = await c.topic({ 'compression.type': 'producer' });
       await c.append(topic, [record('k', 'plain')]);
-      await compressed(topic, p0, [record('k', 'x'.repeat(1000))]);
-      const tail = c.tail(topic, 1);
-      const failure = await c.fails(tail.next(), 'RECORD_CORRUPT', topic);
-      expect(failure.message).toMatch(/compress/i);
+      const records = [
+        {
+          key: Buffer.from('k'),
+          value: Buffer.from('x'.repeat(1000)),
+          headers: [{ key: 'h', value: Buffer.from('v') }],
+        },
+        { key: null, value: Buffer.from('no key') },
+        { key: Buffer.from('k'), value: null },
+      ];
+      await compressed(topic, p0, records);
+      await c.append(topic, [record('k', 'last')]);
+      const read = await c.read(topic);
+      expect(read.map(({ key, value, headers }) => ({ key, value, headers })).slice(1, 4)).toEqual(
+        records.map(({ key, value, headers = [] }) => ({ key, value, headers })),
+      );
+      expect(read.map(({ offset }) => Number(offset))).toEqual([0, 1, 2, 3, 4]);
+      expect(await c.values(topic, 2)).toEqual(['no key', null, 'last']);
+    },
+  ],
+  [
+    'a compressed batch that unpacks to more than anybody holds is RECORD_CORRUPT; who takes such stretches goes on behind it',
+    async (c) => {
+      const compressed = c.fault('appendCompressed');
+      if (compressed === undefined) return;
+      const topic = await c.topic({ 'compression.type': 'producer' });
+      await c.append(topic, [record('k', 'before')]);
+      await compressed(topic, p0, [record('a', 'x'), record('b', 'x'.repeat(40 * 2 ** 20))]);
+      await c.append(topic, [record('k', 'after')]);
+      const strict = c.tail(topic, 0);
+      expect((await strict.take(1)).map((r) => r.value?.toString())).toEqual(['before']);
+      const failure = await c.fails(strict.next(), 'RECORD_CORRUPT', topic, 'partition 0', '1');
+      expect(failure).toMatchObject({ details: { from: 1, to: 3 } });
+      const tail = c.tail(topic, 0, { takesBadStretches: true });
+      const seen: string[] = [];
+      while (seen.at(-1) !== 'after') {
+        const batch = await tail.next();
+        for (const { value } of batch?.records ?? []) seen.push(value?.toString() ?? '');
+        for (const { fromOffset, toOffset, what } of batch?.badStretches ?? []) {
+          seen.push(`${fromOffset}-${toOffset}`);
+          expect(what).toMatch(/batch at offset 1 is compressed with gzip and cannot be unpacked/);
+        }
+      }
+      expect(seen).toEqual(['before', '1-3', 'after']);
+      expect(tail.nextOffset).toBe((await c.offsetsOf(topic)).end);
     },
   ],
   [

@@ -139,6 +139,31 @@ export const topics: readonly Case[] = [
     },
   ],
   [
+    'a tail that names a topicId reads that very topic, and never another one under its name',
+    async (c) => {
+      const spec = c.spec();
+      await c.log.ensureTopics([spec]);
+      await c.append(spec.name, [record('k', 'old')]);
+      const topicId = (await c.log.describeTopics([spec.name]))[0]?.topicId as string;
+      const tail = c.tail(spec.name, 0, { topicId });
+      expect((await tail.toEnd()).records.map(({ value }) => value?.toString())).toEqual(['old']);
+      await c.log.deleteTopics([spec.name]);
+      await c.until(async () => (await c.log.describeTopics([spec.name])).length === 0, 'the topic to be gone');
+      await c.remake(spec);
+      for (const value of ['a', 'b', 'c']) await c.append(spec.name, [record('k', value)]);
+      await c.fails(
+        (async () => {
+          for (;;) expect((await tail.next())?.records).toEqual([]);
+        })(),
+        'TOPIC_MISSING',
+      );
+      for (const from of [0, 1, 3]) await c.fails(c.tail(spec.name, from, { topicId }).next(), 'TOPIC_MISSING');
+      const [now] = await c.log.describeTopics([spec.name]);
+      const again = c.tail(spec.name, 0, { topicId: now?.topicId as string });
+      expect((await again.toEnd()).records).toHaveLength(3);
+    },
+  ],
+  [
     'offsets of a missing topic fail, naming it',
     async (c) => {
       await c.fails(c.log.offsets('contract-missing-topic'), 'TOPIC_MISSING', 'contract-missing-topic');

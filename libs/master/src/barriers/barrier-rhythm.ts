@@ -1,6 +1,15 @@
 import type { NamespaceState } from '@levee/events';
 import { type ClusterView, type HeartbeatView, ownPartitions } from '@levee/journal';
-import { type Clock, type Logger, messageOf, type Offset, type Partition, Pause, type Timers } from '@levee/kernel';
+import {
+  type Clock,
+  type Histogram,
+  type Logger,
+  messageOf,
+  type Offset,
+  type Partition,
+  Pause,
+  type Timers,
+} from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { Reign } from '../reign';
 import { BarrierTrail, type BarrierTrailStats } from './barrier-trail';
@@ -63,6 +72,10 @@ export class BarrierRhythm {
     this.trail.close();
   }
 
+  get times(): Histogram {
+    return this.trail.times;
+  }
+
   stats(): BarrierStats {
     return { ...this.counts, ...this.trail.stats() };
   }
@@ -81,7 +94,10 @@ export class BarrierRhythm {
   }
 
   private async pass(): Promise<void> {
-    const active = [...this.view.state.namespaces()].filter(({ state }) => state === 'active');
+    const active = [...this.view.state.namespaces()].filter(
+      // Nothing is written into topics of others (I23).
+      ({ state, sourceTopic }) => state === 'active' && sourceTopic === null,
+    );
     const binlogs = new Set(active.map(({ binlog }) => binlog));
     for (const binlog of this.seen.keys()) if (!binlogs.has(binlog)) this.seen.delete(binlog);
     this.number = this.options.numbers.next();
@@ -111,7 +127,13 @@ export class BarrierRhythm {
       for (const [partition, offset] of written) {
         // Whatever was written between the look and the barrier belongs before it.
         ends.set(partition, (offset + 1) as Offset);
-        this.trail.add({ namespace: namespace.name, partition, offset, writtenMonotonicMs: beganAtMs });
+        this.trail.add({
+          namespace: namespace.name,
+          number: namespace.number,
+          partition,
+          offset,
+          writtenMonotonicMs: beganAtMs,
+        });
       }
       this.counts.written += written.size;
     } catch (error) {

@@ -1,19 +1,17 @@
 import type { ClusterView, HeartbeatView } from '@levee/journal';
-import type { Clock, Offset, Partition } from '@levee/kernel';
+import { Histogram, type Clock, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 
 export interface WrittenBarrier {
   readonly namespace: string;
+  /** Of the namespace: another one of that name has another binlog. */
+  readonly number: number;
   readonly partition: Partition;
   readonly offset: Offset;
   readonly writtenMonotonicMs: number;
 }
 
 export interface BarrierTrailStats {
-  /** From the append of a barrier until every readable replica was known to have applied it: the last one, in ms. */
-  readonly endToEndMs: number;
-  /** The longest of the last `barrierTrailLimits.recentMax`. */
-  readonly endToEndMsMax: number;
   /** Age of the oldest barrier that some replica has not been heard to have applied, in ms; 0 = none. */
   readonly oldestUnappliedMs: number;
   readonly unapplied: number;
@@ -22,7 +20,6 @@ export interface BarrierTrailStats {
 const barrierTrailLimits = {
   /** Barriers followed at the same time; one per partition, so more partitions than this are not all followed. */
   pendingMax: 16_384,
-  recentMax: 256,
   /** Many nodes say their positions: what follows from that is looked at in this rhythm. */
   lookMs: 250,
 } as const;
@@ -32,9 +29,10 @@ const barrierTrailLimits = {
  * here is an upper bound, too long by at most as much as lies between two of those.
  */
 export class BarrierTrail {
+  /** From the append of a barrier until every readable replica was known to have applied it. */
+  readonly times = new Histogram();
   /** By namespace and partition: the oldest barrier not yet applied everywhere. */
   private readonly pending = new Map<string, WrittenBarrier>();
-  private readonly recent: number[] = [];
   private readonly unlisten: () => void;
   private lookedAtMs = -Infinity;
   private closed = false;
@@ -81,8 +79,6 @@ export class BarrierTrail {
     for (const { writtenMonotonicMs } of this.pending.values())
       oldestUnappliedMs = Math.max(oldestUnappliedMs, nowMs - writtenMonotonicMs);
     return {
-      endToEndMs: this.recent.at(-1) ?? 0,
-      endToEndMsMax: Math.max(0, ...this.recent),
       oldestUnappliedMs,
       unapplied: this.pending.size,
     };
@@ -93,12 +89,11 @@ export class BarrierTrail {
     const applied = namespace?.state === 'active' ? this.appliedBy(name, namespace.partitions) : undefined;
     for (const barrier of barriers) {
       const slowest = applied?.get(barrier.partition);
-      const gone = applied === undefined || slowest === undefined;
+      const gone = applied === undefined || slowest === undefined || barrier.number !== namespace?.number;
       if (!gone && slowest <= barrier.offset) continue;
       this.pending.delete(`${barrier.namespace}/${barrier.partition}`);
       if (gone) continue;
-      this.recent.push(this.clock.monotonicMs() - barrier.writtenMonotonicMs);
-      if (this.recent.length > barrierTrailLimits.recentMax) this.recent.shift();
+      this.times.observe(this.clock.monotonicMs() - barrier.writtenMonotonicMs);
     }
   }
 

@@ -1,7 +1,7 @@
 import { encode } from '@levee/codec';
 import type { ChunkState, NamespaceState } from '@levee/events';
 import { barrierKey } from '@levee/journal';
-import { asPartition, type Clock, type Offset, type Partition } from '@levee/kernel';
+import { asPartition, assert, type Clock, type Offset, type Partition } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 
@@ -22,7 +22,7 @@ export class BarrierNumbers {
 
 export interface BarrierRequest {
   readonly clusterId: string;
-  readonly namespace: Pick<NamespaceState, 'binlog'>;
+  readonly namespace: Pick<NamespaceState, 'binlog' | 'sourceTopic'>;
   readonly partitions: Iterable<Partition>;
   /** From `BarrierNumbers`; the same in all these partitions. */
   readonly number: number;
@@ -34,6 +34,7 @@ export interface BarrierRequest {
 /** Appends one barrier to each of the partitions and says where they stand. Fails as `Log.append` does. */
 export async function writeBarriers(log: Log, request: BarrierRequest): Promise<Map<Partition, Offset>> {
   const { clusterId, namespace, partitions, number, nowMs, digest } = request;
+  assert(namespace.sourceTopic === null, `I23: no barrier is written into ${namespace.binlog}, a topic of others`);
   const value = encode('Barrier', {
     clusterId,
     number,

@@ -1,6 +1,7 @@
-import type { Adopted, ClusterView } from '@levee/journal';
+import type { Adopted, ClusterView, ControlTopics } from '@levee/journal';
 import { asPartition, type Clock, type Logger, messageOf, Pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
+import { askForDigests } from './ask-for-digests';
 import { partitionsTouched, writeBarriers, type BarrierNumbers } from './barriers';
 
 const requestedBarrierLimits = {
@@ -34,6 +35,7 @@ export class RequestedBarriers {
     private readonly log: Log,
     private readonly view: ClusterView,
     private readonly options: {
+      readonly topics: Pick<ControlTopics, 'digests'>;
       readonly numbers: BarrierNumbers;
       readonly clock: Clock;
       readonly timers: Timers;
@@ -107,13 +109,14 @@ export class RequestedBarriers {
     // A chunk that has gone meanwhile has no replica that could answer.
     const chunks = barrier.chunks.flatMap((chunkId) => this.view.state.chunk(chunkId) ?? []);
     const all = Array.from({ length: namespace.partitions }, (_, i) => asPartition(i));
-    await writeBarriers(this.log, {
-      clusterId,
-      namespace,
-      partitions: barrier.chunks.length === 0 ? all : partitionsTouched(chunks, namespace),
-      number: this.options.numbers.next(),
-      nowMs: this.options.clock.nowMs(),
-      ...(barrier.digest ? { digest: { id: barrier.id, chunks: barrier.chunks } } : {}),
-    });
+    const partitions = barrier.chunks.length === 0 ? all : partitionsTouched(chunks, namespace);
+    const request = { clusterId, namespace, partitions };
+    if (barrier.digest) {
+      const digest = { id: barrier.id, chunks: barrier.chunks };
+      return askForDigests(this.log, { ...request, digest }, this.options);
+    }
+    const { numbers, clock } = this.options;
+    if (namespace.sourceTopic === null)
+      await writeBarriers(this.log, { ...request, number: numbers.next(), nowMs: clock.nowMs() });
   }
 }

@@ -1,15 +1,12 @@
 import type { ExpectedDigest, PlanDigest, VerifyForPlan } from '@levee/cluster';
 import type { ClusterView, DigestTail } from '@levee/journal';
-import { asPartition, assert, type Clock, Failure, failureCode, type Timers, Waits } from '@levee/kernel';
+import { asPartition, assert, Failure, failureCode, Waits } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { writeBarriers, type BarrierNumbers } from '../barriers/barriers';
+import { askForDigests, type DigestAsking } from '../barriers/ask-for-digests';
 
-export interface DigestRoundOptions {
+export interface DigestRoundOptions extends DigestAsking {
   /** Id of the barrier, which the digests carry. */
   readonly barrierId: string;
-  readonly numbers: BarrierNumbers;
-  readonly clock: Clock;
-  readonly timers: Timers;
   /** The round is over when for so long none of the digests came. */
   readonly quietMs: number;
   /** Looked at with every decision: false ends the round. */
@@ -36,7 +33,7 @@ export async function digestRound(
   work: VerifyForPlan,
   options: DigestRoundOptions,
 ): Promise<DigestRoundResult> {
-  const { barrierId, numbers, clock, timers, quietMs, isWanted, signal } = options;
+  const { barrierId, timers, quietMs, isWanted, signal } = options;
   const namespace = view.state.namespace(work.namespace);
   const { clusterId } = view;
   if (namespace?.state !== 'active' || clusterId === undefined)
@@ -70,8 +67,7 @@ export async function digestRound(
     const runs = incarnations(view, work);
     const partitions = new Set(work.expect.map(({ partition }) => asPartition(partition)));
     const digest = { id: barrierId, chunks: work.chunkIds };
-    const request = { clusterId, namespace, partitions, number: numbers.next(), nowMs: clock.nowMs(), digest };
-    await writeBarriers(log, request);
+    await askForDigests(log, { clusterId, namespace, partitions, digest }, options);
     while (missing.size > 0) {
       const before = missing.size;
       const news = (): 'digest' | 'unwanted' | undefined => {

@@ -1,6 +1,6 @@
 import { digestEvidence, nextPlanWork, waitAlarms, type PlanWork, type VerifyForPlan } from '@levee/cluster';
 import type { PlanState } from '@levee/events';
-import type { ClusterView, DigestTail, HeartbeatView } from '@levee/journal';
+import type { ClusterView, ControlTopics, DigestTail, HeartbeatView } from '@levee/journal';
 import {
   assert,
   type Clock,
@@ -37,6 +37,7 @@ export interface PlanDriverOptions {
   readonly reign: Pick<Reign, 'own' | 'isOver'>;
   readonly heartbeats: HeartbeatView;
   readonly digests: DigestTail;
+  readonly topics: Pick<ControlTopics, 'digests'>;
   readonly numbers: BarrierNumbers;
   readonly clock: Clock;
   readonly timers: Timers;

@@ -1,5 +1,5 @@
 import { nextPlanWork, type ExpectedDigest, type PlanDigest, type VerifyForPlan } from '@levee/cluster';
-import type { ClusterView, DigestTail } from '@levee/journal';
+import type { ClusterView, ControlTopics, DigestTail } from '@levee/journal';
 import type { Clock, Logger, NewId, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { BarrierNumbers } from '../barriers/barriers';
@@ -20,6 +20,7 @@ export type PlanAnswer =
   | { readonly kind: 'missing'; readonly message: string };
 
 export interface PlanVerificationOptions {
+  readonly topics: Pick<ControlTopics, 'digests'>;
   readonly digests: DigestTail;
   readonly numbers: BarrierNumbers;
   readonly clock: Clock;

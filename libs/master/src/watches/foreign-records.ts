@@ -1,5 +1,4 @@
-import { encode } from '@levee/codec';
-import { type ClusterView, type ControlTopics, type ForeignRecord, readCopies } from '@levee/journal';
+import { type ClusterView, type ControlTopics, type ForeignRecord, encodeCopy, readCopies } from '@levee/journal';
 import { asPartition, type Clock, type Logger, Pause, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { Reign } from '../reign';
@@ -82,10 +81,11 @@ export class ForeignRecords {
 
   private async copy({ offset, why, key, value }: ForeignRecord): Promise<void> {
     const { topics, clock, instance } = this.options;
-    const copy = encode('Quarantined', {
+    const copy = encodeCopy({
       topic: topics.journal,
       partition: 0,
       offset,
+      toOffset: null,
       reason: 'garbage',
       message: `written by no master of this cluster: ${why}`,
       nodeId: instance,

@@ -1,6 +1,12 @@
-import { encode } from '@levee/codec';
 import type { NamespaceState } from '@levee/events';
-import { type ClusterView, type ControlTopics, readCopies, withBinlogAtRest } from '@levee/journal';
+import {
+  type ClusterView,
+  type ControlTopics,
+  encodeCopy,
+  ownBinlogs,
+  readCopies,
+  withBinlogAtRest,
+} from '@levee/journal';
 import { asOffset, asPartition, type Clock, type Logger, messageOf, type Partition, type Timers } from '@levee/kernel';
 import type { Log, LogRecord, PartitionOffsets, StoredRecord } from '@levee/log';
 import type { Reign } from '../reign';
@@ -68,7 +74,7 @@ export class GrownBinlogs {
   }
 
   private async look(): Promise<void> {
-    const active = withBinlogAtRest(this.view.state);
+    const active = ownBinlogs(withBinlogAtRest(this.view.state));
     const has = new Map((await this.log.describeTopics(active.map(({ binlog }) => binlog))).map((of) => [of.name, of]));
     let bytesLeft: number = grownBinlogLimits.bytesAtOnce;
     for (const namespace of active)
@@ -93,7 +99,7 @@ export class GrownBinlogs {
     const signal = AbortSignal.any([done.signal, this.rounds.signal]);
     try {
       const from = { nextOffset: asOffset(next), leaderEpoch: -1 };
-      for await (const batch of this.log.tail(binlog, partition, from, { signal })) {
+      for await (const batch of this.log.tail(binlog, partition, from, { signal, takesBadStretches: true })) {
         await this.append(namespace, partition, batch.records);
         for (const { key, value } of batch.records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
         next = batch.nextOffset;
@@ -115,10 +121,11 @@ export class GrownBinlogs {
     const { clock, instance, topics } = this.options;
     const message = `partition ${partition} was added to the binlog of ${name}, which has ${partitions}: no key belongs there`;
     const copies = records.map(({ offset, key, value }): LogRecord => {
-      const copy = encode('Quarantined', {
+      const copy = encodeCopy({
         topic: binlog,
         partition,
         offset,
+        toOffset: null,
         reason: 'wrongPartition',
         message,
         nodeId: instance,

@@ -7,17 +7,8 @@ import {
 } from '@levee/cluster';
 import { decodeAs } from '@levee/codec';
 import { type ClusterView, type ControlTopics, type HeartbeatView, MaintenanceEnds } from '@levee/journal';
-import {
-  asPartition,
-  type Clock,
-  Failure,
-  failureCode,
-  type Logger,
-  messageOf,
-  Pause,
-  type Timers,
-} from '@levee/kernel';
-import type { Log, LogBatch } from '@levee/log';
+import { asPartition, type Clock, failureCode, type Logger, messageOf, RareWarning, type Timers } from '@levee/kernel';
+import { endOf, followTopic, type Log, type LogBatch } from '@levee/log';
 import type { Reign } from '../reign';
 
 export interface NodeWatchOptions {
@@ -57,7 +48,6 @@ export class NodeWatch {
   private readonly liveness: Liveness;
   private readonly ends: MaintenanceEnds;
   private readonly stopping = new AbortController();
-  private readonly pause: Pause;
   private readonly underWay = new Set<string>();
   /** Monotonic time before which a command is not tried again. */
   private readonly refusedUntilMs = new Map<string, number>();
@@ -74,7 +64,6 @@ export class NodeWatch {
   ) {
     this.liveness = new Liveness(options.instance, options.limits);
     this.ends = new MaintenanceEnds(log, view, options);
-    this.pause = new Pause(options.timers, this.stopping.signal);
     this.lookMs = Math.max(10, Math.floor(options.limits.heartbeatMs / nodeWatchLimits.looksPerHeartbeat));
   }
 
@@ -98,29 +87,34 @@ export class NodeWatch {
   }
 
   private async run(): Promise<void> {
-    const { topics, logger } = this.options;
+    const { topics, logger, clock, timers } = this.options;
+    const heartbeats = { topic: topics.heartbeats, partition: asPartition(0) };
+    const warning = new RareWarning(logger, clock);
+    const saying = 'the heartbeats cannot be followed: silence of nodes does not count meanwhile';
     this.ends.start();
-    while (!this.isOver)
-      try {
+    await followTopic(this.log, heartbeats, {
+      signal: this.stopping.signal,
+      timers,
+      tail: () => ({ idleMs: this.lookMs, gatherMs: this.lookMs / 2 }),
+      retryMs: () => nodeWatchLimits.retryMs,
+      start: async () => {
+        if (this.endsWithReign()) return undefined;
         this.liveness.interrupted();
-        const nextOffset = (await this.log.offsets(topics.heartbeats))[0]?.endOffset;
-        if (nextOffset === undefined) throw new Failure('TOPIC_MISSING', `${topics.heartbeats} has no partition 0`);
-        const from = { nextOffset, leaderEpoch: -1 };
-        const options = { signal: this.stopping.signal, idleMs: this.lookMs };
-        for await (const batch of this.log.tail(topics.heartbeats, asPartition(0), from, options)) {
-          if (this.isOver) return;
-          this.observe(batch);
-        }
-        // A log that was closed ends its tails without an error.
-        await this.pause.for(nodeWatchLimits.retryMs);
-      } catch (error) {
-        logger.warn({ error }, 'the heartbeats cannot be followed: silence of nodes does not count meanwhile');
-        await this.pause.for(nodeWatchLimits.retryMs);
-      }
+        return endOf(this.log, heartbeats);
+      },
+      onBatch: (batch) => {
+        if (!this.endsWithReign()) this.observe(batch);
+      },
+      onFailure: ({ error }) => {
+        warning.warn(messageOf(error), { error }, saying);
+        return 'again';
+      },
+    });
   }
 
-  private get isOver(): boolean {
-    return this.stopping.signal.aborted || this.options.reign.isOver;
+  private endsWithReign(): boolean {
+    if (this.options.reign.isOver) this.stopping.abort();
+    return this.stopping.signal.aborted;
   }
 
   private observe(batch: LogBatch): void {

@@ -1,9 +1,10 @@
-import { attributeProblem } from './client-attribute';
+import { attributeProblem } from '@levee/wire';
 import { plainCommand, shown, text, word, type DoorConnection, type PlainCall } from './door-command';
 
 /** CLIENT. */
 export const clientCommand = plainCommand({
   name: 'CLIENT',
+  access: (args) => (word(args, 1) === 'LIST' ? 'operate' : 'user'),
   arity: -2,
   flags: ['admin'],
   summary: 'Names, ids and a list of clients',
@@ -34,9 +35,11 @@ function client({ context, args, reply, connection }: PlainCall): void {
     case 'NO-EVICT':
     case 'NO-TOUCH':
       return reply.ok();
+    case 'MAINT_NOTIFICATIONS':
+      return notifications({ args, reply, connection });
     default:
       return reply.error(
-        `LVUNSUPPORTED CLIENT ${word(args, 1)}: there are ID, GETNAME, SETNAME, SETINFO, INFO, LIST, GETREDIR, NO-EVICT, NO-TOUCH`,
+        `LVUNSUPPORTED CLIENT ${word(args, 1)}: there are ID, GETNAME, SETNAME, SETINFO, INFO, LIST, GETREDIR, NO-EVICT, NO-TOUCH, MAINT_NOTIFICATIONS`,
       );
   }
 }
@@ -50,6 +53,24 @@ function setInfo({ args, reply, connection }: Omit<PlainCall, 'context'>): void 
   const value = text(args, 3);
   if (option === 'LIB-NAME') connection.context.libraryName = value;
   else connection.context.libraryVersion = value;
+  reply.ok();
+}
+
+/**
+ * Whether it is told before the door closes, by the push `MOVING` of Redis' smart client handoffs. It is given no other
+ * address: a client that was told one would go there from then on, past whatever it was pointed at.
+ */
+function notifications({ args, reply, connection }: Omit<PlainCall, 'context'>): void {
+  const wish = word(args, 2);
+  const [option, endpoint] = [word(args, 3), word(args, 4)];
+  const isOn = wish === 'ON' && (args.length === 3 || (args.length === 5 && option === 'MOVING-ENDPOINT-TYPE'));
+  if (!isOn && !(wish === 'OFF' && args.length === 3)) return reply.error('ERR syntax error');
+  if (isOn && connection.protocol !== 3) return reply.error('ERR maintenance notifications need RESP3: HELLO 3 first');
+  if (isOn && endpoint !== 'NONE')
+    return reply.error(
+      `LVUNSUPPORTED moving-endpoint-type ${shown(args, 4)}: this door names no other address, ask for moving-endpoint-type none`,
+    );
+  connection.context.isToldOfEnd = isOn;
   reply.ok();
 }
 

@@ -8,6 +8,7 @@ type Commands = ReadonlyMap<string, DoorCommand>;
 export function commandCommand(all: () => Commands): DoorCommand {
   return plainCommand({
     name: 'COMMAND',
+    access: 'user',
     arity: -1,
     flags: ['fast'],
     summary: 'COUNT | LIST | DOCS | INFO: the commands of this door',

@@ -1,9 +1,18 @@
-import type { ReplyWriter } from '@levee/wire';
-import { attributeProblem } from './client-attribute';
+import { clusterUser, portalDoorName, TrustedPrincipal } from '@levee/auth';
+import { failureCode, messageOf } from '@levee/kernel';
+import {
+  authArguments,
+  helloNamesUser,
+  helloOptions,
+  type Credentials,
+  type HelloOptions,
+  type ReplyWriter,
+} from '@levee/wire';
 import { clientCommand } from './client-command';
 import { Glob, globBytesMax } from './glob';
+import { noAuth } from './door-guard';
 import { infoCommand } from './info-command';
-import { plainCommand, shown, text, word, type DoorCommand, type PlainCall } from './door-command';
+import { plainCommand, text, word, type DoorCommand, type PlainCall } from './door-command';
 
 /** Told to clients that look for a Redis version before they use RESP3. */
 export const compatibleRedisVersion = '7.4.0';
@@ -12,6 +21,7 @@ export const compatibleRedisVersion = '7.4.0';
 export const connectionCommands: readonly DoorCommand[] = [
   plainCommand({
     name: 'PING',
+    access: 'user',
     arity: -1,
     flags: ['fast'],
     summary: 'PONG, or the message given',
@@ -23,6 +33,7 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'ECHO',
+    access: 'user',
     arity: 2,
     flags: ['fast'],
     summary: 'The message given',
@@ -30,6 +41,7 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'QUIT',
+    access: 'open',
     arity: -1,
     flags: ['fast'],
     summary: 'Ends the connection',
@@ -41,13 +53,14 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'RESET',
+    access: 'open',
     arity: 1,
     flags: ['fast'],
     summary: 'The connection as it was after connecting: in the default namespace',
     inMulti: 'acts',
     run: ({ context, reply, connection }) => {
       connection.dropDeferred();
-      connection.context.reset(context.defaultNamespace);
+      connection.context.reset(context.clock.monotonicMs());
       connection.protocol = 2;
       connection.name = '';
       reply.simple('RESET');
@@ -55,31 +68,31 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'HELLO',
+    access: 'open',
     arity: -1,
     flags: ['fast'],
     summary: 'Chooses RESP2 or RESP3',
-    choosesNamespace: namesUser,
+    choosesNamespace: helloNamesUser,
     inMulti: 'refused',
     run: hello,
   }),
   plainCommand({
     name: 'AUTH',
+    access: 'open',
     arity: -2,
     flags: ['fast'],
-    summary: 'The user name selects the namespace',
+    summary: '[user] password: who the connection is; user@namespace chooses a namespace too',
     choosesNamespace: () => true,
     inMulti: 'refused',
     run: ({ context, args, reply, connection }) => {
-      const problem =
-        args.length > 3
-          ? 'ERR syntax error'
-          : authenticate({ context, connection }, args.length === 3 ? text(args, 1) : 'default');
-      if (problem) refuseNamespace({ args, reply, connection }, problem);
-      else reply.ok();
+      const given = authArguments(args);
+      if (given === undefined) return refuseAuth({ context, args, reply, connection }, 'ERR syntax error');
+      authenticate({ context, args, reply, connection }, given, () => reply.ok());
     },
   }),
   plainCommand({
     name: 'SELECT',
+    access: 'user',
     arity: 2,
     flags: ['fast'],
     summary: 'Only 0: namespaces have names',
@@ -95,6 +108,7 @@ export const connectionCommands: readonly DoorCommand[] = [
   clientCommand,
   plainCommand({
     name: 'TIME',
+    access: 'user',
     arity: 1,
     flags: ['fast'],
     summary: 'Seconds and microseconds since 1970',
@@ -110,6 +124,7 @@ export const connectionCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'CONFIG',
+    access: 'user',
     arity: -2,
     flags: ['admin'],
     summary: 'GET pattern …',
@@ -150,19 +165,19 @@ export function patternTooLong(pattern: Buffer): string {
   return `LVLIMIT a pattern of ${pattern.length} bytes: at most ${globBytesMax} bytes`;
 }
 
-/** HELLO … AUTH user password. */
-function namesUser(args: readonly Buffer[]): boolean {
-  return args.some((_, i) => i > 1 && word(args, i) === 'AUTH');
+function hello({ context, args, reply, connection }: PlainCall): void {
+  const wanted = helloOptions(args, connection.protocol);
+  if (typeof wanted === 'string')
+    return helloNamesUser(args) ? refuseAuth({ context, args, reply, connection }, wanted) : reply.error(wanted);
+  if (wanted.auth !== undefined)
+    return authenticate({ context, args, reply, connection }, wanted.auth, () => greet({ reply, connection }, wanted));
+  const { principal } = connection.context;
+  if (principal === undefined || principal.problem !== undefined)
+    return reply.error(`${noAuth.slice(0, -1)}: HELLO ${wanted.protocol} AUTH <user> <password>`);
+  greet({ reply, connection }, wanted);
 }
 
-function hello({ context, args, reply, connection }: PlainCall): void {
-  const refuse = (problem: string): void =>
-    namesUser(args) ? refuseNamespace({ args, reply, connection }, problem) : reply.error(problem);
-  const wanted = helloOptions(args, connection.protocol);
-  if (typeof wanted === 'string') return refuse(wanted);
-  const { protocol, user, name } = wanted;
-  const problem = user === undefined ? undefined : authenticate({ context, connection }, user);
-  if (problem !== undefined) return refuse(problem);
+function greet({ reply, connection }: Pick<PlainCall, 'reply' | 'connection'>, { protocol, name }: HelloOptions): void {
   if (name !== undefined) connection.name = name.toString('latin1');
   connection.protocol = protocol;
   replyIn(protocol, reply, (w) =>
@@ -185,42 +200,60 @@ function hello({ context, args, reply, connection }: PlainCall): void {
   );
 }
 
-/** What HELLO asks for; a string is the error. */
-function helloOptions(
-  args: readonly Buffer[],
-  current: 2 | 3,
-): { protocol: 2 | 3; user: string | undefined; name: Buffer | undefined } | string {
-  let user: string | undefined;
-  let name: Buffer | undefined;
-  if (args.length === 1) return { protocol: current, user, name };
-  const version = text(args, 1);
-  if (!/^\d+$/.test(version)) return 'ERR Protocol version is not an integer or out of range';
-  if (version !== '2' && version !== '3') return 'NOPROTO unsupported protocol version';
-  for (let i = 2; i < args.length; i++) {
-    const option = word(args, i);
-    if (option === 'AUTH' && i + 2 < args.length) {
-      user = text(args, i + 1);
-      i += 2;
-    } else if (option === 'SETNAME' && i + 1 < args.length) name = args[++i];
-    else return `ERR Syntax error in HELLO option '${shown(args, i)}'`;
-  }
-  const problem = name && attributeProblem('Client names', name);
-  return problem ?? { protocol: version === '3' ? 3 : 2, user, name };
-}
-
 /** HELLO answers in the protocol it switches to, not in the one it came in. */
 function replyIn(protocol: 2 | 3, reply: PlainCall['reply'], build: (writer: ReplyWriter) => void): void {
   reply.write(build, protocol);
 }
 
-/** Chooses the namespace that the user is named after; the error when there is none. */
-function authenticate(of: Pick<PlainCall, 'context' | 'connection'>, user: string): string | undefined {
-  const namespace = user === 'default' || user === '' ? of.context.defaultNamespace : user;
-  const problem = namespaceProblem(of.context, namespace);
-  if (problem) return problem;
-  of.connection.context.user = user;
-  of.connection.context.use(namespace);
-  return undefined;
+/**
+ * Makes the connection that of a user, and chooses a namespace; `done` answers then. Whoever fails is nobody. With
+ * authentication off there are no users: the name chooses the namespace, and the secret is not looked at.
+ */
+function authenticate(call: PlainCall, { user, secret }: Credentials, done: () => void): void {
+  const { context, reply, connection } = call;
+  const { authenticator } = context;
+  const session = connection.context;
+  if (authenticator === undefined) {
+    const namespace = user === 'default' || user === '' ? context.defaultNamespace : user;
+    const problem = namespaceProblem(call, namespace);
+    if (problem) return refuseNamespace(call, problem);
+    session.user = user;
+    session.use(namespace);
+    return done();
+  }
+  const at = user.indexOf('@');
+  const [name, asked] = at < 0 ? [user, undefined] : [user.slice(0, at), user.slice(at + 1)];
+  // What was sent behind it waits: it is not carried out as anybody else.
+  session.becomeNobody(context.clock.monotonicMs());
+  const address = connection.remoteAddress.replace(/:\d+$/, '');
+  if (name === clusterUser && context.clusterKey?.proves(portalDoorName, secret)) {
+    session.principal = new TrustedPrincipal(`process ${address}`);
+    return done();
+  }
+  reply.holdPipeline();
+  authenticator.byPassword(name, secret, address).then(
+    (principal) => {
+      if (principal === undefined) return refuseAuth(call, wrongPassword);
+      session.principal = principal;
+      const problem = asked === undefined ? undefined : namespaceProblem(call, asked);
+      if (problem !== undefined) return refuseAuth(call, problem);
+      session.user = name;
+      session.use(asked ?? principal.defaultNamespace ?? context.defaultNamespace);
+      done();
+    },
+    (error: unknown) =>
+      refuseAuth(call, `${failureCode(error) === 'LIMIT' ? 'LVLIMIT' : 'LVUNAVAILABLE'} ${messageOf(error)}`),
+  );
+}
+
+const wrongPassword =
+  'WRONGPASS invalid username-password pair or user is disabled. A namespace is chosen behind the name: user@namespace';
+
+/** The connection is nobody's, and has no namespace. */
+function refuseAuth(call: PlainCall, problem: string): void {
+  const { authenticator, clock } = call.context;
+  if (authenticator !== undefined) call.connection.context.becomeNobody(clock.monotonicMs());
+  refuseNamespace(call, problem);
 }
 
 /** Answers `problem`; the connection has no namespace until it is given one. */
@@ -230,7 +263,13 @@ export function refuseNamespace({ args, reply, connection }: Omit<PlainCall, 'co
 }
 
 /** Why a connection cannot use a namespace; one that is being created may be chosen. */
-export function namespaceProblem(context: PlainCall['context'], name: string): string | undefined {
+export function namespaceProblem(
+  { context, connection }: Pick<PlainCall, 'context' | 'connection'>,
+  name: string,
+): string | undefined {
+  const { principal } = connection.context;
+  if (principal?.knows(name) !== true)
+    return `NOPERM ${principal?.name ?? 'nobody'} has no right in namespace '${name.slice(0, 200)}'`;
   if (name === context.defaultNamespace) return undefined;
   const state = context.state().namespace(name)?.state;
   if (state === 'active' || state === 'creating') return undefined;

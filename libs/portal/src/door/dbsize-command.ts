@@ -1,9 +1,11 @@
+import { StoreFailure } from '@levee/client';
 import { messageOf } from '@levee/kernel';
 import { dataCommand, keyPlaces } from './door-command';
 
 /** DBSIZE. */
 export const dbsizeCommand = dataCommand({
   name: 'DBSIZE',
+  access: 'read',
   arity: 1,
   flags: ['readonly', 'fast'],
   keys: keyPlaces.noKeys,
@@ -11,7 +13,10 @@ export const dbsizeCommand = dataCommand({
   run: ({ context, reply, namespace }) => {
     context.store.counts.of(namespace).then(
       ({ keys }) => reply.integer(keys),
-      (error: unknown) => reply.error(`LVUNAVAILABLE the keys were not counted: ${messageOf(error)}`),
+      (error: unknown) => {
+        const isRefused = error instanceof StoreFailure && error.code === 'LVSOURCE';
+        reply.error(isRefused ? error.text : `LVUNAVAILABLE the keys were not counted: ${messageOf(error)}`);
+      },
     );
   },
 });

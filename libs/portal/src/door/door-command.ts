@@ -1,8 +1,13 @@
-import type { Ack, Consistency, NamespaceStore, Store } from '@levee/client';
-import type { ClusterState } from '@levee/cluster';
-import type { Clock, Random } from '@levee/kernel';
+import type { Authenticator, ClusterKey } from '@levee/auth';
+import type { Ack, Consistency, KeyValue, NamespaceStore, Store, WrittenAt } from '@levee/client';
+import type { ClusterState, Right } from '@levee/cluster';
+import type { Clock, Random, Timers } from '@levee/kernel';
+import type { Log } from '@levee/log';
 import type { Session } from '@levee/keyspace';
 import type { ReplySlot, RespConnection } from '@levee/wire';
+import type { AccessTrail } from '../access-trail';
+import type { RepeatedWrites } from '../repeated-writes';
+import type { Shares } from '../shares';
 import type { ScanCursors } from '../scan-cursors';
 import type { CommandOrder } from './command-order';
 import type { DoorSession } from './door-session';
@@ -13,6 +18,7 @@ export type DoorConnection = RespConnection<DoorSession>;
 /** What commands may use. */
 export interface DoorContext {
   readonly store: Store;
+  readonly keyValue: KeyValue;
   readonly cursors: ScanCursors;
   readonly clock: Clock;
   readonly random: Random;
@@ -21,6 +27,23 @@ export interface DoorContext {
   readonly connections: () => Iterable<DoorConnection>;
   readonly info: InfoSections;
   readonly settings: () => Readonly<Record<string, string>>;
+  /** `undefined`: authentication is off, and everybody may do everything. */
+  readonly authenticator?: Authenticator | undefined;
+  /** What destroys something is written down there first. */
+  readonly trail?: AccessTrail | undefined;
+  /** By which processes of the cluster prove themselves. */
+  readonly clusterKey?: ClusterKey | undefined;
+  /** Or the common name of their certificates. */
+  readonly clusterName?: string | undefined;
+  /** Of which changes are told. */
+  readonly log: Log;
+  readonly timers: Timers;
+  /** Connections that watch keys. */
+  readonly watchers: Shares;
+  /** Of this process: whoever repeats a write must meet the one that knows it. */
+  readonly incarnation: string;
+  /** Writes with a request id. */
+  readonly repeated: RepeatedWrites<WrittenAt>;
 }
 
 /** A command on the data of the connection's namespace. */
@@ -31,6 +54,7 @@ export interface DataCall {
   readonly namespace: NamespaceStore;
   readonly session: Session;
   readonly order: CommandOrder;
+  readonly connection: DoorConnection;
   /** As AUTH has it. */
   readonly user: string;
   readonly ack: Ack;
@@ -45,8 +69,15 @@ export interface PlainCall {
   readonly connection: DoorConnection;
 }
 
+/**
+ * What a command asks of who sends it: nothing, that it is known who that is, or a right; one on namespaces is meant on that
+ * of the connection.
+ */
+export type Access = 'open' | 'user' | Right;
+
 interface CommandShape {
   readonly name: string;
+  readonly access: Access | ((args: readonly Buffer[]) => Access);
   /** As Redis counts: the name included; negative = at least. */
   readonly arity: number;
   readonly flags: readonly string[];

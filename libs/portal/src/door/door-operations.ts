@@ -1,3 +1,4 @@
+import type { HeadedValue } from '@levee/codec';
 import { type Ack, Append, type Consistency, PointRead, type StoreFailure } from '@levee/client';
 import type { Session } from '@levee/keyspace';
 import type { ReplySlot } from '@levee/wire';
@@ -31,7 +32,7 @@ export class GetRead extends PointRead {
 export class SetAppend extends Append {
   constructor(
     key: Buffer,
-    record: Buffer,
+    record: Buffer | HeadedValue,
     ack: Ack,
     session: Session | undefined,
     private readonly reply: ReplySlot,

@@ -1,5 +1,7 @@
+import type { Principal } from '@levee/auth';
 import { type Ack, AppendLine, type Consistency, type NamespaceStore, ReadLine, type Store } from '@levee/client';
 import type { Session } from '@levee/keyspace';
+import type { ChangeFeed } from '../changes/change-feed';
 import { CommandOrder } from './command-order';
 
 /** Who is to take what is read. */
@@ -30,11 +32,22 @@ export class DoorSession {
   ack: Ack | undefined;
   /** Set by LV.CONSISTENCY; else the namespace's default. */
   consistency: Consistency | undefined;
-  user = 'default';
+  user: string;
+  private chosen: string;
+  /** The namespace is meant in one creation, the number of which is known once it was used. */
+  private pin: { number: number | undefined } | undefined;
+  /** Who it is; `undefined` = nobody yet, or nobody any more. */
+  principal: Principal | undefined;
+  /** Since when it has been nobody. */
+  private nobodySinceMs: number;
   multi: OpenMulti | undefined;
+  /** It watches keys. */
+  changes: ChangeFeed | undefined;
   private refusal: { readonly command: string; readonly problem: string } | undefined;
   libraryName = '';
   libraryVersion = '';
+  /** It asked to be told before the door closes. */
+  isToldOfEnd = false;
   /** Name of the command that it sent last. */
   lastCommand = '';
   readonly connectedAtMs: number;
@@ -45,9 +58,19 @@ export class DoorSession {
 
   constructor(
     private readonly store: Store,
-    private chosen: string,
-    { nowMs, reader }: { readonly nowMs: number; readonly reader: ReplyReader },
+    private readonly first: string,
+    private readonly of: {
+      readonly nowMs: number;
+      readonly reader: ReplyReader;
+      /** Who it is before it says so: everybody at a door that asks nobody, or what a certificate proves. */
+      readonly stranger?: Principal | undefined;
+      readonly user?: string | undefined;
+    },
   ) {
+    const { nowMs, reader } = of;
+    this.principal = of.stranger;
+    this.user = of.user ?? 'default';
+    this.chosen = first;
     const reads = new ReadLine(
       store.limits,
       () => reader.closed,
@@ -55,6 +78,18 @@ export class DoorSession {
     );
     this.lines = { reads, writes: new AppendLine() };
     this.connectedAtMs = nowMs;
+    this.nobodySinceMs = nowMs;
+  }
+
+  /** Since when nobody knows who it is, by the monotonic clock; `undefined` = it is somebody. */
+  get strangerSinceMs(): number | undefined {
+    return this.principal === undefined ? this.nobodySinceMs : undefined;
+  }
+
+  /** It is nobody, from now on. */
+  becomeNobody(nowMs: number): void {
+    this.principal = undefined;
+    this.nobodySinceMs = nowMs;
   }
 
   /** Empty while the connection has none. */
@@ -62,9 +97,21 @@ export class DoorSession {
     return this.refusal ? '' : this.chosen;
   }
 
-  use(namespaceName: string): void {
+  /** `pinned`: in the creation that it finds first, and in no later one. */
+  use(namespaceName: string, pinned = false): void {
     this.chosen = namespaceName;
+    this.pin = pinned ? { number: undefined } : undefined;
     this.refusal = undefined;
+  }
+
+  /** Why nothing is done in the namespace that it has: this is not the creation that was meant. */
+  anotherCreation({ state: { name, number } }: NamespaceStore): string | undefined {
+    const { pin } = this;
+    if (!pin || pin.number === number) return undefined;
+    if (pin.number !== undefined)
+      return `LVANEW ${name} was created anew or rewound since this connection chose it: LV.USE ${name} takes what it is now`;
+    pin.number = number;
+    return undefined;
   }
 
   /** Whoever was refused a namespace must not go on in another one: it has none until it is given one. */
@@ -113,10 +160,18 @@ export class DoorSession {
     return place;
   }
 
+  endChanges(): void {
+    this.changes?.close();
+    this.changes = undefined;
+  }
+
   /** As after connecting. */
-  reset(namespaceName: string): void {
-    this.use(namespaceName);
-    this.user = 'default';
+  reset(nowMs: number): void {
+    if (this.principal !== undefined) this.nobodySinceMs = nowMs;
+    this.endChanges();
+    this.use(this.first);
+    this.user = this.of.user ?? 'default';
+    this.principal = this.of.stranger;
     this.multi = undefined;
     this.ack = undefined;
     this.consistency = undefined;

@@ -12,6 +12,7 @@ const gravity: readonly StoreErrorCode[] = [
   'LVINDEFINITE',
   'LVDEFINITE',
   'LVSTOPPED',
+  'LVREADONLY',
   'LVFULL',
   'LVLIMIT',
   'LVRESERVED',

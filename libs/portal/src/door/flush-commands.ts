@@ -1,3 +1,4 @@
+import type { Principal } from '@levee/auth';
 import { flushProblem, FlushSweep, type NamespaceStore, StoreFailure } from '@levee/client';
 import { messageOf } from '@levee/kernel';
 import { dataCommand, keyPlaces, word, type DataCall, type DoorCommand } from './door-command';
@@ -7,6 +8,7 @@ import { refusalText } from './refused-commands';
 export const flushCommands: readonly DoorCommand[] = ['FLUSHDB', 'FLUSHALL'].map((name) =>
   dataCommand({
     name,
+    access: 'admin',
     arity: -1,
     flags: ['write'],
     keys: keyPlaces.noKeys,
@@ -27,19 +29,33 @@ function problemOf(name: string, args: readonly Buffer[], namespace: NamespaceSt
 }
 
 /** ASYNC too is answered once the keys are gone: nobody who was told so may still find them. */
-function flush({ context, args, reply, namespace, session, order, ack }: DataCall): void {
+function flush(call: DataCall): void {
+  const { context, args, reply, namespace, connection } = call;
   const problem = problemOf(word(args, 0), args, namespace);
   if (problem !== undefined) return reply.error(problem);
   // Nothing of this connection comes between, and what it wrote before is deleted too.
   reply.holdPipeline();
+  const { principal } = connection.context;
+  if (context.trail === undefined || principal === undefined) return sweep(call, principal);
+  context.trail.recordAct(principal.name, `${word(args, 0)} ${namespace.name}`).then(
+    () => sweep(call, principal),
+    (error: unknown) => reply.error(`LVUNAVAILABLE ${messageOf(error)}`),
+  );
+}
+
+/** Goes on as long as whoever began it may: the sweep asks before its first key, and again and again. */
+function sweep({ context, reply, namespace, session, order, ack }: DataCall, by: Principal | undefined): void {
   order.afterWrites(() => {
-    const sweep = new FlushSweep(context.store, namespace, {
+    const flushing = new FlushSweep(context.store, namespace, {
       ack,
       session,
       write: (append) => order.write(append),
-      isOver: () => (reply.abandoned ? 'the client has gone' : undefined),
+      isOver: () => {
+        if (reply.abandoned) return 'the client has gone';
+        return by?.may('admin', namespace.name) === false ? 'the right admin was taken away' : undefined;
+      },
     });
-    ended(sweep).then(
+    ended(flushing).then(
       () => reply.ok(),
       (error: unknown) => reply.error(error instanceof StoreFailure ? error.text : `ERR ${messageOf(error)}`),
     );

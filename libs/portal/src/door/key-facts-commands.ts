@@ -10,6 +10,7 @@ export const keyFactsCommands: readonly DoorCommand[] = [
   ...['GETRANGE', 'SUBSTR'].map((name) =>
     dataCommand({
       name,
+      access: 'read',
       arity: 4,
       flags: ['readonly'],
       keys: keyPlaces.oneKey,
@@ -19,6 +20,7 @@ export const keyFactsCommands: readonly DoorCommand[] = [
   ),
   dataCommand({
     name: 'OBJECT',
+    access: 'read',
     arity: -2,
     flags: ['readonly'],
     keys: secondKey,
@@ -28,6 +30,7 @@ export const keyFactsCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'MEMORY',
+    access: 'read',
     arity: -2,
     flags: ['readonly'],
     keys: secondKey,

@@ -19,22 +19,27 @@ import {
 export const leveeCommands: readonly DoorCommand[] = [
   plainCommand({
     name: 'LV.USE',
+    access: 'user',
     arity: -1,
     flags: ['fast'],
-    summary: 'Chooses the namespace of this connection, or says it',
+    summary: 'namespace [PIN]: chooses that of this connection, pinned to what it is now, or says which it has',
     choosesNamespace: ({ length }) => length > 1,
     inMulti: 'refused',
     run: ({ context, args, reply, connection }) => {
       const { context: session } = connection;
       if (args.length === 1) return session.problem ? reply.error(session.problem) : reply.text(session.namespaceName);
-      const problem = namespaceProblem(context, text(args, 1));
+      const wrong = args.length > 3 || (args.length === 3 && word(args, 2) !== 'PIN');
+      if (wrong)
+        return refuseNamespace({ args, reply, connection }, 'ERR write LV.USE namespace, or LV.USE namespace PIN');
+      const problem = namespaceProblem({ context, connection }, text(args, 1));
       if (problem) return refuseNamespace({ args, reply, connection }, problem);
-      session.use(text(args, 1));
+      session.use(text(args, 1), args.length > 2);
       reply.ok();
     },
   }),
   plainCommand({
     name: 'LV.ACK',
+    access: 'user',
     arity: -1,
     flags: ['fast'],
     summary: 'logged | primary | all | default: when writes of this connection are answered',
@@ -50,6 +55,7 @@ export const leveeCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'LV.CONSISTENCY',
+    access: 'user',
     arity: -1,
     flags: ['fast'],
     summary: 'eventual | session | strong | default: what reads of this connection may return',
@@ -65,6 +71,7 @@ export const leveeCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'LV.STOPS',
+    access: 'operate',
     arity: 1,
     flags: ['fast'],
     summary: 'Partitions that stand still since their log lost what replicas hold, as JSON: writes to them are refused',
@@ -77,6 +84,7 @@ export const leveeCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'LV.WAIT',
+    access: 'read',
     arity: -2,
     flags: ['readonly'],
     keys: keyPlaces.noKeys,
@@ -86,6 +94,7 @@ export const leveeCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'LV.POS',
+    access: 'read',
     arity: -1,
     flags: ['fast'],
     keys: keyPlaces.noKeys,
@@ -102,6 +111,7 @@ export const leveeCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'LV.WHERE',
+    access: 'read',
     arity: 2,
     flags: ['readonly', 'fast'],
     keys: keyPlaces.oneKey,
@@ -131,6 +141,7 @@ export const leveeCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'LV.ROUTES',
+    access: 'read',
     arity: -1,
     flags: ['readonly'],
     keys: keyPlaces.noKeys,

@@ -10,6 +10,7 @@ import { ofKey } from './shown-key';
 export const multiCommands: readonly DoorCommand[] = [
   plainCommand({
     name: 'MULTI',
+    access: 'user',
     arity: 1,
     flags: ['fast'],
     summary: 'Queues the commands that follow, until EXEC or DISCARD',
@@ -23,6 +24,7 @@ export const multiCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'EXEC',
+    access: 'user',
     arity: 1,
     flags: ['slow'],
     summary: "Refuses what MULTI queued, or carries it out as a batch: as the namespace's multi says",
@@ -31,6 +33,7 @@ export const multiCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'DISCARD',
+    access: 'user',
     arity: 1,
     flags: ['fast'],
     summary: 'Forgets what MULTI queued',
@@ -43,6 +46,7 @@ export const multiCommands: readonly DoorCommand[] = [
   }),
   plainCommand({
     name: 'UNWATCH',
+    access: 'user',
     arity: 1,
     flags: ['fast'],
     summary: 'Nothing: no key can be watched',

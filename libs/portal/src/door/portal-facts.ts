@@ -90,12 +90,14 @@ export function portalFacts(portal: Portal): InfoSections {
       levee_seq: view.seq,
       levee_term: view.term,
     }),
-    Namespaces: () =>
+    Namespaces: (asker) =>
       Object.fromEntries(
-        [...view.state.namespaces()].map(({ name, state, partitions, chunks }) => [
-          name,
-          `state=${state},partitions=${partitions},chunks=${chunks}`,
-        ]),
+        [...view.state.namespaces()]
+          .filter(({ name }) => asker.knows(name))
+          .map(({ name, state, partitions, chunks }) => [
+            name,
+            `state=${state},partitions=${partitions},chunks=${chunks}`,
+          ]),
       ),
   };
 }

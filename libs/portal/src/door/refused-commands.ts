@@ -142,7 +142,7 @@ const refusals: readonly (readonly [names: string, refusal: Refusal])[] = [
       ['SAVE BGSAVE BGREWRITEAOF LASTSAVE', 'the log is the durable copy', 'there is nothing to save'],
       ['DEBUG LATENCY SLOWLOG', 'this process is not redis-server', 'see /metrics and levee status'],
       ['SHUTDOWN', 'this door stops no process', 'send SIGTERM to it'],
-      ['MODULE ACL', 'there are no modules and no users', 'the user name of AUTH chooses the namespace'],
+      ['MODULE', 'there are no modules', 'what a portal does it does for every namespace'],
       ['DUMP', bytes, 'GET gives the whole value'],
       ['RESTORE MIGRATE', bytes, 'use SET'],
     ] as const

@@ -20,6 +20,7 @@ import { Glob, globBytesMax } from './glob';
 export const scanCommands: readonly DoorCommand[] = [
   dataCommand({
     name: 'SCAN',
+    access: 'read',
     arity: -2,
     flags: ['readonly'],
     keys: keyPlaces.noKeys,
@@ -28,6 +29,7 @@ export const scanCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'KEYS',
+    access: 'read',
     arity: 2,
     flags: ['readonly'],
     keys: keyPlaces.noKeys,
@@ -36,6 +38,7 @@ export const scanCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'RANDOMKEY',
+    access: 'read',
     arity: 1,
     flags: ['readonly'],
     keys: keyPlaces.noKeys,

@@ -1,3 +1,4 @@
+import type { HeadedValue } from '@levee/codec';
 import { CallbackAppend, CallbackRead, type Found, type NamespaceStore, type Store, StoreFailure } from '@levee/client';
 import type { ReplySlot } from '@levee/wire';
 import { ArrayReply } from './array-reply';
@@ -21,6 +22,7 @@ import { ofKey } from './shown-key';
 export const stringCommands: readonly DoorCommand[] = [
   dataCommand({
     name: 'GET',
+    access: 'read',
     arity: 2,
     flags: ['readonly', 'fast'],
     keys: keyPlaces.oneKey,
@@ -30,6 +32,7 @@ export const stringCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'SET',
+    access: 'write',
     arity: -3,
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
@@ -40,6 +43,7 @@ export const stringCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'SETEX',
+    access: 'write',
     arity: 4,
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
@@ -48,6 +52,7 @@ export const stringCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'PSETEX',
+    access: 'write',
     arity: 4,
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
@@ -56,6 +61,7 @@ export const stringCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'MGET',
+    access: 'read',
     arity: -2,
     flags: ['readonly'],
     keys: keyPlaces.manyKeys,
@@ -64,6 +70,7 @@ export const stringCommands: readonly DoorCommand[] = [
   }),
   dataCommand({
     name: 'MSET',
+    access: 'write',
     arity: -3,
     flags: ['write', 'denyoom'],
     keys: keyPlaces.pairs,
@@ -74,6 +81,7 @@ export const stringCommands: readonly DoorCommand[] = [
   ...['DEL', 'UNLINK'].map((name) =>
     dataCommand({
       name,
+      access: 'write',
       arity: -2,
       flags: ['write'],
       keys: keyPlaces.manyKeys,
@@ -84,6 +92,7 @@ export const stringCommands: readonly DoorCommand[] = [
   ...['EXISTS', 'TOUCH'].map((name) =>
     dataCommand({
       name,
+      access: 'read',
       arity: -2,
       flags: ['readonly', 'fast'],
       keys: keyPlaces.manyKeys,
@@ -114,6 +123,7 @@ function reader(
 ): DoorCommand {
   return dataCommand({
     name,
+    access: 'read',
     arity: 2,
     flags: ['readonly', 'fast'],
     keys: keyPlaces.oneKey,
@@ -285,7 +295,8 @@ function mset(call: DataCall): void {
   inWaves(
     { reply, count, bytesOf: (i) => valueOf(i).length },
     (i, finished) => {
-      const record = context.store.encode(namespace, keyOf(i), { value: valueOf(i), expiresAtMs: null }) as Buffer;
+      const record = context.store.encode(namespace, keyOf(i), { value: valueOf(i), expiresAtMs: null }) as
+        Buffer | HeadedValue;
       const append = new CallbackAppend(keyOf(i), record, ack, session, (failure) => {
         if (failure) failures.push({ key: keyOf(i), failure });
         finished();

@@ -1,7 +1,7 @@
 import type { PlanState } from '@levee/events';
 import type { FindingTimes } from './findings';
 import type { Trigger } from './healing-policy';
-import { hotChunkThreshold } from './hot-chunks';
+import { hotChunkThreshold } from './rules/hot-chunks';
 import type { Facts } from './proposal';
 import { relativeLoad, relativeUse } from './room';
 import { shareOf, type ChunkFigures, type NodeFigures, type Survey } from './survey';
@@ -21,9 +21,9 @@ export function judge(survey: Survey, findings: FindingTimes, subject: string): 
   return node === undefined ? [] : withAges(judgeNode(survey, node), survey, findings, subject);
 }
 
-function judgeChunk({ policy, traces }: Survey, figures: ChunkFigures): Judgement[] {
+function judgeChunk({ policy, activity }: Survey, figures: ChunkFigures): Judgement[] {
   const { chunk, living, namespace, storedBytes, capacityBytes, requestsPerSecond, isMeasured } = figures;
-  const open = traces.openOn.get(chunk.chunkId);
+  const open = activity.openOn.get(chunk.chunkId);
   const held = open === undefined ? '' : `; ${open.kind} ${open.planId} holds it (${open.state}, step ${open.step})`;
   const hot = hotChunkThreshold(policy, figures);
   const share = storedBytes / capacityBytes;
@@ -55,9 +55,9 @@ function judgeChunk({ policy, traces }: Survey, figures: ChunkFigures): Judgemen
 }
 
 function judgeNode(survey: Survey, node: NodeFigures): Judgement[] {
-  const { policy, traces } = survey;
+  const { policy, activity } = survey;
   const [load, use] = [relativeLoad(survey, node), relativeUse(survey, node)];
-  const closed = whyClosed(node, traces.reservedNodes.get(node.node.nodeId));
+  const closed = whyClosed(node, activity.reservedNodes.get(node.node.nodeId));
   return [
     {
       trigger: 'hotNode',
@@ -72,6 +72,11 @@ function judgeNode(survey: Survey, node: NodeFigures): Judgement[] {
         `${node.used} of ${node.units} units in use, ${use.toFixed(2)} times the mean; empty below ` +
         `${policy.emptyNode.enterBelow} times; ${node.spare} stay free for healing${closed}`,
       facts: { used: node.used, units: node.units, relative: use, spare: node.spare, free: node.freeUnits.length },
+    },
+    {
+      trigger: 'unevenPrimaries',
+      message: `leads ${node.primaries} chunks; it hands one over where a follower's node leads two fewer`,
+      facts: { primaries: node.primaries },
     },
   ];
 }

@@ -33,6 +33,8 @@ export interface HealingPolicy {
   readonly returnCoolDownMs: number;
   /** Loads say nothing about a node for so long after primaries or replicas came or went. */
   readonly nodeSettleMs: number;
+  /** Of smoothed loads: after this time half of a figure stems from what was measured since. */
+  readonly rateHalfLifeMs: number;
   /** Share of a node's units, and least number, that only healing may take. */
   readonly spareShare: number;
   readonly spareUnitsMin: number;
@@ -45,17 +47,25 @@ export interface HealingPolicy {
   readonly openPlansPerNodeMax: number;
   /** A hot node hands over so much at once, then its load is measured again. */
   readonly handOversPerNode: number;
-  /** A split or shift that left a chunk with more than this share of its load did not help: one key is hot. */
+  /** A split or shift that left a chunk with more than this share of what its slots do did not help: one key is hot. */
   readonly splitHelpsShare: number;
   /** Reasons why nothing is proposed, kept of one round. */
   readonly reasonsMax: number;
 }
 
 /** Why a plan is proposed; in the order in which they get their turn. */
-export const triggers = ['deadReplica', 'fullChunk', 'hotChunk', 'hotNode', 'emptyNode', 'coldNeighbours'] as const;
+export const triggers = [
+  'deadReplica',
+  'fullChunk',
+  'hotChunk',
+  'hotNode',
+  'emptyNode',
+  'coldNeighbours',
+  'unevenPrimaries',
+] as const;
 export type Trigger = (typeof triggers)[number];
 
-const healingPolicyVersion = 2;
+const healingPolicyVersion = 5;
 
 /** The rules of this version. `settleMs`: how long a load must last to count; `coolDownMs`: rest of a changed chunk. */
 export function healingPolicy(
@@ -65,6 +75,8 @@ export function healingPolicy(
     readonly hotChunkPerSecond?: number;
     readonly hotNodePerSecondMin?: number;
   } = {},
+  /** Figures in the place of these. */
+  others: Partial<HealingPolicy> = {},
 ): HealingPolicy {
   const { settleMs = 60_000, coolDownMs = 600_000, hotChunkPerSecond = 10_000, hotNodePerSecondMin = 2_000 } = of;
   const policy: HealingPolicy = {
@@ -84,10 +96,12 @@ export function healingPolicy(
       hotNode: settleMs,
       emptyNode: settleMs / 2,
       coldNeighbours: settleMs * 10,
+      unevenPrimaries: settleMs,
     },
     chunkCoolDownMs: coolDownMs,
     returnCoolDownMs: coolDownMs * 36,
     nodeSettleMs: settleMs,
+    rateHalfLifeMs: settleMs / 3,
     spareShare: spareUnits.share,
     spareUnitsMin: spareUnits.min,
     freeDiskBytesMin: 2 ** 30,
@@ -97,6 +111,7 @@ export function healingPolicy(
     handOversPerNode: 4,
     splitHelpsShare: 0.8,
     reasonsMax: 1_000,
+    ...others,
   };
   checkHealingPolicy(policy);
   return policy;
@@ -122,6 +137,7 @@ function checkHealingPolicy(policy: HealingPolicy): void {
   assert(shiftShareMax < 0.5, 'after a shift both chunks have clearly less than the hot one had');
   assert(policy.chunkCoolDownMs <= policy.returnCoolDownMs, 'going back rests longer than going on');
   assert(policy.nodeSettleMs <= policy.chunkCoolDownMs, 'a chunk rests at least until its loads are measured anew');
+  assert(policy.rateHalfLifeMs * 3 <= policy.nodeSettleMs, 'a load that changed is known before it is judged');
   assert(policy.proposalsPerRoundMax > 0 && policy.openPlansMax > 0, 'something may be proposed');
   assert(policy.spareShare >= 0 && policy.spareShare < 1, 'not all units are spare');
 }

@@ -1,12 +1,8 @@
 import type { Heartbeat, HeartbeatLoad } from '@levee/events';
 import type { LoadView, ReplicaRates } from './loads';
 
-const loadRateLimits = {
-  /** After this time half of a rate stems from what was measured since. */
-  halfLifeMs: 20_000,
-  /** Two samples closer to each other say too little. */
-  sampleMsMin: 500,
-} as const;
+/** Two samples closer to each other say too little. */
+const sampleMsMin = 500;
 
 interface Sample extends HeartbeatLoad {
   readonly atMs: number;
@@ -31,6 +27,9 @@ interface NodeLoads {
 export class LoadRates implements LoadView {
   private readonly nodes = new Map<string, NodeLoads>();
 
+  /** After `halfLifeMs` half of a rate stems from what was measured since. */
+  constructor(private readonly halfLifeMs: number) {}
+
   replica(nodeId: string, chunkId: string): ReplicaRates | undefined {
     return this.nodes.get(nodeId)?.replicas.get(chunkId)?.rates;
   }
@@ -51,7 +50,7 @@ export class LoadRates implements LoadView {
     const replicas = new Map<string, Measured>();
     for (const load of beat.loads) {
       const known = isSameRun ? before.replicas.get(load.chunkId) : undefined;
-      replicas.set(load.chunkId, measured(known, { ...load, atMs: nowMs }));
+      replicas.set(load.chunkId, measured(known, { ...load, atMs: nowMs }, this.halfLifeMs));
     }
     this.nodes.set(beat.id, { incarnation: beat.incarnation, freeDiskBytes: beat.freeDiskBytes, replicas });
   }
@@ -62,14 +61,14 @@ export class LoadRates implements LoadView {
   }
 }
 
-function measured(known: Measured | undefined, sample: Sample): Measured {
+function measured(known: Measured | undefined, sample: Sample, halfLifeMs: number): Measured {
   if (known === undefined) return { sample, rates: undefined };
   const { sample: last, rates } = known;
   const spanMs = sample.atMs - last.atMs;
-  if (spanMs < loadRateLimits.sampleMsMin) return known;
+  if (spanMs < sampleMsMin) return known;
   const fell = sample.reads < last.reads || sample.recordsApplied < last.recordsApplied;
   if (fell) return { sample, rates: rates && { ...rates, ...heldBy(sample) } };
-  const weight = rates === undefined ? 1 : 1 - 0.5 ** (spanMs / loadRateLimits.halfLifeMs);
+  const weight = rates === undefined ? 1 : 1 - 0.5 ** (spanMs / halfLifeMs);
   const smooth = (before: number | undefined, risen: number): number => {
     const now = (risen * 1000) / spanMs;
     return before === undefined ? now : before + (now - before) * weight;

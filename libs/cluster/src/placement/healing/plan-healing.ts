@@ -1,11 +1,12 @@
-import { healColdNeighbours } from './cold-neighbours';
-import { healDeadReplicas } from './dead-replicas';
-import { healEmptyNodes } from './empty-nodes';
+import { healColdNeighbours } from './rules/cold-neighbours';
+import { healDeadReplicas } from './rules/dead-replicas';
+import { healEmptyNodes } from './rules/empty-nodes';
 import { Findings, type FindingTimes } from './findings';
-import { healFullChunks } from './full-chunks';
+import { healFullChunks } from './rules/full-chunks';
 import { triggers, type Trigger } from './healing-policy';
-import { healHotChunks } from './hot-chunks';
-import { healHotNodes } from './hot-nodes';
+import { healHotChunks } from './rules/hot-chunks';
+import { healHotNodes } from './rules/hot-nodes';
+import { evenPrimaries } from './rules/uneven-primaries';
 import type { Proposal, WhyNot } from './proposal';
 import { Round } from './round';
 import { survey, type Survey, type SurveyInput } from './survey';
@@ -38,6 +39,7 @@ const rules: Readonly<Record<Trigger, (round: Round) => void>> = {
   hotNode: healHotNodes,
   emptyNode: healEmptyNodes,
   coldNeighbours: healColdNeighbours,
+  unevenPrimaries: evenPrimaries,
 };
 
 /**

@@ -1,7 +1,7 @@
 import type { ChunkFigures, NodeFigures, Survey } from './survey';
 import { shareOf } from './survey';
 
-export interface RoomWish {
+export interface RoomRequest {
   readonly figures: ChunkFigures;
   /** Node whose replica is replaced: its failure domain counts as free. */
   readonly replaced?: string;
@@ -15,13 +15,13 @@ export interface RoomWish {
 }
 
 /** The best node for one more replica: open, another failure domain, a free unit; `undefined` when there is none. */
-export function chooseNode(survey: Survey, wish: RoomWish): NodeFigures | undefined {
-  const domains = takenDomains(survey, wish);
+export function chooseNode(survey: Survey, request: RoomRequest): NodeFigures | undefined {
+  const domains = takenDomains(survey, request);
   let best: { node: NodeFigures; rank: number } | undefined;
   for (const node of survey.open) {
-    if (domains.has(node.node.domain) || !hasRoom(node, wish)) continue;
-    if (node.loading >= survey.policy.openPlansPerNodeMax || wish.isGood?.(node) === false) continue;
-    const rank = wish.rank(node);
+    if (domains.has(node.node.domain) || !hasRoom(node, request)) continue;
+    if (node.loading >= survey.policy.openPlansPerNodeMax || request.isGood?.(node) === false) continue;
+    const rank = request.rank(node);
     if (best === undefined || rank < best.rank || (rank === best.rank && node.node.nodeId < best.node.node.nodeId))
       best = { node, rank };
   }
@@ -29,10 +29,13 @@ export function chooseNode(survey: Survey, wish: RoomWish): NodeFigures | undefi
 }
 
 /** Whether the node has a free unit for it. */
-export function hasRoom(node: NodeFigures, wish: Pick<RoomWish, 'figures' | 'mayUseSpare' | 'bytesMin'>): boolean {
+export function hasRoom(
+  node: NodeFigures,
+  request: Pick<RoomRequest, 'figures' | 'mayUseSpare' | 'bytesMin'>,
+): boolean {
   const { freeUnits, spare } = node;
-  const bytesMin = wish.bytesMin ?? wish.figures.namespace.chunkCapacityBytes;
-  return freeUnits.length > (wish.mayUseSpare ? 0 : spare) && (freeUnits.at(-1) ?? 0) >= bytesMin;
+  const bytesMin = request.bytesMin ?? request.figures.namespace.chunkCapacityBytes;
+  return freeUnits.length > (request.mayUseSpare ? 0 : spare) && (freeUnits.at(-1) ?? 0) >= bytesMin;
 }
 
 /** Whether no other replica of the chunk is in the failure domain of `to`, when the one on `from` goes. */
@@ -47,7 +50,7 @@ export function isDomainFree(
 /** Failure domains in which the chunk has a replica that stays. */
 export function takenDomains(
   survey: Survey,
-  { figures, replaced }: Pick<RoomWish, 'figures' | 'replaced'>,
+  { figures, replaced }: Pick<RoomRequest, 'figures' | 'replaced'>,
 ): ReadonlySet<string> {
   const domains = new Set<string>();
   for (const { nodeId, role } of figures.chunk.replicas) {
@@ -79,14 +82,14 @@ export const relativeLoad = (of: Survey, node: NodeFigures): number => {
 };
 
 /** What a full look at free units shows, for people. */
-export function roomFacts(survey: Survey, wish: RoomWish): Readonly<Record<string, unknown>> {
-  const domains = takenDomains(survey, wish);
+export function roomFacts(survey: Survey, request: RoomRequest): Readonly<Record<string, unknown>> {
+  const domains = takenDomains(survey, request);
   const elsewhere = survey.open.filter(({ node }) => !domains.has(node.domain));
   return {
     nodesOpen: survey.open.length,
     nodesInOtherDomains: elsewhere.length,
-    nodesWithFreeUnit: elsewhere.filter((node) => hasRoom(node, { ...wish, mayUseSpare: true })).length,
-    nodesWithUnitBeyondSpare: elsewhere.filter((node) => hasRoom(node, { ...wish, mayUseSpare: false })).length,
-    unitBytesMin: wish.bytesMin ?? wish.figures.namespace.chunkCapacityBytes,
+    nodesWithFreeUnit: elsewhere.filter((node) => hasRoom(node, { ...request, mayUseSpare: true })).length,
+    nodesWithUnitBeyondSpare: elsewhere.filter((node) => hasRoom(node, { ...request, mayUseSpare: false })).length,
+    unitBytesMin: request.bytesMin ?? request.figures.namespace.chunkCapacityBytes,
   };
 }

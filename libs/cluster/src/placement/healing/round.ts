@@ -41,19 +41,19 @@ export class Round {
 
   /** Why this chunk must be left as it is now. */
   held(trigger: Trigger, { chunk }: ChunkFigures): Refusal | undefined {
-    const { traces, policy, nowMs } = this.survey;
+    const { activity, policy, nowMs } = this.survey;
     const { chunkId } = chunk;
-    const open = traces.openOn.get(chunkId);
+    const open = activity.openOn.get(chunkId);
     if (open !== undefined) return { code: 'PLAN_OPEN', message: openMessage(open), facts: { planId: open.planId } };
     if (this.taken.has(chunkId)) return { code: 'PLAN_OPEN', message: `another plan for ${chunkId} is being proposed` };
-    const busy = traces.busyNamespaces.get(chunk.namespace) ?? traces.busyNamespaces.get('');
+    const busy = activity.busyNamespaces.get(chunk.namespace) ?? activity.busyNamespaces.get('');
     if (busy !== undefined && trigger !== 'deadReplica')
       return {
         code: 'PEOPLE_AT_WORK',
         message: `${busy.kind} ${busy.planId} is under way`,
         facts: { planId: busy.planId },
       };
-    const undoneMs = nowMs - (traces.undoneAtMs.get(chunkId) ?? -Infinity);
+    const undoneMs = nowMs - (activity.undoneAtMs.get(chunkId) ?? -Infinity);
     if (undoneMs < policy.chunkCoolDownMs)
       return {
         code: 'COOLING_DOWN',
@@ -61,7 +61,7 @@ export class Round {
       };
     // What is lost is made up for at once. A chunk that fills up needs only as long as its size takes to be told.
     const restMs = { deadReplica: 0, fullChunk: policy.nodeSettleMs }[trigger as string] ?? policy.chunkCoolDownMs;
-    const changedMs = nowMs - (traces.changedAtMs.get(chunkId) ?? -Infinity);
+    const changedMs = nowMs - (activity.changedAtMs.get(chunkId) ?? -Infinity);
     if (changedMs >= restMs) return undefined;
     return {
       code: 'COOLING_DOWN',
@@ -72,14 +72,14 @@ export class Round {
 
   /** Why the loads of a node say nothing yet. */
   unsettled({ node: { nodeId }, loading }: NodeFigures): Refusal | undefined {
-    const { traces, policy, nowMs } = this.survey;
+    const { activity, policy, nowMs } = this.survey;
     if (loading > 0)
       return {
         code: 'SETTLING',
         message: `${loading} plans that change the load of ${nodeId} are under way`,
         facts: { loading },
       };
-    const movedMs = nowMs - (traces.movedAtMs.get(nodeId) ?? -Infinity);
+    const movedMs = nowMs - (activity.movedAtMs.get(nodeId) ?? -Infinity);
     if (movedMs >= policy.nodeSettleMs) return undefined;
     const { nodeSettleMs } = policy;
     return {
@@ -91,15 +91,15 @@ export class Round {
 
   /** The chunk's replica, or its lead, was taken from this node to balance load: it does not go back soon. */
   hasLeft({ chunk }: ChunkFigures, { node }: NodeFigures): boolean {
-    const { traces, policy, nowMs } = this.survey;
-    const leftAtMs = traces.leftAtMs.get(`${chunk.chunkId} ${node.nodeId}`);
+    const { activity, policy, nowMs } = this.survey;
+    const leftAtMs = activity.leftAtMs.get(`${chunk.chunkId} ${node.nodeId}`);
     return leftAtMs !== undefined && nowMs - leftAtMs < policy.returnCoolDownMs;
   }
 
   get isFull(): boolean {
-    const { policy, traces } = this.survey;
+    const { policy, activity } = this.survey;
     const { length } = this.proposals;
-    return length >= policy.proposalsPerRoundMax || traces.openByRules + length >= policy.openPlansMax;
+    return length >= policy.proposalsPerRoundMax || activity.openByRules + length >= policy.openPlansMax;
   }
 
   propose(trigger: Trigger, subject: Subject, draft: Draft, chunks: readonly ChunkFigures[]): void {
@@ -119,10 +119,10 @@ export class Round {
   }
 
   private fullMessage(): string {
-    const { policy, traces } = this.survey;
+    const { policy, activity } = this.survey;
     return (
       `${this.proposals.length} plans are proposed in this round (at most ${policy.proposalsPerRoundMax}), ` +
-      `${traces.openByRules} are open (at most ${policy.openPlansMax})`
+      `${activity.openByRules} are open (at most ${policy.openPlansMax})`
     );
   }
 }

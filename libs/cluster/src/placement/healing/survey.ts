@@ -1,10 +1,10 @@
 import type { ChunkReplica, ChunkState, NamespaceState, NodeState } from '@levee/events';
 import { isStorm } from '../../liveness/storm';
-import type { ClusterState } from '../../state';
+import type { ClusterState } from '../../state/state';
 import { spareOf } from '../unit-budget';
 import type { HealingPolicy } from './healing-policy';
 import type { LoadView } from './loads';
-import { tracesOf, type PlanTraces } from './plan-traces';
+import { planActivity, type PlanActivity } from './plan-activity';
 
 /** A chunk that serves, with what its living replicas hold and do. */
 export interface ChunkFigures {
@@ -48,7 +48,7 @@ export interface Survey {
   readonly loads: LoadView;
   readonly policy: HealingPolicy;
   readonly nowMs: number;
-  readonly traces: PlanTraces;
+  readonly activity: PlanActivity;
   readonly nodes: ReadonlyMap<string, NodeFigures>;
   /** Nodes that may get replicas. */
   readonly open: readonly NodeFigures[];
@@ -74,8 +74,8 @@ export interface SurveyInput {
 
 export function survey(input: SurveyInput): Survey {
   const { state, loads, policy, nowMs } = input;
-  const traces = tracesOf(state);
-  const nodes = nodesIn(input, traces);
+  const activity = planActivity(state);
+  const nodes = nodesIn(input, activity);
   const chunks: ChunkFigures[] = [];
   const chunkById = new Map<string, ChunkFigures>();
   let [replicas, primaries] = [0, 0];
@@ -96,14 +96,14 @@ export function survey(input: SurveyInput): Survey {
   const up = [...nodes.values()].filter(({ node }) => node.state === 'up');
   const sum = (of: (node: NodeFigures) => number): number => up.reduce((total, node) => total + of(node), 0);
   // What people keep empty has no share: the others carry it all, and are neither hot nor full for that.
-  const kept = (of: NodeState): boolean => of.cordoned || traces.reservedNodes.has(of.nodeId);
+  const kept = (of: NodeState): boolean => of.cordoned || activity.reservedNodes.has(of.nodeId);
   const units = sum((node) => (kept(node.node) ? 0 : node.units));
   return {
     state,
     loads,
     policy,
     nowMs,
-    traces,
+    activity,
     nodes,
     open: up.filter(({ isOpen }) => isOpen),
     chunks,
@@ -119,7 +119,7 @@ export function survey(input: SurveyInput): Survey {
 export const shareOf = (of: Survey, node: NodeFigures): number => of.loadPerUnit * node.units;
 
 /** One pass over the units instead of one look for each: there are a few hundred thousand of them. */
-function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map<string, NodeFigures> {
+function nodesIn({ state, loads, policy }: SurveyInput, activity: PlanActivity): Map<string, NodeFigures> {
   const unitsOn = new Map<string, { count: number; allocated: number; unitBytesMin: number; free: number[] }>();
   for (const { nodeId } of state.nodes())
     unitsOn.set(nodeId, { count: 0, allocated: 0, unitBytesMin: Infinity, free: [] });
@@ -138,23 +138,23 @@ function nodesIn({ state, loads, policy }: SurveyInput, traces: PlanTraces): Map
     const [units, unitBytesMin, freeUnits] = [on?.count ?? 0, on?.unitBytesMin ?? 0, on?.free ?? []];
     freeUnits.sort((a, b) => a - b);
     // Which of them the open plans will take is not known: the smallest, which leaves the rest as it may be.
-    const expected = Math.min(traces.expected.get(nodeId) ?? 0, freeUnits.length);
+    const expected = Math.min(activity.expected.get(nodeId) ?? 0, freeUnits.length);
     freeUnits.splice(0, expected);
     const freeDisk = loads.freeDiskBytes(nodeId) ?? Infinity;
     nodes.set(nodeId, {
       node,
       units,
       unitBytesMin,
-      used: (on?.allocated ?? 0) + expected - (traces.leaving.get(nodeId) ?? 0),
+      used: (on?.allocated ?? 0) + expected - (activity.leaving.get(nodeId) ?? 0),
       primaries: 0,
       load: 0,
       freeUnits,
       spare: spareOf(units, { share: policy.spareShare, min: policy.spareUnitsMin }),
-      loading: traces.loading.get(nodeId) ?? 0,
+      loading: activity.loading.get(nodeId) ?? 0,
       isOpen:
         node.state === 'up' &&
         !node.cordoned &&
-        !traces.reservedNodes.has(nodeId) &&
+        !activity.reservedNodes.has(nodeId) &&
         freeDisk >= policy.freeDiskBytesMin,
     });
   }

@@ -18,6 +18,8 @@ export class LeftReplica implements CutReplica, CopiedReplica {
     world: HostedWorld,
     readonly identity: ReplicaIdentity,
     readonly current: Replica,
+    /** Name of the namespace that has its binlog. */
+    readonly namespace: string,
   ) {
     const { slotStart, slotEnd, partitions } = identity;
     const places = new HostedPlaces(partitionsOf(slotStart, slotEnd, partitions), world.waits);

@@ -58,7 +58,7 @@ export class LeftReplicas {
   describe(key: string): { readonly holds: string | null; readonly witnessOf: string | null } {
     const { replica, holds = null } = this.looked.get(key) ?? {};
     if (replica?.cuts.problem === undefined) return { holds, witnessOf: null };
-    return { holds: replica.cuts.problem, witnessOf: replica.identity.namespace };
+    return { holds: replica.cuts.problem, witnessOf: replica.namespace };
   }
 
   /** Looks what is in it, and compares it with the log. Fails when the log cannot be asked. */
@@ -125,14 +125,15 @@ export class LeftReplicas {
     const { chunkId, namespace, binlog } = identity;
     if (identity.unitId !== unitId || identity.generation !== generation || identity.clusterId !== this.clusterId)
       return { holds: `it holds what belongs to ${identity.unitId} in generation ${identity.generation}` };
-    if (state.namespace(namespace)?.binlog !== binlog)
+    const owner = [...state.namespaces()].find((of) => of.binlog === binlog)?.name;
+    if (owner === undefined)
       return { holds: `it holds ${chunkId} of ${namespace}, whose binlog ${binlog} is none of this cluster any more` };
     const replica = await Replica.open(db, identity).catch((error: unknown) => messageOf(error));
     if (typeof replica === 'string') return { holds: `it holds ${chunkId}, and cannot be trusted: ${replica}` };
     // What it lost itself would look like deletions.
     if (replica.partitions.some((partition) => replica.rewoundAt(partition)))
       return { holds: `it holds ${chunkId}, and has lost writes of its own` };
-    const left = new LeftReplica(this.world, identity, replica);
+    const left = new LeftReplica(this.world, identity, replica, owner);
     try {
       for (const partition of replica.partitions) await left.cuts.look(partition);
     } catch (error) {

@@ -1,0 +1,9 @@
+import { KafkaLog } from '@levee/log-kafka';
+import { exportCases } from './export-cases';
+
+describe('export and import on Kafka', () =>
+  exportCases(() => {
+    const brokers = process.env['KAFKA_BROKERS'];
+    if (brokers === undefined) throw new Error('KAFKA_BROKERS is not set: run npm test, or npm run kafka:start');
+    return KafkaLog.open({ brokers: brokers.split(','), clientId: 'export' });
+  }));

@@ -1,0 +1,80 @@
+/** Every command there is. */
+export const commandKinds = [
+  'InitCluster',
+  'RegisterNode',
+  'CreateNamespace',
+  'ActivateNamespace',
+  'FailNamespace',
+  'FinishFork',
+  'AlterNamespace',
+  'ConfirmHistoryWindow',
+  'ReportSource',
+  'FreezeNamespace',
+  'ThawNamespace',
+  'ConfirmFreeze',
+  'SwapNamespaces',
+  'AcknowledgeFindings',
+  'DeleteNamespace',
+  'FinishDeletion',
+  'SuspectNode',
+  'LoseNode',
+  'ReviveNode',
+  'MaintainNode',
+  'EndMaintenance',
+  'CordonNode',
+  'UncordonNode',
+  'RequestBarrier',
+  'RebuildReplica',
+  'AllocateUnit',
+  'ReclaimUnit',
+  'FinishReclaim',
+  'ProposePlan',
+  'ApprovePlan',
+  'CancelPlan',
+  'RollbackPlan',
+  'RetryPlan',
+  'EndObservation',
+  'ReportPlanStep',
+  'StartPlan',
+  'VerifyPlan',
+  'SwitchPlan',
+  'ReclaimPlan',
+  'FinishPlan',
+  'FailPlan',
+  'CreateUser',
+  'AlterUser',
+  'GrantRights',
+  'RevokeRights',
+  'DeleteUser',
+  'CreateToken',
+  'RevokeToken',
+  'RecordAccess',
+] as const;
+
+export type CommandKind = (typeof commandKinds)[number];
+
+const known: ReadonlySet<string> = new Set(commandKinds);
+
+export function isCommandKind(kind: string): kind is CommandKind {
+  return known.has(kind);
+}
+
+/** Kinds that state what the master has done or observed: from anybody else they would be a lie. */
+export const masterCommandKinds: ReadonlySet<string> = new Set<CommandKind>([
+  'InitCluster',
+  'ActivateNamespace',
+  'FailNamespace',
+  'ConfirmHistoryWindow',
+  'ReportSource',
+  'ConfirmFreeze',
+  'FinishDeletion',
+  'SuspectNode',
+  'LoseNode',
+  'ReviveNode',
+  'StartPlan',
+  'VerifyPlan',
+  'SwitchPlan',
+  'ReclaimPlan',
+  'FinishPlan',
+  'FailPlan',
+]);

@@ -1,0 +1,68 @@
+import type { Namespace } from '@levee/sdk';
+import { stateKeyPrefix } from './put-aside';
+
+/** Where a reader of changes keeps how far it is: the token of a watch, behind changes that are all done. */
+export interface Positions {
+  load(): Promise<string | undefined>;
+  save(token: string): Promise<void>;
+}
+
+export function positionsInLevee(state: Namespace<Buffer>, name: string): Positions {
+  const key = `${stateKeyPrefix}${name}/position`;
+  return {
+    load: async () => (await state.get(key))?.toString('utf8'),
+    save: async (token) => void (await state.put(key, Buffer.from(token))),
+  };
+}
+
+/** Positions are written at most so often; a change that was handled in between may come again. */
+const keepEveryMs = 500;
+
+/** Writes a position that moves on, now and then. */
+export class KeptPosition {
+  private kept: string | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private keeping: Promise<void> | undefined;
+  private ended = false;
+  private isFailing = false;
+
+  constructor(
+    private readonly positions: Positions,
+    private readonly token: () => string | undefined,
+    private readonly failed: (error: unknown) => void,
+  ) {}
+
+  load(): Promise<string | undefined> {
+    return this.positions.load();
+  }
+
+  /** Within half a second, and again until it succeeds. */
+  soon(): void {
+    if (this.ended) return;
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.keeping = this.now().catch((error: unknown) => {
+        this.failed(error);
+        this.soon();
+      });
+    }, keepEveryMs);
+  }
+
+  async now(): Promise<void> {
+    const token = this.token();
+    if (token === undefined || token === this.kept) return;
+    this.isFailing = true;
+    await this.positions.save(token);
+    this.isFailing = false;
+    this.kept = token;
+  }
+
+  /** Keeps what there is, once, and nothing any more. What has just failed is not waited for once more. */
+  async end(): Promise<void> {
+    this.ended = true;
+    clearTimeout(this.timer);
+    await this.keeping;
+    if (this.isFailing) throw new Error('the last attempt has failed, and the process is ending');
+    await this.now();
+  }
+}

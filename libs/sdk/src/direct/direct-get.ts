@@ -1,0 +1,116 @@
+import { type Consistency, PointRead, type ReadSession, type StoreFailure } from '@levee/client';
+import type { RawEntry, ReadHow } from '../client/reach';
+import type { LeveeError } from '../errors';
+import type { BesideTurn } from '../portal/operation';
+
+/** What becomes of a read that a node did not answer. */
+export interface GetEnds {
+  /** Nodes refuse it, and a portal would not do otherwise; `undefined`: one may. */
+  finalFailure(failure: StoreFailure): LeveeError | undefined;
+  askPortal(get: DirectGet): Promise<RawEntry | undefined>;
+  /** `byNode`: its answer is the one that was given. */
+  over(get: DirectGet, byNode: boolean, failure?: LeveeError): void;
+}
+
+/**
+ * One read from its call to its answer. A node is asked; when nobody well has an answer, or it takes long, a portal too,
+ * and the first answer counts.
+ */
+export class DirectGet extends PointRead {
+  isOver = false;
+  private portalAsked = false;
+  /** What the portal said, while a node may still answer. */
+  private portalFailure: LeveeError | undefined;
+  /** No node that is well has an answer. */
+  nodesFailed = false;
+  private endSignal: (() => void) | undefined;
+
+  constructor(
+    key: Buffer,
+    consistency: Consistency,
+    session: ReadSession | undefined,
+    readonly how: ReadHow,
+    readonly turn: BesideTurn,
+    private readonly ends: GetEnds,
+    private readonly resolve: (entry: RawEntry | undefined) => void,
+    private readonly reject: (failure: LeveeError) => void,
+  ) {
+    super(key, consistency, session);
+    const { signal } = how;
+    if (!signal) return;
+    // A portal says how it ends: it is not asked for what was given up.
+    const abort = (): void => this.turnToPortal();
+    signal.addEventListener('abort', abort, { once: true });
+    this.endSignal = () => signal.removeEventListener('abort', abort);
+  }
+
+  get asksPortal(): boolean {
+    return this.portalAsked;
+  }
+
+  /** Asks a portal as well. */
+  turnToPortal(): void {
+    if (this.portalAsked || this.isOver) return;
+    this.portalAsked = true;
+    this.ends.askPortal(this).then(
+      (entry) => this.end(entry, false),
+      (failure: LeveeError) => {
+        if (this.nodesFailed || isEnd(failure)) this.fail(failure, false);
+        else this.portalFailure = failure;
+      },
+    );
+  }
+
+  protected onValue(buffer: Buffer, start: number, end: number, expiresAtMs: number, offset: number): void {
+    if (!this.isOver) this.end(new NodeEntry(ownBytes(buffer, start, end), this.partition, offset, expiresAtMs), true);
+  }
+
+  protected onMissing(): void {
+    this.end(undefined, true);
+  }
+
+  protected onFailure(failure: StoreFailure): void {
+    this.nodesFailed = true;
+    const final = this.ends.finalFailure(failure) ?? this.portalFailure;
+    if (final) this.fail(final, final !== this.portalFailure);
+    else this.turnToPortal();
+  }
+
+  private end(entry: RawEntry | undefined, byNode: boolean): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.endSignal?.();
+    this.ends.over(this, byNode);
+    this.resolve(entry);
+  }
+
+  private fail(failure: LeveeError, byNode: boolean): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.endSignal?.();
+    this.ends.over(this, byNode, failure);
+    this.reject(failure);
+  }
+}
+
+/** Its position is made when somebody asks for it. */
+class NodeEntry implements RawEntry {
+  constructor(
+    readonly value: Buffer,
+    private readonly partition: number,
+    private readonly offset: number,
+    readonly expiresAtMs: number,
+  ) {}
+
+  get position(): string {
+    return `${this.partition}:${this.offset + 1}`;
+  }
+}
+
+/** A small value must not keep all that came with it. */
+function ownBytes(buffer: Buffer, start: number, end: number): Buffer {
+  const value = buffer.subarray(start, end);
+  return value.length * 2 < buffer.length ? Buffer.from(value) : value;
+}
+
+const isEnd = ({ code }: LeveeError): boolean => code === 'DEADLINE' || code === 'ABORTED';

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packed } from '../support/packed-project';
+import { sampleOf } from '../support/page-sample';
+import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
+
+const root = join(__dirname, '..', '..');
+const name = '@levee/client';
+const compiler = join(root, 'node_modules/@typescript/native/bin/tsc');
+
+describe('the packed @levee/client in a project of its own', () => {
+  let levee: StandaloneProcess;
+  let project: string;
+  let size: number;
+
+  const node = (...args: string[]): string =>
+    execFileSync(process.execPath, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+  beforeAll(async () => {
+    project = scratchFolder('client-package');
+    const file = packed('client');
+    size = statSync(file).size;
+    process.stderr.write(`packed: ${size} bytes\n`);
+    writeFileSync(join(project, 'package.json'), '{ "private": true, "name": "scratch" }');
+    execFileSync('npm', ['install', '--offline', '--no-audit', '--no-fund', file], { cwd: project, stdio: 'pipe' });
+    // Of the compiler's environment, which nobody gets with the client.
+    mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
+    cpSync(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'), { recursive: true });
+    symlinkSync(join(root, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'));
+    levee = await StandaloneProcess.start(scratchFolder('client-package-levee'));
+  }, 120_000);
+
+  afterAll(async () => {
+    expect(await levee.end()).toBe(0);
+    levee.remove();
+    rmSync(project, { recursive: true, force: true });
+  }, 60_000);
+
+  it('needs no other package, and is small', () => {
+    const { dependencies, peerDependencies } = JSON.parse(
+      readFileSync(join(project, 'node_modules/@levee/client/package.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    expect([dependencies, peerDependencies]).toEqual([undefined, undefined]);
+    expect(size).toBeLessThan(250_000);
+    // Who reads through portals loads nothing of what reads from nodes.
+    const file = readFileSync(join(project, 'node_modules/@levee/client/index.mjs'), 'utf8');
+    expect(file.length).toBeLessThan(125_000);
+    expect(file).not.toContain('DirectReach');
+  });
+
+  const lines = (head: string): string => `${head}
+(async () => {
+  const client = await connect({ portals: ['${levee.doors.resp}'] });
+  const prices = client.namespace('default').typed(json());
+  await prices.put('price', { cents: 5 });
+  console.log(JSON.stringify(await prices.get('price')), typeof avro);
+  await client.close();
+})();
+`;
+
+  it('reads a value in ten lines as an ES module', () => {
+    const head = `import { connect, json } from '@levee/client';\nimport { avro } from '${name}/avro';`;
+    writeFileSync(join(project, 'ten.mjs'), lines(head));
+    expect(node('--trace-warnings', 'ten.mjs')).toBe('{"cents":5} function\n');
+  });
+
+  it('and as CommonJS', () => {
+    const head = `const { connect, json } = require('@levee/client');\nconst { avro } = require('${name}/avro');`;
+    writeFileSync(join(project, 'ten.cjs'), lines(head));
+    expect(node('--trace-warnings', 'ten.cjs')).toBe('{"cents":5} function\n');
+  });
+
+  it('is typed strictly for both, and docs/client.md does what it says', () => {
+    writeFileSync(
+      join(project, 'sample.mts'),
+      sampleOf(readFileSync(join(root, 'docs/client.md'), 'utf8'), levee.doors.resp),
+    );
+    writeFileSync(
+      join(project, 'typed.cts'),
+      `import { connect, utf8, type Namespace } from '@levee/client';
+const names: Promise<Namespace<string>> = connect({ portals: [] }).then((client) => client.namespace('a').typed(utf8));
+void names.then(async (all): Promise<string | undefined> => {
+  // @ts-expect-error a name is a text
+  await all.put('a', 5);
+  return all.get('a');
+});
+`,
+    );
+    const options = {
+      module: 'node20',
+      target: 'es2023',
+      strict: true,
+      skipLibCheck: false,
+    };
+    writeFileSync(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...options, types: ['node'] }, files: ['sample.mts', 'typed.cts'] }),
+    );
+    node(compiler, '-p', '.');
+    const said = node('--trace-warnings', 'sample.mjs').split('\n');
+    expect(said.slice(0, 3)).toEqual(['{ total: 5 }', 'undefined', "[ 'Ann', 'Bob', undefined ]"]);
+    expect(said[3]).toMatch(/^Ann \d+:\d+ \d{4}-/);
+    expect(said.slice(4)).toEqual([
+      ...['name:1 Ann', 'name:2 Bob', 'name:3 Cleo', 'Ann', 'default', '499', 'name:4 Dan', 'LVLIMIT', ''],
+    ]);
+  });
+});
