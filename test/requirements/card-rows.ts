@@ -284,6 +284,15 @@ export const uniqueRows: readonly Row[] = [
       e2e('bound-topics', 'a topic that is created again under its name is not read, not once, and can be bound anew'),
       e2e('bound-topics', 'another policy is said and reads go on; more partitions are said, and nothing is served'),
       e2e('aging-topics', 'Kafka removes what is hidden already; who missed it is built anew, and nobody differs'),
+      lib(
+        'audit/test/following-fold',
+        'while a producer writes and the cleaner runs, it is exactly what was written, or nothing is said',
+      ),
+      lib(
+        'data-node/test/bound-proof',
+        'behind the back of one replica %s, while its producer writes and it is compacted: found and healed',
+      ),
+      e2e('bound-proof', 'a value that is changed in one replica is found and healed, and nobody else is blamed'),
     ],
   },
   {

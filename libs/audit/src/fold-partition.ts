@@ -99,15 +99,18 @@ export async function foldPartition(
 
 const nameOf = ({ topic, partition }: FoldPlace): string => `${topic} partition ${partition}`;
 
-function folded(
+/** What the records of a batch from `fromOffset` to before `toOffset` say, in their order. */
+export function folded(
   { records }: LogBatch,
   {
     place,
+    fromOffset = 0,
     toOffset,
     keepsValues,
     keepsRecords,
   }: {
     readonly place: FoldPlace;
+    readonly fromOffset?: number;
     readonly toOffset: number;
     readonly keepsValues: boolean;
     readonly keepsRecords: boolean;
@@ -118,6 +121,7 @@ function folded(
   for (const record of records) {
     const { key, value, offset } = record;
     if (offset >= toOffset) break;
+    if (offset < fromOffset) continue;
     if (key === null || isReservedKey(key) || !belongs(key, place)) continue;
     const tombstone = value === null;
     const crc = value === null ? 0 : crc32cNative(value);
@@ -133,6 +137,16 @@ function folded(
     } else found.push(keepsValues ? { ...bare, raw: value } : bare);
   }
   return found;
+}
+
+/** What a record takes beside its key and value. */
+const recordBytes = 32;
+
+/** What was read for a batch, about. */
+export function bytesOf({ records }: Pick<LogBatch, 'records'>): number {
+  let bytes = records.length * recordBytes;
+  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  return bytes;
 }
 
 export function belongs(key: Buffer, { partition, partitions, hashAlgorithm }: FoldPlace): boolean {

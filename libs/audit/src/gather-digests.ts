@@ -1,4 +1,4 @@
-import type { ChunkState, NamespaceState, ReplicaDigest } from '@levee/events';
+import type { ChunkState, DigestOrder, NamespaceState, ReplicaDigest } from '@levee/events';
 import type { ClusterView, DigestTail, SubmittedCommand } from '@levee/journal';
 import { type Clock, Failure, failureCode, type Timers, Waits } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
@@ -10,6 +10,8 @@ export interface GatherDigestsOptions {
   readonly namespace: string;
   /** Empty: all chunks of the namespace. */
   readonly chunkIds: readonly string[];
+  /** Only there; default: wherever these chunks have slots. */
+  readonly partitions?: readonly number[];
   /** Id of the barriers, which the digests carry. */
   readonly id: string;
   readonly principal: string;
@@ -23,6 +25,8 @@ export interface GatherDigestsOptions {
   readonly onlyUp?: boolean;
   /** Ends the waiting: it fails with STOPPING. */
   readonly signal?: AbortSignal;
+  /** Of a topic of others: the positions at which replicas were asked to digest, and when. */
+  readonly onOrder?: (order: DigestOrder, timeMs: number) => void;
 }
 
 export interface GatheredDigests {
@@ -30,6 +34,8 @@ export interface GatheredDigests {
   readonly digests: readonly ReplicaDigest[];
   /** What did not come, as `<chunk> partition <n> on <node>`. */
   readonly missing: readonly string[];
+  /** Those of `missing` that were waited for. */
+  readonly late: readonly string[];
 }
 
 /**
@@ -41,7 +47,7 @@ export async function gatherDigests(
   tail: DigestTail,
   options: GatherDigestsOptions,
 ): Promise<GatheredDigests> {
-  const { clock, timers, id, principal, chunkIds, deadlineMs, quietMs = deadlineMs } = options;
+  const { clock, timers, id, principal, chunkIds, partitions = [], deadlineMs, quietMs = deadlineMs } = options;
   const namespace = view.state.namespace(options.namespace);
   if (namespace?.state !== 'active')
     throw new Failure('NAMESPACE_UNKNOWN', `there is no active namespace '${options.namespace}'`);
@@ -54,10 +60,11 @@ export async function gatherDigests(
     waits.poll();
   };
   const stop = (): void => waits.failAll(new Failure('STOPPING', 'this process is stopping'));
-  const unlisten = await tail.listen(id, take, leftMs());
+  const unlisten = await tail.listen(id, take, leftMs(), options.onOrder);
   options.signal?.addEventListener('abort', stop);
   try {
-    const payload = { id, namespace: namespace.name, digest: true, chunks: chunkIds };
+    const where = partitions.length === 0 ? {} : { partitions };
+    const payload = { id, namespace: namespace.name, digest: true, chunks: chunkIds, ...where };
     const commandId = await options.submit({ kind: 'RequestBarrier', payload, principal });
     const outcome = await view.outcome(commandId, Math.min(outcomeMs, leftMs()));
     if (outcome.rejectionCode !== null) throw new Failure(outcome.rejectionCode, outcome.rejectionMessage ?? '');
@@ -66,7 +73,7 @@ export async function gatherDigests(
     const chunks = [...view.state.chunksOf(namespace.name)].filter(
       ({ chunkId }) => chunkIds.length === 0 || wanted.has(chunkId),
     );
-    const asked = expected(namespace, chunks);
+    const asked = expected(namespace, chunks, new Set(partitions));
     const isUp = (nodeId: string): boolean => options.onlyUp !== true || view.state.node(nodeId)?.state === 'up';
     const missing = new Set(asked.keys());
     const waited = new Set([...asked].flatMap(([key, nodeId]) => (isUp(nodeId) ? [key] : [])));
@@ -84,7 +91,8 @@ export async function gatherDigests(
     }
     for (const key of found.keys()) missing.delete(key);
     // Replicas that are still being made may answer too: they prove nothing.
-    return { digests: [...found].flatMap(([key, digest]) => (asked.has(key) ? digest : [])), missing: [...missing] };
+    const digests = [...found].flatMap(([key, digest]) => (asked.has(key) ? digest : []));
+    return { digests, missing: [...missing], late: [...waited] };
   } finally {
     options.signal?.removeEventListener('abort', stop);
     unlisten();
@@ -95,13 +103,17 @@ function keyOf(chunkId: string, partition: number, nodeId: string): string {
   return `${chunkId} partition ${partition} on ${nodeId}`;
 }
 
-/** By key: the node. */
-function expected(namespace: NamespaceState, chunks: readonly ChunkState[]): Map<string, string> {
+/** By key: the node. `wanted`: none is all. */
+function expected(
+  namespace: NamespaceState,
+  chunks: readonly ChunkState[],
+  wanted: ReadonlySet<number>,
+): Map<string, string> {
   const keys = new Map<string, string>();
   for (const { chunkId, slotStart, slotEnd, replicas } of chunks)
     for (const { nodeId, role } of replicas)
       if (role === 'primary' || role === 'follower')
         for (const partition of partitionsOf(slotStart, slotEnd, namespace.partitions))
-          keys.set(keyOf(chunkId, partition, nodeId), nodeId);
+          if (wanted.size === 0 || wanted.has(partition)) keys.set(keyOf(chunkId, partition, nodeId), nodeId);
   return keys;
 }

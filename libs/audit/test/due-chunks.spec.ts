@@ -107,10 +107,14 @@ describe('what is due next', () => {
     expect(due(state, [proofOf(ids(0)[0]!), proofOf(ids(1)[0]!, { checkedAtMs: nowMs + 2 * dayMs })])).toEqual(ids(1));
   });
 
-  it('not what is left alone for now, not topics of others, not what is deleted', () => {
+  it('topics of others too', () => {
+    const state = stateOf({ bound: { of: { sourceTopic: 'prices' }, chunks: [chunkOf(0, 1, 'bound')] } });
+    expect(due(state)).toEqual(['bound#1/c0']);
+  });
+
+  it('not what is left alone for now, not what is deleted', () => {
     const state = stateOf({
       shop: { chunks: chunks(2) },
-      bound: { of: { sourceTopic: 'prices' }, chunks: [chunkOf(0, 1, 'bound')] },
       gone: { of: { state: 'deleting' }, chunks: [chunkOf(0, 1, 'gone')] },
     });
     expect(due(state, [], nowMs, ids(0))).toEqual(ids(1));

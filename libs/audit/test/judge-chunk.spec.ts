@@ -12,7 +12,8 @@ function compared(lines: readonly string[]): { of: ReturnType<typeof named>[]; p
       digest === '-' ? [] : [[replicaKey(of[i]!), { digest, keys: 3, incarnation: 'i' }] as const],
     );
     const said = log === '?' ? undefined : { digest: log, keys: 3 };
-    return { partition, barrierOffset: 9, log: said, why: 'a hole', replicas: new Map(replicas) };
+    const about = { proofId: 'p', doubt: '', why: 'a hole' };
+    return { partition, barrierOffset: 9, log: said, ...about, replicas: new Map(replicas) };
   });
   return { of, partitions };
 }
@@ -59,6 +60,16 @@ describe('what a comparison of replicas and log means', () => {
       expect(other?.digest).toBe(at.log?.digest);
     }
     expect(judged.message === '').toBe(verdict === 'proved');
+  });
+
+  it('[safety] nobody is blamed where there is another reason for a difference', () => {
+    const { of, partitions } = compared(['a a b a', 'c c c c']);
+    const doubted = partitions.map((each, i) => (i === 1 ? { ...each, doubt: 'it may have been cut' } : each));
+    const judged = judgeChunk('shop#1/c00001', of, doubted);
+    expect([judged.verdict, judged.blamed]).toEqual(['undecided', []]);
+    expect(judged.message).toMatch(/n2 holds 3 keys with digest b.*; it may have been cut$/);
+    const agreed = compared(['a a a a']).partitions.map((each) => ({ ...each, doubt: 'it may have been cut' }));
+    expect(judgeChunk('shop#1/c00001', of, agreed).verdict).toBe('proved');
   });
 
   it('says who holds what', () => {

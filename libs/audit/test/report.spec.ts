@@ -120,7 +120,6 @@ describe('levee audit report', () => {
       'not checked | replicas against the log | b: never compared yet',
       'could not be checked | replicas against the log | c: notProvable <script>alert(1)</s',
       'not checked | replicas against the log | d: compared too long ago',
-      'not checked | replicas against the log | namespaces bound to topics of othe',
       'checked | the cluster as it runs | 1 topics, 1 nodes, 1 replicas',
       'could not be checked | the cluster as it runs | node n3: it does not answer',
       'checked | who asked, deleted, changed rights | 3 commands of the journal, the new',

@@ -1,18 +1,23 @@
 import { decodeAs } from '@levee/codec';
-import type { ReplicaDigest } from '@levee/events';
+import type { DigestOrder, ReplicaDigest } from '@levee/events';
 import { asPartition, Failure, failureCode, type Logger, type Offset, type Timers, Waits } from '@levee/kernel';
-import { endOf, followTopic, type Log, type LogPosition } from '@levee/log';
+import { endOf, followTopic, type Log, type LogPosition, type StoredRecord } from '@levee/log';
 import type { ControlTopics } from './topics/control-topics';
 import { isDigestOrderKey } from './topics/digest-orders';
 
 const digestTailLimits = { retryMs: 250, idleMs: 500 } as const;
+
+interface DigestListener {
+  readonly onDigest: (digest: ReplicaDigest) => void;
+  readonly onOrder: ((order: DigestOrder, timeMs: number) => void) | undefined;
+}
 
 /**
  * One reader of the digests topic for everybody in this process who waits for digests. It reads only while somebody
  * waits, from the topic's end as of then.
  */
 export class DigestTail {
-  private readonly listeners = new Map<string, (digest: ReplicaDigest) => void>();
+  private readonly listeners = new Map<string, DigestListener>();
   private readonly waits: Waits;
   private readonly stopping = new AbortController();
   /** Of the reading under way. */
@@ -29,12 +34,18 @@ export class DigestTail {
   }
 
   /**
-   * Resolves once every digest that will be published for the id `digestPlan` reaches `listener`; only then ask for
-   * them. The returned function ends it. Fails with DEADLINE when the topic cannot be read, STOPPING after `close`.
+   * Resolves once every digest that will be published for the id `digestPlan` reaches `onDigest`; only then ask for
+   * them. `onOrder` hears the order for them, where the topic is one of others, and its append time. The returned function
+   * ends it. Fails with DEADLINE when the topic cannot be read, STOPPING after `close`.
    */
-  async listen(digestPlan: string, listener: (digest: ReplicaDigest) => void, deadlineMs: number): Promise<() => void> {
+  async listen(
+    digestPlan: string,
+    onDigest: DigestListener['onDigest'],
+    deadlineMs: number,
+    onOrder?: DigestListener['onOrder'],
+  ): Promise<() => void> {
     if (this.stopping.signal.aborted) throw stopped();
-    this.listeners.set(digestPlan, listener);
+    this.listeners.set(digestPlan, { onDigest, onOrder });
     const end = (): void => {
       this.listeners.delete(digestPlan);
       if (this.listeners.size > 0) return;
@@ -80,7 +91,7 @@ export class DigestTail {
         return begun;
       },
       onBatch: ({ records }) => {
-        for (const { key, value } of records) if (value !== null && !isDigestOrderKey(key)) this.hear(value);
+        for (const record of records) this.hear(record);
       },
       onFailure: ({ error, times }) => {
         if (times === 1) this.options.logger.warn({ error }, 'the digests cannot be followed; trying again');
@@ -93,10 +104,16 @@ export class DigestTail {
     });
   }
 
-  private hear(value: Buffer): void {
+  private hear({ key, value, timestampMs }: StoredRecord): void {
+    if (value === null) return;
     try {
+      if (isDigestOrderKey(key)) {
+        const order = decodeAs('DigestOrder', value);
+        this.listeners.get(order.digestPlan)?.onOrder?.(order, timestampMs);
+        return;
+      }
       const digest = decodeAs('ReplicaDigest', value);
-      this.listeners.get(digest.digestPlan)?.(digest);
+      this.listeners.get(digest.digestPlan)?.onDigest(digest);
     } catch (error) {
       this.options.logger.debug({ error }, 'a digest cannot be read');
     }

@@ -16,7 +16,8 @@ import type { Log } from '@levee/log';
 import { type DueChunks, nextDue } from './due-chunks';
 import { replicaKey } from './judge-chunk';
 import { proofSummary, type ProofSummary } from './proof-summary';
-import { proofOf, type ProvedChunk, proveChunks, type ProvingWorld } from './prove-chunks';
+import { proofOf, proveChunks } from './prove-chunks';
+import type { ProvedChunk, ProvingWorld } from './proving-world';
 
 export interface ContinuousProofConfig {
   /** Who proves, in records and commands. */
@@ -204,7 +205,8 @@ export class ContinuousProof {
       const key = replicaKey(replica);
       const told = at.replicas.get(key);
       if (!before || told === undefined || at.log === undefined) continue;
-      const { chunkId, proofId } = second;
+      const { chunkId } = second;
+      const { proofId } = at;
       if (this.isHeld(key)) {
         this.counts.held++;
         logger.warn({ chunkId, unitId: replica.unitId }, 'a replica that was built anew differs again: it stays');

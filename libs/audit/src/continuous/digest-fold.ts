@@ -2,7 +2,7 @@ import { Breather } from '@levee/chunk-store';
 import { type ByteRate, type Clock, defined, Digest, Failure, hash128, type Hash128 } from '@levee/kernel';
 import { hashOf, slotOf, type SlotRange } from '@levee/keyspace';
 import type { Log } from '@levee/log';
-import { type FoldPlace, foldPartition, type FoldTarget } from '../fold-partition';
+import { bytesOf, type FoldPlace, foldPartition, type FoldTarget } from '../fold-partition';
 import { digestedParts } from '../digested-parts';
 import type { FoldedRecord } from '../fold-store';
 import { KeyTable } from './key-table';
@@ -13,7 +13,7 @@ export interface LogDigest {
   readonly keys: number;
 }
 
-interface FoldedChunk extends SlotRange {
+export interface FoldedChunk extends SlotRange {
   readonly chunkId: string;
 }
 
@@ -35,8 +35,6 @@ export interface DigestFoldOptions {
 const limits = {
   /** Small: a batch is decoded in one go, next to whatever else the process does. */
   readBytes: 64 * 1024,
-  /** What a record takes beside its key and value. */
-  recordBytes: 32,
   /** One more than the highest first word of a hash. */
   hashesEnd: 2 ** 32,
   /** A narrower pass has too few keys for what does not fit to be anything but a mistake. */
@@ -63,9 +61,8 @@ export async function foldDigests(
       signal,
       keepsValues: true,
       bytesMax: limits.readBytes,
-      onBatch: async ({ records }) => {
-        let bytes = records.length * limits.recordBytes;
-        for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+      onBatch: async (batch) => {
+        const bytes = bytesOf(batch);
         onBytes(bytes);
         await rate.pass(bytes, signal);
       },
@@ -106,15 +103,8 @@ class DigestPass implements FoldTarget {
     this.nextOffset = nextOffset;
   }
 
-  addTo(sums: ReadonlyMap<string, { readonly digest: Digest; keys: number }>): void {
-    const { timeMs, chunks } = this.options;
-    this.table.forEach((record, slot, expiresAtMs) => {
-      if (expiresAtMs !== 0 && expiresAtMs <= timeMs) return;
-      const { chunkId } = defined(chunkOver(chunks, slot), `the chunk over slot ${slot}`);
-      const sum = defined(sums.get(chunkId), `the sum of chunk ${chunkId}`);
-      sum.digest.add(record);
-      sum.keys++;
-    });
+  addTo(sums: DigestSums): void {
+    addDigests(sums, this.table, this.options);
   }
 
   private take(record: FoldedRecord): void {
@@ -142,5 +132,23 @@ class DigestPass implements FoldTarget {
   }
 }
 
-const chunkOver = (chunks: readonly FoldedChunk[], slot: number): FoldedChunk | undefined =>
+/** By chunk: the sum over its keys, and how many there are. */
+export type DigestSums = ReadonlyMap<string, { readonly digest: Digest; keys: number }>;
+
+/** Adds what a table holds and what had not expired at `timeMs`. */
+export function addDigests(
+  sums: DigestSums,
+  table: KeyTable,
+  { timeMs, chunks }: { readonly timeMs: number; readonly chunks: readonly FoldedChunk[] },
+): void {
+  table.forEach((record, slot, expiresAtMs) => {
+    if (expiresAtMs !== 0 && expiresAtMs <= timeMs) return;
+    const { chunkId } = defined(chunkOver(chunks, slot), `the chunk over slot ${slot}`);
+    const sum = defined(sums.get(chunkId), `the sum of chunk ${chunkId}`);
+    sum.digest.add(record);
+    sum.keys++;
+  });
+}
+
+export const chunkOver = (chunks: readonly FoldedChunk[], slot: number): FoldedChunk | undefined =>
   chunks.find(({ slotStart, slotEnd }) => slotStart <= slot && slot < slotEnd);

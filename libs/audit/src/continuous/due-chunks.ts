@@ -10,7 +10,7 @@ export const dueLimits = {
   retryMs: 10 * 60_000,
 } as const;
 
-/** What is to be proved next, by one barrier. */
+/** What is to be proved next, together. */
 export interface DueChunks {
   readonly namespace: string;
   readonly chunkIds: readonly string[];
@@ -53,9 +53,8 @@ export function nextDue(
   };
   let first: ChunkState | undefined;
   let firstMs = Infinity;
-  for (const { name, state: is, sourceTopic } of state.namespaces()) {
-    // A barrier in a topic that is not ours is not ours to write.
-    if (is !== 'active' || sourceTopic !== null) continue;
+  for (const { name, state: is } of state.namespaces()) {
+    if (is !== 'active') continue;
     for (const chunk of state.chunksOf(name)) {
       if (!isDue(chunk)) continue;
       const atMs = dueAtMs(chunk, proofOf(chunk.chunkId), intervalMs);

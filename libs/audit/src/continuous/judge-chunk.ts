@@ -3,12 +3,16 @@ import type { ChunkProof, ChunkReplica, ProvedReplica } from '@levee/events';
 /** What was found of one partition of a chunk, at one barrier. */
 export interface ComparedPartition {
   readonly partition: number;
-  /** -1: no replica told where the barrier is. */
+  /** Id of the comparison, as digests carry it; empty where there was none. */
+  readonly proofId: string;
+  /** Or the place that stands for it in a topic of others. -1: no replica told where the barrier is. */
   readonly barrierOffset: number;
   /** From the log alone; `undefined`: not provable. */
   readonly log: { readonly digest: string; readonly keys: number } | undefined;
   /** Why the log says nothing, in words. */
   readonly why: string;
+  /** Why nobody may be blamed for a difference, in words; empty: there is no reason. */
+  readonly doubt: string;
   /** By `replicaKey`; a replica that did not answer is not in it. */
   readonly replicas: ReadonlyMap<string, ToldDigest>;
 }
@@ -74,7 +78,9 @@ export function judgeChunk(
     const [agrees] = of('same');
     const at = partitions.find((each) => others.some((other) => differs(other, each)));
     const what = at === undefined ? chunkId : `${placeOf(chunkId, at)}: ${said(at, replicas)}`;
-    if (agrees === undefined) return judged('undecided', [what, unprovedText].filter((text) => text !== '').join('; '));
+    const doubtText = partitions.find((each) => each.doubt !== '')?.doubt ?? '';
+    if (agrees === undefined || doubtText !== '')
+      return judged('undecided', [what, unprovedText, doubtText].filter((text) => text !== '').join('; '));
     const blamed = others.flatMap((replica) => {
       const where = partitions.find((each) => differs(replica, each));
       return where === undefined ? [] : [{ replica, agrees, at: where }];

@@ -22,7 +22,7 @@ export interface ChunkProofState {
 }
 
 export interface ProofSummary {
-  /** Chunks that are proved again and again: of active namespaces whose logs are ours. */
+  /** Chunks that are proved again and again: of active namespaces. */
   readonly chunks: number;
   /** Of which all replicas were proved within the interval. */
   readonly proved: number;
@@ -65,8 +65,8 @@ export function* chunkProofs(
   proofOf: (chunkId: string) => KnownProof | undefined,
   { nowMs, namespace }: { readonly nowMs: number; readonly namespace?: string | undefined },
 ): Iterable<ChunkProofState> {
-  for (const { name, state: is, sourceTopic } of state.namespaces()) {
-    if (is !== 'active' || sourceTopic !== null || (namespace !== undefined && namespace !== name)) continue;
+  for (const { name, state: is } of state.namespaces()) {
+    if (is !== 'active' || (namespace !== undefined && namespace !== name)) continue;
     for (const chunk of state.chunksOf(name)) {
       const { chunkId } = chunk;
       const { latest, provedAtMs } = proofOf(chunkId) ?? {};

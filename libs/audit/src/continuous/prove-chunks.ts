@@ -1,53 +1,15 @@
 import type { ChunkProof, NamespaceState, ReplicaDigest } from '@levee/events';
 import { decodeAs } from '@levee/codec';
-import { barrierKey, type ClusterView, type DigestTail, proofIdOf, type SubmittedCommand } from '@levee/journal';
-import {
-  asOffset,
-  asPartition,
-  type ByteRate,
-  type Clock,
-  Failure,
-  failureCode,
-  messageOf,
-  type NewId,
-  type Timers,
-} from '@levee/kernel';
+import { barrierKey, proofIdOf } from '@levee/journal';
+import { asOffset, asPartition, Failure, failureCode, messageOf } from '@levee/kernel';
 import { partitionsOf } from '@levee/keyspace';
-import type { Log } from '@levee/log';
 import { gatherDigests } from '../gather-digests';
 import { rulesNow } from '../proof/read-key';
 import { foldDigests, type LogDigest } from './digest-fold';
 import { readableOf, type DueChunks } from './due-chunks';
-import { type ChunkJudgement, type ComparedPartition, judgeChunk, replicaKey } from './judge-chunk';
-
-export interface ProvingWorld {
-  readonly log: Log;
-  readonly view: ClusterView;
-  readonly digests: DigestTail;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly newId: NewId;
-  readonly submit: (command: SubmittedCommand) => Promise<string>;
-  readonly principal: string;
-  readonly rate: ByteRate;
-  readonly signal: AbortSignal;
-  readonly tableBytesMax: number;
-  readonly onBytes: (bytes: number) => void;
-}
-
-const provingLimits = {
-  /** A replica whose digest does not come while others do not come either. */
-  quietMs: 30_000,
-  /** All digests of one barrier. */
-  digestsMs: 30 * 60_000,
-  readBarrierMs: 30_000,
-} as const;
-
-export interface ProvedChunk extends ChunkJudgement {
-  readonly chunkId: string;
-  readonly proofId: string;
-  readonly partitions: readonly ComparedPartition[];
-}
+import { type ComparedPartition, judgeChunk, replicaKey } from './judge-chunk';
+import { compareBound } from './prove-bound';
+import { type ProvedChunk, provingLimits, type ProvingWorld } from './proving-world';
 
 /**
  * Compares the replicas of these chunks with each other and with the fold of their log, at one barrier of each partition.
@@ -58,6 +20,8 @@ export async function proveChunks(
   { namespace: name, chunkIds }: DueChunks,
 ): Promise<ProvedChunk[]> {
   const { view, digests, clock, timers, newId, submit, principal, signal } = world;
+  const known = view.state.namespace(name);
+  if (known?.state === 'active' && known.sourceTopic !== null) return proveBound(world, known, chunkIds);
   const proofId = proofIdOf(newId());
   const beganMs = clock.monotonicMs();
   const gathered = await gatherDigests(view, digests, {
@@ -88,6 +52,7 @@ export async function proveChunks(
         return {
           partition,
           barrierOffset,
+          ...{ proofId, doubt: '' },
           log: fold?.chunks.get(chunk.chunkId),
           why: fold?.why ?? '',
           replicas: new Map(told.map((each) => [replicaKey(each), each])),
@@ -96,6 +61,23 @@ export async function proveChunks(
     );
     const judgement = judgeChunk(chunk.chunkId, readableOf(chunk), compared);
     return { ...judgement, chunkId: chunk.chunkId, proofId, partitions: compared };
+  });
+}
+
+/** Of a topic of others: at the places that orders name. */
+async function proveBound(
+  world: ProvingWorld,
+  namespace: NamespaceState,
+  chunkIds: readonly string[],
+): Promise<ProvedChunk[]> {
+  const chunks = chunkIds.flatMap((chunkId) => world.view.state.chunk(chunkId) ?? []);
+  const compared = await compareBound(world, namespace, chunks);
+  return chunks.map((chunk) => {
+    const partitions = compared.get(chunk.chunkId) ?? [];
+    const { chunkId } = chunk;
+    // Each group of partitions has a comparison of its own.
+    const proofId = partitions.find((each) => each.proofId !== '')?.proofId ?? proofIdOf(world.newId());
+    return { ...judgeChunk(chunkId, readableOf(chunk), partitions), chunkId, proofId, partitions };
   });
 }
 

@@ -146,11 +146,6 @@ function proofCoverage({ proofs }: ReportParts): Coverage[] {
       what: `${chunkId}: ${verdict === null ? 'never compared yet' : late ? 'compared too long ago' : `${verdict} ${message}`}`,
     })),
     ...(untold > 0 ? [{ part, state: 'not checked' as const, what: `and ${untold} chunks more` }] : []),
-    {
-      part,
-      state: 'not checked',
-      what: 'namespaces bound to topics of others, if there are any: their replicas are not compared',
-    },
   ];
 }
 

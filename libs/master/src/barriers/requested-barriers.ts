@@ -17,6 +17,8 @@ interface RequestedBarrier {
   readonly namespace: string;
   readonly digest: boolean;
   readonly chunks: readonly string[];
+  /** Empty: all that these chunks touch. */
+  readonly partitions: readonly number[];
   readonly giveUpAtMs: number;
 }
 
@@ -67,9 +69,9 @@ export class RequestedBarriers {
       return;
     }
     const asked = JSON.parse(decision.command.payload) as Partial<RequestedBarrier> & { id: string; namespace: string };
-    const { id, namespace, digest = false, chunks = [] } = asked;
+    const { id, namespace, digest = false, chunks = [], partitions = [] } = asked;
     const giveUpAtMs = this.options.clock.monotonicMs() + requestedBarrierLimits.giveUpMs;
-    const barrier = { id, namespace, digest, chunks, giveUpAtMs };
+    const barrier = { id, namespace, digest, chunks, partitions, giveUpAtMs };
     const lane = this.lanes.get(namespace);
     if (lane !== undefined) lane.push(barrier);
     else {
@@ -109,7 +111,9 @@ export class RequestedBarriers {
     // A chunk that has gone meanwhile has no replica that could answer.
     const chunks = barrier.chunks.flatMap((chunkId) => this.view.state.chunk(chunkId) ?? []);
     const all = Array.from({ length: namespace.partitions }, (_, i) => asPartition(i));
-    const partitions = barrier.chunks.length === 0 ? all : partitionsTouched(chunks, namespace);
+    const touched = barrier.chunks.length === 0 ? all : partitionsTouched(chunks, namespace);
+    const wanted = new Set(barrier.partitions);
+    const partitions = wanted.size === 0 ? touched : touched.filter((partition) => wanted.has(partition));
     const request = { clusterId, namespace, partitions };
     if (barrier.digest) {
       const digest = { id: barrier.id, chunks: barrier.chunks };
