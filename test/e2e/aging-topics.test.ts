@@ -114,6 +114,12 @@ describe('I23: a topic of others that forgets by age', () => {
       ['theirs', 'v'],
       ['gone', 'v'],
     ]);
+    const asked = ['namespace', 'create', 'notes', '--from-topic', notes.name, '--writable'];
+    const dry = await levee(url(), [...asked, '--dry-run']);
+    expect([dry.code, dry.stderr]).toEqual([0, '']);
+    expect(dry.stdout).toContain(
+      `levee namespace create notes --from-topic ${notes.name} --record-format raw --writable\n`,
+    );
     const create = ['namespace', 'create', 'notes', '--from-topic', notes.name, '--record-format', 'raw', '--writable'];
     const { code, stderr } = await levee(url(), [...create, '--replicas', '2']);
     expect([code, stderr]).toEqual([0, '']);

@@ -28,6 +28,7 @@ import {
   Proofs,
   refusal,
   SourceLooks,
+  knobsLookedFor,
   type SourceQuestion,
 } from '@levee/portal';
 import { CommandDoor, jsonBody, demandRight, principalOf } from '@levee/service-kit';
@@ -139,7 +140,7 @@ export class ClusterController {
     if (switchOf(dryRun, 'dryRun')) {
       const topicPrefix = this.portal.config.topics.prefix;
       const { budget, ...described } = found(
-        simulateCreation(state, knobs, { nowMs: systemClock.nowMs(), topicPrefix }),
+        simulateCreation(state, isBound ? knobsLookedFor(knobs) : knobs, { nowMs: systemClock.nowMs(), topicPrefix }),
       );
       void reply.status(200);
       const units = { taken: described.totals.units, ...budget };

@@ -49,6 +49,30 @@ describe('the rules of the doctor', () => {
     expect(findingsOf(away('n1', true)).map(({ rule }) => rule)).toContain(`node-${is}`);
   });
 
+  it.each(doctorTable.map(([rule, facts], i) => [i, rule, facts] as const))(
+    'of a topic of others nothing is advised that is refused there (row %i, %s)',
+    (_, rule, facts) => {
+      const all = { ...healthy, ...facts };
+      const namespaces = all.namespaces.map((of) => {
+        // No such operation ever begins of a bound one.
+        const isOperated =
+          /^(rewind|repartition|fork)/.test(of.state.frozenBy ?? '') || (of.state.forkedFrom ?? null) !== null;
+        return isOperated ? of : { ...of, state: { ...of.state, sourceTopic: of.state.binlog } };
+      });
+      if (namespaces.every(({ state }) => (state.sourceTopic ?? null) === null)) return;
+      // What only binlogs of ours are looked at for.
+      const looked = all.topics === undefined ? {} : { topics: { ...all.topics, missing: [], losses: [], grown: [] } };
+      for (const { command, finding } of findingsOf({ ...all, namespaces, ...looked }))
+        expect([rule, finding, command]).toEqual([
+          rule,
+          expect.any(String),
+          expect.not.stringMatching(
+            /levee (log repair|import|namespace (import|repartition|fork|rewind))|--flush|history-window/,
+          ),
+        ]);
+    },
+  );
+
   it('an acknowledgement that reaches to the end of the log is no finding', () => {
     expect(findingsOf({ ...healthy, namespaces: [acknowledgedUpTo(100)] })).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { CallbackAppend, type Store, StoreFailure } from '@levee/client';
+import { CallbackAppend, flushProblem, type Store, StoreFailure } from '@levee/client';
 import type { NamespaceState } from '@levee/events';
 import { asOffset, asPartition } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -41,6 +41,13 @@ test('a topic of others is read, and neither values nor deletions nor fences are
   expect(await write(store, null)).toMatch(/^LVREADONLY/);
   expect(await readOnce(store, { consistency: 'strong' })).toMatch(/^LVUNSUPPORTED a strong read would have to write/);
   await expect(store.fenceOf(store.namespace('ns')!, asPartition(0))).rejects.toMatchObject({ code: 'LVUNSUPPORTED' });
+});
+
+test('FLUSHDB is refused with what can be done there', async () => {
+  const problemOf = async (of: Partial<NamespaceState>) => flushProblem((await storeOf(of)).namespace('ns')!);
+  const why = 'ns serves the topic prices of others: it is not emptied from here';
+  expect(await problemOf({})).toEqual({ why, instead: 'who produces to prices deletes keys there' });
+  expect(await problemOf({ writable: true })).toEqual({ why, instead: 'DEL deletes single keys' });
 });
 
 describe('one that may be written to', () => {

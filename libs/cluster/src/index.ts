@@ -27,6 +27,7 @@ export { acknowledgementOf, findingReasons, type FindingReason } from './command
 export {
   hiddenAfter,
   isSourceLost,
+  lossWaysOut,
   retentionLimits,
   retentionMargin,
   strongRefused,

@@ -6,8 +6,14 @@ import type { KafkaLogLimits } from './limits';
 import { kafkaError } from './protocol/error-codes';
 import { apis, decodeMetadata, encodeMetadata, type MetadataAnswer, type TopicMetadata } from './protocol/requests';
 
-/** What to do about a topic that is not there; only the master makes topics. */
-export const missingTopic = 'the topic does not exist: the master creates it, see whether one runs (levee status)';
+/** What to do about a topic that is not there. Of Levee's own only the master makes any; of others nobody here does. */
+export const missingTopic =
+  'the topic does not exist: the master makes what is new of Levee itself, see whether one runs (levee status); a topic ' +
+  'of others, and one that was deleted, comes back only by who keeps it (levee doctor)';
+
+/** One that is known by its id was there. */
+export const goneTopic =
+  'the topic does not exist any more: Levee makes none for others; see to it where it was deleted (levee doctor says what follows)';
 
 /** Never told as a topic that is missing: what may not be seen may well be there. */
 export const forbiddenTopic =

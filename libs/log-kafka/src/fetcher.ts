@@ -1,7 +1,14 @@
 import { type Clock, type Logger, messageOf, type Partition, pause, type Timers } from '@levee/kernel';
 import type { LogBatch, LogPosition, TailOptions } from '@levee/log';
 import { type Address, BrokerConnection } from './broker-connection';
-import { forbiddenTopic, missingTopic, unreadableTopic, type ClusterMetadata, type Leader } from './cluster-metadata';
+import {
+  forbiddenTopic,
+  goneTopic,
+  missingTopic,
+  unreadableTopic,
+  type ClusterMetadata,
+  type Leader,
+} from './cluster-metadata';
 import { ContinuityCheck } from './continuity-check';
 import { FetchLane, type LaneHost } from './fetch-lane';
 import type { ConnectionFactory } from './kafkajs-client';
@@ -146,7 +153,7 @@ export class Fetcher implements LaneHost, TailHost {
     const count = known?.leaders.length ?? 0;
     if (metadata.isMissing(tail.topic)) {
       metadata.forget(tail.topic);
-      tail.fail('TOPIC_MISSING', missingTopic);
+      tail.fail('TOPIC_MISSING', tail.options.topicId === undefined ? missingTopic : goneTopic);
     } else if (count > 0 && tail.partition >= count) {
       tail.fail('TOPIC_MISSING', `the topic has ${count} partitions, 0 to ${count - 1}`);
     } else if (leader === undefined && metadata.isForbidden(tail.topic)) {

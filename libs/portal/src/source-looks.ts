@@ -56,6 +56,13 @@ export interface SourceQuestion {
   readonly writable: boolean;
 }
 
+/** What a creation would be asked for by the command that a look prints: only raw records are written, or expire by their age. */
+export function knobsLookedFor(knobs: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { recordFormat = null, writable, expireWithRetention } = knobs;
+  const needsRaw = writable === true || expireWithRetention === true;
+  return recordFormat === null && needsRaw ? { ...knobs, recordFormat: 'raw' } : knobs;
+}
+
 const lookLimits = { atOnceMax: 2, headersMax: 10 } as const;
 
 const shownSettings = [

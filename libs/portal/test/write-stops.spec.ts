@@ -62,6 +62,19 @@ it('a partition with a witness takes no writes, no strong reads, and no reads at
   expect(await readOnce(store, { session })).toMatch(says);
 });
 
+it('of a topic of others, only what is possible is advised: nothing of ours is written there', async () => {
+  const node = await new FakeNode('n1', { value: 'v', applied: 200 }).start();
+  node.witnesses = [witnessOn('n1')];
+  const bound = { sourceTopic: 'b', sourceTopicId: 'id', recordFormat: 'raw', writable: true } as const;
+  const store = storeOn([node], quick, { namespace: bound });
+  store.followWitnesses();
+  await until('the stop', () => store.namespace('ns')?.stops?.get(0) !== undefined);
+  expect(await write(store)).toMatch(
+    /^LVSTOPPED .*: it stands still; its producers can write again .*levee log accept-loss ns/,
+  );
+  expect(await write(store)).not.toMatch(/log repair/);
+});
+
 it('a partition with a witness takes no session reads of keys that were written here behind the cut, by whomever', async () => {
   const node = await new FakeNode('n1', { value: 'v', applied: 200 }).start();
   node.witnesses = [witnessOn('n1')];

@@ -38,7 +38,7 @@ export const lossRules = {
       ];
     }),
 
-  'unit-left-behind': ({ nodes }: DoctorFacts): Found[] =>
+  'unit-left-behind': ({ nodes, namespaces }: DoctorFacts): Found[] =>
     nodes.flatMap(({ state: { nodeId }, says }) =>
       (says?.leftUnits ?? []).map(({ unitId, generation, folder, bytes, holds, witnessOf }) => ({
         subject: `${unitId}@${generation}`,
@@ -49,17 +49,17 @@ export const lossRules = {
         command:
           (witnessOf ?? null) === null
             ? `when nothing is missing any more, stop node ${nodeId} and remove ${folder}`
-            : decide(witnessOf ?? ''),
+            : decide(witnessOf ?? '', namespaces),
       })),
     ),
 
-  'replica-witness': ({ nodes }: DoctorFacts): Found[] =>
+  'replica-witness': ({ nodes, namespaces }: DoctorFacts): Found[] =>
     nodes.flatMap((node) => {
       const of = new Map<string, Witness[]>();
       for (const replica of node.says?.replicas ?? [])
         for (const cut of cutsOf(replica))
           of.set(replica.namespace, [...(of.get(replica.namespace) ?? []), { cut, replica }]);
-      return [...of].map(([namespace, witnesses]) => witnessFound(node, namespace, witnesses));
+      return [...of].map(([namespace, witnesses]) => witnessFound(node, witnesses, decide(namespace, namespaces)));
     }),
 
   'replica-at-hole': replicaRule(
@@ -91,7 +91,8 @@ interface Witness {
 }
 
 /** All that the log of a namespace lost and a node holds. */
-function witnessFound({ state: { nodeId } }: NodeFacts, namespace: string, witnesses: readonly Witness[]): Found {
+function witnessFound({ state: { nodeId } }: NodeFacts, witnesses: readonly Witness[], command: string): Found {
+  const namespace = witnesses[0]?.replica.namespace ?? '';
   const named = witnesses
     .slice(0, doctorLimits.lostPartitionsNamed)
     .map(
@@ -106,7 +107,7 @@ function witnessFound({ state: { nodeId } }: NodeFacts, namespace: string, witne
     impact:
       'nothing is cleared; writes, strong reads and reads at positions that were lost stand still there, ' +
       'eventual reads go on from the witnesses',
-    command: decide(namespace),
+    command,
   };
 }
 
@@ -115,7 +116,14 @@ function stakeText({ keysAtStake, keys = [] }: CutStat): string {
   return `${keysAtStake} keys${keys.length === 0 ? ',' : ` such as ${keys.join(', ')};`} deletions not counted`;
 }
 
-function decide(namespace: string): string {
+function decide(namespace: string, namespaces: DoctorFacts['namespaces']): string {
+  const isOfOthers = namespaces.some(({ state }) => state.name === namespace && state.sourceTopic !== null);
+  // Nothing of ours is written into a topic of others (I23).
+  if (isOfOthers)
+    return (
+      `levee log accept-loss ${namespace}   # says what it would let go, and does it with --yes; before that the topic's ` +
+      'producers can write again what it lost'
+    );
   return (
     `levee log repair ${namespace}   # says what it would do; with --yes it brings back what witnesses ` +
     `hold; or let it go: levee log accept-loss ${namespace}`

@@ -25,6 +25,11 @@ export function flushProblem({
   state,
 }: NamespaceStore): { readonly why: string; readonly instead: string } | undefined {
   if (state.flush === 'sweep') return undefined;
+  if (state.sourceTopic !== null)
+    return {
+      why: `${name} serves the topic ${state.sourceTopic} of others: it is not emptied from here`,
+      instead: state.writable ? 'DEL deletes single keys' : `who produces to ${state.sourceTopic} deletes keys there`,
+    };
   return {
     why: `${name} does not allow it, for every key would be deleted`,
     instead: `levee namespace alter ${name} --flush sweep allows it, DEL deletes single keys`,

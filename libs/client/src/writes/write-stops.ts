@@ -1,3 +1,4 @@
+import { lossWaysOut } from '@levee/cluster';
 import { messageOf } from '@levee/kernel';
 import { nodeCommands, nodeProtocolLimits, type RespReply, type WitnessFacts, type WitnessReport } from '@levee/wire';
 import type { EngineContext } from '../engine-context';
@@ -93,7 +94,7 @@ export class WriteStops {
     }
     const stops = new Map<string, Map<number, WriteStop>>();
     for (const [binlog, of] of witnesses)
-      stops.set(binlog, new Map([...of].map(([partition, all]) => [partition, joined(partition, all)])));
+      stops.set(binlog, new Map([...of].map(([partition, all]) => [partition, this.joined(partition, all)])));
     if (stops.size === 0 && this.current.size === 0) return;
     for (const [binlog, of] of stops)
       for (const [partition, { message, cutOffset, nextOffset, keysAtStake, keys }] of of)
@@ -116,29 +117,30 @@ export class WriteStops {
       ) === true
     );
   }
-}
 
-/** Several witnesses of a partition: what any of them lacks is not provable. */
-function joined(partition: number, witnesses: readonly WitnessFacts[]): WriteStop {
-  const namespace = witnesses[0]?.namespace ?? '';
-  const cutOffset = Math.min(...witnesses.map((of) => of.cutOffset));
-  const nextOffset = Math.max(...witnesses.map((of) => of.nextOffset));
-  const keys = new Map<string, number>();
-  for (const { chunkId, keysAtStake } of witnesses)
-    if (keysAtStake !== null) keys.set(chunkId, Math.max(keysAtStake, keys.get(chunkId) ?? 0));
-  const counted = witnesses.every(({ chunkId }) => keys.has(chunkId));
-  const keysAtStake = counted ? [...keys.values()].reduce((sum, each) => sum + each, 0) : null;
-  const message =
-    `the log of ${namespace} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}, which replicas ` +
-    `hold: it stands still; levee log repair ${namespace} brings it back, levee log accept-loss ${namespace} lets it go`;
-  const shown = new Set(witnesses.flatMap((of) => of.keys ?? []));
-  return {
-    namespace,
-    partition,
-    keysAtStake,
-    keys: [...shown].slice(0, nodeProtocolLimits.keysNamedMax),
-    cutOffset,
-    nextOffset,
-    message,
-  };
+  /** Several witnesses of a partition: what any of them lacks is not provable. */
+  private joined(partition: number, witnesses: readonly WitnessFacts[]): WriteStop {
+    const namespace = witnesses[0]?.namespace ?? '';
+    const cutOffset = Math.min(...witnesses.map((of) => of.cutOffset));
+    const nextOffset = Math.max(...witnesses.map((of) => of.nextOffset));
+    const keys = new Map<string, number>();
+    for (const { chunkId, keysAtStake } of witnesses)
+      if (keysAtStake !== null) keys.set(chunkId, Math.max(keysAtStake, keys.get(chunkId) ?? 0));
+    const counted = witnesses.every(({ chunkId }) => keys.has(chunkId));
+    const keysAtStake = counted ? [...keys.values()].reduce((sum, each) => sum + each, 0) : null;
+    const isOfOthers = (this.view.state.namespace(namespace)?.sourceTopic ?? null) !== null;
+    const message =
+      `the log of ${namespace} lost partition ${partition} from offset ${cutOffset} to ${nextOffset}, which replicas ` +
+      `hold: it stands still; ${lossWaysOut(namespace, { isOfOthers })}`;
+    const shown = new Set(witnesses.flatMap((of) => of.keys ?? []));
+    return {
+      namespace,
+      partition,
+      keysAtStake,
+      keys: [...shown].slice(0, nodeProtocolLimits.keysNamedMax),
+      cutOffset,
+      nextOffset,
+      message,
+    };
+  }
 }

@@ -1,4 +1,5 @@
 import type { Replica, ReplicaIdentity } from '@levee/chunk-store';
+import { lossWaysOut } from '@levee/cluster';
 import { keyText } from '@levee/codec';
 import { type AcceptedCut, cutOf, followLimits, type LogCut, lossBehind, sameCut } from '@levee/follow';
 import { messageOf, type Partition } from '@levee/kernel';
@@ -65,11 +66,12 @@ export class LogCuts {
     const { all } = this;
     const [first] = all;
     if (first === undefined) return undefined;
-    const { binlog, namespace, chunkId } = this.identity;
+    const { binlog, namespace, chunkId, sourceTopicId } = this.identity;
+    const isOfOthers = sourceTopicId !== undefined;
     const { why } = first;
     return (
       `I14: ${chunkId} is a witness: ${binlog} lost ${lostText(all)}; nothing is cleared, writes stand still: ` +
-      `levee log repair ${namespace} brings it back, levee log accept-loss ${namespace} lets it go (the log says: ${why})`
+      `${lossWaysOut(namespace, { isOfOthers })} (the log says: ${why})`
     );
   }
 

@@ -1,3 +1,4 @@
+import { lossWaysOut } from '@levee/cluster';
 import type { LogCut } from '@levee/follow';
 import type { Partition } from '@levee/kernel';
 import { nodeProtocolLimits } from '@levee/wire';
@@ -10,21 +11,28 @@ export function witnessProblem(hosted: Iterable<HostedReplica>): string | undefi
   const [first] = witnesses;
   if (first === undefined) return undefined;
   if (witnesses.length === 1) return first.reason;
-  const binlogs = new Map<string, { readonly namespace: string; readonly cuts: Map<Partition, LogCut> }>();
+  const binlogs = new Map<string, LostBinlog>();
   for (const { cuts, identity } of witnesses) {
-    const { binlog, namespace } = identity;
-    const of = binlogs.get(binlog) ?? { namespace, cuts: new Map<Partition, LogCut>() };
+    const { binlog, namespace, sourceTopicId } = identity;
+    const isOfOthers = sourceTopicId !== undefined;
+    const of = binlogs.get(binlog) ?? { namespace, isOfOthers, cuts: new Map<Partition, LogCut>() };
     for (const cut of cuts.all) of.cuts.set(cut.partition, joined(of.cuts.get(cut.partition), cut));
     binlogs.set(binlog, of);
   }
-  const lost = [...binlogs].map(([binlog, { namespace, cuts }]) => {
+  const lost = [...binlogs].map(([binlog, { namespace, isOfOthers, cuts }]) => {
     const all = [...cuts.values()].sort((a, b) => a.partition - b.partition);
-    return `${binlog} lost ${lostText(all)}: levee log repair ${namespace}, or levee log accept-loss ${namespace}`;
+    return `${binlog} lost ${lostText(all)}: ${lossWaysOut(namespace, { isOfOthers })}`;
   });
   return (
     `I14: ${witnesses.length} replicas of this node are witnesses, nothing is cleared, writes stand still: ` +
     lost.join('. ')
   );
+}
+
+interface LostBinlog {
+  readonly namespace: string;
+  readonly isOfOthers: boolean;
+  readonly cuts: Map<Partition, LogCut>;
 }
 
 /** Of two chunks of one partition. */

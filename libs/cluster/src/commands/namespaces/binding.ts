@@ -79,12 +79,12 @@ export function bindingProblem(
   if (expireWithRetention && recordFormat !== 'raw')
     return reject(
       'BAD_KNOB',
-      `expireWithRetention needs recordFormat raw, and it is ${recordFormat}: a record that is no Put could not expire`,
+      `expireWithRetention needs recordFormat raw (--record-format raw), and it is ${recordFormat}: a record that is no Put could not expire`,
     );
   if (writable && recordFormat !== 'raw')
     return reject(
       'BAD_KNOB',
-      `writable needs recordFormat raw, and it is ${recordFormat}: what is written is key and value`,
+      `writable needs recordFormat raw (--record-format raw), and it is ${recordFormat}: what is written is key and value`,
     );
   if (consistency === 'strong')
     return reject('BAD_KNOB', `consistency cannot be strong: ${strongRefused(sourceTopic)}`);
@@ -106,6 +106,12 @@ export const strongRefused = (topic: string): string =>
 /** Why nothing that is written to a bound topic has a time to live. */
 export const ttlRefused = (topic: string): string =>
   `a time to live would be a header of Levee's in ${topic}, which its other readers do not know: they would keep the value`;
+
+/** What people can do where a log lost what replicas hold: nothing of ours is written into a topic of others. */
+export const lossWaysOut = (name: string, { isOfOthers }: { readonly isOfOthers: boolean }): string =>
+  isOfOthers
+    ? `its producers can write again what it lost, and levee log accept-loss ${name} lets go what replicas hold`
+    : `levee log repair ${name} brings it back, levee log accept-loss ${name} lets it go`;
 
 /** Why one topic cannot be served by a namespace, before anybody looks at it. */
 export function sourceRefusal(
