@@ -1,29 +1,41 @@
-import { type Clock, Failure, pause, type Timers } from '@levee/kernel';
+import { assert, type Clock, Failure, pause, type Timers } from '@levee/kernel';
 
 const attemptLimits = {
   /** Passwords of one door that are hashed at the same time: all doors of a process have one thread for it. */
   hashingMax: 1,
   /** Attempts that wait for that; as many of addresses that have failed. More are refused. */
   waitingMax: 64,
-  /** Attempts of one address that wait for that, or because they are slowed down. */
-  waitingOfAddressMax: 4,
   /** Who is refused hears it after so long: asking again at once gains nothing, and costs this process little. */
   refusedAfterMs: 1_000,
-  /** Failures of one address that cost it nothing: people mistype. */
-  freeFailures: 3,
-  /** Each further one makes its next attempt wait twice as long. */
+  /** Each failure beyond those that are free makes the next attempt wait twice as long. */
   waitMsMin: 100,
   waitMsMax: 5_000,
   /** So long without an attempt, and an address is forgiven. */
   forgivenAfterMs: 60_000,
   /** Those remembered; the one heard longest ago that does not wait is forgotten. */
-  addressesMax: 10_000,
+  networksMax: 10_000,
 } as const;
 
-/** Users of whom attempts failed from one address, when there is more than one. */
+/**
+ * What counts as one stranger, from narrow to wide: a single address of IPv4; of IPv6 whoever has one address has all of a
+ * /64, may have been given a /48, and have 65,536 of those where he is a provider. `waitingMax`: attempts that wait for a
+ * hash, or because they are slowed down. `freeFailures` cost nothing: people mistype, and many people share a wide one.
+ */
+const widths = [
+  { bits: 64, waitingMax: 4, freeFailures: 3 },
+  { bits: 48, waitingMax: 8, freeFailures: 24 },
+  { bits: 32, waitingMax: 32, freeFailures: 192 },
+] as const;
+
+assert(
+  widths.every(({ waitingMax }) => waitingMax < attemptLimits.waitingMax),
+  'no network, however wide, keeps others from waiting for their turn',
+);
+
+/** Users of whom attempts failed from one network, when there is more than one. */
 const many = Symbol('many');
 
-interface Address {
+interface Network {
   failures: number;
   /** Whose they were. */
   whose: string | typeof many | undefined;
@@ -31,24 +43,30 @@ interface Address {
   lastMs: number;
 }
 
-/** Slows down who guesses: attempts of one address wait longer with each that failed, and few are looked at at once. */
+/**
+ * Slows down who guesses: attempts of one network wait longer with each that failed, and few are looked at at once. A stranger
+ * who has many networks slows himself alone: they count as one as far as they are within one that is wider.
+ */
 export class Attempts {
   readonly counts = { failed: 0, slowed: 0, refused: 0 };
-  private readonly addresses = new Map<string, Address>();
+  private readonly networks = new Map<string, Network>();
   private hashing = 0;
-  /** Whose turn to hash comes next: addresses that have not failed go before those that have. */
-  private readonly turns: Readonly<Record<'first' | 'later', (() => void)[]>> = { first: [], later: [] };
+  /**
+   * Whose turn to hash comes next: those whose networks have not failed go before those of which only the widest has, and
+   * those before the others.
+   */
+  private readonly turns: readonly (() => void)[][] = [[], [], []];
 
   constructor(
     private readonly clock: Clock,
     private readonly timers: Timers,
   ) {}
 
-  /** Waits as long as this address has to. Fails with LIMIT when too many of it wait. */
+  /** Waits as long as this address has to. Fails with LIMIT when too many of its networks wait. */
   async admit(address: string): Promise<void> {
     const of = this.of(address);
-    const { freeFailures, waitMsMin, waitMsMax } = attemptLimits;
-    const extra = of.failures - freeFailures;
+    const { waitMsMin, waitMsMax } = attemptLimits;
+    const extra = Math.max(...of.map(({ failures }, i) => failures - widthOf(i).freeFailures));
     if (extra <= 0) return;
     await this.wait(of, async () => {
       this.counts.slowed++;
@@ -59,17 +77,16 @@ export class Attempts {
 
   /** Runs what hashes a password, when its turn comes. Fails with LIMIT when too many wait. */
   async hashed<T>(address: string, work: () => Promise<T>): Promise<T> {
-    const { first, later } = this.turns;
     if (this.hashing >= attemptLimits.hashingMax) {
       const of = this.of(address);
-      const turns = of.failures === 0 ? first : later;
+      const turns = this.turns[lineOf(of)] as (() => void)[];
       if (turns.length >= attemptLimits.waitingMax) return this.refused();
       await this.wait(of, () => new Promise<void>((resolve) => turns.push(resolve)));
     } else this.hashing++;
     try {
       return await work();
     } finally {
-      const next = first.shift() ?? later.shift();
+      const next = this.turns.find(({ length }) => length > 0)?.shift();
       if (next === undefined) this.hashing--;
       else next();
     }
@@ -78,9 +95,10 @@ export class Attempts {
   /** Of a user that there is; `undefined` = of nobody that is known. */
   failed(address: string, user: string | undefined): void {
     this.counts.failed++;
-    const of = this.of(address);
-    of.whose = user !== undefined && (of.failures === 0 || of.whose === user) ? user : many;
-    of.failures++;
+    for (const of of this.of(address)) {
+      of.whose = user !== undefined && (of.failures === 0 || of.whose === user) ? user : many;
+      of.failures++;
+    }
   }
 
   /**
@@ -88,19 +106,21 @@ export class Attempts {
    * whoever guesses would take back his guesses with a password of his own.
    */
   succeeded(address: string, user: string): void {
-    const of = this.addresses.get(networkOf(address));
-    if (of?.whose !== user) return;
-    of.failures = 0;
-    of.whose = undefined;
+    for (const network of networksOf(address)) {
+      const of = this.networks.get(network);
+      if (of?.whose !== user) continue;
+      of.failures = 0;
+      of.whose = undefined;
+    }
   }
 
-  private async wait(of: Address, until: () => Promise<void>): Promise<void> {
-    if (of.waiting >= attemptLimits.waitingOfAddressMax) return this.refused();
-    of.waiting++;
+  private async wait(of: readonly Network[], until: () => Promise<void>): Promise<void> {
+    if (of.some(({ waiting }, i) => waiting >= widthOf(i).waitingMax)) return this.refused();
+    for (const each of of) each.waiting++;
     try {
       await until();
     } finally {
-      of.waiting--;
+      for (const each of of) each.waiting--;
     }
   }
 
@@ -110,32 +130,44 @@ export class Attempts {
     throw new Failure('LIMIT', 'too many attempts to authenticate wait: try again in a moment');
   }
 
-  private of(address: string): Address {
+  /** Of its networks, from narrow to wide. */
+  private of(address: string): Network[] {
+    const all = networksOf(address).map((network) => this.heard(network));
+    while (this.networks.size > attemptLimits.networksMax && this.forgetOldest(all));
+    return all;
+  }
+
+  private heard(network: string): Network {
     const nowMs = this.clock.monotonicMs();
-    const network = networkOf(address);
-    let of = this.addresses.get(network);
+    let of = this.networks.get(network);
     if (of === undefined || (of.waiting === 0 && nowMs - of.lastMs > attemptLimits.forgivenAfterMs))
       of = { failures: 0, whose: undefined, waiting: 0, lastMs: nowMs };
     of.lastMs = nowMs;
-    this.addresses.delete(network);
-    this.addresses.set(network, of);
-    if (this.addresses.size > attemptLimits.addressesMax) this.forgetOldest(of);
+    this.networks.delete(network);
+    this.networks.set(network, of);
     return of;
   }
 
-  /** One that waits is never forgotten: it would begin anew beside those that wait. */
-  private forgetOldest(but: Address): void {
-    for (const [network, of] of this.addresses)
-      if (of.waiting === 0 && of !== but) {
-        this.addresses.delete(network);
-        return;
-      }
+  /** One that waits is never forgotten: it would begin anew beside those that wait. False: there is no other. */
+  private forgetOldest(but: readonly Network[]): boolean {
+    for (const [network, of] of this.networks)
+      if (of.waiting === 0 && !but.includes(of)) return this.networks.delete(network);
+    return false;
   }
 }
 
-/** Of an IPv6 address the first 64 bits: whoever has one has all that begin so. */
-function networkOf(address: string): string {
-  if (!address.includes(':') || address.includes('.')) return address;
+const widthOf = (i: number): (typeof widths)[number] => widths[i] ?? widths[0];
+
+/** Which line its attempts wait in. */
+function lineOf(of: readonly Network[]): 0 | 1 | 2 {
+  const [narrow, ...wider] = of.map(({ failures }) => failures > 0);
+  if (narrow === true || wider[0] === true) return 2;
+  return wider[1] === true ? 1 : 0;
+}
+
+/** From narrow to wide; of IPv4, and of IPv4 in IPv6, the address alone. */
+function networksOf(address: string): string[] {
+  if (!address.includes(':') || address.includes('.')) return [address];
   const [before = '', after] = address.split('::') as [string, string?];
   const [head, tail] = [before, after ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
   const zeros = after === undefined ? 0 : 8 - (head as string[]).length - (tail as string[]).length;
@@ -144,5 +176,5 @@ function networkOf(address: string): string {
     ...Array.from({ length: Math.max(0, zeros) }, () => '0'),
     ...(tail as string[]),
   ];
-  return `${groups.slice(0, 4).join(':')}::/64`;
+  return widths.map(({ bits }) => `${groups.slice(0, bits / 16).join(':')}::/${bits}`);
 }

@@ -139,6 +139,52 @@ test('an address that has not failed goes before those that have, and they take 
   expect(hash.order).toHaveLength(1 + 64 + 1);
 });
 
+describe('a stranger who has many networks', () => {
+  const sixtyFour = (i: number, of = '2001:db8:66'): string => `${of}:${i.toString(16)}::1`;
+  const fortyEight = (i: number): string => sixtyFour(0, `2001:db8:${i.toString(16)}`);
+
+  test.each<[what: string, stranger: (i: number) => string, right: string]>([
+    ['/64 of one /48', sixtyFour, '2001:db8:1:1::1'],
+    ['/64 of one /48, and the right one is beside it', sixtyFour, '2001:db8:67:1::1'],
+    ['/48 of one /32', fortyEight, '2a02:8071::1'],
+  ])('%s: who guesses from all of them does not keep others from a log-in', async (_what, stranger, right) => {
+    const time = world();
+    const attempts = new Attempts(time.clock, time.timers);
+    const hash = hashes(attempts);
+    // He has failed from some, and comes from ever new ones, each of which never failed.
+    for (let i = 0; i < 10; i++) attempts.failed(stranger(i), undefined);
+    const guesses = Array.from({ length: 2_000 }, (_, i) => hash.of(stranger(100 + i)));
+    for (const guess of guesses) guess.catch(() => undefined);
+    const login = hash.of(right);
+    await time.pass(1_000);
+    expect(await settled(login)).toBe('waits');
+    await hash.endAll();
+    // Right after the one that was being hashed.
+    expect(hash.order.indexOf(right)).toBe(1);
+    expect(await settled(login)).toBe('done');
+  });
+
+  test('is slowed like one who has a single network', async () => {
+    const time = world();
+    const attempts = new Attempts(time.clock, time.timers);
+    for (let i = 0; i < 40; i++) attempts.failed(sixtyFour(i), 'ann');
+    expect(await settled(attempts.admit(sixtyFour(999)))).toBe('waits');
+    expect(await settled(attempts.admit('2001:db8:67:1::1'))).toBe('done');
+    for (let i = 0; i < 400; i++) attempts.failed(fortyEight(i), 'ann');
+    expect(await settled(attempts.admit(fortyEight(9_999)))).toBe('waits');
+    expect(await settled(attempts.admit('2a02:8071::1'))).toBe('done');
+    await time.pass(60_001);
+    expect(await settled(attempts.admit(sixtyFour(999)))).toBe('done');
+  });
+
+  test('is not forgotten for having many of them', async () => {
+    const time = world();
+    const attempts = new Attempts(time.clock, time.timers);
+    for (let i = 0; i < 20_000; i++) attempts.failed(sixtyFour(i), 'ann');
+    expect(await settled(attempts.admit(sixtyFour(65_535)))).toBe('waits');
+  });
+});
+
 test.each([
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::9', true],
   ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
