@@ -18,6 +18,8 @@ export interface DirectEngine {
   readonly reads: Reads;
   readonly ranges: Ranges;
   readonly counts: Counts;
+  /** Portals' wall clock, ms since 1970. */
+  readonly expiryNowMs: () => number;
 }
 
 interface Nearby {
@@ -137,7 +139,7 @@ export class DirectReach implements Reach, GetEnds {
       return {
         namespace,
         consistency,
-        session: consistency === 'session' ? new ClientSession(memory, session) : undefined,
+        session: consistency === 'session' ? new ClientSession(memory, session, this.engine.expiryNowMs) : undefined,
       };
     // [safety] One of both is of an earlier creation of the namespace: positions of one say nothing in the other.
     throughPortals.noRoutes++;
