@@ -47,8 +47,23 @@ export class TopicAdmin {
 
   async describe(names?: readonly string[]): Promise<TopicDescription[]> {
     if (names?.length === 0) return [];
-    const found = await this.existing(names);
-    if (found.length === 0) return [];
+    const { clock, timers, limits } = this.parts;
+    const untilMs = clock.monotonicMs() + limits.adminMs;
+    for (;;) {
+      const found = await this.existing(names);
+      if (found.length === 0) return [];
+      try {
+        return await this.described(found);
+      } catch (error) {
+        // The broker that tells settings may hear of a new topic, or of the end of one, later than that which told of it.
+        if (!brokerCodes(error).includes(kafkaError.unknownTopicOrPartition) || clock.monotonicMs() > untilMs)
+          throw error;
+      }
+      await pause(timers, limits.retryMs);
+    }
+  }
+
+  private async described(found: readonly TopicMetadata[]): Promise<TopicDescription[]> {
     const { resources } = await this.run(
       `describing topics ${found.map(({ name }) => name).join(', ')}`,
       async (admin) =>
