@@ -5,6 +5,7 @@ import { MemoryLevel } from 'memory-level';
 import { silentLogger } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
 import { RespClient } from '@levee/wire';
+import { eventually } from '../../../test/support/deadline';
 import { metricProblems } from '../../../test/support/metric-problems';
 import { loadDataNodeConfig } from '../src/config';
 import { DataNodeModule } from '../src/data-node.module';
@@ -33,11 +34,13 @@ describe('the data node process', () => {
   it('opens both doors before there is a master, says that it is alive but not ready, and why', async () => {
     const app = await DataNodeModule.start({ config: config(), log, logger: silentLogger });
     expect((await fetch(`${app.url}/health/live`)).status).toBe(200);
-    const ready = await fetch(`${app.url}/health/ready`);
-    expect([ready.status, JSON.stringify(await ready.json())]).toEqual([
-      503,
-      expect.stringContaining('reading the control topics'),
-    ]);
+    const why = await eventually('it says what it waits for', async () => {
+      const ready = await fetch(`${app.url}/health/ready`);
+      expect(ready.status).toBe(503);
+      const text = await ready.text();
+      return text.includes('cannot read the control topics') ? text : undefined;
+    });
+    expect(why).toContain('a master makes them when it starts');
     expect(await (await fetch(`${app.url}/metrics`)).text()).toMatch(/levee_node_replicas\{[^}]*node="n1"[^}]*\} 0/);
     expect(await metricProblems(app, 'data-node')).toEqual([]);
     expect(await (await fetch(`${app.url}/v1/node`)).json()).toMatchObject({ nodeId: 'n1', ready: false });

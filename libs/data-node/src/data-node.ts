@@ -29,6 +29,8 @@ import { NodeService } from './service/node-service';
 import { type ServingContext, servingContext, type RouteVersions } from './service/serving-context';
 import { witnessProblem } from './witness/node-witnesses';
 
+const readingTopics = 'reading the control topics';
+
 /**
  * A data node without Nest: a disk, the replicas that decisions in force put on it, and a RESP door. Nothing it holds
  * is truth: everything is a fold of the binlogs and can be thrown away.
@@ -144,12 +146,17 @@ export class DataNode {
     // It serves what it has, and stands still: no node is ready that does not follow.
     const full = this.hosted.find((replica) => replica.full);
     const standing = full && (full.problem ?? `${full.chunkId} is full`);
-    return this.problem ?? lost ?? waiting?.reason ?? standing ?? this.joinProblem();
+    return this.begins ?? lost ?? waiting?.reason ?? standing ?? this.joinProblem();
   }
 
   /** Why it is no part of its cluster, whatever its replicas lack. */
   joinProblem(): string | undefined {
-    return this.problem ?? this.registration?.problem ?? this.view.problem;
+    return this.begins ?? this.registration?.problem ?? this.view.problem;
+  }
+
+  /** Why it has not begun to serve, or has ended: while it reads the control topics its view knows more. */
+  private get begins(): string | undefined {
+    return this.problem === readingTopics ? (this.view.problem ?? readingTopics) : this.problem;
   }
 
   // NodeDoor
@@ -159,7 +166,7 @@ export class DataNode {
   }
 
   reason(): string {
-    return this.problem ?? 'the control topics are not read yet';
+    return this.begins ?? 'the control topics are not read yet';
   }
 
   /** LV.STAT. */
@@ -234,7 +241,7 @@ export class DataNode {
     const registration = (): Registration | undefined => this.registration;
     const { disk } = opened;
 
-    this.problem = 'reading the control topics';
+    this.problem = readingTopics;
     const { journalSeen, clusterId: ofCluster } = disk;
     const who = `the disk of node ${nodeId}`;
     if (journalSeen !== undefined) view.know([{ ...journalSeen, clusterId: ofCluster, who }]);

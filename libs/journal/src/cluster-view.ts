@@ -36,7 +36,7 @@ import {
 import { MetHole } from './fold/met-hole';
 import { Freshness } from './freshness';
 import { foreignRecord, keepForeign, type ForeignRecord } from './record/foreign-record';
-import type { ControlTopics } from './topics/control-topics';
+import { missingControlTopics, type ControlTopics } from './topics/control-topics';
 import { viewLimits } from './view-limits';
 import { ViewListeners } from './view-listeners';
 
@@ -112,10 +112,10 @@ export class ClusterView {
         break;
       } catch (error) {
         if (error instanceof InvariantViolation) throw error;
-        this.trouble = `cannot read the control topics: ${messageOf(error)}`;
-        const waiting = 'waiting for the control topics';
-        if (failureCode(error) === 'TOPIC_MISSING') this.options.logger.debug({ error }, waiting);
-        else this.bootWarning.warn(messageOf(error), { error }, waiting);
+        const isMissing = failureCode(error) === 'TOPIC_MISSING';
+        this.trouble = `cannot read the control topics: ${isMissing ? missingControlTopics : messageOf(error)}`;
+        if (isMissing) this.options.logger.debug({ error }, this.trouble);
+        else this.bootWarning.warn(messageOf(error), { error }, 'waiting for the control topics');
         await this.pause.for(viewLimits.retryMs);
       }
     }

@@ -13,6 +13,9 @@ export interface ControlTopics {
   readonly digests: string;
 }
 
+/** Of topics that are not there yet: what a reader of a process's health should know. */
+export const missingControlTopics = 'they are not there, a master makes them when it starts';
+
 export function controlTopics(prefix: string): ControlTopics {
   return Object.freeze({
     prefix,
