@@ -100,6 +100,9 @@ describe('RequestBarrier', () => {
     [{ namespace: 'shop', digest: 'yes' }, 'BAD_COMMAND: RequestBarrier.digest is "yes", it must be true or false'],
     [{ namespace: 'shop', chunks: ['shop#1/c00002'] }, 'CHUNK_UNKNOWN: namespace shop has no chunk shop#1/c00002'],
     [{ namespace: 'shop', chunks: [1] }, 'BAD_COMMAND'],
+    [{ namespace: 'shop', partitions: [0] }, 'accepted'],
+    [{ namespace: 'shop', partitions: [0, 1_000] }, 'BAD_COMMAND: namespace shop has no partition 1000'],
+    [{ namespace: 'shop', partitions: ['0'] }, 'BAD_COMMAND'],
     [{ namespace: 'carts' }, 'NAMESPACE_UNKNOWN'],
   ])('%j: %s', (payload, expected) => {
     const { script } = shopOnThree();

@@ -61,10 +61,10 @@ async function looks(more: number): Promise<void> {
   await eventually('the master looks at the binlogs again', () => seen() >= enough);
 }
 
-const digests = (chunks: readonly string[]) =>
+const digests = (chunks: readonly string[], partitions?: readonly number[]) =>
   submit(log, topics, {
     kind: 'RequestBarrier',
-    payload: { id: 'audit', namespace: 'shop', digest: true, chunks },
+    payload: { id: 'audit', namespace: 'shop', digest: true, chunks, ...(partitions && { partitions }) },
     principal: 'test',
   });
 
@@ -92,6 +92,16 @@ describe('barriers of a master', () => {
     nodes[1]?.behind.clear();
     await eventually('it has caught up', () => master.master.barrierStats()?.unapplied === 0);
     expect(master.master.barrierTimes?.sumMs).toBeGreaterThan(barrierMs * 4);
+  });
+
+  it('that ask for digests of some partitions go only there', async () => {
+    await digests([], [1, 3]);
+    await eventually('both digest barriers are written', async () => (await counts()).join() === '0,1,0,1');
+    // Where none of the chunks has a slot there is nobody to answer.
+    const [first] = [...view.state.chunksOf('shop')].filter(({ slotStart }) => slotStart === 0);
+    await digests([first!.chunkId], [0, 3]);
+    await eventually('the next one is written', async () => (await counts())[0] === 1);
+    expect(await counts()).toEqual([1, 1, 0, 1]);
   });
 
   it('that ask for digests of some chunks go only where those are', async () => {
