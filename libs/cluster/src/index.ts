@@ -44,7 +44,8 @@ export {
   rewindOwner,
   thawCommand,
 } from './commands/namespaces/freeze-namespace';
-export { isAsideOf, isRewound, nameAside } from './commands/namespaces/swap-namespaces';
+export { isRewound } from './commands/namespaces/swap-namespaces';
+export { isAsideOf, nameAside } from './views/names-aside';
 export { namespaceVersion } from './commands/namespaces/newer-words';
 export * from './placement/healing';
 export * from './views/knob-table';

@@ -179,6 +179,37 @@ describe('may', () => {
     expect(may({ state: 'active', grants: [] }, right, namespace)).toBe(false);
   });
 
+  describe('what a namespace held before it was rewound', () => {
+    const reads = (...queries: string[]) => queries.map((namespaces) => ({ right: 'read' as const, namespaces }));
+
+    it.each<[what: string, grants: ReturnType<typeof reads>, namespace: string, allowed: boolean]>([
+      ['who may read what is below shop may not read what shop held', reads('shop.*'), 'shop.before-rewind-1', false],
+      ['nor who may read all names of two segments', reads('*.*'), 'shop.before-rewind-1', false],
+      ['nor who may read shop as it is now, and nothing else', reads('shop'), 'shop.before-rewind-1', false],
+      ['who may read both may', reads('shop.**'), 'shop.before-rewind-1', true],
+      ['by two rights as well', reads('shop', 'shop.*'), 'shop.before-rewind-1', true],
+      ['who may read everything may', reads('**'), 'shop.before-rewind-1', true],
+      ['to whom it was given by its name may', reads('shop.before-rewind-1'), 'shop.before-rewind-1', true],
+      ['of that name alone', reads('shop.before-rewind-1'), 'shop.before-rewind-2', false],
+      ['or by a query that names such', reads('shop.before-rewind-*'), 'shop.before-rewind-12', true],
+      ['of a namespace below shop, who may read that', reads('shop.**'), 'shop.orders.before-rewind-1', true],
+      ['and not who may read only what is below it', reads('shop.orders.*'), 'shop.orders.before-rewind-1', false],
+      ['of what was rewound itself', reads('shop.*.*'), 'shop.before-rewind-1.before-rewind-2', false],
+      ['a name that only looks like it is a name', reads('shop.*'), 'shop.before-rewind-soon', true],
+      ['as is one that begins so', reads('*'), 'before-rewind-1', true],
+    ])('%s', (_, of, namespace, allowed) => {
+      expect(may({ state: 'active', grants: of }, 'read', namespace)).toBe(allowed);
+      expect(mayKnow({ state: 'active', grants: of }, namespace)).toBe(allowed);
+      expect(may({ state: 'active', grants: of }, 'write', namespace)).toBe(false);
+    });
+
+    it('each right counts for itself: to read what is there now is not to change what was', () => {
+      const grants = [...reads('shop'), { right: 'admin' as const, namespaces: 'shop.*' }];
+      expect(may({ state: 'active', grants }, 'admin', 'shop.before-rewind-1')).toBe(false);
+      expect(may({ state: 'active', grants }, 'admin', 'shop.orders')).toBe(true);
+    });
+  });
+
   it('knows of namespaces on which it has any right, or all if it operates', () => {
     expect(mayKnow({ state: 'active', grants }, 'shop.orders.old')).toBe(true);
     expect(mayKnow({ state: 'active', grants }, 'other.place')).toBe(false);

@@ -15,14 +15,6 @@ import { operatorFreeze, rewindOwner } from './freeze-namespace';
 import { bornOf } from './born';
 import { newerWord } from './newer-words';
 
-const asideWord = '.before-rewind-';
-
-/** Under this name a namespace is kept that was rewound for the `n`th time; before, the fork is filled under it. */
-export const nameAside = (name: string, n: number): string => `${name}${asideWord}${n}`;
-
-export const isAsideOf = (aside: string, name: string): boolean =>
-  aside.startsWith(name + asideWord) && /^[1-9]\d*$/.test(aside.slice(name.length + asideWord.length));
-
 /** `change` of two namespaces that have changed places. */
 const namesSwapped = 'NamesSwapped';
 
