@@ -2,6 +2,7 @@ import { type Consistency, PointRead, type ReadSession, type StoreFailure } from
 import type { RawEntry, ReadHow } from '../client/reach';
 import type { LeveeError } from '../errors';
 import type { BesideTurn } from '../portal/operation';
+import type { GetsInOrder, OrderedGet } from './gets-in-order';
 
 /** What becomes of a read that a node did not answer. */
 export interface GetEnds {
@@ -16,8 +17,12 @@ export interface GetEnds {
  * One read from its call to its answer. A node is asked; when nobody well has an answer, or it takes long, a portal too,
  * and the first answer counts.
  */
-export class DirectGet extends PointRead {
+export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
   isOver = false;
+  /** Those that are looked at from time to time, itself and its neighbours among them. */
+  among: GetsInOrder<DirectGet> | undefined;
+  earlier: DirectGet | undefined;
+  later: DirectGet | undefined;
   private portalAsked = false;
   /** What the portal said, while a node may still answer. */
   private portalFailure: LeveeError | undefined;
@@ -109,8 +114,11 @@ class NodeEntry implements RawEntry {
 
 /** A small value must not keep all that came with it. */
 function ownBytes(buffer: Buffer, start: number, end: number): Buffer {
-  const value = buffer.subarray(start, end);
-  return value.length * 2 < buffer.length ? Buffer.from(value) : value;
+  const bytes = end - start;
+  if (bytes * 2 >= buffer.length) return buffer.subarray(start, end);
+  const own = Buffer.allocUnsafe(bytes);
+  buffer.copy(own, 0, start, end);
+  return own;
 }
 
 const isEnd = ({ code }: LeveeError): boolean => code === 'DEADLINE' || code === 'ABORTED';

@@ -10,6 +10,7 @@ import { DirectGet, type GetEnds } from './direct-get';
 import { directLimits } from './direct-limits';
 import type { DirectNamespace } from './direct-namespace';
 import type { DirectRoutesCache } from './direct-routes';
+import { GetsInOrder } from './gets-in-order';
 
 type Counts = { answered: number; throughPortals: { -readonly [K in keyof DirectStatus['throughPortals']]: number } };
 
@@ -33,8 +34,8 @@ const { patienceMs, pagePatienceMs, lookMs, pageBytesMax, heldBytesMax } = direc
 /** A namespace by way of its nodes, and of portals for what nodes may not decide, or cannot at the moment. */
 export class DirectReach implements Reach, GetEnds {
   /** In the order of their calls: those that have all the patience there is, and those in a hurry. */
-  private readonly patient = new Set<DirectGet>();
-  private readonly hurried = new Set<DirectGet>();
+  private readonly patient = new GetsInOrder<DirectGet>();
+  private readonly hurried = new GetsInOrder<DirectGet>();
   private looking = false;
   private learning = false;
 
@@ -114,8 +115,7 @@ export class DirectReach implements Reach, GetEnds {
   }
 
   over(get: DirectGet, byNode: boolean, failure?: LeveeError): void {
-    this.patient.delete(get);
-    this.hurried.delete(get);
+    get.among?.delete(get);
     if (byNode) this.engine.counts.answered++;
     // What a portal was asked for is told by its own operation.
     const told = get.asksPortal ? undefined : { name: 'get' as const, ...(failure && { failure }) };
@@ -226,22 +226,26 @@ export class DirectReach implements Reach, GetEnds {
   private lookNow(): void {
     this.looking = false;
     const nowMs = this.engine.host.world.clock.monotonicMs();
-    for (const get of this.patient) {
-      if (nowMs - get.turn.beganAtMs < patienceMs) break;
+    this.patient.lookWhile((get) => {
+      if (nowMs - get.turn.beganAtMs < patienceMs) return false;
       // While it waits for its turn behind others of this process, a portal would only have as much to do again.
-      if (get.legs > 0 || isHalfOver(get, nowMs)) this.hurry(get, this.patient, nowMs);
-    }
-    for (const get of this.hurried) if (isHalfOver(get, nowMs)) this.hurry(get, this.hurried, nowMs);
-    if (this.patient.size + this.hurried.size > 0) this.look();
+      if (get.legs > 0 || isHalfOver(get, nowMs)) this.hurry(get, nowMs);
+      return true;
+    });
+    this.hurried.lookWhile((get) => {
+      if (isHalfOver(get, nowMs)) this.hurry(get, nowMs);
+      return true;
+    });
+    if (!this.patient.isEmpty || !this.hurried.isEmpty) this.look();
   }
 
-  private hurry(get: DirectGet, among: Set<DirectGet>, nowMs: number): void {
+  private hurry(get: DirectGet, nowMs: number): void {
     const { budget, limits } = this.engine.host;
     // At its deadline a portal is asked for nothing: that is how it ends.
     const isLate = nowMs >= get.how.deadlineAtMs;
     // So that a slow cluster does not get twice as much to do; and portals that fail are asked again all the same.
     if (!get.asksPortal && !isLate && !budget.take(limits.retriesAtOnceMax / 2)) return;
-    among.delete(get);
+    get.among?.delete(get);
     get.turnToPortal();
   }
 }
