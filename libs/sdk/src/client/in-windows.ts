@@ -1,5 +1,5 @@
 /** Below the limit of operations of a client, so that it does not fail by itself. */
-const atOnceMax = 1_000;
+export const atOnceMax = 1_000;
 
 /** Begins each of many, so many at a time; results in their order. Rejects with the first failure, and begins no more. */
 export async function inWindows<T, R>(all: readonly T[], begin: (one: T, i: number) => Promise<R>): Promise<R[]> {

@@ -5,6 +5,8 @@ import type { Ack, CallOptions, Consistency, KeyPlace, NamespaceStatus } from '.
 /** What a distance gives of a namespace, in bytes. Rejections are LeveeErrors. */
 export interface Reach {
   get(key: Buffer, how: ReadHow): Promise<RawEntry | undefined>;
+  /** In the order of the keys. Rejects with the first failure, and begins no more. */
+  getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]>;
   /** Sets the key, or deletes it without a value; the position behind the record. */
   write(key: Buffer, value: Buffer | undefined, how: WriteHow): Promise<string>;
   /** Keys `[from, to)` in byte order; an empty `to` is no end. */

@@ -55,10 +55,8 @@ export class StoredNamespace<V> implements Namespace<V> {
   async getMany(keys: Iterable<Key>, options: ReadOptions = {}): Promise<(V | undefined)[]> {
     const how = this.readHow(options);
     const wanted = Array.from(keys, keyBytesOf);
-    return inWindows(wanted, async (key) => {
-      const found = await this.reach.get(key, how);
-      return found && this.decoded(key, found.value);
-    });
+    const found = await this.reach.getMany(wanted, how);
+    return found.map((entry, i) => entry && this.decoded(wanted[i] as Buffer, entry.value));
   }
 
   async put(key: Key, value: V, options: PutOptions = {}): Promise<Written> {

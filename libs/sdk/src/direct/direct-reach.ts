@@ -2,6 +2,7 @@ import { type Consistency, orderedScan, placeIn, type Ranges, type Reads, type S
 import { hashOf, partitionOf } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
 import type { DirectStatus, KeyPlace, NamespaceStatus } from '../api';
+import { atOnceMax, inWindows } from '../client/in-windows';
 import type { NearHost, PortalSide } from '../client/near';
 import type { How, PageHow, RawEntry, RawPage, RawWatch, Reach, ReadHow, WatchWish, WriteHow } from '../client/reach';
 import type { LeveeError } from '../errors';
@@ -22,6 +23,9 @@ export interface DirectEngine {
   /** Portals' wall clock, ms since 1970. */
   readonly expiryNowMs: () => number;
 }
+
+/** A key or a kind of read that is always for portals, or they are not known well enough at the moment. */
+type WhyNotNear = 'always' | 'noRoutes';
 
 interface Nearby {
   readonly namespace: DirectNamespace;
@@ -46,27 +50,61 @@ export class DirectReach implements Reach, GetEnds {
   ) {}
 
   get(key: Buffer, how: ReadHow): Promise<RawEntry | undefined> {
-    const near = isForPortals(key) ? this.always() : this.near(how);
-    const turn = near && (this.portal.requests.beginBeside(key) ?? this.always());
-    if (!near || !turn) return this.portal.reach.get(key, how);
-    const { namespace, consistency, session } = near;
+    const near = this.near(how);
+    return new Promise((resolve, reject) => this.begin({ key, how, near }, resolve, reject));
+  }
+
+  /** No promise per key. */
+  getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]> {
+    if (keys.length > atOnceMax) return inWindows(keys, (key) => this.get(key, how));
+    const near = this.near(how);
     return new Promise((resolve, reject) => {
-      const get = new DirectGet(key, consistency, session, how, turn, this, resolve, reject);
-      placeIn(namespace.state, get);
-      if (session) get.minOffset = session.nextOffset(get.partition);
-      const leftMs = how.deadlineAtMs - turn.beganAtMs;
-      (leftMs >= 2 * patienceMs ? this.patient : this.hurried).add(get);
-      this.look();
-      this.engine.reads.begin();
-      this.engine.reads.enter(namespace, get);
+      const found = new Array<RawEntry | undefined>(keys.length);
+      let left = keys.length;
+      if (left === 0) resolve(found);
+      keys.forEach((key, i) =>
+        this.begin(
+          { key, how, near },
+          (entry) => {
+            found[i] = entry;
+            if (--left === 0) resolve(found);
+          },
+          reject,
+        ),
+      );
     });
+  }
+
+  private begin(
+    { key, how, near }: { readonly key: Buffer; readonly how: ReadHow; readonly near: Nearby | WhyNotNear },
+    resolve: (entry: RawEntry | undefined) => void,
+    reject: (failure: LeveeError) => void,
+  ): void {
+    const { reach, requests } = this.portal;
+    const turn = typeof near === 'string' || isForPortals(key) ? undefined : requests.beginBeside(key);
+    if (typeof near === 'string' || !turn) {
+      this.leftToPortals(near);
+      return void reach.get(key, how).then(resolve, reject);
+    }
+    const { namespace, consistency, session } = near;
+    const get = new DirectGet(key, consistency, session, how, turn, this, resolve, reject);
+    placeIn(namespace.state, get);
+    if (session) get.minOffset = session.nextOffset(get.partition);
+    const leftMs = how.deadlineAtMs - turn.beganAtMs;
+    (leftMs >= 2 * patienceMs ? this.patient : this.hurried).add(get);
+    this.look();
+    this.engine.reads.begin();
+    this.engine.reads.enter(namespace, get);
   }
 
   async page(from: Buffer, to: Buffer, how: PageHow): Promise<RawPage> {
     const { reach, requests } = this.portal;
     const near = this.near(how);
-    const turn = near && (requests.beginBeside(from) ?? this.always());
-    if (!near || !turn) return reach.page(from, to, how);
+    const turn = typeof near === 'string' ? undefined : requests.beginBeside(from);
+    if (typeof near === 'string' || !turn) {
+      this.leftToPortals(near);
+      return reach.page(from, to, how);
+    }
     let byNode = false;
     try {
       const page = await this.pageOfNodes(near, { from, to, how });
@@ -122,17 +160,13 @@ export class DirectReach implements Reach, GetEnds {
     this.portal.requests.endBeside(get.turn, told);
   }
 
-  /** How nodes are asked; `undefined`: a portal is. */
-  private near({ consistency: wanted, signal }: ReadHow): Nearby | undefined {
-    const { throughPortals } = this.engine.counts;
+  /** How nodes are asked, or why a portal is. */
+  private near({ consistency: wanted, signal }: ReadHow): Nearby | WhyNotNear {
     const namespace = this.routes.use();
-    if (!namespace || signal?.aborted === true) {
-      throughPortals.noRoutes++;
-      return undefined;
-    }
+    if (!namespace || signal?.aborted === true) return 'noRoutes';
     const { consistency: usual, partitions } = namespace.state;
     const consistency = wanted ?? usual;
-    if (consistency === 'strong') return this.always();
+    if (consistency === 'strong') return 'always';
     const { memory } = this.portal.requests;
     const session = memory.current;
     if (session?.scope.binlog === namespace.log && session.scope.partitions === partitions)
@@ -142,14 +176,12 @@ export class DirectReach implements Reach, GetEnds {
         session: consistency === 'session' ? new ClientSession(memory, session, this.engine.expiryNowMs) : undefined,
       };
     // [safety] One of both is of an earlier creation of the namespace: positions of one say nothing in the other.
-    throughPortals.noRoutes++;
     this.learn();
-    return undefined;
+    return 'noRoutes';
   }
 
-  private always(): undefined {
-    this.engine.counts.throughPortals.always++;
-    return undefined;
+  private leftToPortals(near: Nearby | WhyNotNear): void {
+    this.engine.counts.throughPortals[typeof near === 'string' ? near : 'always']++;
   }
 
   private learn(): void {

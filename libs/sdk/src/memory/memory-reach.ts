@@ -1,6 +1,7 @@
 import { asOffset, asPartition } from '@levee/kernel';
 import { decodeSessionToken, Session } from '@levee/keyspace';
 import type { KeyPlace, NamespaceStatus } from '../api';
+import { inWindows } from '../client/in-windows';
 import type { How, PageHow, RawEntry, RawPage, RawWatch, ReadHow, Reach, WatchWish, WriteHow } from '../client/reach';
 import { DefiniteError, LimitError, NamespaceError, SessionError } from '../errors';
 import { type MemoryData, memoryPartitions, placeOf } from './memory-data';
@@ -43,6 +44,10 @@ export class MemoryReach implements Reach {
       // What is handed out is the caller's to change.
       return found && { ...found, value: Buffer.from(found.value) };
     });
+  }
+
+  getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]> {
+    return inWindows(keys, (key) => this.get(key, how));
   }
 
   write(key: Buffer, value: Buffer | undefined, how: WriteHow): Promise<string> {

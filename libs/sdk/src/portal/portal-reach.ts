@@ -1,5 +1,6 @@
 import { RespError, type RespReply } from '@levee/wire';
 import type { KeyPlace, NamespaceStatus } from '../api';
+import { inWindows } from '../client/in-windows';
 import type { How, PageHow, RawEntry, RawPage, ReadHow, RawWatch, Reach, WatchWish, WriteHow } from '../client/reach';
 import { doorError } from './door-errors';
 import type { BesideTurn, OperationName, OperationRequest } from './operation';
@@ -26,6 +27,10 @@ export class PortalReach implements Reach {
     const reply = await this.read('get', { key, args, positions: ofEntry }, how, turn);
     const [value, position, expiresAtMs] = reply as [Buffer | null, string, number];
     return value === null ? undefined : { value, position, expiresAtMs };
+  }
+
+  getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]> {
+    return inWindows(keys, (key) => this.get(key, how));
   }
 
   async write(key: Buffer, value: Buffer | undefined, how: WriteHow): Promise<string> {
