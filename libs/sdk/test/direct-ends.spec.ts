@@ -56,7 +56,7 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
 describe('how reads of nodes end', () => {
   it('a read ends at its deadline, also when no portal may be asked beside the node', async () => {
     const { keys } = await opened({ value: 'too late' }, { limits: { retryShare: 0.001, retriesAtOnceMax: 0.5 } });
-    node.delayMs = 350;
+    node.delayMs = 1_500;
     expect(await codeOf(keys.get('a', { deadlineMs: 100 }))).toBe('DEADLINE');
   });
 
