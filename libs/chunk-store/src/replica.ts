@@ -297,6 +297,7 @@ export class Replica {
       await writer.write();
     }
     await this.db.close();
+    this.cache?.clear();
   }
 
   private place(partition: number): PartitionPlace {

@@ -1,112 +1,136 @@
+import type { Offset } from '@levee/kernel';
 import type { LiveValue } from './key-state';
-
-/**
- * Memory for hot values, shared by the caches of all replicas of a node. Ages in generations: once half of it was
- * filled anew, every cache lets go of what was not asked for since the last time. Cheaper than exact LRU: one map
- * lookup per hit, nothing per eviction.
- */
-export class ValueBudget {
-  private addedBytes = 0;
-  /** Added in the generation before, of which the caches keep what was asked for since. */
-  private olderBytes = 0;
-  private age = 0;
-  private joined = 0;
-  private readonly caches = new Map<number, WeakRef<ValueCache>>();
-
-  constructor(readonly bytesMax: number) {}
-
-  /** What the caches hold, at most. */
-  get usedBytes(): number {
-    return this.olderBytes + this.addedBytes;
-  }
-
-  get generation(): number {
-    return this.age;
-  }
-
-  /** To be called before the value is kept: it may belong to the next generation. */
-  add(bytes: number): void {
-    this.addedBytes += bytes;
-    if (this.addedBytes * 2 <= this.bytesMax) return;
-    this.olderBytes = this.addedBytes - bytes;
-    this.addedBytes = bytes;
-    this.age++;
-    // Those too of which nothing is asked any more; replicas that are gone took theirs with them.
-    for (const [at, held] of this.caches) {
-      const cache = held.deref();
-      if (cache === undefined) this.caches.delete(at);
-      else cache.turnIfOld();
-    }
-  }
-
-  join(cache: ValueCache): void {
-    this.caches.set(++this.joined, new WeakRef(cache));
-  }
-}
 
 /** Larger values are read from the disk each time. */
 const cachedValueBytesMax = 64 * 1024;
-/** What a map entry, its key and its objects cost beside the value. */
-const entryBytes = 280;
+/** What a value in memory costs beside its key and its bytes: its object, two texts, its places in a map and a ring. */
+const entryBytes = 200;
+/** To make room, so many values are passed over at most because they were asked for: nobody waits long for that. */
+const sparedMax = 64;
+
+/**
+ * Memory for hot values, shared by the caches of all replicas of a node. When it is full a hand goes round the values and
+ * takes those out that were not asked for since it came by last (known as CLOCK): nearly as good as exact LRU, and a
+ * hit costs one map lookup and a flag.
+ */
+export class ValueBudget {
+  private readonly ring: (HotValue | undefined)[] = [];
+  private readonly freePlaces: number[] = [];
+  private hand = 0;
+  private used = 0;
+
+  constructor(readonly bytesMax: number) {}
+
+  /** What the caches hold. */
+  get usedBytes(): number {
+    return this.used;
+  }
+
+  /** Makes room first. False: it is larger than all the room there is. */
+  add(value: HotValue): boolean {
+    if (value.bytes > this.bytesMax) return false;
+    while (this.used + value.bytes > this.bytesMax) this.takeOut().leave();
+    this.used += value.bytes;
+    value.place = this.freePlaces.pop() ?? this.ring.length;
+    this.ring[value.place] = value;
+    return true;
+  }
+
+  remove({ place, bytes }: HotValue): void {
+    this.ring[place] = undefined;
+    this.freePlaces.push(place);
+    this.used -= bytes;
+  }
+
+  /** The next that nobody asks for; there is one at least. */
+  private takeOut(): HotValue {
+    for (let spared = 0; ;) {
+      const value = this.ring[this.hand];
+      this.hand = (this.hand + 1) % this.ring.length;
+      if (value === undefined) continue;
+      if (!value.asked || spared++ === sparedMax) return value;
+      value.asked = false;
+    }
+  }
+}
 
 /** Values of one replica, verified when they were read from the disk. Whoever writes a key must `delete` it. */
 export class ValueCache {
-  private young = new Map<string, LiveValue>();
-  private old = new Map<string, LiveValue>();
-  private generation: number;
+  private readonly values = new Map<string, HotValue>();
   readonly counts = { hits: 0, misses: 0 };
 
-  constructor(private readonly budget: ValueBudget) {
-    this.generation = budget.generation;
-    budget.join(this);
-  }
+  constructor(private readonly budget: ValueBudget) {}
 
   get size(): number {
-    return this.young.size + this.old.size;
+    return this.values.size;
   }
 
   /** `name` is the key as latin1 text. */
   get(name: string): LiveValue | undefined {
-    this.turnIfOld();
-    const found = this.young.get(name);
-    if (found !== undefined) {
-      this.counts.hits++;
-      return found;
-    }
-    const older = this.old.get(name);
-    if (older === undefined) {
+    const found = this.values.get(name);
+    if (found === undefined) {
       this.counts.misses++;
       return undefined;
     }
     this.counts.hits++;
-    this.old.delete(name);
-    this.keep(name, older);
-    return older;
+    found.asked = true;
+    return found;
   }
 
+  /** It is not held yet. */
   set(name: string, value: LiveValue): void {
-    if (value.value.length <= cachedValueBytesMax) this.keep(name, value);
+    if (value.value.length > cachedValueBytesMax) return;
+    const hot = new HotValue(this.values, this.budget, name, value);
+    if (this.budget.add(hot)) this.values.set(name, hot);
   }
 
   delete(name: string): void {
-    this.young.delete(name);
-    this.old.delete(name);
+    this.values.get(name)?.leave();
   }
 
-  private keep(name: string, value: LiveValue): void {
-    this.budget.add(name.length + value.value.length + entryBytes);
-    this.turnIfOld();
-    this.young.set(name, value);
+  /** For good: others have the room at once. */
+  clear(): void {
+    for (const value of this.values.values()) value.leave();
+  }
+}
+
+/**
+ * One value, its bytes as text of one byte a character: beside a Buffer of its own it takes half as much, and collections
+ * of the heap have one part to look at, not four.
+ */
+class HotValue implements LiveValue {
+  readonly offset: Offset;
+  readonly expiresAtMs: number;
+  /** Since the hand came by last. */
+  asked = false;
+  place = 0;
+  private readonly text: string;
+
+  constructor(
+    private readonly among: Map<string, HotValue>,
+    private readonly budget: ValueBudget,
+    private readonly name: string,
+    { offset, expiresAtMs, value }: LiveValue,
+  ) {
+    this.offset = offset;
+    this.expiresAtMs = expiresAtMs;
+    this.text = value.toString('latin1');
   }
 
-  /** Lets go of what is too old by now. */
-  turnIfOld(): void {
-    if (this.generation !== this.budget.generation) this.turn();
+  get readable(): true {
+    return true;
   }
 
-  private turn(): void {
-    this.old = this.budget.generation - this.generation > 1 ? new Map() : this.young;
-    this.young = new Map();
-    this.generation = this.budget.generation;
+  get value(): Buffer {
+    return Buffer.from(this.text, 'latin1');
+  }
+
+  get bytes(): number {
+    return this.name.length + this.text.length + entryBytes;
+  }
+
+  leave(): void {
+    this.among.delete(this.name);
+    this.budget.remove(this);
   }
 }
