@@ -1,13 +1,19 @@
-/** What point reads of a node notice of scans, copies and digests that run beside them: one process, log in memory. */
+/** What point reads of a node notice of scans, copies and digests that run beside them: one process, log on disk. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { loadTs } from './load-ts.mjs';
 import { root } from './processes.mjs';
 
 const namespace = 'bench';
 const readsPerSecond = 500;
+const settleMs = 5_000;
 const phaseMs = 5_000;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
 
 export async function io(report, { records = 200_000, bytes = 200 } = {}) {
   const require = loadTs();
@@ -15,13 +21,13 @@ export async function io(report, { records = 200_000, bytes = 200 } = {}) {
   const { submit } = require('@levee/journal');
   const { encodePut } = require('@levee/codec');
   const { hashOf, partitionOf } = require('@levee/keyspace');
-  const cluster = await SmallCluster.start();
+  const cluster = await SmallCluster.start({ onDisk: true });
   try {
     const node = await cluster.node('n1', { units: '4x1GiB:leveldb', memoryBudgetBytes: 128 << 20 });
     await cluster.ready();
     await cluster.namespace(namespace, { partitions: 4, chunks: 1, chunkCapacityBytes: 1 << 30 });
     const { binlog } = cluster.view.state.namespace(namespace);
-    const batches = [[], [], [], []];
+    let batches = [[], [], [], []];
     for (let i = 0; i < records; i++) {
       const key = Buffer.from(`key-${i}`);
       batches[partitionOf(hashOf(key, 'murmur2'), 4)].push({
@@ -33,7 +39,13 @@ export async function io(report, { records = 200_000, bytes = 200 } = {}) {
       for (let at = 0; at < batch.length; at += 1_000)
         await cluster.log.append(binlog, partition, batch.slice(at, at + 1_000));
     const [hosted] = node.hosted;
-    await until('everything being applied', () => batches.every((of, i) => hosted.nextOffset(i) > of.length), 120_000);
+    const loaded = batches.map((of) => of.length);
+    await until('everything being applied', () => loaded.every((count, i) => hosted.nextOffset(i) > count), 120_000);
+    // What the load left behind, on the heap and to be compacted, is not what is measured.
+    batches = undefined;
+    collectGarbage();
+    await sleep(settleMs);
+    collectGarbage();
 
     const quiet = await reads(cluster, records, sleep(phaseMs));
     for (const kinds of [['scans'], ['copies'], ['digests'], ['scans', 'copies', 'digests']]) {

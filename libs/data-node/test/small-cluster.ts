@@ -52,11 +52,14 @@ export class SmallCluster {
     readonly view: ClusterView,
   ) {}
 
-  static async start(): Promise<SmallCluster> {
+  /** `onDisk`: its log too; else that is in memory, where a large one makes for long garbage collections. */
+  static async start({ onDisk = false } = {}): Promise<SmallCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'levee-node-'));
-    const log = await EmbeddedLog.open({
-      db: new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' }),
-    });
+    const log = await EmbeddedLog.open(
+      onDisk
+        ? { location: join(folder, 'log') }
+        : { db: new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' }) },
+    );
     const limits = { ...defaultCandidacyLimits, heartbeatMs: 50, silenceMs: 300 };
     const master = new Master(log, {
       ...world,
