@@ -3,6 +3,7 @@ import type { ByteStream, Network } from './network';
 import { RespClient, type RespClientOptions } from './resp-client';
 import { RequestParser } from './request-parser';
 import { respServerLimits } from './resp-server-limits';
+import { systemNetwork } from './system-network';
 
 /** The server's end of a connection, as the test speaks it. */
 class ScriptedStream extends EventEmitter {
@@ -141,5 +142,25 @@ describe('replies behind one that the client gives its connection up for', () =>
     streams[0]!.emit('error', new Error('late'));
     expect(await next).toBe('B');
     expect(streams.length).toBe(2);
+  });
+});
+
+describe('an address that no socket takes', () => {
+  it.each([
+    ['a port that is no number', { host: '127.0.0.1', port: Number.NaN }],
+    ['a port that is too high', { host: '127.0.0.1', port: 70_000 }],
+    ['a port that is negative', { host: '127.0.0.1', port: -1 }],
+  ])('%s: the request fails, certainly not sent, and nothing is thrown', async (_what, address) => {
+    const client = new RespClient(address, { network: systemNetwork, limits: { backoffMinMs: 1, backoffMaxMs: 1 } });
+    cleanups.push(() => client.close());
+    for (let i = 0; i < 3; i++) {
+      let isBack = false;
+      const failure = await new Promise((resolve) => {
+        client.send(['PING'], 1_000, (problem) => resolve(isBack ? problem : 'before send was back'));
+        isBack = true;
+      });
+      expect(failure).toMatchObject({ code: 'NOT_SENT' });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   });
 });

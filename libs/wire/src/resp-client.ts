@@ -169,7 +169,14 @@ export class RespClient {
 
   private open(): void {
     this.state = 'connecting';
-    const socket = this.network.connect(this.address);
+    let socket: ByteStream;
+    try {
+      socket = this.network.connect(this.address);
+    } catch (error) {
+      // An address that no socket takes, such as a port that is no number: somebody wrote it about himself.
+      process.nextTick(() => this.lose(messageOf(error)));
+      return;
+    }
     this.socket = socket;
     this.lastByteMs = this.clock.monotonicMs();
     // Once given up, what still comes on it answers nobody: it must not be counted against the next connection.
