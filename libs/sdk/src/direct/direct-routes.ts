@@ -1,8 +1,8 @@
 import type { NodeLinks } from '@levee/client';
-import type { DirectView } from '@levee/cluster';
 import { messageOf } from '@levee/kernel';
 import type { PortalReach } from '../portal/portal-reach';
 import type { World } from '../world';
+import { type DirectAnswer, readDirectAnswer } from './direct-answer';
 import { DirectNamespace } from './direct-namespace';
 import { directLimits } from './direct-limits';
 import type { PortalClock } from './portal-clock';
@@ -14,9 +14,6 @@ export interface RoutesWorld {
   /** The nodes of a namespace are others. */
   changed(): void;
 }
-
-/** The answer of a portal, with its wall clock. */
-type Answer = DirectView & { readonly nowMs: number };
 
 const { routesMs, hintMsMin, routesWaitMs, routesKeptMs, idleMs } = directLimits;
 
@@ -94,7 +91,7 @@ export class DirectRoutesCache {
     try {
       const text = await this.portals.routes(this.version, this.nowMs() + routesWaitMs);
       if (this.closed) return;
-      const isNew = this.take(JSON.parse(text) as Answer);
+      const isNew = this.take(readDirectAnswer(text));
       this.hintMs = isNew ? hintMsMin : Math.min(routesMs, this.hintMs * 2);
     } catch (error) {
       if (this.closed) return;
@@ -106,7 +103,7 @@ export class DirectRoutesCache {
   }
 
   /** True: it says something new. */
-  private take(answer: Answer): boolean {
+  private take(answer: DirectAnswer): boolean {
     this.of.clock.tell(answer.nowMs);
     this.confirmedAtMs = this.nowMs();
     if (answer.change === 'notChange') return false;
