@@ -7,6 +7,7 @@ import { scratchFolder, StandaloneProcess } from '../support/standalone-process'
 
 const root = join(__dirname, '..', '..');
 const name = '@levee/client';
+const forKafka = ['kafkajs', 'snappy', '@foxglove/wasm-zstd'];
 const compiler = join(root, 'node_modules/@typescript/native/bin/tsc');
 
 describe('the packed @levee/client in a project of its own', () => {
@@ -37,16 +38,29 @@ describe('the packed @levee/client in a project of its own', () => {
     rmSync(project, { recursive: true, force: true });
   }, 60_000);
 
-  it('needs no other package, and is small', () => {
-    const { dependencies, peerDependencies } = JSON.parse(
+  it('needs no other package, and is small; what follows Kafka asks for three', () => {
+    const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
       readFileSync(join(project, 'node_modules/@levee/client/package.json'), 'utf8'),
-    ) as Record<string, unknown>;
-    expect([dependencies, peerDependencies]).toEqual([undefined, undefined]);
-    expect(size).toBeLessThan(250_000);
-    // Who reads through portals loads nothing of what reads from nodes.
-    const file = readFileSync(join(project, 'node_modules/@levee/client/index.mjs'), 'utf8');
-    expect(file.length).toBeLessThan(125_000);
-    expect(file).not.toContain('DirectReach');
+    ) as Record<string, Record<string, unknown> | undefined>;
+    expect(dependencies).toBeUndefined();
+    expect(Object.keys(peerDependencies ?? {})).toEqual(forKafka);
+    expect(peerDependenciesMeta).toEqual(Object.fromEntries(forKafka.map((one) => [one, { optional: true }])));
+    expect(size).toBeLessThan(550_000);
+    // Who reads through portals loads nothing of what reads from nodes, and neither anything of Kafka.
+    const fileOf = (entry: string): string =>
+      readFileSync(join(project, 'node_modules/@levee/client', `${entry}.mjs`), 'utf8');
+    expect(fileOf('index').length).toBeLessThan(125_000);
+    expect(fileOf('index')).not.toContain('DirectReach');
+    expect(fileOf('direct').length).toBeLessThan(135_000);
+    for (const entry of ['index', 'direct', 'avro']) expect(fileOf(entry)).not.toMatch(/kafkajs|MemoryPartition/);
+  });
+
+  it('without those packages it says which one it is that a replica needs, and nothing else misses it', () => {
+    writeFileSync(
+      join(project, 'kafka.mjs'),
+      `import '@levee/client';\nawait import('${name}/local').catch((error) => console.log(error.code, error.message));\n`,
+    );
+    expect(node('kafka.mjs')).toMatch(/^MODULE_NOT_FOUND .*'(kafkajs|snappy|@foxglove\/wasm-zstd)'/);
   });
 
   const lines = (head: string): string => `${head}
@@ -72,6 +86,8 @@ describe('the packed @levee/client in a project of its own', () => {
   });
 
   it('is typed strictly for both, and docs/client.md does what it says', () => {
+    mkdirSync(join(project, 'node_modules/@foxglove'));
+    for (const one of forKafka) symlinkSync(join(root, 'node_modules', one), join(project, 'node_modules', one));
     writeFileSync(
       join(project, 'sample.mts'),
       sampleOf(readFileSync(join(root, 'docs/client.md'), 'utf8'), levee.doors.resp),
@@ -102,7 +118,19 @@ void names.then(async (all): Promise<string | undefined> => {
     expect(said.slice(0, 3)).toEqual(['{ total: 5 }', 'undefined', "[ 'Ann', 'Bob', undefined ]"]);
     expect(said[3]).toMatch(/^Ann \d+:\d+ \d{4}-/);
     expect(said.slice(4)).toEqual([
-      ...['name:1 Ann', 'name:2 Bob', 'name:3 Cleo', 'Ann', 'default', '499', 'name:4 Dan', 'LVLIMIT', ''],
+      ...[
+        'name:1 Ann',
+        'name:2 Bob',
+        'name:3 Cleo',
+        'Ann',
+        'default',
+        'Ann',
+        'default',
+        '499',
+        'name:4 Dan',
+        'LVLIMIT',
+        '',
+      ],
     ]);
   });
 });

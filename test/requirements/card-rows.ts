@@ -299,8 +299,22 @@ export const uniqueRows: readonly Row[] = [
     ids: 'U13',
     requirement: 'a replica of a namespace inside a service, with the same proofs',
     seenBy: 'the local distance of the client',
-    tests: [],
-    lacks: { what: 'the client', issue: 18 },
+    tests: [
+      lib(
+        'sdk/test/local-on-cluster',
+        'in %s every value and entry is as through portals, whatever was written before',
+      ),
+      lib('sdk/test/local-rules', 'everything, once it has read its partition to the end; nothing before'),
+      e2e(
+        'local',
+        'holds what ordinary producers wrote, overwrote, deleted and let expire, whatever is done to its broker',
+      ),
+      e2e(
+        'local',
+        'with its broker and nodes killed and paused and its own connections torn, no session sees taken back what it has seen',
+      ),
+    ],
+    lacks: { what: 'digests of it against those of nodes', issue: 18 },
   },
   {
     ids: 'U14',

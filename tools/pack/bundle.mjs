@@ -38,6 +38,22 @@ export const clientFromPackage = {
   },
 };
 
+/** Packages that a bundle asks for by `require`: they are CommonJS, and not all of their names can be imported. */
+export const requiring = (names) => ({
+  name: 'requiring',
+  setup(build) {
+    build.onResolve({ filter: /^[^./]/ }, ({ path, namespace }) => {
+      if (!names.includes(path)) return undefined;
+      if (namespace === 'required') return { path, external: true };
+      return { path, namespace: 'required', sideEffects: false };
+    });
+    build.onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
+      contents: `module.exports = require('${path}');`,
+      resolveDir: root,
+    }));
+  },
+});
+
 /** Libs by their names; none does anything when it is loaded, so that what is not used is left out. */
 export const workspace = {
   name: 'workspace',

@@ -1,17 +1,25 @@
 #!/usr/bin/env node
 /**
  * `npm run pack:client -- --pack-destination <folder>`: makes levee-client-<version>.tgz out of libs/sdk: one file for
- * ESM, one for CommonJS, and the types, for each entry. The libs of this workspace are inside; nothing else is needed.
+ * ESM, one for CommonJS, and the types, for each entry. The libs of this workspace are inside. Nothing else is needed, but
+ * for what follows Kafka: that needs packages with native code, which only those install who use it.
  */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { declarationsOf, pack, root, scratchFolder, strangersIn, workspace } from './bundle.mjs';
+import { declarationsOf, pack, requiring, root, scratchFolder, strangersIn, workspace } from './bundle.mjs';
 
 const { values } = parseArgs({ options: { 'pack-destination': { type: 'string', default: '.' } } });
-const entries = { index: 'libs/sdk/src/index.ts', direct: 'libs/sdk/src/direct.ts', avro: 'libs/sdk/src/avro.ts' };
-const { version, license, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const entries = {
+  index: 'libs/sdk/src/index.ts',
+  direct: 'libs/sdk/src/direct.ts',
+  local: 'libs/sdk/src/local.ts',
+  avro: 'libs/sdk/src/avro.ts',
+};
+/** By entry: packages that it asks for. */
+const asksFor = { local: ['kafkajs', 'snappy', '@foxglove/wasm-zstd'] };
+const { version, license, engines, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const folder = scratchFolder('client');
 
 const kinds = Object.entries(entries).flatMap(([name, entry]) => [
@@ -31,18 +39,19 @@ for (const { name, entry, format, extension } of kinds)
     // Names of errors and of classes in stacks stay.
     keepNames: true,
     legalComments: 'none',
-    // avsc is CommonJS and asks for modules of Node.
+    // avsc is CommonJS and asks for modules of Node, and so is what `requiring` is for.
     ...(format === 'esm' &&
-      name === 'avro' && {
+      ['avro', 'local'].includes(name) && {
         banner: {
           js: "import { createRequire as levee_require } from 'node:module'; const require = levee_require(import.meta.url);",
         },
       }),
-    plugins: [workspace],
+    plugins: [requiring(asksFor[name] ?? []), workspace],
     logLevel: 'warning',
   });
 for (const name of readdirSync(folder)) {
-  const strangers = strangersIn(readFileSync(join(folder, name), 'utf8'));
+  const asked = asksFor[name.slice(0, name.lastIndexOf('.'))] ?? [];
+  const strangers = strangersIn(readFileSync(join(folder, name), 'utf8')).filter((one) => !asked.includes(one));
   if (strangers.length > 0) throw new Error(`${name} needs ${strangers.join(', ')}`);
 }
 for (const [name, text] of Object.entries(declarationsOf(entries)))
@@ -66,12 +75,15 @@ const manifest = {
   exports: {
     '.': exportOf('index'),
     './direct': exportOf('direct'),
+    './local': exportOf('local'),
     './avro': exportOf('avro'),
     './package.json': './package.json',
   },
   main: './index.cjs',
   module: './index.mjs',
   types: './index.d.cts',
+  peerDependencies: Object.fromEntries(asksFor.local.map((one) => [one, `^${dependencies[one]}`])),
+  peerDependenciesMeta: Object.fromEntries(asksFor.local.map((one) => [one, { optional: true }])),
 };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));

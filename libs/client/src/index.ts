@@ -3,6 +3,7 @@ export * from './key-value';
 export * from './operations';
 export type { ReadContext } from './engine-context';
 export type { PositionLook } from './reads/lost-positions';
+export { unreadableText } from './reads/read-failures';
 export { ReadLine } from './reads/read-turns';
 export { Reads } from './reads/reads';
 export * from './reads/unsettled-reads';

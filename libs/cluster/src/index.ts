@@ -64,6 +64,7 @@ export {
   type DirectRoute,
   type DirectRoutes,
   type DirectView,
+  type FollowFacts,
   sessionLog,
   viewDirect,
 } from './views/view-direct';

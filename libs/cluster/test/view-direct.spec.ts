@@ -33,6 +33,24 @@ describe('how nodes are asked for a namespace', () => {
     for (const route of routes) expect([...route.nodes].sort()).toEqual([0, 1, 2]);
   });
 
+  it('says how its log is followed, or why it is not for now', () => {
+    const script = shop();
+    expect(told(script).follow).toEqual({
+      clusterId: script.state.clusterId,
+      creation: 'shop#1',
+      bornAs: 'shop',
+      binlog: 'levee.binlog.shop',
+      sourceTopicId: null,
+      recordFormat: 'put',
+      hiddenAfterMs: null,
+      maxStalenessMs: null,
+    });
+    script.accept('AlterNamespace', { name: 'shop', maxStalenessMs: 500, requestsPerSecond: 10 });
+    expect(told(script)).toMatchObject({ follow: { maxStalenessMs: 500 }, notDirect: /requestsPerSecond/ });
+    script.accept('DeleteNamespace', { name: 'shop' });
+    expect(viewDirect(script.state, 'shop')).toMatchObject({ follow: 'it is deleting' });
+  });
+
   it('a suspect node is asked last, and counts as not up', () => {
     const script = shop();
     const [first] = told(script).routes;

@@ -1,11 +1,11 @@
-import { type BatchSpan, Breather, prepareBatch, type PreparedBatch, type Replica } from '@levee/chunk-store';
+import { type BatchSpan, Breather, prepareBatch, type PreparedBatch } from '@levee/chunk-store';
 import { asOffset, assert, failureCode, messageOf, type Offset, pause } from '@levee/kernel';
 import { boundsOf, followTopic, type LogBatch, LogFailure, type LogPosition, type StoredRecord } from '@levee/log';
 import { readControlRecord } from './control-records';
 import { followLimits } from './follow-limits';
 import { isLogLoss, lossBehind } from './log-cut';
 import { badBatch, begins, bytesOf, withheldProblem } from './feed-piece';
-import type { BadRecord, FeedMember, PartitionFeed } from './partition-feed';
+import type { BadRecord, FeedMember, FollowedReplica, PartitionFeed } from './partition-feed';
 
 const recordsPerWrite = 512;
 
@@ -23,7 +23,7 @@ interface FeedPlace {
 
 /** One tail of a partition and the replicas it feeds. */
 export class FeedTail {
-  readonly members: Map<FeedMember, Replica>;
+  readonly members: Map<FeedMember, FollowedReplica>;
   /** Everything below was handed to every member; `undefined` before it knows where it begins. */
   private at: FeedPlace | undefined;
   private readonly stopping = new AbortController();
@@ -36,7 +36,7 @@ export class FeedTail {
 
   constructor(
     private readonly feed: PartitionFeed,
-    first: readonly [FeedMember, Replica],
+    first: readonly [FeedMember, FollowedReplica],
   ) {
     this.members = new Map([first]);
     this.breather = new Breather(feed.options.clock);
@@ -59,8 +59,7 @@ export class FeedTail {
 
   async run(): Promise<void> {
     const { signal } = this.stopping;
-    const { timers, place, partition, idleMs } = this.feed.options;
-    const { sourceTopicId: topicId } = place;
+    const { timers, place, partition, idleMs, topicId = place.sourceTopicId } = this.feed.options;
     const lookingFor = topicId === undefined ? {} : { topicId };
     let isTogether = true;
     await followTopic(
@@ -285,7 +284,7 @@ export class FeedTail {
     return this.feed.options.place.sourceTopicId !== undefined;
   }
 
-  private async applyTo(member: FeedMember, replica: Replica, work: Work): Promise<void> {
+  private async applyTo(member: FeedMember, replica: FollowedReplica, work: Work): Promise<void> {
     const { feed } = this;
     const { partition, clock, applyTimes } = feed.options;
     const beganAtMs = clock.monotonicMs();

@@ -1,4 +1,4 @@
-import type { RecordProblem, Replica } from '@levee/chunk-store';
+import type { BatchSpan, PreparedBatch, RecordProblem } from '@levee/chunk-store';
 import { retentionMargin } from '@levee/cluster';
 import {
   asOffset,
@@ -12,7 +12,7 @@ import {
 } from '@levee/kernel';
 import type { RecordFormatName } from '@levee/codec';
 import type { HashAlgorithm } from '@levee/keyspace';
-import type { Log, LogBatch, LogFailure, StoredRecord } from '@levee/log';
+import type { Log, LogBatch, LogFailure, LogPosition, StoredRecord } from '@levee/log';
 import type { ApplyPace } from './apply-pace';
 import { genesisTrouble } from './binlog-origin';
 import type { BinlogPlace } from './control-records';
@@ -20,9 +20,20 @@ import { type DigestAt, DigestOrders } from './digest-orders';
 import { FeedTail, type Stretch } from './feed-tail';
 import type { LogClock } from './log-clock';
 
+/** What a feed fills: a replica of a data node, or one of an application. Each as `Replica` of chunk-store says it. */
+export interface FollowedReplica {
+  /** Applied. */
+  position(partition: number): LogPosition;
+  /** As of the last span handed in. */
+  stagedNext(partition: number): number;
+  stagedEpoch(partition: number): number;
+  apply(batch: PreparedBatch, span: BatchSpan, completeAtMs?: number, afterWrite?: () => void): Promise<void>;
+  between(look: () => void): Promise<void>;
+}
+
 /** A replica's end of a feed. Nothing here may throw. */
 export interface FeedMember {
-  readonly replica: Replica;
+  readonly replica: FollowedReplica;
   /**
    * [safety] Asked before anything is handed in: whether what the replica holds can still be trusted. A claim to be
    * complete now would hide for how long it was not. When it cannot, it has detached itself.
@@ -45,6 +56,8 @@ export interface FeedMember {
 
 export interface FeedOptions {
   readonly place: BinlogPlace;
+  /** The very topic, where it is known which; else it is any of the name, or that of others which `place` says. */
+  readonly topicId?: string | undefined;
   readonly hashAlgorithm: HashAlgorithm;
   readonly recordFormat: RecordFormatName;
   /** Values of older records are expired; `undefined`: only what records say counts. */
@@ -78,12 +91,12 @@ export interface BadRecord {
 export class PartitionFeed {
   private readonly tails = new Set<FeedTail>();
   /** Who is attached, and with which open replica: what an earlier one still has under way does not count. */
-  private readonly attached = new Map<FeedMember, Replica>();
+  private readonly attached = new Map<FeedMember, FollowedReplica>();
   private genesisSeen = false;
   /** Bad records below were reported by another tail of this feed. */
   private reportedBelow = 0;
   /** [safety] Who has seen every offset between a place where it stood at the end and where it stands (I11). */
-  private readonly whole = new WeakSet<Replica>();
+  private readonly whole = new WeakSet<FollowedReplica>();
   private readonly orders: DigestOrders;
   readonly counts = { records: 0, bytes: 0, batches: 0, badRecords: 0, restarts: 0 };
 
@@ -126,7 +139,7 @@ export class PartitionFeed {
   }
 
   /** @internal Between two writes of the replica. */
-  digest(member: FeedMember, replica: Replica, { digestPlan, nextOffset, timeMs }: DigestAt): void {
+  digest(member: FeedMember, replica: FollowedReplica, { digestPlan, nextOffset, timeMs }: DigestAt): void {
     if (!this.feeds(member, replica) || this.isLate(timeMs)) return;
     member.barrier(this.options.partition, digestPlan, { offset: asOffset(nextOffset), timeMs });
   }
@@ -154,12 +167,12 @@ export class PartitionFeed {
   }
 
   /** @internal Whether what it holds behind every piece of `batch` is what the log held there. */
-  isWhole(replica: Replica, { firstOffset, missingBelow }: LogBatch): boolean {
+  isWhole(replica: FollowedReplica, { firstOffset, missingBelow }: LogBatch): boolean {
     return this.whole.has(replica) && (missingBelow === undefined || missingBelow <= firstOffset);
   }
 
   /** @internal It was handed all of `batch`; `atEnd`: the partition ended there. */
-  handed(replica: Replica, batch: LogBatch, atEnd: boolean): void {
+  handed(replica: FollowedReplica, batch: LogBatch, atEnd: boolean): void {
     if (atEnd) this.whole.add(replica);
     else if (!this.isWhole(replica, batch)) this.whole.delete(replica);
   }
@@ -169,12 +182,12 @@ export class PartitionFeed {
   }
 
   /** @internal True while the member is fed, with this very replica. */
-  feeds(member: FeedMember, replica: Replica): boolean {
+  feeds(member: FeedMember, replica: FollowedReplica): boolean {
     return this.attached.get(member) === replica;
   }
 
   /** @internal Each goes on from its own place, so that the log is asked about each one's own past. */
-  startEach(members: Iterable<readonly [FeedMember, Replica]>): void {
+  startEach(members: Iterable<readonly [FeedMember, FollowedReplica]>): void {
     for (const [member, replica] of members) this.start(member, replica);
   }
 
@@ -232,7 +245,7 @@ export class PartitionFeed {
     this.options.onBadRecord(record, problem);
   }
 
-  private start(member: FeedMember, replica: Replica): void {
+  private start(member: FeedMember, replica: FollowedReplica): void {
     const tail = new FeedTail(this, [member, replica]);
     this.tails.add(tail);
     void tail.run();

@@ -169,6 +169,7 @@ export class Portal {
       random,
       defaultNamespace: config.defaultNamespace,
       state,
+      unheardMs: users.unheardMs,
       authenticator: this.authenticator,
       trail: this.trail,
       clusterKey: world.clusterKey,

@@ -5,7 +5,10 @@ import type { LeveeError } from './errors';
 export interface ConnectOptions {
   /** RESP doors of portals, `host:port`. Write the same ones in every client: keys are bound to portals by these names. */
   readonly portals: readonly string[];
-  /** Default: `portal`. `direct()` of `@levee/client/direct`: reads go to data nodes, without a portal between. */
+  /**
+   * Default: `portal`. `direct()` of `@levee/client/direct`: reads go to data nodes, without a portal between. `local(...)` of
+   * `@levee/client/local`: they are answered from a replica in this process.
+   */
   readonly reads?: 'portal' | ReadsChoice;
   /** Where authentication is on: who this is, with a password or a token. */
   readonly user?: string;
@@ -20,9 +23,9 @@ export interface ConnectOptions {
   readonly limits?: Partial<ClientLimits>;
 }
 
-/** Where reads go. Made by `direct()` of `@levee/client/direct`. */
+/** Where reads go. Made by `direct()` of `@levee/client/direct`, and `local(...)` of `@levee/client/local`. */
 export interface ReadsChoice {
-  readonly distance: 'direct';
+  readonly distance: 'direct' | 'local';
 }
 
 export interface TlsChoice {
@@ -69,8 +72,59 @@ export interface ClientStatus {
   /** Second attempts since the beginning, and those that the budget refused. */
   readonly retries: number;
   readonly retriesRefused: number;
-  /** Of reads from nodes; `undefined`: all go through portals. */
+  /** Of reads from nodes; `undefined`: none go there. */
   readonly direct?: DirectStatus | undefined;
+  /** Of replicas in this process; `undefined`: there are none. */
+  readonly local?: LocalStatus | undefined;
+}
+
+export interface LocalStatus {
+  /** Reads that replicas here answered. */
+  readonly answered: number;
+  /** Reads of their namespaces that portals were asked for, by why. */
+  readonly throughPortals: {
+    /** Only portals can answer: strong ones, those behind a write of their key, keys that are refused. */
+    readonly always: number;
+    /** The key is in no slot that is held here. */
+    readonly notHeld: number;
+    /** There is no replica yet, or not any more: see `problem` of the namespace. */
+    readonly noReplica: number;
+    /** Its partition is not read to the end, or that is longer ago than an answer may be old. */
+    readonly stale: number;
+    /** It had not come in time to what this client has written or seen. */
+    readonly behind: number;
+  };
+  /** What keys and values take here, estimated, and the most that they may take. */
+  readonly memoryBytes: number;
+  readonly memoryBytesMax: number;
+  /** Why the log is not followed. */
+  readonly problem: string | undefined;
+  readonly namespaces: readonly LocalNamespaceStatus[];
+}
+
+export interface LocalNamespaceStatus {
+  readonly name: string;
+  /** Every partition that is held is complete: reads are answered here. */
+  readonly isComplete: boolean;
+  /** Why it is not read here at the moment. */
+  readonly problem: string | undefined;
+  /** Those that are followed. */
+  readonly partitions: readonly LocalPartitionStatus[];
+}
+
+export interface LocalPartitionStatus {
+  readonly partition: number;
+  /** It was read to the end not longer ago than an answer may be old, and nothing speaks against it. */
+  readonly isComplete: boolean;
+  /** Everything below is applied. */
+  readonly nextOffset: number;
+  /** Ms since it was last known that everything is applied that the log holds; `undefined`: not yet. */
+  readonly ageMs: number | undefined;
+  /** Expired ones that are not removed yet are among them. */
+  readonly keys: number;
+  /** How often it was read from its beginning. */
+  readonly loads: number;
+  readonly problem: string | undefined;
 }
 
 export interface DirectStatus {
@@ -283,8 +337,8 @@ export interface OperationEvent {
   readonly namespace: string;
   /** `routes`: the client asks for itself how nodes are reached. */
   readonly operation: 'get' | 'put' | 'delete' | 'page' | 'where' | 'status' | 'routes';
-  /** Who answered, or was asked last. */
-  readonly by: 'portal' | 'node';
+  /** Who answered, or was asked last; `replica`: the one in this process. */
+  readonly by: 'portal' | 'node' | 'replica';
   readonly ms: number;
   /** Attempts that it took. */
   readonly attempts: number;

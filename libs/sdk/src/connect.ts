@@ -26,13 +26,13 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return new ConnectedClient(distance, { deadlineMs, world: systemWorld });
 }
 
-/** Distances that are thought of, and are not there yet. */
+/** Options that somebody may expect, and why there are none such. */
 const notYet: Readonly<Record<string, string>> = {
   brokers:
     'this client does not write to the log itself, nor read it: name portals, and give reads: direct() of ' +
     "'@levee/client/direct' where reads shall go to data nodes",
   local:
-    "a replica inside this process is not there yet: name portals, and give reads: direct() of '@levee/client/direct'",
+    "a replica inside this process is asked for with reads: local({ ... }) of '@levee/client/local'; name portals too",
 };
 
 function refuseOthers(options: ConnectOptions): void {

@@ -2,8 +2,6 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { Session } from '@levee/keyspace';
 import { RequestParser, respServerLimits } from '@levee/wire';
 
-const scope = { namespace: 'shop.orders', binlog: 'levee.binlog.shop.orders', partitions: 4 };
-
 /** `undefined`: never. */
 type Answer = string | undefined | Promise<string | undefined>;
 
@@ -14,6 +12,8 @@ export class ScriptedPortal {
   /** What connections were told with LV.POS. */
   readonly joins: string[] = [];
   incarnation = 'first';
+  /** Of which log sessions are. */
+  scope = { namespace: 'shop.orders', binlog: 'levee.binlog.shop.orders', partitions: 4 };
   /** PING is not answered, and nothing else. */
   silent = false;
   script: (words: readonly string[]) => Answer = () => '+0:1\r\n';
@@ -91,7 +91,7 @@ export class ScriptedPortal {
         return `%2\r\n+incarnation\r\n+${this.incarnation}\r\n+version\r\n:1\r\n`;
       case 'LV.POS':
         if (words[1] !== undefined) this.joins.push(words[1]);
-        return `%1\r\n+session\r\n+${new Session(scope).encode()}\r\n`;
+        return `%1\r\n+session\r\n+${new Session(this.scope).encode()}\r\n`;
       default:
         this.commands.push(words);
         return this.script(words);

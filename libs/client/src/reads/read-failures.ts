@@ -23,12 +23,17 @@ export function tooLate(read: PointRead, { readTurnMs }: StoreLimits): StoreFail
 
 const unreadableMend = 'the next write heals it: set the key again, or delete it';
 
+const unreadable = (detail: string): StoreFailure => new StoreFailure('LVUNREADABLE', `${detail}; ${unreadableMend}`);
+
+/** The error of a key whose last record cannot be interpreted; `detail`: `partition:offset`, and the reason in a word. */
+export const unreadableText = (detail: string): string => unreadable(detail).text;
+
 /** What a node says of one key of a batch, as a failure of its read. */
 export function entryFailure({ partition, minOffset }: PointRead, text: string): StoreFailure {
   const error = parseEntryError(text);
   switch (error?.code) {
     case 'LVUNREADABLE':
-      return new StoreFailure('LVUNREADABLE', `${error.detail}; ${unreadableMend}`);
+      return unreadable(error.detail);
     case 'LVBEHIND':
       return new StoreFailure('LVBEHIND', `${partition}:${minOffset} is not applied yet`);
     case 'LVLIMIT':

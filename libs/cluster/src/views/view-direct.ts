@@ -1,5 +1,5 @@
 import type { NamespaceState } from '@levee/events';
-import { creationIdOf, creationOfChunk, creationRead } from '../commands/namespaces/born';
+import { bornOf, creationIdOf, creationOfChunk, creationRead } from '../commands/namespaces/born';
 import { isSourceLost } from '../commands/namespaces/binding';
 import type { Rejection } from '../rejection';
 import type { ClusterState } from '../state/state';
@@ -23,7 +23,23 @@ export interface DirectRoute {
   readonly upCount: number;
 }
 
-/** What a client needs that reads from nodes without a portal. */
+/** What a client needs that follows the log itself. */
+export interface FollowFacts {
+  readonly clusterId: string;
+  /** `shop.orders#1`; its log is that of this creation, whatever the name means later. */
+  readonly creation: string;
+  /** The name that the Genesis records of the log say. */
+  readonly bornAs: string;
+  readonly binlog: string;
+  /** Id of the topic of others that `binlog` names; null: it is Levee's own. */
+  readonly sourceTopicId: string | null;
+  readonly recordFormat: NamespaceState['recordFormat'];
+  /** Age from which on values are expired, by the times of their records; null: only what records say counts. */
+  readonly hiddenAfterMs: number | null;
+  readonly maxStalenessMs: number | null;
+}
+
+/** What a client needs that reads from nodes, or from a replica of its own, without a portal. */
 export interface DirectRoutes {
   readonly change: 'metaChange';
   /** Of routes, nodes and the namespace itself; grows with every change of them. */
@@ -40,6 +56,8 @@ export interface DirectRoutes {
   readonly notDirect: string | null;
   readonly nodes: readonly DirectNode[];
   readonly routes: readonly DirectRoute[];
+  /** How its log is followed, or why it is not for now. */
+  readonly follow: FollowFacts | string;
 }
 
 export type DirectView = DirectRoutes | { readonly change: 'notChange'; readonly version: number };
@@ -78,6 +96,7 @@ export function viewDirect(state: ClusterState, name: string, knownVersion?: num
     notDirect: notDirect(namespace),
     nodes,
     routes,
+    follow: followOf(state, namespace),
   };
 }
 
@@ -86,9 +105,24 @@ export function sessionLog({ binlog, sourceTopicId }: Pick<NamespaceState, 'binl
   return sourceTopicId === null ? binlog : `${binlog}@${sourceTopicId}`;
 }
 
-function notDirect(namespace: NamespaceState): string | null {
+function followOf(state: ClusterState, namespace: NamespaceState): FollowFacts | string {
+  const { clusterId } = state;
+  const problem = notServed(namespace);
+  if (problem !== null) return problem;
+  if (clusterId === undefined) return 'the cluster has no identity yet';
+  const { binlog, sourceTopicId, recordFormat, hiddenAfterMs, maxStalenessMs } = namespace;
+  const facts = { binlog, sourceTopicId, recordFormat, hiddenAfterMs, maxStalenessMs };
+  return { clusterId, creation: creationIdOf(namespace), bornAs: bornOf(namespace).name, ...facts };
+}
+
+function notServed(namespace: NamespaceState): string | null {
   if (namespace.state !== 'active') return `it is ${namespace.state}`;
-  if (isSourceLost(namespace)) return 'its topic is not the one that it was bound to';
+  return isSourceLost(namespace) ? 'its topic is not the one that it was bound to' : null;
+}
+
+function notDirect(namespace: NamespaceState): string | null {
+  const problem = notServed(namespace);
+  if (problem !== null) return problem;
   // Nodes know the limit of a chunk; that of a namespace only who sees its requests.
   if (namespace.requestsPerSecond !== null) return 'portals count its requests (requestsPerSecond)';
   return null;

@@ -24,6 +24,8 @@ export interface DoorContext {
   readonly random: Random;
   readonly defaultNamespace: string;
   readonly state: () => ClusterState;
+  /** For how long there may be decisions that `state` does not know. */
+  readonly unheardMs: () => number;
   readonly connections: () => Iterable<DoorConnection>;
   readonly info: InfoSections;
   readonly settings: () => Readonly<Record<string, string>>;

@@ -46,7 +46,8 @@ export const sdkCommands: readonly DoorCommand[] = [
     arity: -1,
     flags: ['readonly'],
     keys: keyPlaces.noKeys,
-    summary: '[version]: how nodes are asked for the keys of the namespace, as JSON, or notChange; and the time here',
+    summary:
+      '[version]: how nodes are asked for the keys of the namespace, and its log is followed, as JSON, or notChange; and the time here',
     run: direct,
   }),
   dataCommand({
@@ -93,13 +94,17 @@ export const sdkCommands: readonly DoorCommand[] = [
 const consistencyOf = (args: readonly Buffer[], at: number): Consistency | undefined =>
   consistencies.find((known) => known === word(args, at).toLowerCase());
 
-/** The time is that by which expiry is judged here: who reads from nodes need not have a clock that is right. */
+/** The time is that by which expiry is judged here: who reads without this portal need not have a clock that is right. */
 function direct({ context, args, reply, namespace }: DataCall): void {
   const known = args.length > 1 ? integerArg(args, 1) : undefined;
   if (args.length > 1 && known === undefined) return reply.error('ERR a version is an integer');
   const view = viewDirect(context.state(), namespace.name, known);
   if ('code' in view) return reply.error(`${doorCode(view.code)} ${view.message}`);
-  reply.text(JSON.stringify({ ...view, nowMs: context.store.expiryNowMs() }));
+  const nowMs = context.store.expiryNowMs();
+  // [safety] Who follows the log himself must not answer from one that lost what replicas hold.
+  const stopped = [...(namespace.stops?.keys() ?? [])];
+  const [logKind] = context.log.description.split(' ', 1);
+  reply.text(JSON.stringify({ ...view, nowMs, stopped, logKind, unheardMs: context.unheardMs() }));
 }
 
 function get(call: DataCall): void {

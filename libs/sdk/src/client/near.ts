@@ -1,5 +1,5 @@
 import type { Network } from '@levee/wire';
-import type { ClientLimits, DirectStatus, ReadsChoice } from '../api';
+import type { ClientLimits, ClientStatus, ReadsChoice } from '../api';
 import type { LeveeError } from '../errors';
 import type { PortalReach } from '../portal/portal-reach';
 import type { PortalRequests } from '../portal/portal-requests';
@@ -7,7 +7,7 @@ import type { RetryBudget } from '../portal/retry-budget';
 import type { World } from '../world';
 import type { Reach } from './reach';
 
-/** What `direct()` gives. */
+/** What `direct()` and `local()` give. */
 export interface NearChoice extends ReadsChoice {
   open(host: NearHost): NearDistance;
 }
@@ -35,7 +35,7 @@ export interface PortalSide {
  */
 export interface NearDistance {
   reach(side: PortalSide): Reach;
-  status(): DirectStatus;
+  status(): Pick<ClientStatus, 'direct' | 'local'>;
   /** Nothing is asked any more. */
-  close(): void;
+  close(): void | Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { NodeLinks, type PositionLook, Ranges, type ReadContext, Reads } from '@levee/client';
 import { silentLogger } from '@levee/kernel';
-import type { DirectStatus, NodeStatus } from '../api';
+import type { ClientStatus, NodeStatus } from '../api';
 import type { NearDistance, NearHost, PortalSide } from '../client/near';
 import type { Reach } from '../client/reach';
 import { checkDirectLimits, directStoreLimits } from './direct-limits';
@@ -58,7 +58,7 @@ export class DirectDistance implements NearDistance {
     return new DirectReach(side, routes, this.engine);
   }
 
-  status(): DirectStatus {
+  status(): Pick<ClientStatus, 'direct'> {
     const { answered, throughPortals } = this.engine.counts;
     const { clock } = this.host.world;
     const nodes = [...this.links.all()].map((link): NodeStatus => ({
@@ -74,7 +74,7 @@ export class DirectDistance implements NearDistance {
       problem,
     }));
     const hedges = this.engine.reads.stats()['hedgesSent'] ?? 0;
-    return { answered, throughPortals: { ...throughPortals }, hedges, nodes, namespaces };
+    return { direct: { answered, throughPortals: { ...throughPortals }, hedges, nodes, namespaces } };
   }
 
   close(): void {

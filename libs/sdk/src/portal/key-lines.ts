@@ -48,10 +48,15 @@ export class KeyLines {
     this.pump(line);
   }
 
+  /** False: something of the key comes before a read that begins now. */
+  isFree(keyText: string): boolean {
+    const line = this.lines.get(keyText);
+    return line === undefined || (!line.isWriting && line.queue.length === 0);
+  }
+
   /** A read that is asked elsewhere begins, beside reads; false: something of its key comes first. Call `leave` when it is over. */
   enter(keyText: string): boolean {
-    const line = this.lines.get(keyText);
-    if (line && (line.isWriting || line.queue.length > 0)) return false;
+    if (!this.isFree(keyText)) return false;
     this.beside.set(keyText, (this.beside.get(keyText) ?? 0) + 1);
     return true;
   }

@@ -79,12 +79,12 @@ export class PortalDistance {
   status(): ClientStatus {
     const { taken: retries, refused: retriesRefused } = this.choice.budget.counts;
     const portals = this.doors.map(({ status }) => status);
-    return { portals, retries, retriesRefused, direct: this.near?.status() };
+    return { portals, retries, retriesRefused, ...this.near?.status() };
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.namespaces.values()].map((requests) => requests.close()));
-    this.near?.close();
+    await this.near?.close();
     for (const door of this.doors) door.close();
   }
 
@@ -108,7 +108,7 @@ function nearer(reads: ConnectOptions['reads']): NearChoice | undefined {
   if (typeof (reads as Partial<NearChoice> | null)?.open === 'function') return reads as NearChoice;
   throw new RangeError(
     `reads is ${typeof reads === 'string' ? `'${String(reads)}'` : typeof reads}: leave it out, or import { direct } from ` +
-      "'@levee/client/direct' and give reads: direct()",
+      "'@levee/client/direct' and give reads: direct(), or local of '@levee/client/local' and give reads: local({ ... })",
   );
 }
 

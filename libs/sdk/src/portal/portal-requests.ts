@@ -65,6 +65,15 @@ export class PortalRequests {
     });
   }
 
+  /** A read of the key may be answered at once, without a portal: it overtakes nothing. `keyText`: its bytes, as latin1. */
+  mayAnswer(keyText: string): boolean {
+    return !this.closed && this.lines.isFree(keyText);
+  }
+
+  get isMeasured(): boolean {
+    return this.choice.metrics.operation !== undefined;
+  }
+
   /** A read begins that is asked of a node; `undefined`: not beside what is under way. */
   beginBeside(key: Buffer): BesideTurn | undefined {
     const { limits, world, budget } = this.choice;
@@ -77,10 +86,15 @@ export class PortalRequests {
   }
 
   /** It is over, whoever answered. `told`: what measurements are told, where no portal was asked. */
-  endBeside({ keyText, beganAtMs }: BesideTurn, told: { name: OperationName; failure?: LeveeError } | undefined): void {
+  endBeside({ keyText, beganAtMs }: BesideTurn, told: Told | undefined): void {
     this.lines.leave(keyText);
     this.over();
-    if (told) this.measure({ operation: told.name, by: 'node', attempts: 1, beganAtMs }, told.failure);
+    if (told) this.tell(told, beganAtMs);
+  }
+
+  /** Measurements are told of what no portal was asked for. */
+  tell({ name: operation, by = 'node', failure }: Told, beganAtMs: number): void {
+    this.measure({ operation, by, attempts: 1, beganAtMs }, failure);
   }
 
   /** Which portal a key is bound to now. */
@@ -266,6 +280,12 @@ export class PortalRequests {
     }
     if (this.underWay > 0) this.cancelSweep = this.choice.world.timers.after(sweepMs, () => this.sweep());
   }
+}
+
+interface Told {
+  readonly name: OperationName;
+  readonly by?: OperationEvent['by'];
+  readonly failure?: LeveeError;
 }
 
 const sweepMs = 25;

@@ -1,0 +1,178 @@
+import { type BatchSpan, type PreparedBatch, recordKind, type RecordKind } from '@levee/chunk-store';
+import type { FollowedReplica } from '@levee/follow';
+import { asOffset, assert, type Partition } from '@levee/kernel';
+import type { SlotRange } from '@levee/keyspace';
+import type { LogPosition } from '@levee/log';
+import { localLimits } from './local-limits';
+import { MemoryBudget } from './memory-budget';
+
+/** The last record of a key. */
+export interface HeldRecord {
+  readonly offset: number;
+  /** Ms since 1970, 0 = never. */
+  readonly expiresAtMs: number;
+  readonly kind: RecordKind;
+  /** Where the user's value begins. */
+  readonly valueStart: number;
+  /** As it stands in the log; short ones as latin1. */
+  readonly raw: string | Buffer;
+}
+
+const { keyOverheadBytes, stringBytesMax, keysMax } = localLimits;
+
+/**
+ * One partition of a namespace in memory: the last record of each key of the slots that are held, up to its position. As
+ * what is applied is there at once, what was handed in and what is applied are the same.
+ */
+export class MemoryPartition implements FollowedReplica {
+  /** By key, as latin1. */
+  private readonly held = new Map<string, HeldRecord>();
+  nextOffset = 0;
+  private leaderEpoch = -1;
+  private bytes = 0;
+  /** [safety] Why it may hold a part of something, and answers nothing any more. */
+  failure: unknown;
+  /** Of those held, how many expire. */
+  private expiring = 0;
+  recordsApplied = 0;
+
+  constructor(
+    readonly partition: Partition,
+    private readonly slots: SlotRange,
+    private readonly budget: MemoryBudget,
+  ) {}
+
+  get keys(): number {
+    return this.held.size;
+  }
+
+  get mayExpire(): boolean {
+    return this.expiring > 0;
+  }
+
+  position(): LogPosition {
+    return { nextOffset: asOffset(this.nextOffset), leaderEpoch: this.leaderEpoch };
+  }
+
+  stagedNext(): number {
+    return this.nextOffset;
+  }
+
+  stagedEpoch(): number {
+    return this.leaderEpoch;
+  }
+
+  /** Rejects with {@link MemoryFull}; after that it is worth nothing. */
+  apply(batch: PreparedBatch, span: BatchSpan, _completeAtMs?: number, afterWrite?: () => void): Promise<void> {
+    try {
+      if (this.failure !== undefined) throw this.failure as Error;
+      assert(span.firstOffset <= this.nextOffset, `I12: records ${this.nextOffset}..${span.firstOffset} are missing`);
+      if (span.nextOffset > this.nextOffset) {
+        this.applyRecords(batch, span);
+        this.nextOffset = span.nextOffset;
+        this.leaderEpoch = Math.max(batch.batch.leaderEpoch, this.leaderEpoch);
+      }
+      afterWrite?.();
+      return Promise.resolve();
+    } catch (error) {
+      this.failure ??= error;
+      return Promise.reject(error as Error);
+    }
+  }
+
+  between(look: () => void): Promise<void> {
+    look();
+    return Promise.resolve();
+  }
+
+  /** `undefined`: nothing, or what has expired at `nowMs`. */
+  get(keyText: string, nowMs: number): HeldRecord | undefined {
+    const found = this.held.get(keyText);
+    return found === undefined || isExpired(found, nowMs) ? undefined : found;
+  }
+
+  entries(): IterableIterator<[string, HeldRecord]> {
+    return this.held.entries();
+  }
+
+  /** Removes it if that is what the key holds still. */
+  remove(keyText: string, record: HeldRecord): void {
+    if (this.held.get(keyText) === record) this.drop(keyText, record);
+  }
+
+  /** Gives back all that it takes. */
+  clear(): void {
+    this.failure ??= new Error('the replica was dropped');
+    this.held.clear();
+    this.budget.usedBytes -= this.bytes;
+    this.bytes = 0;
+    this.expiring = 0;
+  }
+
+  private applyRecords(
+    { records, kinds, slots, expiresAtMs, valueStarts }: PreparedBatch,
+    { from, to }: BatchSpan,
+  ): void {
+    const { slotStart, slotEnd } = this.slots;
+    for (let i = from; i < to; i++) {
+      const kind = kinds[i] as RecordKind;
+      const slot = slots[i] as number;
+      if (kind === recordKind.none || slot < slotStart || slot >= slotEnd) continue;
+      const record = records[i] as (typeof records)[number];
+      if (record.offset < this.nextOffset) continue;
+      const keyText = (record.key as Buffer).toString('latin1');
+      const before = this.held.get(keyText);
+      this.recordsApplied++;
+      if (kind === recordKind.tombstone) {
+        if (before !== undefined) this.drop(keyText, before);
+        continue;
+      }
+      const value = record.value as Buffer;
+      this.put(keyText, before, {
+        offset: record.offset,
+        expiresAtMs: expiresAtMs[i] as number,
+        kind,
+        valueStart: valueStarts[i] as number,
+        // A copy in either case: the batch's bytes go.
+        raw: value.length <= stringBytesMax ? value.toString('latin1') : ownCopy(value),
+      });
+    }
+    this.budget.check();
+  }
+
+  private put(keyText: string, before: HeldRecord | undefined, record: HeldRecord): void {
+    if (before === undefined && this.held.size >= keysMax) throw MemoryBudget.tooManyKeys(this.partition);
+    this.take(record.raw.length - (before === undefined ? -keyText.length - keyOverheadBytes : before.raw.length));
+    this.expiring += mayExpire(record) - mayExpire(before);
+    this.held.set(keyText, record);
+  }
+
+  private drop(keyText: string, record: HeldRecord): void {
+    this.held.delete(keyText);
+    this.expiring -= mayExpire(record);
+    this.take(-(keyText.length + record.raw.length + keyOverheadBytes));
+  }
+
+  private take(bytes: number): void {
+    this.bytes += bytes;
+    this.budget.usedBytes += bytes;
+  }
+}
+
+export const isExpired = ({ expiresAtMs }: HeldRecord, nowMs: number): boolean =>
+  expiresAtMs !== 0 && expiresAtMs <= nowMs;
+
+/** The user's value; nothing of it is shared with what is held. */
+export function valueOf({ raw, valueStart }: HeldRecord): Buffer {
+  if (typeof raw === 'string') return Buffer.from(valueStart === 0 ? raw : raw.slice(valueStart), 'latin1');
+  return Buffer.from(raw.subarray(valueStart));
+}
+
+const mayExpire = (record: HeldRecord | undefined): number =>
+  record !== undefined && record.expiresAtMs !== 0 ? 1 : 0;
+
+function ownCopy(value: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(value.length);
+  value.copy(copy);
+  return copy;
+}
