@@ -1,9 +1,9 @@
 /**
  * @levee/client, packed, in this one process: reads from nodes against reads through a portal, and against ioredis on
- * redis-server. 200,000 keys of 100 B.
+ * redis-server, and reads of a replica in the process. 200,000 keys of 100 B.
  */
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
 import { startKafka } from '../../tools/kafka/local-kafka.mjs';
@@ -18,12 +18,15 @@ const many = 100;
 
 export async function client(report) {
   const dir = scratch('client');
-  const { connect, direct } = await packed(dir);
+  const { connect, direct, local } = await packed(dir);
   const kafka = await startKafka({ nodes: 1, dir });
   const redis = await redisServer();
   try {
     await loadKeys(redis.port, keys);
-    await onNodes(1, (levee) => gets(report, { connect, direct, levee, redis }));
+    await onNodes(1, async (levee) => {
+      await gets(report, { connect, direct, levee, redis });
+      await localGets(report, { connect, local, levee, brokers: kafka.brokers.split(',') });
+    });
     await onNodes(3, (levee) => getMany(report, { connect, direct, levee }));
   } finally {
     await redis.stop();
@@ -50,7 +53,54 @@ async function packed(dir) {
   execFileSync('tar', ['-xzf', file, '-C', dir]);
   const { connect } = await import(join(dir, 'package', 'index.mjs'));
   const { direct } = await import(join(dir, 'package', 'direct.mjs'));
-  return { connect, direct };
+  // What who reads Kafka installs.
+  mkdirSync(join(dir, 'package', 'node_modules', '@foxglove'), { recursive: true });
+  for (const name of ['kafkajs', 'snappy', '@foxglove/wasm-zstd'])
+    symlinkSync(join(root, 'node_modules', name), join(dir, 'package', 'node_modules', name));
+  const { local } = await import(join(dir, 'package', 'local.mjs'));
+  return { connect, direct, local };
+}
+
+async function localGets(report, { connect, local, levee, brokers }) {
+  const here = await connect({
+    portals: [`127.0.0.1:${levee.resp}`],
+    reads: local({ brokers, namespaces: ['default'] }),
+  });
+  const all = here.namespace('default');
+  const beganAt = performance.now();
+  await eventually('the replica is complete', () => here.status().local.namespaces[0].isComplete);
+  const loadMs = performance.now() - beganAt;
+  await eventually('it answers', async () => {
+    const { answered } = here.status().local;
+    await all.get(anyKey());
+    return here.status().local.answered > answered;
+  });
+  const { memoryBytes } = here.status().local;
+  // In turns with what is measured, drawing a key costs as much as reading it.
+  const drawn = Array.from({ length: 1 << 16 }, anyKey);
+  const turns = [];
+  for (let round = 0; round < 1 + rounds; round++) {
+    const took = new Float64Array(requests);
+    const startedAt = performance.now();
+    for (let i = 0; i < requests; i++) {
+      const sentAt = performance.now();
+      const value = await all.get(drawn[i & 0xffff]);
+      if (value?.length !== 100) throw new Error(`a value of ${value?.length} bytes`);
+      took[i] = performance.now() - sentAt;
+    }
+    if (round > 0) turns.push(summary(took, performance.now() - startedAt));
+  }
+  const { answered } = here.status().local;
+  if (answered < (1 + rounds) * requests) throw new Error(`the replica answered ${answered} only`);
+  await here.close();
+  const { rate, p50, p99 } = median(turns);
+  report.add({
+    work: 'local GET from memory, one after the other',
+    measured: `${perSecond(rate)}, p50 ${(p50 * 1_000).toFixed(1)} us, p99 ${(p99 * 1_000).toFixed(1)} us`,
+    peer: `loaded in ${Math.round(loadMs)} ms, ${Math.round(memoryBytes / keys)} B a key`,
+    reach: '1M/s, p99 20 us',
+    ok: rate >= 1e6 && p99 <= 0.02,
+  });
 }
 
 async function gets(report, { connect, direct, levee, redis }) {

@@ -304,6 +304,7 @@ export const uniqueRows: readonly Row[] = [
         'sdk/test/local-on-cluster',
         'in %s every value and entry is as through portals, whatever was written before',
       ),
+      lib('sdk/test/local-on-cluster', 'in %s its digests at a barrier are those of the nodes, while writes go on'),
       lib('sdk/test/local-rules', 'everything, once it has read its partition to the end; nothing before'),
       e2e(
         'local',
@@ -314,7 +315,6 @@ export const uniqueRows: readonly Row[] = [
         'with its broker and nodes killed and paused and its own connections torn, no session sees taken back what it has seen',
       ),
     ],
-    lacks: { what: 'digests of it against those of nodes', issue: 18 },
   },
   {
     ids: 'U14',

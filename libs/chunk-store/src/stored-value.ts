@@ -70,6 +70,18 @@ export function writeStored(
   return writeWord(slab, p, crc32cNative(slab.subarray(at, p), seed));
 }
 
+/** What a digest is made of, for one key. `expiresAtMs`: 0 = never. */
+export function digestedOf(
+  key: Uint8Array,
+  raw: Uint8Array,
+  { valueStart, expiresAtMs }: Pick<StoredFields, 'valueStart' | 'expiresAtMs'>,
+): readonly Uint8Array[] {
+  if (valueStart !== 0 || expiresAtMs === 0) return [key, raw];
+  const expiry = Buffer.allocUnsafe(8);
+  writeLong(expiry, 0, expiresAtMs);
+  return [key, raw, expiry];
+}
+
 /** A stored value whose CRC holds. */
 export class StoredValue {
   private constructor(private readonly stored: Buffer) {}
@@ -109,8 +121,7 @@ export class StoredValue {
   }
   /** What digests are made of: a `Put` says its expiry itself, a raw value does not. */
   digested(key: Uint8Array): readonly Uint8Array[] {
-    const saysExpiry = this.stored[17] !== 0 || this.expiresAtMs === 0;
-    return saysExpiry ? [key, this.raw] : [key, this.raw, this.stored.subarray(8, 16)];
+    return digestedOf(key, this.raw, { valueStart: this.stored[17] as number, expiresAtMs: this.expiresAtMs });
   }
   expiredAt(nowMs: number): boolean {
     const expiresAtMs = this.expiresAtMs;

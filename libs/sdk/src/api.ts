@@ -112,6 +112,17 @@ export interface LocalNamespaceStatus {
   readonly partitions: readonly LocalPartitionStatus[];
 }
 
+/** As nodes publish it for each of their chunks: what is held of a partition at a barrier, of all chunks together. */
+export interface LocalDigest {
+  /** Id of the barrier. */
+  readonly digestPlan: string;
+  /** It covers what lies before. */
+  readonly barrierOffset: number;
+  /** 32 hexadecimal digits. */
+  readonly digest: string;
+  readonly keys: number;
+}
+
 export interface LocalPartitionStatus {
   readonly partition: number;
   /** It was read to the end not longer ago than an answer may be old, and nothing speaks against it. */
@@ -124,6 +135,8 @@ export interface LocalPartitionStatus {
   readonly keys: number;
   /** How often it was read from its beginning. */
   readonly loads: number;
+  /** At the last barrier that asked all replicas for one, where `local()` was told to make them. */
+  readonly digest: LocalDigest | undefined;
   readonly problem: string | undefined;
 }
 

@@ -43,6 +43,7 @@ describe('a partition as it is followed in an application', () => {
       stalenessMs: () => 10_000,
       deletionsKeptMs: () => dayMs,
       cutMs: 100,
+      digests: true,
       full: () => undefined,
       ready: () => part.follow('first'),
       doubtTopic: () => undefined,

@@ -18,6 +18,7 @@ export function localOn(
     memoryBytesMax: localLimits.memoryBytesMaxDefault,
     stalenessMs: localLimits.stalenessMsDefault,
     cutMs: localLimits.cutMs,
+    digests: false,
     ...rest,
     openLog: typeof log === 'function' ? log : () => Promise.resolve(keptOpen(log)),
   };

@@ -1,6 +1,10 @@
+import { collectDigests } from '@levee/audit';
+import { submit, type SubmittedCommand } from '@levee/journal';
+import { Digest, silentLogger } from '@levee/kernel';
+import { systemClock, systemTimers } from '@levee/log';
 import { eventually } from '../../../test/support/deadline';
 import { dice, seed } from '../../../test/support/seed';
-import { TestCluster } from '../../portal/test/test-cluster';
+import { TestCluster, topics } from '../../portal/test/test-cluster';
 import { clientContract } from './client-contract';
 import { localOn } from './local-choice';
 import { connect, utf8, type Client, type LocalStatus, type Namespace } from '@levee/sdk';
@@ -179,6 +183,52 @@ describe('the client at local distance on a real cluster', () => {
     expect(after.answered).toBe(before.answered);
     expect(after.throughPortals.noReplica).toBe(before.throughPortals.noReplica + 2);
   });
+
+  it.each(['default', 'shop.raw'])(
+    'in %s its digests at a barrier are those of the nodes, while writes go on',
+    async (name) => {
+      await using client = await open({ digests: true });
+      const keys = await near(client, name);
+      let stopped = false;
+      let writes = 0;
+      const writing = (async () => {
+        for (; !stopped; writes++) {
+          const key = `digest${writes % 300}`;
+          if (writes % 7 === 3) await keys.delete(key);
+          else await keys.put(key, `${writes}`, writes % 5 === 2 ? { ttlMs: 60_000 } : {});
+        }
+      })();
+      await eventually('there is something to digest', () => writes > 400);
+      const submitted = (command: SubmittedCommand): Promise<string> => submit(cluster.log, topics, command);
+      const world = { clock: systemClock, timers: systemTimers, logger: silentLogger };
+      const asked = { namespace: name, principal: 'test', deadlineMs: 20_000, submit: submitted };
+      const { equal, replicas } = await collectDigests(cluster.log, topics, cluster.view, { ...asked, ...world });
+      stopped = true;
+      await writing;
+      expect(equal).toBe(true);
+      const nodes = new Map<number, { digest: Digest; keys: number; barrierOffset: number }>();
+      const chunks = new Set<string>();
+      for (const { chunkId, partition, digest, keys: count, barrierOffset } of replicas) {
+        if (chunks.has(`${chunkId} ${partition}`)) continue;
+        chunks.add(`${chunkId} ${partition}`);
+        const sum = nodes.get(partition) ?? { digest: new Digest(), keys: 0, barrierOffset };
+        sum.digest.merge(Digest.fromHex(digest));
+        nodes.set(partition, { ...sum, keys: sum.keys + count });
+      }
+      const expected = [...nodes]
+        .sort(([a], [b]) => a - b)
+        .map(([partition, sum]) => [partition, sum.barrierOffset, sum.digest.toHex(), sum.keys]);
+      expect(expected.some(([, , , count]) => (count as number) > 10)).toBe(true);
+      const held = (): unknown =>
+        statusOf(client).namespaces[0]?.partitions.map(({ partition, digest }) => [
+          partition,
+          digest?.barrierOffset,
+          digest?.digest,
+          digest?.keys,
+        ]);
+      await eventually('it has made its own', () => `${held()}` === `${expected}`);
+    },
+  );
 
   it('nobody in the cluster learns of it: no node, no route, no unit', async () => {
     const before = JSON.stringify([...cluster.view.state.routesOf('default')]);

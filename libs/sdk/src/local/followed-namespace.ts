@@ -18,7 +18,9 @@ export interface FollowedNamespace
   readonly logKind: string;
 }
 
-const older = 'the portal is of a version that does not say how the log is followed: bring all portals to this one';
+/** Another portal may know more of the very same version. */
+export const older =
+  'the portal is of a version that does not say how the log is followed: bring all portals to this one';
 
 /** A text is why it cannot be followed. */
 export function followedOf(answer: FactsAnswer & DirectRoutes): FollowedNamespace | string {

@@ -2,8 +2,9 @@ import { type FeedMember, type FeedOptions, followLimits, PartitionFeed } from '
 import { failureCode, messageOf, type Partition } from '@levee/kernel';
 import { type SlotRange, slotRangeOf } from '@levee/keyspace';
 import type { Log, LogFailure } from '@levee/log';
-import type { LocalPartitionStatus } from '../api';
+import type { LocalDigest, LocalPartitionStatus } from '../api';
 import type { World } from '../world';
+import { HeldDigest } from './held-digest';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
 import { isExpired, MemoryPartition } from './memory-partition';
@@ -29,6 +30,8 @@ export interface PartitionWorld {
   readonly ready: () => void;
   /** Something is wrong, and it may be the topic. */
   readonly doubtTopic: () => void;
+  /** Digests are made at barriers that ask every replica for them. */
+  readonly digests: boolean;
   /** [safety] Pause after the log lost something that was seen here: portals must find out whether nodes hold it. */
   readonly cutMs: number;
 }
@@ -53,6 +56,7 @@ export class FollowedPartition implements FeedMember {
   private pauseMs: number = reloadMs;
   private cancelPause: (() => void) | undefined;
   private readonly waits = new Set<Wait>();
+  private digest: LocalDigest | undefined;
   /** What had expired then may have been removed. */
   private sweptToMs = 0;
   private closed = false;
@@ -70,6 +74,7 @@ export class FollowedPartition implements FeedMember {
     const { feed, log, steady, stalenessMs } = this.of;
     this.loads++;
     this.sweptToMs = 0;
+    this.digest = undefined;
     this.replica = this.newReplica();
     this.completeAtMs = steady.passedMs();
     const { feedIdleMs, feedIdleMsMin } = followLimits;
@@ -140,7 +145,7 @@ export class FollowedPartition implements FeedMember {
   }
 
   status(nowMs: number, stalenessMs: number): LocalPartitionStatus {
-    const { partition, replica, atEndMs, loads, problem } = this;
+    const { partition, replica, atEndMs, loads, problem, digest } = this;
     return {
       partition,
       isComplete: this.isComplete(nowMs, stalenessMs),
@@ -148,6 +153,7 @@ export class FollowedPartition implements FeedMember {
       ageMs: atEndMs === undefined ? undefined : nowMs - atEndMs,
       keys: replica.keys,
       loads,
+      digest,
       problem,
     };
   }
@@ -193,10 +199,25 @@ export class FollowedPartition implements FeedMember {
     this.of.doubtTopic();
   }
 
-  barrier(): void {}
+  /** One at a time: a barrier that comes meanwhile is passed over. */
+  barrier(_partition: Partition, digestPlan: string, { offset, timeMs }: { offset: number; timeMs: number }): void {
+    const { replica } = this;
+    // [safety] What was expired then may be gone here already.
+    if (replica.counting !== undefined || timeMs < this.sweptToMs) return;
+    // Of a barrier that is met long after it was written compaction may have removed what stood before it.
+    const { steady } = this.of;
+    if (this.atEndMs === undefined || steady.passedMs() - this.completeAtMs > localLimits.digestLateMsMax) return;
+    const digest = new HeldDigest({ digestPlan, barrierOffset: offset, timeMs }, replica.nextOffset);
+    replica.counting = digest;
+    const made = digest.of(replica, this.of.world.clock).catch(() => undefined);
+    void made.then((found) => {
+      replica.counting = undefined;
+      if (found !== undefined && replica === this.replica) this.digest = found;
+    });
+  }
 
-  wantsDigest(): boolean {
-    return false;
+  wantsDigest(chunks: readonly string[]): boolean {
+    return this.of.digests && chunks.length === 0;
   }
 
   private provenAt(atEndMs: number): void {

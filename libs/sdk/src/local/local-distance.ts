@@ -18,6 +18,7 @@ export interface LocalPlan {
   readonly stalenessMs: number;
   /** How long a partition is left alone after its log lost something. */
   readonly cutMs: number;
+  readonly digests: boolean;
   readonly openLog: () => Promise<Log>;
 }
 
@@ -35,11 +36,12 @@ export class LocalDistance implements NearDistance {
     private readonly plan: LocalPlan,
   ) {
     const { world } = host;
-    const { memoryBytesMax, stalenessMs, cutMs, openLog } = plan;
+    const { memoryBytesMax, stalenessMs, cutMs, digests, openLog } = plan;
     this.of = {
       world,
       stalenessMs,
       cutMs,
+      digests,
       clock: new PortalClock(world.clock),
       steady: new SteadyClock(world.clock),
       budget: new MemoryBudget(memoryBytesMax),

@@ -2,7 +2,7 @@ import { messageOf } from '@levee/kernel';
 import type { PortalClock } from '../direct/portal-clock';
 import type { PortalReach } from '../portal/portal-reach';
 import type { World } from '../world';
-import { type FactsAnswer, followedOf, type FollowedNamespace, isSame } from './followed-namespace';
+import { type FactsAnswer, followedOf, type FollowedNamespace, isSame, older } from './followed-namespace';
 import { localLimits } from './local-limits';
 import type { SteadyClock } from './steady-clock';
 
@@ -73,8 +73,8 @@ export class LocalFacts {
   private take(answer: FactsAnswer, askedMs: number): void {
     this.tellTime(answer.nowMs);
     if (answer.change === 'metaChange') {
-      this.version = answer.version;
       const told = followedOf(answer);
+      this.version = told === older ? undefined : answer.version;
       if (typeof told === 'string') return this.set(undefined, told);
       this.set(told, undefined);
     }
@@ -90,7 +90,10 @@ export class LocalFacts {
   private failed(error: unknown): void {
     const { code } = error as { code?: string };
     const nowMs = this.of.steady.nowMs();
-    if (code !== undefined && final.has(code)) return this.set(undefined, messageOf(error));
+    if (code !== undefined && final.has(code)) {
+      this.version = undefined;
+      return this.set(undefined, messageOf(error));
+    }
     this.problem = messageOf(error);
     // It counts anew, or has not heard of what another one said.
     if (code === 'LVVERSION' && !this.isConfirmed(nowMs)) this.version = undefined;
@@ -100,7 +103,6 @@ export class LocalFacts {
     const before = this.current;
     this.problem = problem;
     this.current = told;
-    if (told === undefined) this.version = undefined;
     if (before === told || (before !== undefined && told !== undefined && isSame(before, told))) return;
     this.confirmedAtMs = -Infinity;
     this.changed();

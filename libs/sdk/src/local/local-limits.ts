@@ -31,6 +31,8 @@ export const localLimits = {
   /** Expired values are removed so much later: somebody may still compare what was held then. */
   expiredKeptMs: 60_000,
   sweepMs: 30_000,
+  /** A barrier that is met later than so long after it was written is passed over. */
+  digestLateMsMax: 60_000,
   /** A Map of V8 takes no more than 2^24. */
   keysMax: 16_000_000,
   /** Longer values are kept as bytes beside the heap, shorter ones as strings on it, which takes far less for each. */

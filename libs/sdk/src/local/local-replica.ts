@@ -20,6 +20,7 @@ export interface ReplicaWorld {
   readonly slots: SlotRange;
   readonly stalenessMs: () => number;
   readonly cutMs: number;
+  readonly digests: boolean;
 }
 
 /** One creation of a namespace, or a range of its slots, in this process. */
@@ -176,7 +177,8 @@ export class LocalReplica {
         (before, part) => before.then(() => part.sweep(nowMs - expiredKeptMs)),
         Promise.resolve(),
       );
-      void swept.then(() => {
+      const isOver = swept.catch(() => undefined);
+      void isOver.then(() => {
         if (!this.isOff) this.sweepLater();
       });
     });

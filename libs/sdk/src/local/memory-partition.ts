@@ -16,6 +16,13 @@ export interface HeldRecord {
   readonly valueStart: number;
   /** As it stands in the log; short ones as latin1. */
   readonly raw: string | Buffer;
+  /** The digest that has counted it last. */
+  countedBy: number;
+}
+
+/** Is told of what goes. */
+export interface Counting {
+  count(keyText: string, record: HeldRecord): void;
 }
 
 const { keyOverheadBytes, stringBytesMax, keysMax } = localLimits;
@@ -35,6 +42,8 @@ export class MemoryPartition implements FollowedReplica {
   /** Of those held, how many expire. */
   private expiring = 0;
   recordsApplied = 0;
+  /** A digest that is being made. */
+  counting: Counting | undefined;
 
   constructor(
     readonly partition: Partition,
@@ -134,6 +143,7 @@ export class MemoryPartition implements FollowedReplica {
         kind,
         valueStart: valueStarts[i] as number,
         // A copy in either case: the batch's bytes go.
+        countedBy: 0,
         raw: value.length <= stringBytesMax ? value.toString('latin1') : ownCopy(value),
       });
     }
@@ -141,13 +151,15 @@ export class MemoryPartition implements FollowedReplica {
   }
 
   private put(keyText: string, before: HeldRecord | undefined, record: HeldRecord): void {
-    if (before === undefined && this.held.size >= keysMax) throw MemoryBudget.tooManyKeys(this.partition);
+    if (before !== undefined) this.counting?.count(keyText, before);
+    else if (this.held.size >= keysMax) throw MemoryBudget.tooManyKeys(this.partition);
     this.take(record.raw.length - (before === undefined ? -keyText.length - keyOverheadBytes : before.raw.length));
     this.expiring += mayExpire(record) - mayExpire(before);
     this.held.set(keyText, record);
   }
 
   private drop(keyText: string, record: HeldRecord): void {
+    this.counting?.count(keyText, record);
     this.held.delete(keyText);
     this.expiring -= mayExpire(record);
     this.take(-(keyText.length + record.raw.length + keyOverheadBytes));
