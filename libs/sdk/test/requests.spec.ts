@@ -327,7 +327,8 @@ describe('a session', () => {
     await bothUp();
     await orders.put('a', 'x');
     const away = one.commands.length > 0 ? other : one;
-    for (const portal of portals) portal.script = () => found('v', '0:0');
+    for (const portal of portals)
+      portal.script = ([command]) => (command === 'LV.GET' ? found('v', '0:0') : '+3:10\r\n');
     // The connection is made before anything is known.
     for (let i = 0; away.commands.length === 0; i++) await orders.get(`k${i}`, { consistency: 'eventual' });
     const joins = away.joins.length;

@@ -13,7 +13,9 @@ export interface OperationRequest {
   /** It sees what this client has written and seen. */
   readonly joins: boolean;
   readonly args: readonly (string | Buffer)[];
-  /** Tells `see` the positions that a reply rests on. */
+  /** Whether a reply can be one to it. */
+  readonly isAnswer: (reply: RespReply) => boolean;
+  /** Tells `see` the positions that such a reply rests on. */
   readonly positions?: (reply: RespReply, see: (position: string) => void) => void;
   /** Monotonic. */
   readonly deadlineAtMs: number;

@@ -5,7 +5,19 @@ import type { How, PageHow, RawEntry, RawPage, ReadHow, RawWatch, Reach, WatchWi
 import { doorError } from './door-errors';
 import type { BesideTurn, OperationName, OperationRequest } from './operation';
 import type { PortalRequests } from './portal-requests';
-import { factsOf, textOf } from './replies';
+import {
+  type EntryReply,
+  factsOf,
+  isCount,
+  isEntry,
+  isMap,
+  isPageFrom,
+  isPosition,
+  isText,
+  type PageReply,
+  type PositionReply,
+  textOf,
+} from './replies';
 
 /** A namespace by way of portals. */
 export class PortalReach implements Reach {
@@ -24,8 +36,8 @@ export class PortalReach implements Reach {
   async get(key: Buffer, how: ReadHow, turn?: BesideTurn): Promise<RawEntry | undefined> {
     const { consistency } = how;
     const args = consistency === undefined ? ['LV.GET', key] : ['LV.GET', key, consistency];
-    const reply = await this.read('get', { key, args, positions: ofEntry }, how, turn);
-    const [value, position, expiresAtMs] = reply as [Buffer | null, string, number];
+    const asked = { key, args, isAnswer: isEntry, positions: ofEntry };
+    const [value, position, expiresAtMs] = (await this.read('get', asked, how, turn)) as EntryReply;
     return value === null ? undefined : { value, position, expiresAtMs };
   }
 
@@ -46,11 +58,12 @@ export class PortalReach implements Reach {
       isWrite: true,
       joins: false,
       args,
+      isAnswer: isPosition,
       positions: ofWrite,
       deadlineAtMs,
       signal,
     });
-    return position as string;
+    return position as PositionReply;
   }
 
   /** `turn`: nodes were asked for it before. */
@@ -58,21 +71,22 @@ export class PortalReach implements Reach {
     const args: (string | Buffer)[] = ['LV.PAGE', from, to, String(how.count)];
     if (how.keysOnly) args.push('KEYS');
     if (how.consistency !== undefined) args.push(how.consistency);
-    const asked = { key: from, args, positions: ofPage };
-    const [next, ...facts] = (await this.read('page', asked, how, turn)) as RespReply[];
+    const asked = { key: from, args, isAnswer: isPageFrom(from), positions: ofPage };
+    const [next, ...facts] = (await this.read('page', asked, how, turn)) as PageReply;
     const entries = [];
     for (let i = 0; i + 3 < facts.length; i += 4) {
       const [key, position, expiresAtMs, value] = facts.slice(i, i + 4) as [Buffer, string, number, RespReply];
       const error = value instanceof RespError ? doorError(value.text, false) : undefined;
       entries.push({ key, position, expiresAtMs, value: Buffer.isBuffer(value) ? value : none, error });
     }
-    return { entries, next: Buffer.isBuffer(next) ? next : undefined };
+    return { entries, next: next ?? undefined };
   }
 
   async where(key: Buffer, how: How): Promise<KeyPlace> {
-    const facts = factsOf(await this.read('where', { key, args: ['LV.WHERE', key] }, how));
+    const facts = factsOf(await this.read('where', { key, args: ['LV.WHERE', key], isAnswer: isMap }, how));
     const text = (name: string): string => textOf(facts.get(name));
-    const replicas = (facts.get('replicas') as RespReply[] | undefined) ?? [];
+    const told = facts.get('replicas');
+    const replicas = Array.isArray(told) ? told : [];
     return {
       namespace: text('namespace'),
       binlog: text('binlog'),
@@ -93,19 +107,19 @@ export class PortalReach implements Reach {
   }
 
   async status(how: How): Promise<NamespaceStatus> {
-    const keys = await this.read('status', { key: none, args: ['DBSIZE'] }, how);
+    const keys = await this.read('status', { key: none, args: ['DBSIZE'], isAnswer: isCount }, how);
     return { name: this.requests.namespace, keys: Number(keys) };
   }
 
   /** How nodes are asked for the namespace, as JSON, unless it is of the version that is known. */
   async routes(known: number | undefined, deadlineAtMs: number): Promise<string> {
     const args = ['LV.DIRECT', ...(known === undefined ? [] : [String(known)])];
-    return textOf(await this.read('routes', { key: this.nameKey, args }, ofNoSession(deadlineAtMs)));
+    return textOf(await this.read('routes', { key: this.nameKey, args, isAnswer: isText }, ofNoSession(deadlineAtMs)));
   }
 
   /** Learns of which log sessions are now. */
   async learnSession(deadlineAtMs: number): Promise<void> {
-    const asked = { key: this.nameKey, args: ['LV.POS'] };
+    const asked = { key: this.nameKey, args: ['LV.POS'], isAnswer: isMap };
     this.requests.memory.learn(await this.read('routes', asked, ofNoSession(deadlineAtMs)));
   }
 
@@ -119,13 +133,13 @@ export class PortalReach implements Reach {
 
   async join(token: string, how: How): Promise<void> {
     // The portal knows whether it is of this log, and of a clock that can be right.
-    await this.read('status', { key: none, args: ['LV.POS', token] }, how);
+    await this.read('status', { key: none, args: ['LV.POS', token], isAnswer: isMap }, how);
     this.requests.memory.join(token);
   }
 
   private read(
     name: OperationName,
-    asked: Pick<OperationRequest, 'key' | 'args' | 'positions'>,
+    asked: Pick<OperationRequest, 'key' | 'args' | 'isAnswer' | 'positions'>,
     how: How,
     turn?: BesideTurn,
   ): Promise<RespReply> {
@@ -139,8 +153,8 @@ const none = Buffer.alloc(0);
 const ofNoSession = (deadlineAtMs: number): ReadHow => ({ deadlineAtMs, signal: undefined, consistency: 'eventual' });
 
 type See = (position: string) => void;
-const ofWrite = (reply: RespReply, see: See): void => see(reply as string);
-const ofEntry = (reply: RespReply, see: See): void => see((reply as string[])[1] as string);
+const ofWrite = (reply: RespReply, see: See): void => see(reply as PositionReply);
+const ofEntry = (reply: RespReply, see: See): void => see((reply as EntryReply)[1]);
 const ofPage = (reply: RespReply, see: See): void => {
   const facts = reply as string[];
   for (let i = 2; i < facts.length; i += 4) see(facts[i] as string);

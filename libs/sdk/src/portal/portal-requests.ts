@@ -1,5 +1,5 @@
 import { murmur2 } from '@levee/kernel';
-import { RespError, type RespClientFailure, type RespReply } from '@levee/wire';
+import { RespClientFailure, RespError, type RespReply } from '@levee/wire';
 import type { OperationEvent } from '../api';
 import type { RawWatch, WatchWish } from '../client/reach';
 import { DefiniteError, DeniedError, IndefiniteError, type LeveeError, LimitError, UnavailableError } from '../errors';
@@ -153,6 +153,7 @@ export class PortalRequests {
       if (operation.settled) return done(false);
       if (failure) return done(this.failed(operation, link, failure));
       if (!(reply instanceof RespError)) {
+        if (!request.isAnswer(reply)) return done(this.failed(operation, link, strange(operation, link)));
         request.positions?.(reply, (position) => this.memory.observe(position, link));
         operation.succeed(reply);
         return done(false);
@@ -290,6 +291,13 @@ interface Told {
 
 const sweepMs = 25;
 const reconnectMs = 40;
+
+/** [safety] It is none of a portal, or belongs to another request; so may those behind it. Nothing is known of the request. */
+function strange({ request: { name } }: Operation, link: PortalLink): RespClientFailure {
+  const what = `${link.door.name} answered ${name} with what is no answer to it`;
+  link.renew(what);
+  return new RespClientFailure('OUTCOME_UNKNOWN', what);
+}
 
 const lost = ({ request: { name }, sent }: Operation): LeveeError =>
   new IndefiniteError(

@@ -2,12 +2,12 @@ import { murmur2 } from '@levee/kernel';
 import { type RespClient, RespError, type RespReply } from '@levee/wire';
 import type { RawChangePage, RawWatch, WatchWish } from '../client/reach';
 import { parseWatchToken, type WatchPositions } from '../client/watch-token';
-import { DefiniteError, type LeveeError, SessionError, UnavailableError } from '../errors';
+import { DefiniteError, type LeveeError, UnavailableError } from '../errors';
 import { doorError, passing } from './door-errors';
 import type { DoorLink, PortalDoor } from './portal-door';
 import type { RequestsChoice } from './requests-choice';
 import { doorFor } from './rendezvous';
-import { textOf } from './replies';
+import { isChanges, isPositions, textOf } from './replies';
 
 /** A portal answers within this, also when nothing changes. */
 const blockMs = 2_000;
@@ -60,9 +60,10 @@ export class PortalWatch implements RawWatch {
     const at = [...offsets].map(([partition, offset]) => `${partition}:${offset}`);
     const gaps = mayMiss ? ['GAPS'] : [];
     const limits = ['BLOCK', String(blockMs), 'COUNT', String(pageChanges)];
-    const reply = await this.ask(['LV.CHANGES', binlog, ...limits, ...this.filter, ...gaps, 'AT', ...at], Infinity);
+    const args = ['LV.CHANGES', binlog, ...limits, ...this.filter, ...gaps, 'AT', ...at];
+    const reply = await this.ask(args, isChanges, Infinity);
     if (!reply) return undefined;
-    const [next, ...facts] = reply as [RespReply[], ...RespReply[]];
+    const [next, ...facts] = reply;
     const positions = { binlog, mayMiss, offsets: new Map(next.map((text) => numbersOf(textOf(text)))) };
     const changes = [];
     for (let i = 0; i + 4 < facts.length; i += 5) {
@@ -98,19 +99,24 @@ export class PortalWatch implements RawWatch {
   private async begin(): Promise<WatchPositions> {
     const { from, deadlineAtMs } = this.wish;
     if (from !== 'now' && from !== 'beginning') return parseWatchToken(from);
-    const reply = await this.ask(['LV.CHANGES', from.toUpperCase()], deadlineAtMs);
+    const reply = await this.ask(['LV.CHANGES', from.toUpperCase()], isPositions, deadlineAtMs);
     if (!reply) throw new DefiniteError('ABORTED', 'watch: it was ended before it began');
-    const [binlog, ...positions] = (reply as RespReply[]).map(textOf);
-    if (!binlog || positions.length === 0) throw new SessionError('LVSESSION', 'the portal names no positions');
-    return { binlog, offsets: new Map(positions.map(numbersOf)), mayMiss: from === 'beginning' };
+    const [binlog, ...positions] = reply.map(textOf);
+    return { binlog: binlog as string, offsets: new Map(positions.map(numbersOf)), mayMiss: from === 'beginning' };
   }
 
   /** Until somebody answers; `undefined`: it was closed. Rejects with what no other portal would say otherwise. */
-  private async ask(args: readonly (string | Buffer)[], deadlineAtMs: number): Promise<RespReply | undefined> {
+  private async ask<Answer extends RespReply>(
+    args: readonly (string | Buffer)[],
+    isAnswer: (reply: RespReply) => reply is Answer,
+    deadlineAtMs: number,
+  ): Promise<Answer | undefined> {
     const { limits, world } = this.choice;
     for (let attempts = 0; !this.closed; attempts++) {
       const line = this.connected();
-      const answer = line ? await this.answerOf(line, args) : nobody;
+      const reply = line ? await this.answerOf(line, args) : nobody;
+      const isKnown = reply instanceof RespError || isFailure(reply) || isAnswer(reply);
+      const answer = isKnown ? reply : this.strange(line?.door);
       if (this.closed) return undefined;
       if (answer instanceof RespError) {
         const failure = doorError(answer.code === 'LVNAMESPACE' ? (line?.refusal ?? answer.text) : answer.text, false);
@@ -129,6 +135,10 @@ export class PortalWatch implements RawWatch {
       });
     }
     return undefined;
+  }
+
+  private strange(door: PortalDoor | undefined): LeveeError {
+    return new UnavailableError('NO_PORTAL', `watch: ${door?.name} answered with what is no answer to it`);
   }
 
   private answerOf({ client, door }: Line, args: readonly (string | Buffer)[]): Promise<RespReply | LeveeError> {
