@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { settingsTable } from '@levee/service-kit';
+import { settingsTable } from '@levee/settings';
 import { loadDataNodeConfig } from '../apps/data-node/src/config';
 import { loadDispatcherConfig } from '../apps/dispatcher/src/config';
 import { loadMasterConfig } from '../apps/master/src/config';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { settingsTable } from '@levee/service-kit';
+import { settingsTable } from '@levee/settings';
 import { loadStandaloneSettings } from '../apps/standalone/src/config';
 import { blocks, environmentOf, portsOf } from './support/yaml-blocks';
 

@@ -32,6 +32,7 @@ const order = [
   'dispatch',
   'sdk',
   'nest',
+  'settings',
   'service-kit',
 ];
 /** Support for tests: may be imported by specs and tests only. */
@@ -106,6 +107,11 @@ const bans: readonly Ban[] = [
     pattern: /from '@nestjs\//,
     instead: 'keep Nest in service-kit and the apps',
     where: (f) => inLibs(f) && !f.startsWith('libs/service-kit/') && !f.startsWith('libs/nest/'),
+  },
+  {
+    pattern: /from '@levee\/service-kit'/,
+    instead: '@levee/settings: a command waits for each module that is loaded, and Nest is a thousand',
+    where: (f) => f.startsWith('apps/cli/src/') && f !== 'apps/cli/src/direct-doctor.ts',
   },
   {
     pattern: /new Promise(<void>)?\(\(resolve\) => [\w.]*timers\.after\(/,

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { settingsTable } from '@levee/service-kit';
+import { settingsTable } from '@levee/settings';
 import { ruleTestsFile } from '../deploy/prometheus-files';
 import { scratchFolder } from '../support/standalone-process';
 import { itWhereInstalled } from '../support/where-installed';

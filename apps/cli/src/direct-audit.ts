@@ -4,7 +4,7 @@ import { controlTopics } from '@levee/journal';
 import { silentLogger } from '@levee/kernel';
 import { systemClock, systemNewId } from '@levee/log';
 import { examineJournal, type Examined, repairJournal } from '@levee/master';
-import { loadSettings } from '@levee/service-kit';
+import { loadSettings } from '@levee/settings';
 import { openLogDirectly } from './direct-log';
 import type { Terminal } from './terminal';
 

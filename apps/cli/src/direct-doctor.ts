@@ -3,7 +3,8 @@ import { doctorLimits, type DoctorReport, examineCluster } from '@levee/audit';
 import { ClusterView, controlTopics } from '@levee/journal';
 import { Failure, messageOf, silentLogger } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
-import { loadClusterKey, loadSettings, loadTls, logSettingNames, openLog, tlsSettingNames } from '@levee/service-kit';
+import { loadClusterKey, loadTls, tlsSettingNames } from '@levee/service-kit';
+import { loadSettings, logSettingNames, openLog } from '@levee/settings';
 import { usageFailure } from './exit';
 import type { Terminal } from './terminal';
 

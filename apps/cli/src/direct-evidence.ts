@@ -30,7 +30,7 @@ import {
 import { controlTopics } from '@levee/journal';
 import { ByteRate } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
-import { loadSettings } from '@levee/service-kit';
+import { loadSettings } from '@levee/settings';
 import { openLogDirectly } from './direct-log';
 import type { LogWhere } from './log-where';
 import { Progress } from './progress';

@@ -2,7 +2,7 @@ import { textOrBase64, viewRecord } from '@levee/codec';
 import { asOffset, asPartition, type Offset, silentLogger } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
-import { loadSettings, logSettingNames, openLog } from '@levee/service-kit';
+import { loadSettings, logSettingNames, openLog } from '@levee/settings';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CliFailure, usageFailure } from './exit';

@@ -1,5 +1,5 @@
 import { failureCode, messageOf } from '@levee/kernel';
-import { describeSettings, type Environment, loadSettings, type SettingLine, settingNames } from '@levee/service-kit';
+import { describeSettings, type Environment, loadSettings, type SettingLine, settingNames } from '@levee/settings';
 
 /** Every setting as it is in `env`, and what is wrong with it, if anything. */
 export function settingsReport(env: Environment): { lines: readonly SettingLine[]; problem: string | undefined } {

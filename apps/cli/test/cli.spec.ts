@@ -2,7 +2,7 @@ import { knobTable } from '@levee/cluster';
 import { encodePut } from '@levee/codec';
 import { asPartition } from '@levee/kernel';
 import { EmbeddedLog } from '@levee/log-embedded';
-import { settingsTable } from '@levee/service-kit';
+import { settingsTable } from '@levee/settings';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,14 +1,12 @@
+import { loadSecurity, securitySettingNames, type Security } from '@levee/service-kit';
 import {
   httpNames,
-  loadSecurity,
   loadSettings,
   logSettingNames,
-  securitySettingNames,
   type Environment,
   type LogSettings,
-  type Security,
   type Settings,
-} from '@levee/service-kit';
+} from '@levee/settings';
 
 /** What a data node needs to know, from the environment or from the process that hosts it. */
 export interface DataNodeAppConfig {

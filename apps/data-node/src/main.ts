@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReaderThread } from '@levee/chunk-store';
 import { systemClock, systemTimers } from '@levee/log';
-import { checkPorts, openLog, runProcess, watchCertificates } from '@levee/service-kit';
+import { checkPorts, runProcess, watchCertificates } from '@levee/service-kit';
+import { openLog } from '@levee/settings';
 import { loadDataNodeConfig } from './config';
 import { DataNodeModule } from './data-node.module';
 
@@ -12,10 +13,9 @@ runProcess({
   start: async (lifecycle, logger) => {
     const { config, logSettings, security } = loadDataNodeConfig(process.env);
     watchCertificates(security, lifecycle, logger);
-    const { host, respPort, httpPort } = config;
     await checkPorts([
-      { door: 'RESP', setting: 'LEVEE_NODE_RESP_PORT', host, port: respPort },
-      { door: 'HTTP', setting: 'LEVEE_NODE_HTTP_PORT', host, port: httpPort },
+      { door: 'RESP', setting: 'LEVEE_NODE_RESP_PORT', host: config.host, port: config.respPort },
+      { door: 'HTTP', setting: 'LEVEE_NODE_HTTP_PORT', host: config.host, port: config.httpPort },
     ]);
     const readerThread = new ReaderThread({ clock: systemClock, timers: systemTimers, logger });
     lifecycle.onDrain('reader thread', () => readerThread.close());

@@ -1,17 +1,15 @@
 import { hostname } from 'node:os';
 import { healingPolicy, type HealingPolicy } from '@levee/cluster';
 import { Failure, messageOf } from '@levee/kernel';
+import { loadSecurity, securitySettingNames, type Security } from '@levee/service-kit';
 import {
   httpNames,
-  loadSecurity,
   loadSettings,
   logSettingNames,
-  securitySettingNames,
   type Environment,
   type LogSettings,
-  type Security,
   type Settings,
-} from '@levee/service-kit';
+} from '@levee/settings';
 
 /** What a dispatcher needs to know, from the environment or from the process that hosts it. */
 export interface DispatcherAppConfig {

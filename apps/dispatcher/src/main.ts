@@ -1,4 +1,5 @@
-import { openLog, runProcess, watchCertificates } from '@levee/service-kit';
+import { runProcess, watchCertificates } from '@levee/service-kit';
+import { openLog } from '@levee/settings';
 import { loadDispatcherConfig } from './config';
 import { DispatcherModule } from './dispatcher.module';
 

@@ -3,17 +3,15 @@ import { livenessLimits, type LivenessLimits } from '@levee/cluster';
 import { type ControlPolicy, defaultControlPolicy } from '@levee/journal';
 import { Failure } from '@levee/kernel';
 import { type CandidacyLimits, defaultCandidacyLimits } from '@levee/master';
+import { loadSecurity, securitySettingNames, type Security } from '@levee/service-kit';
 import {
   httpNames,
-  loadSecurity,
   loadSettings,
   logSettingNames,
-  securitySettingNames,
   type Environment,
   type LogSettings,
-  type Security,
   type Settings,
-} from '@levee/service-kit';
+} from '@levee/settings';
 
 /** What a master needs to know, from the environment or from the process that hosts it. */
 export interface MasterConfig {

@@ -1,4 +1,5 @@
-import { openLog, runProcess, watchCertificates } from '@levee/service-kit';
+import { runProcess, watchCertificates } from '@levee/service-kit';
+import { openLog } from '@levee/settings';
 import { loadMasterConfig } from './config';
 import { MasterModule } from './master.module';
 

@@ -1,4 +1,5 @@
-import { checkPorts, openLog, runProcess, watchCertificates } from '@levee/service-kit';
+import { checkPorts, runProcess, watchCertificates } from '@levee/service-kit';
+import { openLog } from '@levee/settings';
 import { loadPortalConfig } from './config';
 import { PortalModule } from './portal.module';
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newToken } from '@levee/auth';
 import { controlTopics, submit } from '@levee/journal';
-import { loadSecurity, loadSettings, securitySettingNames } from '@levee/service-kit';
+import { loadSecurity, securitySettingNames } from '@levee/service-kit';
+import { loadSettings } from '@levee/settings';
 import { TestAuthority, writeCertificates, type Certified } from '../../../test/support/certificates';
 import { OneNodeCluster } from './one-node-cluster';
 

@@ -1,11 +1,6 @@
 import { Failure } from '@levee/kernel';
-import {
-  loadSettings,
-  logSettingNames,
-  securitySettingNames,
-  type Environment,
-  type Settings,
-} from '@levee/service-kit';
+import { securitySettingNames } from '@levee/service-kit';
+import { loadSettings, logSettingNames, type Environment, type Settings } from '@levee/settings';
 import { dataNodeSettingNames } from '../../data-node/src/config';
 import { dispatcherSettingNames } from '../../dispatcher/src/config';
 import { masterSettingNames } from '../../master/src/config';

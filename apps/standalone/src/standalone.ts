@@ -11,13 +11,12 @@ import {
   FolderLock,
   loadSecurity,
   ofPart,
-  openLog,
   watchCertificates,
-  type Environment,
   type Lifecycle,
   type Security,
   type WantedPort,
 } from '@levee/service-kit';
+import { openLog, type Environment } from '@levee/settings';
 import { dataNodeConfig } from '../../data-node/src/config';
 import { DataNodeModule } from '../../data-node/src/data-node.module';
 import { dispatcherConfig } from '../../dispatcher/src/config';

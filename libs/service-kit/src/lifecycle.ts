@@ -1,7 +1,7 @@
 import { Failure, messageOf, type Logger } from '@levee/kernel';
 import { TextLines } from './log-text';
 import { createLogger } from './logger';
-import { loadSettings, SettingsFailure, type Environment } from './load-settings';
+import { loadSettings, SettingsFailure, type Environment } from '@levee/settings';
 
 const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 

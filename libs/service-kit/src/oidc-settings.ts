@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { JwtVerifier, KeySet, verifyingKeys } from '@levee/auth';
 import { Failure, messageOf, type Clock } from '@levee/kernel';
-import type { Settings } from './settings';
+import type { Settings } from '@levee/settings';
 
 /** The settings that name a provider of OpenID. */
 export const oidcSettingNames = [

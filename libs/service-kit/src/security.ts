@@ -6,7 +6,7 @@ import { systemClock, systemTimers } from '@levee/log';
 import { TlsNetwork } from '@levee/wire';
 import type { HttpAccess, RouteTable } from './http-access';
 import type { Lifecycle } from './lifecycle';
-import type { Settings } from './settings';
+import type { Settings } from '@levee/settings';
 import { loadJwts, oidcSettingNames } from './oidc-settings';
 import { TlsFiles } from './tls-files';
 import { tlsPlan, tlsSettingNames, type TlsSettings } from './tls-settings';

@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureVersion } from 'node:tls';
 import { messageOf } from '@levee/kernel';
-import { SettingsFailure } from './load-settings';
-import type { Settings } from './settings';
+import { SettingsFailure } from '@levee/settings';
+import type { Settings } from '@levee/settings';
 
 /** The settings that say who this process is over TLS, and whom it believes. */
 export const tlsSettingNames = [

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { newToken } from '@levee/auth';
 import type { CommandOutcome } from '@levee/events';
 import { Failure, silentLogger } from '@levee/kernel';
-import { loadSecurity, insistOnFirstOperator, loadSettings, makeFirstOperator, securitySettingNames } from '../src';
+import { loadSecurity, insistOnFirstOperator, makeFirstOperator, securitySettingNames } from '../src';
+import { loadSettings } from '@levee/settings';
 
 const folder = mkdtempSync(join(tmpdir(), 'levee-security-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

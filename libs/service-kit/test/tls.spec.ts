@@ -13,7 +13,6 @@ import {
   commonRoutes,
   HealthRegistry,
   loadSecurity,
-  loadSettings,
   Metrics,
   securitySettingNames,
   ServiceModule,
@@ -21,6 +20,7 @@ import {
   type TlsFiles,
   type HttpApp,
 } from '../src';
+import { loadSettings } from '@levee/settings';
 
 const folder = mkdtempSync(join(tmpdir(), 'levee-tls-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
