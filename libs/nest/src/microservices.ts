@@ -9,7 +9,7 @@ import {
 } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
 import type { Change, Client, Namespace, PutOptions, Written } from '@levee/sdk';
-import { positionsInLevee } from './changes/kept-position';
+import { positionsInLevee, within } from './changes/kept-position';
 import { keepAside, messageOf, type PutAside } from './changes/put-aside';
 import { LogReader } from './log/log-reader';
 
@@ -39,11 +39,19 @@ export interface LeveeLogServerOptions {
   readonly handleMs?: number;
   /** For how long closing waits for methods at work, ms; default 10,000. What is not done by then comes again. */
   readonly drainMs?: number;
+  /** For how long `positions` may take to load or save one, ms; default 10,000. It is tried again. */
+  readonly positionMs?: number;
 }
 
 type Method = Parameters<Server['addHandler']>[1];
 
-const bounds = { batchMax: 10_000, attempts: 1_000, handleMs: 3_600_000, drainMs: 600_000 } as const;
+const bounds = {
+  batchMax: 10_000,
+  attempts: 1_000,
+  handleMs: 3_600_000,
+  drainMs: 600_000,
+  positionMs: 600_000,
+} as const;
 
 /** The second argument of a method: where the batch stands. */
 export class LeveeLogContext extends BaseRpcContext<[string, string, AbortSignal]> {
@@ -122,7 +130,7 @@ export class LeveeLogServer extends Server implements CustomTransportStrategy {
 
   private readerOf(pattern: string): LogReader {
     const { client, from = 'now', positions, attempts = 5, handleMs = 30_000, ...rest } = this.options;
-    const { batchMax = 500, drainMs = 10_000, state: stateName } = rest;
+    const { batchMax = 500, drainMs = 10_000, positionMs = 10_000, state: stateName } = rest;
     const { namespace, prefix } = placeOf(pattern);
     const store = client.namespace(namespace);
     const state = stateName === undefined ? store : client.namespace(stateName);
@@ -130,7 +138,7 @@ export class LeveeLogServer extends Server implements CustomTransportStrategy {
     return new LogReader({
       ...{ name, store, prefix, from, attempts, handleMs, batchMax, drainMs, pauseMs: 100, logger: this.logger },
       positions: positions
-        ? { load: () => positions.load(pattern), save: (token) => positions.save(pattern, token) }
+        ? within({ load: () => positions.load(pattern), save: (token) => positions.save(pattern, token) }, positionMs)
         : positionsInLevee(state, name),
       putAside: (aside: PutAside) => keepAside(state, name, aside),
       isKeptElsewhere: positions !== undefined,

@@ -1,7 +1,7 @@
 import { type Change, HistoryError, MemoryLevee, type Namespace } from '@levee/sdk';
 import { dice, full, seed } from '../../../test/support/seed';
 import { eventually } from '../../../test/support/deadline';
-import { positionsInLevee } from '../src/changes/kept-position';
+import { positionsInLevee, within } from '../src/changes/kept-position';
 import type { PutAside } from '../src/changes/put-aside';
 import { LogReader, type LogReaderOptions } from '../src/log/log-reader';
 
@@ -75,6 +75,38 @@ describe('a reader of the log in batches', () => {
     expect(refused().size).toBe(bad);
     for (const of of first.values()) expect(of).toEqual([...of].sort((x, y) => x - y));
   }, 120_000);
+
+  it('waits no longer than it should for an application that keeps positions and hangs, and ends all the same', async () => {
+    let loads = 0;
+    let hangs = true;
+    let kept: string | undefined;
+    const never = new Promise<never>(() => undefined);
+    const positions = within(
+      {
+        load: () => (loads++ === 0 ? never : Promise.resolve(kept)),
+        save: (token) => (hangs ? never : Promise.resolve(void (kept = token))),
+      },
+      30,
+    );
+    const seen: string[] = [];
+    await store.put('k', Buffer.from('1'));
+    const handle = (batch: readonly Change<Buffer>[]): Promise<void> =>
+      Promise.resolve(void seen.push(...batch.map(({ value }) => String(value))));
+    const first = reader(handle, { positions });
+    await eventually('it begins, though the first load and every save hang', () => messages.length >= 3);
+    expect(messages).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('a position was not loaded within 30 ms'),
+        expect.stringContaining('a position was not saved within 30 ms'),
+      ]),
+    );
+    await expect(first.stop()).rejects.toThrow(/not saved within 30 ms|the last attempt has failed/);
+    readers.length = 0;
+    hangs = false;
+    reader(handle, { positions });
+    await eventually('what was not kept comes again', () => seen.filter((value) => value === '1').length >= 1);
+    await eventually('and is kept', () => kept !== undefined);
+  });
 
   it('does not go past a change that it can neither hand over nor put aside', async () => {
     for (const value of ['1', 'bad', '2']) await store.put('k', Buffer.from(value));

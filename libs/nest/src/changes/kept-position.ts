@@ -15,6 +15,28 @@ export function positionsInLevee(state: Namespace<Buffer>, name: string): Positi
   };
 }
 
+/**
+ * The same, where nobody waits longer than `ms` for any of it: an application may keep them where somebody holds a lock. A
+ * `save` that comes to its end later may put an older position in the place of a newer one: then changes come again.
+ */
+export function within(positions: Positions, ms: number): Positions {
+  const inTime = async <T>(what: string, work: Promise<T>): Promise<T> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`a position was not ${what} within ${ms} ms`)), ms);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    load: () => inTime('loaded', positions.load()),
+    save: (token) => inTime('saved', positions.save(token)),
+  };
+}
+
 /** Positions are written at most so often; a change that was handled in between may come again. */
 const keepEveryMs = 500;
 
