@@ -77,7 +77,7 @@ async function onKafka(report) {
 /** Of a command, which has to succeed. */
 function seconds(words, prefix) {
   const began = performance.now();
-  const run = spawnSync(process.execPath, [join(root, 'dist/apps/cli/src/main.js'), ...words], {
+  const run = spawnSync(process.execPath, [join(root, 'tools/levee.cjs'), ...words], {
     encoding: 'utf8',
     timeout: 300_000,
     env: { ...process.env, LEVEE_TOPIC_PREFIX: prefix },

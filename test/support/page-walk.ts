@@ -277,7 +277,7 @@ class PageWalk {
   }
 
   private asHere(script: string): string {
-    const direct = script.replaceAll('npm run -s levee --', `node ${join(root, 'dist/apps/cli/src/main.js')}`);
+    const direct = script.replaceAll('npm run -s levee --', `node ${join(root, 'tools/levee.cjs')}`);
     const placed = direct
       .replace(/(?<=[ =/'"])(\.\/)?\.levee\b/g, this.dir)
       .replace(/\blevee(?=\.binlog)/g, this.prefix)
