@@ -208,6 +208,22 @@ describe('I23: topics of others', () => {
     expect([verified.code, verified.stderr]).toEqual([0, '']);
     const repair = await levee(url(), ['log', 'repair', 'shop.prices', '--yes']);
     expect([repair.code === 0, repair.stderr]).toEqual([false, expect.stringContaining('nothing is written there')]);
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString();
+    for (const words of [
+      ['namespace', 'rewind', 'shop.prices', '--at', yesterday],
+      ['namespace', 'fork', 'shop.prices', 'shop.before', '--at', yesterday],
+      ['namespace', 'repartition', 'shop.prices'],
+    ]) {
+      const { code: how, stderr: why } = await levee(url(), words);
+      expect([words[1], how === 0, why]).toEqual([
+        words[1],
+        false,
+        expect.stringMatching(
+          /shop\.prices serves the topic .* of others.*(export shop\.prices <file>|that is its owner's)/,
+        ),
+      ]);
+    }
+    await expect(client.flushdb()).rejects.toThrow(/^LVUNSUPPORTED .*it is not emptied from here.*who produces to/);
     const { code: again } = await bind('other', prices.name, '--record-format', 'raw');
     expect(again).not.toBe(0);
 

@@ -103,13 +103,15 @@ describe(`what a log says that its owner compacts at any time (seed ${seed})`, (
 
   it('while a producer writes and the cleaner runs, it is exactly what was written, or nothing is said', async () => {
     const counts = { said: 0, silent: 0, tooLong: 0 };
-    for (let round = 0; round < 120; round++) {
+    for (let round = 0; round < 600; round++) {
       const partition = new CleanedPartition({ lagMs: 0, deleteRetentionMs }, random, { skewMs: 0, brokers: 1 });
       for (let i = below(60); i >= 0; i--) write(partition);
       const pace = 1 + below(4);
+      // On its way to a place much more is written than it reads: what replaces a record may stand behind the place.
+      let bursts = 0;
       const meanwhile = (): void => {
         partition.nowMs += below(10) === 0 ? below(3_000) : below(40);
-        if (below(pace) === 0) write(partition);
+        if (below(pace) === 0) for (let i = 0; i <= bursts; i++) write(partition);
         if (below(2) === 0) partition.clean();
         if (below(6) === 0) partition.cleanWhole(0);
       };
@@ -117,9 +119,11 @@ describe(`what a log says that its owner compacts at any time (seed ${seed})`, (
       try {
         for (let places = 0; places < 6; places++) {
           await fold.toEnd();
-          for (let i = below(12); i > 0; i--) meanwhile();
+          bursts = below(2) * below(12);
+          for (let i = below(8); i > 0; i--) meanwhile();
           const at = partition.endOffset + below(6);
           const holds = await fold.to(at, partition.nowMs + 3_000);
+          bursts = 0;
           if (!holds) counts.silent++;
           else {
             counts.said++;
@@ -138,7 +142,7 @@ describe(`what a log says that its owner compacts at any time (seed ${seed})`, (
     }
     // It is of use, and each way out is there.
     expect(counts.said).toBeGreaterThan(60);
-    expect(counts.silent).toBeGreaterThan(6);
+    expect(counts.silent).toBeGreaterThan(20);
     expect(counts.tooLong).toBeGreaterThan(1);
   }, 60_000);
 

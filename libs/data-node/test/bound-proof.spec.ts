@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ContinuousProof } from '@levee/audit';
-import { decode, encodePut } from '@levee/codec';
+import { decode, encodePut, expiryHeader } from '@levee/codec';
 import type { ChunkProof } from '@levee/events';
-import { ProofView } from '@levee/journal';
+import { barrierKey, genesisKey, ProofView } from '@levee/journal';
 import { asOffset, asPartition, silentLogger } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
 import { systemClock, systemTimers } from '@levee/log';
@@ -184,6 +184,61 @@ describe('replicas of a bound namespace are compared with its topic', () => {
     expect(allSetAside()).toEqual([]);
     expect(proof.stats()).toMatchObject({ blamed_total: 0, findings: 0 });
   });
+
+  it.each([
+    ['that is compacted', { 'cleanup.policy': 'compact' }, {}],
+    ['that forgets by age', { 'cleanup.policy': 'delete', 'retention.ms': '3600000' }, { expireWithRetention: true }],
+  ])(
+    'whatever hostile producers write into a topic %s, replicas and log say the same of it',
+    async (_, settings, knobs) => {
+      await bind(settings, { recordFormat: 'raw', ...knobs });
+      const isCompacted = settings['cleanup.policy'] === 'compact';
+      const hostileKeys = [
+        ...[
+          Buffer.alloc(0),
+          Buffer.alloc(40_000, 'x'),
+          genesisKey,
+          barrierKey,
+          Buffer.from([0, 255, 0]),
+          Buffer.from('{a}{b}'),
+        ],
+        ...(isCompacted ? [] : [null]),
+      ];
+      const expiries = [
+        'abc',
+        '-1',
+        '0',
+        '99999999999999999999',
+        '1e3',
+        '',
+        '1',
+        ...[1, 400, 800, 5_000].map((ms) => `${Date.now() + ms}`),
+      ];
+      let over = false;
+      const writing = (async () => {
+        for (let i = 0; !over; i++) {
+          const key =
+            i % 3 === 0 ? (hostileKeys[(i / 3) % hostileKeys.length] ?? null) : Buffer.from(keys[(i * 7) % 300]!);
+          const value = i % 5 === 0 ? null : i % 4 === 0 ? Buffer.alloc(0) : Buffer.from(`round ${i}`);
+          const headers =
+            i % 2 === 0 ? [] : [{ key: expiryHeader, value: Buffer.from(expiries[i % expiries.length]!) }];
+          // In whatever partition.
+          await cluster.log.append(topic, asPartition(i % partitions), [{ key, value, headers }]);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      })();
+      try {
+        prove();
+        await until('all being proved twice', async () => (await found('proved')).length >= 4, 100_000);
+      } finally {
+        over = true;
+        await writing;
+      }
+      const others = (await records()).filter(({ verdict }) => verdict !== 'proved' && verdict !== 'incomplete');
+      expect(others.map(({ verdict, message }) => `${verdict}: ${message}`)).toEqual([]);
+      expect(allSetAside()).toEqual([]);
+    },
+  );
 
   it('nobody is blamed while a topic forgets by age, and a replica that lost a value is found', async () => {
     await bind(

@@ -48,7 +48,8 @@ export class ForkFilling {
     if (known.sourceTopic !== null)
       throw new Failure(
         'NOT_SUPPORTED',
-        `${name} serves the topic ${known.sourceTopic} of others, and cannot be ${done}: levee namespace export keeps its past`,
+        `${name} serves the topic ${known.sourceTopic} of others, and cannot be ${done}: levee namespace export ${name} <file> ` +
+          'keeps what it holds, and levee namespace import brings it into a namespace that can',
       );
     return known;
   }
