@@ -1,4 +1,4 @@
-import { assert, type Clock, Failure, pause, type Timers } from '@levee/kernel';
+import { assert, type Clock, Failure, networkOf, pause, type Timers } from '@levee/kernel';
 
 const attemptLimits = {
   /** Passwords of one door that are hashed at the same time: all doors of a process have one thread for it. */
@@ -166,15 +166,4 @@ function lineOf(of: readonly Network[]): 0 | 1 | 2 {
 }
 
 /** From narrow to wide; of IPv4, and of IPv4 in IPv6, the address alone. */
-function networksOf(address: string): string[] {
-  if (!address.includes(':') || address.includes('.')) return [address];
-  const [before = '', after] = address.split('::') as [string, string?];
-  const [head, tail] = [before, after ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
-  const zeros = after === undefined ? 0 : 8 - (head as string[]).length - (tail as string[]).length;
-  const groups = [
-    ...(head as string[]),
-    ...Array.from({ length: Math.max(0, zeros) }, () => '0'),
-    ...(tail as string[]),
-  ];
-  return widths.map(({ bits }) => `${groups.slice(0, bits / 16).join(':')}::/${bits}`);
-}
+const networksOf = (address: string): string[] => [...new Set(widths.map(({ bits }) => networkOf(address, bits)))];

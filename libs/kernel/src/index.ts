@@ -15,6 +15,7 @@ export * from './listeners';
 export * from './logger';
 export * from './murmur2';
 export * from './names';
+export * from './network';
 export * from './pause';
 export * from './rare-warning';
 export * from './request-times';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
-import type { Clock, Logger, Timers } from '@levee/kernel';
+import { type Clock, type Logger, networkOf, type Timers } from '@levee/kernel';
 import type { NetworkBudget } from '@levee/wire';
 import type { HttpLimits } from './http-limits';
 
@@ -133,7 +133,7 @@ export class HttpConnections {
   }
 
   private opened(socket: Socket): void {
-    const address = socket.remoteAddress ?? '?';
+    const address = networkOf(socket.remoteAddress ?? '?');
     const many = this.ofAddress.get(address) ?? 0;
     if (many >= this.limits.connectionsOfAddressMax) {
       this.counts.refused++;

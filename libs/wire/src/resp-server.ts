@@ -1,4 +1,5 @@
-import { Failure, messageOf, RareWarning, silentLogger, type Clock, type Logger, type Timers } from '@levee/kernel';
+import { Failure, messageOf, networkOf, RareWarning, silentLogger } from '@levee/kernel';
+import type { Clock, Logger, Timers } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
 import { isBetweenCommands } from './between-commands';
 import type { ConnectionHost } from './connection-host';
@@ -306,7 +307,7 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   private accept(socket: ByteStream): void {
     socket.on('error', (error) => this.logger.debug({ error: messageOf(error) }, 'a client connection failed'));
-    const address = socket.remoteAddress ?? '?';
+    const address = networkOf(socket.remoteAddress ?? '?');
     const said = this.refusal(address);
     if (said !== undefined) {
       this.counts.refusedConnections++;
