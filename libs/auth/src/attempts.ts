@@ -51,11 +51,8 @@ export class Attempts {
   readonly counts = { failed: 0, slowed: 0, refused: 0 };
   private readonly networks = new Map<string, Network>();
   private hashing = 0;
-  /**
-   * Whose turn to hash comes next: those whose networks have not failed go before those of which only the widest has, and
-   * those before the others.
-   */
-  private readonly turns: readonly (() => void)[][] = [[], [], []];
+  /** Who waits for a turn to hash, in the order in which they came. */
+  private readonly turns: { readonly of: readonly Network[]; readonly begin: () => void }[] = [];
 
   constructor(
     private readonly clock: Clock,
@@ -79,17 +76,28 @@ export class Attempts {
   async hashed<T>(address: string, work: () => Promise<T>): Promise<T> {
     if (this.hashing >= attemptLimits.hashingMax) {
       const of = this.of(address);
-      const turns = this.turns[lineOf(of)] as (() => void)[];
-      if (turns.length >= attemptLimits.waitingMax) return this.refused();
-      await this.wait(of, () => new Promise<void>((resolve) => turns.push(resolve)));
+      const line = lineOf(of);
+      const before = this.turns.filter((each) => lineOf(each.of) === line);
+      if (before.length >= attemptLimits.waitingMax) return this.refused();
+      await this.wait(of, () => new Promise<void>((begin) => this.turns.push({ of, begin })));
     } else this.hashing++;
     try {
       return await work();
     } finally {
-      const next = this.turns.find(({ length }) => length > 0)?.shift();
+      const next = this.nextTurn();
       if (next === undefined) this.hashing--;
       else next();
     }
+  }
+
+  /**
+   * Those whose networks have not failed go before those of which only the widest has, and those before the others: by what
+   * is known by now, since a stranger's first guesses come before any of them is known to be wrong.
+   */
+  private nextTurn(): (() => void) | undefined {
+    const lines = this.turns.map(({ of }) => lineOf(of));
+    const at = lines.indexOf(Math.min(...lines));
+    return at < 0 ? undefined : this.turns.splice(at, 1)[0]?.begin;
   }
 
   /** Of a user that there is; `undefined` = of nobody that is known. */
@@ -159,7 +167,7 @@ export class Attempts {
 const widthOf = (i: number): (typeof widths)[number] => widths[i] ?? widths[0];
 
 /** Which line its attempts wait in. */
-function lineOf(of: readonly Network[]): 0 | 1 | 2 {
+function lineOf(of: readonly Network[]): number {
   const [narrow, ...wider] = of.map(({ failures }) => failures > 0);
   if (narrow === true || wider[0] === true) return 2;
   return wider[1] === true ? 1 : 0;

@@ -2,12 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ClusterState, evolve } from '@levee/cluster';
 import { silentLogger } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
+import { eventually } from '../../../test/support/deadline';
 import { Authenticator } from '../src/authenticator';
 import { hashPassword, newToken } from '../src/secrets';
 
 const operatorToken = newToken('operator');
 
-async function authenticator(): Promise<Authenticator> {
+async function authenticator(names = ['ann']): Promise<Authenticator> {
   const state = new ClusterState();
   const ann = {
     name: 'ann',
@@ -20,12 +21,13 @@ async function authenticator(): Promise<Authenticator> {
     createdAtMs: 1,
     seq: 1,
   };
-  evolve(state, { kind: 'user', entity: ann } as never);
+  for (const [i, name] of names.entries())
+    evolve(state, { kind: 'user', entity: { ...ann, name, number: i + 1, seq: i + 1 } } as never);
   const operator = {
     ...ann,
     name: 'operator',
-    number: 2,
-    seq: 2,
+    number: 9,
+    seq: 9,
     tokens: [{ ...operatorToken.kept, expiresAtMs: null }],
   };
   evolve(state, { kind: 'user', entity: operator } as never);
@@ -72,6 +74,35 @@ test('whoever mistypes and then is right is fast again', async () => {
   }
   expect(asked.stats()).toMatchObject({ failed: 9, slowed: 0 });
 });
+
+test('a log-in beside somebody who guesses from ever new networks of IPv6 waits for one of his hashes', async () => {
+  const names = ['ann', 'bob', 'cem', 'dan'];
+  const asked = await authenticator(names);
+  let over = false;
+  let from = 0;
+  // 100 at a time, each from a /64 of one /48 that was never heard of.
+  const guessing = Array.from({ length: 100 }, async (_, i) => {
+    while (!over) {
+      const address = `2001:db8:66:${(from++ % 65_536).toString(16)}::1`;
+      await asked.byPassword('operator', `wrong-${i}-${from}`, address).catch(() => undefined);
+    }
+  });
+  const failed = (): number => asked.stats()['failed'] ?? 0;
+  try {
+    for (const [i, name] of names.entries()) {
+      const before = failed();
+      await eventually('guesses are hashed', () => failed() > before, 60_000);
+      const beganAt = failed();
+      const user = await asked.byPassword(name, 'right-secret-1', `2001:db8:${i}:1::1`);
+      // His line would be 64 long if each of his networks were somebody.
+      expect([user?.name, Math.max(2, failed() - beganAt)]).toEqual([`user ${name}`, 2]);
+    }
+    expect(asked.stats()['refused']).toBeGreaterThan(0);
+  } finally {
+    over = true;
+    await Promise.all(guessing);
+  }
+}, 180_000);
 
 test('on Linux passwords are hashed by a thread beneath the others', async () => {
   await hashPassword('right-secret-1');
