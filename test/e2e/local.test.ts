@@ -233,8 +233,8 @@ describe('a replica in an application, on real Kafka', () => {
       (proxies[(round + 1) % 4] as KafkaProxy).corruptNextFetch();
       await cluster.kill('n1');
       await pause(1_500);
-      await cluster.launch('n1');
       undo();
+      await cluster.start('n1');
       await cluster.pause('k1');
       await pause(1_500);
       await cluster.resume('k1');

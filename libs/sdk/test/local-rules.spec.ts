@@ -5,6 +5,8 @@ import { LocalWorld } from './local-world';
 
 jest.setTimeout(60_000);
 
+const { follow } = new LocalWorld();
+
 describe('what a replica in an application may answer', () => {
   let world: LocalWorld;
   beforeEach(() => {
@@ -257,10 +259,14 @@ describe('what a replica in an application may answer', () => {
   it.each([
     ['a portal of an older version', { follow: undefined }, /bring all portals/],
     ['one that does not say which partitions stand still', { stopped: undefined }, /bring all portals/],
+    ['one that has heard of no decision yet', { unheardMs: null }, /no portal has said/],
+    ['a format of records that is unknown here', { follow: { ...follow, recordFormat: 'new' } }, /in a way known here/],
+    ['a hash that is unknown here', { hashAlgorithm: 'new' }, /hashAlgorithm is "new"/],
+    ['partitions that cannot be', { partitions: 1e9 }, /partitions is 1000000000/],
     ['one that does not say what it has heard', { unheardMs: undefined }, /bring all portals/],
     ['a namespace that is not served for now', { follow: 'it is creating' }, /it is creating/],
     ['a cluster on the embedded log', { logKind: 'embedded' }, /is embedded.*portals answer/],
-    ['the log of another cluster', { follow: { ...new LocalWorld().follow, clusterId: 'x' } }, /the log is not ours/],
+    ['the log of another cluster', { follow: { ...follow, clusterId: 'x' } }, /the log is not ours/],
   ])('nothing with %s, which is told', async (_, but, problem) => {
     world.facts = { ...world.facts, ...but };
     await world.open();

@@ -2,7 +2,7 @@ import { messageOf } from '@levee/kernel';
 import type { PortalClock } from '../direct/portal-clock';
 import type { PortalReach } from '../portal/portal-reach';
 import type { World } from '../world';
-import { type FactsAnswer, followedOf, type FollowedNamespace, isSame, older } from './followed-namespace';
+import { type FactsAnswer, followedOf, type FollowedNamespace, isSame, older, readFacts } from './followed-namespace';
 import { localLimits } from './local-limits';
 import type { SteadyClock } from './steady-clock';
 
@@ -60,7 +60,7 @@ export class LocalFacts {
     const { steady, world, stalenessMs } = this.of;
     const askedMs = steady.nowMs();
     try {
-      const answer = JSON.parse(await this.portals.routes(this.version, askedMs + askWaitMs)) as FactsAnswer;
+      const answer = readFacts(await this.portals.routes(this.version, askedMs + askWaitMs));
       if (!this.closed) this.take(answer, askedMs);
     } catch (error) {
       if (!this.closed) this.failed(error);
@@ -80,7 +80,7 @@ export class LocalFacts {
     }
     // One of an older version knows nothing of partitions that stand still.
     const { stopped, unheardMs } = answer;
-    if (stopped === undefined || unheardMs === undefined || this.current === undefined) return;
+    if (stopped === undefined || typeof unheardMs !== 'number' || this.current === undefined) return;
     this.stopped = new Set(stopped);
     // [safety] What it has not heard of the journal it cannot say.
     this.confirmedAtMs = Math.max(this.confirmedAtMs, askedMs - unheardMs);

@@ -120,7 +120,7 @@ export class LocalReach implements Reach {
     const partition = partitionOf(hash, partitions);
     const part = replica.parts[partition];
     if (part?.isComplete(nowMs, namespace.stalenessMs) !== true || namespace.facts.stopped.has(partition))
-      return replica.problem !== undefined ? 'noReplica' : 'stale';
+      return part === undefined || replica.isOff ? 'noReplica' : 'stale';
     const session = consistency === 'session' ? current : undefined;
     const clockMs = this.clockMs(session);
     return part.holdsAt(clockMs) ? { part, partition, session, clockMs } : 'stale';

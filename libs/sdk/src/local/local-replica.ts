@@ -89,7 +89,8 @@ export class LocalReplica {
     for (const part of this.all) part.close();
   }
 
-  private get isOff(): boolean {
+  /** It does not fit, or was closed. */
+  get isOff(): boolean {
     return this.stopping.signal.aborted;
   }
 
