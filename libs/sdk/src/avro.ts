@@ -1,5 +1,6 @@
 import { type Schema, Type } from 'avsc';
 import { crc64Avro } from '@levee/codec';
+import { boundsOf } from './avro-bounds';
 import type { Codec } from './codecs/codec';
 
 /** A schema as its JSON, parsed or as text. */
@@ -22,14 +23,19 @@ interface Framed {
 
 /**
  * Values as Avro: `C3 01`, CRC-64-AVRO of the schema, body; or framed as schema registries have it. A value by a schema
- * that is not named here is an error. Integers beyond 2^53 are errors too, in both directions.
+ * that is not named here is an error. Integers beyond 2^53 are errors too, in both directions. What a value announces and has not is an
+ * error before anything is made of it.
  */
 export function avro<V>(schema: AvroSchema, { older = [], registry }: AvroOptions = {}): Codec<V> {
   const type = typeOf(schema);
   const framed = (written: Type, frame: Buffer): Framed => {
-    if (written === type) return { frame, read: (body) => type.fromBuffer(body) as unknown };
-    const resolver = type.createResolver(written);
-    return { frame, read: (body) => type.fromBuffer(body, resolver) as unknown };
+    const check = boundsOf(written);
+    const resolver = written === type ? undefined : type.createResolver(written);
+    const read = (body: Buffer): unknown => {
+      check(body);
+      return type.fromBuffer(body, resolver) as unknown;
+    };
+    return { frame, read };
   };
   const own = framed(type, registry ? registryFrame(registry.id) : singleObjectFrame(type));
   const others = registry
