@@ -26,6 +26,12 @@ class Walk {
 
   /** A zig-zag variable-length integer; MALFORMED outside `longMin` to `longMax`. */
   integer(field: string, bytesMax: number): number {
+    const first = this.bytes[this.at];
+    // Nearly all are of one byte.
+    if (first !== undefined && first < 0x80) {
+      this.at++;
+      return (first >>> 1) ^ -(first & 1);
+    }
     let low = 0;
     let high = 0;
     for (let i = 0; ; i++) {

@@ -49,12 +49,17 @@ export class Digest {
 
   /** 32 lower-case hexadecimal digits, most significant first. */
   toHex(): string {
-    return [...this.words]
-      .reverse()
-      .map((word) => word.toString(16).padStart(8, '0'))
-      .join('');
+    const { words } = this;
+    let hex = '';
+    for (let i = 3; i >= 0; i--) hex += hexOf(words[i] as number);
+    return hex;
   }
 }
+
+const byteInHex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+const hexOf = (word: number): string =>
+  `${byteInHex[word >>> 24]}${byteInHex[(word >>> 16) & 0xff]}${byteInHex[(word >>> 8) & 0xff]}${byteInHex[word & 0xff]}`;
 
 /** Four 32-bit words. */
 export type Hash128 = Uint32Array;

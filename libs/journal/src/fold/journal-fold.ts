@@ -89,9 +89,10 @@ export class JournalFold {
       if (!bridges) evolve(this.state, event);
       putEvent(this.table, event, decision.events[i] as Uint8Array);
     });
+    const { digest } = this.table;
     assert(
-      this.table.digest === decision.stateDigest,
-      `I8: the state after decision ${decision.seq} has digest ${this.table.digest}, its master had ${decision.stateDigest}`,
+      digest === decision.stateDigest,
+      `I8: the state after decision ${decision.seq} has digest ${digest}, its master had ${decision.stateDigest}`,
     );
     const told = bridges ? changesBetween(before, this.entities, { events, decision }) : events;
     return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events: told, sha256 };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { decode, type Decoded } from '@levee/codec';
 import type { ClusterEvent } from '@levee/cluster';
 import type { Claim, Decision } from '@levee/events';
@@ -49,7 +49,7 @@ export type Link =
   /** No master of this cluster can have written it, or wrote it here: passed over, and told to people. */
   | { readonly kind: 'foreign'; readonly why: string };
 
-export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+export const sha256Of = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex');
 
 /**
  * Which records of the journal are in force: the one rule that every fold shares (decision record 0021). It looks at
