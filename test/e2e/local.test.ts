@@ -199,6 +199,8 @@ describe('a replica in an application, on real Kafka', () => {
     await pause(3_000);
     expect(isComplete(client, 'prices')).toBe(false);
     expect(await keys.get('k001').catch((error: Error) => error.message)).not.toBe('of another topic');
+    // A node that misses the topic of one of its replicas is not ready.
+    expect(await levee(url, ['namespace', 'delete', 'prices', '--yes'])).toMatchObject({ code: 0 });
   }, 240_000);
 
   it('with its broker and nodes killed and paused and its own connections torn, no session sees taken back what it has seen', async () => {

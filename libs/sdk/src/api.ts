@@ -89,7 +89,7 @@ export interface LocalStatus {
     readonly notHeld: number;
     /** There is no replica yet, or not any more: see `problem` of the namespace. */
     readonly noReplica: number;
-    /** Its partition is not read to the end, or that is longer ago than an answer may be old. */
+    /** Its partition is not read to the end, or that, or a portal's word that it is the right one, is too long ago. */
     readonly stale: number;
     /** It had not come in time to what this client has written or seen. */
     readonly behind: number;

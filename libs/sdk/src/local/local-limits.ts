@@ -39,6 +39,7 @@ export const localLimits = {
   stringBytesMax: 1_024,
   /** What a key takes besides its own bytes and those of its value, about. */
   keyOverheadBytes: 160,
+  bufferOverheadBytes: 1_000,
   /** A portal's clock goes on by no more than this between two answers than that of a machine that is awake. */
   portalAheadMs: 5_000,
 } as const;

@@ -103,7 +103,7 @@ export class LocalReach implements Reach {
     if (key.length === 0 || key.length > keyBytesMax || key[0] === 0 || signal?.aborted === true) return 'always';
     const nowMs = this.of.steady.nowMs();
     const replica = namespace.confirmed(nowMs);
-    if (replica === undefined) return 'noReplica';
+    if (replica === undefined) return namespace.replica === undefined ? 'noReplica' : 'stale';
     const { partitions, hashAlgorithm, log } = replica.followed;
     const consistency = wanted ?? namespace.facts.current?.consistency;
     if (consistency === 'strong' || !hasPlace(key, hashAlgorithm) || !requests.mayAnswer(keyText)) return 'always';

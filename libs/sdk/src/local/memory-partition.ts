@@ -25,7 +25,7 @@ export interface Counting {
   count(keyText: string, record: HeldRecord): void;
 }
 
-const { keyOverheadBytes, stringBytesMax, keysMax } = localLimits;
+const { keyOverheadBytes, bufferOverheadBytes, stringBytesMax, keysMax } = localLimits;
 
 /**
  * One partition of a namespace in memory: the last record of each key of the slots that are held, up to its position. As
@@ -153,7 +153,7 @@ export class MemoryPartition implements FollowedReplica {
   private put(keyText: string, before: HeldRecord | undefined, record: HeldRecord): void {
     if (before !== undefined) this.counting?.count(keyText, before);
     else if (this.held.size >= keysMax) throw MemoryBudget.tooManyKeys(this.partition);
-    this.take(record.raw.length - (before === undefined ? -keyText.length - keyOverheadBytes : before.raw.length));
+    this.take(bytesOf(record) - (before === undefined ? -keyText.length - keyOverheadBytes : bytesOf(before)));
     this.expiring += mayExpire(record) - mayExpire(before);
     this.held.set(keyText, record);
   }
@@ -162,7 +162,7 @@ export class MemoryPartition implements FollowedReplica {
     this.counting?.count(keyText, record);
     this.held.delete(keyText);
     this.expiring -= mayExpire(record);
-    this.take(-(keyText.length + record.raw.length + keyOverheadBytes));
+    this.take(-(keyText.length + bytesOf(record) + keyOverheadBytes));
   }
 
   private take(bytes: number): void {
@@ -179,6 +179,9 @@ export function valueOf({ raw, valueStart }: HeldRecord): Buffer {
   if (typeof raw === 'string') return Buffer.from(valueStart === 0 ? raw : raw.slice(valueStart), 'latin1');
   return Buffer.from(raw.subarray(valueStart));
 }
+
+/** Bytes beside the heap have an object on it, and take whole pages. */
+const bytesOf = ({ raw }: HeldRecord): number => raw.length + (typeof raw === 'string' ? 0 : bufferOverheadBytes);
 
 const mayExpire = (record: HeldRecord | undefined): number =>
   record !== undefined && record.expiresAtMs !== 0 ? 1 : 0;
