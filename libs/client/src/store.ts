@@ -6,6 +6,7 @@ import { decodeSessionToken, type Session } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { Network } from '@levee/wire';
 import type { EngineContext } from './engine-context';
+import { ExpiryClock } from './expiry-clock';
 import type { Append, FenceWaiter, PointRead } from './operations';
 import { LostPositions } from './reads/lost-positions';
 import { Reads } from './reads/reads';
@@ -72,7 +73,7 @@ export class Store {
   readonly stops: WriteStops;
   /** Fed by whoever hears the heartbeats; without it no chunk is ever too full. */
   readonly loads: ChunkLoads;
-  private expiryMs = 0;
+  private readonly expiryClock: ExpiryClock;
   private closing = false;
 
   constructor(
@@ -86,6 +87,7 @@ export class Store {
     this.loads = new ChunkLoads(options.clock);
     const { clock, timers, random, logger } = options;
     const { network, clusterKey, mayNotWrite = () => undefined } = options;
+    this.expiryClock = new ExpiryClock(clock);
     const expiryNowMs = (): number => this.expiryNowMs();
     const times = (this.times = new StoreTimes(clock));
     const counts = new WriteCounts();
@@ -115,10 +117,9 @@ export class Store {
     return absentNamespace(this.view.state, name);
   }
 
-  /** Wall clock for expiry; never falls. */
+  /** Wall clock for expiry. */
   expiryNowMs(): number {
-    this.expiryMs = Math.max(this.expiryMs, this.options.clock.nowMs());
-    return this.expiryMs;
+    return this.expiryClock.nowMs();
   }
 
   monotonicMs(): number {

@@ -1,7 +1,4 @@
-import { Session } from '@levee/keyspace';
-import { ClientSession } from '../src/direct/client-session';
 import { PortalClock } from '../src/direct/portal-clock';
-import { SessionMemory } from '../src/portal/session-memory';
 
 const startMs = 1_700_000_000_000;
 const dayMs = 86_400_000;
@@ -81,24 +78,6 @@ describe('the time by which a client judges expiry', () => {
       before = nowMs;
     }
     expect(of.aheadMs()).toBeLessThanOrEqual(900);
-  });
-
-  it('a session keeps what it has seen as expired, and lets go of a clock that portals would refuse', () => {
-    const of = world();
-    const session = new Session({ namespace: 'shop', binlog: 'b', partitions: 1 });
-    const seen = new ClientSession(new SessionMemory(), session, () => of.clock.nowMs());
-    // By a portal that is 50 s ahead: for as long as any session may be.
-    of.pass(5, 50_000);
-    seen.observeClock(of.clock.nowMs());
-    const sawMs = of.clock.nowMs();
-    of.pass(70, 0);
-    of.pass(5, -40_000);
-    expect(seen.clockMs).toBe(sawMs);
-    of.pass(5, 3 * dayMs);
-    seen.observeClock(of.clock.nowMs());
-    expect(seen.clockMs).toBeGreaterThan(of.trueMs() + 2 * dayMs);
-    of.pass(70, 0);
-    expect([of.aheadMs(), seen.clockMs]).toEqual([0, 0]);
   });
 
   it('remembers a bounded number of answers, and forgets none that counts', () => {

@@ -1,4 +1,5 @@
 import type { ReadContext } from '../engine-context';
+import { sessionTimeMs } from '../expiry-clock';
 import type { PointRead } from '../operations';
 import type { ReadTarget } from '../routes/namespace-routes';
 import type { ReadNamespace } from '../routes/read-namespace';
@@ -22,7 +23,7 @@ export class GatheredReads {
     let batch = target.open[lane];
     if (!batch?.hasRoomFor(read))
       target.open[lane] = batch = this.opened(new ReadBatch(namespace, target, lane, this.context.expiryNowMs()));
-    const clockMs = read.session?.clockMs ?? 0;
+    const clockMs = sessionTimeMs(read.session, batch.clockMs, this.context.limits.sessionClockAheadMsMax);
     if (clockMs > batch.clockMs) batch = this.ahead(batch, read, clockMs);
     batch.add(read);
     if (batch.reads.length >= this.context.limits.readBatchFull) this.sendNow(batch);

@@ -13,6 +13,7 @@ import {
   type RespReply,
 } from '@levee/wire';
 import type { ReadContext } from '../engine-context';
+import { sessionTimeMs } from '../expiry-clock';
 import type { ReadSession } from '../operations';
 import type { PositionLook } from '../reads/lost-positions';
 import type { ReadReplica, ReadRoute } from '../routes/namespace-routes';
@@ -126,7 +127,7 @@ export class Ranges {
       namespace: namespace.name,
       tableVersion: namespace.table?.version ?? 0,
       maxAgeMs: namespace.state.maxStalenessMs ?? -1,
-      nowMs: Math.max(this.context.expiryNowMs(), query.session?.clockMs ?? 0),
+      nowMs: sessionTimeMs(query.session, this.context.expiryNowMs(), limits.sessionClockAheadMsMax),
       deadlineMs: limits.positionWaitMs,
       chunkId: route.chunkId,
       from: query.from,

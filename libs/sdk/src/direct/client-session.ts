@@ -2,7 +2,6 @@ import type { Offset, Partition } from '@levee/kernel';
 import type { ReadSession } from '@levee/client';
 import type { Session } from '@levee/keyspace';
 import type { SessionMemory } from '../portal/session-memory';
-import { directStoreLimits } from './direct-limits';
 
 /** The session of a client as reads of nodes take part in it. What they see a portal is told before it is asked again. */
 export class ClientSession implements ReadSession {
@@ -10,13 +9,10 @@ export class ClientSession implements ReadSession {
     private readonly memory: SessionMemory,
     /** As it was when the read began. */
     private readonly session: Session,
-    private readonly expiryNowMs: () => number,
   ) {}
 
-  /** One that is further ahead of portals than they would take is that of a portal with a wrong clock: it is let go. */
   get clockMs(): number {
-    const { clockMs } = this.session;
-    return clockMs > this.expiryNowMs() + directStoreLimits.sessionClockAheadMsMax ? 0 : clockMs;
+    return this.session.clockMs;
   }
 
   nextOffset(partition: Partition): Offset {

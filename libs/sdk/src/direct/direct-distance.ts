@@ -42,7 +42,6 @@ export class DirectDistance implements NearDistance {
       host,
       reads: new Reads(context, leftToPortals),
       ranges: new Ranges(context, leftToPortals),
-      expiryNowMs: context.expiryNowMs,
       counts: { answered: 0, throughPortals: { always: 0, noRoutes: 0, refused: 0, slow: 0 } },
     };
   }

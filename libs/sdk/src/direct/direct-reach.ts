@@ -20,8 +20,6 @@ export interface DirectEngine {
   readonly reads: Reads;
   readonly ranges: Ranges;
   readonly counts: Counts;
-  /** Portals' wall clock, ms since 1970. */
-  readonly expiryNowMs: () => number;
 }
 
 /** A key or a kind of read that is always for portals, or they are not known well enough at the moment. */
@@ -173,7 +171,7 @@ export class DirectReach implements Reach, GetEnds {
       return {
         namespace,
         consistency,
-        session: consistency === 'session' ? new ClientSession(memory, session, this.engine.expiryNowMs) : undefined,
+        session: consistency === 'session' ? new ClientSession(memory, session) : undefined,
       };
     // [safety] One of both is of an earlier creation of the namespace: positions of one say nothing in the other.
     this.learn();
