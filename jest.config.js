@@ -22,7 +22,7 @@ const common = {
 
 /** `unit` needs nothing but Node; `system` runs one suite at a time, against the Kafka of KAFKA_BROKERS or whole processes. */
 module.exports = {
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/long-first.cjs',
   projects: [
     {

@@ -49,7 +49,7 @@ function open(port: number): Socket {
   return socket;
 }
 
-async function until(what: string, look: () => boolean, deadlineMs = 20_000): Promise<void> {
+async function until(what: string, look: () => boolean, deadlineMs = 50_000): Promise<void> {
   const endMs = performance.now() + deadlineMs;
   while (!look()) {
     if (performance.now() > endMs) throw new Error(`${what} did not happen within ${deadlineMs} ms`);
