@@ -129,12 +129,12 @@ export function folded(
     const own = tombstone ? 0 : format.expiryOf(key, record as ValueRecord);
     const { timestampMs } = record;
     const expiresAtMs = tombstone ? 0 : expiryWithRetention(own, timestampMs, place.hiddenAfterMs);
-    const bare = { key, offset, tombstone, expiresAtMs, crc };
     if (keepsRecords) {
       // Carried elsewhere, it says itself what its age says here.
       const headers = expiresAtMs === own ? record.headers : [...record.headers, expiryHeaderOf(expiresAtMs)];
-      found.push({ ...bare, raw: value, beside: { timestampMs, headers } });
-    } else found.push(keepsValues ? { ...bare, raw: value } : bare);
+      found.push({ key, offset, tombstone, expiresAtMs, crc, raw: value, beside: { timestampMs, headers } });
+    } else if (keepsValues) found.push({ key, offset, tombstone, expiresAtMs, crc, raw: value });
+    else found.push({ key, offset, tombstone, expiresAtMs, crc });
   }
   return found;
 }

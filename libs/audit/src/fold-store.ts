@@ -30,8 +30,10 @@ const prefix = 'k';
 const prefixByte = prefix.charCodeAt(0);
 const prefixBytes = 1;
 const nextKey = Buffer.from('n');
-/** Read at a time. */
-const pageEntries = 256;
+const ofKeys = { gte: Buffer.from(prefix), lt: Buffer.from('l') };
+/** Read at a time, one of both at most: each page is work of another thread that is waited for. */
+const pageEntries = 1_024;
+const pageBytes = { highWaterMarkBytes: 256 * 1024 };
 const recordBytes = 8 + 8 + 1 + 4;
 const flags = { tombstone: 1, beside: 2 } as const;
 
@@ -67,22 +69,25 @@ export class FoldStore {
     const batch = this.db.batch();
     // One buffer for all of it: two small ones for each record are a fifth of the work of a fold.
     const besides = records.map(({ beside }) => (beside === undefined ? noBytes : encodedBeside(beside)));
-    const sizeOf = ({ key, raw }: FoldedRecord, beside: Buffer): number =>
-      prefixBytes + key.length + recordBytes + beside.length + (raw?.length ?? 0);
-    const room = Buffer.allocUnsafe(records.reduce((sum, each, i) => sum + sizeOf(each, besides[i] as Buffer), 0));
+    let bytes = 0;
+    records.forEach((record, i) => (bytes += sizeOf(record, besides[i] as Buffer)));
+    const room = Buffer.allocUnsafe(bytes);
     let at = 0;
-    for (const [i, record] of records.entries()) {
+    records.forEach((record, i) => {
+      const { key, raw } = record;
       const beside = besides[i] as Buffer;
-      const valueAt = at + prefixBytes + record.key.length;
-      const end = at + sizeOf(record, beside);
+      const valueAt = at + prefixBytes + key.length;
+      const besideAt = valueAt + recordBytes;
+      const rawAt = besideAt + beside.length;
+      const end = rawAt + (raw?.length ?? 0);
       room[at] = prefixByte;
-      record.key.copy(room, at + prefixBytes);
+      room.set(key, at + prefixBytes);
       writeHead(room, valueAt, record);
-      beside.copy(room, valueAt + recordBytes);
-      record.raw?.copy(room, valueAt + recordBytes + beside.length);
+      if (beside.length > 0) room.set(beside, besideAt);
+      if (raw) room.set(raw, rawAt);
       batch.put(room.subarray(at, valueAt), room.subarray(valueAt, end));
       at = end;
-    }
+    });
     const next = Buffer.allocUnsafe(8);
     writeLong(next, 0, nextOffset);
     batch.put(nextKey, next);
@@ -97,15 +102,15 @@ export class FoldStore {
 
   /** By ascending key. */
   async *all(): AsyncGenerator<FoldedRecord> {
-    for await (const page of this.pages())
+    for await (const page of pagesOf(this.db.iterator({ ...ofKeys, ...pageBytes })))
       for (const [key, stored] of page) yield decoded(key.subarray(prefixBytes), stored);
   }
 
   /** How many keys have a value at that time, and how many are deleted or expired. */
   async count(atMs: number): Promise<{ readonly keys: number; readonly deleted: number }> {
     let [keys, deleted] = [0, 0];
-    for await (const page of this.pages())
-      for (const [, stored] of page) {
+    for await (const page of pagesOf(this.db.values({ ...ofKeys, ...pageBytes })))
+      for (const stored of page) {
         const expiresAtMs = readLong(stored, 8);
         const isGone = ((stored[16] as number) & flags.tombstone) !== 0 || (expiresAtMs > 0 && expiresAtMs <= atMs);
         if (isGone) deleted++;
@@ -114,22 +119,26 @@ export class FoldStore {
     return { keys, deleted };
   }
 
-  /** The database bounds a page by bytes too. */
-  private async *pages(): AsyncGenerator<[Buffer, Buffer][]> {
-    const entries = this.db.iterator({ gte: Buffer.from(prefix), lt: Buffer.from('l') });
-    try {
-      for (let page = await entries.nextv(pageEntries); page.length > 0; page = await entries.nextv(pageEntries))
-        yield page;
-    } finally {
-      await entries.close();
-    }
-  }
-
   async close(): Promise<void> {
     await this.db.close();
     await this.remove();
   }
 }
+
+async function* pagesOf<T>(entries: {
+  nextv(size: number): Promise<T[]>;
+  close(): Promise<void>;
+}): AsyncGenerator<T[]> {
+  try {
+    for (let page = await entries.nextv(pageEntries); page.length > 0; page = await entries.nextv(pageEntries))
+      yield page;
+  } finally {
+    await entries.close();
+  }
+}
+
+const sizeOf = ({ key, raw }: FoldedRecord, beside: Buffer): number =>
+  prefixBytes + key.length + recordBytes + beside.length + (raw?.length ?? 0);
 
 const databaseKey = (key: Buffer): Buffer => Buffer.concat([Buffer.from(prefix), key]);
 
