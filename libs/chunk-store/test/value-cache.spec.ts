@@ -1,4 +1,5 @@
 import { asOffset } from '@levee/kernel';
+import { dice, seed } from '../../../test/support/seed';
 import { type LiveValue, ValueBudget, ValueCache } from '@levee/chunk-store';
 
 const value = (bytes: number): LiveValue => ({
@@ -92,5 +93,29 @@ describe('a cache of hot values', () => {
     const roomy = new ValueCache(new ValueBudget(1_000_000));
     roomy.set('huge', value(65 * 1024));
     expect(roomy.get('huge')).toBeUndefined();
+  });
+
+  it('gives what was put last and nothing else, whatever is asked, deleted and closed, and all room comes back', () => {
+    const random = dice();
+    const budget = new ValueBudget(50_000);
+    const caches = Array.from({ length: 4 }, () => new ValueCache(budget));
+    const put = new Map<string, number>();
+    for (let i = 0; i < 20_000; i++) {
+      const at = Math.floor(random() * caches.length);
+      const name = `k${Math.floor(random() * 300)}`;
+      const cache = caches[at] as ValueCache;
+      const found = cache.get(name);
+      if (found) expect({ seed, offset: found.offset }).toEqual({ seed, offset: put.get(`${at} ${name}`) });
+      if (random() < 0.001) cache.clear();
+      else if (random() < 0.1) cache.delete(name);
+      else if (!found) {
+        cache.set(name, { ...value(Math.floor(random() ** 4 * 60_000)), offset: asOffset(i) });
+        put.set(`${at} ${name}`, i);
+      }
+      expect(budget.usedBytes).toBeLessThanOrEqual(50_000);
+    }
+    expect(budget.usedBytes).toBeGreaterThan(10_000);
+    for (const cache of caches) cache.clear();
+    expect(budget.usedBytes).toBe(0);
   });
 });
