@@ -17,7 +17,7 @@ export const storeRows: readonly Row[] = [
     requirement: 'scales linearly with machines',
     seenBy: '`npm run bench -- scale` prints ratios on 1, 2, 4 nodes and says what bounds them',
     tests: [],
-    lacks: { what: 'figures of a quiet machine; a bench, no test', issue: 14 },
+    lacks: { what: 'a bench, no test; on one machine, where reads miss the ratio for 4 nodes', issue: 14 },
   },
   {
     ids: 'S3',
@@ -151,7 +151,7 @@ export const storeRows: readonly Row[] = [
       lib('data-node/src/io/io-scheduler', 'are shared by weight among those that wait, the urgent first'),
       lib('data-node/src/io/io-scheduler', 'does not make a scan wait for a copy that rests'),
     ],
-    lacks: { what: 'the p99 on a quiet machine; a bench', issue: 14 },
+    lacks: { what: 'the p99 beside copies is 3.6 times the quiet one, 3 are asked; a bench', issue: 14 },
   },
   {
     ids: 'S32 S98',
