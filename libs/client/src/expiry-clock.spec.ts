@@ -1,3 +1,4 @@
+import { Session } from '@levee/keyspace';
 import { ExpiryClock, sessionTimeMs } from './expiry-clock';
 
 function world() {
@@ -50,13 +51,28 @@ describe('the clock by which a process judges expiry', () => {
   });
 
   it.each([
-    [undefined, 100, 100],
-    [50, 100, 100],
-    [130, 100, 130],
-    [160, 100, 160],
-    [161, 100, 100],
-  ])('a session that saw %s is judged at %i by %i, if 60 is the most', (clockMs, nowMs, expected) => {
-    const session = clockMs === undefined ? undefined : { clockMs };
-    expect(sessionTimeMs(session, nowMs, 60)).toBe(expected);
+    [undefined, 100, 100, undefined],
+    [50, 100, 100, 50],
+    [130, 100, 130, 130],
+    [160, 100, 160, 160],
+    [161, 100, 100, 0],
+  ])(
+    'a session that saw %s is judged at %i by %i, if 60 is the most, and has seen %s then',
+    (clockMs, nowMs, by, then) => {
+      const session = clockMs === undefined ? undefined : new Session({ namespace: 'ns', binlog: 'b', partitions: 1 });
+      session?.observeClock(clockMs ?? 0);
+      expect(sessionTimeMs(session, nowMs, 60)).toBe(by);
+      expect(session?.clockMs).toBe(then);
+    },
+  );
+
+  it('a session that saw a wrong clock tells tokens that are taken, once its own portal is right', () => {
+    const scope = { namespace: 'ns', binlog: 'b', partitions: 1 };
+    const [session, other] = [new Session(scope), new Session(scope)];
+    session.observeClock(3 * 86_400_000);
+    expect(other.merge(session.toToken(), 1_060)).toHaveProperty('problem');
+    session.observeClock(sessionTimeMs(session, 1_000, 60));
+    expect(other.merge(session.toToken(), 1_060)).toBeUndefined();
+    expect(other.clockMs).toBe(1_000);
   });
 });

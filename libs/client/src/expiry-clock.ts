@@ -1,4 +1,5 @@
 import type { Clock } from '@levee/kernel';
+import type { Session } from '@levee/keyspace';
 
 /** A wall clock that was set back is believed once it has said so for so long. */
 const doubtedMs = 60_000;
@@ -32,13 +33,11 @@ export class ExpiryClock {
 
 /**
  * The time by which a read of a session is judged where this process says that it is `nowMs`: the session's own if it is
- * later, unless it is so much later that portals would refuse it: then one of them had a wrong clock.
+ * later. One so much later that portals would refuse it is that of a portal with a wrong clock: the session lets it go.
  */
-export function sessionTimeMs(
-  session: { readonly clockMs: number } | undefined,
-  nowMs: number,
-  aheadMsMax: number,
-): number {
-  const clockMs = session?.clockMs ?? 0;
-  return clockMs > nowMs && clockMs <= nowMs + aheadMsMax ? clockMs : nowMs;
+export function sessionTimeMs(session: SessionClock | undefined, nowMs: number, aheadMsMax: number): number {
+  session?.letGoOfClock(nowMs + aheadMsMax);
+  return Math.max(nowMs, session?.clockMs ?? 0);
 }
+
+type SessionClock = Pick<Session, 'clockMs' | 'letGoOfClock'>;

@@ -1,4 +1,5 @@
 export * from './callback-operations';
+export { sessionTimeMs } from './expiry-clock';
 export * from './key-value';
 export * from './operations';
 export type { ReadContext } from './engine-context';

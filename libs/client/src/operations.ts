@@ -15,7 +15,10 @@ export const acks: readonly Ack[] = ['logged', 'primary', 'all'];
 export const consistencies: readonly Consistency[] = ['eventual', 'session', 'strong'];
 
 /** What whoever reads remembers of what it wrote and saw. */
-export type ReadSession = Pick<Session, 'clockMs' | 'nextOffset' | 'observe' | 'observeClock' | 'letGo'>;
+export type ReadSession = Pick<
+  Session,
+  'clockMs' | 'nextOffset' | 'observe' | 'observeClock' | 'letGo' | 'letGoOfClock'
+>;
 
 /** Who waits for a position of a partition that was appended after it asked. */
 export interface FenceWaiter {

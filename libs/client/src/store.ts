@@ -126,10 +126,12 @@ export class Store {
     return this.options.clock.monotonicMs();
   }
 
-  /** Adds a session token to a session, or says why it is not valid here. */
-  joinSession(session: Session, token: string): StoreFailure | undefined {
-    const decoded = decodeSessionToken(token);
+  /** Adds a session token, if there is one, to a session that is then told, or says why it is not valid here. */
+  joinSession(session: Session, token: string | undefined): StoreFailure | undefined {
     const clockMsMax = this.expiryNowMs() + this.limits.sessionClockAheadMsMax;
+    session.letGoOfClock(clockMsMax);
+    if (token === undefined) return undefined;
+    const decoded = decodeSessionToken(token);
     const wrong = 'problem' in decoded ? decoded : session.merge(decoded, clockMsMax);
     return wrong && new StoreFailure('LVSESSION', wrong.problem);
   }

@@ -44,6 +44,14 @@ export class Session {
     if (clockMs > this.latestClockMs) this.latestClockMs = clockMs;
   }
 
+  /**
+   * A clock above `clockMsMax` is that of a portal with a wrong one: it is let go. Else tokens of this session would be
+   * refused everywhere until that time has come, and positions that are told with them be lost.
+   */
+  letGoOfClock(clockMsMax: number): void {
+    if (this.latestClockMs > clockMsMax) this.latestClockMs = 0;
+  }
+
   /** The lowest next offset a replica must have reached in `partition`; 0 = nothing written or seen there. */
   nextOffset(partition: Partition): Offset {
     return asOffset(this.nextOffsets[partition] as number);

@@ -100,7 +100,7 @@ export const leveeCommands: readonly DoorCommand[] = [
     keys: keyPlaces.noKeys,
     summary: 'Session token and positions of this connection; with a token: adds that session to it',
     run: ({ context, args, reply, session }) => {
-      const problem = args.length > 1 ? context.store.joinSession(session, text(args, 1)) : undefined;
+      const problem = context.store.joinSession(session, args.length > 1 ? text(args, 1) : undefined);
       if (problem) return reply.error(problem.text);
       const { positions } = session.toToken();
       reply.write((w) => {

@@ -27,6 +27,10 @@ export class ClientSession implements ReadSession {
     this.session.observeClock(clockMs);
   }
 
+  letGoOfClock(clockMsMax: number): void {
+    this.session.letGoOfClock(clockMsMax);
+  }
+
   /** Portals find out what a log has lost. */
   letGo(): void {}
 }

@@ -1,4 +1,4 @@
-import { type Consistency, unreadableText } from '@levee/client';
+import { type Consistency, sessionTimeMs, unreadableText } from '@levee/client';
 import { recordKind } from '@levee/chunk-store';
 import { asOffset, type Partition } from '@levee/kernel';
 import { hashOf, hasPlace, partitionOf, type Session, slotOf } from '@levee/keyspace';
@@ -128,9 +128,7 @@ export class LocalReach implements Reach {
 
   /** What the session has seen as expired stays so, unless that was by a clock that portals would refuse. */
   private clockMs(session: Session | undefined): number {
-    const nowMs = this.of.clock.nowMs();
-    const seenMs = session?.clockMs ?? 0;
-    return seenMs > nowMs + directStoreLimits.sessionClockAheadMsMax ? nowMs : Math.max(nowMs, seenMs);
+    return sessionTimeMs(session, this.of.clock.nowMs(), directStoreLimits.sessionClockAheadMsMax);
   }
 
   private byPortal(why: Why, key: Buffer, how: ReadHow, turn?: BesideTurn): Promise<RawEntry | undefined> {
