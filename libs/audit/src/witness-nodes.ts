@@ -12,6 +12,7 @@ import {
   nodeCommands,
   parseCopyFrame,
   parseCopyOpened,
+  readWitnessReport,
   RespClient,
   RespError,
   sealOfCommand,
@@ -208,7 +209,7 @@ export class WitnessNodes {
   private async report(node: NodeState): Promise<WitnessReport> {
     const client = this.connect(node);
     try {
-      return JSON.parse((await bulk(client, [nodeCommands.witness])).toString()) as WitnessReport;
+      return readWitnessReport(await bulk(client, [nodeCommands.witness]));
     } catch (error) {
       throw new Failure(
         'NODE_UNREACHABLE',

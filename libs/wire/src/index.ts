@@ -23,3 +23,4 @@ export * from './system-network';
 export * from './tls/handshakes';
 export * from './tls/tls-identity';
 export * from './tls/tls-network';
+export * from './witness-report';

@@ -1,6 +1,13 @@
 import { lossWaysOut } from '@levee/cluster';
-import { messageOf } from '@levee/kernel';
-import { nodeCommands, nodeProtocolLimits, type RespReply, type WitnessFacts, type WitnessReport } from '@levee/wire';
+import { messageOf, RareWarning } from '@levee/kernel';
+import {
+  nodeCommands,
+  nodeProtocolLimits,
+  readWitnessReport,
+  RespError,
+  type RespReply,
+  type WitnessFacts,
+} from '@levee/wire';
 import type { EngineContext } from '../engine-context';
 import type { ClusterReader } from '../routes/namespace-engines';
 import type { NodeLink } from '../routes/node-link';
@@ -23,8 +30,6 @@ export interface WriteStop {
 /** Stops of one binlog, by partition. */
 export type PartitionStops = ReadonlyMap<number, WriteStop>;
 
-const answerBytesMax = 16 * 1024 * 1024;
-
 /**
  * [safety] Which partitions stand still, as their witnesses say: every node is asked again and again (LV.WITNESS). What
  * a node said counts until it says something else, or no decision in force knows that replica any more: a witness that
@@ -35,6 +40,7 @@ export class WriteStops {
   private readonly said = new Map<string, readonly WitnessFacts[]>();
   private readonly asked = new Set<string>();
   private cancel: () => void = () => undefined;
+  private readonly warning: RareWarning;
   private stopped = false;
   /** By binlog; empty nearly always. */
   current: ReadonlyMap<string, PartitionStops> = new Map();
@@ -44,7 +50,9 @@ export class WriteStops {
     private readonly view: ClusterReader,
     private readonly links: () => Iterable<NodeLink>,
     private readonly onChange: () => void,
-  ) {}
+  ) {
+    this.warning = new RareWarning(context.logger, context.clock);
+  }
 
   start(): void {
     this.ask();
@@ -70,18 +78,23 @@ export class WriteStops {
     this.cancel = this.context.timers.after(this.context.limits.witnessEveryMs, () => this.ask());
   }
 
-  /** An error is an old node, or one that has not read the control topics: it has said nothing. */
+  /**
+   * An error is an old node, or one that has not read the control topics: it has said nothing. [safety] Nor has one whose
+   * answer is not understood: what it said before counts.
+   */
   private heard({ address: { nodeId } }: NodeLink, reply: RespReply): void {
-    if (!Buffer.isBuffer(reply) || reply.length > answerBytesMax || this.stopped) return;
+    if (reply instanceof RespError || this.stopped) return;
+    let witnesses: readonly WitnessFacts[];
     try {
-      const { witnesses } = JSON.parse(reply.toString()) as WitnessReport;
-      if (witnesses.length === 0 && !this.said.has(nodeId)) return;
-      if (witnesses.length === 0) this.said.delete(nodeId);
-      else this.said.set(nodeId, witnesses);
-      this.judge();
+      ({ witnesses } = readWitnessReport(reply));
     } catch (error) {
-      this.context.logger.warn({ nodeId, error: messageOf(error) }, 'an answer to LV.WITNESS cannot be read');
+      this.warning.warn(nodeId, { nodeId, error: messageOf(error) }, 'an answer to LV.WITNESS cannot be read');
+      return;
     }
+    if (witnesses.length === 0 && !this.said.has(nodeId)) return;
+    if (witnesses.length === 0) this.said.delete(nodeId);
+    else this.said.set(nodeId, witnesses);
+    this.judge();
   }
 
   private judge(): void {
