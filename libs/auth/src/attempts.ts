@@ -43,6 +43,12 @@ interface Network {
   lastMs: number;
 }
 
+interface Turn {
+  readonly of: readonly Network[];
+  readonly begin: () => void;
+  readonly refuse: () => void;
+}
+
 /**
  * Slows down who guesses: attempts of one network wait longer with each that failed, and few are looked at at once. A stranger
  * who has many networks slows himself alone: they count as one as far as they are within one that is wider.
@@ -52,7 +58,7 @@ export class Attempts {
   private readonly networks = new Map<string, Network>();
   private hashing = 0;
   /** Who waits for a turn to hash, in the order in which they came. */
-  private readonly turns: { readonly of: readonly Network[]; readonly begin: () => void }[] = [];
+  private turns: readonly Turn[] = [];
 
   constructor(
     private readonly clock: Clock,
@@ -79,7 +85,7 @@ export class Attempts {
       const line = lineOf(of);
       const before = this.turns.filter((each) => lineOf(each.of) === line);
       if (before.length >= attemptLimits.waitingMax) return this.refused();
-      await this.wait(of, () => new Promise<void>((begin) => this.turns.push({ of, begin })));
+      await this.wait(of, () => this.turn(of));
     } else this.hashing++;
     try {
       return await work();
@@ -90,14 +96,26 @@ export class Attempts {
     }
   }
 
+  private turn(of: readonly Network[]): Promise<void> {
+    return new Promise((begin, end) => {
+      const refuse = (): void => void this.refused().catch(end);
+      this.turns = [...this.turns, { of, begin, refuse }];
+    });
+  }
+
   /**
    * Those whose networks have not failed go before those of which only the widest has, and those before the others: by what
-   * is known by now, since a stranger's first guesses come before any of them is known to be wrong.
+   * is known by now, since a stranger's first guesses come before any of them is known to be wrong. Whoever is put back
+   * takes a place in the later line: beyond its length the last are refused.
    */
   private nextTurn(): (() => void) | undefined {
-    const lines = this.turns.map(({ of }) => lineOf(of));
-    const at = lines.indexOf(Math.min(...lines));
-    return at < 0 ? undefined : this.turns.splice(at, 1)[0]?.begin;
+    const lines: Turn[][] = [[], [], []];
+    for (const turn of this.turns) lines[lineOf(turn.of)]?.push(turn);
+    for (const line of lines) for (const turn of line.splice(attemptLimits.waitingMax)) turn.refuse();
+    const kept = new Set(lines.flat());
+    const [next] = kept;
+    this.turns = this.turns.filter((turn) => turn !== next && kept.has(turn));
+    return next?.begin;
   }
 
   /** Of a user that there is; `undefined` = of nobody that is known. */
@@ -167,7 +185,7 @@ export class Attempts {
 const widthOf = (i: number): (typeof widths)[number] => widths[i] ?? widths[0];
 
 /** Which line its attempts wait in. */
-function lineOf(of: readonly Network[]): number {
+function lineOf(of: readonly Network[]): 0 | 1 | 2 {
   const [narrow, ...wider] = of.map(({ failures }) => failures > 0);
   if (narrow === true || wider[0] === true) return 2;
   return wider[1] === true ? 1 : 0;

@@ -139,6 +139,32 @@ test('an address that has not failed goes before those that have, and they take 
   expect(hash.order).toHaveLength(1 + 64 + 1);
 });
 
+test('guesses that are put back because others of theirs were wrong wait in no longer line than who comes so', async () => {
+  const time = world();
+  const attempts = new Attempts(time.clock, time.timers);
+  let [asked, wrong, refused] = [0, 0, 0];
+  let end = (): void => undefined;
+  const guess = (address: string): void => {
+    asked++;
+    const hash = (): Promise<void> =>
+      new Promise((done) => (end = () => (attempts.failed(address, undefined), done())));
+    attempts.hashed(address, hash).then(
+      () => wrong++,
+      () => refused++,
+    );
+  };
+  // Ever new addresses, of each four at once, of which the first is known to be wrong before the others have their turn.
+  for (let i = 0; i < 250; i++) {
+    for (let j = 0; j < 4; j++) guess(`10.0.0.${i}`);
+    end();
+    await new Promise((resolve) => setImmediate(resolve));
+    await time.pass(1_000);
+    // One line of those that have not failed, one of those that have, and the one that is hashed.
+    expect(asked - wrong - refused).toBeLessThanOrEqual(64 + 64 + 1);
+  }
+  expect(wrong).toBe(250);
+});
+
 describe('a stranger who has many networks', () => {
   const sixtyFour = (i: number, of = '2001:db8:66'): string => `${of}:${i.toString(16)}::1`;
   const fortyEight = (i: number): string => sixtyFour(0, `2001:db8:${i.toString(16)}`);
