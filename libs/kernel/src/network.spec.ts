@@ -10,7 +10,10 @@ describe('the network that an address counts as', () => {
     ['2001:db8:1:2::9', 32, '2001:db8::/32'],
     ['::1', 64, '0:0:0:0::/64'],
     ['fe80::1%eth0', 64, 'fe80:0:0:0::/64'],
+    ['fe80::1%eth0.100', 64, 'fe80:0:0:0::/64'],
     ['fe80::', 32, 'fe80:0::/32'],
+    ['64:ff9b::a00:1', 32, '64:ff9b::a00:1'],
+    ['64:ff9b:1::a00:1', 64, '64:ff9b:1:0::/64'],
     ['1::2:3:4:5:6:7', 64, '1:0:2:3::/64'],
     ['?', 64, '?'],
   ])('%s of %i bits: %s', (address, bits, expected) => expect(networkOf(address, bits)).toBe(expected));
