@@ -192,6 +192,34 @@ describe(`what a log says that its owner compacts at any time (seed ${seed})`, (
     cut.close();
   });
 
+  it('one that is closed while it folds opens the log no more', async () => {
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    for (let turns = 0; turns < 12; turns++) {
+      const partition = new CleanedPartition({ lagMs: 0, deleteRetentionMs }, random, { skewMs: 0, brokers: 1 });
+      const inner = logOf(partition, () => undefined);
+      let opened = 0;
+      const tail: Log['tail'] = async function* (topic, number, from, options) {
+        opened++;
+        for await (const batch of inner.tail(topic, number, from, options)) {
+          if (options?.signal?.aborted === true) return;
+          yield batch;
+        }
+      };
+      const fold = foldOf(partition, { ...inner, tail });
+      partition.append([{ key: 'first', value: 'v' }]);
+      await fold.toEnd();
+      // So many that it gives way to others while it folds a batch.
+      for (let i = 0; i < 4; i++)
+        partition.append(Array.from({ length: 600 }, (_, j) => ({ key: `key ${i} ${j}`, value: 'v' })));
+      const reading = fold.to(partition.endOffset + 1, Infinity).catch(failureCode);
+      for (let i = 0; i < turns; i++) await turn();
+      fold.close();
+      for (let i = 0; i < 50; i++) await turn();
+      expect([turns, opened]).toEqual([turns, 1]);
+      expect(await reading).toBe('INTERRUPTED');
+    }
+  });
+
   it('its memory is bounded: what it does not hold is said', async () => {
     const partition = new CleanedPartition({ lagMs: 0, deleteRetentionMs }, random, { skewMs: 0, brokers: 1 });
     for (let i = 0; i < 120; i++)

@@ -71,6 +71,7 @@ export class FollowingFold {
   /** Where it stood, and where the log ended, a moment ago. */
   private gain: { readonly atMs: number; readonly next: number; readonly end: number } | undefined;
   private hurries = false;
+  private closed = false;
   private readonly breather: Breather;
   private readonly key: Hash128 = new Uint32Array(4);
   private readonly record: Hash128 = new Uint32Array(4);
@@ -125,7 +126,9 @@ export class FollowingFold {
     return new Map([...sums].map(([chunkId, { digest, keys }]) => [chunkId, { digest: digest.toHex(), keys }]));
   }
 
+  /** Whoever reads hears of it as INTERRUPTED. */
   close(): void {
+    this.closed = true;
     this.endTail();
   }
 
@@ -137,10 +140,16 @@ export class FollowingFold {
 
   private async nextBatch(): Promise<LogBatch> {
     if (this.ahead !== undefined) return this.ahead;
+    // Between two batches as well: nobody would end a tail that is begun then.
+    if (this.closed) throw this.ended();
     this.batches ??= await this.begin();
     const { done, value } = await this.batches.next();
-    if (done === true) throw new Failure('INTERRUPTED', `the fold of ${this.name} was ended at ${this.next}`);
+    if (done === true) throw this.ended();
     return value;
+  }
+
+  private ended(): Failure<'INTERRUPTED'> {
+    return new Failure('INTERRUPTED', `the fold of ${this.name} was ended at ${this.next}`);
   }
 
   private async begin(): Promise<AsyncIterator<LogBatch>> {
