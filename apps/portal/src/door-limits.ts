@@ -53,7 +53,12 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'others',
       'TLS handshakes under way at a door; more are hung up on at once',
     ),
-    limit('handshakesOfAddressMax', handshakeLimits.handshakesOfAddressMax, 'others', 'of one address, the same'),
+    limit(
+      'handshakesOfAddressMax',
+      handshakeLimits.handshakesOfAddressMax,
+      'others',
+      'of one address (of IPv6 its first 64 bits), the same',
+    ),
     limit(
       'attributeBytesMax',
       attributeBytesMax,
@@ -304,19 +309,19 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'followersOfOneMax',
       logReaderLimits.followersOfOneMax,
       'others',
-      `readers that follow the log from one address, of ${logReaderLimits.followersMax}`,
+      `readers that follow the log from one address (as above), of ${logReaderLimits.followersMax}`,
     ),
     limit(
       'watchesOfOneMax',
       planReportLimits.watchesOfOneMax,
       'others',
-      `watches of plans from one address, of ${planReportLimits.watchesMax}`,
+      `watches of plans from one address (as above), of ${planReportLimits.watchesMax}`,
     ),
     limit(
       'watchersOfOneMax',
       routeWatchLimits.watchersOfOneMax,
       'others',
-      `watches of routes from one address, of ${routeWatchLimits.watchersMax}`,
+      `watches of routes from one address (as above), of ${routeWatchLimits.watchersMax}`,
     ),
   ],
   'Values as JSON': [

@@ -1,6 +1,6 @@
-import { Failure } from '@levee/kernel';
+import { Failure, networkOf } from '@levee/kernel';
 
-/** Places of which one address may have a part only: nobody takes all from everybody else. */
+/** Places of which one address, of IPv6 its /64, may have a part only: nobody takes all from everybody else. */
 export class Shares {
   private readonly taken = new Map<string, number>();
   private total = 0;
@@ -12,7 +12,8 @@ export class Shares {
   ) {}
 
   /** The returned function gives the place back, once; fails with LIMIT. */
-  take(address: string): () => void {
+  take(from: string): () => void {
+    const address = networkOf(from);
     const { max, ofOneMax } = this.limits;
     const own = this.taken.get(address) ?? 0;
     if (this.total >= max)

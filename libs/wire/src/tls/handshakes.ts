@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
-import { messageOf, RareWarning, type Clock, type Logger } from '@levee/kernel';
+import { messageOf, networkOf, RareWarning, type Clock, type Logger } from '@levee/kernel';
 
 export interface HandshakeLimits {
   /** From the first byte that could come until the handshake has to be over. */
   readonly handshakeMs: number;
   /** Under way at the same time: each costs a core a millisecond and keeps some 50 KB. */
   readonly handshakesMax: number;
-  /** The same of one address: a pool of clients that starts has as many, and hardly more. */
+  /** The same of one address, of IPv6 its /64: a pool of clients that starts has as many, and hardly more. */
   readonly handshakesOfAddressMax: number;
 }
 
@@ -54,7 +54,7 @@ export class Handshakes {
 
   private began(socket: Socket): void {
     const key = keyOf(socket);
-    const address = socket.remoteAddress ?? '?';
+    const address = networkOf(socket.remoteAddress ?? '?');
     const many = this.ofAddress.get(address) ?? 0;
     if (this.pending.size >= this.limits.handshakesMax || many >= this.limits.handshakesOfAddressMax) {
       this.counts.handshakesRefused++;
@@ -69,7 +69,7 @@ export class Handshakes {
 
   private ended(key: string): void {
     if (!this.pending.delete(key)) return;
-    const address = key.slice(0, key.lastIndexOf(' '));
+    const address = networkOf(key.slice(0, key.lastIndexOf(' ')));
     const left = (this.ofAddress.get(address) ?? 0) - 1;
     if (left > 0) this.ofAddress.set(address, left);
     else this.ofAddress.delete(address);
