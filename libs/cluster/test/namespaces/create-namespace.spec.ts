@@ -157,7 +157,10 @@ describe('CreateNamespace', () => {
     [{ recordFormat: 'json' }, /^BAD_KNOB: .*recordFormat is "json", it must be one of put, raw/],
     [{ writable: false }, /^BAD_KNOB: writable and expireWithRetention are of namespaces that are bound to a topic/],
     [{ expireWithRetention: true }, /^BAD_KNOB: writable and expireWithRetention are of namespaces/],
-    [{ sourceTopic: 'prices', writable: true }, /^BAD_KNOB: writable needs recordFormat raw, and it is put/],
+    [
+      { sourceTopic: 'prices', writable: true },
+      /^BAD_KNOB: writable needs recordFormat raw \(--record-format raw\), and it is put/,
+    ],
     [
       { sourceTopic: 'prices', writable: true, recordFormat: 'raw', maxTtlMs: 60_000 },
       /^BAD_KNOB: maxTtlMs cannot be set: a time to live would be a header of Levee's in prices/,
@@ -172,7 +175,7 @@ describe('CreateNamespace', () => {
     ],
     [
       { sourceTopic: 'prices', expireWithRetention: true },
-      /^BAD_KNOB: expireWithRetention needs recordFormat raw, and it is put/,
+      /^BAD_KNOB: expireWithRetention needs recordFormat raw \(--record-format raw\), and it is put/,
     ],
     [
       { sourceTopic: 'prices', partitions: 6 },
