@@ -205,6 +205,48 @@ describe('when a portal fails', () => {
     expect(Number(again.at(-1))).toBeGreaterThan(0);
   });
 
+  it.each([
+    'NOPERM ann has not the right write',
+    'NOAUTH what it was is disabled',
+    'LVNAMESPACE there is none',
+    'LVLIMIT a time to live',
+    'LVREQUEST the id was used for another write',
+    'ERR syntax error',
+  ])(
+    'a write whose answer was lost is unknown still when the question what became of it is refused: %s',
+    async (no) => {
+      const portal = await start((words) =>
+        words.includes('AGAIN') ? `-${no}\r\n` : (setImmediate(() => portal.cut()), undefined),
+      );
+      const failure = await failureOf((await opened()).put('a', 'x'));
+      expect([portal.commands.length, failure.kind]).toEqual([2, 'indefinite']);
+      expect(failure.message).toContain(no);
+    },
+  );
+
+  it('a write whose answer was lost is unknown still when its client is let in no more', async () => {
+    const portal = await start(() => {
+      portal.helloAnswer = '-WRONGPASS invalid\r\n';
+      return (setImmediate(() => portal.cut()), undefined);
+    });
+    const failure = await failureOf((await opened({ user: 'ann', password: 'x' })).put('a', 'x'));
+    expect([failure.kind, failure.code]).toEqual(['indefinite', 'LVINDEFINITE']);
+  });
+
+  it('a write whose answer was lost is asked after again, and nowhere else, while its portal is not ready', async () => {
+    let asked = 0;
+    const [one, other] = [await start(), await start()];
+    for (const portal of [one, other])
+      portal.script = (words) => {
+        if (!words.includes('AGAIN')) return (setImmediate(() => portal.cut()), undefined);
+        return ++asked < 3 ? '-LVNOTREADY not yet\r\n' : '+2:7\r\n';
+      };
+    const orders = await opened();
+    await bothUp();
+    expect(await orders.put('a', 'x')).toEqual({ position: '2:7' });
+    expect([one.commands.length, other.commands.length].sort()).toEqual([0, 4]);
+  });
+
   it('a write whose answer was lost with its portal is indefinite, and nobody is asked to do it again', async () => {
     const [one, other] = [await start(), await start()];
     for (const portal of [one, other]) portal.script = () => (setImmediate(() => portal.close()), undefined);

@@ -59,6 +59,23 @@ export const passing: ReadonlySet<string> = new Set([
   'LVANEW',
 ]);
 
+/**
+ * [safety] What a portal says of a write itself. Asked once more for one whose answer was lost, it says anything else before it
+ * looks whether it knows the write: that is of the question.
+ */
+export const outcomes: ReadonlySet<string> = new Set([
+  'LVDEFINITE',
+  'LVINDEFINITE',
+  'LVPENDING',
+  'LVUNAVAILABLE',
+  'LVSTOPPING',
+  'LVFULL',
+  'LVSTOPPED',
+  'LVFROZEN',
+  'LVREADONLY',
+  'LVSOURCE',
+]);
+
 /** `text` begins with the code. A code that is not known here proves nothing about a write. */
 export function doorError(text: string, isWrite: boolean): LeveeError {
   const space = text.indexOf(' ');

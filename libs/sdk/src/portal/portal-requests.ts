@@ -3,7 +3,7 @@ import { RespClientFailure, RespError, type RespReply } from '@levee/wire';
 import type { OperationEvent } from '../api';
 import type { RawWatch, WatchWish } from '../client/reach';
 import { DefiniteError, DeniedError, IndefiniteError, type LeveeError, LimitError, UnavailableError } from '../errors';
-import { doorError, passing } from './door-errors';
+import { doorError, outcomes, passing } from './door-errors';
 import { KeyLines } from './key-lines';
 import { type BesideTurn, Operation, type OperationName, type OperationRequest } from './operation';
 import type { PortalDoor } from './portal-door';
@@ -168,12 +168,12 @@ export class PortalRequests {
     const notSent = failure.code !== 'OUTCOME_UNKNOWN';
     if (notSent && !operation.isLost) operation.sent = undefined;
     if (failure.code === 'LIMIT') {
-      operation.fail(new LimitError('CLIENT_LIMIT', `${name}: ${failure.message}`));
+      operation.fail(known(operation, new LimitError('CLIENT_LIMIT', `${name}: ${failure.message}`)));
       return false;
     }
     const { denied } = link.door;
     if (notSent && denied) {
-      operation.fail(denied);
+      operation.fail(known(operation, denied));
       return false;
     }
     if (deadlineAtMs <= this.choice.world.clock.monotonicMs()) {
@@ -199,6 +199,12 @@ export class PortalRequests {
     if (reply.code === 'LVSESSION') link.startAnew();
     if (reply.code === 'LVANEW') link.takeAnew();
     if (reply.code === 'LVSTOPPING' || reply.code === 'LVNOTREADY') link.door.suspect(reply.text);
+    // [safety] What was refused is the question what became of it.
+    if (operation.isLost && !outcomes.has(reply.code)) {
+      if (passing.has(reply.code)) return this.retry(operation, () => known(operation, failure));
+      operation.fail(known(operation, failure));
+      return false;
+    }
     // It did not happen, and nobody repeats it elsewhere: it is a new request from here on.
     if (failure.kind === 'definite') {
       operation.sent = undefined;
@@ -277,7 +283,7 @@ export class PortalRequests {
     for (const operation of this.lines.waiting()) {
       if (operation.settled) continue;
       if (operation.request.deadlineAtMs <= nowMs) this.tooLate(operation);
-      else if (denial) operation.fail(operation.isLost ? lost(operation) : denial);
+      else if (denial) operation.fail(known(operation, denial));
     }
     if (this.underWay > 0) this.cancelSweep = this.choice.world.timers.after(sweepMs, () => this.sweep());
   }
@@ -299,11 +305,18 @@ function strange({ request: { name } }: Operation, link: PortalLink): RespClient
   return new RespClientFailure('OUTCOME_UNKNOWN', what);
 }
 
-const lost = ({ request: { name }, sent }: Operation): LeveeError =>
-  new IndefiniteError(
-    'LVINDEFINITE',
-    `${name}: the connection to ${sent?.link.door.name ?? 'the portal'} was lost before it answered. Read before you repeat it`,
-  );
+/** `refusal`: why nobody says what became of it. */
+function lost({ request: { name }, sent }: Operation, refusal?: LeveeError): LeveeError {
+  const portal = sent?.link.door.name ?? 'the portal';
+  const what = `${name}: the connection to ${portal} was lost before it answered`;
+  if (!refusal) return new IndefiniteError('LVINDEFINITE', `${what}. Read before you repeat it`);
+  const why = `${what}, and what became of it is not told: ${refusal.code} ${refusal.message}. Read before you repeat it`;
+  return new IndefiniteError('LVINDEFINITE', why, { cause: refusal });
+}
+
+/** [safety] Of a write whose answer was lost a refusal of what came later says nothing. */
+const known = (operation: Operation, failure: LeveeError): LeveeError =>
+  operation.isLost && failure.kind === 'definite' ? lost(operation, failure) : failure;
 
 /** The same write once more, for the process that took it first and no other; `undefined`: which one that was is unknown. */
 function repeated({ request, sent }: Operation, nowMs: number): readonly (string | Buffer)[] | undefined {
