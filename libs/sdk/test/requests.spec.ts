@@ -63,6 +63,7 @@ describe('what an answer of a portal is', () => {
     ['-LVLIMIT a key of 1025 bytes', LimitError, 'definite'],
     ['-LVFULL the chunk', LimitError, 'definite'],
     ['-LVSTOPPED it stands still', UnavailableError, 'definite'],
+    ['-LVFROZEN by ann', UnavailableError, 'definite'],
     ['-LVREADONLY produce', NamespaceError, 'definite'],
     ['-NOPERM ann may not', DeniedError, 'definite'],
     ['-ERR syntax error', DefiniteError, 'definite'],
