@@ -60,6 +60,27 @@ describe('how reads of nodes end', () => {
     expect(await codeOf(keys.get('a', { deadlineMs: 100 }))).toBe('DEADLINE');
   });
 
+  it.each([
+    ['at its deadline, with what the portal said', undefined, 'LVLIMIT'],
+    ['when it is aborted', 50, 'ABORTED'],
+  ])('a read of which a portal has failed and no node says anything ends %s', async (_when, abortMs, code) => {
+    // The node is given up after four seconds.
+    const { keys } = await opened('silent');
+    const asked: string[] = [];
+    portal.script = (words) => {
+      if (words[0] !== 'LV.GET') return '+0:1\r\n';
+      asked.push(String(words[1]));
+      return '-LVLIMIT too much\r\n';
+    };
+    const abort = new AbortController();
+    const began = performance.now();
+    const read = codeOf(keys.get('a', { deadlineMs: abortMs === undefined ? 400 : 60_000, signal: abort.signal }));
+    await eventually('the portal has failed', () => asked.includes('a'));
+    if (abortMs !== undefined) setTimeout(() => abort.abort(), abortMs);
+    expect(await read).toBe(code);
+    expect(performance.now() - began).toBeLessThan(3_000);
+  });
+
   it('close waits for a page that a node is asked for, whoever gives it in the end', async () => {
     const { client, keys } = await opened('silent');
     const asked = node.reads;

@@ -9,6 +9,8 @@ export interface GetEnds {
   /** Nodes refuse it, and a portal would not do otherwise; `undefined`: one may. */
   finalFailure(failure: StoreFailure): LeveeError | undefined;
   askPortal(get: DirectGet): Promise<RawEntry | undefined>;
+  /** The portal failed; a node may answer still, as long as the get has time. */
+  leftToNode(get: DirectGet): void;
   /** `byNode`: its answer is the one that was given. */
   over(get: DirectGet, byNode: boolean, failure?: LeveeError): void;
 }
@@ -43,8 +45,11 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
     super(key, consistency, session);
     const { signal } = how;
     if (!signal) return;
-    // A portal says how it ends: it is not asked for what was given up.
-    const abort = (): void => this.turnToPortal();
+    const abort = (): void => {
+      // A portal says how it ends, also one that failed: it is not asked for what was given up.
+      if (this.portalFailure) this.portalAsked = false;
+      this.turnToPortal();
+    };
     signal.addEventListener('abort', abort, { once: true });
     this.endSignal = () => signal.removeEventListener('abort', abort);
   }
@@ -60,10 +65,22 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
     this.ends.askPortal(this).then(
       (entry) => this.end(entry, false),
       (failure: LeveeError) => {
-        if (this.nodesFailed || isEnd(failure)) this.fail(failure, false);
-        else this.portalFailure = failure;
+        if (this.nodesFailed || isEnd(failure)) return this.fail(failure, false);
+        if (this.isOver) return;
+        this.portalFailure = failure;
+        this.ends.leftToNode(this);
       },
     );
+  }
+
+  /** A portal was asked, and has failed. */
+  get portalFailed(): boolean {
+    return this.portalFailure !== undefined;
+  }
+
+  /** No node answered in time: what the portal said helps more than that. */
+  endAsPortalFailed(): void {
+    if (this.portalFailure) this.fail(this.portalFailure, false);
   }
 
   protected onValue(buffer: Buffer, start: number, end: number, expiresAtMs: number, offset: number): void {

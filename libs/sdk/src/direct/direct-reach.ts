@@ -150,6 +150,12 @@ export class DirectReach implements Reach, GetEnds {
     return this.portal.reach.get(get.key, get.how, get.turn);
   }
 
+  leftToNode(get: DirectGet): void {
+    get.among?.delete(get);
+    this.hurried.add(get);
+    this.look();
+  }
+
   over(get: DirectGet, byNode: boolean, failure?: LeveeError): void {
     get.among?.delete(get);
     if (byNode) this.engine.counts.answered++;
@@ -273,6 +279,10 @@ export class DirectReach implements Reach, GetEnds {
     const { budget, limits } = this.engine.host;
     // At its deadline a portal is asked for nothing: that is how it ends.
     const isLate = nowMs >= get.how.deadlineAtMs;
+    if (get.portalFailed) {
+      if (isLate) get.endAsPortalFailed();
+      return;
+    }
     // So that a slow cluster does not get twice as much to do; and portals that fail are asked again all the same.
     if (!get.asksPortal && !isLate && !budget.take(limits.retriesAtOnceMax / 2)) return;
     get.among?.delete(get);
