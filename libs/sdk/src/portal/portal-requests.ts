@@ -2,7 +2,15 @@ import { murmur2 } from '@levee/kernel';
 import { RespClientFailure, RespError, type RespReply } from '@levee/wire';
 import type { OperationEvent } from '../api';
 import type { RawWatch, WatchWish } from '../client/reach';
-import { DefiniteError, DeniedError, IndefiniteError, type LeveeError, LimitError, UnavailableError } from '../errors';
+import {
+  DefiniteError,
+  DeniedError,
+  IndefiniteError,
+  type LeveeError,
+  LimitError,
+  PendingError,
+  UnavailableError,
+} from '../errors';
 import { doorError, outcomes, passing } from './door-errors';
 import { KeyLines } from './key-lines';
 import { type BesideTurn, Operation, type OperationName, type OperationRequest } from './operation';
@@ -10,6 +18,7 @@ import type { PortalDoor } from './portal-door';
 import { PortalLink } from './portal-link';
 import { PortalWatch } from './portal-watch';
 import { doorFor } from './rendezvous';
+import { isPosition } from './replies';
 import type { RequestsChoice } from './requests-choice';
 import { SessionMemory } from './session-memory';
 
@@ -196,6 +205,9 @@ export class PortalRequests {
     const { isWrite } = operation.request;
     const isElsewhere = reply.code === 'LVNAMESPACE' && link.refusal !== undefined;
     const failure = doorError(isElsewhere ? (link.refusal as string) : reply.text, isWrite);
+    // It is in the log, and was written on another connection perhaps, which is gone.
+    if (failure instanceof PendingError && isPosition(failure.position))
+      this.memory.observe(failure.position, { joined: -1, log: link.log });
     if (reply.code === 'LVSESSION') link.startAnew();
     if (reply.code === 'LVANEW') link.takeAnew();
     if (reply.code === 'LVSTOPPING' || reply.code === 'LVNOTREADY') link.door.suspect(reply.text);
