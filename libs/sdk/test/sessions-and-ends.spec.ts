@@ -1,5 +1,8 @@
+import { encodePut } from '@levee/codec';
 import { decodeSessionToken } from '@levee/keyspace';
+import { eventually } from '../../../test/support/deadline';
 import { connect, PendingError, utf8, type Client, type Namespace } from '@levee/sdk';
+import { LocalWorld } from './local-world';
 import { found, ScriptedPortal } from './scripted-portal';
 
 jest.setTimeout(60_000);
@@ -36,5 +39,26 @@ describe('the session of a client', () => {
     await orders.get('a');
     for (const token of [orders.session(), portal.joins.at(-1)])
       expect(decodeSessionToken(String(token))).toMatchObject({ positions: [{ partition: 3, nextOffset: 17 }] });
+  });
+
+  it('tells portals the time by which a replica found something expired, so that none shows it again', async () => {
+    const world = new LocalWorld();
+    closing.push(world);
+    const [key, expiresAtMs] = [Buffer.from('soon'), Date.now() + 20_000];
+    world.log.put('k', 'v');
+    world.log.add(key, encodePut(key, Buffer.from('w'), expiresAtMs));
+    await world.open();
+    await world.near();
+    const byPortal = (): Promise<unknown> => world.keys.get('k', { consistency: 'strong' });
+    await byPortal();
+    const told = world.portal.joins.length;
+    await byPortal();
+    // What it knows is not told twice.
+    expect(world.portal.joins.length).toBe(told);
+    world.aheadMs = 30_000;
+    await eventually('it is over', async () => (await world.keys.get('soon')) === undefined);
+    await byPortal();
+    const token = decodeSessionToken(String(world.portal.joins.at(-1)));
+    expect('problem' in token ? 0 : token.clockMs).toBeGreaterThanOrEqual(expiresAtMs);
   });
 });

@@ -9,6 +9,8 @@ export interface GetEnds {
   /** Nodes refuse it, and a portal would not do otherwise; `undefined`: one may. */
   finalFailure(failure: StoreFailure): LeveeError | undefined;
   askPortal(get: DirectGet): Promise<RawEntry | undefined>;
+  /** A node has nothing, or what has expired by the session's clock. */
+  foundNothing(get: DirectGet): void;
   /** The portal failed; a node may answer still, as long as the get has time. */
   leftToNode(get: DirectGet): void;
   /** `byNode`: its answer is the one that was given. */
@@ -88,6 +90,7 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
   }
 
   protected onMissing(): void {
+    if (!this.isOver) this.ends.foundNothing(this);
     this.end(undefined, true);
   }
 

@@ -150,6 +150,10 @@ export class DirectReach implements Reach, GetEnds {
     return this.portal.reach.get(get.key, get.how, get.turn);
   }
 
+  foundNothing({ session }: DirectGet): void {
+    if (session) this.portal.requests.memory.tellClock();
+  }
+
   leftToNode(get: DirectGet): void {
     get.among?.delete(get);
     this.hurried.add(get);
@@ -222,6 +226,7 @@ export class DirectReach implements Reach, GetEnds {
     leave();
     if (page !== 'slow' && page !== 'refused') {
       counts.answered++;
+      if (session) this.portal.requests.memory.tellClock();
       return page;
     }
     counts.throughPortals[page]++;

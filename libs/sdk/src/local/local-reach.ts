@@ -155,6 +155,7 @@ export class LocalReach implements Reach {
       requests.memory.note(session, partition, asOffset(part.replica.nextOffset));
     }
     const found = part.replica.get(keyText, clockMs);
+    if (found === undefined && session !== undefined && part.replica.holds(keyText)) requests.memory.tellClock();
     // A cluster of a later version may know it.
     if (found?.kind === recordKind.unknownSchema) return elsewhere;
     counts.answered++;

@@ -100,6 +100,11 @@ export class MemoryPartition implements FollowedReplica {
     return found === undefined || isExpired(found, nowMs) ? undefined : found;
   }
 
+  /** Expired or not. */
+  holds(keyText: string): boolean {
+    return this.held.has(keyText);
+  }
+
   entries(): IterableIterator<[string, HeldRecord]> {
     return this.held.entries();
   }

@@ -45,6 +45,14 @@ export class SessionMemory {
     this.version++;
   }
 
+  /**
+   * A read of this session may have taken something for expired, by a time that the clock of a portal need not have reached: each
+   * is told before it is asked again.
+   */
+  tellClock(): void {
+    this.version++;
+  }
+
   /** The answer to LV.POS: the session of a connection, which tells a clock, and the log that is returned. */
   learn(reply: RespReply): string | undefined {
     const token = decodeSessionToken(textOf(factsOf(reply).get('session')));
