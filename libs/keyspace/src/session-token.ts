@@ -132,8 +132,12 @@ class TokenBytes {
     const length = this.number();
     if (length === undefined || this.at + length > this.bytes.length) return undefined;
     let text = '';
-    for (const end = this.at + length; this.at < end; this.at++)
-      text += String.fromCharCode(this.bytes[this.at] as number);
+    for (const end = this.at + length; this.at < end; this.at++) {
+      const code = this.bytes[this.at] as number;
+      // It could not be encoded again.
+      if (code > 0x7f) return undefined;
+      text += String.fromCharCode(code);
+    }
     return text;
   }
 }

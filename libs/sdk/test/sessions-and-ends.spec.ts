@@ -1,7 +1,9 @@
 import { encodePut } from '@levee/codec';
-import { decodeSessionToken } from '@levee/keyspace';
+import { crc32c } from '@levee/kernel';
+import { decodeSessionToken, Session } from '@levee/keyspace';
 import { eventually } from '../../../test/support/deadline';
 import { connect, PendingError, utf8, type Client, type Namespace } from '@levee/sdk';
+import { SessionMemory } from '../src/portal/session-memory';
 import { LocalWorld } from './local-world';
 import { found, ScriptedPortal } from './scripted-portal';
 
@@ -60,5 +62,19 @@ describe('the session of a client', () => {
     await byPortal();
     const token = decodeSessionToken(String(world.portal.joins.at(-1)));
     expect('problem' in token ? 0 : token.clockMs).toBeGreaterThanOrEqual(expiresAtMs);
+  });
+
+  it('is not begun by a token whose names no portal can have given', () => {
+    const bytes = Buffer.from(
+      new Session({ namespace: 'shop', binlog: 'levee.binlog.shop', partitions: 4 }).encode(),
+      'base64url',
+    );
+    const body = bytes.subarray(0, -4);
+    body[2] = 0xf6;
+    bytes.writeUInt32LE(crc32c(body), body.length);
+    const memory = new SessionMemory();
+    expect(memory.learn(['session', bytes.toString('base64url')])).toBeUndefined();
+    memory.observe('0:1', { joined: 0 });
+    expect(memory.token()).toBeUndefined();
   });
 });
