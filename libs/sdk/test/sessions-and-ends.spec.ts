@@ -1,8 +1,9 @@
+import { getEventListeners } from 'node:events';
 import { encodePut } from '@levee/codec';
 import { crc32c } from '@levee/kernel';
 import { decodeSessionToken, Session } from '@levee/keyspace';
-import { eventually } from '../../../test/support/deadline';
-import { connect, PendingError, utf8, type Client, type Namespace } from '@levee/sdk';
+import { eventually, within } from '../../../test/support/deadline';
+import { connect, DeniedError, PendingError, utf8, type Client, type Namespace } from '@levee/sdk';
 import { SessionMemory } from '../src/portal/session-memory';
 import { LocalWorld } from './local-world';
 import { found, ScriptedPortal } from './scripted-portal';
@@ -76,5 +77,28 @@ describe('the session of a client', () => {
     expect(memory.learn(['session', bytes.toString('base64url')])).toBeUndefined();
     memory.observe('0:1', { joined: 0 });
     expect(memory.token()).toBeUndefined();
+  });
+});
+
+describe('a watch', () => {
+  const changes = (words: readonly string[]): string =>
+    words[1] === 'NOW' ? '*2\r\n+log\r\n+0:1\r\n' : '*1\r\n*1\r\n+0:1\r\n';
+
+  it('leaves nothing at its signal when it is closed, nor does a read', async () => {
+    const [, orders] = await opened((words) => (words[0] === 'LV.CHANGES' ? changes(words) : found('v')));
+    const { signal } = new AbortController();
+    await orders.get('a', { signal });
+    for (let i = 0; i < 3; i++) await (await orders.watch({ signal })).close();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('ends with the reason when its client is let in no more, also when its connection was lost before', async () => {
+    const [portal, orders, client] = await opened((words) => changes(words));
+    const watch = await orders.watch();
+    const next = failureOf(watch.next());
+    portal.helloAnswer = '-WRONGPASS invalid\r\n';
+    portal.cut();
+    expect(await within('it ends', 15_000, next)).toBeInstanceOf(DeniedError);
+    expect(client.status().portals[0]?.up).toBe(false);
   });
 });

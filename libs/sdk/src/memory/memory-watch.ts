@@ -9,6 +9,7 @@ export class MemoryWatch implements RawWatch {
   private at: number;
   private closed = false;
   private wake = (): void => undefined;
+  private readonly aborted = (): void => this.close();
 
   constructor(
     private readonly data: MemoryData,
@@ -26,7 +27,7 @@ export class MemoryWatch implements RawWatch {
       if (this.positions.binlog !== binlog)
         throw new SessionError('LVSESSION', `the token is of the log ${this.positions.binlog}, this one is ${binlog}`);
     }
-    signal?.addEventListener('abort', () => this.close(), { once: true });
+    signal?.addEventListener('abort', this.aborted, { once: true });
   }
 
   async page(): Promise<RawChangePage | undefined> {
@@ -56,6 +57,7 @@ export class MemoryWatch implements RawWatch {
   }
 
   close(): void {
+    this.wish.signal?.removeEventListener('abort', this.aborted);
     this.closed = true;
     this.wake();
   }

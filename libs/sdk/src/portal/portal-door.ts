@@ -154,6 +154,12 @@ export class PortalDoor {
   }
 }
 
+/** Nobody answers, and who could does not let this client in: waiting would not help. */
+export function denialBy(doors: readonly PortalDoor[]): LeveeError | undefined {
+  if (doors.some(({ up, leaving }) => up || leaving)) return undefined;
+  return doors.find(({ denied }) => denied instanceof DeniedError)?.denied;
+}
+
 function denialOf({ text }: RespError): LeveeError | undefined {
   const failure = doorError(text, false);
   return failure instanceof DeniedError ? failure : undefined;

@@ -2,19 +2,11 @@ import { murmur2 } from '@levee/kernel';
 import { RespClientFailure, RespError, type RespReply } from '@levee/wire';
 import type { OperationEvent } from '../api';
 import type { RawWatch, WatchWish } from '../client/reach';
-import {
-  DefiniteError,
-  DeniedError,
-  IndefiniteError,
-  type LeveeError,
-  LimitError,
-  PendingError,
-  UnavailableError,
-} from '../errors';
+import { DefiniteError, IndefiniteError, type LeveeError, LimitError, PendingError, UnavailableError } from '../errors';
 import { doorError, outcomes, passing } from './door-errors';
 import { KeyLines } from './key-lines';
 import { type BesideTurn, Operation, type OperationName, type OperationRequest } from './operation';
-import type { PortalDoor } from './portal-door';
+import { denialBy, type PortalDoor } from './portal-door';
 import { PortalLink } from './portal-link';
 import { PortalWatch } from './portal-watch';
 import { doorFor } from './rendezvous';
@@ -280,18 +272,11 @@ export class PortalRequests {
     }
   }
 
-  /** Nobody answers, and who could does not let this client in: waiting would not help. */
-  private get denial(): LeveeError | undefined {
-    const { doors } = this.choice;
-    if (doors.some(({ up, leaving }) => up || leaving)) return undefined;
-    return doors.find(({ denied }) => denied instanceof DeniedError)?.denied;
-  }
-
   /** Ends what waits for its turn, or for a portal, beyond its deadline. */
   private sweep(): void {
     this.cancelSweep = undefined;
     const nowMs = this.choice.world.clock.monotonicMs();
-    const { denial } = this;
+    const denial = denialBy(this.choice.doors);
     for (const operation of this.lines.waiting()) {
       if (operation.settled) continue;
       if (operation.request.deadlineAtMs <= nowMs) this.tooLate(operation);

@@ -4,7 +4,7 @@ import type { RawChangePage, RawWatch, WatchWish } from '../client/reach';
 import { parseWatchToken, type WatchPositions } from '../client/watch-token';
 import { DefiniteError, type LeveeError, UnavailableError } from '../errors';
 import { doorError, passing } from './door-errors';
-import type { DoorLink, PortalDoor } from './portal-door';
+import { denialBy, type DoorLink, type PortalDoor } from './portal-door';
 import type { RequestsChoice } from './requests-choice';
 import { doorFor } from './rendezvous';
 import { isChanges, isPositions, textOf } from './replies';
@@ -29,6 +29,7 @@ export class PortalWatch implements RawWatch {
   private cancelPause = (): void => undefined;
   private readonly filter: readonly (string | Buffer)[];
   private readonly keyHash: number;
+  private readonly aborted = (): void => this.close();
 
   private constructor(
     private readonly namespace: string,
@@ -38,7 +39,7 @@ export class PortalWatch implements RawWatch {
     const { key, prefix, signal } = wish;
     this.filter = key ? ['KEY', key] : prefix ? ['PREFIX', prefix] : [];
     this.keyHash = murmur2(key ?? prefix ?? Buffer.from(namespace, 'utf8'));
-    signal?.addEventListener('abort', () => this.close(), { once: true });
+    signal?.addEventListener('abort', this.aborted, { once: true });
   }
 
   /** Resolves once it is known from where on changes are told. */
@@ -91,6 +92,8 @@ export class PortalWatch implements RawWatch {
   }
 
   close(): void {
+    // A signal may live as long as its process, and would keep every watch that it was given to.
+    this.wish.signal?.removeEventListener('abort', this.aborted);
     this.closed = true;
     this.cancelPause();
     this.hangUp();
@@ -122,6 +125,8 @@ export class PortalWatch implements RawWatch {
         const failure = doorError(answer.code === 'LVNAMESPACE' ? (line?.refusal ?? answer.text) : answer.text, false);
         if (!passing.has(answer.code)) throw failure;
       } else if (!isFailure(answer)) return answer;
+      const denial = denialBy(this.choice.doors);
+      if (denial) throw denial;
       if (deadlineAtMs <= world.clock.monotonicMs())
         throw answer instanceof RespError ? doorError(answer.text, false) : answer;
       this.hangUp();
