@@ -2,8 +2,10 @@ import { getEventListeners } from 'node:events';
 import { encodePut } from '@levee/codec';
 import { crc32c } from '@levee/kernel';
 import { decodeSessionToken, Session } from '@levee/keyspace';
+import { type Log, systemTimers } from '@levee/log';
 import { eventually, within } from '../../../test/support/deadline';
 import { connect, DeniedError, PendingError, utf8, type Client, type Namespace } from '@levee/sdk';
+import { SharedLog } from '../src/local/shared-log';
 import { SessionMemory } from '../src/portal/session-memory';
 import { LocalWorld } from './local-world';
 import { found, ScriptedPortal } from './scripted-portal';
@@ -101,4 +103,22 @@ describe('a watch', () => {
     expect(await within('it ends', 15_000, next)).toBeInstanceOf(DeniedError);
     expect(client.status().portals[0]?.up).toBe(false);
   });
+});
+
+it('a log that was opened too late, and cannot be closed, does not end the process', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  try {
+    let open = (_log: Log): void => undefined;
+    const shared = new SharedLog(() => new Promise<Log>((resolve) => (open = resolve)), systemTimers);
+    const first = shared.opened();
+    await shared.close();
+    open({ close: () => Promise.reject(new Error('no broker')) } as unknown as Log);
+    await first;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', note);
+  }
 });

@@ -23,7 +23,7 @@ export class SharedLog {
     this.closing.abort();
     if (this.log) return this.log.close();
     // An attempt that is under way ends in its own time; nobody waits for it.
-    void this.opening?.then((log) => log?.close());
+    void this.opening?.then((log) => log?.close()).catch(() => undefined);
   }
 
   private async openPatiently(): Promise<Log | undefined> {

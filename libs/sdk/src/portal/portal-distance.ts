@@ -84,8 +84,11 @@ export class PortalDistance {
 
   async close(): Promise<void> {
     await Promise.all([...this.namespaces.values()].map((requests) => requests.close()));
-    await this.near?.close();
-    for (const door of this.doors) door.close();
+    try {
+      await this.near?.close();
+    } finally {
+      for (const door of this.doors) door.close();
+    }
   }
 
   private requestsOf(name: string): PortalRequests {
