@@ -20,6 +20,8 @@ export class ScriptedPortal {
   useAnswer = '+OK\r\n';
   helloAnswer = '%0\r\n';
   pingAnswer = '+PONG\r\n';
+  /** To an LV.POS with a token, in place of the session. */
+  joinAnswer: string | undefined;
   private readonly sockets = new Set<Socket>();
   private server: Server | undefined;
   port = 0;
@@ -91,6 +93,7 @@ export class ScriptedPortal {
         return `%2\r\n+incarnation\r\n+${this.incarnation}\r\n+version\r\n:1\r\n`;
       case 'LV.POS':
         if (words[1] !== undefined) this.joins.push(words[1]);
+        if (words[1] !== undefined && this.joinAnswer !== undefined) return this.joinAnswer;
         return `%1\r\n+session\r\n+${new Session(this.scope).encode()}\r\n`;
       default:
         this.commands.push(words);

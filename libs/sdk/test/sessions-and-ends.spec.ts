@@ -67,6 +67,19 @@ describe('the session of a client', () => {
     expect('problem' in token ? 0 : token.clockMs).toBeGreaterThanOrEqual(expiresAtMs);
   });
 
+  it('is told again where a portal did not take it, until it has', async () => {
+    const [portal, orders] = await opened((words) => (words[0] === 'LV.GET' ? found('v', '3:9') : '+3:9\r\n'));
+    await orders.put('a', 'x');
+    await orders.join(String(orders.session()));
+    portal.joinAnswer = '-LVNAMESPACE shop.orders is being made\r\n';
+    const told = portal.joins.length;
+    for (let i = 0; i < 3; i++) await orders.get('a');
+    expect(portal.joins.length).toBe(told + 3);
+    portal.joinAnswer = undefined;
+    for (let i = 0; i < 3; i++) await orders.get('a');
+    expect(portal.joins.length).toBe(told + 4);
+  });
+
   it('is not begun by a token whose names no portal can have given', () => {
     const bytes = Buffer.from(
       new Session({ namespace: 'shop', binlog: 'levee.binlog.shop', partitions: 4 }).encode(),

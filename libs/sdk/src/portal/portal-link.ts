@@ -47,8 +47,10 @@ export class PortalLink implements Joined, DoorLink {
     if (token === undefined) return;
     this.client.send(['LV.POS', token], joinMs, (failure, reply) => {
       if (failure) return;
-      if (reply instanceof RespError && reply.code === 'LVSESSION') this.startAnew();
-      else if (!(reply instanceof RespError)) this.log = this.memory.learn(reply);
+      if (!(reply instanceof RespError)) this.log = this.memory.learn(reply);
+      else if (reply.code === 'LVSESSION') this.startAnew();
+      // [safety] It knows nothing of what was written and seen: what is asked next tells it again.
+      else this.joined = 0;
     });
   }
 
