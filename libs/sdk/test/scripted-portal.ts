@@ -21,7 +21,7 @@ export class ScriptedPortal {
   helloAnswer = '%0\r\n';
   pingAnswer = '+PONG\r\n';
   /** To an LV.POS with a token, in place of the session. */
-  joinAnswer: string | undefined;
+  joinAnswer: (token: string) => string | undefined = () => undefined;
   private readonly sockets = new Set<Socket>();
   private server: Server | undefined;
   port = 0;
@@ -79,6 +79,10 @@ export class ScriptedPortal {
     socket.on('close', () => this.sockets.delete(socket));
   }
 
+  private ownSession(): string {
+    return `%1\r\n+session\r\n+${new Session(this.scope).encode()}\r\n`;
+  }
+
   private answer(words: string[]): Answer {
     switch (words[0]) {
       case 'HELLO':
@@ -92,9 +96,9 @@ export class ScriptedPortal {
       case 'LV.DOOR':
         return `%2\r\n+incarnation\r\n+${this.incarnation}\r\n+version\r\n:1\r\n`;
       case 'LV.POS':
-        if (words[1] !== undefined) this.joins.push(words[1]);
-        if (words[1] !== undefined && this.joinAnswer !== undefined) return this.joinAnswer;
-        return `%1\r\n+session\r\n+${new Session(this.scope).encode()}\r\n`;
+        if (words[1] === undefined) return this.ownSession();
+        this.joins.push(words[1]);
+        return this.joinAnswer(words[1]) ?? this.ownSession();
       default:
         this.commands.push(words);
         return this.script(words);

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { encodePut } from '@levee/codec';
-import { crc32c } from '@levee/kernel';
+import { asOffset, asPartition, crc32c } from '@levee/kernel';
 import { decodeSessionToken, Session } from '@levee/keyspace';
 import { type Log, systemTimers } from '@levee/log';
 import { eventually, within } from '../../../test/support/deadline';
@@ -71,13 +71,35 @@ describe('the session of a client', () => {
     const [portal, orders] = await opened((words) => (words[0] === 'LV.GET' ? found('v', '3:9') : '+3:9\r\n'));
     await orders.put('a', 'x');
     await orders.join(String(orders.session()));
-    portal.joinAnswer = '-LVNAMESPACE shop.orders is being made\r\n';
+    portal.joinAnswer = () => '-LVNAMESPACE shop.orders is being made\r\n';
     const told = portal.joins.length;
     for (let i = 0; i < 3; i++) await orders.get('a');
     expect(portal.joins.length).toBe(told + 3);
-    portal.joinAnswer = undefined;
+    portal.joinAnswer = () => undefined;
     for (let i = 0; i < 3; i++) await orders.get('a');
     expect(portal.joins.length).toBe(told + 4);
+  });
+
+  it('keeps what was written and seen when a portal refuses its clock', async () => {
+    const [portal, orders] = await opened(() => found('v', '0:1'));
+    await orders.get('a');
+    const ahead = new Session({ namespace: 'shop.orders', binlog: 'levee.binlog.shop.orders', partitions: 4 });
+    ahead.observe(asPartition(3), asOffset(17));
+    ahead.observeClock(Date.now() + 600_000);
+    await orders.join(ahead.encode());
+    portal.joinAnswer = (text) => {
+      const token = decodeSessionToken(text);
+      const isAhead = 'problem' in token || token.clockMs > Date.now() + 60_000;
+      return isAhead ? '-LVSESSION its clock is far ahead\r\n' : undefined;
+    };
+    await orders.get('a');
+    const refused = portal.joins.length;
+    await eventually('it is told again', () => portal.joins.length > refused);
+    for (const token of [orders.session(), portal.joins.at(-1)])
+      expect(decodeSessionToken(String(token))).toMatchObject({
+        clockMs: 0,
+        positions: expect.arrayContaining([{ partition: 3, nextOffset: 17 }]) as unknown,
+      });
   });
 
   it('is not begun by a token whose names no portal can have given', () => {

@@ -48,10 +48,17 @@ export class PortalLink implements Joined, DoorLink {
     this.client.send(['LV.POS', token], joinMs, (failure, reply) => {
       if (failure) return;
       if (!(reply instanceof RespError)) this.log = this.memory.learn(reply);
-      else if (reply.code === 'LVSESSION') this.startAnew();
+      else if (reply.code === 'LVSESSION') this.joinRefused();
       // [safety] It knows nothing of what was written and seen: what is asked next tells it again.
       else this.joined = 0;
     });
+  }
+
+  /** What was written and seen may be right all the same, beside a clock that is not. */
+  private joinRefused(): void {
+    if (!this.memory.letGoOfClock()) return this.startAnew();
+    this.joined = 0;
+    this.join();
   }
 
   /** The session that the portal knows of this connection is the one of this client from now on. */

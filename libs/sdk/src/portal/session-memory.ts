@@ -53,6 +53,14 @@ export class SessionMemory {
     this.version++;
   }
 
+  /** False: it has none. Of a portal whose clock was far ahead; it is told again by who is right. */
+  letGoOfClock(): boolean {
+    if (!this.session || this.session.clockMs === 0) return false;
+    this.session.letGoOfClock(0);
+    this.version++;
+    return true;
+  }
+
   /** The answer to LV.POS: the session of a connection, which tells a clock, and the log that is returned. */
   learn(reply: RespReply): string | undefined {
     const token = decodeSessionToken(textOf(factsOf(reply).get('session')));
