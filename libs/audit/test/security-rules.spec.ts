@@ -80,3 +80,27 @@ test('every door is knocked at by a stranger, and what its health says of certif
   });
   expect(open.findings.map(({ rule }) => rule)).toEqual(['certificate']);
 });
+
+test.each<readonly [what: string, ready: unknown]>([
+  ['nothing', null],
+  ['a text', 'ok'],
+  [
+    'troubles that are none',
+    { troubles: [null, 'x', 5, [], { what: 'certificate' }, { what: 'certificate', message: { toString: 1 } }] },
+  ],
+  ['a list that is none', { troubles: { length: 1 } }],
+])('a door whose health is %s keeps nobody from hearing of the others', async (_what, ready) => {
+  const state = { nodes: () => [], users: () => [] } as unknown as ClusterState;
+  const heard = ['m1:7381', 'm2:7381'].map((address) => ({
+    kind: 'master' as const,
+    id: address,
+    incarnation: 'i',
+    address,
+  }));
+  const askOpenly = (address: string, path: string): Promise<unknown> => {
+    if (path !== '/health/ready') return Promise.reject(new Error('401'));
+    return Promise.resolve(address === 'm1:7381' ? ready : { troubles: [{ what: 'certificate', message: 'it ends' }] });
+  };
+  const { findings } = await examineSecurity(state, heard, { own: locked, ownTroubles: () => [], askOpenly });
+  expect(findings.map(({ rule, subject }) => [rule, subject])).toEqual([['certificate', 'm2:7381']]);
+});

@@ -65,10 +65,14 @@ export async function examineSecurity(
 const yes = (): boolean => true;
 const no = (): boolean => false;
 
+/** Whatever listens there may answer: it must not keep the doctor from telling the rest. */
 function certificateTroubles(ready: unknown): string[] {
-  const { troubles } = (ready ?? {}) as { troubles?: unknown };
+  const { troubles } = Object(ready) as { troubles?: unknown };
   if (!Array.isArray(troubles)) return [];
-  return (troubles as { what?: unknown; message?: unknown }[])
-    .filter(({ what }) => what === 'certificate')
-    .map(({ message }) => String(message));
+  return (troubles as unknown[]).flatMap((each) => {
+    const { what, message } = Object(each) as { what?: unknown; message?: unknown };
+    return what === 'certificate' && typeof message === 'string' ? [message.slice(0, troubleCharsMax)] : [];
+  });
 }
+
+const troubleCharsMax = 500;

@@ -90,9 +90,12 @@ async function toldCount(namespace: NamespaceStore): Promise<KeyCount> {
       const { replicas = [] } = JSON.parse(String(reply)) as NodeStat;
       return replicas
         .filter(({ chunkId }) => chunkId !== undefined && wanted.get(chunkId)?.target.link === link)
-        .map(({ liveKeys = 0, expiringKeys = 0 }): KeyCount => ({ keys: liveKeys, expiring: expiringKeys }))
+        .map(({ liveKeys, expiringKeys }): KeyCount => ({ keys: whole(liveKeys), expiring: whole(expiringKeys) }))
         .reduce(sum, none);
     }),
   );
   return counts.reduce(sum, none);
 }
+
+/** A text would be written to a client as it is. */
+const whole = (told: unknown): number => (Number.isSafeInteger(told) && (told as number) >= 0 ? (told as number) : 0);
