@@ -20,7 +20,8 @@ const { ReaderThread } = lib('chunk-store');
 const { diskWitnesses } = lib('data-node');
 const { controlTopics, ensureNamespace, submit } = lib('journal');
 const { systemClock, systemTimers } = lib('log');
-const { createLogger, ofPart, openLog } = lib('service-kit');
+const { createLogger, ofPart } = lib('service-kit');
+const { openLog } = lib('settings');
 
 const readyMs = 60_000;
 const logger = createLogger({ level: process.env.LEVEE_LOG_LEVEL ?? 'warn', part: 'levee' });
