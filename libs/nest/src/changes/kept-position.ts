@@ -1,4 +1,5 @@
 import type { Namespace } from '@levee/sdk';
+import { inTime } from './pauses';
 import { stateKeyPrefix } from './put-aside';
 
 /** Where a reader of changes keeps how far it is: the token of a watch, behind changes that are all done. */
@@ -20,20 +21,9 @@ export function positionsInLevee(state: Namespace<Buffer>, name: string): Positi
  * `save` that comes to its end later may put an older position in the place of a newer one: then changes come again.
  */
 export function within(positions: Positions, ms: number): Positions {
-  const inTime = async <T>(what: string, work: Promise<T>): Promise<T> => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`a position was not ${what} within ${ms} ms`)), ms);
-    });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
   return {
-    load: () => inTime('loaded', positions.load()),
-    save: (token) => inTime('saved', positions.save(token)),
+    load: () => inTime('a position was not loaded', ms, positions.load()),
+    save: (token) => inTime('a position was not saved', ms, positions.save(token)),
   };
 }
 

@@ -22,6 +22,19 @@ export const endOf = (ms: number): Promise<void> =>
     setTimeout(resolve, ms).unref();
   });
 
+/** Rejects with `<what> within <ms> ms` when the work is not over by then, which goes on all the same. */
+export async function inTime<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Again and again until it succeeds. False: the signal was aborted before. */
 export async function untilDone(
   work: () => Promise<void>,

@@ -1,7 +1,7 @@
 import { type Change, type Namespace, type Watch } from '@levee/sdk';
 import { followAgain, type RunnerLogger } from '../changes/follow-again';
 import { KeptPosition, type Positions } from '../changes/kept-position';
-import { endOf, pauseBefore, untilDone } from '../changes/pauses';
+import { endOf, inTime, pauseBefore, untilDone } from '../changes/pauses';
 import { asideOf, messageOf, type PutAside, stateKeyPrefix } from '../changes/put-aside';
 import { batchesOf, type Taken } from './batches';
 
@@ -153,15 +153,10 @@ export class LogReader {
   private async once(batch: readonly Taken[], token: string): Promise<void> {
     const { handle, handleMs } = this.options;
     const given = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`it was not handled within ${handleMs} ms`)), handleMs);
-    });
     try {
       const changes = batch.map(({ change }) => change);
-      await Promise.race([handle(changes, { token, signal: given.signal }), late]);
+      await inTime('it was not handled', handleMs, handle(changes, { token, signal: given.signal }));
     } finally {
-      clearTimeout(timer);
       given.abort();
     }
   }
