@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
+import { isEntryKey, placeOfKey } from '../../libs/log-embedded/src/keys';
+import { framesOf, readJournalHead, writesOf } from '../../libs/log-embedded/src/store/journal-frames';
 import { eventually } from '../support/deadline';
 import { findingsOf } from '../support/findings';
 import { levee } from '../support/levee-command';
@@ -44,16 +46,27 @@ describe('a standalone whose journal has a stretch that cannot be read', () => {
   };
   const ready = async (): Promise<Response> => fetch(`${standalone.url}/health/ready`);
 
-  /** Changes one byte of each place behind the first `spared` where the log's files hold these words. */
-  const strike = (words: string, spared: number): number => {
+  /**
+   * Changes one byte of each place behind the first `spared` where the log's files hold these words. `alone`: only in
+   * changes of one topic. The log writes what is appended at the same time as one change, which damage takes whole, so
+   * what the compacted topics were told in that moment would be gone with the decision.
+   */
+  const strike = (words: string, spared: number, { alone = false } = {}): number => {
     let struck = 0;
     const log = join(folder, 'log');
     for (const name of readdirSync(log)) {
       if (!/^journal-\d+\.[ab]$/.test(name)) continue;
       const bytes = readFileSync(join(log, name));
-      const places: number[] = [];
-      for (let at = bytes.indexOf(words); at >= 0; at = bytes.indexOf(words, at + 1)) places.push(at);
-      for (const at of places.slice(spared)) {
+      const places = framesOf(bytes, readJournalHead(bytes)?.salt ?? 0).flatMap(({ body }) => {
+        const topics = new Set(writesOf(body).flatMap(({ key }) => (isEntryKey(key) ? [placeOfKey(key).topic] : [])));
+        const found: { readonly at: number; readonly isAlone: boolean }[] = [];
+        for (let at = body.indexOf(words); at >= 0; at = body.indexOf(words, at + 1)) {
+          found.push({ at: body.byteOffset - bytes.byteOffset + at, isAlone: topics.size === 1 });
+        }
+        return found;
+      });
+      for (const { at, isAlone } of places.slice(spared)) {
+        if (alone && !isAlone) continue;
         bytes[at] = bytes.readUInt8(at) ^ 1;
         struck++;
       }
@@ -80,11 +93,15 @@ describe('a standalone whose journal has a stretch that cannot be read', () => {
   it('decides, is killed, and has lost a decision from both copies', async () => {
     await start();
     await write('first');
-    await create('lost');
-    await create('kept');
-    expect(await standalone.end('SIGKILL')).toBeNull();
-    // The first place is the command itself, in a topic of its own; then the decision.
-    expect(strike('"name":"lost"', 1)).toBeGreaterThanOrEqual(2);
+    for (let round = 0, struck = 0; struck < 2; round++) {
+      expect(round).toBeLessThan(5);
+      if (round > 0) await start();
+      await create(`lost-${round}`);
+      await create(`kept-${round}`);
+      expect(await standalone.end('SIGKILL')).toBeNull();
+      // The first place is the command itself, in a topic of its own; then the decision, in both copies.
+      struck = strike(`"name":"lost-${round}"`, 1, { alone: true });
+    }
   }, 120_000);
 
   it('serves and decides by what comes behind it, and says so', async () => {
