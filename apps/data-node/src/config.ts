@@ -31,6 +31,7 @@ export interface DataNodeAppConfig {
   /** 0 = no limit. */
   readonly copyBytesPerSecond: number;
   readonly digestBytesPerSecond: number;
+  readonly connectionsOfAddressMax: number | undefined;
 }
 
 export const dataNodeSettingNames = [
@@ -49,6 +50,7 @@ export const dataNodeSettingNames = [
   'LEVEE_HEARTBEAT',
   'LEVEE_COPY_BYTES_PER_SECOND',
   'LEVEE_DIGEST_BYTES_PER_SECOND',
+  'LEVEE_CONNECTIONS_PER_ADDRESS',
 ] as const;
 
 export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[number]>): DataNodeAppConfig {
@@ -69,6 +71,7 @@ export function dataNodeConfig(settings: Settings<(typeof dataNodeSettingNames)[
     heartbeatMs: settings.LEVEE_HEARTBEAT,
     copyBytesPerSecond: settings.LEVEE_COPY_BYTES_PER_SECOND ?? 0,
     digestBytesPerSecond: settings.LEVEE_DIGEST_BYTES_PER_SECOND ?? 0,
+    connectionsOfAddressMax: settings.LEVEE_CONNECTIONS_PER_ADDRESS,
   });
 }
 

@@ -38,7 +38,7 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'connectionsMax',
       resp.connectionsMax,
       'connections',
-      'as `maxclients` of Redis, and of one address (of IPv6 its first 64 bits) as `LEVEE_CONNECTIONS_PER_ADDRESS` says; more are refused with its error',
+      'as `maxclients` of Redis, and of one address (of IPv6 its first 64 bits) as `LEVEE_CONNECTIONS_PER_ADDRESS` says; who has not said who he is gives way to one more, where authentication is on, else it is refused with its error',
     ),
     limit(
       'strangerMs',

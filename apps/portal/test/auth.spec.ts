@@ -4,6 +4,7 @@ import { clusterHeaders, ClusterKey, hashPassword, newToken } from '@levee/auth'
 import { controlTopics, submit } from '@levee/journal';
 import { RespClient } from '@levee/wire';
 import { portalRoutes } from '../src/routes';
+import { eventually } from '../../../test/support/deadline';
 import { OneNodeCluster } from './one-node-cluster';
 
 jest.setTimeout(60_000);
@@ -287,6 +288,28 @@ describe('I21: a node serves processes of its cluster, and nobody who does not s
     expect(await ask(hello(proof(ClusterKey.random())), stat)).toEqual([noAuth, noAuth]);
     expect(await ask(hello(proof(clusterKey, { nodeId: 'n2', storeId })), stat)).toEqual([noAuth, noAuth]);
     expect(await ask(hello(proof(clusterKey)), hello('wrong'), stat)).toEqual(['answered', noAuth, noAuth]);
+  });
+
+  it('lets them in, and as many as there are, however many strangers hold its port', async () => {
+    const { nodeId, storeId, respAddress } = node();
+    const [host, port] = respAddress.split(':');
+    const strangers = Array.from({ length: 30 }, () => connect(Number(port), host));
+    const open = (): number => strangers.filter(({ destroyed }) => !destroyed).length;
+    for (const one of strangers) one.on('error', () => undefined).resume();
+    const processes = Array.from({ length: 20 }, () => new RespClient({ host: host as string, port: Number(port) }));
+    try {
+      await eventually('most of the strangers are gone', () => open() <= 8);
+      const hello = ['LV.HELLO', '', nodeId, storeId, proof(clusterKey)];
+      for (const one of processes) expect(await one.request(hello, 5_000)).toBeDefined();
+      for (const one of processes) expect(await one.request(['LV.STAT'], 5_000)).toBeDefined();
+      // Nobody of them took the place of a stranger for longer than it took to say who it is.
+      const late = connect(Number(port), host);
+      strangers.push(late.on('error', () => undefined).resume());
+      await eventually('there is room for one more', () => late.readyState === 'open' && open() <= 8);
+    } finally {
+      for (const one of processes) one.close();
+      for (const one of strangers) one.destroy();
+    }
   });
 
   it('and the portal is one of them', async () => {

@@ -53,7 +53,7 @@ export class OneNodeCluster {
     const door = { host: '127.0.0.1', advertisedHost: '127.0.0.1', respPort: 0 };
     const disk = { nodeId: 'n1', folder, units: '24x8MiB:memory', domain: 'n1', memoryBudgetBytes: 16 << 20 };
     const node = new DataNode(
-      { ...disk, ...door, heartbeatMs: 100, topics, authenticates: security.authenticates },
+      { ...disk, ...door, heartbeatMs: 100, topics, authenticates: security.authenticates, connectionsOfAddressMax: 8 },
       {
         ...{ log, clusterKey: security.clusterKey, clusterName: security.tls?.plan.clusterName },
         ...(network && { network }),

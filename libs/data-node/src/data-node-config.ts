@@ -28,6 +28,8 @@ export interface DataNodeConfig {
   readonly authenticates?: boolean | undefined;
   /** How long a node that is cut off from the log believes its users. */
   readonly usersBelievedMs?: number | undefined;
+  /** Of one address, but for processes of the cluster, which have proved that they are; `undefined`: no limit. */
+  readonly connectionsOfAddressMax?: number | undefined;
   /** Most bytes a second that copies put into the units of this node; 0 = no limit (the default). */
   readonly copyBytesPerSecond?: number | undefined;
   /** Most bytes a second that digests and sweeps of this node read; 0 = no limit (the default). */

@@ -89,7 +89,7 @@ export class DataNode {
     this.logTime = new LogTime(this.logClock, { ...shared, topic: topics.heartbeats, heartbeats: this.heartbeats });
     this.diskGauge = new DiskGauge(folder, { timers, logger, diskSpace });
     this.buffers = networkBudget(memoryBudgetBytes, timers);
-    const limits = respLimitsOf(this.buffers);
+    const limits = respLimitsOf(this.buffers, config.connectionsOfAddressMax);
     const door = { clock, timers, logger, ...(network && { network }), limits, budget: this.buffers };
     const state = (): ClusterState => this.view.state;
     const users = { state, unheardMs: () => this.view.unheardMs, believedMs, jwts };

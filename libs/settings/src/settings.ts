@@ -123,8 +123,8 @@ export const settingsTable = {
   ),
   LEVEE_CONNECTIONS_PER_ADDRESS: optional(
     integer({ min: 1, max: 1_000_000 }),
-    ['portal', 'standalone'],
-    'most connections that one address may have at each door of a portal; default no limit, since many clients may come from one',
+    ['data-node', 'portal', 'standalone'],
+    'most connections that one address may have at each door of a portal, and at the RESP door of a data node, where those that have proved to be processes of the cluster do not count; default no limit, since many clients may come from one',
   ),
   LEVEE_RESP_PORT: setting(port(), '7379', ['portal', 'standalone'], 'RESP door of the portal; 0 = any free port'),
   LEVEE_HTTP_PORT: setting(port(), '7380', ['portal', 'standalone'], 'HTTP door of the portal; 0 = any free port'),

@@ -2,7 +2,7 @@ import type { ReplySlot } from './reply-slot';
 import type { RespConnection } from './resp-connection';
 import type { RespServerLimits } from './resp-server-limits';
 
-/** What a connection needs of its server. */
+/** What a connection needs of its server, and whoever it belongs to. */
 export interface ConnectionHost<C> {
   readonly limits: RespServerLimits;
   onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
@@ -20,5 +20,7 @@ export interface ConnectionHost<C> {
   /** It sends HTTP: it is closed, and nothing more of what it sent is carried out. */
   webClient(connection: RespConnection<C>): void;
   slowClient(connection: RespConnection<C>, pendingBytes: number): void;
+  /** The connection counts no longer among those of its address: it is trusted. */
+  leaveAddress(connection: RespConnection<C>): void;
   monotonicMs(): number;
 }

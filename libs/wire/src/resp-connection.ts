@@ -58,7 +58,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   constructor(
     readonly id: number,
     private readonly socket: ByteStream,
-    private readonly host: ConnectionHost<C>,
+    readonly host: ConnectionHost<C>,
   ) {
     this.lastActiveMs = host.monotonicMs();
     this.taken = new TakenOutput(this.lastActiveMs);

@@ -2,6 +2,7 @@ import { Failure, messageOf, networkOf, RareWarning, silentLogger } from '@levee
 import type { Clock, Logger, Timers } from '@levee/kernel';
 import { systemClock, systemTimers } from '@levee/log';
 import { isBetweenCommands } from './between-commands';
+import { Connected } from './connected';
 import type { ConnectionHost } from './connection-host';
 import type { ByteStream, Network, NetworkListener } from './network';
 import { NetworkBudget } from './network-budget';
@@ -67,9 +68,7 @@ export class RespServer<C> implements ConnectionHost<C> {
   private readonly clock: Clock;
   private readonly timers: Timers;
   private readonly webWarning: RareWarning;
-  private readonly connections = new Set<RespConnection<C>>();
-  /** How many of them an address has. */
-  private readonly ofAddress = new Map<string, number>();
+  private readonly connected: Connected<RespConnection<C>>;
   private dirty: RespConnection<C>[] = [];
   /** Whose commands or input wait for their turn, in their order. */
   private waiting: RespConnection<C>[] = [];
@@ -102,6 +101,15 @@ export class RespServer<C> implements ConnectionHost<C> {
     this.timers = options.timers ?? systemTimers;
     this.network = options.network ?? systemNetwork;
     this.webWarning = new RareWarning(this.logger, this.clock);
+    this.connected = new Connected({
+      ...this.limits,
+      clock: this.clock,
+      isStranger: (one) => this.service.strangerSinceMs?.(one) !== undefined,
+      giveWay: (one) => {
+        this.counts.closedStrangers++;
+        this.leave(one);
+      },
+    });
     this.budget =
       options.budget ?? new NetworkBudget(this.limits.queuedBytesMax, this.limits.slowClientMs, this.timers);
   }
@@ -128,10 +136,10 @@ export class RespServer<C> implements ConnectionHost<C> {
     this.closing = true;
     this.cancelSweep();
     const stopped = this.listener?.close();
-    if (this.connections.size > 0) {
+    if (this.connected.size > 0) {
       const drained = new Promise<void>((resolve) => (this.whenEmpty = resolve));
       const cancelLooks = this.endBetweenCommands(patienceMs);
-      const cancel = this.timers.after(drainMs, () => [...this.connections].forEach((each) => each.destroy()));
+      const cancel = this.timers.after(drainMs, () => [...this.connected.members].forEach((each) => each.destroy()));
       await drained;
       cancel();
       cancelLooks();
@@ -142,7 +150,7 @@ export class RespServer<C> implements ConnectionHost<C> {
   stats(): RespServerStats {
     return {
       ...this.counts,
-      connections: this.connections.size,
+      connections: this.connected.size,
       connectionsTaken: this.nextId - 1,
       inputBytes: this.inputBytes,
       queuedBytes: this.queuedBytes,
@@ -151,7 +159,7 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   /** Every open connection, for CLIENT LIST and INFO. */
   list(): Iterable<RespConnection<C>> {
-    return this.connections;
+    return this.connected.members;
   }
 
   onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void {
@@ -227,6 +235,10 @@ export class RespServer<C> implements ConnectionHost<C> {
     connection.destroy();
   }
 
+  leaveAddress(connection: RespConnection<C>): void {
+    this.connected.leaveAddress(connection);
+  }
+
   monotonicMs(): number {
     return this.clock.monotonicMs();
   }
@@ -245,7 +257,7 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   private largest(bytesOf: (connection: RespConnection<C>) => number): RespConnection<C> | undefined {
     let largest: RespConnection<C> | undefined;
-    for (const each of this.connections)
+    for (const each of this.connected.members)
       if (!each.closed && (largest === undefined || bytesOf(each) > bytesOf(largest))) largest = each;
     return largest;
   }
@@ -257,7 +269,7 @@ export class RespServer<C> implements ConnectionHost<C> {
     const look = (): void => {
       if (isOver) return;
       const nowMs = this.clock.monotonicMs();
-      for (const connection of this.connections)
+      for (const connection of this.connected.members)
         if (nowMs >= untilMs || isBetweenCommands(connection, nowMs)) connection.endAfterReplies();
       if (nowMs < untilMs) cancel = this.timers.after(quietLookMs, lookOnceRead);
     };
@@ -320,30 +332,23 @@ export class RespServer<C> implements ConnectionHost<C> {
       return;
     }
     const connection = new RespConnection<C>(this.nextId++, socket, this);
-    this.connections.add(connection);
-    this.ofAddress.set(address, (this.ofAddress.get(address) ?? 0) + 1);
+    this.connected.add(connection, address);
     connection.context = this.service.open(connection, socket.tlsPeer);
-    socket.on('close', () => this.left(connection, address));
+    socket.on('close', () => this.connected.remove(connection) && this.leave(connection));
   }
 
   /** What a connection of this address is told instead of being taken; `undefined`: it is taken. */
   private refusal(address: string): string | undefined {
-    const { connectionsMax, connectionsOfAddressMax } = this.limits;
     // As by a process that is gone: whoever finds the connection ended tries another one.
     if (this.closing) return '';
-    if (this.connections.size >= connectionsMax) return `-ERR max number of clients reached (${connectionsMax})\r\n`;
-    if ((this.ofAddress.get(address) ?? 0) < connectionsOfAddressMax) return undefined;
-    return `-ERR max number of clients of one address reached (${connectionsOfAddressMax})\r\n`;
+    const why = this.connected.refusal(address);
+    return why && `-ERR ${why}\r\n`;
   }
 
-  private left(connection: RespConnection<C>, address: string): void {
-    const others = (this.ofAddress.get(address) ?? 0) - 1;
-    if (others > 0) this.ofAddress.set(address, others);
-    else this.ofAddress.delete(address);
+  private leave(connection: RespConnection<C>): void {
     if (!connection.closed) connection.destroy();
-    this.connections.delete(connection);
     this.service.closed?.(connection);
-    if (this.connections.size === 0) this.whenEmpty?.();
+    if (this.connected.size === 0) this.whenEmpty?.();
   }
 
   /** A large reply takes its time; while all hold too much, who takes nothing is the first to go. */
@@ -362,7 +367,7 @@ export class RespServer<C> implements ConnectionHost<C> {
   private sweep(): void {
     const now = this.clock.monotonicMs();
     const { idleMs, strangerMs } = this.limits;
-    for (const connection of this.connections) {
+    for (const connection of this.connected.members) {
       connection.tell();
       connection.endIfUnfinished(now);
       const silentMs = now - connection.lastActiveMs;

@@ -16,8 +16,12 @@ export function networkBudget(budgetBytes: number, timers: Timers): NetworkBudge
 }
 
 /** What one client, and all incomplete requests, may take of it. */
-export function respLimitsOf({ bytesMax }: NetworkBudget): Partial<RespServerLimits> {
+export function respLimitsOf(
+  { bytesMax }: NetworkBudget,
+  connectionsOfAddressMax = Infinity,
+): Partial<RespServerLimits> {
   return {
+    connectionsOfAddressMax,
     outputBytesMax: bytesMax * 2,
     inputBytesMax: Math.max(bytesMax, requestLimits.requestBytesMax),
     inputAheadBytes: nodeProtocolLimits.replyBytesMax,

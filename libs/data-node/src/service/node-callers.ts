@@ -95,7 +95,8 @@ export class NodeCallers {
    * LV.HELLO: whether the caller is known, and why not. With a proof it is one of the cluster or nobody; without one it is
    * who its certificate says, or stays the user that it is.
    */
-  greets(caller: NodeCaller, identity: NodeIdentity, proof: string | undefined): string | undefined {
+  greets(connection: Connection, identity: NodeIdentity, proof: string | undefined): string | undefined {
+    const caller = connection.context;
     if (proof === undefined && caller.certified === 'cluster') caller.who = 'cluster';
     else if (proof !== undefined || caller.who === 'cluster') {
       const { clusterKey } = this.proofs;
@@ -103,6 +104,8 @@ export class NodeCallers {
       if (isProven) caller.who = 'cluster';
       else this.forget(caller);
     }
+    // However many users of its address there are, a process of the cluster is let in.
+    if (caller.who === 'cluster') connection.host.leaveAddress(connection);
     return this.problem(caller, 'known');
   }
 

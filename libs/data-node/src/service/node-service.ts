@@ -233,9 +233,9 @@ export class NodeService implements RespService<NodeCaller> {
   }
 
   /** LV.HELLO clusterId nodeId storeId [proof]: refuses whoever looks for somebody else; empty arguments are not checked. */
-  private hello(args: readonly Buffer[], reply: ReplySlot, { context }: RespConnection<NodeCaller>): void {
+  private hello(args: readonly Buffer[], reply: ReplySlot, connection: RespConnection<NodeCaller>): void {
     const { identity } = this.door;
-    const problem = this.callers.greets(context, identity, args[4]?.toString('latin1'));
+    const problem = this.callers.greets(connection, identity, args[4]?.toString('latin1'));
     if (problem !== undefined) return reply.error(problem);
     const [clusterId, nodeId, storeId] = [1, 2, 3].map((i) => args[i]?.toString() ?? '');
     const ours = this.door.serving()?.clusterId ?? '';
