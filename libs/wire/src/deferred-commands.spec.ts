@@ -83,6 +83,26 @@ it('a command that holds the pipeline holds what was kept behind it', async () =
   expect(got()).toBe('+QUEUED +QUEUED :2 +OK $1 b $5 after');
 });
 
+it('a message that nobody asked for stands behind the last of them, and comes to no client of RESP2', async () => {
+  await serve();
+  const { socket, got } = open();
+  const push = (): void => {
+    for (const connection of server.list()) connection.push((writer) => writer.push(1).text('hey'));
+  };
+  socket.write('LATER ALONE\r\nLATER ECHO b\r\nGO\r\nECHO after\r\n');
+  await until('the first being begun', () => held.length === 1);
+  for (const connection of server.list()) connection.protocol = 3;
+  push();
+  held[0]?.ok();
+  await until('the replies', () => got().endsWith('after'));
+  expect(got()).toBe('+QUEUED +QUEUED :2 +OK $1 b >1 $3 hey $5 after');
+  for (const connection of server.list()) connection.protocol = 2;
+  push();
+  socket.write('ECHO end\r\n');
+  await until('the replies', () => got().endsWith('end'));
+  expect(got()).toMatch(/ \$5 after \$3 end$/);
+});
+
 const many = 5_000;
 const manyLater = 'LATER ECHO x\r\n'.repeat(many);
 const manyReplies = new RegExp(`^(\\+QUEUED ){${many}}:${many}( \\$1 x){${many}}( |$)`);

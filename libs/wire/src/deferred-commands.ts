@@ -14,6 +14,7 @@ export class DeferredCommands {
   private commands: DeferredCommand[] = [];
   private next = 0;
   private released = false;
+  private readonly waiting: (() => void)[] = [];
 
   get count(): number {
     return this.commands.length - this.next;
@@ -54,6 +55,18 @@ export class DeferredCommands {
     if (command) this.bytes -= command.bytes;
     if (this.count === 0) this.clear();
     return command;
+  }
+
+  /** Runs `action` now, or after the last of them that are due has begun. */
+  behind(action: () => void): void {
+    if (this.due) this.waiting.push(action);
+    else action();
+  }
+
+  /** The last of them has begun: true. */
+  over(): true {
+    for (const action of this.waiting.splice(0)) action();
+    return true;
   }
 
   clear(): void {

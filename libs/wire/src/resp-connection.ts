@@ -130,9 +130,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.endAfterReplies();
   }
 
-  /** An out-of-band message (RESP3 push), in its place among the replies. */
+  /** An out-of-band message, between replies. [safety] To a client of RESP2 it would be the answer to something. */
   push(build: (writer: ReplyWriter) => void): void {
-    if (!this.closed && !this.ending) this.newSlot().write(build);
+    if (!this.closed && !this.ending && this.protocol === 3) this.deferred.behind(() => this.newSlot().write(build));
   }
 
   get deferredCommands(): number {
@@ -346,7 +346,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
       this.host.onCommand(this, next.args, this.newSlot(next.bytes));
       if (!this.mayGoOn()) return false;
     }
-    return true;
+    return this.deferred.over();
   }
 
   private mayGoOn(): boolean {

@@ -175,6 +175,7 @@ export class DoorSession {
     this.multi = undefined;
     this.ack = undefined;
     this.consistency = undefined;
+    this.isToldOfEnd = false;
     this.known = undefined;
     this.places.clear();
   }
