@@ -8,9 +8,11 @@ import {
   UnsettledReads,
 } from '@levee/client';
 
-/** The last write of a partition that this connection has not seen logged. */
+/** A write that this connection has not seen logged. */
 interface PendingWrite {
   readonly append: Append;
+  /** The one of its partition that was sent before it. */
+  before: PendingWrite | undefined;
   /** Given to the store; before that it waits behind a read of its key. */
   handed: boolean;
   readonly afterHanded: (() => void)[];
@@ -22,6 +24,7 @@ interface PendingWrite {
  */
 export class CommandOrder {
   private readonly reads = new UnsettledReads();
+  /** By partition, the last one. */
   private readonly writes = new Map<number, PendingWrite>();
 
   constructor(
@@ -35,10 +38,8 @@ export class CommandOrder {
     read.line = this.lines.reads;
     this.namespace.place(read);
     this.reads.add(read);
-    if (this.writes.size > 0) {
-      const pending = this.writes.get(read.partition);
-      if (pending) return pending.append.thenLogged(() => this.store.read(this.namespace, read));
-    }
+    const pending = this.writes.size > 0 ? this.writes.get(read.partition) : undefined;
+    if (pending) return afterLogged(pending, () => this.store.read(this.namespace, read));
     this.store.read(this.namespace, read);
   }
 
@@ -49,7 +50,7 @@ export class CommandOrder {
     const one = (): void => {
       if (--left === 0) action();
     };
-    for (const { append } of [...this.writes.values()]) append.thenLogged(one);
+    for (const pending of [...this.writes.values()]) afterLogged(pending, one);
   }
 
   /** With `after`, never before that read is settled (whatever became of it). */
@@ -59,7 +60,7 @@ export class CommandOrder {
     this.store.startTime(append);
     const { partition } = append;
     const previous = this.writes.get(partition);
-    const pending: PendingWrite = { append, handed: false, afterHanded: [] };
+    const pending: PendingWrite = { append, before: previous, handed: false, afterHanded: [] };
     this.writes.set(partition, pending);
     const hand = (): void => {
       this.store.append(this.namespace, append);
@@ -67,11 +68,30 @@ export class CommandOrder {
       for (const action of pending.afterHanded) action();
     };
     append.thenLogged(() => {
-      if (this.writes.get(partition) === pending) this.writes.delete(partition);
+      const before = unloggedBefore(pending);
+      pending.before = before;
+      if (this.writes.get(partition) !== pending) return;
+      if (before) this.writes.set(partition, before);
+      else this.writes.delete(partition);
     });
     const behind = after ?? this.reads.newestOf(append);
     const step = behind ? (): void => behind.then(hand) : hand;
     if (previous && !previous.handed) previous.afterHanded.push(step);
     else step();
   }
+}
+
+/** Runs `action` once the write, and what was sent before it, is logged or has failed. */
+function afterLogged(pending: PendingWrite, action: () => void): void {
+  pending.append.thenLogged(() => {
+    const before = unloggedBefore(pending);
+    if (before) afterLogged(before, action);
+    else action();
+  });
+}
+
+/** Whoever sees a write that is logged sees those before it; one that failed, or was refused, says nothing of them. */
+function unloggedBefore({ append, before }: PendingWrite): PendingWrite | undefined {
+  if (append.nextOffset > 0 || before === undefined) return undefined;
+  return before.append.settled || before.append.nextOffset > 0 ? unloggedBefore(before) : before;
 }
