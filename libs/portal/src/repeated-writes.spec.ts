@@ -56,4 +56,17 @@ describe('a write with a request id', () => {
     expect(writes.stats()).toEqual({ joined: 0, forgottenEarly: 1, ids: 3 });
     expect([writes.run('d', 'x', write).joined, writes.run('a', 'x', write).joined]).toEqual([true, false]);
   });
+
+  it('is never done again when it is asked after, be it the oldest of too many or as old as may be', async () => {
+    const writes = fresh(3);
+    const { write, done } = writer();
+    const sentAtMs = nowMs;
+    for (const id of ['a', 'b', 'c']) await writes.run(id, 'x', write).outcome;
+    nowMs += 5_000;
+    expect(writes.remembersSince(nowMs - sentAtMs + 1)).toBe(true);
+    expect([await writes.run('a', 'x', write).outcome, done()]).toEqual([1, 3]);
+    nowMs += 595_001;
+    // Nothing came meanwhile that would have made it forget.
+    expect(writes.remembersSince(nowMs - sentAtMs)).toBe(false);
+  });
 });

@@ -51,7 +51,7 @@ export class RepeatedWrites<T> {
     write: () => Promise<T>,
   ): { readonly outcome: Promise<T>; readonly joined: boolean } {
     const nowMs = this.clock.monotonicMs();
-    this.forget(nowMs);
+    this.forget(nowMs, Infinity);
     const known = this.byId.get(id);
     if (known !== undefined && known.request !== request)
       throw new StoreFailure(
@@ -63,6 +63,8 @@ export class RepeatedWrites<T> {
       this.counts.joined++;
       return { outcome: known.outcome, joined: true };
     }
+    // [safety] Not before it was looked for: room is not made at the cost of the very write that is asked after.
+    this.forget(nowMs, this.limits.idsMax - 1);
     const outcome = write();
     this.byId.set(id, { request, atMs: nowMs, outcome });
     outcome.catch((error: unknown) => {
@@ -74,13 +76,14 @@ export class RepeatedWrites<T> {
 
   /** Whether a write that was first sent so long ago, and is not known here, certainly never came here. */
   remembersSince(agoMs: number): boolean {
-    return this.clock.monotonicMs() - agoMs > this.forgottenAtMs;
+    return agoMs <= this.limits.rememberMs && this.clock.monotonicMs() - agoMs > this.forgottenAtMs;
   }
 
-  private forget(nowMs: number): void {
+  /** What is too old, and the oldest of what is more than `idsMost`. */
+  private forget(nowMs: number, idsMost: number): void {
     for (const [id, { atMs }] of this.byId) {
       const isOld = nowMs - atMs > this.limits.rememberMs;
-      if (!isOld && this.byId.size < this.limits.idsMax) return;
+      if (!isOld && this.byId.size <= idsMost) return;
       if (!isOld) this.counts.forgottenEarly++;
       this.forgottenAtMs = atMs;
       this.byId.delete(id);
