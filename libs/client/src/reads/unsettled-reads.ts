@@ -46,6 +46,10 @@ export class UnsettledReads {
     }
   }
 
+  *all(): Generator<PointRead> {
+    for (let read = this.first; read; read = read.newer) yield read;
+  }
+
   /** The last read of the key that the write is for. */
   newestOf({ key, hash }: Append): PointRead | undefined {
     if (this.count > looksMax && !this.byHash) {

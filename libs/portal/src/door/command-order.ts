@@ -53,6 +53,22 @@ export class CommandOrder {
     for (const pending of [...this.writes.values()]) afterLogged(pending, one);
   }
 
+  /** Resolves then. */
+  written(): Promise<void> {
+    return new Promise((resolve) => this.afterWrites(resolve));
+  }
+
+  /** Runs `action` once every read and write sent before is answered, or has failed: the session knows them then. */
+  afterAll(action: () => void): void {
+    const reads = [...this.reads.all()];
+    let left = reads.length + 1;
+    const one = (): void => {
+      if (--left === 0) action();
+    };
+    for (const read of reads) read.then(one);
+    this.afterWrites(one);
+  }
+
   /** With `after`, never before that read is settled (whatever became of it). */
   write(append: Append, after?: PointRead): void {
     append.line = this.lines.writes;

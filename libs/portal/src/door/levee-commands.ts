@@ -99,14 +99,19 @@ export const leveeCommands: readonly DoorCommand[] = [
     flags: ['fast'],
     keys: keyPlaces.noKeys,
     summary: 'Session token and positions of this connection; with a token: adds that session to it',
-    run: ({ context, args, reply, session }) => {
+    run: ({ context, args, reply, session, order }) => {
       const problem = context.store.joinSession(session, args.length > 1 ? text(args, 1) : undefined);
       if (problem) return reply.error(problem.text);
-      const { positions } = session.toToken();
-      reply.write((w) => {
-        w.map(2).text('session').text(session.encode()).text('positions').array(positions.length);
-        for (const { partition, nextOffset } of positions) w.text(`${partition}:${nextOffset}`);
-      });
+      const tell = (): void => {
+        const { positions } = session.toToken();
+        reply.write((w) => {
+          w.map(2).text('session').text(session.encode()).text('positions').array(positions.length);
+          for (const { partition, nextOffset } of positions) w.text(`${partition}:${nextOffset}`);
+        });
+      };
+      // Whoever asks for it takes it elsewhere, and must find there what was sent before.
+      if (args.length > 1) tell();
+      else order.afterAll(tell);
     },
   }),
   dataCommand({

@@ -76,34 +76,41 @@ function scan(call: DataCall): void {
   const wanted = (key: Buffer): boolean => strings && (!glob || glob.matches(key));
   // Whoever sends many scans ahead has one at a time.
   reply.holdPipeline();
-  page(call, state, count, wanted).then(
-    ({ found, next }) => {
-      reply.write((w) => {
-        w.array(2)
-          .text(next ? context.cursors.keep(scope, next, order) : '0')
-          .array(found.length);
-        for (const key of found) w.bulk(key);
-      });
-    },
-    (error: unknown) => reply.error(errorText(error)),
-  );
+  order
+    .written()
+    .then(() => page(call, state, count, wanted))
+    .then(
+      ({ found, next }) => {
+        reply.write((w) => {
+          w.array(2)
+            .text(next ? context.cursors.keep(scope, next, order) : '0')
+            .array(found.length);
+          for (const key of found) w.bulk(key);
+        });
+      },
+      (error: unknown) => reply.error(errorText(error)),
+    );
 }
 
 function keys(call: DataCall): void {
-  const { args, reply, context } = call;
+  const { args, reply, context, order } = call;
   const pattern = args[1] as Buffer;
   if (pattern.length > globBytesMax) return reply.error(patternTooLong(pattern));
   reply.holdPipeline();
-  matchingKeys(call, new Glob(pattern, context.store.limits.keyBytesMax)).then(
-    (found) => {
-      const writeAll = (w: ReplyWriter): void => {
-        w.array(found.length);
-        for (const key of found) w.bulk(key);
-      };
-      reply.write(writeAll);
-    },
-    (error: unknown) => reply.error(errorText(error)),
-  );
+  const glob = new Glob(pattern, context.store.limits.keyBytesMax);
+  order
+    .written()
+    .then(() => matchingKeys(call, glob))
+    .then(
+      (found) => {
+        const writeAll = (w: ReplyWriter): void => {
+          w.array(found.length);
+          for (const key of found) w.bulk(key);
+        };
+        reply.write(writeAll);
+      },
+      (error: unknown) => reply.error(errorText(error)),
+    );
 }
 
 async function matchingKeys(call: DataCall, glob: Glob): Promise<Buffer[]> {
@@ -134,7 +141,7 @@ async function matchingKeys(call: DataCall, glob: Glob): Promise<Buffer[]> {
 
 /** Of the first keys of some chunk, so that it costs one page whatever the namespace holds. */
 function randomKey(call: DataCall): void {
-  const { reply, context } = call;
+  const { reply, context, order } = call;
   const random = (sides: number): number => Math.floor(context.random.next() * sides);
   const start = random(slotsTotal);
   const from = Buffer.alloc(0);
@@ -144,14 +151,17 @@ function randomKey(call: DataCall): void {
   ];
   const spans = wrapped.filter(({ slotStart, slotEnd }) => slotStart < slotEnd);
   reply.holdPipeline();
-  someKeys(call, { spans }).then(
-    (some) => {
-      const key = some[random(some.length)];
-      if (key) reply.bulk(key);
-      else reply.null();
-    },
-    (error: unknown) => reply.error(errorText(error)),
-  );
+  order
+    .written()
+    .then(() => someKeys(call, { spans }))
+    .then(
+      (some) => {
+        const key = some[random(some.length)];
+        if (key) reply.bulk(key);
+        else reply.null();
+      },
+      (error: unknown) => reply.error(errorText(error)),
+    );
 }
 
 const randomOf = 100;

@@ -10,7 +10,7 @@ import {
 } from '@levee/client';
 import type { HeadedValue } from '@levee/codec';
 import { viewDirect } from '@levee/cluster';
-import { crc32c, doorCode, messageOf, type Partition } from '@levee/kernel';
+import { asOffset, asPartition, crc32c, doorCode, messageOf, type Partition } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
 import { requestIdLengthMax } from '../repeated-writes';
@@ -196,22 +196,35 @@ function write(call: DataCall, value: Buffer | undefined): void {
   if (id === undefined) return append((failure, at) => (failure ? failed(failure) : done(at)));
   const same = `${call.user}|${namespace.state.binlog}|${key.toString('latin1')}|${value ? `${value.length}:${crc32c(value)}` : ''}|${expiresAtMs}|${ack}`;
   try {
-    const { outcome } = repeated.run(
+    const { outcome, joined } = repeated.run(
       id,
       same,
       () => new Promise((resolve, reject) => append((failure, at) => (failure ? reject(failure) : resolve(at)))),
     );
+    // The original is of another connection: nothing here waits for it before it reads.
+    if (joined) reply.holdPipeline();
     outcome.then(
       (at) => {
         session.observe(at.partition, at.nextOffset);
         done(at);
       },
-      (error: unknown) =>
-        error instanceof StoreFailure ? failed(error) : reply.error(`LVINDEFINITE ${messageOf(error)}`),
+      (error: unknown) => {
+        if (!(error instanceof StoreFailure)) return reply.error(`LVINDEFINITE ${messageOf(error)}`);
+        const at = positionOf(error);
+        if (at) session.observe(at.partition, at.nextOffset);
+        failed(error);
+      },
     );
   } catch (error) {
     reply.error(error instanceof StoreFailure ? error.text : `ERR ${messageOf(error)}`);
   }
+}
+
+/** Of a write that is logged, and not applied everywhere. */
+function positionOf({ details: { position } }: StoreFailure): WrittenAt | undefined {
+  if (typeof position !== 'string') return undefined;
+  const [partition, nextOffset] = position.split(':').map(Number) as [number, number];
+  return { partition: asPartition(partition), nextOffset: asOffset(nextOffset) };
 }
 
 const pageKeysMax = 10_000;
@@ -243,8 +256,9 @@ interface PageChoice {
 }
 
 async function writePage(call: DataCall, { count, keysOnly, consistency }: PageChoice): Promise<void> {
-  const { args, reply, context, namespace, session } = call;
+  const { args, reply, context, namespace, session, order } = call;
   const { hashAlgorithm, partitions } = namespace.state;
+  await order.written();
   const [, from, to] = args as [Buffer, Buffer, Buffer];
   const choice = { from, to, limit: count, keysOnly, consistency, session };
   const items: RangeItem[] = [];
