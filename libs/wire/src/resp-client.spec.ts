@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import type { ByteStream, Network } from './network';
 import { RespClient, type RespClientOptions } from './resp-client';
 import { RequestParser } from './request-parser';
@@ -143,6 +144,23 @@ describe('replies behind one that the client gives its connection up for', () =>
     expect(await next).toBe('B');
     expect(streams.length).toBe(2);
   });
+});
+
+it('an answer that came while this process had a pause counts, though its time is over', async () => {
+  const server = createServer({ noDelay: true }, (socket) =>
+    socket.on('data', () => {
+      socket.write('+A\r\n');
+      // Nobody reads meanwhile.
+      const endMs = performance.now() + 150;
+      while (performance.now() < endMs);
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => server.close());
+  const limits = { stallMs: 50, backoffMinMs: 1, backoffMaxMs: 1 };
+  const client = new RespClient({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }, { limits });
+  cleanups.push(() => client.close());
+  for (let i = 0; i < 3; i++) expect(await client.request(['A'], 100)).toBe('A');
 });
 
 describe('an address that no socket takes', () => {

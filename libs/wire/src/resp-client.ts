@@ -128,7 +128,7 @@ export class RespClient {
     this.waiting.push({ args, bytes, deadlineAtMs: this.clock.monotonicMs() + deadlineMs, done });
     if (this.state === 'idle') this.open();
     this.flushSoon();
-    this.cancelSweep ??= this.timers.after(sweepMs, () => this.sweep());
+    this.sweepLater();
   }
 
   /** As `send`; an error reply rejects as well. For paths that are not hot. */
@@ -183,7 +183,11 @@ export class RespClient {
     const parser = new ReplyParser((reply) => {
       if (this.socket === socket) this.received(reply);
     });
-    const cancelConnect = this.timers.after(this.limits.connectMs, () => this.lost(socket, 'connecting took too long'));
+    const cancelConnect = this.timers.after(this.limits.connectMs, () =>
+      setImmediate(() => {
+        if (this.state === 'connecting') this.lost(socket, 'connecting took too long');
+      }),
+    );
     socket.on('connect', () => {
       if (this.socket !== socket) return;
       this.greet(socket, cancelConnect);
@@ -317,10 +321,17 @@ export class RespClient {
     });
   }
 
+  /** Judged by the time of the timer, when what had arrived by then is read: this process may have had a pause. */
+  private sweepLater(): void {
+    this.cancelSweep ??= this.timers.after(sweepMs, () => {
+      const nowMs = this.clock.monotonicMs();
+      setImmediate(() => this.sweep(nowMs));
+    });
+  }
+
   /** Answers requests past their deadline, and gives up a connection that has fallen silent. */
-  private sweep(): void {
+  private sweep(now: number): void {
     this.cancelSweep = undefined;
-    const now = this.clock.monotonicMs();
     const { host, port } = this.address;
     for (let i = this.sentFirst; i < this.sent.length; i++)
       expire(this.sent[i] as Request, now, 'OUTCOME_UNKNOWN', `${host}:${port} did not answer in time`);
@@ -335,7 +346,7 @@ export class RespClient {
     const { socket } = this;
     if (socket && this.sent.length > this.sentFirst && now - this.lastByteMs > this.limits.stallMs)
       this.lost(socket, `nothing received for ${this.limits.stallMs} ms`);
-    if (this.outstanding > 0) this.cancelSweep ??= this.timers.after(sweepMs, () => this.sweep());
+    if (this.outstanding > 0) this.sweepLater();
   }
 }
 

@@ -260,13 +260,16 @@ export class DirectReach implements Reach, GetEnds {
   private look(): void {
     if (this.looking) return;
     this.looking = true;
-    // Not in the timer itself: after a pause of this process, answers that have arrived meanwhile are read first.
-    this.engine.host.world.timers.after(lookMs, () => setImmediate(() => this.lookNow()));
+    const { timers, clock } = this.engine.host.world;
+    timers.after(lookMs, () => {
+      const nowMs = clock.monotonicMs();
+      // Not in the timer itself: after a pause of this process, answers that have arrived meanwhile are read first.
+      setImmediate(() => this.lookAt(nowMs));
+    });
   }
 
-  private lookNow(): void {
+  private lookAt(nowMs: number): void {
     this.looking = false;
-    const nowMs = this.engine.host.world.clock.monotonicMs();
     this.patient.lookWhile((get) => {
       if (nowMs - get.turn.beganAtMs < patienceMs) return false;
       // While it waits for its turn behind others of this process, a portal would only have as much to do again.
