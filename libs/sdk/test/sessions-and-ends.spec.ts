@@ -1,10 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { encodePut } from '@levee/codec';
 import { asOffset, asPartition, crc32c } from '@levee/kernel';
-import { decodeSessionToken, Session } from '@levee/keyspace';
+import { decodeSessionToken, Session, type SessionToken } from '@levee/keyspace';
 import { type Log, systemTimers } from '@levee/log';
 import { eventually, within } from '../../../test/support/deadline';
-import { connect, DeniedError, PendingError, utf8, type Client, type Namespace } from '@levee/sdk';
+import { connect, DeniedError, PendingError, utf8, type Client, type ConnectOptions, type Namespace } from '@levee/sdk';
 import { SharedLog } from '../src/local/shared-log';
 import { SessionMemory } from '../src/portal/session-memory';
 import { LocalWorld } from './local-world';
@@ -17,14 +17,17 @@ afterEach(async () => {
   for (const each of closing.splice(0).reverse()) await each.close();
 });
 
-async function opened(script: ScriptedPortal['script']): Promise<[ScriptedPortal, Namespace<string>, Client]> {
+async function opened(
+  script: ScriptedPortal['script'],
+  limits: ConnectOptions['limits'] = {},
+): Promise<[ScriptedPortal, Namespace<string>, Client]> {
   const portal = await ScriptedPortal.start(script);
   const client = await connect({
     portals: [portal.name],
     user: 'ann',
     password: 'x',
     deadlineMs: 4_000,
-    limits: { probeMs: 100 },
+    limits: { probeMs: 100, ...limits },
   });
   closing.push(portal, client);
   return [portal, client.namespace('shop.orders').typed(utf8), client];
@@ -67,39 +70,66 @@ describe('the session of a client', () => {
     expect('problem' in token ? 0 : token.clockMs).toBeGreaterThanOrEqual(expiresAtMs);
   });
 
-  it('is told again where a portal did not take it, until it has', async () => {
-    const [portal, orders] = await opened((words) => (words[0] === 'LV.GET' ? found('v', '3:9') : '+3:9\r\n'));
+  /** A client of a portal that takes no session for which `refusal` says why, and reads what is older than that. */
+  async function openedWhere(refusal: (token: SessionToken) => string | undefined) {
+    let hasTaken = true;
+    const [portal, orders] = await opened(([name]) => {
+      return name === 'LV.GET' ? found(hasTaken ? 'new' : 'old', '3:9') : '+3:9\r\n';
+    });
     await orders.put('a', 'x');
+    portal.joinAnswer = (text) => {
+      const token = decodeSessionToken(text);
+      const no = 'problem' in token ? token.problem : refusal(token);
+      hasTaken = no === undefined;
+      return no === undefined ? undefined : `-${no}\r\n`;
+    };
+    return { portal, orders };
+  }
+
+  it('is told again where a portal did not take it, and nothing counts that was read without it', async () => {
+    let refusals = 0;
+    const { portal, orders } = await openedWhere(() => (refusals-- > 0 ? 'LVNAMESPACE being made' : undefined));
     await orders.join(String(orders.session()));
-    portal.joinAnswer = () => '-LVNAMESPACE shop.orders is being made\r\n';
+    refusals = 3;
     const told = portal.joins.length;
-    for (let i = 0; i < 3; i++) await orders.get('a');
-    expect(portal.joins.length).toBe(told + 3);
-    portal.joinAnswer = () => undefined;
-    for (let i = 0; i < 3; i++) await orders.get('a');
+    expect(await orders.get('a')).toBe('new');
     expect(portal.joins.length).toBe(told + 4);
+    for (let i = 0; i < 3; i++) expect(await orders.get('a')).toBe('new');
+    expect(portal.joins.length).toBe(told + 4);
+    await orders.join(String(orders.session()));
+    refusals = Infinity;
+    expect(await failureOf(orders.get('a', { deadlineMs: 200 }))).toMatchObject({ code: 'LVNAMESPACE' });
+    expect(await orders.get('a', { consistency: 'eventual' })).toBe('old');
   });
 
-  it('keeps what was written and seen when a portal refuses its clock', async () => {
-    const [portal, orders] = await opened(() => found('v', '0:1'));
-    await orders.get('a');
+  it('keeps what was written and seen when a portal refuses its clock, and reads nothing without it', async () => {
+    let isAhead = (_clockMs: number): boolean => false;
+    const { portal, orders } = await openedWhere(({ clockMs }) =>
+      isAhead(clockMs) ? 'LVSESSION far ahead' : undefined,
+    );
     const ahead = new Session({ namespace: 'shop.orders', binlog: 'levee.binlog.shop.orders', partitions: 4 });
     ahead.observe(asPartition(3), asOffset(17));
     ahead.observeClock(Date.now() + 600_000);
     await orders.join(ahead.encode());
-    portal.joinAnswer = (text) => {
-      const token = decodeSessionToken(text);
-      const isAhead = 'problem' in token || token.clockMs > Date.now() + 60_000;
-      return isAhead ? '-LVSESSION its clock is far ahead\r\n' : undefined;
-    };
-    await orders.get('a');
-    const refused = portal.joins.length;
-    await eventually('it is told again', () => portal.joins.length > refused);
+    isAhead = (clockMs) => clockMs > Date.now() + 60_000;
+    expect(await orders.get('a')).toBe('new');
     for (const token of [orders.session(), portal.joins.at(-1)])
       expect(decodeSessionToken(String(token))).toMatchObject({
         clockMs: 0,
         positions: expect.arrayContaining([{ partition: 3, nextOffset: 17 }]) as unknown,
       });
+  });
+
+  it('is told however much waits to be sent to a portal', async () => {
+    const answer: ScriptedPortal['script'] = ([name]) => (name === 'LV.GET' ? found('v', '3:9') : undefined);
+    const [portal, orders] = await opened(answer, { bytesMax: 1_000 });
+    await orders.get('a');
+    const token = String(orders.session());
+    await orders.join(token);
+    const told = portal.joins.length;
+    const ends = [orders.put('long', 'x'.repeat(950), { deadlineMs: 300 }), orders.get('a', { deadlineMs: 300 })];
+    await Promise.allSettled(ends);
+    expect(portal.joins.slice(told)).toEqual([token]);
   });
 
   it('is not begun by a token whose names no portal can have given', () => {

@@ -163,6 +163,17 @@ it('an answer that came while this process had a pause counts, though its time i
   for (let i = 0; i < 3; i++) expect(await client.request(['A'], 100)).toBe('A');
 });
 
+it('what others rest on is sent however much waits', async () => {
+  const { client } = scripted((stream, [word]) => stream.say(`+${word}\r\n`), { limits: { requestsMax: 2 } });
+  const answers = ['a', 'b', 'c', 'd'].map(
+    (word, i) =>
+      new Promise((resolve) =>
+        client.send([word], 1_000, (no, reply) => resolve(no?.code ?? reply), i > 2 ? 'always' : undefined),
+      ),
+  );
+  expect(await Promise.all(answers)).toEqual(['a', 'b', 'LIMIT', 'd']);
+});
+
 describe('an address that no socket takes', () => {
   it.each([
     ['a port that is no number', { host: '127.0.0.1', port: Number.NaN }],

@@ -115,11 +115,14 @@ export class RespClient {
     return this.waiting.length + this.sent.length - this.sentFirst;
   }
 
-  /** Calls `done` exactly once, never before `send` returned; an error reply of the server is a `RespError` reply. */
-  send(args: readonly (string | Buffer)[], deadlineMs: number, done: RespCallback): void {
+  /**
+   * Calls `done` exactly once, never before `send` returned; an error reply of the server is a `RespError` reply.
+   * `always`: however much waits, for what little others rest on.
+   */
+  send(args: readonly (string | Buffer)[], deadlineMs: number, done: RespCallback, always?: 'always'): void {
     let bytes = 0;
     for (const arg of args) bytes += arg.length;
-    const problem = this.refusal(bytes);
+    const problem = this.refusal(bytes, always !== undefined);
     if (problem !== undefined) {
       process.nextTick(() => done(problem, null));
       return;
@@ -154,11 +157,12 @@ export class RespClient {
     this.cancelBackoff();
   }
 
-  private refusal(bytes: number): RespClientFailure | undefined {
+  private refusal(bytes: number, always: boolean): RespClientFailure | undefined {
     const server = `${this.address.host}:${this.address.port}`;
     const { requestsMax, requestBytesMax } = this.limits;
     if (this.state === 'closed') return new RespClientFailure('NOT_SENT', `the client for ${server} is closed`);
     if (this.state === 'backoff') return new RespClientFailure('NOT_SENT', `${server} cannot be reached`);
+    if (always) return undefined;
     const waiting = this.outstanding;
     if (waiting >= requestsMax)
       return new RespClientFailure('LIMIT', `${waiting} requests to ${server} wait, at most ${requestsMax}`);

@@ -1,4 +1,6 @@
 import { RespClient, type RespCallback, RespError, type RespReply } from '@levee/wire';
+import type { LeveeError } from '../errors';
+import { doorError } from './door-errors';
 import type { DoorLink, PortalDoor } from './portal-door';
 import { factsOf, textOf } from './replies';
 import type { Joined, SessionMemory } from './session-memory';
@@ -10,15 +12,23 @@ export interface LinkLife {
   incarnation: string;
 }
 
+/** What a portal was told of the session, in front of a request that rests on it. */
+export interface Joining {
+  /** Why it did not take it. */
+  refusal: LeveeError | undefined;
+}
+
 /** One pipelined connection to a portal, in one namespace, made again when it is lost. */
 export class PortalLink implements Joined, DoorLink {
-  joined = 0;
+  joined = nothing;
   life: LinkLife = { begun: false, incarnation: '' };
   /** Why the portal gives it no namespace. */
   refusal: string | undefined;
   /** Which log positions of its replies are of. */
   log: string | undefined;
   private takingAnew = false;
+  /** The last time that it was told, or what it is told once there is a connection. */
+  private joining: Joining = { refusal: undefined };
   private readonly client: RespClient;
 
   constructor(
@@ -35,35 +45,44 @@ export class PortalLink implements Joined, DoorLink {
 
   /** Calls `done` once. */
   send(args: readonly (string | Buffer)[], deadlineMs: number, done: RespCallback): void {
-    if (this.refusal !== undefined) this.takeAnew();
+    this.takeNamespace();
     this.client.send(args, deadlineMs, done);
   }
 
-  /** What is sent from now on sees everything that this client wrote or saw. */
-  join(): void {
-    if (this.joined === this.memory.version || !this.client.connected) return;
+  /**
+   * What is sent from now on sees everything that this client wrote or saw. [safety] Unless there is a refusal in what is
+   * returned when its answer comes: then it was read without that.
+   */
+  join(): Joining {
+    this.takeNamespace();
+    if (this.joined === this.memory.version || !this.client.connected) return this.joining;
     const token = this.memory.token();
     this.joined = this.memory.version;
-    if (token === undefined) return;
-    this.client.send(['LV.POS', token], joinMs, (failure, reply) => {
+    if (token !== undefined) this.tell(token, (this.joining = { refusal: undefined }));
+    return this.joining;
+  }
+
+  private tell(token: string, joining: Joining): void {
+    const told = this.memory.current;
+    this.ask(['LV.POS', token], (failure, reply) => {
       if (failure) return;
-      if (!(reply instanceof RespError)) this.log = this.memory.learn(reply);
-      else if (reply.code === 'LVSESSION') this.joinRefused();
-      // [safety] It knows nothing of what was written and seen: what is asked next tells it again.
-      else this.joined = 0;
+      if (!(reply instanceof RespError)) return void (this.log = this.memory.learn(reply));
+      joining.refusal = doorError(reply.text, false);
+      // It knows nothing of what was written and seen: what is asked next tells it again.
+      this.joined = nothing;
+      if (reply.code === 'LVSESSION' && told === this.memory.current) this.joinRefused();
     });
   }
 
   /** What was written and seen may be right all the same, beside a clock that is not. */
   private joinRefused(): void {
-    if (!this.memory.letGoOfClock()) return this.startAnew();
-    this.joined = 0;
-    this.join();
+    if (this.memory.letGoOfClock()) this.join();
+    else this.startAnew();
   }
 
   /** The session that the portal knows of this connection is the one of this client from now on. */
   startAnew(): void {
-    this.client.send(['LV.POS'], joinMs, (failure, reply) => {
+    this.ask(['LV.POS'], (failure, reply) => {
       if (!failure && !(reply instanceof RespError)) this.log = this.memory.startAnew(reply);
     });
   }
@@ -75,7 +94,7 @@ export class PortalLink implements Joined, DoorLink {
   takeAnew(): void {
     if (this.takingAnew) return;
     this.takingAnew = true;
-    this.joined = 0;
+    this.joined = nothing;
     this.use();
     this.learn();
   }
@@ -94,20 +113,29 @@ export class PortalLink implements Joined, DoorLink {
     const life = this.life.begun ? { begun: true, incarnation: '' } : this.life;
     life.begun = true;
     this.life = life;
-    this.joined = 0;
+    this.joined = nothing;
     this.refusal = undefined;
     this.log = undefined;
     this.takingAnew = false;
     this.use();
-    this.client.send(['LV.DOOR'], joinMs, (failure, reply) => {
+    this.ask(['LV.DOOR'], (failure, reply) => {
       if (!failure) life.incarnation = textOf(factsOf(reply).get('incarnation'));
     });
-    if (this.memory.token() === undefined) this.learn();
-    else this.join();
+    const token = this.memory.token();
+    if (token === undefined) return this.learn();
+    this.joined = this.memory.version;
+    // What waits for the connection rests on this.
+    this.joining.refusal = undefined;
+    this.tell(token, this.joining);
+  }
+
+  /** What was refused is asked for again before anything else is. */
+  private takeNamespace(): void {
+    if (this.refusal !== undefined) this.takeAnew();
   }
 
   private learn(): void {
-    this.client.send(['LV.POS'], joinMs, (failure, reply) => {
+    this.ask(['LV.POS'], (failure, reply) => {
       this.takingAnew = false;
       if (failure) return;
       if (!(reply instanceof RespError)) this.log = this.memory.learn(reply);
@@ -120,8 +148,15 @@ export class PortalLink implements Joined, DoorLink {
     const done = (failure: unknown, reply: RespReply): void => {
       if (!failure) this.refusal = reply instanceof RespError ? reply.text : undefined;
     };
-    this.client.send(['LV.USE', this.namespace, 'PIN'], joinMs, done);
+    this.ask(['LV.USE', this.namespace, 'PIN'], done);
+  }
+
+  /** Whatever waits: what others ask rests on it. */
+  private ask(args: readonly string[], done: RespCallback): void {
+    this.client.send(args, joinMs, done, 'always');
   }
 }
 
 const joinMs = 60_000;
+/** No version: it was told nothing. */
+const nothing = -1;

@@ -147,7 +147,7 @@ export class PortalRequests {
       return done(false);
     }
     operation.attempts++;
-    if (request.joins) link.join();
+    const joining = request.joins ? link.join() : undefined;
     const { life } = link;
     operation.sent ??= { link, life, atMs: nowMs };
     link.send(args, leftMs, (failure, reply) => {
@@ -155,6 +155,7 @@ export class PortalRequests {
       if (failure) return done(this.failed(operation, link, failure));
       if (!(reply instanceof RespError)) {
         if (!request.isAnswer(reply)) return done(this.failed(operation, link, strange(operation, link)));
+        if (joining?.refusal) return done(this.unjoined(operation, joining.refusal));
         request.positions?.(reply, (position) => this.memory.observe(position, link));
         operation.succeed(reply);
         return done(false);
@@ -190,6 +191,13 @@ export class PortalRequests {
     return this.retry(operation, () =>
       operation.isLost ? lost(operation) : new UnavailableError('NO_PORTAL', `${name}: ${failure.message}`),
     );
+  }
+
+  /** [safety] It was read without what this client wrote and saw, as the portal did not take that: it is read again. */
+  private unjoined(operation: Operation, refusal: LeveeError): true {
+    operation.lastFailure = refusal;
+    operation.sent = undefined;
+    return true;
   }
 
   /** The portal said no. True: it is tried again. */
