@@ -4,21 +4,12 @@ import { join } from 'node:path';
 import { ClusterProcess } from '../support/cluster-process';
 import { failed, pause, underLoad } from '../support/cluster-under-load';
 import { eventually } from '../support/deadline';
+import { type Healed, HealingDoor, livingOn, putAt } from '../support/healing-door';
 import { leveeWith } from '../support/levee-command';
-import { PlanDoor, type Plan, type Route } from '../support/plan-door';
+import type { Route } from '../support/plan-door';
 import { dice } from '../support/seed';
 import { SteadyLoad } from '../support/steady-load';
 import { scratchFolder } from '../support/standalone-process';
-
-interface Healed extends Plan {
-  readonly trigger: string;
-  readonly approved: boolean;
-  readonly proposedBy: string;
-  readonly policyVersion: number;
-  readonly namespace: string | null;
-  readonly evidence: string;
-  readonly toNodeId: string | null;
-}
 
 interface Past {
   readonly verdict: string;
@@ -47,7 +38,7 @@ describe('a cluster that heals by itself', () => {
   const figures: Record<string, unknown> = {};
   let dir: string;
   let cluster: ClusterProcess;
-  let door: PlanDoor;
+  let door: HealingDoor;
 
   beforeAll(async () => {
     if (brokers === '')
@@ -71,7 +62,7 @@ describe('a cluster that heals by itself', () => {
         LEVEE_COOL_DOWN: '10s',
       },
     );
-    door = new PlanDoor(cluster);
+    door = new HealingDoor(cluster);
   }, 180_000);
 
   afterAll(async () => {
@@ -80,22 +71,6 @@ describe('a cluster that heals by itself', () => {
     rmSync(dir, { recursive: true, force: true });
     expect(said).toBe('');
   }, 120_000);
-
-  const plans = async (trigger: string, namespace?: string): Promise<Healed[]> =>
-    (await door.get<{ plans: Healed[] }>('/v1/plans?state=all')).plans.filter(
-      (plan) => plan.trigger === trigger && (namespace === undefined || plan.namespace === namespace),
-    );
-
-  const livingOn = ({ replicas }: Route): string[] =>
-    replicas.filter(({ role }) => role === 'primary' || role === 'follower').map(({ nodeId }) => nodeId);
-
-  const replicasOn = async (nodeId: string): Promise<number> =>
-    (await door.units(nodeId)).filter(({ state }) => state === 'allocated').length;
-
-  const digestsAgree = async (namespace: string): Promise<void> => {
-    const report = await door.post<{ equal: boolean }>(`/v1/namespaces/${namespace}/digests`);
-    expect(report).toMatchObject({ equal: true });
-  };
 
   const explained = async (subject: string, dispatcher = 0): Promise<string> =>
     JSON.stringify(
@@ -117,7 +92,7 @@ describe('a cluster that heals by itself', () => {
       figures['lost to healed, ms'] = Math.round(performance.now() - startedMs);
     });
     expect(failed(judgement)).toEqual([]);
-    const healed = await plans('deadReplica', 'default');
+    const healed = await door.healed('deadReplica', 'default');
     expect(healed.length).toBeGreaterThan(0);
     for (const plan of healed) {
       expect(plan).toMatchObject({ kind: 'reReplicate', proposedBy: 'dispatcher d1', policyVersion: 5 });
@@ -125,7 +100,7 @@ describe('a cluster that heals by itself', () => {
     }
     // One for each replica that was lost, and no more.
     expect(new Set(healed.flatMap(({ targets }) => targets.map(({ chunkId }) => chunkId))).size).toBe(healed.length);
-    await digestsAgree('default');
+    await door.digestsAgree('default');
     expect(await explained(healed[0]?.planId ?? '')).toMatch(/deadReplica PROPOSED/);
 
     // The same past from the log alone: how it was before, why it is so now, and what the rules come to again (U5, U7, U8).
@@ -169,7 +144,7 @@ describe('a cluster that heals by itself', () => {
     const judgement = await underLoad(cluster, { consistency: 'session', random: dice() }, async () => {
       await cluster.start('n4');
       // 12 replicas on 4 nodes of equal size are 3 each; filled to nine tenths that is 2.
-      await eventually('it has two replicas', async () => (await replicasOn('n4')) >= 2, healDeadlineMs);
+      await eventually('it has two replicas', async () => (await door.replicasOn('n4')) >= 2, healDeadlineMs);
       await eventually(
         'readers are sent there',
         async () => (await door.routes()).filter((route) => livingOn(route).includes('n4')).length >= 2,
@@ -178,15 +153,15 @@ describe('a cluster that heals by itself', () => {
       figures['empty to filled, ms'] = Math.round(performance.now() - startedMs);
     });
     expect(failed(judgement)).toEqual([]);
-    const filled = await plans('emptyNode');
+    const filled = await door.healed('emptyNode');
     expect(filled).toHaveLength(2);
     for (const plan of filled) expect(plan).toMatchObject({ kind: 'move', toNodeId: 'n4' });
     await eventually(
       'the old places are free again',
-      async () => (await plans('emptyNode')).every(({ state }) => state === 'done'),
+      async () => (await door.healed('emptyNode')).every(({ state }) => state === 'done'),
       healDeadlineMs,
     );
-    await digestsAgree('default');
+    await door.digestsAgree('default');
     expect(await explained('n4')).toMatch(/units in use/);
   }, 240_000);
 
@@ -214,7 +189,7 @@ describe('a cluster that heals by itself', () => {
       await eventually('primaries are even', even, healDeadlineMs);
     });
     expect(failed(judgement)).toEqual([]);
-    const [handed] = await plans('unevenPrimaries', 'default');
+    const [handed] = await door.healed('unevenPrimaries', 'default');
     expect(handed).toMatchObject({ kind: 'promote', proposedBy: 'dispatcher d1' });
   }, 240_000);
 
@@ -224,16 +199,7 @@ describe('a cluster that heals by itself', () => {
       ['careful', ['split']],
     ] as const) {
       const knobs = { name, partitions: 1, chunks: 1, replicas: 2, chunkCapacityBytes: capacityBytes, manualPlans };
-      await door.post('/v1/commands', { kind: 'CreateNamespace', payload: knobs });
-      await eventually(
-        'it serves',
-        () =>
-          put(name, 'first', 'x').then(
-            (status) => status === 204,
-            () => false,
-          ),
-        30_000,
-      );
+      await door.serves(portal(), knobs);
       await fill(name, capacityBytes * 0.85);
     }
     const split = await eventually(
@@ -248,16 +214,16 @@ describe('a cluster that heals by itself', () => {
       [0, 500_000],
       [500_000, 1_000_000],
     ]);
-    const [own] = await plans('fullChunk', 'eager');
+    const [own] = await door.healed('fullChunk', 'eager');
     const { storedBytes, share } = JSON.parse(own?.evidence ?? '{}') as { storedBytes: number; share: number };
     expect(storedBytes).toBeGreaterThanOrEqual(capacityBytes * 0.65);
     expect(share).toBeGreaterThanOrEqual(0.65);
-    await digestsAgree('eager');
+    await door.digestsAgree('eager');
 
     const [waiting] = (await eventually(
       'a split of careful is proposed',
       async () => {
-        const found = await plans('fullChunk', 'careful');
+        const found = await door.healed('fullChunk', 'careful');
         return found.length > 0 ? found : undefined;
       },
       healDeadlineMs,
@@ -270,12 +236,12 @@ describe('a cluster that heals by itself', () => {
       async () => /PLAN_OPEN.*holds it: proposed/.test(await explained(chunkId)),
       30_000,
     );
-    expect(await plans('fullChunk', 'careful')).toHaveLength(1);
+    expect(await door.healed('fullChunk', 'careful')).toHaveLength(1);
     expect(await door.routes('careful')).toHaveLength(1);
     await door.order(waiting.planId, 'approve');
     await door.becomes(waiting.planId, ['done'], healDeadlineMs);
     expect(await door.routes('careful')).toHaveLength(2);
-    await digestsAgree('careful');
+    await door.digestsAgree('careful');
   }, 240_000);
 
   it('S94: a hot chunk shares its slots with a neighbour or is split, and so again when all are busy; no operation fails', async () => {
@@ -289,7 +255,7 @@ describe('a cluster that heals by itself', () => {
     await eventually(
       'slots went elsewhere',
       async () => {
-        shifted = (await plans('hotChunk', 'hotspot')).find(({ state }) => state === 'done');
+        shifted = (await door.healed('hotChunk', 'hotspot')).find(({ state }) => state === 'done');
         return shifted;
       },
       healDeadlineMs,
@@ -313,12 +279,12 @@ describe('a cluster that heals by itself', () => {
     await more.end();
     figures['operations on a hot chunk'] = busy.operations + more.operations;
     expect([...busy.failures, ...more.failures]).toEqual([]);
-    for (const { evidence } of await plans('hotChunk', 'hotspot')) {
+    for (const { evidence } of await door.healed('hotChunk', 'hotspot')) {
       const { requestsPerSecond } = JSON.parse(evidence) as { requestsPerSecond: number };
       expect(requestsPerSecond).toBeGreaterThanOrEqual(hotChunk * 0.7);
     }
     expect(await explained(shifted?.planId ?? '', 1)).toMatch(/hotChunk PROPOSED/);
-    await digestsAgree('hotspot');
+    await door.digestsAgree('hotspot');
   }, 240_000);
 
   it('S95: a hot node gives a hot chunk to an idle machine, and then nothing moves; no operation fails', async () => {
@@ -335,7 +301,7 @@ describe('a cluster that heals by itself', () => {
       (await door.routes('lopsided')).filter(({ chunkId }) => chunks.includes(chunkId)).map(primaryOf);
     await eventually('two nodes share it', async () => new Set(await holders()).size === 2, healDeadlineMs);
     figures['hot node to evened out, ms'] = Math.round(performance.now() - startedMs);
-    const [moved] = (await plans('hotNode', 'lopsided')) as [Healed];
+    const [moved] = (await door.healed('hotNode', 'lopsided')) as [Healed];
     expect(moved).toMatchObject({ kind: 'move', proposedBy: 'dispatcher d2' });
     expect(JSON.parse(moved.evidence)).toMatchObject({ from: hot, to: moved.toNodeId });
     await door.becomes(moved.planId, ['done'], healDeadlineMs);
@@ -344,8 +310,8 @@ describe('a cluster that heals by itself', () => {
     await busy.end();
     figures['operations on a hot node'] = busy.operations;
     expect(busy.failures).toEqual([]);
-    expect(await plans('hotNode', 'lopsided')).toHaveLength(1);
-    await digestsAgree('lopsided');
+    expect(await door.healed('hotNode', 'lopsided')).toHaveLength(1);
+    await door.digestsAgree('lopsided');
   }, 240_000);
 
   const loads: SteadyLoad[] = [];
@@ -363,10 +329,8 @@ describe('a cluster that heals by itself', () => {
     name: string,
     { chunks, replicas }: { readonly chunks: number; readonly replicas: number },
   ): Promise<{ readonly key: string; readonly chunkId: string }[]> {
-    const payload = { name, partitions: chunks, chunks, replicas };
-    await door.post('/v1/commands', { kind: 'CreateNamespace', payload });
+    await door.serves(portal(), { name, partitions: chunks, chunks, replicas });
     const where = (key: string): Promise<{ chunkId: string }> => door.get(`/v1/where/${name}/${key}`);
-    await eventually('it serves', () => put(name, 'first', 'x').then((status) => status === 204), 30_000);
     return Promise.all(
       Array.from({ length: 64 * chunks }, async (_, i) => {
         const { chunkId } = await where(`k${i}`);
@@ -377,15 +341,10 @@ describe('a cluster that heals by itself', () => {
 
   const primaryOf = ({ replicas }: Route): string => replicas.find(({ role }) => role === 'primary')?.nodeId as string;
 
-  const put = async (namespace: string, key: string, value: Uint8Array<ArrayBuffer> | string): Promise<number> => {
-    const url = `${cluster.doors.portals[0]?.http}/v1/kv/${namespace}/${key}`;
-    const answer = await fetch(url, { method: 'PUT', body: value, signal: AbortSignal.timeout(20_000) });
-    await answer.arrayBuffer();
-    return answer.status;
-  };
+  const portal = (): string => cluster.doors.portals[0]?.http as string;
 
   const fill = async (namespace: string, bytes: number): Promise<void> => {
     for (let i = 0; i * valueBytes < bytes; i++)
-      expect(await put(namespace, `k${i}`, new Uint8Array(randomBytes(valueBytes)))).toBe(204);
+      expect(await putAt(portal(), namespace, `k${i}`, new Uint8Array(randomBytes(valueBytes)))).toBe(204);
   };
 });

@@ -24,6 +24,10 @@ export const nodeRows: readonly Row[] = [
         'kill -9 of each data node in turn under load with 3 replicas loses nothing, reads go on, the node comes back: %s, %i times',
       ),
       e2e('healing', 'a node that is lost is made up for, without an operation failing and with equal replicas'),
+      e2e(
+        'healing-in-one-process',
+        'a node that is gone is made up for, without an operation failing and with equal replicas',
+      ),
     ],
   },
   {
