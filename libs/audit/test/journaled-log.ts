@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { encode, encodePut } from '@levee/codec';
 import type { NamespaceState } from '@levee/events';
-import { controlTopics, controlTopicSpecs, binlogSpec } from '@levee/journal';
+import {
+  binlogSpec,
+  type ChainPosition,
+  controlTopics,
+  controlTopicSpecs,
+  JournalChain,
+  sha256Of,
+} from '@levee/journal';
 import { asPartition } from '@levee/kernel';
 import { hashOf, partitionOf } from '@levee/keyspace';
 import { type Log, type LogRecord, systemClock } from '@levee/log';
@@ -24,6 +31,8 @@ const reserved = (name: string): Buffer => Buffer.from(`\0levee\0${name}`, 'lati
 /** A log with a journal that knows some namespaces: all that an auditor needs to know of a cluster. */
 export class JournaledLog {
   readonly topics = controlTopics(`x${randomUUID().slice(0, 8)}`);
+
+  private position: ChainPosition = new JournalChain().position;
 
   private constructor(readonly log: Log) {}
 
@@ -54,12 +63,7 @@ export class JournaledLog {
       },
       ...{ name, partitions: 4, binlog: `${this.topics.prefix}.binlog.${name}`, ...knobs },
     };
-    const [decision] = samples.Decision;
-    const value = encode('Decision', {
-      ...(decision as (typeof samples.Decision)[number]),
-      events: [encode('NamespaceState', state)],
-    });
-    await this.log.append(this.topics.journal, asPartition(0), [{ key: null, value }]);
+    await this.decide([encode('NamespaceState', state)]);
     if (state.sourceTopic !== null) return state;
     await this.log.ensureTopics([binlogSpec(state)]);
     for (let p = 0; p < state.partitions; p++)
@@ -67,6 +71,31 @@ export class JournaledLog {
         { key: reserved('genesis'), value: Buffer.from('genesis') },
       ]);
     return state;
+  }
+
+  /** A decision that is in force: next to the one before it. */
+  async decide(events: readonly Buffer[], decidedAtMs: number = systemClock.nowMs()): Promise<Buffer> {
+    if (this.position.term === 0) {
+      const [claim] = samples.Claim;
+      const first = { ...(claim as (typeof samples.Claim)[number]), term: 1 };
+      await this.journaled(encode('Claim', first));
+      this.position = { ...this.position, term: 1, clusterId: first.clusterId };
+    }
+    const [decision] = samples.Decision;
+    const { term, previousSha256, seq, commandsOffset } = this.position;
+    const value = encode('Decision', {
+      ...(decision as (typeof samples.Decision)[number]),
+      ...{ seq: seq + 1, term, commandOffset: commandsOffset + 1, previousSha256, decidedAtMs, events },
+    });
+    const next = { seq: seq + 1, commandsOffset: commandsOffset + 1, previousSha256: sha256Of(value) };
+    this.position = { ...this.position, ...next };
+    await this.journaled(value);
+    return value;
+  }
+
+  /** Whatever it is. */
+  async journaled(value: Buffer): Promise<void> {
+    await this.log.append(this.topics.journal, asPartition(0), [{ key: null, value }]);
   }
 
   /** Where its key belongs, in batches of some. */

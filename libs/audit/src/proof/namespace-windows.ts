@@ -1,9 +1,21 @@
-import { beginsAs, CodecFailure, decode, type Decoded } from '@levee/codec';
+import { CodecFailure, decode } from '@levee/codec';
 import { creationIdOf, creationOfChunk } from '@levee/cluster';
 import type { ChunkState, NamespaceState } from '@levee/events';
-import { type ControlTopics, readToEnd } from '@levee/journal';
-import { type Clock, Failure, isoTime } from '@levee/kernel';
-import type { Log } from '@levee/log';
+import {
+  type ControlTopics,
+  furthestAhead,
+  JournalChain,
+  type Link,
+  positionBefore,
+  readProjections,
+  readToEnd,
+  seenBy,
+  shortSentence,
+  type Witness,
+  witnessesOf,
+} from '@levee/journal';
+import { type Clock, Failure, failureCode, isoTime } from '@levee/kernel';
+import type { Log, StoredRecord } from '@levee/log';
 
 /** What the journal says of a namespace, newest creation: what it is now, and the windows it had before. */
 export interface NamespaceWindows {
@@ -31,16 +43,23 @@ interface OtherBinlog {
 const readDeadlineMs = 120_000;
 
 /**
- * Reads the journal for one namespace without folding it: decisions whose bytes name it are decoded, others are not.
- * A change of the window is in force in the topic a while after its decision; `effectMs` is added to it. Fails with
- * NOT_FOUND, and as the log does.
+ * Reads the journal for one namespace without folding it: which decisions are in force is judged as every fold judges it,
+ * and the events of those whose bytes name it are decoded. A change of the window is in force in the topic a while after
+ * its decision; `effectMs` is added to it. Of what a journal that lost its beginning said there, nothing is known: until
+ * its first decision any window may have been in force, and the name may have meant any binlog. Fails with NOT_FOUND,
+ * JOURNAL_SHORT (the compacted topics have seen decisions that it lost), JOURNAL_UNREADABLE, and as the log does.
  */
 export async function namespaceWindows(
   log: Log,
-  topics: Pick<ControlTopics, 'journal'>,
+  topics: ControlTopics,
   { name, clock, effectMs }: { readonly name: string; readonly clock: Clock; readonly effectMs: number },
 ): Promise<NamespaceWindows> {
+  // Before the journal: what they have seen by now stands in it.
+  const witnesses = await witnessesIn(log, topics, clock);
   const known = await statesOf(log, topics, { wanted: [name], clock });
+  const witness = furthestAhead(witnesses, known.endsAt);
+  if (witness !== undefined)
+    throw new Failure('JOURNAL_SHORT', shortSentence({ log, journal: topics.journal }, known.endsAt, seenBy(witness)));
   const last = known.states.findLast(({ state }) => state.name === name)?.state;
   if (last === undefined) throw new Failure('NOT_FOUND', `the journal knows no namespace ${name}`);
   // Under a name that it had before it changed places with another one.
@@ -51,8 +70,12 @@ export async function namespaceWindows(
     const before = own[i]?.state.historyWindowMs ?? 0;
     return before === state.historyWindowMs ? [] : [{ untilMs: decidedAtMs + effectMs, lagMs: before }];
   });
+  const { unknownToMs } = known;
+  if (unknownToMs !== undefined) earlier.unshift({ untilMs: unknownToMs + effectMs, lagMs: 0 });
   const ownChunks = [...chunks].filter(([chunkId]) => creationOfChunk(chunkId) === creationIdOf(last));
   const others = otherBinlogs(known.states, last);
+  if (unknownToMs !== undefined)
+    others.unshift({ binlog: lostBinlog, fromMs: -Infinity, untilMs: unknownToMs, nowNamed: undefined });
   const first = own.find(({ state }) => state.state === 'active');
   const activeFromMs = first?.decidedAtMs ?? last.createdAtMs;
   return { namespace: last, earlier, activeFromMs, others, chunks: new Map(ownChunks), clusterId };
@@ -88,11 +111,26 @@ export function otherBinlogAt(
   return { message: `${namespace.name} was ${binlog} ${when}, ${ask}`, untilMs };
 }
 
+const lostBinlog = 'a binlog that only the lost beginning of the journal names';
+
 interface Said {
   readonly clusterId: string | undefined;
   readonly chunks: ReadonlyMap<string, ChunkState>;
   /** Of all namespaces that decisions are about in which a word is. */
   readonly states: readonly { readonly decidedAtMs: number; readonly state: NamespaceState }[];
+  /** The journal lost its beginning: when its first decision was made. */
+  readonly unknownToMs: number | undefined;
+  readonly endsAt: { readonly seq: number; readonly term: number };
+}
+
+/** What the compacted topics have seen of the journal; one that is not there has seen nothing. */
+async function witnessesIn(log: Log, topics: ControlTopics, clock: Clock): Promise<Witness[]> {
+  try {
+    return [...witnessesOf(topics, await readProjections(log, topics, clock))];
+  } catch (error) {
+    if (failureCode(error) !== 'TOPIC_MISSING') throw error;
+    return [];
+  }
 }
 
 async function statesOf(
@@ -100,39 +138,63 @@ async function statesOf(
   topics: Pick<ControlTopics, 'journal'>,
   { wanted, clock }: { readonly wanted: readonly string[]; readonly clock: Clock },
 ): Promise<Said> {
-  let term = 0;
-  let clusterId: string | undefined;
   const chunks = new Map<string, ChunkState>();
   const states: { readonly decidedAtMs: number; readonly state: NamespaceState }[] = [];
   const words = wanted.map((each) => Buffer.from(each));
+  const reading = new ChainReading((decision) => words.some((word) => decision.includes(word)));
   await readToEnd(log, topics.journal, {
     clock,
     deadlineMs: readDeadlineMs,
     onBatch: ({ records }) => {
-      for (const { value } of records) {
-        if (value === null) continue;
-        const isAbout = beginsAs('Decision', value) && words.some((word) => value.includes(word));
-        if (!beginsAs('Claim', value) && !isAbout) continue;
-        const decoded = read(value);
-        if (decoded?.name === 'Claim') {
-          term = Math.max(term, decoded.record.term);
-          clusterId ??= decoded.record.clusterId;
-        }
-        if (decoded?.name !== 'Decision' || decoded.record.term < term) continue;
-        for (const bytes of decoded.record.events) {
-          const event = read(bytes);
-          if (event?.name === 'NamespaceState')
-            states.push({ decidedAtMs: decoded.record.decidedAtMs, state: event.record });
-          if (event?.name === 'ChunkState') chunks.set(event.record.chunkId, event.record);
+      for (const record of records) {
+        const link = reading.take(record);
+        if (link?.kind !== 'decision') continue;
+        const { decidedAtMs } = link.decision;
+        for (const { kind, entity } of link.events) {
+          if (kind === 'namespace') states.push({ decidedAtMs, state: entity });
+          if (kind === 'chunk') chunks.set(entity.chunkId, entity);
         }
       }
     },
   });
-  return { clusterId, chunks, states };
+  const { clusterId, unknownToMs, endsAt } = reading;
+  return { clusterId, chunks, states, unknownToMs, endsAt };
 }
 
-/** What cannot be read is no decision of this version, and cannot be about a namespace that it serves. */
-function read(bytes: Uint8Array): Decoded | undefined {
+/** Which records of a journal are in force, also of one that lost its beginning. */
+class ChainReading {
+  /** When the first decision was made, where what was before it is gone. */
+  unknownToMs: number | undefined;
+  private chain: JournalChain | undefined;
+  private claimedBy: string | undefined;
+
+  constructor(private readonly wantsEvents: (decision: Buffer) => boolean) {}
+
+  get clusterId(): string | undefined {
+    return this.chain?.position.clusterId ?? this.claimedBy;
+  }
+
+  get endsAt(): { readonly seq: number; readonly term: number } {
+    return this.chain?.position ?? { seq: 0, term: 0 };
+  }
+
+  /** `undefined`: it cannot be judged. */
+  take(record: StoredRecord): Link | undefined {
+    if (this.chain === undefined && record.offset === 0) this.chain = new JournalChain(undefined, this.wantsEvents);
+    return (this.chain ?? this.beginAt(record))?.accept(record);
+  }
+
+  private beginAt({ offset, value }: StoredRecord): JournalChain | undefined {
+    const first = value === null ? undefined : read(value);
+    if (first?.name === 'Claim') this.claimedBy ??= first.record.clusterId;
+    if (first?.name !== 'Decision') return undefined;
+    this.unknownToMs = first.record.decidedAtMs;
+    this.chain = new JournalChain(positionBefore(first.record, offset, this.claimedBy), this.wantsEvents);
+    return this.chain;
+  }
+}
+
+function read(bytes: Uint8Array): ReturnType<typeof decode> | undefined {
   try {
     return decode(bytes);
   } catch (error) {

@@ -33,6 +33,16 @@ const chainStart: ChainPosition = {
   clusterId: undefined,
 };
 
+/**
+ * Before the first decision that a journal still holds which lost its beginning: nobody can judge that one, so it is
+ * believed. `clusterId`: of a claim before it.
+ */
+export function positionBefore(decision: Decision, offset: Offset, clusterId: string | undefined): ChainPosition {
+  const { seq, term, previousSha256, commandOffset } = decision;
+  const commandsOffset = Math.max(-1, commandOffset - 1);
+  return { seq: seq - 1, term, previousSha256, commandsOffset, nextOffset: offset, clusterId };
+}
+
 /** What a record of the journal is taken from. */
 export type JournalRecord = Pick<StoredRecord, 'offset' | 'value'> & Partial<Pick<StoredRecord, 'headers'>>;
 
@@ -70,7 +80,11 @@ export class JournalChain {
   private foreigners = 0;
   private proven: Offset;
 
-  constructor(start: ChainPosition = chainStart) {
+  /** `wantsEvents`: of the bytes of a decision; who does not want all of them is spared the decoding. */
+  constructor(
+    start: ChainPosition = chainStart,
+    private readonly wantsEvents: (decision: Buffer) => boolean = () => true,
+  ) {
     this.at = start;
     this.proven = start.nextOffset;
   }
@@ -162,7 +176,7 @@ export class JournalChain {
     const misfit = bridges ? bridgeMisfit(decision, this.at) : this.misfit(decision);
     if (misfit !== undefined) return this.pass(misfit, nextOffset);
     // What a newer version wrote may be no record here: this reader stands still then, and decides nothing.
-    const events = decision.events.map(decodeEvent);
+    const events = this.wantsEvents(value) ? decision.events.map(decodeEvent) : [];
     const sha256 = sha256Of(value);
     const { seq, term, commandOffset } = decision;
     const commandsOffset = bridges || commandOffset >= 0 ? commandOffset : this.at.commandsOffset;
