@@ -15,6 +15,8 @@ import type { FoldedRecord } from './fold-store';
 /** One partition of a binlog, how its keys are placed and how its records say values. */
 export interface FoldPlace {
   readonly topic: string;
+  /** Of the very topic: another one under its name is not read. Absent: whatever has the name. */
+  readonly topicId?: string | undefined;
   readonly partition: number;
   readonly partitions: number;
   readonly hashAlgorithm: HashAlgorithm;
@@ -73,6 +75,7 @@ export async function foldPartition(
     for await (const batch of log.tail(place.topic, asPartition(place.partition), from, {
       ...options,
       bytesMax,
+      ...(place.topicId === undefined ? {} : { topicId: place.topicId }),
       signal: signals,
       takesBadStretches: true,
     })) {

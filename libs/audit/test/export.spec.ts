@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expiryHeader } from '@levee/codec';
@@ -117,5 +117,47 @@ describe('of a topic that forgets by age', () => {
     });
     await exportNamespace(of.world, asked);
     expect((await verifyExport(path)).keys).toBe(41 - 3);
+  });
+});
+
+describe('a rebuilding that was begun', () => {
+  let folder: string;
+  let log: EmbeddedLog;
+  let of: JournaledLog;
+  const keys = (from: number) =>
+    Array.from({ length: 20 }, (_, i) => ({ key: Buffer.from(`k${from + i}`), value: Buffer.from('v') }));
+  const rebuild = (world = of.world) => rebuildNamespace(world, { name: 'shop', atMs: undefined, folder });
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'levee-begun-'));
+    log = await openLog();
+    of = await JournaledLog.on(log);
+    await of.write(await of.namespace('shop', { recordFormat: 'raw' }), keys(0));
+  });
+  afterEach(async () => {
+    await log.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('does not go on with another topic under the name of the binlog', async () => {
+    const { keys: before, manifest } = await rebuild();
+    expect([before, (await rebuild()).keys]).toEqual([20, 20]);
+    await log.deleteTopics([manifest.binlog]);
+    await of.write(await of.namespace('shop', { recordFormat: 'raw' }), keys(100));
+    await expect(rebuild()).rejects.toMatchObject({
+      code: 'NOT_REBUILT',
+      message: expect.stringMatching(/of another topic/) as string,
+    });
+  });
+
+  it('does not go on with the namespace of that name in another cluster', async () => {
+    await rebuild();
+    const path = join(folder, 'manifest.json');
+    const manifest = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...manifest, topicId: undefined, clusterId: 'another' }));
+    await expect(rebuild()).rejects.toMatchObject({
+      code: 'NOT_REBUILT',
+      message: expect.stringMatching(/of another cluster/) as string,
+    });
   });
 });

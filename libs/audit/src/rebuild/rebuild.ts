@@ -53,6 +53,14 @@ export async function rebuildNamespace(
   const clusterId = windows.clusterId ?? '';
   if (begun !== undefined && (begun.namespace !== name || begun.binlog !== binlog || begun.atMs !== (atMs ?? null)))
     throw new Failure('NOT_REBUILT', `${folder} holds ${begun.namespace} at another time: choose another folder`);
+  const [{ topicId } = { topicId: '' }] = await log.describeTopics([binlog]);
+  // [safety] What goes on there would be of both.
+  if (begun !== undefined && (begun.clusterId !== clusterId || (begun.topicId ?? topicId) !== topicId))
+    throw new Failure(
+      'NOT_REBUILT',
+      `${folder} holds what was begun of another ${begun.clusterId === clusterId ? `topic ${binlog}` : 'cluster'}: ` +
+        'choose another folder, or remove it',
+    );
   if (begun !== undefined && hiddenAfterMs !== null)
     throw new Failure(
       'NOT_REBUILT',
@@ -77,6 +85,7 @@ export async function rebuildNamespace(
     clusterId,
     namespace: name,
     binlog,
+    topicId,
     partitions,
     hashAlgorithm,
     chunks,
@@ -100,7 +109,7 @@ export async function rebuildNamespace(
   await inTurns([...positions.entries()], signal, async ([partition, toOffset], signal) => {
     const store = await made.partition(partition);
     try {
-      const place = { topic: binlog, partition, partitions, hashAlgorithm, recordFormat, hiddenAfterMs };
+      const place = { topic: binlog, topicId, partition, partitions, hashAlgorithm, recordFormat, hiddenAfterMs };
       const fromOffset = hiddenAfterMs === null ? 0 : await startOf(partition);
       const onBatch = async ({
         nextOffset,

@@ -11,6 +11,8 @@ export interface RebuiltManifest {
   readonly clusterId: string;
   readonly namespace: string;
   readonly binlog: string;
+  /** The very topic that is read; absent in folders of older versions. */
+  readonly topicId?: string;
   readonly partitions: number;
   readonly hashAlgorithm: HashAlgorithm;
   /** Chunks that served when it was made. */
