@@ -203,7 +203,7 @@ describe('a log that lost something', () => {
     await until('the witness', isWitness);
     const [witness] = await witnesses();
     expect(witness).toMatchObject({ cutOffset: 0, cutKnown: false, nextOffset: 21, keysAtStake: 20 });
-    expect(witness?.why).toMatch(/none of ours; LOG_TRUNCATED/);
+    expect(witness?.why).toMatch(/is no Genesis: the log is not ours; LOG_TRUNCATED/);
     expect(rebuilds()).toBe(0);
   });
 

@@ -1,5 +1,5 @@
-import { asOffset, asPartition, failureCode, type Partition } from '@levee/kernel';
-import type { Log, LogBatch } from '@levee/log';
+import { asOffset, asPartition, failureCode, isReservedKey, type Partition } from '@levee/kernel';
+import type { Log, LogBatch, StoredRecord } from '@levee/log';
 import { type BinlogPlace, genesisProblem, readControlRecord } from './control-records';
 import { firstBatch, lookOptions } from './first-batch';
 
@@ -37,12 +37,14 @@ export async function genesisTrouble(log: Log, place: BinlogPlace, signal: Abort
     );
   // Somebody wrote over the key, and compaction took the first one: then it cannot be compared any more.
   if (first.offset !== 0) return undefined;
-  const found = readControlRecord(first, place);
+  const found = isReserved(first) ? readControlRecord(first, place) : { kind: 'none' as const };
   if (found.kind === 'foreign') return `partition ${partition} of ${binlog}: ${found.message}`;
   if (found.kind !== 'genesis')
     return `the first record of ${binlog} partition ${partition} is no Genesis: the log is not ours`;
   return genesisProblem(found.genesis, place);
 }
+
+const isReserved = ({ key }: StoredRecord): boolean => key !== null && isReservedKey(key);
 
 /** Why the log does not hold all that replicas of it had, in words; `undefined` when it begins at 0 and is ours. */
 export async function binlogLossOf(

@@ -112,6 +112,8 @@ export class FeedTail {
       }
       return;
     }
+    // [safety] Of one leader epoch for ever, another topic under the name denies no place of ours (I2).
+    if (code === 'TOPIC_MISSING') this.feed.forgetGenesis();
     // A binlog that is missing is being made, or the master's own alarm; see `trouble` for people who ask here.
     const level =
       code === 'TOPIC_MISSING' ? 'debug' : code === 'RECORD_CORRUPT' || code === undefined ? 'error' : 'warn';

@@ -225,9 +225,14 @@ export class PartitionFeed {
     }
   }
 
+  /** @internal The topic was gone: whatever has its name next may be another one. */
+  forgetGenesis(): void {
+    this.genesisSeen = false;
+  }
+
   /** Looks again, whatever was seen before: the topic may have been deleted and created again since. */
   async checkGenesisAnew(): Promise<string | undefined> {
-    this.genesisSeen = false;
+    this.forgetGenesis();
     return this.lookAtGenesis(new AbortController().signal);
   }
 

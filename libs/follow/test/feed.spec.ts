@@ -86,6 +86,20 @@ describe('the feed of a partition', () => {
     expect(await behind.contents()).toEqual(log.stateAt(log.end));
   });
 
+  it('a topic that was missing is looked at as one that nobody knows: another one has the name now', async () => {
+    for (let i = 0; i < 30; i++) log.put(`k${i}`, 'before');
+    const member = await atTheEnd('member');
+    const before = await member.contents();
+    const stoodAt = member.at;
+    // As long as the one before and of the same epoch, so that no place in it is denied.
+    log.records.length = 0;
+    for (let i = 0; i < 60; i++) log.put(`k${i}`, 'of another topic');
+    log.failTails(new LogFailure('TOPIC_MISSING', 'there is no such topic'));
+    await until('the missing Genesis being told', () => member.troubles.some((text) => /is no Genesis/.test(text)));
+    await moment(100);
+    expect([member.at, await member.contents()]).toEqual([stoodAt, before]);
+  });
+
   it('equal offsets in two histories are not the same place', async () => {
     for (let i = 0; i < 30; i++) log.put(`k${i}`, 'before');
     const ahead = await atTheEnd('ahead');
