@@ -1,7 +1,7 @@
 import { textOrBase64, viewRecord } from '@levee/codec';
 import { asOffset, asPartition, type Offset, silentLogger } from '@levee/kernel';
 import type { Log } from '@levee/log';
-import { EmbeddedLog } from '@levee/log-embedded';
+import { EmbeddedLog, holdsLog } from '@levee/log-embedded';
 import { loadSettings, logSettingNames, openLog } from '@levee/settings';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,6 +29,8 @@ async function openFolder(dataDir: string): Promise<Log> {
   const location = join(dataDir, 'log');
   if (!existsSync(location))
     throw new CliFailure('NOT_FOUND', `${dataDir} holds no embedded log: there is no folder ${location}`);
+  if (!(await holdsLog(location)))
+    throw new CliFailure('NOT_FOUND', `${dataDir} holds no embedded log: nothing in ${location} is of one`);
   return EmbeddedLog.open({ location, cleanEveryMs: 0 });
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controlTopicSpecs } from '@levee/journal';
@@ -65,6 +65,15 @@ describe('levee audit repair', () => {
     expect(refused.stderr).toMatch(/lost for good.*--accept-loss/);
     expect((await repair('--yes', '--accept-loss')).code).toBe(0);
     expect((await repair()).stdout.toString()).toMatch(/^nothing to do/);
+  });
+
+  it('begins no log in a folder that holds something else', async () => {
+    const location = join(dataDir, 'log');
+    await mkdir(join(location, 'lock'), { recursive: true });
+    await writeFile(join(location, 'lock', 'of-somebody-else'), 'kept');
+    const refused = await repair('--yes');
+    expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringMatching(/holds no embedded log/)]);
+    expect([await readdir(location), await readdir(join(location, 'lock'))]).toEqual([['lock'], ['of-somebody-else']]);
   });
 
   it('asks which log is meant', async () => {

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, messageOf } from '@levee/kernel';
 import { LogFailure } from '@levee/log';
@@ -9,6 +9,7 @@ import { DiskFiles } from './store/disk-files';
 import { type FileLimits, FileStore } from './store/file-store';
 import type { LogFiles } from './store/log-files';
 import type { LogStore } from './store/log-store';
+import { storeFileOf } from './store/names';
 import { findFiles, unusable } from './store/recovery';
 
 /** Who has the folder open, for the message a second opener gets; and that it is in use at all. */
@@ -32,6 +33,7 @@ const noWayBack =
   'name, cannot read it: start the newer version again.\n';
 
 const ownerFile = 'owner.json';
+const entriesName = 'entries';
 
 /** `damaged`: there is one, and it cannot be read. */
 async function readOwner(files: LogFiles): Promise<FolderOwner | 'damaged' | undefined> {
@@ -47,6 +49,12 @@ async function readOwner(files: LogFiles): Promise<FolderOwner | 'damaged' | und
 
 const writeOwner = (files: LogFiles, owner: FolderOwner): Promise<void> =>
   files.write(ownerFile, Buffer.from(JSON.stringify(owner)));
+
+/** Whether a log was ever in this folder, however damaged: who only reads one is not to begin one. Changes nothing. */
+export async function holdsLog(location: string): Promise<boolean> {
+  const names = await readdir(location).catch(() => []);
+  return names.some((name) => name === ownerFile || name === entriesName || storeFileOf(name) !== undefined);
+}
 
 /** The folder of a log on disk, held by this process. */
 export class LogFolder {
@@ -92,7 +100,7 @@ export class LogFolder {
   async store(limits?: FileLimits): Promise<LogStore> {
     const { location, files, logger, owner } = this;
     const found = await findFiles(files);
-    const entries = join(location, 'entries');
+    const entries = join(location, entriesName);
     const there = statSync(entries, { throwIfNoEntry: false });
     const hasOld = there?.isDirectory() === true;
     const isNew = (owner === undefined || (typeof owner === 'object' && owner.isNew === true)) && !hasOld;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
 import type { LogPosition } from '@levee/log';
-import { EmbeddedLog } from '@levee/log-embedded';
+import { EmbeddedLog, holdsLog } from '@levee/log-embedded';
 
 const p0 = asPartition(0);
 const folders: string[] = [];
@@ -55,6 +55,19 @@ describe('a folder', () => {
     const { seen, ended } = await read(second, { nextOffset: asOffset(0), leaderEpoch: -1 });
     expect([seen.size, ended]).toEqual([1000, 'end']);
     await second.close();
+  });
+
+  it('says whether a log was ever in it, whatever is left of that', async () => {
+    const location = folder();
+    expect([await holdsLog(location), await holdsLog(join(location, 'none'))]).toEqual([false, false]);
+    writeFileSync(join(location, 'syslog'), 'of somebody else');
+    expect(await holdsLog(location)).toBe(false);
+    const log = await openFolder(location);
+    await log.close();
+    for (const name of readdirSync(location).sort()) {
+      expect([name, await holdsLog(location)]).toEqual([name, true]);
+      if (readdirSync(location).length > 3) rmSync(join(location, name), { recursive: true });
+    }
   });
 
   it('has one owner: a second opener is refused, naming process, doors and the mend', async () => {
