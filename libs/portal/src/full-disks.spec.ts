@@ -60,4 +60,12 @@ describe('full disks', () => {
     nowMs = 40_000;
     expect(disks.troubles).toEqual([]);
   });
+
+  it('of whoever is silent is forgotten, however many come and go', () => {
+    for (let n = 0; n < 1_000; n++) {
+      nowMs = n * 1_000;
+      hear(beat(`n${n}`, 0, [position('c1', 20_000)]));
+    }
+    expect(disks.size).toBe(16);
+  });
 });

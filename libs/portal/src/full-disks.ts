@@ -28,15 +28,21 @@ export class FullDisks {
     heartbeats.onHeartbeat((beat) => {
       // Only each tenth or so tells of positions.
       if (beat.kind !== 'node' || beat.positions.length === 0) return;
+      this.forgetSilent();
       this.nodes.set(beat.id, { beat, heardMs: this.clock.monotonicMs() });
     });
+  }
+
+  /** Of how many nodes something is remembered. */
+  get size(): number {
+    return this.nodes.size;
   }
 
   get troubles(): readonly HealthTrouble[] {
     const standing = new Map<string, { readonly chunkId: string; readonly nodes: Set<string> }>();
     const followed = new Set<string>();
-    for (const { beat, heardMs } of this.nodes.values()) {
-      if (this.clock.monotonicMs() - heardMs > silentMs) continue;
+    this.forgetSilent();
+    for (const { beat } of this.nodes.values()) {
       const full = beat.freeDiskBytes >= 0 && beat.freeDiskBytes < roomBytesMin;
       for (const { chunkId, partition, atEndAtMs } of beat.positions) {
         const place = `${chunkId}/${partition}`;
@@ -59,5 +65,10 @@ export class FullDisks {
       troubles.push({ what: 'disksFull', chunkId, nodes, message });
     }
     return troubles;
+  }
+
+  private forgetSilent(): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const [nodeId, { heardMs }] of this.nodes) if (nowMs - heardMs > silentMs) this.nodes.delete(nodeId);
   }
 }
