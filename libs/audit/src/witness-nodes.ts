@@ -20,6 +20,7 @@ import {
   type WitnessReport,
 } from '@levee/wire';
 import type { WitnessEntry } from './diff-witnesses';
+import { type NodeAnswer, readNodeAnswer } from './node-stat';
 
 const witnessNodeLimits = {
   askMs: 8_000,
@@ -200,7 +201,9 @@ export class WitnessNodes {
   private async statOf(nodeId: string): Promise<NodeAnswer> {
     const client = this.connect(this.nodeOf(nodeId));
     try {
-      return JSON.parse((await bulk(client, [nodeCommands.stat])).toString()) as NodeAnswer;
+      const answer = readNodeAnswer(parsed(await bulk(client, [nodeCommands.stat])));
+      if (answer !== undefined) return answer;
+      throw new Failure('NODE_UNREACHABLE', `what ${nodeId} says of its replicas is not what a node says`);
     } finally {
       client.close();
     }
@@ -239,9 +242,12 @@ export class WitnessNodes {
   }
 }
 
-interface NodeAnswer {
-  readonly replicas: readonly WitnessReplica[];
-  readonly setAside?: readonly Omit<KeptStat, 'nodeId'>[];
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
 }
 
 async function bulk(client: RespClient, args: readonly (string | Buffer)[]): Promise<Buffer> {

@@ -42,6 +42,24 @@ export const doctorNodeTable: readonly DoctorRow[] = [
     /curl/,
   ],
   [
+    'journal-unheard',
+    { nodes: [nodeFacts('n1', { says: says({ unheardMs: 45_000 }) })] },
+    /node n1 last stood at the end of the journal 45000 ms ago/,
+    /curl http:\/\/n1:7500\/health\/ready/,
+  ],
+  [
+    'journal-unheard',
+    { journalUnheardMs: 45_000 },
+    /this portal last stood at the end of the journal 45000 ms ago/,
+    /levee doctor {3}# at another portal/,
+  ],
+  [
+    'replica-missing',
+    { nodes: [nodeFacts('n1', { says: says({ replicas: [] }) })] },
+    /shop#1\/c00001 should be in n1\/u00 of n1, generation 1, and the node does not host it/,
+    /restart node n1 /,
+  ],
+  [
     'disk-nearly-full',
     { nodes: [nodeFacts('n1', { says: says({ disk: { freeBytes: 9, totalBytes: 100 } }) })] },
     /disk of node n1 has 9 of 100 bytes free \(9\.0 %\)/,

@@ -15,7 +15,7 @@ const twice: NamespaceFacts = {
   state: { ...shop.state, replicas: 2 },
   chunks: [
     {
-      chunkId: chunk!.chunkId,
+      ...chunk!,
       replicas: [...chunk!.replicas, { ...chunk!.replicas[0]!, nodeId: 'n2', role: 'follower' }],
     },
   ],
@@ -72,6 +72,28 @@ describe('the rules of the doctor', () => {
         ]);
     },
   );
+
+  it('a replica that a node cannot know of yet, or that is not its own, is not missed there', () => {
+    const none = says({ replicas: [], seq: 3 });
+    expect(findingsOf({ ...healthy, nodes: [nodeFacts('n1', { says: none })] })).toEqual([]);
+    const other = { ...node('n1'), storeId: 'another' };
+    expect(
+      findingsOf({ ...healthy, nodes: [nodeFacts('n1', { state: other, says: says({ replicas: [] }) })] }),
+    ).toEqual([]);
+    const [at] = says().replicas;
+    const before = says({ replicas: [{ ...at!, generation: 7 }] });
+    const found = findingsOf({ ...healthy, nodes: [nodeFacts('n1', { says: before })] });
+    expect(found.map(({ rule }) => rule)).toEqual(['replica-missing']);
+  });
+
+  it('who hears nothing of a log that does not answer is no finding of its own', () => {
+    const nodes = [nodeFacts('n1', { says: says({ unheardMs: null }) })];
+    const found = findingsOf({ ...healthy, nodes, journalUnheardMs: Infinity, logProblem: 'no answer' });
+    expect(found.map(({ rule }) => rule)).toEqual(['log-unreachable']);
+    expect(findingsOf({ ...healthy, nodes }).map(({ finding }) => finding)).toEqual([
+      'node n1 has never stood at the end of the journal',
+    ]);
+  });
 
   it('an acknowledgement that reaches to the end of the log is no finding', () => {
     expect(findingsOf({ ...healthy, namespaces: [acknowledgedUpTo(100)] })).toEqual([]);

@@ -27,6 +27,7 @@ const replica = (of: Partial<ReplicaStat> = {}): ReplicaStat => ({
   chunkId: 'shop#1/c00001',
   namespace: 'shop',
   unitId: 'n1/u00',
+  generation: 1,
   role: 'primary',
   state: 'following',
   readable: true,
@@ -37,6 +38,8 @@ const replica = (of: Partial<ReplicaStat> = {}): ReplicaStat => ({
 
 export const says = (of: Partial<NodeStat> = {}): NodeStat => ({
   problem: null,
+  seq: 9,
+  unheardMs: 40,
   disk: { freeBytes: 60, totalBytes: 100 },
   replicas: [replica()],
   ...of,
@@ -70,6 +73,7 @@ export const shop: NamespaceFacts = {
   chunks: [
     {
       chunkId: 'shop#1/c00001',
+      seq: 4,
       replicas: [{ unitId: 'n1/u00', nodeId: 'n1', storeId: 's-n1', generation: 1, role: 'primary' } as never],
     },
   ],

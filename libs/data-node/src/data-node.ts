@@ -180,6 +180,7 @@ export class DataNode {
       problem: problem ?? hosting?.format.problem ?? null,
       waitsForMaster: this.problem === undefined && this.registration?.problem !== undefined,
       seq: this.view.seq,
+      unheardMs: Math.round(this.view.unheardMs),
       disk: this.diskGauge.latest ?? null,
       leftUnits: hosting?.left.describe() ?? [],
       ...replicasAndFiles(this.hosted, this.opened?.disk, this.world.clock.monotonicMs()),

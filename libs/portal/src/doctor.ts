@@ -60,6 +60,7 @@ export class Doctor {
       portalProblem: this.portal.readyProblem(),
       writeProblem: this.portal.writeProblem,
       journalShort: this.portal.view.short,
+      journalUnheardMs: this.portal.serves ? this.portal.view.unheardMs : undefined,
       security: this.options.security && {
         ...this.options.security,
         askOpenly: (address, path) => this.portal.strangerHttp.json(address, path, doctorLimits.askMs / 2),

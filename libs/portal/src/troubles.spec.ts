@@ -11,10 +11,12 @@ const stop = {
   keysAtStake: 23,
   message: 'm',
 };
+const viewOf = (unheardMs: number) => ({ unheardMs, state: { namespaces: () => [{ binlog: 'b' }] } });
 const portal = (but: object = {}): Portal =>
   ({
     ...{ stops: [], writeProblem: undefined, config: { topics: { journal: 'j' } } },
-    view: { state: { namespaces: () => [{ binlog: 'b' }] } },
+    serves: true,
+    view: viewOf(40),
     ...but,
   }) as never;
 const damage = { topic: 'b', partition: 1, fromOffset: 7, toOffset: 9, what: 'its entry is missing' };
@@ -56,6 +58,13 @@ describe('what is wrong beyond a portal', () => {
       log('embedded /d', () => Promise.reject(new Error('closed'))),
       [{ what: 'partitionStopped' }, { what: 'logUnknown', message: 'the log does not say how it is: closed' }],
     ],
+    [
+      'the end of the journal was not seen for long',
+      portal({ view: viewOf(45_000) }),
+      whole,
+      [{ what: 'journalUnheard', message: expect.stringMatching(/last seen here 45000 ms ago/) as string }],
+    ],
+    ['a portal that has read nothing yet', portal({ view: viewOf(Infinity), serves: false }), whole, []],
     ['brokers are not asked', portal(), log('kafka b:9092', () => Promise.reject(new Error('asked'))), []],
   ])('%s', async (_, of, on, expected) => {
     const found = await troublesOf(of, on);

@@ -3,6 +3,9 @@ import { failureCode, type HealthTrouble, messageOf } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { Portal } from './portal';
 
+/** It is seen a few times a second. */
+const unheardMsMax = 30_000;
+
 /**
  * What is wrong beyond this portal, for /health/ready: it goes on serving all else, so no balancer shall take it away.
  * Each names what stands still, what is at stake, and what to type.
@@ -11,6 +14,14 @@ export async function troublesOf(portal: Portal, log: Log): Promise<readonly Hea
   const found: HealthTrouble[] = portal.stops.map((stop) => ({ what: 'partitionStopped', ...stop }));
   const { writeProblem } = portal;
   if (writeProblem !== undefined) found.push({ what: 'logTakesNothing', message: writeProblem });
+  const { unheardMs } = portal.view;
+  if (portal.serves && unheardMs > unheardMsMax)
+    found.push({
+      what: 'journalUnheard',
+      message:
+        `the end of the journal was last seen here ${Math.round(unheardMs)} ms ago: what was decided since is not known ` +
+        'to this portal; levee doctor at another one says whether the log or the way to it is the reason',
+    });
   return [...found, ...(await damageOf(portal, log))];
 }
 

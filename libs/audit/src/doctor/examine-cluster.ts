@@ -10,6 +10,7 @@ import type { DoctorReport, Unknown } from './finding';
 import { doctorLimits } from './limits';
 import { quarantineCounts } from './quarantine-counts';
 import { findingsOf } from './rules';
+import { readNodeAnswer } from '../node-stat';
 import { writtenFrom } from '../written-from';
 
 export interface DoctorWorld {
@@ -27,6 +28,8 @@ export interface DoctorWorld {
   readonly writeProblem?: string | undefined;
   /** See `ClusterView.short`. */
   readonly journalShort?: string | undefined;
+  /** See `ClusterView.unheardMs`. */
+  readonly journalUnheardMs?: number | undefined;
   readonly maintenanceUntilMs?: ((nodeId: string) => number | undefined) | undefined;
   /** What comparisons of replicas with the log have found, if the process that looks follows them. */
   readonly proofs?: readonly ChunkProofState[] | undefined;
@@ -90,6 +93,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     brokers: brokersIn(log),
     portalProblem: world.portalProblem,
     journalShort: world.journalShort,
+    journalUnheardMs: world.journalUnheardMs,
     logProblem,
     writeProblem: world.writeProblem,
     ...(report && { topics: report }),
@@ -175,13 +179,10 @@ async function nodesOf(state: ClusterState, world: DoctorWorld): Promise<NodeFac
 
 /** `undefined` when it is not what a node of this disk answers: something else may listen at its old address. */
 function statOf(answer: unknown, storeId: string): NodeStat | undefined {
-  const stat = answer as (NodeStat & { readonly storeId?: string }) | null;
-  if (typeof stat !== 'object' || stat === null || !Array.isArray(stat.replicas) || stat.storeId !== storeId)
-    return undefined;
-  const { problem = null, disk = null, replicas } = stat;
-  const setAside = Array.isArray(stat.setAside) ? { setAside: stat.setAside } : {};
-  const leftUnits = Array.isArray(stat.leftUnits) ? { leftUnits: stat.leftUnits } : {};
-  return { problem, disk, replicas, ...setAside, ...leftUnits };
+  const stat = readNodeAnswer(answer);
+  if (stat?.storeId !== storeId) return undefined;
+  const { problem = null, disk = null } = stat;
+  return { ...stat, problem, disk };
 }
 
 async function namespaceOf(
@@ -191,7 +192,7 @@ async function namespaceOf(
 ): Promise<NamespaceFacts | undefined> {
   const of = state.namespace(name);
   if (of === undefined) return undefined;
-  const chunks = [...state.chunksOf(name)].map(({ chunkId, replicas }) => ({ chunkId, replicas }));
+  const chunks = [...state.chunksOf(name)].map(({ chunkId, replicas, seq }) => ({ chunkId, replicas, seq }));
   const offsets = of.state === 'active' ? await log?.offsets(of.binlog).catch(() => undefined) : undefined;
   const ends = offsets && new Map(offsets.map(({ partition, endOffset }) => [partition, endOffset]));
   return { state: of, chunks, ends };

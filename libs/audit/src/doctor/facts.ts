@@ -15,6 +15,8 @@ export interface DoctorFacts {
   readonly portalProblem?: string | undefined;
   /** Why the journal has lost its end, as the process that looks knows it. */
   readonly journalShort?: string | undefined;
+  /** For how long the portal that looks may not have heard of decisions, ms. */
+  readonly journalUnheardMs?: number | undefined;
   /** Why the log does not answer. */
   readonly logProblem?: string | undefined;
   /** Why the log takes no writes, as the process that looks sees at its own heartbeats. */
@@ -57,6 +59,10 @@ export interface NodeStat {
   readonly problem: string | null;
   /** Nothing but a master's decision about its registration is missing; absent from nodes that do not say it. */
   readonly waitsForMaster?: boolean;
+  /** The last decision that it has read; absent from nodes that do not say it. */
+  readonly seq?: number;
+  /** For how long it may not have heard of decisions; null: never yet. Absent from nodes that do not say it. */
+  readonly unheardMs?: number | null;
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null;
   readonly replicas: readonly ReplicaStat[];
   /** Damaged files that it keeps; absent from nodes that do not say it. */
@@ -96,6 +102,7 @@ export interface ReplicaStat {
   readonly chunkId: string;
   readonly namespace: string;
   readonly unitId: string;
+  readonly generation?: number;
   readonly role: string;
   readonly state: string;
   readonly readable: boolean;
@@ -135,11 +142,18 @@ export interface CutStat {
 
 export interface NamespaceFacts {
   readonly state: NamespaceState;
-  readonly chunks: readonly { readonly chunkId: string; readonly replicas: readonly ChunkReplica[] }[];
+  readonly chunks: readonly ChunkFacts[];
   /** End offset of the committed records by partition; absent when the log did not say. */
   readonly ends?: ReadonlyMap<number, number> | undefined;
   /** To the log of a namespace that was rewound, after another one had taken its place; absent when that is not asked. */
   readonly writtenLater?: WrittenFrom | undefined;
+}
+
+interface ChunkFacts {
+  readonly chunkId: string;
+  readonly replicas: readonly ChunkReplica[];
+  /** The decision that made them what they are. */
+  readonly seq: number;
 }
 
 export interface QuarantineCount {

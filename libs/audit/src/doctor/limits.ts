@@ -7,6 +7,8 @@ export const doctorLimits = {
   frozenMs: 10 * 60_000,
   /** Portals confirm a freeze within a second or two. */
   unconfirmedMs: 60_000,
+  /** The journal's end is seen a few times a second. */
+  unheardMs: 30_000,
   /** Files of a replica are looked at about once an hour. */
   checkedMsMax: 3 * 3_600_000,
   /** Free share of a disk below which it is nearly full. */

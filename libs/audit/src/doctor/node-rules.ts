@@ -8,6 +8,7 @@ import { cutsOf, likeIt, replicaRule, waitsAtHole } from './replica-rule';
 type Found = Omit<Finding, 'rule'>;
 
 const readableRoles = new Set(['primary', 'follower', 'retired']);
+const inForce: ReadonlySet<string> = new Set(['primary', 'follower']);
 
 /** The processes: master, nodes, replicas, disks. */
 export const nodeRules = {
@@ -115,6 +116,38 @@ export const nodeRules = {
       ];
     }),
 
+  // While the log does not answer nobody hears anything, which that finding says.
+  'journal-unheard': ({
+    nodes,
+    logProblem,
+    writeProblem,
+    journalShort,
+    journalUnheardMs = 0,
+  }: DoctorFacts): Found[] => {
+    if ((logProblem ?? writeProblem ?? journalShort) !== undefined) return [];
+    const late = (ms: number | null): boolean => (ms ?? Infinity) > doctorLimits.unheardMs;
+    const found = (subject: string, who: string, ms: number | null, address: string | undefined): Found => ({
+      subject,
+      finding: `${who} ${ms === null ? 'has never stood at the end of the journal' : `last stood at the end of the journal ${Math.round(ms)} ms ago`}`,
+      impact:
+        'it goes on by what was decided before: replicas, routes and rights that were changed since are not known there',
+      command:
+        address === undefined
+          ? 'levee doctor   # at another portal: is this one cut off from the broker that leads the journal?'
+          : `curl http://${address}/health/ready   # is it cut off from the broker that leads the journal?`,
+    });
+    return [
+      ...(late(journalUnheardMs) ? [found('portal', 'this portal', journalUnheardMs, undefined)] : []),
+      ...nodes.flatMap(({ state: { nodeId, httpAddress }, says }) =>
+        says?.unheardMs !== undefined && says.problem === null && late(says.unheardMs)
+          ? [found(nodeId, `node ${nodeId}`, says.unheardMs, httpAddress)]
+          : [],
+      ),
+    ];
+  },
+
+  'replica-missing': (facts: DoctorFacts): Found[] => facts.nodes.flatMap((node) => likeIt(node, missing(facts, node))),
+
   'disk-nearly-full': ({ nodes }: DoctorFacts): Found[] =>
     nodes.flatMap(({ state: { nodeId }, says }) => {
       const disk = says?.disk;
@@ -194,6 +227,29 @@ export const nodeRules = {
           ),
         ),
 };
+
+/** What decisions gave to a node that has read them, and does not host it. */
+function missing({ namespaces }: DoctorFacts, { state, says }: NodeFacts): Found[] {
+  // Why it serves nothing is a finding of its own.
+  if (says?.seq === undefined || says.problem !== null) return [];
+  const { replicas: hosted, seq: read } = says;
+  return namespaces
+    .filter((of) => of.state.state === 'active')
+    .flatMap(({ chunks }) => chunks)
+    .filter(({ seq }) => seq <= read)
+    .flatMap(({ chunkId, replicas }) =>
+      replicas
+        .filter((of) => of.nodeId === state.nodeId && of.storeId === state.storeId && inForce.has(of.role))
+        .filter(({ unitId, generation }) => !hosted.some((of) => of.unitId === unitId && of.generation === generation))
+        .map(({ unitId, generation }) => ({
+          subject: `${chunkId}@${state.nodeId}`,
+          finding: `${chunkId} should be in ${unitId} of ${state.nodeId}, generation ${generation}, and the node does not host it`,
+          impact:
+            'it is no copy of anything, and reads that are sent there fail; the other replicas of the chunk answer',
+          command: `restart node ${state.nodeId}   # then: curl http://${state.httpAddress}/v1/node`,
+        })),
+    );
+}
 
 /** The files in its unit are those of another replica: somebody exchanged or copied folders. */
 function isMisplaced({ problem }: ReplicaStat): boolean {
