@@ -7,7 +7,7 @@ import { ScriptedLog, scriptedPlace } from '../../follow/test/scripted-log';
 import { FollowedPartition } from '../src/local/followed-partition';
 import { MemoryBudget } from '../src/local/memory-budget';
 import { valueOf } from '../src/local/memory-partition';
-import { SteadyClock } from '../src/local/steady-clock';
+import { SteadyClock } from '../src/direct/steady-clock';
 
 const dayMs = 86_400_000;
 const world = { clock: systemClock, timers: systemTimers, random: systemRandom, newId: systemNewId };

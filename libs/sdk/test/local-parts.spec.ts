@@ -7,7 +7,7 @@ import { local } from '../src/local';
 import { type FollowedNamespace, isSame } from '../src/local/followed-namespace';
 import { MemoryBudget } from '../src/local/memory-budget';
 import { MemoryPartition, valueOf } from '../src/local/memory-partition';
-import { SteadyClock } from '../src/local/steady-clock';
+import { SteadyClock } from '../src/direct/steady-clock';
 
 const everything = { slotStart: 0, slotEnd: 1_000_000 };
 const reading = { hashAlgorithm: 'murmur2', partitions: 1, recordFormat: 'put' } as const;

@@ -7,6 +7,7 @@ import { checkDirectLimits, directStoreLimits } from './direct-limits';
 import { type DirectEngine, DirectReach } from './direct-reach';
 import { DirectRoutesCache } from './direct-routes';
 import { PortalClock } from './portal-clock';
+import { SteadyClock } from './steady-clock';
 
 /** Whether a log has lost a position only a fence can say, which portals write. */
 const leftToPortals: PositionLook = { look: (_namespace, _asked, failure, told) => told(failure) };
@@ -18,6 +19,7 @@ const nameAlone = (user: string): string => user.split('@', 1)[0] as string;
 export class DirectDistance implements NearDistance {
   private readonly links: NodeLinks;
   private readonly clock: PortalClock;
+  private readonly steady: SteadyClock;
   private readonly engine: DirectEngine;
   private readonly routes = new Map<string, DirectRoutesCache>();
 
@@ -28,6 +30,7 @@ export class DirectDistance implements NearDistance {
     const { clock, timers, random } = world;
     const logger = silentLogger;
     this.clock = new PortalClock(clock);
+    this.steady = new SteadyClock(clock);
     this.links = new NodeLinks({ logger, clock, timers, random, network, credentials });
     const context: ReadContext = {
       clock,
@@ -50,8 +53,8 @@ export class DirectDistance implements NearDistance {
     const { namespace } = side.requests;
     let routes = this.routes.get(namespace);
     if (!routes) {
-      const { links, clock } = this;
-      const of = { links, clock, world: this.host.world, changed: () => this.retain() };
+      const { links, clock, steady } = this;
+      const of = { links, clock, steady, world: this.host.world, changed: () => this.retain() };
       this.routes.set(namespace, (routes = new DirectRoutesCache(namespace, side.reach, of)));
     }
     return new DirectReach(side, routes, this.engine);

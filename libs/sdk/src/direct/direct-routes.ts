@@ -6,10 +6,12 @@ import { type DirectAnswer, readDirectAnswer } from './direct-answer';
 import { DirectNamespace } from './direct-namespace';
 import { directLimits } from './direct-limits';
 import type { PortalClock } from './portal-clock';
+import type { SteadyClock } from './steady-clock';
 
 export interface RoutesWorld {
   readonly links: NodeLinks;
   readonly clock: PortalClock;
+  readonly steady: SteadyClock;
   readonly world: World;
   /** The nodes of a namespace are others. */
   changed(): void;
@@ -26,6 +28,8 @@ export class DirectRoutesCache {
   private lastProblem: string | undefined = 'no portal was asked yet';
   private version: number | undefined;
   private confirmedAtMs = -Infinity;
+  /** When a portal was asked that has told the time. */
+  private timeAskedAtMs = -Infinity;
   private usedAtMs = -Infinity;
   private asking = false;
   private hinted = false;
@@ -42,19 +46,28 @@ export class DirectRoutesCache {
 
   /** `undefined` while it is read through portals only. */
   use(): DirectNamespace | undefined {
-    const nowMs = this.nowMs();
+    const nowMs = this.of.steady.nowMs();
     const wasIdle = nowMs - this.usedAtMs > idleMs;
     this.usedAtMs = nowMs;
     // What was known before is asked about first.
     if (wasIdle) this.confirmedAtMs = -Infinity;
-    if (!this.asking && !this.cancelNext) this.askIn(0);
+    const { hasSlept } = this;
+    if (!this.asking && (hasSlept || !this.cancelNext)) this.askIn(0);
+    // [safety] While a machine sleeps its monotonic clock stands still: what has expired meanwhile would be told (I5).
+    if (hasSlept) return undefined;
     const { current } = this;
     if (!current || current.notDirect !== undefined || nowMs - this.confirmedAtMs > routesKeptMs) return undefined;
     return current;
   }
 
+  /** No portal has told the time since this machine woke up, or its clock jumped. */
+  private get hasSlept(): boolean {
+    return this.timeAskedAtMs <= this.of.steady.soundSinceMs;
+  }
+
   get problem(): string | undefined {
     if (!this.current) return this.lastProblem;
+    if (this.hasSlept) return 'no portal has told the time since this machine slept, or its clock jumped';
     return this.current.notDirect ?? (this.nowMs() - this.confirmedAtMs > routesKeptMs ? this.lastProblem : undefined);
   }
 
@@ -88,10 +101,12 @@ export class DirectRoutesCache {
   private async ask(): Promise<void> {
     this.asking = true;
     this.hinted = false;
+    const askedAtMs = this.nowMs();
     try {
       const text = await this.portals.routes(this.version, this.nowMs() + routesWaitMs);
       if (this.closed) return;
       const isNew = this.take(readDirectAnswer(text));
+      this.timeAskedAtMs = askedAtMs;
       this.hintMs = isNew ? hintMsMin : Math.min(routesMs, this.hintMs * 2);
     } catch (error) {
       if (this.closed) return;

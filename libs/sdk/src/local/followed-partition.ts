@@ -8,7 +8,7 @@ import { HeldDigest } from './held-digest';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
 import { isExpired, MemoryPartition } from './memory-partition';
-import type { SteadyClock } from './steady-clock';
+import type { SteadyClock } from '../direct/steady-clock';
 
 export interface PartitionWorld {
   readonly world: World;

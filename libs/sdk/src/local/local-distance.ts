@@ -8,7 +8,7 @@ import { LocalNamespace, type LocalWorld } from './local-namespace';
 import { type LocalCounts, LocalReach } from './local-reach';
 import { MemoryBudget } from './memory-budget';
 import { SharedLog } from './shared-log';
-import { SteadyClock } from './steady-clock';
+import { SteadyClock } from '../direct/steady-clock';
 
 export interface LocalPlan {
   /** What is kept here, by name of the namespace. */

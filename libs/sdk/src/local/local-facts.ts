@@ -4,7 +4,7 @@ import type { PortalReach } from '../portal/portal-reach';
 import type { World } from '../world';
 import { type FactsAnswer, followedOf, type FollowedNamespace, isSame, older, readFacts } from './followed-namespace';
 import { localLimits } from './local-limits';
-import type { SteadyClock } from './steady-clock';
+import type { SteadyClock } from '../direct/steady-clock';
 
 export interface FactsWorld {
   readonly world: World;

@@ -9,7 +9,7 @@ import type { FollowedNamespace } from './followed-namespace';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
 import type { SharedLog } from './shared-log';
-import type { SteadyClock } from './steady-clock';
+import type { SteadyClock } from '../direct/steady-clock';
 
 export interface ReplicaWorld {
   readonly world: World;
