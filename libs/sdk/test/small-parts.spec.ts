@@ -1,6 +1,6 @@
 import { avro } from '../src/avro';
 import { expiryOf } from '../src/client/expiry';
-import { boundsOf } from '../src/client/keys';
+import { boundsOf, keyBytesOf } from '../src/client/keys';
 import { bestFor, seedOf } from '../src/portal/rendezvous';
 import { RetryBudget } from '../src/portal/retry-budget';
 import { connect, json, utf8 } from '@levee/sdk';
@@ -100,6 +100,12 @@ describe('values', () => {
     expect(checked.decode(Buffer.from('5'))).toBe(5);
     expect(() => checked.decode(Buffer.from('"5"'))).toThrow('no number');
     expect(() => utf8.decode(Buffer.from([0xc3]))).toThrow();
+    // Half a pair would come back as another text, the same for all halves.
+    for (const half of ['\ud800', 'a\udc00', '\ude00\ud83d']) {
+      expect(() => utf8.encode(half)).toThrow(/half a pair of surrogates/);
+      expect(() => keyBytesOf(half)).toThrow(/half a pair of surrogates/);
+    }
+    expect(utf8.decode(Buffer.from(utf8.encode('a\u{1f600}\ufffd')))).toBe('a\u{1f600}\ufffd');
     expect(() => avro(schema).encode({ cents: 'five' } as never)).toThrow();
   });
 });

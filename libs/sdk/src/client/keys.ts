@@ -1,8 +1,9 @@
 import type { Key, ScanOptions } from '../api';
+import { utf8Bytes } from '../codecs/codec';
 
-/** The bytes stay the caller's: they must not change before the call is over. */
+/** The bytes stay the caller's: they must not change before the call is over. Throws TypeError for a text that has none. */
 export function keyBytesOf(key: Key): Buffer {
-  if (typeof key === 'string') return Buffer.from(key, 'utf8');
+  if (typeof key === 'string') return utf8Bytes(key);
   return Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength);
 }
 

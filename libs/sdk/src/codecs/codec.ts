@@ -17,10 +17,20 @@ export const bytes: Codec<Uint8Array> & { decode(bytes: Buffer): Buffer } = {
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Texts; bytes that are no UTF-8 are an error. */
+const loneSurrogate = /\p{Surrogate}/u;
+
+/** Throws TypeError for a text with half a pair of surrogates: in UTF-8 it would be another text, and equal to others. */
+export function utf8Bytes(text: string): Buffer {
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length !== text.length && loneSurrogate.test(text))
+    throw new TypeError(`${JSON.stringify(text.slice(0, 64))} has half a pair of surrogates, which UTF-8 cannot say`);
+  return bytes;
+}
+
+/** Texts; bytes that are no UTF-8, and texts that UTF-8 cannot say, are an error. */
 export const utf8: Codec<string> = {
   name: 'utf8',
-  encode: (text) => Buffer.from(text, 'utf8'),
+  encode: utf8Bytes,
   decode: (value) => strictUtf8.decode(value),
 };
 
