@@ -70,6 +70,23 @@ describe('the session of a client', () => {
     expect('problem' in token ? 0 : token.clockMs).toBeGreaterThanOrEqual(expiresAtMs);
   });
 
+  it('does not show what was expired for a portal, whose clock may be ahead of all that is known here', async () => {
+    const world = new LocalWorld();
+    closing.push(world);
+    const [key, expiresAtMs] = [Buffer.from('soon'), Date.now() + 20_000];
+    world.log.put('k', 'v');
+    world.log.add(key, encodePut(key, Buffer.from('w'), expiresAtMs));
+    await world.open();
+    await world.near();
+    await eventually('it is there', async () => (await world.keys.get('soon')) === 'w');
+    const { script } = world.portal;
+    world.portal.script = (words) => (words[0] === 'LV.GET' ? `*3\r\n_\r\n+0:1\r\n:${expiresAtMs}\r\n` : script(words));
+    expect(await world.keys.get('soon', { consistency: 'strong' })).toBeUndefined();
+    const { answered } = world.status;
+    expect(await world.keys.get('soon')).toBeUndefined();
+    expect(world.status.answered).toBe(answered + 1);
+  });
+
   /** A client of a portal that takes no session for which `refusal` says why, and reads what is older than that. */
   async function openedWhere(refusal: (token: SessionToken) => string | undefined) {
     let hasTaken = true;

@@ -57,7 +57,8 @@ export const sdkCommands: readonly DoorCommand[] = [
     flags: ['readonly', 'fast'],
     keys: keyPlaces.oneKey,
     summary:
-      'key [consistency]: value (nil without), position that the answer rests on, millisecond of expiry (0 never)',
+      'key [consistency]: value (nil without), position that the answer rests on, millisecond of expiry (0 never; of nil: ' +
+      'the time by which there is none)',
     run: get,
   }),
   dataCommand({
@@ -122,7 +123,8 @@ function get(call: DataCall): void {
       w.array(3);
       if (result) w.bulk(result.value);
       else w.null();
-      w.simple(`${partition}:${nextOffset}`).integer(result?.expiresAtMs ?? 0);
+      // Whoever reads elsewhere next must not find there what has expired here.
+      w.simple(`${partition}:${nextOffset}`).integer(result ? result.expiresAtMs : session.clockMs);
     });
   });
   order.read(read);

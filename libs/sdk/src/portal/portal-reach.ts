@@ -38,7 +38,9 @@ export class PortalReach implements Reach {
     const args = consistency === undefined ? ['LV.GET', key] : ['LV.GET', key, consistency];
     const asked = { key, args, isAnswer: isEntry, positions: ofEntry };
     const [value, position, expiresAtMs] = (await this.read('get', asked, how, turn)) as EntryReply;
-    return value === null ? undefined : { value, position, expiresAtMs };
+    if (value !== null) return { value, position, expiresAtMs };
+    if (consistency !== 'eventual') this.requests.memory.observeClock(expiresAtMs);
+    return undefined;
   }
 
   getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]> {

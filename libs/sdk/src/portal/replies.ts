@@ -17,7 +17,10 @@ export function textOf(reply: RespReply | undefined): string {
 
 /** `partition:offset`. */
 export type PositionReply = string;
-/** The value (null: there is none), the position that this rests on, when it expires in ms since 1970 (0: never). */
+/**
+ * The value (null: there is none), the position that this rests on, when it expires in ms since 1970 (0: never); without
+ * a value the time by which there is none (0: of a portal that does not say it).
+ */
 export type EntryReply = [value: Buffer | null, position: PositionReply, expiresAtMs: number];
 /** Where to go on (null: that was all); then four facts a key: key, position, expiry, value (null where only keys were asked for). */
 export type PageReply = [next: Buffer | null, ...facts: RespReply[]];

@@ -53,6 +53,11 @@ export class SessionMemory {
     this.version++;
   }
 
+  /** A portal has found nothing at this time of its clock: what has expired by then is not shown here either (I5). */
+  observeClock(clockMs: number): void {
+    this.session?.observeClock(clockMs);
+  }
+
   /** False: it has none. Of a portal whose clock was far ahead; it is told again by who is right. */
   letGoOfClock(): boolean {
     if (!this.session || this.session.clockMs === 0) return false;
