@@ -47,6 +47,8 @@ export interface ClientLimits {
   readonly namespacesMax: number;
   /** How often a portal is asked whether it answers, ms, and how long it has for it. */
   readonly probeMs: number;
+  /** A connection to a portal on which something was asked and nothing came for so long, ms, is made anew. */
+  readonly silentMs: number;
   /** Second attempts, as a part of all operations in the long run. */
   readonly retryShare: number;
   /** Second attempts at once, after a time with few. */

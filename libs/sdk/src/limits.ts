@@ -7,6 +7,8 @@ const clientLimits: ClientLimits = {
   connectionsPerPortal: 1,
   namespacesMax: 256,
   probeMs: 1_000,
+  // Longer than a portal takes for a write.
+  silentMs: 20_000,
   retryShare: 0.1,
   retriesAtOnceMax: 2_000,
   retryPauseMs: 10,

@@ -277,6 +277,21 @@ describe('when a portal fails', () => {
     expect(home.commands.length).toBe(1);
   });
 
+  it.each(['all', 'data'] as const)(
+    'a connection that nothing comes through, without an end, is made anew: %s',
+    async (which) => {
+      const portal = await start(() => found('v'));
+      const orders = await opened({ limits: { probeMs: 100, ...(which === 'data' && { silentMs: 300 }) } });
+      expect(await orders.get('a')).toBe('v');
+      portal.deafen(which);
+      await failureOf(orders.get('a', { deadlineMs: 80 }));
+      await eventually('it is served again', async () => {
+        return (await orders.get('a', { deadlineMs: 80 }).catch(() => undefined)) === 'v';
+      });
+      expect(clients[0]?.status().portals[0]?.up).toBe(true);
+    },
+  );
+
   it('second attempts end with the budget', async () => {
     await start(() => '-LVUNAVAILABLE nobody\r\n');
     const orders = await opened({ limits: { retriesAtOnceMax: 3, retryShare: 0.001, retryPauseMs: 1 } });

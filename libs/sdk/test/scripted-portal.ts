@@ -23,6 +23,10 @@ export class ScriptedPortal {
   /** To an LV.POS with a token, in place of the session. */
   joinAnswer: (token: string) => string | undefined = () => undefined;
   private readonly sockets = new Set<Socket>();
+  /** Nothing comes through them any more, either way. */
+  private readonly dead = new WeakSet<Socket>();
+  /** On which a namespace was chosen. */
+  private readonly ofData = new WeakSet<Socket>();
   private server: Server | undefined;
   port = 0;
 
@@ -50,6 +54,11 @@ export class ScriptedPortal {
     while (this.commands.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
+  /** Connections of now become deaf and dumb, without an end: all of them, or those on which keys are asked for. */
+  deafen(which: 'all' | 'data'): void {
+    for (const socket of this.sockets) if (which === 'all' || this.ofData.has(socket)) this.dead.add(socket);
+  }
+
   cut(): void {
     for (const socket of this.sockets) socket.destroy();
   }
@@ -66,11 +75,13 @@ export class ScriptedPortal {
     this.sockets.add(socket);
     let before: Promise<unknown> = Promise.resolve();
     const parser = new RequestParser((args) => {
+      if (this.dead.has(socket)) return true;
+      if (String(args[0]) === 'LV.USE') this.ofData.add(socket);
       const answer = this.answer(args.map(String));
       before = before.then(async () => {
         const text = await answer;
         if (text === undefined || this.silent) await new Promise(() => undefined);
-        if (!socket.destroyed) socket.write(text as string);
+        if (!socket.destroyed && !this.dead.has(socket)) socket.write(text as string);
       });
       return true;
     }, respServerLimits);

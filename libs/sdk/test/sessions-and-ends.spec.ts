@@ -4,7 +4,16 @@ import { asOffset, asPartition, crc32c } from '@levee/kernel';
 import { decodeSessionToken, Session, type SessionToken } from '@levee/keyspace';
 import { type Log, systemTimers } from '@levee/log';
 import { eventually, within } from '../../../test/support/deadline';
-import { connect, DeniedError, PendingError, utf8, type Client, type ConnectOptions, type Namespace } from '@levee/sdk';
+import {
+  connect,
+  DeniedError,
+  PendingError,
+  UnavailableError,
+  utf8,
+  type Client,
+  type ConnectOptions,
+  type Namespace,
+} from '@levee/sdk';
 import { SharedLog } from '../src/local/shared-log';
 import { SessionMemory } from '../src/portal/session-memory';
 import { LocalWorld } from './local-world';
@@ -167,6 +176,14 @@ describe('the session of a client', () => {
 describe('a watch', () => {
   const changes = (words: readonly string[]): string =>
     words[1] === 'NOW' ? '*2\r\n+log\r\n+0:1\r\n' : '*1\r\n*1\r\n+0:1\r\n';
+
+  it('is opened, or not, by its deadline, and says nothing of a portal that takes longer', async () => {
+    const [, orders, client] = await opened(() => undefined);
+    const began = performance.now();
+    expect(await failureOf(orders.watch({ deadlineMs: 200 }))).toBeInstanceOf(UnavailableError);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(client.status().portals[0]?.up).toBe(true);
+  });
 
   it('leaves nothing at its signal when it is closed, nor does a read', async () => {
     const [, orders] = await opened((words) => (words[0] === 'LV.CHANGES' ? changes(words) : found('v')));

@@ -72,8 +72,8 @@ export class PortalDoor {
         connectMs: limits.probeMs,
         // Over before the next probe.
         backoffMaxMs: Math.max(20, limits.probeMs / 4),
-        // Whether it is silent is found out by asking it, not by waiting: it may have nothing to say.
-        stallMs: Infinity,
+        // Whether it is silent is found out by asking it. A connection that nothing comes through is found out here.
+        stallMs: limits.silentMs,
       },
       hello: {
         args: ['HELLO', '3', ...auth],
@@ -128,8 +128,9 @@ export class PortalDoor {
       const silent = failure?.code === 'OUTCOME_UNKNOWN';
       if (problem !== undefined) this.leaving = false;
       this.set(problem === undefined && !this.leaving, problem ?? (this.leaving ? this.problem : undefined));
-      // What was asked of it is asked of another one, and its old connections are not waited for.
-      if (silent) for (const link of this.links) link.renew(problem as string);
+      // What was asked of it is asked of another one, and its old connections are not waited for, this one neither: nothing
+      // may come through it any more, while the portal answers on another.
+      if (silent) for (const link of [this.control, ...this.links]) link.renew(problem as string);
       this.onProbe();
       this.probeSoon(probeMs);
     });

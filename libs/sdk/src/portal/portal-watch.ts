@@ -117,7 +117,7 @@ export class PortalWatch implements RawWatch {
     const { limits, world } = this.choice;
     for (let attempts = 0; !this.closed; attempts++) {
       const line = this.connected();
-      const reply = line ? await this.answerOf(line, args) : nobody;
+      const reply = line ? await this.answerOf(line, args, deadlineAtMs) : nobody;
       const isKnown = reply instanceof RespError || isFailure(reply) || isAnswer(reply);
       const answer = isKnown ? reply : this.strange(line?.door);
       if (this.closed) return undefined;
@@ -130,7 +130,8 @@ export class PortalWatch implements RawWatch {
       if (deadlineAtMs <= world.clock.monotonicMs())
         throw answer instanceof RespError ? doorError(answer.text, false) : answer;
       this.hangUp();
-      const mostMs = Math.min(limits.retryPauseMsMax, limits.retryPauseMs * 2 ** Math.min(attempts, 16));
+      const leftMs = deadlineAtMs - world.clock.monotonicMs();
+      const mostMs = Math.min(leftMs, limits.retryPauseMsMax, limits.retryPauseMs * 2 ** Math.min(attempts, 16));
       await new Promise<void>((resolve) => {
         const cancel = world.timers.after(world.random.next() * mostMs, resolve);
         this.cancelPause = () => {
@@ -146,11 +147,18 @@ export class PortalWatch implements RawWatch {
     return new UnavailableError('NO_PORTAL', `watch: ${door?.name} answered with what is no answer to it`);
   }
 
-  private answerOf({ client, door }: Line, args: readonly (string | Buffer)[]): Promise<RespReply | LeveeError> {
+  private answerOf(
+    { client, door }: Line,
+    args: readonly (string | Buffer)[],
+    deadlineAtMs: number,
+  ): Promise<RespReply | LeveeError> {
+    const { clock } = this.choice.world;
+    const leftMs = Math.max(1, deadlineAtMs - clock.monotonicMs());
     return new Promise((resolve) =>
-      client.send(args, answerMs, (failure, reply) => {
+      client.send(args, Math.min(answerMs, leftMs), (failure, reply) => {
         if (!failure) return resolve(reply);
-        if (!this.closed) door.suspect(failure.message);
+        // That this call had little time says nothing of the portal.
+        if (!this.closed && clock.monotonicMs() < deadlineAtMs) door.suspect(failure.message);
         resolve(door.denied ?? new UnavailableError('NO_PORTAL', `watch: ${failure.message}`));
       }),
     );
