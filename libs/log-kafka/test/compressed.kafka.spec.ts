@@ -3,17 +3,13 @@ import { KafkaLog } from '@levee/log-kafka';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { kafkaJars } from '../../../test/support/kafka-jars';
 import { KafkaProcess } from './kafka-process';
 
 const root = join(__dirname, '../../..');
 const p0 = asPartition(0);
 
 const run = promisify(execFile);
-
-async function kafkaJars(): Promise<string> {
-  const program = `import { kafkaJars } from '${join(root, 'tools/kafka/artifacts.mjs')}'; console.log(await kafkaJars());`;
-  return (await run(process.execPath, ['--input-type=module', '-e', program])).stdout.trim();
-}
 
 /** What `test/interop/compression/Produce.java` sends under one prefix. */
 function sent(prefix: string): string[] {
