@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
-import { eventually } from '../support/deadline';
+import { eventually, within } from '../support/deadline';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 /** Both copies of a file that says who a disk is, or what it has seen, are garbage. */
@@ -60,8 +60,7 @@ describe('a standalone one of whose nodes has a damaged disk', () => {
   it('does not start where no disk is left that could be read', async () => {
     for (const node of ['n1', 'n3']) damage(node, 'journalSeen');
     standalone = StandaloneProcess.spawn(folder, env);
-    await new Promise((resolve) => standalone.child.once('exit', resolve));
-    expect(standalone.child.exitCode).toBe(1);
+    expect(await within('it ends', 50_000, standalone.closed)).toBe(1);
     expect(standalone.printed()).toMatch(/journalSeen and its copy are damaged/);
   }, 60_000);
 });

@@ -117,7 +117,7 @@ describe('a Kafka with TLS and SCRAM', () => {
       '%s: one clear line that names the mend, exit code 1, no hang',
       async (what, _differs, line) => {
         const standalone = started.get(what) as StandaloneProcess;
-        const code = await within('it gives up', 40_000, exitOf(standalone));
+        const code = await within('it gives up', 50_000, standalone.closed);
         expect({ code, printed: standalone.printed() }).toEqual({
           code: 1,
           printed: expect.stringMatching(line) as unknown,
@@ -129,11 +129,6 @@ describe('a Kafka with TLS and SCRAM', () => {
     );
   });
 });
-
-function exitOf({ child }: StandaloneProcess): Promise<number | null> {
-  if (child.exitCode !== null) return Promise.resolve(child.exitCode);
-  return new Promise((resolve) => child.once('exit', (code) => resolve(code)));
-}
 
 function run(
   args: readonly string[],

@@ -55,7 +55,7 @@ describe('beside a client that means no good', () => {
       let over = false;
       let said = '';
       stranger.stdout.on('data', (chunk) => (said += String(chunk)));
-      const gone = new Promise<void>((resolve) => stranger.once('exit', () => resolve(((over = true), undefined))));
+      const gone = new Promise<void>((resolve) => stranger.once('close', () => resolve(((over = true), undefined))));
       let peakMb = 0;
       let longestMs = 0;
       for (let i = 0; !over; i++) {

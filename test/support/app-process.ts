@@ -22,6 +22,8 @@ interface Readiness {
 /** One process of a cluster beside those that a test has, such as a second one of a name. */
 export class AppProcess {
   private printedText = '';
+  /** It has ended, and all that it printed is here: `exit` comes before the last of that. */
+  private readonly closed: Promise<number | null>;
 
   private constructor(
     readonly child: ChildProcess,
@@ -34,6 +36,7 @@ export class AppProcess {
     child.stderr?.on('data', keep);
     running.add(child);
     child.once('exit', () => running.delete(child));
+    this.closed = new Promise((resolve) => child.once('close', (code) => resolve(code)));
   }
 
   /** `fileBlocksMax`: no file may grow beyond so many blocks of `ulimit -f`, as on a disk that is full. */
@@ -91,12 +94,7 @@ export class AppProcess {
   }
 
   exit(deadlineMs = 45_000): Promise<number | null> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return Promise.resolve(this.child.exitCode);
-    return within(
-      'the process ends',
-      deadlineMs,
-      new Promise<number | null>((resolve) => this.child.once('exit', (code) => resolve(code))),
-    );
+    return within('the process ends', deadlineMs, this.closed);
   }
 
   end(): Promise<number | null> {

@@ -43,6 +43,8 @@ export class StandaloneProcess {
     readonly child: ChildProcess,
     readonly dataDir: string,
     private readonly output: { text: string },
+    /** Resolves with the exit code once all that it printed is here: `exit` comes before the last of that. */
+    readonly closed: Promise<number | null>,
   ) {}
 
   doors!: Doors;
@@ -68,7 +70,8 @@ export class StandaloneProcess {
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    return new StandaloneProcess(child, dataDir, output);
+    const closed = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+    return new StandaloneProcess(child, dataDir, output, closed);
   }
 
   static async start(
@@ -111,13 +114,10 @@ export class StandaloneProcess {
 
   /** Sends `signal` and resolves with the exit code (null for a death by signal). */
   async end(signal: NodeJS.Signals = 'SIGTERM', deadlineMs = 20_000): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      const exited = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
-      this.child.kill(signal);
-      const timer = setTimeout(() => this.child.kill('SIGKILL'), deadlineMs);
-      await exited;
-      clearTimeout(timer);
-    }
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), deadlineMs);
+    await this.closed;
+    clearTimeout(timer);
     if (signal === 'SIGTERM' && this.child.exitCode !== 0)
       process.stderr.write(`the standalone ended with ${this.child.exitCode}; it had printed:\n${this.printed()}\n`);
     return this.child.exitCode;
