@@ -1,4 +1,4 @@
-import { silentLogger } from '@levee/kernel';
+import { messageOf, silentLogger } from '@levee/kernel';
 import { BrokerConnection, type Address } from '../src/broker-connection';
 import { createKafkajsClient } from '../src/kafkajs-client';
 import { kafkaLogLimits as limits } from '../src/limits';
@@ -12,10 +12,16 @@ export interface Look {
   readonly highWatermark: number;
 }
 
-export interface Leadership {
+interface Leadership {
   readonly topicId: string;
   readonly leader: number;
   readonly epoch: number;
+}
+
+interface Watched {
+  readonly topicId: string;
+  readonly leaderEpoch: number;
+  readonly partition: number;
 }
 
 const everyMs = 100;
@@ -45,25 +51,34 @@ export class BrokerWitness {
     return { topicId: topics[0].topicId, leader: found.leader, epoch: found.leaderEpoch };
   }
 
-  /** Fetches from the end that it tells, again and again, under this leadership. */
-  begin({ topicId, epoch: leaderEpoch }: Leadership, partition: number): void {
+  /** Why the last fetch had no answer, if it had none. */
+  trouble: string | undefined;
+
+  /**
+   * Fetches from the end that it tells, again and again; a fetch without an answer is made anew. `leaderEpoch` -1: whoever
+   * leads, and whatever else is elected meanwhile; one that follows tells what it knows to be committed.
+   */
+  begin({ topicId, leaderEpoch, partition }: Watched): void {
     this.watching = true;
     let fetchOffset = 0;
     const look = async (): Promise<void> => {
+      const wanted = { topicId, partition, leaderEpoch, fetchOffset, bytesMax: 1 };
+      const answer = await this.connection.send(apis.fetch, encodeFetch([wanted], { waitMs: 10, bytesMax: 1 }), 10);
+      const [told] = decodeFetch(answer).partitions;
+      if (told === undefined) return;
+      this.looks.push({ atMs: performance.now(), errorCode: told.errorCode, highWatermark: told.highWatermark });
+      fetchOffset = Math.max(0, told.highWatermark);
+    };
+    const watch = async (): Promise<void> => {
       while (this.watching) {
-        const wanted = { topicId, partition, leaderEpoch, fetchOffset, bytesMax: 1 };
-        const answer = await this.connection.send(apis.fetch, encodeFetch([wanted], { waitMs: 10, bytesMax: 1 }), 10);
-        const [told] = decodeFetch(answer).partitions;
-        if (told !== undefined) {
-          this.looks.push({ atMs: performance.now(), errorCode: told.errorCode, highWatermark: told.highWatermark });
-          fetchOffset = Math.max(0, told.highWatermark);
-        }
+        await look().then(
+          () => (this.trouble = undefined),
+          (error: unknown) => (this.trouble = messageOf(error)),
+        );
         await new Promise((resolve) => setTimeout(resolve, everyMs));
       }
     };
-    this.watch = look().catch((error: unknown) => {
-      if (this.watching) throw error;
-    });
+    this.watch = watch();
   }
 
   async end(): Promise<void> {
