@@ -1,4 +1,4 @@
-import { OperationFailed, outcomeOfCode, type Consistency, type KeyClient } from './key-client';
+import { defaultDeadlineMs, OperationFailed, outcomeOfCode, type Consistency, type KeyClient } from './key-client';
 import type { Operation } from './operation';
 
 export interface HttpClientOptions {
@@ -55,7 +55,7 @@ export class HttpClient implements KeyClient {
     let response: Response;
     let text: string;
     try {
-      const signal = AbortSignal.timeout(this.options.deadlineMs ?? 15_000);
+      const signal = AbortSignal.timeout(this.options.deadlineMs ?? defaultDeadlineMs);
       response = await fetch(path, { ...request, headers, signal });
       text = await response.text();
     } catch (error) {

@@ -12,6 +12,9 @@ export class OperationFailed extends Error {
   }
 }
 
+/** Longer than a portal takes for its own word, which is worth more: 15 s (`appendMs`), and what a busy machine adds. */
+export const defaultDeadlineMs = 20_000;
+
 /** One client of a workload. Every call ends within a deadline; a failure is an `OperationFailed`. */
 export interface KeyClient {
   readonly name: string;

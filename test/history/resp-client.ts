@@ -1,5 +1,5 @@
 import Redis from 'ioredis';
-import { OperationFailed, outcomeOfCode, type Consistency, type KeyClient } from './key-client';
+import { defaultDeadlineMs, OperationFailed, outcomeOfCode, type Consistency, type KeyClient } from './key-client';
 import type { Operation } from './operation';
 
 export interface RespClientOptions {
@@ -54,7 +54,7 @@ export class RespClient implements KeyClient {
   private async run<T>(op: Operation['op'], ask: (redis: Redis) => Promise<T>): Promise<T> {
     const redis = await this.connected();
     let timer: NodeJS.Timeout | undefined;
-    const deadlineMs = this.options.deadlineMs ?? 15_000;
+    const deadlineMs = this.options.deadlineMs ?? defaultDeadlineMs;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
     });

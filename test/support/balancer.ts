@@ -16,6 +16,7 @@ export class Balancer {
   private readonly ready = new Set<Backend>();
   private readonly sockets = new Set<Socket>();
   private readonly looks: NodeJS.Timeout;
+  private readonly asked = new Set<Backend>();
   private turn = 0;
   /** New connections for which no process was there. */
   refused = 0;
@@ -49,8 +50,12 @@ export class Balancer {
   private async look(): Promise<void> {
     await Promise.all(
       this.backends.map(async (backend) => {
+        // One question at a time: an answer that is late must not outlive a newer one.
+        if (this.asked.has(backend)) return;
+        this.asked.add(backend);
         const answer = await fetch(backend.healthUrl, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
         await answer?.arrayBuffer().catch(() => undefined);
+        this.asked.delete(backend);
         if (answer?.ok === true) this.ready.add(backend);
         else this.ready.delete(backend);
       }),

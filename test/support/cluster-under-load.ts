@@ -137,9 +137,13 @@ const portalComesOrGoes =
 export const unexcused = ({ reasons }: Judgement): string[] =>
   reasons.filter((reason) => !portalComesOrGoes.test(reason));
 
-export async function masterStatus(cluster: Pick<RunningCluster, 'doors'>, name: string): Promise<MasterStatus> {
+export async function masterStatus(
+  cluster: Pick<RunningCluster, 'doors'>,
+  name: string,
+  withinMs = 10_000,
+): Promise<MasterStatus> {
   const master = cluster.doors.masters.find((m) => m.name === name);
-  const answer = await fetch(`${master?.http}/v1/status`, { signal: AbortSignal.timeout(1_000) });
+  const answer = await fetch(`${master?.http}/v1/status`, { signal: AbortSignal.timeout(withinMs) });
   return (await answer.json()) as MasterStatus;
 }
 
@@ -153,7 +157,8 @@ export function reigning(
     async () => {
       for (const { name, pid } of cluster.doors.masters) {
         if (pid === undefined || name === except) continue;
-        const status = await masterStatus(cluster, name).catch(() => undefined);
+        // One that stands still must not keep the others from being asked.
+        const status = await masterStatus(cluster, name, 1_000).catch(() => undefined);
         if (status?.role === 'active') return { name, status };
       }
       return undefined;
