@@ -120,8 +120,8 @@ describe('I23: topics of others', () => {
   const bind = (namespace: string, topic: string, ...more: string[]) =>
     levee(url(), ['namespace', 'create', namespace, '--from-topic', topic, '--replicas', '3', ...more]);
 
-  const digests = (namespace: string): Promise<{ equal: boolean; replicas: unknown[] }> =>
-    door.post(`/v1/namespaces/${namespace}/digests`);
+  const compared = (namespace: string): Promise<{ equal: boolean; replicas: unknown[] }> =>
+    eventually('replicas can be compared', () => door.post(`/v1/namespaces/${namespace}/digests`), 60_000, 500);
 
   it('what does not fit is refused with the reason, and the name is free again', async () => {
     const refused = async (words: RegExp, topic: string, ...more: string[]): Promise<void> => {
@@ -202,7 +202,7 @@ describe('I23: topics of others', () => {
       501,
       expect.stringContaining('a strong read would have to write'),
     ]);
-    expect((await digests('shop.prices')).equal).toBe(true);
+    expect((await compared('shop.prices')).equal).toBe(true);
     const env = { KAFKA_BROKERS: brokers, LEVEE_TOPIC_PREFIX: run };
     const verified = await leveeWith(env, ['audit', 'verify', '--namespace', 'shop.prices', '--quiet']);
     expect([verified.code, verified.stderr]).toEqual([0, '']);
@@ -268,8 +268,7 @@ describe('I23: topics of others', () => {
       await writing;
     }
     await readsAll(client, prices);
-    const agreed = await eventually('replicas can be compared', () => digests('shop.prices'), 60_000, 500);
-    expect(agreed.equal).toBe(true);
+    expect((await compared('shop.prices')).equal).toBe(true);
     const after = await snapshotOf(log, admin, prices.name);
     expect(after.batches.map((of, partition) => of.slice(0, before.batches[partition]?.length))).toEqual(
       before.batches,
@@ -292,7 +291,7 @@ describe('I23: topics of others', () => {
     const { code, stderr } = await bind('stocks', stocks.name, '--record-format', 'raw', '--hash-algorithm', 'crc32');
     expect([code, stderr]).toEqual([0, '']);
     await readsAll(redisOf('stocks'), stocks);
-    expect((await digests('stocks')).equal).toBe(true);
+    expect((await compared('stocks')).equal).toBe(true);
   }, 120_000);
 
   it('another policy is said and reads go on; more partitions are said, and nothing is served', async () => {
@@ -324,7 +323,12 @@ describe('I23: topics of others', () => {
     const http = await fetch(`${url()}/v1/kv/stocks/stock:5`);
     expect([http.status, await http.text()]).toEqual([503, expect.stringContaining('LVSOURCE')]);
     await expect(client.dbsize()).rejects.toThrow(/^LVSOURCE/);
-    const [grown] = await findingsOf(url(), 'source-topic');
+    const grown = await eventually(
+      'it is found',
+      async () => (await findingsOf(url(), 'source-topic'))[0],
+      40_000,
+      500,
+    );
     expect([grown?.finding, grown?.command]).toEqual([
       expect.stringMatching(/has 13 partitions/),
       expect.stringMatching(/^levee namespace describe stocks .*deleted, which leaves the topic, and bound anew$/),

@@ -179,14 +179,28 @@ describe.each([
   };
 
   const digestsAgree = async (): Promise<void> => {
-    const answer = await fetch(`${portal()}/v1/namespaces/default/digests`, {
-      method: 'POST',
-      signal: AbortSignal.timeout(60_000),
-    });
-    const report = (await answer.json()) as { equal: boolean; replicas: { nodeId: string }[] };
-    expect([answer.status, report.equal]).toEqual([200, true]);
-    expect([...new Set(report.replicas.map(({ nodeId }) => nodeId))].sort()).toEqual(['n1', 'n2', 'n3']);
+    const verdicts = new Set<boolean>();
+    await eventually(
+      'all three can be compared',
+      async () => {
+        const answer = await fetch(`${portal()}/v1/namespaces/default/digests`, {
+          method: 'POST',
+          signal: AbortSignal.timeout(60_000),
+        });
+        if (!answer.ok) throw new Error(await answer.text());
+        const report = (await answer.json()) as { equal: boolean; replicas: { nodeId: string }[] };
+        verdicts.add(report.equal);
+        return new Set(report.replicas.map(({ nodeId }) => nodeId)).size === 3;
+      },
+      60_000,
+      500,
+    );
+    expect([...verdicts]).toEqual([true]);
   };
+
+  /** It comes through a pipe, later than what the process answers. */
+  const prints = (node: Second | AppProcess, words: string): Promise<boolean> =>
+    eventually(`it prints ${words}`, () => node.printed.includes(words));
 
   const doors = (name: string) => {
     const found = cluster.doors.nodes.find((node) => node.name === name);
@@ -209,7 +223,9 @@ describe.each([
     expect(after.storeId).not.toBe(before.storeId);
     expect(after.replicas.length).toBe(before.replicas.length);
     expect(after.replicas.every(({ readable }) => readable)).toBe(true);
-    expect(world.logOf('n1')).toContain('this disk takes the place of one that nobody speaks for');
+    await eventually('it says so', () =>
+      world.logOf('n1').includes('this disk takes the place of one that nobody speaks for'),
+    );
     await everyKeyReads();
     await digestsAgree();
   }, 240_000);
@@ -231,7 +247,7 @@ describe.each([
       expect(refused.status).toBe(503);
       expect(refused.text).toMatch(new RegExp(`is registered as node ${other}.*start it under that name`));
       expect((await stat(node.url)).replicas).toEqual([]);
-      expect(node.printed).toContain('the master refused this node');
+      await prints(node, 'the master refused this node');
       expect(await node.end()).toBe(0);
     }
     exchange();
@@ -250,7 +266,7 @@ describe.each([
     );
     expect(refused.status).toBe(503);
     expect((await stat(node.url)).replicas).toEqual([]);
-    expect(node.printed).toContain('this node cannot join its cluster');
+    await prints(node, 'this node cannot join its cluster');
     expect((await (await fetch(`${portal()}/v1/nodes`)).text()).includes('"n9"')).toBe(false);
     expect(await node.end()).toBe(0);
     expect(readdirSync(theirs)).toEqual(filesBefore);
@@ -261,9 +277,9 @@ describe.each([
     const refused = await second.refuses(/n3 with disk \S+ is alive at \S+, this is disk \S+ at \S+: give one of them/);
     expect(refused.text).toContain(doors('n3').resp);
     expect((await stat(second.url)).replicas).toEqual([]);
-    expect(second.printed).toContain('give one of them another LEVEE_NODE_ID');
-    const found = (await findingsOf(portal(), 'two-processes'))[0];
-    expect(found?.finding).toMatch(/two processes say they are node n3/);
+    await prints(second, 'give one of them another LEVEE_NODE_ID');
+    const found = await eventually('it is found', async () => (await findingsOf(portal(), 'two-processes'))[0]);
+    expect(found.finding).toMatch(/two processes say they are node n3/);
     await everyKeyReads();
     expect((await stat(doors('n3').http)).ready).toBe(true);
     expect(await second.end()).toBe(0);
@@ -284,7 +300,12 @@ describe.each([
   it('a copy of a disk that is in use, in another place: the second process of that disk is refused, the first serves on', async () => {
     const copied = join(dir, 'copied');
     mkdirSync(copied, { recursive: true });
-    cpSync(folder('n3'), join(copied, 'n3'), { recursive: true });
+    // The process that works there may remove a file meanwhile.
+    await eventually('it is copied', () => {
+      rmSync(join(copied, 'n3'), { recursive: true, force: true });
+      cpSync(folder('n3'), join(copied, 'n3'), { recursive: true });
+      return true;
+    });
     const second = await world.second('n3', join(copied, 'n3'));
     const refused = await second.refuses(/n3.*alive at/);
     expect(refused.text).toContain(doors('n3').resp);
@@ -304,15 +325,19 @@ describe.each([
       const before = await stat(node.url);
       const value = 'x'.repeat(50_000);
       for (let i = 0; i < 40; i++) await put(`large${i}`, value);
-      const full = await eventually('every replica is full', async () => {
-        const found = await stat(node.url);
-        return found.replicas.every(({ state }) => state === 'full') ? found : undefined;
-      });
+      const full = await eventually(
+        'every replica is full',
+        async () => {
+          const found = await stat(node.url);
+          return found.replicas.every(({ state }) => state === 'full') ? found : undefined;
+        },
+        60_000,
+      );
       expect(full.replicas).toHaveLength(before.replicas.length);
       for (const { problem } of full.replicas) expect(problem).toMatch(/the disk is full: .*File too large/);
-      expect(node.printed).toContain('a replica stands still until its disk has room');
+      await prints(node, 'a replica stands still until its disk has room');
       expect(node.printed).not.toContain('rebuilding a replica');
-      expect(await findingsOf(portal(), 'replica-full')).not.toEqual([]);
+      await eventually('it is found', async () => (await findingsOf(portal(), 'replica-full')).length > 0);
       await everyKeyReads();
       await put('k0', 'v0');
       expect(await node.end()).toBe(0);

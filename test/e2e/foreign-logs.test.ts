@@ -182,13 +182,19 @@ describe('a log that others touch', () => {
     );
     expect(await get('again', 'first', 'eventual')).toEqual([200, '1']);
     await eventually('writes stand still', async () => (await put('again', 'second', '2')) === 503);
-    expect(await doctor('replica-witness')).toMatchObject({
+    expect(await eventually('the doctor says so', () => doctor('replica-witness'), 30_000, 500)).toMatchObject({
       command: expect.stringContaining('levee log repair again'),
     });
     const found = await eventually('the doctor says it', () => doctor('binlog-lost'), 30_000, 500);
     expect(found.finding).toMatch(/(without its|is no) Genesis/);
-    const ready = await masterReady();
-    expect([ready.status, ready.text.includes(topic)]).toEqual([503, true]);
+    await eventually(
+      'the master says so',
+      async () => {
+        const { status, text } = await masterReady();
+        return status === 503 && text.includes(topic);
+      },
+      30_000,
+    );
   }, 240_000);
 
   it('records deleted below a replica that is behind: it does not jump, it is copied from one that is past them', async () => {
@@ -201,8 +207,9 @@ describe('a log that others touch', () => {
       { name: 'message.timestamp.type', value: 'LogAppendTime' },
     ];
     await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
-    await admin.fetchTopicOffsets(topic);
-    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '15' }] });
+    // The broker answers before it goes by what was altered.
+    const cut = { topic, partitions: [{ partition: 0, offset: '15' }] };
+    await eventually('it is cut', () => admin.deleteTopicRecords(cut).then(() => true), 30_000, 100);
     const node = await AppProcess.start('data-node', {
       KAFKA_BROKERS: brokers,
       LEVEE_TOPIC_PREFIX: prefix,

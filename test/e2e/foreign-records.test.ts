@@ -138,7 +138,7 @@ describe('records that a stranger appends to the embedded log of a stopped stand
       await log.append(topics.routes, asPartition(0), [{ key: Buffer.from(key), value: damagedRoute(good) }]);
     });
     await start();
-    expect(levee.printed()).toMatch(/the compacted topics cannot be used/);
+    await eventually('it says so', () => /the compacted topics cannot be used/.test(levee.printed()));
     const { voidRecords } = (await (await fetch(`${levee.doors.master}/v1/status`)).json()) as { voidRecords: number };
     expect(voidRecords).toBe(1);
     expect(await places()).toEqual(before);

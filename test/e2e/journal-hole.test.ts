@@ -150,9 +150,10 @@ describe('a standalone whose journal has a stretch that cannot be read', () => {
     // The decisions, and what the compacted topics say of them.
     expect(strike('gone', 1)).toBeGreaterThan(4);
     await start();
-    expect(standalone.printed()).toMatch(/JOURNAL_SHORT: levee\.journal cannot be read at offsets \d+ to \d+/);
-    const text = await (await ready()).text();
-    expect(text).toMatch(/JOURNAL_SHORT/);
+    await eventually('it prints why', () =>
+      /JOURNAL_SHORT: levee\.journal cannot be read at offsets \d+ to \d+/.test(standalone.printed()),
+    );
+    await eventually('ready says it', async () => /JOURNAL_SHORT/.test(await (await ready()).text()));
     const command = await printedBy('journal-short');
     await holds('fourth');
     await write('fifth');

@@ -72,7 +72,9 @@ describe('a standalone whose log was rolled back', () => {
     const units = unitFiles();
     expect(units.length).toBeGreaterThan(0);
     const standalone = await start();
-    expect(standalone.printed()).toMatch(/JOURNAL_SHORT: levee\.journal ends at decision \d+ .* the disk of node n\d/);
+    await eventually('it prints why', () =>
+      /JOURNAL_SHORT: levee\.journal ends at decision \d+ .* the disk of node n\d/.test(standalone.printed()),
+    );
     const ready = await fetch(`${standalone.url}/health/ready`);
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('JOURNAL_SHORT')]);
     const doctor = await levee(standalone.url, ['doctor']);
