@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
 import { hashOf, partitionOf, slotOf } from '@levee/keyspace';
@@ -17,11 +17,13 @@ import {
   type Standing,
   tamperWith,
 } from '../support/replica-tampering';
-import { dice, seed } from '../support/seed';
+import { bound, dice, seed } from '../support/seed';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 const partitions = 4;
 const intervalMs = 32_000;
+/** On a machine that is busy it may take several. */
+const foundMs = 3 * intervalMs;
 const settings = { LEVEE_PROOF_INTERVAL: `${intervalMs}ms` };
 const cold = Array.from({ length: 400 }, (_, i) => `cold ${i}`);
 const later = Array.from({ length: 120 }, (_, i) => `later ${i}`);
@@ -198,10 +200,13 @@ describe.each([
     const size = (file: string): number => statSync(join(folderOf(of), file)).size;
     const table = tables.sort((a, b) => size(b) - size(a))[0];
     if (table === undefined) throw new Error(`${of.chunkId} has no table on ${of.home}`);
-    const bytes = readFileSync(join(folderOf(of), table));
-    const at = Math.floor(bytes.length / 2);
-    bytes[at] = (bytes[at] as number) ^ 8;
-    writeFileSync(join(folderOf(of), table), bytes);
+    // In its place: the node has the file mapped, and would die of one that is shorter for a moment.
+    const file = openSync(join(folderOf(of), table), 'r+');
+    const at = Math.floor(size(table) / 2);
+    const byte = Buffer.alloc(1);
+    readSync(file, byte, 0, 1, at);
+    writeSync(file, Buffer.of((byte[0] as number) ^ 8), 0, 1, at);
+    closeSync(file);
   };
   const allProved = async (): Promise<boolean> => {
     const { proof } = await get<{ proof: { chunks: number; proved: number } }>('/v1/status');
@@ -209,7 +214,7 @@ describe.each([
   };
 
   it('proves every chunk, and says so', async () => {
-    await eventually('all chunks are proved', allProved, intervalMs * 2, 200);
+    await eventually('all chunks are proved', allProved, foundMs, 200);
     const { code, stdout } = await levee(world.url, ['audit', 'proofs', 'default']);
     expect(code).toBe(0);
     expect(stdout.match(/ proved .* 3 of 3/g)).toHaveLength(partitions);
@@ -245,12 +250,13 @@ describe.each([
     const servesAtMs = Date.now();
 
     const untouched = cold.filter((key) => key !== removed && key !== changed);
+    const untrue = new Set<string>();
     await underLoad(world.loaded, { consistency: 'session', random: dice() }, async () => {
       flipTable(replica('n3', first));
       const named = await eventually(
         'all of it is found',
         async () => {
-          expect(await wrong(untouched.slice(0, 100), 'session')).toEqual([]);
+          for (const key of await wrong(untouched.slice(0, 100), 'session')) untrue.add(key);
           const found = (await proofs()).filter((each) => each.checkedAtMs > struckAtMs && each.verdict !== 'proved');
           const differing = new Set(
             found.filter(({ verdict }) => verdict === 'replicaDiffers').map((each) => each.chunkId),
@@ -263,9 +269,10 @@ describe.each([
             );
           return found;
         },
-        intervalMs * 2,
+        foundMs,
         250,
       );
+      expect([...untrue]).toEqual([]);
       for (const { chunkId } of chunks) {
         const proof = named.find((each) => each.chunkId === chunkId && each.verdict === 'replicaDiffers');
         expect(proof?.replicas.filter(({ holds }) => holds === 'other').map(({ nodeId }) => nodeId)).toEqual(['n2']);
@@ -273,7 +280,7 @@ describe.each([
           /: the log says \d+ keys with digest \w{32}, .* on n2 holds \d+ keys with digest/,
         );
       }
-      await eventually('all chunks are proved again', allProved, intervalMs * 2, 250);
+      await eventually('all chunks are proved again', allProved, foundMs, 250);
       const healedMs = Date.now() - servesAtMs;
       tell({
         scenario: `continuous proof on ${name}`,
@@ -282,7 +289,7 @@ describe.each([
         figure: 's until healed',
         values: [healedMs / 1_000],
       });
-      expect(healedMs).toBeLessThan(intervalMs);
+      expect(healedMs).toBeLessThan(bound(intervalMs));
     });
 
     expect((await setAside('n2')).sort()).toEqual(
@@ -312,7 +319,7 @@ describe.each([
           const found = await findingsOf(world.url, 'log-differs');
           return found.length > 0 ? found : undefined;
         },
-        intervalMs * 2,
+        foundMs,
         250,
       );
       expect(finding?.finding).toMatch(
@@ -327,7 +334,7 @@ describe.each([
           const since = (await proofs()).slice(seen).filter(({ chunkId }) => chunkId === chunkOf(key).chunkId);
           return since.length >= 2 && since.every(({ verdict }) => verdict === 'logDiffers');
         },
-        intervalMs * 2,
+        foundMs,
         250,
       );
       expect(await Promise.all(['n1', 'n2', 'n3'].map(setAside))).toEqual(before);

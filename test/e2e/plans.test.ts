@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf, slotOf } from '@levee/keyspace';
 import { ClassicLevel } from 'classic-level';
 import { ClusterProcess } from '../support/cluster-process';
 import { failed, reigning, underLoad } from '../support/cluster-under-load';
 import { eventually } from '../support/deadline';
+import { filesBelow } from '../support/files-below';
 import { OneProcess, type RunningCluster } from '../support/one-process';
 import { PlanDoor, type Plan, type Replica, type Route } from '../support/plan-door';
 import { dice } from '../support/seed';
@@ -225,15 +226,17 @@ describe.each([
       const to = absentFrom(chunk);
       const judgement = await underLoad(cluster, { consistency: 'strong', random }, async () => {
         await fill(chunk, 12 * 1024 * 1024);
+        // The target goes on once no master does: its copy ends, and nobody goes on to verify it.
+        await parts.pause(to);
         const planId = await door.propose({ kind: 'move', chunkId: chunk.chunkId, from: nodesOf(chunk)[0], to });
-        await eventually('it loads', async () => (await door.plan(planId)).state === 'running', 10_000, 2);
-        // Without a master the copy ends, and nobody goes on to verify it.
+        await eventually('it is to be copied', async () => (await door.plan(planId)).step === 'copy', 30_000, 2);
         for (const { name } of cluster.doors.masters) await parts.pause(name);
+        await parts.resume(to);
         const plan = await door.plan(planId);
         expect(['copy', 'catchUp']).toContain(plan.step);
         const copied = async (): Promise<boolean> =>
           (await door.report(planId)).progress.some(({ lagRecords }) => lagRecords >= 0);
-        await eventually('the target has all of it', copied);
+        await eventually('the target has all of it', copied, 60_000);
         await parts.kill(to);
         const made = { ...(plan.targets[0]?.replicas[0] as Replica), nodeId: to };
         await loseKeys(folderOf(made));
@@ -242,7 +245,7 @@ describe.each([
         const stopped = await eventually(
           'the digests differ',
           async () => (await door.plan(planId)).history.find(({ evidence }) => evidence.includes('DIGEST_MISMATCH')),
-          40_000,
+          60_000,
         );
         expect(stopped.step).toBe('verify');
         // It is tried again by itself, with another copy.
@@ -299,14 +302,10 @@ describe.each([
   }
 });
 
-function filesIn(folder: string): string[] {
-  if (folder === '' || !existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-}
+const filesIn = (folder: string): string[] => (folder === '' ? [] : filesBelow(folder));
 
-const bytesIn = (folder: string): number => filesIn(folder).reduce((sum, path) => sum + statSync(path).size, 0);
+const bytesIn = (folder: string): number =>
+  filesIn(folder).reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 
 /** Takes every second key out of a replica, as a disk that forgets would. */
 async function loseKeys(folder: string): Promise<void> {

@@ -1,12 +1,14 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as plainConnect } from 'node:net';
 import { join } from 'node:path';
 import Redis from 'ioredis';
 import { TestAuthority, writeCertificates, type CertificateFiles, type Certified } from '../support/certificates';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
+import { bytesOf, filesBelow } from '../support/files-below';
 import { httpsAnswer } from '../support/https-answer';
 import { leveeWith, type CommandResult } from '../support/levee-command';
+import { bound } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 
 /**
@@ -77,9 +79,12 @@ describe('a cluster with authentication and TLS on', () => {
     const { cert, key } = authority.issue({ name: 'ann', usages: ['client'] });
     for (const at of [0, 1] as const) {
       const port = cluster.respPorts[at] as number;
-      const byToken = connect(port, {}, { username: 'ann', password: token });
+      // Each portal hears by itself of a user, and a moment later of the token: who logs in before that is nobody.
+      const ann = (): Redis => connect(port, {}, { username: 'ann', password: token });
+      await eventually('the portal knows her token', async () => (await ann().call('ACL', 'WHOAMI')) === 'ann');
+      const byToken = ann();
       const byCertificate = connect(port, { cert, key });
-      await eventually('the portal knows ann', async () => (await byCertificate.call('ACL', 'WHOAMI')) === 'ann');
+      expect(await byCertificate.call('ACL', 'WHOAMI')).toBe('ann');
       expect(await byToken.set(`k${at}`, `v${at}`)).toBe('OK');
       expect(await byCertificate.get(`k${at}`)).toBe(`v${at}`);
       await expect(byCertificate.flushdb()).rejects.toThrow(/NOPERM user ann has not the right admin/);
@@ -148,8 +153,8 @@ describe('a cluster with authentication and TLS on', () => {
       await Promise.all(open.map((ask) => eventually('it is let in', () => isLetIn(ask))));
     }
     // The machine may be busy; what the slowest of them needs by itself is the least of what they needed together.
-    expect(Math.min(...tookMs)).toBeLessThan(500);
-  }, 60_000);
+    expect(Math.min(...tookMs)).toBeLessThan(bound(500));
+  }, 120_000);
 
   it('does all of its work: plans, digests, explanations, the doctor', async () => {
     const { cert, key } = authority.issue({ name: 'ann', usages: ['client'] });
@@ -196,14 +201,18 @@ describe('a cluster with authentication and TLS on', () => {
     secrets.push(next.key.split('\n')[1] as string);
     writeFileSync(files.cert, next.cert);
     for (const { pid } of [portal(0), node!]) process.kill(pid as number, 'SIGHUP');
-    await eventually('the doctor says so', async () => {
-      const { code, stdout } = await levee(operator, 'doctor');
-      return code === 3 && /certificate +this portal/.test(stdout) && /certificate +n1/.test(stdout);
-    });
+    await eventually(
+      'the doctor says so',
+      async () => {
+        const { code, stdout } = await levee(operator, 'doctor');
+        return code === 3 && /certificate +this portal/.test(stdout) && /certificate +n1/.test(stdout);
+      },
+      60_000,
+    );
     expect((await ask(portal(0).http, '/health/live')).serial).toBe(before);
     writeFileSync(files.key, next.key);
     process.kill(portal(0).pid as number, 'SIGHUP');
-    await eventually('it is taken', async () => (await ask(portal(0).http, '/health/live')).serial !== before, 2_000);
+    await eventually('it is taken', async () => (await ask(portal(0).http, '/health/live')).serial !== before);
     // The others look by themselves.
     await eventually('by all', async () => (await levee(operator, 'doctor')).code === 0, 60_000, 1_000);
     const metrics = await ask(portal(0).http, '/metrics', bearer());
@@ -246,7 +255,7 @@ describe('a cluster with authentication and TLS on', () => {
     await accepted('user', 'create', 'eve', '--audit');
     const eve = (await accepted('token', 'create', 'eve', '--expires', '1h')).trim();
     secrets.push(eve);
-    await eventually('it is known', async () => (await levee(eve, 'log', 'topics')).code === 0);
+    await eventually('it is known', async () => (await levee(eve, 'log', 'topics')).code === 0, 60_000);
     expect((await levee(eve, 'log', 'dump', 'levee.journal')).code).toBe(0);
     expect((await levee(eve, 'user', 'delete', 'ann')).stderr).toMatch(/FORBIDDEN|has not the right operate/);
     const told = async () => {
@@ -262,14 +271,16 @@ describe('a cluster with authentication and TLS on', () => {
       const rows = JSON.parse(stdout) as { principal: string; kind: string; what: string }[];
       return rows.map(({ principal, kind, what }) => `${principal} ${kind} ${what}`);
     };
-    await eventually('a master has put it into the journal', async () =>
-      (await told()).some((line) => line.startsWith('user eve RecordAccess GET /v1/log/levee.journal/0')),
+    await eventually(
+      'a master has put it into the journal',
+      async () => (await told()).some((line) => line.startsWith('user eve RecordAccess GET /v1/log/levee.journal/0')),
+      60_000,
     );
     const lines = await told();
     expect(lines).toContain('user eve RecordAccess GET /v1/log/topics');
     expect(lines.some((line) => line.startsWith('user operator CreateToken {"name":"eve"'))).toBe(true);
     expect(lines.filter((line) => line.startsWith('user eve DeleteUser'))).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('I22: no secret is in a log, a topic, an answer or a metric', async () => {
     const dumps = await Promise.all(
@@ -284,7 +295,7 @@ describe('a cluster with authentication and TLS on', () => {
     for (const secret of secrets) expect(text.includes(secret)).toBe(false);
     for (const file of filesBelow(join(dir, 'cluster'))) {
       if (file.endsWith('operator.token')) continue;
-      const bytes = readFileSync(file);
+      const bytes = bytesOf(file);
       for (const secret of secrets) expect([file, bytes.includes(secret)]).toEqual([file, false]);
     }
   }, 60_000);
@@ -304,12 +315,5 @@ function hangsUp(port: number): Promise<boolean> {
     socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
     socket.on('error', () => undefined);
     socket.once('close', () => resolve(!/PONG|NOAUTH/.test(text)));
-  });
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : [];
   });
 }
