@@ -6,7 +6,7 @@ import { failed, pause, reigning, underLoad } from '../support/cluster-under-loa
 import { failuresOf, tell } from '../support/counts';
 import { CuttableCluster } from '../support/cuttable-cluster';
 import { eventually } from '../support/deadline';
-import { dice, full, seed } from '../support/seed';
+import { bound, dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 
 const rounds = full ? 3 : 1;
@@ -78,19 +78,20 @@ describe('a cluster whose network fails', () => {
 
   /**
    * The fault holds for a while, ends for a while, `rounds` times. Each time it has met traffic: `call` sees to some,
-   * where the load alone may leave the path alone.
+   * where the load alone may leave the path alone. It does not end before `meanwhile` has been done.
    */
   const during = async (
     pathOf: () => FaultyPath | Promise<FaultyPath>,
     begin: (path: FaultyPath) => () => void,
     call: () => Promise<void> = async () => undefined,
+    meanwhile: () => Promise<void> = async () => undefined,
   ): Promise<void> => {
     for (let round = 0; round < rounds; round++) {
       const path = await pathOf();
       const { struck } = path;
       const end = begin(path);
       try {
-        await pause(faultMs);
+        await Promise.all([pause(faultMs), meanwhile()]);
         await eventually(
           'the fault strikes',
           async () => {
@@ -103,6 +104,15 @@ describe('a cluster whose network fails', () => {
         end();
       }
       await pause(1_000);
+    }
+  };
+
+  /** At the portal of whose ways nothing befalls, one after the other: each is taken. */
+  const writeBeside = async (): Promise<void> => {
+    const url = `${levee.cluster.doors.portals[1]?.http}/v1/kv/default/beside`;
+    for (let i = 0; i < 10; i++) {
+      const answer = await fetch(url, { method: 'PUT', body: `${i}`, signal: AbortSignal.timeout(20_000) });
+      expect([answer.status, await answer.text()]).toEqual([204, '']);
     }
   };
 
@@ -160,10 +170,10 @@ describe('a cluster whose network fails', () => {
     async (what, begin) => {
       const path = levee.kafkaOf('p1');
       const judgement = await underLoad(levee.cluster, { consistency: 'session', random }, () =>
-        during(() => path, begin),
+        during(() => path, begin, undefined, writeBeside),
       );
       note(`p1 and Kafka ${what} (failures of p1 by kind do not count)`, judgement, true);
-      expect(judgement.longestGapMs.writes).toBeLessThan(2_000);
+      expect(judgement.longestGapMs.writes).toBeLessThan(bound(2_000));
       expect(judgement.reasons.filter((reason) => !/LVDEFINITE|LVINDEFINITE|LVBEHIND|LVSTALE/.test(reason))).toEqual(
         [],
       );
@@ -194,11 +204,15 @@ describe('a cluster whose network fails', () => {
           const after = await reigning(levee.cluster, { except: before.name });
           expect(after.status.term).toBeGreaterThan(before.status.term);
           end();
-          await eventually('only one reigns', async () => {
-            const now = await reigning(levee.cluster);
-            const other = await reigning(levee.cluster, { except: now.name, deadlineMs: 100 }).catch(() => undefined);
-            return other === undefined && now.status.term >= after.status.term;
-          });
+          await eventually(
+            'only one reigns',
+            async () => {
+              const now = await reigning(levee.cluster);
+              const other = await reigning(levee.cluster, { except: now.name, deadlineMs: 100 }).catch(() => undefined);
+              return other === undefined && now.status.term >= after.status.term;
+            },
+            60_000,
+          );
         }
       });
       note(`active master and Kafka ${what}`, judgement);
@@ -224,12 +238,14 @@ describe('a cluster whose network fails', () => {
             await pause(200);
             return (await versionAt(0)) === version ? version : undefined;
           });
-          await cluster.kill('n2');
-          await eventually('one portal knows newer routes', async () => (await versionAt(1)) > old);
+          // One that leads something: else there is nothing that routes could say anew.
+          const killed = await busiest();
+          await cluster.kill(killed);
+          await eventually('one portal knows newer routes', async () => (await versionAt(1)) > old, 60_000);
           expect(await versionAt(0)).toBe(old);
           await pause(faultMs);
           end();
-          await cluster.start('n2');
+          await cluster.start(killed);
           await eventually('both know the same', async () => (await versionAt(0)) >= (await versionAt(1)), 30_000);
         }
       });

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { chunkFullShare } from '@levee/cluster';
 import { KafkaLog } from '@levee/log-kafka';
-import { pause, reigning } from '../support/cluster-under-load';
+import { Kafka, logLevel } from 'kafkajs';
+import { reigning } from '../support/cluster-under-load';
 import { CuttableCluster } from '../support/cuttable-cluster';
 import { eventually } from '../support/deadline';
 import { scratchFolder } from '../support/standalone-process';
@@ -43,7 +45,9 @@ interface Routed {
 }
 
 const key = 'the-key';
-const small = { name: 'small', partitions: 1, chunks: 1, replicas: 3, chunkCapacityBytes: 65_536 };
+const small = { name: 'small.full', partitions: 1, chunks: 1, replicas: 3, chunkCapacityBytes: 65_536 };
+/** Its replicas together. */
+const fullBytes = small.replicas * small.chunkCapacityBytes;
 
 describe('failure x door', () => {
   const dir = scratchFolder('failure-doors');
@@ -159,6 +163,38 @@ describe('failure x door', () => {
     }
   };
 
+  /** Waits until the other brokers lead everything, and wait for this one no more. */
+  const goOnWithout = async (broker: number): Promise<void> => {
+    const admin = new Kafka({ brokers: [...levee.kafka.brokers], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      await eventually(
+        `the others go on without broker ${broker}`,
+        async () => {
+          const { topics } = await admin.fetchTopicMetadata();
+          const all = topics.flatMap(({ partitions }) => partitions);
+          return all.length > 0 && all.every(({ leader, isr }) => leader > 0 && !isr.includes(broker));
+        },
+        60_000,
+        100,
+      );
+    } finally {
+      await admin.disconnect();
+    }
+  };
+
+  /** What a session has seen that has written: all replicas have it. */
+  const writtenSession = (): Promise<string> =>
+    eventually(
+      'every replica acknowledges a write',
+      async () => {
+        const answer = await write('all');
+        return (await said(answer)) === 'yes' ? answer.headers.get('levee-session') : undefined;
+      },
+      30_000,
+      100,
+    );
+
   /** What brings each failure about; what it returns ends it. */
   const failures: Readonly<Record<string, () => Promise<() => unknown>>> = {
     nothing: () => Promise.resolve(() => undefined),
@@ -177,7 +213,7 @@ describe('failure x door', () => {
     'a binlog below min ISR': async () => {
       await binlog({ 'min.insync.replicas': '3' });
       await levee.kafka.kill(3);
-      await pause(3_000);
+      await goOnWithout(3);
       return async () => {
         await levee.kafka.restart(3);
         await binlog({ 'min.insync.replicas': '2' });
@@ -204,16 +240,22 @@ describe('failure x door', () => {
     'a chunk above its soft limit': async () => {
       expect(await said(await post('/v1/namespaces', small))).toBe('yes');
       namespace = small.name;
-      session = (await write('all')).headers.get('levee-session') as string;
-      await eventually('the chunk is full', async () => {
-        for (let i = 0; i < 16; i++)
-          if ((await said(await write('logged', `filler${i % 8}-${randomUUID()}`, 'x'.repeat(2_048)))) === 'LVFULL')
-            return true;
-        return false;
-      });
+      session = await writtenSession();
+      // By what its replicas have told: what the portal adds to that for writes on their way ends with the next word of them.
+      await eventually(
+        'the chunk is full',
+        async () => {
+          for (let i = 0; i < 16; i++)
+            if ((await said(await write('logged', `filler${i % 8}-${randomUUID()}`, 'x'.repeat(2_048)))) === 'LVFULL')
+              break;
+          const { storedBytes } = (await (await fetch(url('/v1/groups/small'))).json()) as { storedBytes: number };
+          return storedBytes > fullBytes * chunkFullShare;
+        },
+        60_000,
+      );
       return async () => {
         namespace = 'default';
-        session = (await write('all')).headers.get('levee-session') as string;
+        session = await writtenSession();
       };
     },
   };
@@ -235,7 +277,7 @@ describe('failure x door', () => {
     '%s: eventual %s, session %s, strong %s; logged %s, primary %s, all %s; admin %s',
     async (failure, ...cells) => {
       await served();
-      session = (await write('all')).headers.get('levee-session') as string;
+      session = await writtenSession();
       const end = await (failures[failure] as () => Promise<() => unknown>)();
       let found: string[];
       try {
@@ -266,7 +308,7 @@ describe('failure x door', () => {
         return ((await answer.json()) as { routes?: Routed[] }).routes ?? [];
       };
       for (const portal of [0, 1])
-        await eventually(`portal ${portal} has its routes`, async () => (await routes(portal)).length === 2);
+        await eventually(`portal ${portal} has its routes`, async () => (await routes(portal)).length === 2, 60_000);
       const [{ chunkId, replicas }] = (await routes(0)) as [Routed];
       const to = replicas.find(({ role }) => role === 'follower')?.nodeId;
       expect(await said(await post('/v1/plans', { kind: 'promote', chunkId, to }))).toBe('yes');
@@ -275,7 +317,11 @@ describe('failure x door', () => {
           .find((route) => route.chunkId === chunkId)
           ?.replicas.find(({ role }) => role === 'primary')?.nodeId;
       for (const portal of [0, 1])
-        await eventually(`portal ${portal} knows the new primary`, async () => (await primaryAt(portal)) === to);
+        await eventually(
+          `portal ${portal} knows the new primary`,
+          async () => (await primaryAt(portal)) === to,
+          60_000,
+        );
       // Nodes took up what the topics told them, and say so there: they are up, and apply what is written.
       for (const nodeId of nodeIds) await becomes(nodeId, 'up');
       const written = await fetch(url('/v1/kv/wireless/k'), {
