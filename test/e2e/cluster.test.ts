@@ -120,12 +120,17 @@ describe('a cluster of real processes on real Kafka', () => {
           const after = await reigning(cluster, { except: before.name });
           await command(randomUUID());
           await cluster.resume(before.name);
-          const deposed = await eventually('the deposed one stands by', async () => {
-            const status = await masterStatus(cluster, before.name);
-            return status.role === 'standby' && status.term >= after.status.term ? status : undefined;
-          });
-          expect(deposed.term).toBe((await masterStatus(cluster, after.name)).term);
-          expect((await masterStatus(cluster, after.name)).role).toBe('active');
+          // On a machine that is busy a master is silent for longer than others wait, and another one takes over once more.
+          await eventually(
+            'the deposed one stands by, and one of a later term reigns',
+            async () => {
+              const all = await Promise.all(cluster.doors.masters.map(({ name }) => masterStatus(cluster, name)));
+              const [one, ...more] = all.filter(({ role }) => role === 'active');
+              const isLater = one !== undefined && one.term >= after.status.term;
+              return isLater && more.length === 0 && all.every(({ term }) => term === one.term);
+            },
+            60_000,
+          );
         }
       });
       tell({

@@ -7,6 +7,7 @@ import { failed, underLoad } from '../support/cluster-under-load';
 import { ColdKeys } from '../support/cold-keys';
 import { failuresOf, tell } from '../support/counts';
 import { decisionsIn, type Decision } from '../support/decisions';
+import { eventually } from '../support/deadline';
 import { Ledger } from '../support/ledger';
 import { levee } from '../support/levee-command';
 import type { RunningCluster } from '../support/one-process';
@@ -145,9 +146,15 @@ describe.each([
 
   /** What the plan would do; asking for it leaves everything as it is. */
   const dryRun = async (payload: object): Promise<Prediction> => {
-    const before = await ends();
-    const { prediction } = await door.post<{ prediction: Prediction }>('/v1/plans?dryRun=1', payload);
-    expect(await ends()).toEqual(before);
+    const asked = async (): Promise<Prediction> => {
+      const before = await ends();
+      const { prediction } = await door.post<{ prediction: Prediction }>('/v1/plans?dryRun=1', payload);
+      const after = await ends();
+      // A machine that is busy lets a node be missed, which is a decision too: one that asking makes comes each time.
+      if (`${before}` !== `${after}`) throw new Error(`a dry run takes the log from ${before} to ${after}`);
+      return prediction;
+    };
+    const prediction = await eventually('a dry run decides nothing', asked, planDeadlineMs);
     expect(prediction.outcome).toBe('done');
     return prediction;
   };

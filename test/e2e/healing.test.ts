@@ -32,6 +32,8 @@ const healDeadlineMs = 90_000;
 /** Requests per second from which a chunk, or a node, is hot. */
 const hotChunk = 150;
 const hotNode = 120;
+/** The second steps in while the first is late, and both may propose the same at once: the master takes one of them. */
+const byEither = expect.stringMatching(/^dispatcher d[12]$/) as string;
 /** Nobody asks for anything here: the dispatcher finds it, the master decides it, the nodes carry it out. */
 describe('a cluster that heals by itself', () => {
   const brokers = process.env.KAFKA_BROKERS ?? '';
@@ -95,13 +97,14 @@ describe('a cluster that heals by itself', () => {
     const healed = await door.healed('deadReplica', 'default');
     expect(healed.length).toBeGreaterThan(0);
     for (const plan of healed) {
-      expect(plan).toMatchObject({ kind: 'reReplicate', proposedBy: 'dispatcher d1', policyVersion: 5 });
+      expect(plan).toMatchObject({ kind: 'reReplicate', proposedBy: byEither, policyVersion: 5 });
       expect(JSON.parse(plan.evidence)).toMatchObject({ replicasWanted: 3, replicasLiving: 2, to: plan.toNodeId });
     }
     // One for each replica that was lost, and no more.
     expect(new Set(healed.flatMap(({ targets }) => targets.map(({ chunkId }) => chunkId))).size).toBe(healed.length);
     await door.digestsAgree('default');
-    expect(await explained(healed[0]?.planId ?? '')).toMatch(/deadReplica PROPOSED/);
+    const by = healed[0]?.proposedBy ?? '';
+    expect(await explained(healed[0]?.planId ?? '', by.endsWith('d2') ? 1 : 0)).toMatch(/deadReplica PROPOSED/);
 
     // The same past from the log alone: how it was before, why it is so now, and what the rules come to again (U5, U7, U8).
     const direct = ['--brokers', brokers, '--clock-margin', '1ms', '-o', 'json'];
@@ -115,7 +118,7 @@ describe('a cluster that heals by itself', () => {
     const { chain } = await asked<{ chain: { link: string; what: string }[] }>('explain', chunkId, '--at', 'now');
     const links = chain.map(({ link, what }) => `${link}: ${what}`).join('\n');
     expect(links).toMatch(
-      /^route: [^]*decision: .*ProposePlan\n[^]*asked by: dispatcher d1[^]*decision: .*LoseNode\nevidence: what was heard of n4/,
+      /^route: [^]*decision: .*ProposePlan\n[^]*asked by: dispatcher d[12][^]*decision: .*LoseNode\nevidence: what was heard of n4/,
     );
     const [from, to] = [before.decision.at, new Date(Date.now() - 50).toISOString()];
     const { rejudged } = await asked<Simulated>('plan', 'simulate', '--from', from, '--to', to);
@@ -190,7 +193,7 @@ describe('a cluster that heals by itself', () => {
     });
     expect(failed(judgement)).toEqual([]);
     const [handed] = await door.healed('unevenPrimaries', 'default');
-    expect(handed).toMatchObject({ kind: 'promote', proposedBy: 'dispatcher d1' });
+    expect(handed).toMatchObject({ kind: 'promote', proposedBy: byEither });
   }, 240_000);
 
   it('a full chunk is split; where a namespace wants to be asked, after a person said yes', async () => {

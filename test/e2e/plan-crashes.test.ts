@@ -207,8 +207,15 @@ describe('whatever dies in the middle of a plan', () => {
     tookMs.push(Date.now() - begunMs);
     expect(failed(judgement)).toEqual([]);
     expect(await cold.wrong(portOf())).toEqual([]);
-    const reigns = await Promise.all(cluster.doors.masters.map(({ name }) => masterStatus(cluster, name)));
-    expect(reigns.filter(({ role }) => role === 'active')).toHaveLength(1);
+    // One that was frozen takes a moment to hear that it was followed by another.
+    await eventually(
+      'one master reigns',
+      async () => {
+        const reigns = await Promise.all(cluster.doors.masters.map(({ name }) => masterStatus(cluster, name)));
+        return reigns.filter(({ role }) => role === 'active').length === 1;
+      },
+      endMs,
+    );
   }
 
   it.each(points.map((point) => [saysPoint(point), point] as const))(

@@ -25,7 +25,14 @@ export class HealingDoor extends PlanDoor {
   }
 
   async digestsAgree(namespace: string): Promise<void> {
-    expect(await this.post(`/v1/namespaces/${namespace}/digests`)).toMatchObject({ equal: true });
+    // A replica that a plan is just taking away does not answer.
+    const report = await eventually(
+      'replicas can be compared',
+      () => this.post(`/v1/namespaces/${namespace}/digests`),
+      60_000,
+      500,
+    );
+    expect(report).toMatchObject({ equal: true });
   }
 
   /** A new namespace that serves. */

@@ -13,7 +13,10 @@ export class SteadyLoad {
     private readonly keys: readonly string[],
   ) {}
 
-  /** `keys` are written first. A line asks every `lineMs`, whatever the last answer took, unless that took longer. */
+  /**
+   * `keys` are written first. A line asks every `lineMs`, each in its own part of that time, whatever the last answer took:
+   * a machine that is busy changes neither how much is asked for, nor how evenly. After a longer wait it leaves turns out.
+   */
   static async begin(
     port: number,
     {
@@ -38,9 +41,9 @@ export class SteadyLoad {
   }
 
   private async work(line: number, afterMs: number): Promise<void> {
-    await rest(afterMs);
+    let dueMs = performance.now() + afterMs;
     for (let turn = line; !this.isOver; turn++) {
-      const beganMs = performance.now();
+      await rest(dueMs - performance.now());
       const key = this.keys[turn % this.keys.length] as string;
       this.operations++;
       try {
@@ -50,10 +53,10 @@ export class SteadyLoad {
       } catch (error) {
         this.failures.push(`${key}: ${(error as Error).message}`);
       }
-      await rest(lineMs - (performance.now() - beganMs));
+      dueMs += lineMs * Math.max(1, Math.ceil((performance.now() - dueMs) / lineMs));
     }
   }
 }
 
-const lineMs = 100;
+const lineMs = 1_000;
 const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
