@@ -99,7 +99,7 @@ describe('reads from data nodes without a portal, on real Kafka', () => {
       await eventually(
         'every node is asked again',
         () => statusOf(client).nodes.every(({ isAsked }) => isAsked),
-        20_000,
+        60_000,
       );
       const before = statusOf(client).answered;
       await eventually('nodes answer', () => statusOf(client).answered > before + 100);
@@ -118,7 +118,7 @@ describe('reads from data nodes without a portal, on real Kafka', () => {
     expect(await keys.getMany(names)).toEqual(await theirs.getMany(names));
     for (const key of names.slice(0, 5)) expect(await keys.entry(key)).toEqual(await theirs.entry(key));
     await client.close();
-  }, 90_000);
+  }, 240_000);
 
   it('nodes killed and paused, and a portal killed: no read fails, and no session sees what it has seen taken back', async () => {
     const open = (name: string): Promise<SdkClient> =>
@@ -138,7 +138,9 @@ describe('reads from data nodes without a portal, on real Kafka', () => {
     workload.start();
     await eventually('nodes answer', () => answered() > 50);
     for (let round = 0; round < (full ? 8 : 1); round++) {
-      const [killed, paused] = (await door.routes()).map(primaryOf).filter((id, i, all) => all.indexOf(id) === i);
+      const primaries = (await door.routes()).map(primaryOf);
+      // One may lead everything by now.
+      const [killed, paused] = [...new Set([...primaries, 'n1', 'n2', 'n3', 'n4'])];
       await cluster.kill(killed as string);
       await pause(700);
       await cluster.launch(killed as string);
@@ -148,8 +150,10 @@ describe('reads from data nodes without a portal, on real Kafka', () => {
       await cluster.kill('p2');
       await pause(500);
       await cluster.start('p2');
-      await eventually('every node is asked again', () =>
-        clients.every(({ client }) => statusOf(client).nodes.every(({ isAsked }) => isAsked)),
+      await eventually(
+        'every node is asked again',
+        () => clients.every(({ client }) => statusOf(client).nodes.every(({ isAsked }) => isAsked)),
+        60_000,
       );
     }
     const judgement = judge(await workload.stop());
@@ -162,5 +166,5 @@ describe('reads from data nodes without a portal, on real Kafka', () => {
     expect(latencyMs.reads.max).toBeLessThan(answeredWithinMs);
     expect(outcomes.reads.ok).toBeGreaterThan(200);
     expect(answered()).toBeGreaterThan(outcomes.reads.ok / 2);
-  }, 90_000);
+  }, 240_000);
 });

@@ -7,7 +7,7 @@ import { scratchFolder } from '../support/standalone-process';
 const tool = join(__dirname, '../../tools/kafka/kafka.mjs');
 /** A quorum without a majority: the broker waits for it for as long as it is let. */
 const neverServes = JSON.stringify({ 'controller.quorum.voters': '1@127.0.0.1:1,9@127.0.0.1:2' });
-const goneMs = 10_000;
+const goneMs = 30_000;
 
 describe('the local Kafka of tests', () => {
   const dir = scratchFolder('local-kafka');
@@ -47,7 +47,7 @@ describe('the local Kafka of tests', () => {
       await eventually('its brokers end', () => brokers().length === 0, goneMs, 50);
       await eventually('its folders go', () => readdirSync(dir).length === 0, goneMs, 50);
     },
-    90_000,
+    150_000,
   );
 });
 

@@ -95,14 +95,18 @@ describe.each(logs)('examples/nest-orders on %s', (_name, log) => {
     return (await answer.json()) as { orders: number; cents: number };
   };
   const totalsBecome = (url: string, wanted: ReadonlyMap<string, { orders: number; cents: number }>): Promise<true> =>
-    eventually('the view is whole', async () => {
-      for (const [customer, { orders, cents }] of wanted) {
-        const found = await totalOf(url, customer);
-        if (found.orders !== orders || found.cents !== cents)
-          throw new Error(`${customer} has ${found.orders} orders of ${found.cents}, not ${orders} of ${cents}`);
-      }
-      return true as const;
-    });
+    eventually(
+      'the view is whole',
+      async () => {
+        for (const [customer, { orders, cents }] of wanted) {
+          const found = await totalOf(url, customer);
+          if (found.orders !== orders || found.cents !== cents)
+            throw new Error(`${customer} has ${found.orders} orders of ${found.cents}, not ${orders} of ${cents}`);
+        }
+        return true as const;
+      },
+      60_000,
+    );
 
   it('killed with -9 and started again, its view is whole, and counts nothing twice; its setup may run again', async () => {
     const random = dice(seed);
@@ -140,7 +144,7 @@ describe.each(logs)('examples/nest-orders on %s', (_name, log) => {
     await totalsBecome(service.url, wanted);
     // A person's Ctrl-C: no balancer has to notice.
     expect(await service.end('SIGINT')).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('SIGTERM under a load of requests fails none of them, and the next process goes on with the view', async () => {
     const first = await OrdersService.start(folder, env);
@@ -186,7 +190,7 @@ describe.each(logs)('examples/nest-orders on %s', (_name, log) => {
     const third = await OrdersService.start(folder, env);
     await totalsBecome(second.url, new Map([['load', { orders: placed, cents: placed }]]));
     expect(await Promise.all([second.end('SIGINT'), third.end('SIGINT')])).toEqual([0, 0]);
-  }, 60_000);
+  }, 180_000);
 
   it('says in its last line why it does not start', async () => {
     const wrong = OrdersService.spawn(folder, { ...env, LEVEE_USER: 'somebody' });

@@ -23,7 +23,7 @@ describe.each([
     levee = await StandaloneProcess.start(scratchFolder('wrong-input'), logEnv);
     redis = new Redis(levee.respPort, '127.0.0.1');
     await redis.set('kept', 'value');
-  }, 60_000);
+  }, 120_000);
 
   afterEach(async () => {
     expect(await redis.get('kept')).toBe('value');
@@ -40,7 +40,7 @@ describe.each([
   function say(bytes: Buffer | string, until: RegExp): Promise<string> {
     return within(
       `an answer like ${String(until)}`,
-      5_000,
+      20_000,
       new Promise<string>((resolve, reject) => {
         let answer = '';
         const socket = connect(levee.respPort, '127.0.0.1', () => socket.write(bytes));
@@ -88,7 +88,7 @@ describe.each([
   ): Promise<{ status: number; code: string; text: string }> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(levee.url);
-      const sent = request({ hostname, port, method, path, headers, timeout: 10_000 }, (response) => {
+      const sent = request({ hostname, port, method, path, headers, timeout: 20_000 }, (response) => {
         let text = '';
         response.on('data', (chunk: Buffer) => (text += chunk.toString()));
         response.on('end', () => {
@@ -101,7 +101,7 @@ describe.each([
           resolve({ status: response.statusCode ?? 0, code, text });
         });
       });
-      sent.on('timeout', () => sent.destroy(new Error('no answer within 10 s')));
+      sent.on('timeout', () => sent.destroy(new Error('no answer within 20 s')));
       sent.on('error', reject);
       sent.end(body);
     });
@@ -171,7 +171,7 @@ describe.each([
 
   it('a dry run of a drain that has nowhere to go answers at once, and keeps nobody waiting', async () => {
     const drain = http('POST', '/v1/plans?dryRun=1', '{"kind":"drain","nodeId":"n1"}', json);
-    const [dry, health] = await within('both answers', 10_000, Promise.all([drain, http('GET', '/health/live')]));
+    const [dry, health] = await within('both answers', 20_000, Promise.all([drain, http('GET', '/health/live')]));
     expect(health.status).toBe(200);
     expect(dry.text).toMatch(/"outcome":"running at parts, waiting for unit n1\/.*failure domain/);
   });
@@ -209,7 +209,7 @@ describe('wrong settings and wrong commands', () => {
 
   beforeAll(async () => {
     levee = await StandaloneProcess.start(scratchFolder('wrong-settings'));
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     expect(await levee?.end()).toBe(0);
@@ -223,7 +223,7 @@ describe('wrong settings and wrong commands', () => {
     const run = spawnSync(process.execPath, builtApp(app), {
       cwd: root,
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 50_000,
       env: {
         ...{ PATH: process.env.PATH, LEVEE_DATA_DIR: join(levee.dataDir, 'never') },
         ...{ LEVEE_HTTP_PORT: '0', LEVEE_NODE_HTTP_PORT: '0', [setting]: String(levee.respPort) },
@@ -246,7 +246,7 @@ describe('wrong settings and wrong commands', () => {
     const run = spawnSync(process.execPath, builtApp('standalone'), {
       cwd: root,
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 50_000,
       env: {
         PATH: process.env.PATH,
         LEVEE_DATA_DIR: join(levee.dataDir, 'never'),
@@ -270,7 +270,7 @@ describe('wrong settings and wrong commands', () => {
     const run = spawnSync(process.execPath, [...builtApp('cli'), ...args], {
       cwd: root,
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 50_000,
       env: { PATH: process.env.PATH, ...url },
     });
     expect([run.status, run.stderr + run.stdout]).toEqual([code, expect.stringMatching(text)]);
