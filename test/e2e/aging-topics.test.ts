@@ -70,6 +70,7 @@ describe('I23: a topic of others that forgets by age', () => {
 
   async function opened(): Promise<void> {
     const port = cluster.respPorts[0] as number;
+    client?.disconnect();
     client = new Redis({ port, host: '127.0.0.1', username: 'prices', password: '-', lazyConnect: true });
     client.on('error', () => undefined);
     for (const position of prices.positions) expect(await client.call('LV.WAIT', position)).toBe('OK');
@@ -99,12 +100,16 @@ describe('I23: a topic of others that forgets by age', () => {
     expect(refused.stderr).toMatch(/is delete: it forgets records that are older than retention\.ms=10000/);
     const { code, stderr } = await bind('--record-format', 'raw', '--expire-with-retention');
     expect([code, stderr]).toEqual([0, '']);
-    await wave('second', 'v');
-    await opened();
-    expect(await client.get('second:7')).toBe('v 7');
-    const left = await client.pttl('second:7');
-    expect([left > 0, left <= hiddenAfterMs]).toEqual([true, true]);
-    expect((await client.mget('second:1', 'never')).map((value) => value !== null)).toEqual([true, false]);
+    // A machine that is busy takes long to answer what is hidden soon: then it is written anew.
+    const left = await eventually('it is read within its time', async () => {
+      await wave('second', 'v');
+      await opened();
+      const value = await client.get('second:7');
+      const leftMs = await client.pttl('second:7');
+      const others = (await client.mget('second:1', 'never')).map((other) => other !== null);
+      return value === 'v 7' && leftMs > 0 && `${others}` === 'true,false' ? leftMs : undefined;
+    });
+    expect(left).toBeLessThanOrEqual(hiddenAfterMs);
   }, 120_000);
 
   it('a topic that Levee may write to gets plain keys and values from it, and nothing else', async () => {
@@ -172,7 +177,8 @@ describe('I23: a topic of others that forgets by age', () => {
     await prices.send([['second:0', null]]);
     const gone = await ends();
     await eventually('all of it has expired', async () => (await client.get('second:7')) === null, 30_000, 100);
-    expect(await scanned()).toEqual([]);
+    // Of the others some were written a moment later.
+    await eventually('and so have the others', async () => (await scanned()).length === 0);
     let over = false;
     const producing = (async () => {
       for (let i = 0; !over; i++) {
@@ -216,12 +222,18 @@ describe('I23: a topic of others that forgets by age', () => {
     expect([verified.code, verified.stderr]).toEqual([0, '']);
     const file = join(dir, 'prices.avro');
     // Kafka may remove what is being read: then it says so, and is begun again.
-    await eventually('it is exported', async () => {
-      await wave('live', 'last');
-      const { code, stderr } = await leveeWith(env, ['namespace', 'export', 'prices', file, '--quiet']);
-      if (code !== 0) expect(stderr).toMatch(/NOT_PROVABLE .*does not begin at offset/);
-      return code === 0;
-    });
+    const others: string[] = [];
+    await eventually(
+      'it is exported',
+      async () => {
+        await wave('live', 'last');
+        const { code, stderr } = await leveeWith(env, ['namespace', 'export', 'prices', file, '--quiet']);
+        if (code !== 0 && !/NOT_PROVABLE .*does not begin at offset/.test(stderr)) others.push(stderr);
+        return code === 0;
+      },
+      60_000,
+    );
+    expect(others).toEqual([]);
     const checked = await leveeWith(env, ['-o', 'json', 'namespace', 'import', file, '--verify', '--quiet']);
     expect([checked.code, checked.stderr]).toEqual([0, '']);
     expect(JSON.parse(checked.stdout)).toMatchObject({ keys: 100 });

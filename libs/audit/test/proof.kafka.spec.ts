@@ -12,6 +12,8 @@ const lagMs = 1500;
 const clockMarginMs = 100;
 const runMs = 25_000;
 const keys = Array.from({ length: 15 }, (_, i) => `key${i}`);
+/** Each proves something here. */
+const rules = ['contiguity', 'window', 'value', 'before-window'] as const;
 const settings = {
   'cleanup.policy': 'compact',
   'message.timestamp.type': 'LogAppendTime',
@@ -64,8 +66,8 @@ test('on Kafka, whose cleaner runs meanwhile, what is proved is what was written
       const ageMs = upTo(2) === 0 ? upTo(2 * lagMs) : upTo(runMs);
       const cut: Cut = upTo(3) > 0 ? { timeMs: Date.now() - ageMs } : { nextOffset: upTo(appended + 1) };
       const question = { topic, partition: p0, key: Buffer.from(key), cut, recordsMax: 1, earlier: [], clockMarginMs };
-      const { reading, readEndMs, rules } = await readKey(log, question, { clock: systemClock });
-      const proof = prove(cut, reading.evidence(readEndMs), rules);
+      const { reading, readEndMs, rules: ofTopic } = await readKey(log, question, { clock: systemClock });
+      const proof = prove(cut, reading.evidence(readEndMs), ofTopic);
       const name = proof.verdict === 'proved' ? proof.by : proof.reason;
       counts[name] = (counts[name] ?? 0) + 1;
       if (proof.verdict !== 'proved') return;
@@ -76,9 +78,13 @@ test('on Kafka, whose cleaner runs meanwhile, what is proved is what was written
       const is = proof.offset === undefined && (truth?.deleted ?? true) ? 'absent' : truth?.offset;
       expect({ cut, key, by: proof.by, said }).toEqual({ cut, key, by: proof.by, said: is });
     };
+    const questions = (): number => Object.values(counts).reduce((a, b) => a + b, 0);
+    // On a machine that is busy fewer are asked in that time: it goes on until there was enough of everything.
+    const isEnough = (): boolean => questions() > 200 && rules.every((rule) => (counts[rule] ?? 0) > 0);
     const endMs = performance.now() + runMs;
+    const latestMs = endMs + 60_000;
     let quietUntilMs = 0;
-    while (performance.now() < endMs) {
+    while (performance.now() < endMs || (!isEnough() && performance.now() < latestMs)) {
       for (let n = upTo(8); n >= 0 && performance.now() > quietUntilMs; n--) {
         const records = Array.from({ length: 1 + upTo(4) }, () => {
           const key = Buffer.from(keys[upTo(keys.length)] as string);
@@ -92,12 +98,9 @@ test('on Kafka, whose cleaner runs meanwhile, what is proved is what was written
     }
     stop.abort();
     await watching;
-    const questions = Object.values(counts).reduce((a, b) => a + b, 0);
-    expect(questions).toBeGreaterThan(200);
-    for (const rule of ['contiguity', 'window', 'value', 'before-window'])
-      expect([rule, counts[rule] ?? 0]).not.toEqual([rule, 0]);
+    expect({ counts, isEnough: isEnough() }).toEqual({ counts, isEnough: true });
   } finally {
     stop.abort();
     await log.close();
   }
-}, 120_000);
+}, 180_000);
