@@ -258,7 +258,8 @@ describe('when a portal fails', () => {
     expect(failure).toBeInstanceOf(IndefiniteError);
     expect(failure.message).toMatch(/Read before you repeat/);
     expect(one.commands.length + other.commands.length).toBe(1);
-    expect(Date.now() - began).toBeLessThan(2_000);
+    // Not at its deadline of 4 s.
+    expect(Date.now() - began).toBeLessThan(3_500);
   });
 
   it('one that is silent is not waited for', async () => {

@@ -5,6 +5,7 @@ import { ChunkList } from './chunk-list';
 import type { ReplySlot } from './reply-slot';
 import { RespServer, type RespService } from './resp-server';
 import type { RespServerLimits } from './resp-server-limits';
+import { bound } from '../../../test/support/seed';
 
 const MiB = 1024 * 1024;
 const held: ReplySlot[] = [];
@@ -191,10 +192,10 @@ describe('a client that does not take its replies', () => {
     for (let i = 2; i <= 200 || server.stats().queuedBytes > 8 * MiB; i++) {
       const began = performance.now();
       quick.write('PING\r\n');
-      await until('a reply', () => all.bytes === i * 5, 2_000);
+      await until('a reply', () => all.bytes === i * 5);
       longestMs = Math.max(longestMs, performance.now() - began);
     }
-    expect(longestMs).toBeLessThan(1_500);
+    expect(longestMs).toBeLessThan(bound(1_500));
     expect(server.stats().closedSlow + server.stats().closedCrowded).toBeGreaterThan(0);
     expect(quick.destroyed).toBe(false);
   });
