@@ -229,7 +229,7 @@ describe.each([
         // The target goes on once no master does: its copy ends, and nobody goes on to verify it.
         await parts.pause(to);
         const planId = await door.propose({ kind: 'move', chunkId: chunk.chunkId, from: nodesOf(chunk)[0], to });
-        await eventually('it is to be copied', async () => (await door.plan(planId)).step === 'copy', 30_000, 2);
+        await eventually('it is to be copied', async () => (await door.plan(planId)).state === 'running', 30_000, 2);
         for (const { name } of cluster.doors.masters) await parts.pause(name);
         await parts.resume(to);
         const plan = await door.plan(planId);
