@@ -1,7 +1,7 @@
 import { encode } from '@levee/codec';
 import type { Heartbeat, NamespaceState } from '@levee/events';
 import { asOffset, asPartition } from '@levee/kernel';
-import type { Log, LogBatch, StoredRecord } from '@levee/log';
+import type { Log, LogBatch, LogPosition, StoredRecord } from '@levee/log';
 import { topics, world } from '../../master/test/control-plane';
 import { seenHeaders, writerHeader, writerLimits, WritersHeard } from '../src';
 
@@ -30,14 +30,21 @@ class Beats {
     return this;
   }
 
+  /** The log loses all but the first ones. */
+  cut(left: number): this {
+    this.records.length = left;
+    return this;
+  }
+
   async heard(): Promise<WritersHeard> {
-    const end = asOffset(this.records.length);
-    const records = this.records;
+    const { records } = this;
+    const end = () => asOffset(records.length);
     const log = {
-      offsets: () => Promise.resolve([{ partition: asPartition(0), startOffset: asOffset(0), endOffset: end }]),
-      tail: async function* (): AsyncGenerator<LogBatch> {
+      offsets: () => Promise.resolve([{ partition: asPartition(0), startOffset: asOffset(0), endOffset: end() }]),
+      tail: async function* (_: string, __: number, from: LogPosition): AsyncGenerator<LogBatch> {
         const at = { topic: topics.heartbeats, partition: asPartition(0), leaderEpoch: 0 };
-        yield { ...at, firstOffset: asOffset(0), nextOffset: end, endOffset: end, records };
+        const batch = { firstOffset: from.nextOffset, nextOffset: end(), endOffset: end() };
+        yield { ...at, ...batch, records: records.slice(from.nextOffset) };
       },
     } as unknown as Log;
     const heard = new WritersHeard(log, topics, world);
@@ -95,5 +102,18 @@ describe('whom a freeze waits for', () => {
     const heard = await new Beats().say(0, {}, []).heard();
     expect(heard.behind(7)).toEqual([]);
     expect(heard.behind(8)).toMatchObject([{ process: 'portal p1', why: 'it has read decision 7' }]);
+  });
+
+  it('one that is heard only where the log gave offsets again is waited for', async () => {
+    const beats = new Beats().others(0, 9_000);
+    const heard = await beats.heard();
+    beats.cut(3).say(10_000, {}, []);
+    await heard.read();
+    expect(heard.freezeWaits(namespace).map(({ incarnation }) => incarnation)).toEqual(['i-1']);
+    // Nobody looked until it was longer than before.
+    beats.cut(0).say(11_000, { incarnation: 'i-2' }, []).others(12_000, 40_000);
+    heard.forgetAll();
+    await heard.read();
+    expect(heard.freezeWaits(namespace).map(({ incarnation }) => incarnation)).toEqual(['i-2']);
   });
 });

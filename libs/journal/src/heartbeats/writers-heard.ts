@@ -64,10 +64,12 @@ export class WritersHeard {
     },
   ) {}
 
-  /** Reads on to the end as of this call. */
+  /** Reads on to the end as of this call; anew where the log lost its end, since other heartbeats may have come there. */
   async read(): Promise<void> {
     const { heartbeats } = this.topics;
-    const { startOffset = asOffset(0) } = (await this.log.offsets(heartbeats))[0] ?? {};
+    const [{ startOffset, endOffset } = { startOffset: asOffset(0), endOffset: asOffset(0) }] =
+      await this.log.offsets(heartbeats);
+    if (endOffset < (this.nextOffset ?? 0)) this.forgetAll();
     this.nextOffset = await readAcross(this.log, heartbeats, {
       clock: this.options.clock,
       deadlineMs: writerLimits.readMs,
@@ -78,6 +80,17 @@ export class WritersHeard {
       },
     });
     this.forget();
+  }
+
+  /**
+   * [safety] For who has not read for a while: offsets may have been given again meanwhile, and whoever was heard there
+   * alone would not be waited for.
+   */
+  forgetAll(): void {
+    this.known.clear();
+    this.nextOffset = undefined;
+    this.heardMs = 0;
+    this.lastMs = undefined;
   }
 
   all(): HeardWriter[] {

@@ -45,7 +45,7 @@ export class FreezeWatch {
   private async round(): Promise<void> {
     // Before the heartbeats are read: whoever may write in spite of it has said before it that it is there.
     const frozen = [...this.view.state.namespaces()].filter(isUnconfirmed);
-    if (frozen.length === 0) return;
+    if (frozen.length === 0) return this.heard.forgetAll();
     try {
       await this.heard.read();
       for (const namespace of frozen) if (!this.rounds.isOver) await this.judge(namespace);
