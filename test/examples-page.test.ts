@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleProducers, examplesFolder } from './interop/producers';
+import { exampleProducers, examplesFolder, plainProducers } from './interop/producers';
 
 const page = join(examplesFolder, 'README.md');
 const read = (...path: string[]): string => readFileSync(join(examplesFolder, ...path), 'utf8');
@@ -12,12 +12,14 @@ const sources = (folder: string): string[] =>
     .map((file) => join(folder, file));
 
 describe('examples/producers', () => {
-  it('README.md has the table of test/interop/producers.ts (UPDATE_DOCS=1 writes it)', () => {
+  it('README.md has the tables of test/interop/producers.ts (UPDATE_DOCS=1 writes it)', () => {
+    const shown = (command: (built: string) => readonly string[]): string => {
+      const [started, ...args] = command('.').map((part) => part.replace(process.execPath, 'node'));
+      return [started, ...args.map((arg) => (arg.includes('*') ? `'${arg}'` : arg))].join(' ');
+    };
     const rows = exampleProducers.map(
       ({ language, client, version, folder, program, partitioner, avro, crc, build, command }) => {
-        const [started, ...args] = command('.').map((part) => part.replace(process.execPath, 'node'));
-        const run = [started, ...args.map((arg) => (arg.includes('*') ? `'${arg}'` : arg))].join(' ');
-        return `| ${language} | ${client} ${version} | [${folder}/${program}](${folder}/${program}) | ${partitioner} | ${avro}${crc ? ', with crc' : ''} | ${build.map((line) => `\`${line}\``).join('<br>')} | \`${run}\` |`;
+        return `| ${language} | ${client} ${version} | [${folder}/${program}](${folder}/${program}) | ${partitioner} | ${avro}${crc ? ', with crc' : ''} | ${build.map((line) => `\`${line}\``).join('<br>')} | \`${shown(command)}\` |`;
       },
     );
     const table = [
@@ -25,10 +27,23 @@ describe('examples/producers', () => {
       '|---|---|---|---|---|---|---|',
       ...rows,
     ];
-    const [start, end] = ['<!-- table -->\n', '\n<!-- end of table -->'];
-    const before = readFileSync(page, 'utf8');
-    const [head = '', tail = ''] = [before.split(start)[0], before.split(end)[1]];
-    const wanted = [head, start, table.join('\n'), end, tail].join('');
+    const plain = [
+      '| client | program | its partitioner | compression | run it |',
+      '|---|---|---|---|---|',
+      ...plainProducers.map(
+        ({ example, program, hashAlgorithm, compression, command }) =>
+          `| ${example.client} ${example.version} | [${program}](${program}) | ${hashAlgorithm} | ${compression} | \`${shown(command)} <brokers> <topic> <count>\` |`,
+      ),
+    ];
+    let wanted = readFileSync(page, 'utf8');
+    for (const [name, lines] of [
+      ['table', table],
+      ['plain', plain],
+    ] as const) {
+      const [start, end] = [`<!-- ${name} -->\n`, `\n<!-- end of ${name} -->`];
+      const [head = '', tail = ''] = [wanted.split(start)[0], wanted.split(end)[1]];
+      wanted = [head, start, lines.join('\n'), end, tail].join('');
+    }
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(page, wanted);
     expect(readFileSync(page, 'utf8')).toBe(wanted);
   });

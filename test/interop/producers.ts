@@ -130,6 +130,51 @@ export const exampleProducers: readonly ExampleProducer[] = [
   }),
 ];
 
+/** A program that knows nothing of Levee: plain values, by its client's own partitioner. */
+export interface PlainProducer {
+  readonly example: ExampleProducer;
+  /** Below examples/producers. */
+  readonly program: string;
+  readonly hashAlgorithm: 'murmur2' | 'crc32' | 'fnv1a';
+  readonly compression: string;
+  readonly command: (built: string) => readonly [program: string, ...args: string[]];
+}
+
+const exampleOf = (wanted: string): ExampleProducer => {
+  const found = exampleProducers.find(({ client }) => client === wanted);
+  if (found === undefined) throw new Error(`no example uses ${wanted}`);
+  return found;
+};
+
+export const plainProducers: readonly PlainProducer[] = [
+  {
+    example: exampleOf('kafka-clients'),
+    program: 'java/src/main/java/levee/Prices.java',
+    hashAlgorithm: 'murmur2',
+    compression: 'snappy',
+    command: (built) => [
+      'java',
+      '-cp',
+      `${join(built, 'target', 'classes')}:${join(built, 'target', 'lib', '*')}`,
+      'levee.Prices',
+    ],
+  },
+  {
+    example: exampleOf('confluent-kafka'),
+    program: 'python/prices.py',
+    hashAlgorithm: 'crc32',
+    compression: 'lz4',
+    command: (built) => [join(built, '.venv', 'bin', 'python'), join(built, 'prices.py')],
+  },
+  {
+    example: exampleOf('sarama'),
+    program: 'go/prices/main.go',
+    hashAlgorithm: 'fnv1a',
+    compression: 'gzip',
+    command: (built) => [join(built, 'bin', 'prices')],
+  },
+];
+
 /** Builds a copy of the example's folder, so that the tree stays as it is, and gives the copy. */
 export async function built({ folder, build }: ExampleProducer): Promise<string> {
   const copy = cache(`producers-${folder}`);

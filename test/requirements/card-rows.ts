@@ -106,6 +106,10 @@ export const cardRows: readonly Row[] = [
       ),
       e2e('bound-topics', 'a topic by crc32 with records without keys, once its owner has compacted it'),
       e2e('real-topics', 'bound by one command each, every key has the value that the producer wrote last'),
+      suite(
+        'interop/plain-producers',
+        '${program}: bound by what the dry run says, and each of ${items} items as it was written last',
+      ),
       e2e('aging-topics', 'a topic that Levee may write to gets plain keys and values from it, and nothing else'),
       e2e('aging-topics', 'is bound with the flag that its dry run names, and its values have a time to live'),
     ],
