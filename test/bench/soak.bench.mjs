@@ -26,6 +26,8 @@ const keys = 40_000;
 const valueBytes = 1_000;
 const slowReaders = 24;
 const pageBytes = 1 << 20;
+/** A move takes seconds; everything that this run does beside it is in its way. */
+const moveDeadlineMs = 300_000;
 
 export async function soak(report, { minutes = 3 } = {}) {
   const dir = scratch('soak');
@@ -218,9 +220,14 @@ class Load {
       const from = route.replicas[0].nodeId;
       const to = from === 'n1' ? 'n2' : 'n1';
       const { plan } = await this.post('/v1/plans', { kind: 'move', chunkId: route.chunkId, from, to, observeMs: 200 });
-      const done = async () =>
-        this.over || (await (await fetch(`${this.url}/v1/plans/${plan.planId}`)).json()).plan.state === 'done';
-      await eventually(`${plan.planId} is done`, done);
+      let last;
+      const done = async () => {
+        last = (await (await fetch(`${this.url}/v1/plans/${plan.planId}`)).json()).plan;
+        return this.over || last.state === 'done';
+      };
+      await eventually(`${plan.planId} is done`, done, moveDeadlineMs).catch((error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(last)}`);
+      });
       this.counts.moves++;
     }
   }
