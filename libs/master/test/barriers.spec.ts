@@ -52,8 +52,11 @@ async function barriersIn(partition: number): Promise<Barrier[]> {
   return found;
 }
 
-const counts = (): Promise<number[]> =>
-  Promise.all([0, 1, 2, 3].map(async (partition) => (await barriersIn(partition)).length));
+const counts = (which: (barrier: Barrier) => boolean = () => true): Promise<number[]> =>
+  Promise.all([0, 1, 2, 3].map(async (partition) => (await barriersIn(partition)).filter(which).length));
+
+/** Those of the rhythm may come behind them: a partition has grown by one. */
+const digestCounts = (): Promise<number[]> => counts(({ digestPlan }) => digestPlan === 'audit');
 
 async function looks(more: number): Promise<void> {
   const seen = (): number => master.master.barrierStats()?.looks ?? 0;
@@ -96,19 +99,19 @@ describe('barriers of a master', () => {
 
   it('that ask for digests of some partitions go only there', async () => {
     await digests([], [1, 3]);
-    await eventually('both digest barriers are written', async () => (await counts()).join() === '0,1,0,1');
+    await eventually('both digest barriers are written', async () => (await digestCounts()).join() === '0,1,0,1');
     // Where none of the chunks has a slot there is nobody to answer.
     const [first] = [...view.state.chunksOf('shop')].filter(({ slotStart }) => slotStart === 0);
     await digests([first!.chunkId], [0, 3]);
-    await eventually('the next one is written', async () => (await counts())[0] === 1);
-    expect(await counts()).toEqual([1, 1, 0, 1]);
+    await eventually('the next one is written', async () => (await digestCounts())[0] === 1);
+    expect(await digestCounts()).toEqual([1, 1, 0, 1]);
   });
 
   it('that ask for digests of some chunks go only where those are', async () => {
     const [first] = view.state.chunksOf('shop');
     await digests([first!.chunkId]);
-    await eventually('the digest barrier is written', async () => (await counts())[0] === 1);
-    expect(await counts()).toEqual([1, 0, 0, 0]);
+    await eventually('the digest barrier is written', async () => (await digestCounts())[0] === 1);
+    expect(await digestCounts()).toEqual([1, 0, 0, 0]);
     expect((await barriersIn(0))[0]).toMatchObject({ digestPlan: 'audit', chunks: [first!.chunkId] });
   });
 
