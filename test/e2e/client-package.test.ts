@@ -51,7 +51,7 @@ describe('the packed @levee/client in a project of its own', () => {
       readFileSync(join(project, 'node_modules/@levee/client', `${entry}.mjs`), 'utf8');
     expect(fileOf('index').length).toBeLessThan(125_000);
     expect(fileOf('index')).not.toContain('DirectReach');
-    expect(fileOf('direct').length).toBeLessThan(135_000);
+    expect(fileOf('direct').length).toBeLessThan(140_000);
     for (const entry of ['index', 'direct', 'avro']) expect(fileOf(entry)).not.toMatch(/kafkajs|MemoryPartition/);
   });
 
