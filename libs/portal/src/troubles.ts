@@ -1,10 +1,8 @@
+import { doctorLimits } from '@levee/audit';
 import { brokersIn } from '@levee/journal';
 import { failureCode, type HealthTrouble, messageOf } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { Portal } from './portal';
-
-/** It is seen a few times a second. */
-const unheardMsMax = 30_000;
 
 /**
  * What is wrong beyond this portal, for /health/ready: it goes on serving all else, so no balancer shall take it away.
@@ -15,7 +13,7 @@ export async function troublesOf(portal: Portal, log: Log): Promise<readonly Hea
   const { writeProblem } = portal;
   if (writeProblem !== undefined) found.push({ what: 'logTakesNothing', message: writeProblem });
   const { unheardMs } = portal.view;
-  if (portal.serves && unheardMs > unheardMsMax)
+  if (portal.serves && unheardMs > doctorLimits.unheardMs)
     found.push({
       what: 'journalUnheard',
       message:
