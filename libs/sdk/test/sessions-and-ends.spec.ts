@@ -48,6 +48,18 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
+/** A replica that holds `k`, and `soon`, which expires in 20 s. */
+async function openedNear(): Promise<{ readonly world: LocalWorld; readonly expiresAtMs: number }> {
+  const world = new LocalWorld();
+  closing.push(world);
+  const [key, expiresAtMs] = [Buffer.from('soon'), Date.now() + 20_000];
+  world.log.put('k', 'v');
+  world.log.add(key, encodePut(key, Buffer.from('w'), expiresAtMs));
+  await world.open();
+  await world.near();
+  return { world, expiresAtMs };
+}
+
 describe('the session of a client', () => {
   it('has what was logged, and not applied everywhere in time, and tells the portal that said so', async () => {
     const [portal, orders] = await opened(() => '-LVPENDING 3:17 logged; not applied by n2 yet\r\n');
@@ -59,13 +71,7 @@ describe('the session of a client', () => {
   });
 
   it('tells portals the time by which a replica found something expired, so that none shows it again', async () => {
-    const world = new LocalWorld();
-    closing.push(world);
-    const [key, expiresAtMs] = [Buffer.from('soon'), Date.now() + 20_000];
-    world.log.put('k', 'v');
-    world.log.add(key, encodePut(key, Buffer.from('w'), expiresAtMs));
-    await world.open();
-    await world.near();
+    const { world, expiresAtMs } = await openedNear();
     const byPortal = (): Promise<unknown> => world.keys.get('k', { consistency: 'strong' });
     await byPortal();
     const told = world.portal.joins.length;
@@ -80,13 +86,7 @@ describe('the session of a client', () => {
   });
 
   it('does not show what was expired for a portal, whose clock may be ahead of all that is known here', async () => {
-    const world = new LocalWorld();
-    closing.push(world);
-    const [key, expiresAtMs] = [Buffer.from('soon'), Date.now() + 20_000];
-    world.log.put('k', 'v');
-    world.log.add(key, encodePut(key, Buffer.from('w'), expiresAtMs));
-    await world.open();
-    await world.near();
+    const { world, expiresAtMs } = await openedNear();
     await eventually('it is there', async () => (await world.keys.get('soon')) === 'w');
     const { script } = world.portal;
     world.portal.script = (words) => (words[0] === 'LV.GET' ? `*3\r\n_\r\n+0:1\r\n:${expiresAtMs}\r\n` : script(words));
