@@ -11,7 +11,13 @@ import {
   schemaRegistryLimits,
 } from '@levee/portal';
 import { commandDoorLimits, httpLimits } from '@levee/service-kit';
-import { attributeBytesMax, handshakeLimits, nodeProtocolLimits, respServerLimits } from '@levee/wire';
+import {
+  attributeBytesMax,
+  handshakeLimits,
+  nodeProtocolLimits,
+  respServerLimits,
+  strangerRequestLimits as stranger,
+} from '@levee/wire';
 import { httpLimits as bodyLimits } from './http-door';
 import { routeWatchLimits } from './watch.controller';
 
@@ -46,6 +52,14 @@ export const doorLimits: Readonly<Record<string, readonly DoorLimit[]>> = {
       'ms',
       'where the door asks who somebody is: who has not said it for so long, or failed to, is hung up on',
     ),
+    limit('strangerRequestBytesMax', stranger.requestBytesMax, 'bytes', 'one command of such a stranger'),
+    limit(
+      'strangerBulkBytesMax',
+      stranger.bulkBytesMax,
+      'bytes',
+      'one argument of it, and one that is typed in a line',
+    ),
+    limit('strangerArgumentsMax', stranger.argumentsMax, 'others', 'arguments of it'),
     limit('handshakeMs', handshakeLimits.handshakeMs, 'ms', 'until a TLS handshake is over, at HTTP doors too'),
     limit(
       'handshakesMax',

@@ -17,6 +17,8 @@ export interface ConnectionHost<C> {
   heldChanged(deltaBytes: number): void;
   /** The connections together hold more than they should. */
   readonly crowded: boolean;
+  /** Nobody knows who it is, where somebody asks. */
+  isStranger(connection: RespConnection<C>): boolean;
   /** It sends HTTP: it is closed, and nothing more of what it sent is carried out. */
   webClient(connection: RespConnection<C>): void;
   slowClient(connection: RespConnection<C>, pendingBytes: number): void;

@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { silentLogger } from '@levee/kernel';
 import type { ReplySlot } from './reply-slot';
-import { RespServer, type RespService } from './resp-server';
+import { RespServer } from './resp-server';
+import type { RespService } from './resp-service';
 import type { RespServerLimits } from './resp-server-limits';
 
 /** LATER command …: keeps it. GO: begins what was kept. DROP: forgets it. */

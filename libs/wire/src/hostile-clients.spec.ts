@@ -3,7 +3,8 @@ import { silentLogger } from '@levee/kernel';
 import { ByteQueue } from './byte-queue';
 import { ChunkList } from './chunk-list';
 import type { ReplySlot } from './reply-slot';
-import { RespServer, type RespService } from './resp-server';
+import { RespServer } from './resp-server';
+import type { RespService } from './resp-service';
 import type { RespServerLimits } from './resp-server-limits';
 import { bound } from '../../../test/support/seed';
 

@@ -19,6 +19,7 @@ export * from './resp-client';
 export * from './resp-connection';
 export * from './resp-server';
 export * from './resp-server-limits';
+export * from './resp-service';
 export * from './system-network';
 export * from './tls/handshakes';
 export * from './tls/tls-identity';

@@ -141,4 +141,44 @@ describe('RequestParser', () => {
     parser.push(Buffer.from('*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\n'));
     expect(parser.failure).toContain('too big request');
   });
+
+  it.each<readonly [what: string, sent: string, failure: string]>([
+    ['arguments', '*11\r\n', 'unauthenticated multibulk length: at most 10 arguments'],
+    ['one argument', '*2\r\n$3\r\nGET\r\n$16385\r\n', 'unauthenticated bulk length: at most 16384 bytes'],
+    ['a command', `*10\r\n${`$16000\r\n${'x'.repeat(16_000)}\r\n`.repeat(4)}$2000\r\n`, 'request: at most 65536 bytes'],
+    ['a line', `GET ${'x'.repeat(17_000)}`, 'unauthenticated inline request: at most 16384 bytes'],
+  ])('takes less of a stranger: %s', (_, sent, failure) => {
+    let isStranger = true;
+    const [before, after] = [1, 2].map(
+      () =>
+        new RequestParser(
+          () => true,
+          requestLimits,
+          () => isStranger,
+        ),
+    );
+    before?.push(Buffer.from(sent));
+    expect(before?.failure).toContain(failure);
+    isStranger = false;
+    after?.push(Buffer.from(sent));
+    expect(after?.failure).toBeUndefined();
+  });
+
+  it('takes of a stranger what says who he is, and what he sends behind that in one piece', () => {
+    let isStranger = true;
+    const seen: number[] = [];
+    const parser = new RequestParser(
+      (args) => {
+        isStranger &&= String(args[0]) !== 'AUTH';
+        return seen.push(args.length) > 0;
+      },
+      requestLimits,
+      () => isStranger,
+    );
+    const value = 'v'.repeat(100_000);
+    const hello = ['HELLO', '3', 'AUTH', 'user', 'x'.repeat(8_192), 'SETNAME', 'shop'];
+    for (const args of [hello, ['AUTH', 'x'.repeat(8_192)], ['SET', 'k', value], ['DEL', ...'abcdefghijklmnop']])
+      parser.push(Buffer.from(`*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`));
+    expect([parser.failure, seen]).toEqual([undefined, [7, 2, 3, 17]]);
+  });
 });

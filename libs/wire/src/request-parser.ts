@@ -21,6 +21,14 @@ export const requestLimits: RequestLimits = {
   requestBytesMax: 64 * 1024 * 1024,
 };
 
+/** Of who has not said who he is, where somebody asks: enough for saying it (as Redis bounds them, more tightly in bytes). */
+export const strangerRequestLimits: RequestLimits = {
+  argumentsMax: 10,
+  bulkBytesMax: 16 * 1024,
+  lineBytesMax: 16 * 1024,
+  requestBytesMax: 64 * 1024,
+};
+
 const star = 0x2a;
 const dollar = 0x24;
 const cr = 0x0d;
@@ -58,10 +66,11 @@ export class RequestParser {
   /** Bytes of the waiting line already searched for its end. */
   private searched = 0;
 
-  /** `onRequest` returns false to stop parsing until `resume()`. */
+  /** `onRequest` returns false to stop parsing until `resume()`. `isStranger`: {@link strangerRequestLimits} hold, too. */
   constructor(
     private readonly onRequest: (args: Buffer[]) => boolean,
     private readonly limits: RequestLimits = requestLimits,
+    private readonly isStranger: () => boolean = () => false,
   ) {}
 
   /** Bytes in memory that no command was made of yet. */
@@ -142,6 +151,7 @@ export class RequestParser {
     const count = this.number('multibulk');
     if (count < -1) return false;
     if (count > this.limits.argumentsMax) return this.fail('invalid multibulk length');
+    if (this.isTooMuchOfStranger(count, 'argumentsMax')) return this.failStranger('multibulk length', 'argumentsMax');
     this.argsLeft = Math.max(0, count);
     this.args = [];
     return true;
@@ -158,6 +168,9 @@ export class RequestParser {
       if (length < 0 || length > this.limits.bulkBytesMax) return this.fail('invalid bulk length');
       if (this.argBytes + length > this.limits.requestBytesMax)
         return this.fail(`too big request: more than ${this.limits.requestBytesMax} bytes in one command`);
+      if (this.isTooMuchOfStranger(length, 'bulkBytesMax')) return this.failStranger('bulk length', 'bulkBytesMax');
+      if (this.isTooMuchOfStranger(this.argBytes + length, 'requestBytesMax'))
+        return this.failStranger('request', 'requestBytesMax');
       this.bulkLength = length;
     }
     const end = queue.start + this.bulkLength;
@@ -221,8 +234,9 @@ export class RequestParser {
     const { queue } = this;
     const lineEnd = queue.buffer.indexOf(lf, queue.start + this.searched);
     const found = lineEnd >= 0 && lineEnd < queue.end;
-    if ((found ? lineEnd - queue.start : queue.length) > this.limits.lineBytesMax)
-      return this.fail('too big inline request');
+    const lineBytes = found ? lineEnd - queue.start : queue.length;
+    if (lineBytes > this.limits.lineBytesMax) return this.fail('too big inline request');
+    if (this.isTooMuchOfStranger(lineBytes, 'lineBytesMax')) return this.failStranger('inline request', 'lineBytesMax');
     if (!found) {
       this.searched = queue.length;
       return false;
@@ -238,6 +252,15 @@ export class RequestParser {
     this.args = args;
     this.argsLeft = 0;
     return true;
+  }
+
+  private isTooMuchOfStranger(amount: number, limit: keyof RequestLimits): boolean {
+    return amount > strangerRequestLimits[limit] && this.isStranger();
+  }
+
+  private failStranger(what: string, limit: keyof RequestLimits): false {
+    const unit = limit === 'argumentsMax' ? 'arguments' : 'bytes';
+    return this.fail(`unauthenticated ${what}: at most ${strangerRequestLimits[limit]} ${unit} before AUTH or HELLO`);
   }
 
   private fail(what: string): false {

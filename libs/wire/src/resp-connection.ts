@@ -64,7 +64,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.taken = new TakenOutput(this.lastActiveMs);
     this.remoteAddress = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
-    this.parser = new RequestParser((args) => this.request(args), host.limits);
+    const isStranger = (): boolean => host.isStranger(this);
+    this.parser = new RequestParser((args) => this.request(args), host.limits, isStranger);
     socket.on('data', (chunk: Buffer) => this.received(chunk));
     socket.on('drain', () => {
       this.taken.tookAll(host.monotonicMs());
@@ -271,13 +272,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
       } else at = slot.encodeInto(out, at);
       this.heldBytes -= slot.payloadBytes;
     }
-    if (end === this.slots.length) {
-      this.slots = [];
-      this.firstSlot = 0;
-    } else if (end > 1024) {
-      this.slots = this.slots.slice(end);
-      this.firstSlot = 0;
-    } else this.firstSlot = end;
+    const keepsWritten = end < this.slots.length && end <= 1024;
+    if (!keepsWritten) this.slots = this.slots.slice(end);
+    this.firstSlot = keepsWritten ? end : 0;
     this.lastActiveMs = this.host.monotonicMs();
     this.send(out.subarray(0, at));
   }
@@ -309,8 +306,8 @@ export class RespConnection<C = unknown> implements SlotOwner {
   }
 
   private get aheadBytesMax(): number {
-    const { inputAheadBytes, crowdedPauseBytes } = this.host.limits;
-    return this.host.crowded ? Math.min(crowdedPauseBytes, inputAheadBytes) : inputAheadBytes;
+    const { inputAheadBytes: most, crowdedPauseBytes: few } = this.host.limits;
+    return this.host.crowded || this.host.isStranger(this) ? Math.min(few, most) : most;
   }
 
   private afterParsing(): void {

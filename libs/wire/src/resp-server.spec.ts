@@ -5,7 +5,8 @@ import { systemTimers } from '@levee/log';
 import { RespError } from './reply-parser';
 import type { ReplySlot } from './reply-slot';
 import { RespClient } from './resp-client';
-import { RespServer, type RespService } from './resp-server';
+import { RespServer } from './resp-server';
+import type { RespService } from './resp-service';
 import type { RespServerLimits } from './resp-server-limits';
 
 jest.setTimeout(60_000);

@@ -9,21 +9,8 @@ import { NetworkBudget } from './network-budget';
 import type { ReplySlot } from './reply-slot';
 import { RespConnection } from './resp-connection';
 import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
+import type { RespService } from './resp-service';
 import { systemNetwork } from './system-network';
-import type { TlsPeer } from './tls/tls-identity';
-
-/** What a door or a node does with commands. Nothing here may throw for what a client sends. */
-export interface RespService<C> {
-  /** State of a new connection. `peer`: who the client has proved to be by a certificate. */
-  open(connection: RespConnection<C>, peer?: TlsPeer): C;
-  /** `args[0]` is the command's name as sent. Complete `reply` once, now or later. */
-  command(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
-  closed?(connection: RespConnection<C>): void;
-  /** Since when nobody knows who it is, by the monotonic clock; `undefined` = it is somebody, or nobody asks. */
-  strangerSinceMs?(connection: RespConnection<C>): number | undefined;
-  /** So much is under way that whoever has much of it waits before it begins more. */
-  readonly busy?: boolean;
-}
 
 export interface RespServerOptions {
   readonly limits?: Partial<RespServerLimits>;
@@ -104,7 +91,7 @@ export class RespServer<C> implements ConnectionHost<C> {
     this.connected = new Connected({
       ...this.limits,
       clock: this.clock,
-      isStranger: (one) => this.service.strangerSinceMs?.(one) !== undefined,
+      isStranger: (one) => this.isStranger(one),
       giveWay: (one) => {
         this.counts.closedStrangers++;
         this.leave(one);
@@ -208,6 +195,10 @@ export class RespServer<C> implements ConnectionHost<C> {
 
   get crowded(): boolean {
     return this.budget.crowded || this.service.busy === true;
+  }
+
+  isStranger(connection: RespConnection<C>): boolean {
+    return this.service.strangerSinceMs?.(connection) !== undefined;
   }
 
   heldChanged(deltaBytes: number): void {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ByteStream, Network } from './network';
-import { RespServer, type RespService } from './resp-server';
+import { RespServer } from './resp-server';
+import type { RespService } from './resp-service';
 import { respServerLimits } from './resp-server-limits';
 
 /** A client whose bytes arrive when the test says so, as long as the server reads. */

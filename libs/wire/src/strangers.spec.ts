@@ -121,3 +121,16 @@ it('who is trusted does not count among the connections of its address', async (
   await eventually('the third user is refused', () => fifth.closed());
   expect([...trusted, ...users].some(({ closed }) => closed())).toBe(false);
 });
+
+it('takes little of a stranger at a time, and all that he has sent once he is somebody', async () => {
+  const { server, port } = await serve({});
+  const large = 'v'.repeat(1_000_000);
+  const set = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${large.length}\r\n${large}\r\n`;
+  const [stranger, somebody] = [client(port), client(port)];
+  stranger.socket.write(set);
+  await eventually('it is hung up on', () => stranger.closed());
+  expect(stranger.got()).toMatch(/^-ERR Protocol error: unauthenticated bulk length: at most 16384 bytes before AUTH/);
+  somebody.socket.write(`AUTH\r\n${set}`);
+  await eventually('both are answered', () => somebody.got() === '+OK\r\n+OK\r\n');
+  expect(server.stats()).toMatchObject({ commands: 2, inputBytes: 0 });
+});
