@@ -5,7 +5,8 @@
  *               table of counts that ends the run is written to docs/test-full.md
  *   --interop   the clients of other languages instead, of Redis and of Kafka; a language that is not installed is said and
  *               counted as skipped
- *   anything else is handed to jest, e.g. `npm test -- libs/log`
+ *   anything else is handed to jest, e.g. `npm test -- libs/log`; what is named so is run on all its grounds. A whole run
+ *   draws some with the seed, and says at its end what was not drawn (test/support/drawn.ts)
  * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first. LEVEE_TEST_WORKERS: so many system
  * suites at once, instead of two.
  */
@@ -27,6 +28,8 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 
 const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
 if (full) env.LEVEE_TEST_FULL = '1';
+// Of a whole run. Who names a suite gets all of it.
+if (!full && !interop && rest.length === 0) env.LEVEE_TEST_DRAWS = '1';
 
 /** Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline. */
 function run(command, commandArgs, { extraEnv = {}, report } = {}) {
@@ -114,6 +117,13 @@ function countsTable() {
   ].join('\n');
 }
 
+/** What the seed did not draw (test/support/drawn.ts). */
+function notDrawn() {
+  const file = join(scratch, 'not-drawn.txt');
+  if (!existsSync(file)) return [];
+  return [...new Set(readFileSync(file, 'utf8').trim().split('\n'))].filter((line) => line !== '').sort();
+}
+
 async function withKafka(work) {
   if (process.env.KAFKA_BROKERS) return work(process.env.KAFKA_BROKERS);
   let kafka;
@@ -166,6 +176,11 @@ if (counts !== undefined) {
   console.log(`\n${counts}`);
   if (full && rest.length === 0) writeFileSync(join(root, 'docs', 'test-full.md'), counts);
 }
+const left = notDrawn();
+if (left.length > 0)
+  console.log(
+    `not drawn by this seed, and shown by others, by the suite alone and by test:full:\n  ${left.join('\n  ')}`,
+  );
 rmSync(scratch, { recursive: true, force: true });
 console.log(`took ${Math.round((Date.now() - started) / 1000)} s`);
 console.log(

@@ -8,6 +8,7 @@ import { SdkClient } from '../history/sdk-client';
 import { Workload } from '../history/workload';
 import { TestAuthority } from '../support/certificates';
 import { eventually, within } from '../support/deadline';
+import { drawnOne } from '../support/drawn';
 import { PortalProcess } from '../support/portal-process';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
@@ -80,7 +81,7 @@ describe('@levee/client on two portals of one cluster on real Kafka', () => {
     return { judgement: judge(await workload.stop()), retries };
   }
 
-  it.each(['strong', 'session'] as const)(
+  it.each(drawnOne<Consistency>('client, portals killed', ['strong', 'session']))(
     'a portal killed and another one that stands still: every %s read is answered in time, nothing acknowledged is lost, and no history contradicts itself',
     async (consistency) => {
       const { judgement, retries } = await throughFaults(consistency);

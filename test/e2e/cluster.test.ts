@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import type { Consistency } from '../history/key-client';
 import { RespClient } from '../history/resp-client';
 import { ClusterProcess } from '../support/cluster-process';
 import { failed, inBlocks, masterStatus, pause, reigning, underLoad, unexcused } from '../support/cluster-under-load';
 import { failuresOf, tell } from '../support/counts';
 import { eventually } from '../support/deadline';
+import { drawnOne } from '../support/drawn';
 import { PortalProcess } from '../support/portal-process';
 import { bound, dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
@@ -56,7 +58,7 @@ describe('a cluster of real processes on real Kafka', () => {
     return body;
   };
 
-  it.each(['strong', 'session'] as const)(
+  it.each(drawnOne<Consistency>('cluster at rest', ['strong', 'session']))(
     'nothing fails while nothing is broken, and no client sees a contradiction: %s',
     async (consistency) => {
       const judgement = await underLoad(cluster, { consistency, random }, () => pause(2_000));
@@ -206,7 +208,7 @@ describe('a cluster of real processes on real Kafka', () => {
     counts.nodePauses * 15_000 + 120_000,
   );
 
-  it.each(['strong', 'session'] as const)(
+  it.each(drawnOne<Consistency>('cluster, a portal killed', ['session', 'strong']))(
     `kill -9 of a portal, ${counts.portalKills} times under load, breaks connections and no promise: %s`,
     async (consistency) => {
       const judgement = await underLoad(cluster, { consistency, random }, async () => {

@@ -6,6 +6,7 @@ import { ClusterProcess } from '../support/cluster-process';
 import { type LoadedDoors, underLoad } from '../support/cluster-under-load';
 import { tell } from '../support/counts';
 import { eventually } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { findingsOf } from '../support/findings';
 import { levee } from '../support/levee-command';
 import { rewriteRecord } from '../support/log-tampering';
@@ -126,10 +127,12 @@ const problems = (of: readonly Proof[]): string =>
 const slotOfKey = (key: string): number => slotOf(hashOf(Buffer.from(key), 'murmur2'), partitions);
 const partitionOfKey = (key: string): number => partitionOf(hashOf(Buffer.from(key), 'murmur2'), partitions);
 
-describe.each([
-  ['real Kafka', kafkaWorld],
-  ['the embedded log', embeddedWorld],
-])('replicas are compared with the log while clients work, on %s', (name, open) => {
+describe.each(
+  drawnLog('continuous-proof', [
+    ['real Kafka', kafkaWorld],
+    ['the embedded log', embeddedWorld],
+  ]),
+)('replicas are compared with the log while clients work, on %s', (name, open) => {
   let dir: string;
   let world: World;
   let chunks: Chunk[];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Redis from 'ioredis';
 import { tell } from '../support/counts';
 import { DamageCampaign, damageKinds, type KnownKeys, type Outcome } from '../support/damage-campaign';
+import { drawnLog } from '../support/drawn';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
@@ -14,10 +15,12 @@ const settings = { LEVEE_PARTITIONS: '4', LEVEE_CHUNKS: '4' };
 const kafka = { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `damage${process.pid}` };
 
 /** I19: whatever befalls the files of a data folder, no answer is untrue. The log of one of them is elsewhere. */
-describe.each([
-  ['the embedded log', {}, full ? 3_000 : 8],
-  ['real Kafka', kafka, full ? 300 : 3],
-])('damage to any file of a data folder on %s', (logName, logEnv: Record<string, string>, strikes) => {
+describe.each(
+  drawnLog('damage', [
+    ['the embedded log', {}, full ? 3_000 : 8],
+    ['real Kafka', kafka, full ? 300 : 3],
+  ]),
+)('damage to any file of a data folder on %s', (logName, logEnv: Record<string, string>, strikes) => {
   const env = { ...settings, ...logEnv };
   const scratch = scratchFolder('damage');
   const values = new Map<string, string>();

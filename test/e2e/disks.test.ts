@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { AppProcess } from '../support/app-process';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { findingsOf } from '../support/findings';
 import { PartsInOneProcess, type StoppableCluster } from '../support/parts-in-one-process';
 import { scratchFolder } from '../support/standalone-process';
@@ -135,10 +136,12 @@ async function embedded(dir: string): Promise<World> {
 }
 
 /** Disks that are not what the cluster thinks they are. */
-describe.each([
-  ['real Kafka', onKafka],
-  ['the embedded log', embedded],
-] as const)('disks that are empty, exchanged, of another cluster, or wanted by two, on %s', (_name, start) => {
+describe.each(
+  drawnLog('disks', [
+    ['real Kafka', onKafka],
+    ['the embedded log', embedded],
+  ]),
+)('disks that are empty, exchanged, of another cluster, or wanted by two, on %s', (_name, start) => {
   let dir: string;
   let world: World;
   let cluster: StoppableCluster;

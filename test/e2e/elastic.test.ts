@@ -8,6 +8,7 @@ import { ColdKeys } from '../support/cold-keys';
 import { failuresOf, tell } from '../support/counts';
 import { decisionsIn, type Decision } from '../support/decisions';
 import { eventually } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { Ledger } from '../support/ledger';
 import { levee } from '../support/levee-command';
 import type { RunningCluster } from '../support/one-process';
@@ -90,10 +91,12 @@ async function embedded(dir: string, topicPrefix: string): Promise<World> {
 }
 
 /** Another number of chunks, a node less, a node more, while clients read, write and delete all the time. */
-describe.each([
-  ['real Kafka', onKafka],
-  ['the embedded log', embedded],
-] as const)('an elastic cluster on %s', (name, start) => {
+describe.each(
+  drawnLog('elastic', [
+    ['real Kafka', onKafka],
+    ['the embedded log', embedded],
+  ]),
+)('an elastic cluster on %s', (name, start) => {
   const topicPrefix = `elastic${process.pid}`;
   const random = dice();
   const figures: Record<string, unknown> = {};

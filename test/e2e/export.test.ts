@@ -4,6 +4,7 @@ import Redis from 'ioredis';
 import { ClusterProcess } from '../support/cluster-process';
 import { tell } from '../support/counts';
 import { eventually } from '../support/deadline';
+import { drawnLog, drawnOne } from '../support/drawn';
 import { leveeKilled } from '../support/killed-command';
 import { leveeWith } from '../support/levee-command';
 import { dice, full, seed } from '../support/seed';
@@ -83,10 +84,12 @@ const keyOf = (n: number): Buffer => (n % 5 === 0 ? Buffer.from([0, 255, n >> 8,
 const valueOf = (n: number): Buffer => Buffer.alloc(n % 400 === 1 ? 200_000 : 100 + (n % 200), `value ${n} `);
 const isDeleted = (n: number): boolean => n % 7 === 3;
 
-describe.each([
-  ['real Kafka', kafkaWorld],
-  ['the embedded log', embeddedWorld],
-])('a namespace is carried away and brought back, on %s', (on, open) => {
+describe.each(
+  drawnLog('export', [
+    ['real Kafka', kafkaWorld],
+    ['the embedded log', embeddedWorld],
+  ]),
+)('a namespace is carried away and brought back, on %s', (on, open) => {
   let dir: string;
   let world: World;
   const levee = (...args: string[]) => leveeWith({ ...world.env, LEVEE_URL: world.url }, args);
@@ -105,7 +108,7 @@ describe.each([
     rmSync(dir, { recursive: true, force: true });
   }, 60_000);
 
-  it.each(['put', 'raw'])(
+  it.each(drawnOne('export, records', ['put', 'raw']))(
     'exported, deleted, imported by a command that is killed again and again: equal digests (%s)',
     async (format) => {
       const random = dice(seed + format.length);

@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto';
 import Redis from 'ioredis';
 import { createClient } from 'redis';
 import { eventually, within } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 /** The newcomer's first ten minutes, on each log. */
-describe.each([
-  ['the embedded log', {}],
-  ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `first${process.pid}` }],
-] as const)('npm start on %s', (_name, env) => {
+describe.each(
+  drawnLog('first-steps', [
+    ['the embedded log', {}],
+    ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `first${process.pid}` }],
+  ]),
+)('npm start on %s', (_name, env) => {
   let levee: StandaloneProcess;
   let redis: Redis;
 

@@ -5,6 +5,7 @@ import { ClassicLevel } from 'classic-level';
 import { ClusterProcess } from '../support/cluster-process';
 import { failed, reigning, underLoad } from '../support/cluster-under-load';
 import { eventually } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { filesBelow } from '../support/files-below';
 import { OneProcess, type RunningCluster } from '../support/one-process';
 import { PlanDoor, type Plan, type Replica, type Route } from '../support/plan-door';
@@ -34,10 +35,12 @@ const embedded = (dir: string): Promise<OneProcess> => {
 };
 
 /** Data moves while clients read, write and delete it without a pause: between processes, and in one. */
-describe.each([
-  ['real Kafka', onKafka],
-  ['the embedded log', embedded],
-] as const)('plans under load on %s', (_name, start) => {
+describe.each(
+  drawnLog('plans', [
+    ['real Kafka', onKafka],
+    ['the embedded log', embedded],
+  ]),
+)('plans under load on %s', (_name, start) => {
   const random = dice();
   let dir: string;
   let cluster: RunningCluster;

@@ -1,6 +1,7 @@
 import Redis from 'ioredis';
 import { createClient } from 'redis';
 import { eventually } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { PlanDoor, type Route } from '../support/plan-door';
 import { full } from '../support/seed';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
@@ -11,10 +12,12 @@ const planDeadlineMs = 120_000;
 const stillKeys = 300;
 
 /** Applications write with one connection and read with another, and know nothing of plans. */
-describe.each([
-  ['the embedded log', {}],
-  ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `pools${process.pid}` }],
-] as const)('a pool of connections to one portal, on %s', (_name, env) => {
+describe.each(
+  drawnLog('pools', [
+    ['the embedded log', {}],
+    ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `pools${process.pid}` }],
+  ]),
+)('a pool of connections to one portal, on %s', (_name, env) => {
   let levee: StandaloneProcess;
   let door: PlanDoor;
   let pool: Redis[];

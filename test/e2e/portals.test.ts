@@ -3,6 +3,7 @@ import Redis from 'ioredis';
 import { ClusterProcess } from '../support/cluster-process';
 import { pause } from '../support/cluster-under-load';
 import { eventually } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import type { RunningCluster } from '../support/one-process';
 import { PartsInOneProcess } from '../support/parts-in-one-process';
 import { bound, full } from '../support/seed';
@@ -77,10 +78,12 @@ const onKafka = (dir: string): Promise<ClusterProcess> => {
 const embedded = (dir: string): Promise<PartsInOneProcess> =>
   PartsInOneProcess.start(dir, { nodes: 3, portals: 2, namespace: shape }, { LEVEE_UNITS: units });
 
-describe.each([
-  ['real Kafka', onKafka, full ? 50 : 6],
-  ['the embedded log', embedded, full ? 50 : 3],
-] as const)('portals of a cluster on %s', (name, start, rounds) => {
+describe.each(
+  drawnLog('portals', [
+    ['real Kafka', onKafka, full ? 50 : 6],
+    ['the embedded log', embedded, full ? 50 : 3],
+  ]),
+)('portals of a cluster on %s', (name, start, rounds) => {
   const figures: Record<string, unknown> = {};
   let dir: string;
   let cluster: RunningCluster;

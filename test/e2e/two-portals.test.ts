@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import Redis from 'ioredis';
+import { drawnLog } from '../support/drawn';
 import { PartsInOneProcess } from '../support/parts-in-one-process';
 import { PortalProcess } from '../support/portal-process';
 import { dice, full, seed } from '../support/seed';
@@ -36,10 +37,12 @@ async function embedded(dir: string): Promise<TwoPortals> {
   };
 }
 
-describe.each([
-  ['real Kafka', onKafka],
-  ['the embedded log', embedded],
-] as const)('two portals of one cluster on %s', (_name, start) => {
+describe.each(
+  drawnLog('two-portals', [
+    ['real Kafka', onKafka],
+    ['the embedded log', embedded],
+  ]),
+)('two portals of one cluster on %s', (_name, start) => {
   const dir = scratchFolder('two-portals');
   let levee: TwoPortals;
   let clients: [Redis, Redis];

@@ -6,16 +6,19 @@ import fc from 'fast-check';
 import Redis from 'ioredis';
 import { builtApp } from '../support/built-app';
 import { within } from '../support/deadline';
+import { drawnLog } from '../support/drawn';
 import { full, seed } from '../support/seed';
 import { freePorts, scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 const root = join(__dirname, '..', '..');
 
 /** Bad input gets a clear, specific error at every door; nothing is lost, nothing hangs, no process dies. */
-describe.each([
-  ['the embedded log', {}],
-  ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `wronginput${process.pid}` }],
-])('wrong input on %s', (_log, logEnv: Record<string, string>) => {
+describe.each(
+  drawnLog('wrong-input', [
+    ['the embedded log', {}],
+    ['real Kafka', { KAFKA_BROKERS: process.env.KAFKA_BROKERS ?? '', LEVEE_TOPIC_PREFIX: `wronginput${process.pid}` }],
+  ]),
+)('wrong input on %s', (_log, logEnv: Record<string, string>) => {
   let levee: StandaloneProcess;
   let redis: Redis;
 

@@ -40,10 +40,10 @@ const stateOf = ({ tests, lacks }: Row): State =>
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 const shown = ({ file, title }: HeldBy): string => `${file}: ${title}`;
 
-type LogName = 'in memory' | 'embedded' | 'Kafka';
+export type LogOfRow = 'in memory' | 'embedded' | 'Kafka';
 
 /** The logs that a test runs on, by what the text of its suite starts. */
-function logsOf({ file, title }: HeldBy): LogName[] {
+export function logsOf({ file, title }: HeldBy): LogOfRow[] {
   const text = textOf(file);
   if (/\.kafka\.spec\.ts$/.test(file) || file.startsWith('libs/log-kafka/')) return ['Kafka'];
   if (file.startsWith('libs/log-embedded/')) return ['embedded'];
@@ -56,7 +56,7 @@ function logsOf({ file, title }: HeldBy): LogName[] {
 
 function logsOfRow({ tests }: Row): string {
   const logs = new Set(tests.flatMap(logsOf));
-  const order: readonly LogName[] = ['embedded', 'Kafka', 'in memory'];
+  const order: readonly LogOfRow[] = ['embedded', 'Kafka', 'in memory'];
   return order.filter((log) => logs.has(log)).join(', ') || '-';
 }
 
@@ -95,9 +95,11 @@ const introduction = (held: number, partly: number, missing: number): string[] =
   'The log of each row is what its tests start: the embedded log on a disk, a real Kafka, or the embedded log in memory, in one',
   'process. All three pass one contract (`libs/log-contract`), so that what stands above the port of the log need not be tried',
   'on each. Suites of whole processes take the log as a parameter where it makes sense; which do, and why the others do not,',
-  'is a table in [decision 0058](decisions/0058-both-logs.md). The embedded log belongs to one process, which holds its folder:',
-  'its parts stop and start alone (`test/support/parts-in-one-process.ts`), and none is killed, paused or cut off alone. So on',
-  'Kafka alone are the rows whose subject that is: S11, S17, S22, S23, S42, S82, C1. The same rules run on the embedded log in',
-  'memory, and under virtual time in `test/simulation.test.ts` and `test/crash-matrix.test.ts`.',
+  'is a table in [decision 0058](decisions/0058-both-logs.md). One run of `npm test` shows most of them on one log, which its',
+  'seed draws; each kind of suite is shown on both in every run, and each row by something that is run whatever is drawn',
+  '([decision 0066](decisions/0066-drawn-variants.md)). The embedded log belongs to one process, which holds its folder: its',
+  'parts stop and start alone (`test/support/parts-in-one-process.ts`), and none is killed, paused or cut off alone. So on Kafka',
+  'alone are the rows whose subject that is: S11, S17, S22, S23, S42, S82, C1. The same rules run on the embedded log in memory,',
+  'and under virtual time in `test/simulation.test.ts` and `test/crash-matrix.test.ts`.',
   '',
 ];
