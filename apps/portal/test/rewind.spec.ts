@@ -2,6 +2,7 @@ import { historyOf, stateAt } from '@levee/audit';
 import { controlTopics } from '@levee/journal';
 import { hashOf, slotOf } from '@levee/keyspace';
 import { systemClock } from '@levee/log';
+import { connect, HistoryError, utf8, type Watch } from '@levee/sdk';
 import { readCommand, ReadEntriesWriter, ReadReply, RespError, sealOfCommand } from '@levee/wire';
 import { OneNodeCluster } from './one-node-cluster';
 
@@ -122,6 +123,40 @@ describe('POST /v1/namespaces/:name/rewind', () => {
     const again = await rewind('shop', { atMs });
     expect(again.lines.at(-1)).toMatchObject({ event: 'done', keys: 3, before: 'shop.before-rewind-2' });
     expect([await get('shop', 'd'), await get('shop.before-rewind-2', 'd')]).toEqual(['404', 'last']);
+  });
+
+  it('ends watches that follow, and those that go on from before; after an undo both logs are known again', async () => {
+    const atMs = await made('seen');
+    const { respPort } = cluster.app.portal;
+    await using client = await connect({ portals: [`127.0.0.1:${respPort}`] });
+    const store = client.namespace('seen').typed(utf8);
+    const next = async (watch: Watch<string>): Promise<string> => {
+      const late = setTimeout(() => void watch.close(), 15_000);
+      const { value } = await watch.next().finally(() => clearTimeout(late));
+      return `${value?.key}=${value?.value}`;
+    };
+    await using live = await store.watch();
+    await put('seen', 'c', 'last');
+    expect(await next(live)).toBe('c=last');
+    const before = live.token;
+    const follows = next(live);
+    const lost = expect(follows).rejects.toThrow(HistoryError);
+    expect((await rewind('seen', { atMs })).lines.at(-1)).toMatchObject({ event: 'done' });
+    await lost;
+    await using old = await store.watch({ from: before });
+    await expect(next(old)).rejects.toThrow(/LVHISTORY|created again, rewound/);
+
+    await using anew = await store.watch();
+    await put('seen', 'd', 'after');
+    expect(await next(anew)).toBe('d=after');
+    const rewound = anew.token;
+    expect((await rewind('seen', { undo: true })).lines.at(-1)).toMatchObject({ event: 'done' });
+    await using other = await store.watch({ from: rewound });
+    await expect(next(other)).rejects.toThrow(HistoryError);
+    // Where it stood is the log that the namespace has again, and nothing of the other one is told.
+    await using back = await store.watch({ from: before });
+    await put('seen', 'a', 'on');
+    expect(await next(back)).toBe('a=on');
   });
 
   it('is let go of by a command that says so, and by no thaw of somebody else', async () => {

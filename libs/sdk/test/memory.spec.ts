@@ -1,4 +1,4 @@
-import { MemoryLevee, utf8 } from '@levee/sdk';
+import { HistoryError, MemoryLevee, utf8 } from '@levee/sdk';
 import { clientContract, memoryOpened } from './client-contract';
 
 clientContract('Levee in memory', memoryOpened());
@@ -11,6 +11,21 @@ describe('Levee in memory', () => {
     expect(await store.status()).toEqual({ name: 'any.name', keys: 1 });
     levee.clear();
     expect(await store.status()).toEqual({ name: 'any.name', keys: 0 });
+  });
+
+  it('what was watched before it forgot all keys is another log: watches and their tokens say so', async () => {
+    const levee = new MemoryLevee();
+    const store = levee.client().namespace('a').typed(utf8);
+    await using watch = await store.watch();
+    await store.put('a', 'x');
+    await watch.next();
+    const waits = expect(watch.next()).rejects.toThrow(HistoryError);
+    levee.clear();
+    await waits;
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await store.put(key, 'y');
+    await expect(store.watch({ from: watch.token })).rejects.toThrow(HistoryError);
+    const ahead = (await store.watch()).token.replace(/:\d+/, ':99');
+    await expect(store.watch({ from: ahead })).rejects.toThrow(HistoryError);
   });
 
   it('goes by the clock it is given', async () => {

@@ -3,9 +3,12 @@ import type { Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { Change, KeyFilter } from './change';
 import { PartitionChanges } from './partition-changes';
+import type { WatchedLog } from './watched-log';
 
 export interface ChangeQuery {
   readonly namespace: NamespaceStore;
+  /** What the positions are of. */
+  readonly watched: WatchedLog;
   /** Next offset of each partition; one that is absent is not watched. */
   readonly positions: ReadonlyMap<number, number>;
   readonly filter: { readonly kind: 'all' | 'prefix' | 'key'; readonly bytes: Buffer };
@@ -112,9 +115,9 @@ export class ChangeFeed {
     return { changes, positions: next };
   }
 
-  private follow({ namespace, positions, filter, mayMiss }: ChangeQuery): void {
-    const { state } = namespace;
-    const asked = `${state.binlog}|${filter.kind}|${filter.bytes.toString('latin1')}|${mayMiss}`;
+  private follow({ namespace, watched, positions, filter, mayMiss }: ChangeQuery): void {
+    const { topic, topicId } = watched;
+    const asked = `${topic}@${topicId}|${filter.kind}|${filter.bytes.toString('latin1')}|${mayMiss}`;
     if (asked !== this.asked) for (const feed of this.feeds.values()) feed.close();
     if (asked !== this.asked) this.feeds.clear();
     this.asked = asked;
@@ -127,9 +130,9 @@ export class ChangeFeed {
     }
     for (const [partition, from] of positions) {
       if (this.feeds.has(partition)) continue;
-      const { partitions, hashAlgorithm, recordFormat, hiddenAfterMs, binlog: topic, sourceTopicId } = state;
+      const { partitions, hashAlgorithm, recordFormat, hiddenAfterMs } = namespace.state;
       const place = { partition, partitions, hashAlgorithm, recordFormat, hiddenAfterMs };
-      const watch = { log: this.log, topic, topicId: sourceTopicId ?? undefined, place, wanted, mayMiss, bytesMax };
+      const watch = { log: this.log, topic, topicId, place, wanted, mayMiss, bytesMax };
       const onMore = (): void => this.wake?.();
       this.feeds.set(partition, new PartitionChanges({ ...watch, onMore }, from));
     }
@@ -141,14 +144,4 @@ function wantedBy({ kind, bytes }: ChangeQuery['filter']): KeyFilter {
   if (kind === 'prefix')
     return (key) => key.length >= bytes.length && key.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;
   return () => true;
-}
-
-/** That a namespace is watched at the positions of another log of it. */
-export function binlogProblem(namespace: NamespaceStore, binlog: string): StoreFailure | undefined {
-  if (binlog === namespace.state.binlog) return undefined;
-  return new StoreFailure(
-    'LVHISTORY',
-    `the positions are of ${binlog.slice(0, 249)}, and ${namespace.name} is on ${namespace.state.binlog} since it was created again or rewound: ` +
-      'read the keys anew, and watch from now on',
-  );
 }

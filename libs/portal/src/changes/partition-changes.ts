@@ -6,8 +6,8 @@ import { changesIn, type Change, type ChangePlace, type KeyFilter } from './chan
 export interface PartitionWatch {
   readonly log: Log;
   readonly topic: string;
-  /** The very topic, of one that was not made here. */
-  readonly topicId: string | undefined;
+  /** The very topic. */
+  readonly topicId: string;
   readonly place: ChangePlace;
   readonly wanted: KeyFilter;
   /** Records that compaction removed may be missing: it begins where the log begins. */
@@ -67,7 +67,7 @@ export class PartitionChanges {
 
   private async follow(from: number): Promise<void> {
     const { log, topic, topicId, place, wanted, bytesMax, onMore } = this.watch;
-    const options = { signal: this.stop.signal, bytesMax, takesBadStretches: true, ...(topicId && { topicId }) };
+    const options = { signal: this.stop.signal, bytesMax, takesBadStretches: true, topicId };
     const start = { nextOffset: asOffset(from), leaderEpoch: -1 };
     try {
       for await (const batch of log.tail(topic, asPartition(place.partition), start, options)) {

@@ -1,6 +1,7 @@
 import { StoreFailure } from '@levee/client';
 import { failureCode, messageOf } from '@levee/kernel';
-import { binlogProblem, ChangeFeed, type ChangePage, type ChangeQuery } from '../changes/change-feed';
+import { ChangeFeed, type ChangePage, type ChangeQuery } from '../changes/change-feed';
+import { positionsNow, watchedLogOf } from '../changes/watched-log';
 import { dataCommand, integerArg, keyPlaces, shown, text, word, type DataCall, type DoorCommand } from './door-command';
 
 /** LV.CHANGES: what @levee/client watches keys with. It may take long: give it a connection of its own. */
@@ -11,7 +12,7 @@ export const changesCommand: DoorCommand = dataCommand({
   flags: ['readonly'],
   keys: keyPlaces.noKeys,
   summary:
-    'NOW | BEGINNING: the binlog and its positions. binlog [BLOCK ms] [COUNT n] [PREFIX p | KEY k] [GAPS] AT position …: ' +
+    'NOW | BEGINNING: the log (its topic, @, the id of that topic) and its positions. log [BLOCK ms] [COUNT n] [PREFIX p | KEY k] [GAPS] AT position …: ' +
     'changes in log order; positions to go on at, then 5 facts a change',
   inMulti: 'refused',
   run: (call) => {
@@ -32,21 +33,18 @@ const blockMsMax = 60_000;
 const countMax = 10_000;
 
 async function tellPositions({ context, reply, namespace }: DataCall, from: 'NOW' | 'BEGINNING'): Promise<void> {
-  const { binlog } = namespace.state;
-  const offsets = await context.log.offsets(binlog);
+  const { watched, offsets } = await positionsNow(context.log, namespace);
   reply.write((w) => {
-    w.array(1 + offsets.length).text(binlog);
+    w.array(1 + offsets.length).text(watched);
     for (const { partition, startOffset, endOffset } of offsets)
       w.text(`${partition}:${from === 'NOW' ? endOffset : startOffset}`);
   });
 }
 
 async function tellChanges(call: DataCall): Promise<void> {
-  const { args, context, reply, namespace, connection } = call;
+  const { context, reply, connection } = call;
   const query = queryOf(call);
   if (typeof query === 'string') return reply.error(query);
-  const problem = binlogProblem(namespace, text(args, 1));
-  if (problem) throw problem;
   if (!connection.context.changes) {
     const leave = context.watchers.take(connection.remoteAddress.replace(/:\d+$/, ''));
     connection.context.changes = new ChangeFeed(context.log, context.timers, leave);
@@ -72,7 +70,7 @@ function writePage({ reply }: DataCall, { changes, positions }: ChangePage): voi
   });
 }
 
-/** A string is the error. */
+/** A string is the error. Throws LVHISTORY for positions of another log. */
 function queryOf({ args, namespace }: DataCall): ChangeQuery | string {
   let filter: ChangeQuery['filter'] = { kind: 'all', bytes: Buffer.alloc(0) };
   let [blockMs, count, mayMiss] = [0, 500, false];
@@ -91,6 +89,8 @@ function queryOf({ args, namespace }: DataCall): ChangeQuery | string {
       else count = n;
     } else return 'ERR syntax error';
   }
+  // First of all: another log may have fewer partitions.
+  const watched = watchedLogOf(namespace, text(args, 1));
   const { partitions } = namespace.state;
   const positions = new Map<number, number>();
   for (i++; i < args.length; i++) {
@@ -101,5 +101,13 @@ function queryOf({ args, namespace }: DataCall): ChangeQuery | string {
     positions.set(partition, offset);
   }
   if (positions.size === 0) return 'ERR syntax error: AT and at least one position are missing';
-  return { namespace, positions, filter: { ...filter, bytes: Buffer.from(filter.bytes) }, mayMiss, count, blockMs };
+  return {
+    namespace,
+    watched,
+    positions,
+    filter: { ...filter, bytes: Buffer.from(filter.bytes) },
+    mayMiss,
+    count,
+    blockMs,
+  };
 }

@@ -15,8 +15,22 @@ export class MemoryData {
   /** Every write since the beginning, in their order. */
   readonly changes: RawChange[] = [];
   private readonly listeners = new Set<() => void>();
+  private forgotten = false;
   /** In byte order; undefined: a key came or went since it was made. */
   private ordered: StoredKey[] | undefined;
+
+  /** `creation`: no two of one name have the same. */
+  constructor(readonly creation: number) {}
+
+  /** There is another one under its name; watches of it end. */
+  get isForgotten(): boolean {
+    return this.forgotten;
+  }
+
+  forget(): void {
+    this.forgotten = true;
+    for (const told of this.listeners) told();
+  }
 
   get(key: Buffer, nowMs: number): RawEntry | undefined {
     const found = this.keys.get(key.toString('latin1'));

@@ -21,6 +21,7 @@ export interface MemoryLeveeOptions {
 export class MemoryLevee {
   private readonly stored = new Map<string, MemoryData>();
   private movedMs = 0;
+  private creations = 0;
 
   constructor(private readonly options: MemoryLeveeOptions = {}) {}
 
@@ -38,8 +39,9 @@ export class MemoryLevee {
     this.movedMs += ms;
   }
 
-  /** Forgets all keys, as between two tests; positions begin anew. */
+  /** Forgets all keys, as between two tests; positions begin anew, and watches of before end with HistoryError. */
   clear(): void {
+    for (const data of this.stored.values()) data.forget();
     this.stored.clear();
   }
 
@@ -52,7 +54,7 @@ export class MemoryLevee {
     const { namespaces } = this.options;
     if (namespaces && !namespaces.includes(name)) return undefined;
     let data = this.stored.get(name);
-    if (!data) this.stored.set(name, (data = new MemoryData()));
+    if (!data) this.stored.set(name, (data = new MemoryData(++this.creations)));
     return data;
   }
 }

@@ -96,7 +96,7 @@ export class MemoryReach implements Reach {
 
   watch(wish: WatchWish): Promise<RawWatch> {
     return this.perform('watch', wish, (data) => {
-      const watch = new MemoryWatch(data, wish, binlogOf(this.name));
+      const watch = new MemoryWatch(data, wish, `${binlogOf(this.name)}@${data.creation}`);
       this.watches.push(watch);
       return watch;
     });

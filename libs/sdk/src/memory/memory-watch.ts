@@ -1,6 +1,6 @@
 import type { RawChange, RawChangePage, RawWatch, WatchWish } from '../client/reach';
 import { parseWatchToken, type WatchPositions } from '../client/watch-token';
-import { SessionError } from '../errors';
+import { HistoryError } from '../errors';
 import type { MemoryData } from './memory-data';
 
 /** A watch of a namespace in this process. It waits for the next write, however long. */
@@ -14,24 +14,28 @@ export class MemoryWatch implements RawWatch {
   constructor(
     private readonly data: MemoryData,
     private readonly wish: WatchWish,
-    binlog: string,
+    log: string,
   ) {
     const { from, signal } = wish;
     if (from === 'now' || from === 'beginning') {
       this.at = from === 'now' ? data.changes.length : 0;
       const offsets = from === 'now' ? data.ends() : new Map([...data.ends().keys()].map((of) => [of, 0] as const));
-      this.positions = { binlog, offsets, mayMiss: from === 'beginning' };
+      this.positions = { log, offsets, mayMiss: from === 'beginning' };
     } else {
       this.at = 0;
       this.positions = parseWatchToken(from);
-      if (this.positions.binlog !== binlog)
-        throw new SessionError('LVSESSION', `the token is of the log ${this.positions.binlog}, this one is ${binlog}`);
+      if (this.positions.log !== log) throw lost(`the token is of the log ${this.positions.log}, this one is ${log}`);
+      const ends = data.ends();
+      for (const [partition, offset] of this.positions.offsets)
+        if (offset > (ends.get(partition) ?? 0))
+          throw lost(`position ${partition}:${offset} is behind the end of the log`);
     }
     signal?.addEventListener('abort', this.aborted, { once: true });
   }
 
   async page(): Promise<RawChangePage | undefined> {
     while (!this.closed) {
+      if (this.data.isForgotten) throw lost('the namespace was cleared');
       const { offsets } = this.positions;
       const told = this.data.changes.slice(this.at);
       const changes = told.filter(
@@ -68,3 +72,6 @@ export class MemoryWatch implements RawWatch {
     return !prefix || key.subarray(0, prefix.length).equals(prefix);
   }
 }
+
+const lost = (why: string): HistoryError =>
+  new HistoryError('LVHISTORY', `${why}: read the keys anew, and watch from now on`);

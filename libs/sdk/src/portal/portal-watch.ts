@@ -57,15 +57,15 @@ export class PortalWatch implements RawWatch {
   }
 
   async page(): Promise<RawChangePage | undefined> {
-    const { binlog, offsets, mayMiss } = this.positions;
+    const { log, offsets, mayMiss } = this.positions;
     const at = [...offsets].map(([partition, offset]) => `${partition}:${offset}`);
     const gaps = mayMiss ? ['GAPS'] : [];
     const limits = ['BLOCK', String(blockMs), 'COUNT', String(pageChanges)];
-    const args = ['LV.CHANGES', binlog, ...limits, ...this.filter, ...gaps, 'AT', ...at];
+    const args = ['LV.CHANGES', log, ...limits, ...this.filter, ...gaps, 'AT', ...at];
     const reply = await this.ask(args, isChanges, Infinity);
     if (!reply) return undefined;
     const [next, ...facts] = reply;
-    const positions = { binlog, mayMiss, offsets: new Map(next.map((text) => numbersOf(textOf(text)))) };
+    const positions = { log, mayMiss, offsets: new Map(next.map((text) => numbersOf(textOf(text)))) };
     const changes = [];
     for (let i = 0; i + 4 < facts.length; i += 5) {
       const [key, said, position, timestampMs, expiresAtMs] = facts.slice(i, i + 5) as [
@@ -104,8 +104,8 @@ export class PortalWatch implements RawWatch {
     if (from !== 'now' && from !== 'beginning') return parseWatchToken(from);
     const reply = await this.ask(['LV.CHANGES', from.toUpperCase()], isPositions, deadlineAtMs);
     if (!reply) throw new DefiniteError('ABORTED', 'watch: it was ended before it began');
-    const [binlog, ...positions] = reply.map(textOf);
-    return { binlog: binlog as string, offsets: new Map(positions.map(numbersOf)), mayMiss: from === 'beginning' };
+    const [log, ...positions] = reply.map(textOf);
+    return { log: log as string, offsets: new Map(positions.map(numbersOf)), mayMiss: from === 'beginning' };
   }
 
   /** Until somebody answers; `undefined`: it was closed. Rejects with what no other portal would say otherwise. */

@@ -65,7 +65,7 @@ export function isChanges(reply: RespReply): reply is ChangesReply {
   return true;
 }
 
-/** The binlog, and its positions. */
+/** The log, and its positions. */
 export const isPositions = (reply: RespReply): reply is RespReply[] =>
   Array.isArray(reply) &&
   reply.length > 1 &&
