@@ -9,6 +9,7 @@ import {
 } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
 import type { Change, Client, Namespace, PutOptions, Written } from '@levee/sdk';
+import { begun } from './changes/beginnings';
 import { positionsInLevee, within } from './changes/kept-position';
 import { keepAside, messageOf, type PutAside } from './changes/put-aside';
 import { LogReader } from './log/log-reader';
@@ -107,8 +108,7 @@ export class LeveeLogServer extends Server implements CustomTransportStrategy {
     } catch (error) {
       return callback(error);
     }
-    for (const reader of this.readers) reader.start();
-    callback();
+    void begun(this.readers, this.logger).then(() => callback());
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Change, HistoryError, MemoryLevee, type Namespace } from '@levee/sdk';
+import { type Change, HistoryError, MemoryLevee, type Namespace, type Watch } from '@levee/sdk';
 import { dice, full, seed } from '../../../test/support/seed';
 import { eventually } from '../../../test/support/deadline';
 import { positionsInLevee, within } from '../src/changes/kept-position';
@@ -22,7 +22,7 @@ describe('a reader of the log in batches', () => {
       ...more,
     });
     readers.push(made);
-    made.start();
+    void made.start();
     return made;
   };
   beforeEach(() => {
@@ -106,6 +106,43 @@ describe('a reader of the log in batches', () => {
     reader(handle, { positions });
     await eventually('what was not kept comes again', () => seen.filter((value) => value === '1').length >= 1);
     await eventually('and is kept', () => kept !== undefined);
+  });
+
+  it('is given nothing before its first position is kept, so that one that was never saved is no other now', async () => {
+    let kept: string | undefined;
+    let refusals = 0;
+    const positions = {
+      load: () => Promise.resolve(kept),
+      save: (token: string) => {
+        if (++refusals <= 3) return Promise.reject(new Error('locked'));
+        kept = token;
+        return Promise.resolve();
+      },
+    };
+    const watches: Watch<Buffer>[] = [];
+    const ended = new Set<Watch<Buffer>>();
+    const counted: Namespace<Buffer> = Object.assign(Object.create(store) as Namespace<Buffer>, {
+      watch: async (options: object) => {
+        const watch = await store.watch(options);
+        watches.push(watch);
+        const close = watch.close.bind(watch);
+        watch.close = () => (ended.add(watch), close());
+        return watch;
+      },
+    });
+    const seen: string[] = [];
+    let failures = 0;
+    const handle: LogReaderOptions['handle'] = (batch) => {
+      seen.push(...batch.map(({ key }) => `${key} ${kept !== undefined}`));
+      // Its own transaction was not committed: it loads what is saved, and goes on there.
+      return failures++ === 0 ? Promise.reject(new Error('rolled back')) : Promise.resolve();
+    };
+    reader(handle, { from: 'now', positions, isKeptElsewhere: true, store: counted });
+    await eventually('the first attempt', () => refusals > 0, 5_000, 1);
+    await store.put('between', Buffer.from('v'));
+    await eventually('it comes, and again', () => seen.length >= 2, 5_000, 5);
+    expect(seen).toEqual(['between true', 'between true']);
+    expect(watches.length - ended.size).toBe(1);
   });
 
   it('does not go past a change that it can neither hand over nor put aside', async () => {

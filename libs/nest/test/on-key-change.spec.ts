@@ -5,6 +5,7 @@ import { type Change, type Client, HistoryError, json, MemoryLevee, type Namespa
 import { LeveeModule } from '@levee/nest';
 import { dice, full, seed } from '../../../test/support/seed';
 import { eventually } from '../../../test/support/deadline';
+import { begun } from '../src/changes/beginnings';
 import { ChangeRunner, type RunnerOptions } from '../src/changes/change-runner';
 import type { PutAside } from '../src/changes/put-aside';
 
@@ -29,13 +30,13 @@ class Totals {
 }
 
 describe('@OnKeyChange in an application', () => {
-  const on = async (levee: MemoryLevee) => {
+  const on = async (levee: MemoryLevee | Client) => {
     const app = await Test.createTestingModule({
       imports: [LeveeModule.forRoot({ portals: ['127.0.0.1:1'] })],
       providers: [Totals],
     })
       .overrideProvider(leveeToken())
-      .useValue(levee.client())
+      .useValue(levee instanceof MemoryLevee ? levee.client() : levee)
       .compile();
     await app.init();
     const bytes = app.get<Client>(leveeToken()).namespace('shop.orders');
@@ -43,14 +44,10 @@ describe('@OnKeyChange in an application', () => {
   };
   const seen = (totals: Totals, count: number) =>
     eventually('the handler saw it', () => totals.seen.length >= count, 5_000, 5);
-  /** Its position is there: what is written from now on is a change. */
-  const begun = (bytes: Namespace<Buffer>) =>
-    eventually('it follows', async () => (await bytes.get('levee.handlers/totals/position')) !== undefined, 5_000, 5);
 
   it('hands typed changes of the prefix over, deletions too, and what came while the application was down', async () => {
     const levee = new MemoryLevee();
     const first = await on(levee);
-    await begun(first.bytes);
     await first.orders.put('order:1', { total: 5 });
     await first.orders.put('other:1', { total: 6 });
     await first.orders.delete('order:1');
@@ -68,8 +65,7 @@ describe('@OnKeyChange in an application', () => {
 
   it('lets a handler end that is at work when the application shuts down, and does not repeat what it did', async () => {
     const levee = new MemoryLevee();
-    const { app, totals, orders, bytes } = await on(levee);
-    await begun(bytes);
+    const { app, totals, orders } = await on(levee);
     totals.isSlow = true;
     await orders.put('order:1', { total: 5 });
     await eventually('it is at work', () => totals.isAtWork, 5_000, 5);
@@ -86,7 +82,6 @@ describe('@OnKeyChange in an application', () => {
 
   it('puts aside what a handler refuses each time, and what cannot be read; others go on', async () => {
     const { app, totals, orders, bytes } = await on(new MemoryLevee());
-    await begun(bytes);
     await orders.put('order:1', { total: 13 });
     await bytes.put('order:2', Buffer.from('no JSON'));
     await orders.put('order:3', { total: 5 });
@@ -103,6 +98,24 @@ describe('@OnKeyChange in an application', () => {
     expect(errors.get('order:2')).toMatch(/is no json/);
     await app.close();
     expect(totals.seen).toEqual(['order:3 5']);
+  });
+
+  it('has started once its first position is kept, so that whoever dies then misses nothing', async () => {
+    const client = new MemoryLevee().client();
+    // As far away as a real one.
+    const slow: Client = Object.assign(Object.create(client) as Client, {
+      namespace: (name: string) => {
+        const store = client.namespace(name);
+        const put = async (...args: Parameters<typeof store.put>) => {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return store.put(...args);
+        };
+        return Object.assign(Object.create(store) as typeof store, { put });
+      },
+    });
+    const { app, bytes } = await on(slow);
+    expect(await bytes.get('levee.handlers/totals/position')).toBeDefined();
+    await app.close();
   });
 
   it('refuses two handlers of one name, and numbers that are none', async () => {
@@ -128,7 +141,7 @@ describe('a handler of changes', () => {
       ...more,
     });
     runners.push(made);
-    made.start();
+    void made.start();
     return made;
   };
   beforeEach(() => {
@@ -203,6 +216,71 @@ describe('a handler of changes', () => {
     expect([...first.values()].flat().sort((x, y) => x - y)).toEqual(Array.from({ length: changes }, (_, n) => n));
     expect(doubles).toBeLessThan(changes / 10);
   }, 120_000);
+
+  it('is given nothing before its first position is kept, holds one watch, and goes on there after a death', async () => {
+    const state = levee.client().namespace('state');
+    const isKept = async (): Promise<boolean> => (await state.get('levee.handlers/h/position')) !== undefined;
+    let refused = 0;
+    const full: Namespace<Buffer> = Object.assign(Object.create(state) as Namespace<Buffer>, {
+      put: (key: string, value: Buffer) =>
+        refused < 4 ? Promise.reject(new Error(`refusal ${++refused}`)) : state.put(key, value),
+    });
+    let open = 0;
+    const counted: Namespace<string> = Object.assign(Object.create(store) as Namespace<string>, {
+      watch: async (options: object) => {
+        const watch = await store.watch(options);
+        open++;
+        const close = watch.close.bind(watch);
+        let isOpen = true;
+        watch.close = () => {
+          if (isOpen) open--;
+          isOpen = false;
+          return close();
+        };
+        return watch;
+      },
+    });
+    const seen: string[] = [];
+    const life = { isDead: false };
+    const first = runner(
+      async ({ key }) => {
+        seen.push(`${key} ${await isKept()}`);
+        if (life.isDead) return new Promise(() => undefined);
+        return undefined;
+      },
+      { from: 'now', state: full, store: counted as Namespace<unknown> },
+    );
+    await eventually('the first attempt', () => refused > 0, 5_000, 1);
+    // It has begun: what comes between two attempts is not before it.
+    await store.put('between', 'v');
+    await eventually('it is handled', () => seen.length > 0, 5_000, 5);
+    expect([refused, seen, open]).toEqual([4, ['between true'], 1]);
+    life.isDead = true;
+    await store.put('under way', 'v');
+    await eventually('it is at work', () => seen.length === 2, 5_000, 5);
+    runners.splice(0);
+    await first.stop();
+    expect(open).toBe(0);
+    await store.put('while dead', 'v');
+    const again: string[] = [];
+    runner(({ key }) => void again.push(key), { from: 'now' });
+    await eventually('the rest', () => again.includes('while dead'), 5_000, 5);
+    expect(again).toContain('under way');
+  });
+
+  it('lets the application start while no position can be kept, and says what that means', async () => {
+    const state: Namespace<Buffer> = Object.assign(Object.create(store) as Namespace<Buffer>, {
+      put: () => Promise.reject(new Error('frozen')),
+    });
+    const made = runner(() => undefined, { from: 'now', state });
+    await begun([made], logger, 20);
+    expect(messages).toContainEqual(
+      expect.stringMatching(/no first position yet within 20 ms: what is written before/),
+    );
+    runners.splice(0);
+    await expect(made.stop()).rejects.toThrow('the last attempt has failed');
+    await begun([made], logger, 5_000);
+  });
 
   it('says that history is gone, and goes on with the newest change of every key, also when it dies before it did', async () => {
     const seen: string[] = [];

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { Change, Client } from '@levee/sdk';
+import { begun } from './beginnings';
 import { ChangeRunner } from './change-runner';
 import { keyChangeMetadata, type WatchedMethod } from './on-key-change';
 
@@ -16,7 +17,8 @@ export class ChangeHandlers {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  onApplicationBootstrap(): void {
+  /** The application has started once everything that is written from then on is handled. */
+  async onApplicationBootstrap(): Promise<void> {
     const names = new Set<string>();
     for (const { instance, metatype } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       if (instance === null || typeof instance !== 'object') continue;
@@ -32,7 +34,7 @@ export class ChangeHandlers {
         this.runners.push(this.runnerOf(handler, name, instance as Methods, method));
       }
     }
-    for (const runner of this.runners) runner.start();
+    await begun(this.runners, this.logger);
   }
 
   /** Before connections are closed, and after HTTP has taken its last request. */

@@ -56,8 +56,10 @@ export class ChangeRunner {
     );
   }
 
-  start(): void {
+  /** Resolves once its first position is kept: what is written from then on is handled, whoever dies. */
+  start(): Promise<void> {
     this.running ??= this.run();
+    return this.position.isFixed;
   }
 
   /** Takes nothing more, lets handlers end that are at work, and keeps the position behind them. */
@@ -88,6 +90,7 @@ export class ChangeRunner {
         await this.settled();
         // What is kept stays until there is another one: a process that dies now must learn of the loss again.
         this.lost = true;
+        this.position.forget();
         this.progress = new Progress();
       },
     });
@@ -109,15 +112,19 @@ export class ChangeRunner {
     this.lost = false;
     this.watch = watch;
     this.progress = new Progress(watch.token);
-    if (position === undefined) await this.position.now();
-    began();
-    for await (const change of watch) {
-      const isOwn = change.key.startsWith(stateKeyPrefix);
-      const done = this.progress.begin(watch.token);
-      if (isOwn) done();
-      else this.hand(change, done);
-      while (!this.stopped && this.progress.waiting >= this.options.concurrency * waitingOfEach) await this.room();
-      if (this.stopped) break;
+    try {
+      await this.position.first();
+      began();
+      for await (const change of watch) {
+        const isOwn = change.key.startsWith(stateKeyPrefix);
+        const done = this.progress.begin(watch.token);
+        if (isOwn) done();
+        else this.hand(change, done);
+        while (!this.stopped && this.progress.waiting >= this.options.concurrency * waitingOfEach) await this.room();
+        if (this.stopped) break;
+      }
+    } finally {
+      await watch.close();
     }
   }
 

@@ -37,6 +37,9 @@ export class KeptPosition {
   private keeping: Promise<void> | undefined;
   private ended = false;
   private isFailing = false;
+  private fix: () => void = () => undefined;
+  /** Resolves once it is known from where on nothing is missed, whoever dies: a position was found, or saved. Or this ends. */
+  readonly isFixed = new Promise<void>((resolve) => (this.fix = resolve));
 
   constructor(
     private readonly positions: Positions,
@@ -44,8 +47,25 @@ export class KeptPosition {
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  load(): Promise<string | undefined> {
-    return this.positions.load();
+  async load(): Promise<string | undefined> {
+    const found = await this.positions.load();
+    if (found === undefined) return undefined;
+    this.kept = found;
+    this.fix();
+    return found;
+  }
+
+  /** What is kept says nothing of where it goes on. */
+  forget(): void {
+    this.kept = undefined;
+  }
+
+  /**
+   * [safety] Before anything is handled: saves where it begins, unless there is a position already. A process that dies after
+   * its first change would begin at another now otherwise.
+   */
+  async first(): Promise<void> {
+    if (this.kept === undefined) await this.now();
   }
 
   /** Within half a second, and again until it succeeds. */
@@ -67,11 +87,13 @@ export class KeptPosition {
     await this.positions.save(token);
     this.isFailing = false;
     this.kept = token;
+    this.fix();
   }
 
   /** Keeps what there is, once, and nothing any more. What has just failed is not waited for once more. */
   async end(): Promise<void> {
     this.ended = true;
+    this.fix();
     clearTimeout(this.timer);
     await this.keeping;
     if (this.isFailing) throw new Error('the last attempt has failed, and the process is ending');

@@ -53,8 +53,10 @@ export class LogReader {
     );
   }
 
-  start(): void {
+  /** Resolves once its first position is kept: what is written from then on is handed over, whoever dies. */
+  start(): Promise<void> {
     this.running ??= this.run();
+    return this.position.isFixed;
   }
 
   /** Takes nothing more, waits for the batch that is at work, and keeps the position behind it. */
@@ -76,6 +78,7 @@ export class LogReader {
       follow: (began) => this.follow(began),
       lost: () => {
         this.lost = true;
+        this.position.forget();
         this.token = undefined;
       },
     });
@@ -85,17 +88,22 @@ export class LogReader {
     const { store, prefix, from, batchMax } = this.options;
     const position = this.token ?? (this.lost ? undefined : await this.position.load());
     if (this.stopped) return;
-    this.watch = await store.watch({
+    const watch = await store.watch({
       ...(prefix === undefined ? {} : { prefix }),
       from: position ?? (this.lost ? 'beginning' : from),
       signal: this.stopping.signal,
     });
     this.lost = false;
-    this.token = this.watch.token;
-    if (position === undefined) await this.position.now();
-    began();
-    for await (const batch of batchesOf(this.watch, batchMax)) {
-      if (this.stopped || !(await this.take(batch))) return;
+    this.watch = watch;
+    this.token = watch.token;
+    try {
+      await this.position.first();
+      began();
+      for await (const batch of batchesOf(watch, batchMax)) {
+        if (this.stopped || !(await this.take(batch))) return;
+      }
+    } finally {
+      await watch.close();
     }
   }
 
