@@ -38,6 +38,9 @@ export async function until(what: string, look: () => boolean | Promise<boolean>
 /** A node that is asked for much in the same process, on a busy machine, is silent for long. */
 const patient = { limits: { stallMs: 60_000 } };
 
+/** Suites count the offsets of what they write: no barrier comes between them that nobody asked for. */
+const barrierMs = 3_600_000;
+
 /** A real master and real nodes on an embedded log in memory, in one process. */
 export class SmallCluster {
   readonly nodes = new Map<string, DataNode>();
@@ -68,6 +71,7 @@ export class SmallCluster {
       address: () => 'x:1',
       claimAtOnce: true,
       limits,
+      barrierMs,
     });
     const cluster = new SmallCluster(folder, log, master, new ClusterView(log, topics, world));
     await master.start();
