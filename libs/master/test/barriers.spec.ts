@@ -116,7 +116,7 @@ describe('barriers of a master', () => {
   });
 
   it('a report of digests names every readable replica, and the one that differs', async () => {
-    const collect = (deadlineMs = 5_000) =>
+    const collect = (deadlineMs = 20_000) =>
       collectDigests(log, topics, view, {
         ...world,
         logger: silentLogger,

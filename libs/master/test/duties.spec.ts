@@ -92,7 +92,8 @@ test('topics that could not be looked at are looked at again soon, not only in a
   expect(master.topicProblem).toBeUndefined();
   isAway = true;
   await eventually('the master tells', () => /the log is away/.test(master.topicProblem ?? ''));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const begun = paused.length;
+  await eventually('it has looked twice', () => paused.length >= begun + 2);
   expect(paused.slice(-2)).toEqual([topicTroubleMs, topicTroubleMs]);
   isAway = false;
   await eventually('nothing is wrong any more', () => master.topicProblem === undefined);
