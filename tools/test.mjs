@@ -6,7 +6,7 @@
  *   --interop   the clients of other languages instead, of Redis and of Kafka; a language that is not installed is said and
  *               counted as skipped
  *   anything else is handed to jest, e.g. `npm test -- libs/log`; what is named so is run on all its grounds. A whole run
- *   draws some with the seed, and says at its end what was not drawn (test/support/drawn.ts)
+ *   draws some with the seed, and says at its end what was not drawn (test/support/drawn.ts, tools/turns.cjs)
  * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first. LEVEE_TEST_WORKERS: so many system
  * suites at once, instead of two.
  */
@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startKafka } from './kafka/local-kafka.mjs';
+import { leftToOthers } from './turns.cjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const args = process.argv.slice(2);
@@ -29,7 +30,9 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const env = { ...process.env, LEVEE_TEST_SEED: seed, LEVEE_TEST_SCRATCH: scratch };
 if (full) env.LEVEE_TEST_FULL = '1';
 // Of a whole run. Who names a suite gets all of it.
-if (!full && !interop && rest.length === 0) env.LEVEE_TEST_DRAWS = '1';
+const draws = !full && !interop && rest.length === 0;
+if (draws) env.LEVEE_TEST_DRAWS = '1';
+const left = draws ? leftToOthers(seed) : [];
 
 /** Resolves with the exit code. `report`: a file that the command writes last; once it is there, the end has a deadline. */
 function run(command, commandArgs, { extraEnv = {}, report } = {}) {
@@ -117,11 +120,12 @@ function countsTable() {
   ].join('\n');
 }
 
-/** What the seed did not draw (test/support/drawn.ts). */
+/** What the seed did not draw, a line each. */
 function notDrawn() {
   const file = join(scratch, 'not-drawn.txt');
-  if (!existsSync(file)) return [];
-  return [...new Set(readFileSync(file, 'utf8').trim().split('\n'))].filter((line) => line !== '').sort();
+  const variants = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  const suites = left.map(({ shows, suite }) => `${shows}: ${suite}`);
+  return [...new Set([...variants, ...suites])].filter((line) => line !== '').sort();
 }
 
 async function withKafka(work) {
@@ -160,8 +164,11 @@ async function built(work) {
   if ((await run(process.execPath, ['tools/start.cjs'])) === 0) await work();
   else totals.failed += 1;
 }
-const system = (workers) =>
-  withKafka((brokers) => jest('system', [`--maxWorkers=${workers}`], { KAFKA_BROKERS: brokers }));
+const passedOver = ['/node_modules/', ...left.map(({ suite }) => `/test/e2e/${suite}\\.test\\.ts$`)];
+const system = (workers) => {
+  const given = [`--maxWorkers=${workers}`, ...passedOver.map((pattern) => `--testPathIgnorePatterns=${pattern}`)];
+  return withKafka((brokers) => jest('system', given, { KAFKA_BROKERS: brokers }));
+};
 if (interop) await built(() => whereKafkaRuns((extraEnv) => jest('interop', ['--runInBand'], extraEnv)));
 else {
   const atOnce = Number(process.env.LEVEE_TEST_WORKERS ?? 2);
@@ -176,10 +183,10 @@ if (counts !== undefined) {
   console.log(`\n${counts}`);
   if (full && rest.length === 0) writeFileSync(join(root, 'docs', 'test-full.md'), counts);
 }
-const left = notDrawn();
-if (left.length > 0)
+const others = notDrawn();
+if (others.length > 0)
   console.log(
-    `not drawn by this seed, and shown by others, by the suite alone and by test:full:\n  ${left.join('\n  ')}`,
+    `not drawn by this seed, and shown by others, by the suite alone and by test:full:\n  ${others.join('\n  ')}`,
   );
 rmSync(scratch, { recursive: true, force: true });
 console.log(`took ${Math.round((Date.now() - started) / 1000)} s`);

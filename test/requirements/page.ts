@@ -40,7 +40,7 @@ const stateOf = ({ tests, lacks }: Row): State =>
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 const shown = ({ file, title }: HeldBy): string => `${file}: ${title}`;
 
-export type LogOfRow = 'in memory' | 'embedded' | 'Kafka';
+type LogOfRow = 'in memory' | 'embedded' | 'Kafka';
 
 /** The logs that a test runs on, by what the text of its suite starts. */
 export function logsOf({ file, title }: HeldBy): LogOfRow[] {
