@@ -2,6 +2,7 @@ import { asOffset, type Clock, messageOf, type Timers } from '@levee/kernel';
 import { LogFailure, logLimits } from '@levee/log';
 import { encodeFreshEntry, type EntryHead, entryHeadBytes } from './entry';
 import { Gathering } from './gathering';
+import { GroupOrder } from './group-order';
 import { entryKey } from './keys';
 import { embeddedLimits } from './limits';
 import { type PartitionLog, type PendingAppend, RecentEntry } from './partition-log';
@@ -40,6 +41,7 @@ export class GroupCommit {
   /** Records that wait for the next batch. */
   private waiting = 0;
   private readonly gathering: Gathering;
+  private readonly order = new GroupOrder();
   private recentBytes = 0;
   private readonly recent: RecentEntry[] = [];
   private recentHead = 0;
@@ -171,26 +173,28 @@ export class GroupCommit {
 
   private takeGroup(writes: StoreWrite[]): Advance[] {
     const advances: Advance[] = [];
-    const queue = this.queue;
-    const later: PartitionLog[] = [];
+    const later = new Set<PartitionLog>();
+    const more: PartitionLog[] = [];
     let room: number = embeddedLimits.groupBytesMax;
-    for (const partition of queue) {
-      if (partition.pending.length === 0) {
+    for (const partition of this.order.next(this.queue)) {
+      const [first] = partition.pending;
+      if (first === undefined) {
         partition.queued = false;
         continue;
       }
-      if (room <= 0) {
-        later.push(partition);
+      if (advances.length > 0 && first.bytes > room) {
+        later.add(partition);
         continue;
       }
       const advance = this.tryAdvance(partition, room, writes);
       if (advance === undefined) continue;
       for (const entry of advance.entries) room -= entry.bytes.length;
-      if (partition.pending.length > 0) later.push(partition);
+      if (partition.pending.length > 0) more.push(partition);
       else partition.queued = false;
       advances.push(advance);
     }
-    this.queue = later;
+    // Who had no part in this batch comes before those who have some more.
+    this.queue = later.size === 0 ? more : [...this.queue.filter((one) => later.has(one)), ...more];
     return advances;
   }
 
@@ -222,19 +226,17 @@ export class GroupCommit {
     let { end, chain } = partition;
     let taken = 0;
     let total = 0;
-    while (taken < pending.length && (taken === 0 || total < room)) {
+    while (taken < pending.length && (taken === 0 || total + (pending[taken] as PendingAppend).bytes <= room)) {
       const first = taken;
       let bytes = 0;
       let count = 0;
+      const bytesMax = Math.min(embeddedLimits.entryBytesMax, room - total);
       do {
         const append = pending[taken] as PendingAppend;
         bytes += append.bytes;
         count += append.records.length;
         taken++;
-      } while (
-        taken < pending.length &&
-        bytes + (pending[taken] as PendingAppend).bytes <= embeddedLimits.entryBytesMax
-      );
+      } while (taken < pending.length && bytes + (pending[taken] as PendingAppend).bytes <= bytesMax);
       const groups = pending.slice(first, taken).map((append) => append.records);
       const encoded = encodeFreshEntry({ chainIn: chain, epoch, baseOffset: end, timestampMs, bytes, groups });
       const crc = encoded.readUInt32LE(0);

@@ -6,8 +6,10 @@ export const embeddedLimits = {
   entryBytesMax: 1024 * 1024,
   /** Records that compaction puts into one entry. */
   cleanedEntryBytesMax: 256 * 1024,
-  /** Entries that share one synced batch. */
-  groupBytesMax: 8 * 1024 * 1024,
+  /** Entries that share one synced batch, unless a single append is larger: whoever comes meanwhile waits for it. */
+  groupBytesMax: 1024 * 1024,
+  /** An append up to this is small: its partition comes before those in which only larger ones wait. */
+  smallAppendBytes: 64 * 1024,
   /** Longest wait for records of callers who were just answered, before the next batch begins; see `Gathering`. */
   gatherMs: 1,
   /** Fewer records outstanding are not waited for. */
