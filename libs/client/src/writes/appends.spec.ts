@@ -249,6 +249,26 @@ describe('Appends', () => {
       expect(scene.calls.flatMap(({ keys }) => keys).filter((key) => /[A-D]/.test(key))).toEqual(['A', 'B', 'C', 'D']);
     });
 
+    it('wait for one call of large ones at most, beside which they go', async () => {
+      const scene = setUp();
+      for (const key of ['A', 'B', 'C']) scene.write(key, 0, appendMs, { line: new AppendLine(), ...large });
+      await tick();
+      scene.write('x', 0, appendMs, { line: new AppendLine() });
+      await tick();
+      scene.write('y', 0, appendMs, { line: new AppendLine() });
+      await tick();
+      expect(scene.calls.map(({ keys }) => keys)).toEqual([['A'], ['x']]);
+      scene.calls[1]!.succeed(10);
+      await tick();
+      await tick();
+      expect(scene.calls.slice(2).map(({ keys }) => keys)).toEqual([['y']]);
+      scene.calls[0]!.succeed(0);
+      await tick();
+      await tick();
+      expect(scene.calls.slice(3).map(({ keys }) => keys)).toEqual([['B']]);
+      expect(await sent(scene)).toContain('C');
+    });
+
     it('I15: those of one connection stay in its order, whatever their sizes', async () => {
       for (let seed = 1; seed <= 30; seed++) {
         let dice = seed;

@@ -11,8 +11,8 @@ import { PartitionQueue } from './partition-queue';
 /**
  * Writes of one namespace: what a partition gets in one tick is one append call, in order; while
  * `appendsInFlightMax` calls are under way, what comes shares the next, small writes in front of large ones of other
- * connections. A strong read waits for a record appended
- * after it arrived: the next batch of its partition, or a fence record when none is due (I4).
+ * connections. One call with large writes is under way at a time: no small one waits for two of them. A strong read
+ * waits for a record appended after it arrived: the next batch of its partition, or a fence record when none is due (I4).
  */
 export class Appends {
   private readonly queues: PartitionQueue[];
@@ -135,8 +135,10 @@ export class Appends {
     if (records.length === 0) return;
     const { waiters } = queue;
     queue.waiters = [];
-    const batch: Batch = { appends, waiters, sentAtMs: now, deadlineAtMs: earliest(appends, waiters) };
+    const isLarge = appends.some((append) => this.isLarge(append));
+    const batch: Batch = { appends, isLarge, waiters, sentAtMs: now, deadlineAtMs: earliest(appends, waiters) };
     queue.inFlight++;
+    if (isLarge) queue.largeInFlight++;
     this.inFlight.add(batch);
     this.context.counts.calls++;
     this.armSweep();
@@ -157,7 +159,7 @@ export class Appends {
         this.drop(append, unsent(this.context.limits));
         return true;
       }
-      if (waitsForSmall) return 'stop';
+      if (waitsForSmall || (queue.largeInFlight > 0 && this.isLarge(append))) return 'stop';
       if (taken.length > 0 && (taken.length >= appendBatchRecordsMax || bytes + append.bytes > appendBatchBytesMax))
         return 'stop';
       bytes += append.bytes;
@@ -229,8 +231,13 @@ export class Appends {
     return nowMs - this.refused.sinceMs >= refusedMs;
   }
 
+  private isLarge({ bytes }: Append): boolean {
+    return bytes > this.context.limits.appendSmallBytes;
+  }
+
   private finish(queue: PartitionQueue, batch: Batch): void {
     queue.inFlight--;
+    if (batch.isLarge) queue.largeInFlight--;
     this.inFlight.delete(batch);
     for (const append of batch.appends) this.onOver(append);
     if (queue.size > 0 || queue.waiters.length > 0) this.touch(queue);

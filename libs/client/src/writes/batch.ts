@@ -6,6 +6,7 @@ import { StoreFailure } from '../store-errors';
 /** One append call under way. */
 export interface Batch {
   readonly appends: readonly Append[];
+  readonly isLarge: boolean;
   waiters: readonly FenceWaiter[];
   readonly sentAtMs: number;
   /** The earliest of those not answered yet. */

@@ -14,6 +14,8 @@ export class PartitionQueue {
   /** Not later than the earliest of those that wait. */
   deadlineAtMs = Infinity;
   inFlight = 0;
+  /** Of those, such as hold something large. */
+  largeInFlight = 0;
   dirty = false;
   fenceAtMs = -Infinity;
   fenceArmed = false;
