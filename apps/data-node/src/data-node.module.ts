@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import type { ReaderThread } from '@levee/chunk-store';
+import type { ReaderThread, WriteTurns } from '@levee/chunk-store';
 import { DataNode } from '@levee/data-node';
 import { type ApplyBudget } from '@levee/follow';
 import { controlTopics, type OutsideWitness } from '@levee/journal';
@@ -31,6 +31,8 @@ export interface DataNodeParts {
   readonly readerThread?: ReaderThread;
   /** One for all nodes of a process; each has its own by default. */
   readonly applies?: ApplyBudget;
+  /** The same. */
+  readonly writeTurns?: WriteTurns;
   readonly security?: Security;
 }
 
@@ -65,7 +67,7 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
   }
 
   static register(parts: DataNodeParts & { readonly access: DoorAccess }): DynamicModule {
-    const { config, log, logger, readerThread, applies, security, access } = parts;
+    const { config, log, logger, readerThread, applies, writeTurns, security, access } = parts;
     const { topicPrefix, httpPort: _httpPort, ...own } = config;
     const network = tlsNetwork(security, logger);
     const world = {
@@ -75,6 +77,7 @@ export class DataNodeModule implements OnModuleInit, OnModuleDestroy {
       timers: systemTimers,
       readerThread,
       applies,
+      writeTurns,
       clusterKey: security?.clusterKey,
       clusterName: security?.tls?.plan.clusterName,
       jwts: security?.jwts,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ReaderThread } from '@levee/chunk-store';
+import { ReaderThread, WriteTurns } from '@levee/chunk-store';
 import { chunkProblem, type DataNode, diskWitnesses } from '@levee/data-node';
 import { ApplyBudget } from '@levee/follow';
 import { controlTopics, ensureNamespace, submit, type OutsideWitness } from '@levee/journal';
@@ -155,6 +155,7 @@ async function startNodes(
 ): Promise<StartedNodes> {
   const { logger } = shared;
   const applies = new ApplyBudget(systemClock);
+  const writeTurns = new WriteTurns();
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
   let code = 'DISK_DAMAGED';
@@ -170,7 +171,7 @@ async function startNodes(
       advertisedRespPort: advertisedPortOf(settings, index),
     };
     const own = { ...shared, logger: ofPart(logger, nodeId) };
-    const app = await DataNodeModule.start({ config, ...own, applies }).catch((error: unknown) => {
+    const app = await DataNodeModule.start({ config, ...own, applies, writeTurns }).catch((error: unknown) => {
       if (!diskTroubles.has(failureCode(error) ?? '')) throw error;
       code = failureCode(error) ?? code;
       damaged.push(`node ${nodeId} is not started: ${messageOf(error)}`);

@@ -33,5 +33,6 @@ export * from './unit-disk';
 export type { ClearedUnit, UnitFormat } from './unit-format';
 export * from './unit-spec';
 export * from './value-cache';
+export * from './write-turns';
 export * from './dirty-keys';
 export { wrongKind } from './wrong-kind';

@@ -1,5 +1,6 @@
 import type { Offset } from '@levee/kernel';
 import type { ValueBudget } from './value-cache';
+import type { WriteTurns } from './write-turns';
 
 export interface ReplicaOptions {
   /** How far the chain of journal keys reaches back; must exceed twice the engine's write buffer. */
@@ -8,6 +9,8 @@ export interface ReplicaOptions {
   readonly capacityBytes?: number;
   /** Memory for hot values; without it every read goes to the engine. */
   readonly values?: ValueBudget;
+  /** Of large writes, among all replicas of the process; its own by default. */
+  readonly writeTurns?: WriteTurns;
 }
 
 /** Where the replica stands in a partition, everything below applied. */

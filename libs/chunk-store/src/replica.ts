@@ -13,7 +13,8 @@ import type { KeyState } from './key-state';
 import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from './replica-types';
 import { UnitSpace } from './unit-space';
 import { DirtyKeyTracking } from './dirty-keys';
-import { type ValueBudget, ValueCache } from './value-cache';
+import { ValueCache } from './value-cache';
+import { WriteTurns } from './write-turns';
 import {
   chunkSeed,
   dataKey,
@@ -49,6 +50,7 @@ export class Replica {
   failure: unknown;
   private closed = false;
   private readonly cache: ValueCache | undefined;
+  private readonly writeTurns: WriteTurns;
   private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
 
   private constructor(
@@ -58,8 +60,9 @@ export class Replica {
     logs: readonly PartitionLog[],
     /** What it takes of its unit, and the unit's limit. */
     readonly space: UnitSpace,
-    values: ValueBudget | undefined,
+    { values, writeTurns = new WriteTurns() }: ReplicaOptions,
   ) {
+    this.writeTurns = writeTurns;
     this.cache = values && new ValueCache(values);
     this.seed = chunkSeed(identity.chunkId);
     this.reusesBuffers = copiesAtOnce(db);
@@ -100,7 +103,7 @@ export class Replica {
       logs.push(await PartitionLog.open(db, partition, options.chainBytes ?? chainBytesDefault));
     const space = new UnitSpace(db, identity, options.capacityBytes ?? 0);
     await space.measure();
-    return new Replica(db, identity, partitions, logs, space, options.values);
+    return new Replica(db, identity, partitions, logs, space, options);
   }
 
   /** Bytes that the database takes, as far as the engine says. */
@@ -206,7 +209,7 @@ export class Replica {
     this.counts.writes++;
     this.space.applied(bytes);
     return this.enqueue(async () => {
-      await writer.write();
+      await this.writeTurns.run(bytes, () => writer.write());
       await this.space.measureIfDue();
       this.written(batch, span);
       this.advance(place, next);
@@ -267,10 +270,7 @@ export class Replica {
   /** Runs `look` after every write handed in before and before every later one. Fails like `apply`. */
   between(look: () => void): Promise<void> {
     this.throwIfUnusable();
-    return this.enqueue(() => {
-      look();
-      return Promise.resolve();
-    });
+    return this.enqueue(async () => look());
   }
 
   /** Writes positions that moved without records, and completeness times: for a snapshot that others go on from. */

@@ -1,5 +1,5 @@
 import type { ClusterKey, JwtVerifier } from '@levee/auth';
-import { type NodeDisk, type ReaderThread, UnitDisk, type UnitDiskOptions } from '@levee/chunk-store';
+import { type NodeDisk, type ReaderThread, UnitDisk, type UnitDiskOptions, WriteTurns } from '@levee/chunk-store';
 import { ApplyBudget } from '@levee/follow';
 import type { ControlTopics } from '@levee/journal';
 import { type Clock, type Logger, type NewId, type Random, silentLogger, type Timers } from '@levee/kernel';
@@ -54,6 +54,8 @@ export interface DataNodeWorld {
   readonly readerThread?: ReaderThread | undefined;
   /** How often replicas are written, for all nodes of a process; the node's own by default. */
   readonly applies?: ApplyBudget | undefined;
+  /** Of large writes to replicas, for all nodes of a process; the node's own by default. */
+  readonly writeTurns?: WriteTurns | undefined;
   /** Of the file system that holds the folder; asked of the system by default. */
   readonly diskSpace?: (folder: string) => Promise<DiskSpace>;
   readonly openDisk?: (options: UnitDiskOptions) => Promise<NodeDisk>;
@@ -64,7 +66,7 @@ type Given = 'network' | 'random' | 'readerThread' | 'clusterKey' | 'clusterName
 
 /** The world with what is usual where nothing is said. */
 export type NodeWorld = Required<Omit<DataNodeWorld, Given>> &
-  Pick<DataNodeWorld, Given> & { readonly applies: ApplyBudget };
+  Pick<DataNodeWorld, Given> & { readonly applies: ApplyBudget; readonly writeTurns: WriteTurns };
 
 export function nodeWorld(world: DataNodeWorld): NodeWorld {
   const { clock = systemClock } = world;
@@ -76,6 +78,7 @@ export function nodeWorld(world: DataNodeWorld): NodeWorld {
     newId: world.newId ?? systemNewId,
     openDisk: world.openDisk ?? UnitDisk.open,
     applies: world.applies ?? new ApplyBudget(clock),
+    writeTurns: world.writeTurns ?? new WriteTurns(),
     diskSpace: world.diskSpace ?? spaceOf,
   };
 }

@@ -43,7 +43,7 @@ export interface HostingOptions {
 /** Of a node that knows its cluster, and the log's time; nothing is hosted yet. */
 export function hostingParts(
   { disk, memory }: OpenedDisk,
-  { log, clock, timers, logger, newId, network, random, applies, readerThread, clusterKey }: NodeWorld,
+  { log, clock, timers, logger, newId, network, random, applies, writeTurns, readerThread, clusterKey }: NodeWorld,
   { config, view, identity, clusterId, logClock, quarantine, digestsOut, registration }: HostingOptions,
 ): HostingParts {
   const { topics, copyBytesPerSecond, digestBytesPerSecond } = config;
@@ -53,6 +53,7 @@ export function hostingParts(
   const digests = new DigestQueue(identity, digestsOut, { clock, timers, logger, reader });
   const host = new ReplicaHost({
     ...{ log, clock, timers, logger, logClock, identity, clusterId, disk, digests, quarantine, io, reader, applies },
+    writeTurns,
     ...{ network, random, clusterKey, copyBytesPerSecond, budget: memory.engines.largest, values: memory.values },
     buffers: memory.network,
     clearingHeld: () => view.short,

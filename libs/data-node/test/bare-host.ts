@@ -7,6 +7,7 @@ import {
   scanReplica,
   UnitDisk,
   ValueBudget,
+  WriteTurns,
 } from '@levee/chunk-store';
 import {
   type Assignment,
@@ -79,6 +80,7 @@ export class BareHost {
       io: new IoScheduler(shared),
       reader,
       applies: new ApplyBudget(systemClock),
+      writeTurns: new WriteTurns(),
       clearingHeld: () => undefined,
       scrubSoon: () => undefined,
       clusterId: cluster.view.clusterId!,

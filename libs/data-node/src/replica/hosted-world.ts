@@ -1,4 +1,4 @@
-import type { EngineBudget, NodeDisk, ReplicaIdentity, ValueBudget } from '@levee/chunk-store';
+import type { EngineBudget, NodeDisk, ReplicaIdentity, ValueBudget, WriteTurns } from '@levee/chunk-store';
 import type { LogClock, PartitionFeed } from '@levee/follow';
 import type { ByteRate, Clock, Logger, Partition, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -22,6 +22,8 @@ export interface HostWorld {
   readonly logClock: LogClock;
   readonly budget: EngineBudget;
   readonly values: ValueBudget;
+  /** Of large writes; may be shared with other nodes of the process. */
+  readonly writeTurns: WriteTurns;
   /** Turns of everything that can wait. */
   readonly io: IoScheduler;
   readonly digests: { add(work: DigestWork): void };

@@ -11,7 +11,7 @@ interface Opened {
 
 /** The replica in the database of a unit, which is closed again when that is none. */
 export async function openReplica(
-  { disk, budget, logClock, logger, values }: HostedWorld,
+  { disk, budget, logClock, logger, values, writeTurns }: HostedWorld,
   db: ReplicaDatabase,
   { identity, assignment, partitions }: Opened,
 ): Promise<Replica> {
@@ -21,7 +21,7 @@ export async function openReplica(
     const logNowMs = logClock.nowMs();
     if (logNowMs === undefined) throw new Failure('LOG_TIME_UNKNOWN', 'the log has not told its time yet');
     const chainBytes = budget.writeBufferBytes * 3;
-    const replica = await Replica.open(db, identity, { chainBytes, capacityBytes, values });
+    const replica = await Replica.open(db, identity, { chainBytes, capacityBytes, values, writeTurns });
     for (const partition of partitions) {
       const problem = replica.rewindProblem(partition);
       if (problem !== undefined)
