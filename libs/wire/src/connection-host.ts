@@ -1,11 +1,12 @@
 import type { ReplySlot } from './reply-slot';
+import type { CommandArguments } from './request-parser';
 import type { RespConnection } from './resp-connection';
 import type { RespServerLimits } from './resp-server-limits';
 
 /** What a connection needs of its server, and whoever it belongs to. */
 export interface ConnectionHost<C> {
   readonly limits: RespServerLimits;
-  onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void;
+  onCommand(connection: RespConnection<C>, args: CommandArguments, reply: ReplySlot): void;
   /** The connection has replies to write at the end of this tick. */
   markDirty(connection: RespConnection<C>): void;
   /** The connection waits for its turn to go on: see `takeTurn`. */

@@ -7,6 +7,7 @@ export * from './hello-options';
 export * from './network';
 export * from './network-budget';
 export * from './node-protocol';
+export * from './packed-arguments';
 export * from './range-frames';
 export * from './read-frames';
 export * from './reply-parser';

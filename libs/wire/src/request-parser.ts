@@ -1,6 +1,7 @@
 import { ByteQueue } from './byte-queue';
 import { ChunkList } from './chunk-list';
 import { splitInline } from './inline';
+import { PackedArguments } from './packed-arguments';
 import { isWebRequest, webRequestFailure } from './web-request';
 
 /** Limits of one connection's requests. Defaults: {@link requestLimits}. */
@@ -34,8 +35,13 @@ const dollar = 0x24;
 const cr = 0x0d;
 const lf = 0x0a;
 
+/** A view of each, or, of very many, where each is. */
+export type CommandArguments = readonly Buffer[] | PackedArguments;
+
 /** What one view costs besides its bytes. */
 export const argumentOverheadBytes = 96;
+/** Of a command with more, views are made when they are asked for. */
+export const viewsMax = 1_024;
 /** No number in a request has more digits. */
 const digitsMax = 10;
 
@@ -58,7 +64,7 @@ export class RequestParser {
   private readonly ahead = new ChunkList();
   private readonly queue = new ByteQueue();
   /** Arguments of the command under way; `undefined` between commands. */
-  private args: Buffer[] | undefined;
+  private args: Buffer[] | PackedArguments | undefined;
   private argsLeft = 0;
   private argBytes = 0;
   /** Length of the bulk under way; -1 while its header is still to come. */
@@ -66,17 +72,21 @@ export class RequestParser {
   /** Bytes of the waiting line already searched for its end. */
   private searched = 0;
 
-  /** `onRequest` returns false to stop parsing until `resume()`. `isStranger`: {@link strangerRequestLimits} hold, too. */
+  /**
+   * `onRequest` returns false to stop parsing until `resume()`, as does `onMany`, which is given what has very many
+   * arguments. `isStranger`: {@link strangerRequestLimits} hold, too.
+   */
   constructor(
     private readonly onRequest: (args: Buffer[]) => boolean,
     private readonly limits: RequestLimits = requestLimits,
     private readonly isStranger: () => boolean = () => false,
+    private readonly onMany?: (args: PackedArguments) => boolean,
   ) {}
 
   /** Bytes in memory that no command was made of yet. */
   get bufferedBytes(): number {
-    const args = this.args === undefined ? 0 : this.args.length * argumentOverheadBytes;
-    return this.queue.length + this.argBytes + args + this.ahead.bytes;
+    const overhead = this.args === undefined ? 0 : overheadOf(this.args);
+    return this.queue.length + this.argBytes + overhead + this.ahead.bytes;
   }
 
   /** Of the command that `onRequest` was called with: its arguments, and what they cost. */
@@ -135,12 +145,17 @@ export class RequestParser {
       const args = this.args;
       this.args = undefined;
       if (args === undefined) continue;
-      this.requestBytes = this.argBytes + args.length * argumentOverheadBytes;
+      this.requestBytes = this.argBytes + overheadOf(args);
       this.argBytes = 0;
       if (args.length === 0) continue;
       this.completed++;
-      if (!this.onRequest(args)) this.paused = true;
+      if (!this.begin(args)) this.paused = true;
     }
+  }
+
+  private begin(args: Buffer[] | PackedArguments): boolean {
+    if (args instanceof PackedArguments) return this.onMany?.(args) ?? true;
+    return this.onRequest(args);
   }
 
   /** True when `args` and `argsLeft` are set, or an empty command was skipped; false: more bytes or a failure. */
@@ -153,7 +168,7 @@ export class RequestParser {
     if (count > this.limits.argumentsMax) return this.fail('invalid multibulk length');
     if (this.isTooMuchOfStranger(count, 'argumentsMax')) return this.failStranger('multibulk length', 'argumentsMax');
     this.argsLeft = Math.max(0, count);
-    this.args = [];
+    this.args = this.onMany !== undefined && count > viewsMax ? new PackedArguments() : [];
     return true;
   }
 
@@ -177,7 +192,9 @@ export class RequestParser {
     if (end + 2 > queue.end) return false;
     const { buffer } = queue;
     if (buffer[end] !== cr || buffer[end + 1] !== lf) return this.fail('expected CRLF after a bulk string');
-    (this.args as Buffer[]).push(buffer.subarray(queue.start, end));
+    const { args } = this;
+    if (args instanceof PackedArguments) args.add(buffer, queue.start, end);
+    else (args as Buffer[]).push(buffer.subarray(queue.start, end));
     this.argBytes += this.bulkLength;
     queue.start = end + 2;
     this.bulkLength = -1;
@@ -273,6 +290,9 @@ export class RequestParser {
     return false;
   }
 }
+
+const overheadOf = (args: CommandArguments): number =>
+  args instanceof PackedArguments ? args.overheadBytes : args.length * argumentOverheadBytes;
 
 function printable(byte: number): string {
   return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;

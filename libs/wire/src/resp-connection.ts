@@ -4,7 +4,7 @@ import { DeferredCommands } from './deferred-commands';
 import type { ByteStream } from './network';
 import { ReplySlot, type SlotOwner } from './reply-slot';
 import { ReplyWriter, type RespProtocol } from './reply-writer';
-import { RequestParser } from './request-parser';
+import { type CommandArguments, RequestParser } from './request-parser';
 import { TakenOutput } from './taken-output';
 import { UnfinishedCommand } from './unfinished-command';
 import { webRequestFailure } from './web-request';
@@ -64,8 +64,9 @@ export class RespConnection<C = unknown> implements SlotOwner {
     this.taken = new TakenOutput(this.lastActiveMs);
     this.remoteAddress = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.localAddress = `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`;
+    const request = (args: CommandArguments): boolean => this.request(args);
     const isStranger = (): boolean => host.isStranger(this);
-    this.parser = new RequestParser((args) => this.request(args), host.limits, isStranger);
+    this.parser = new RequestParser(request, host.limits, isStranger, request);
     socket.on('data', (chunk: Buffer) => this.received(chunk));
     socket.on('drain', () => {
       this.taken.tookAll(host.monotonicMs());
@@ -332,7 +333,7 @@ export class RespConnection<C = unknown> implements SlotOwner {
   }
 
   /** False: the parser waits, because too much is under way. */
-  private request(args: Buffer[]): boolean {
+  private request(args: CommandArguments): boolean {
     this.host.onCommand(this, args, this.newSlot(this.parser.requestBytes));
     return this.mayGoOn() && this.beginDue();
   }

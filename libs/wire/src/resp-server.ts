@@ -7,9 +7,10 @@ import type { ConnectionHost } from './connection-host';
 import type { ByteStream, Network, NetworkListener } from './network';
 import { NetworkBudget } from './network-budget';
 import type { ReplySlot } from './reply-slot';
+import type { CommandArguments } from './request-parser';
 import { RespConnection } from './resp-connection';
 import { checkRespServerLimits, respServerLimits, type RespServerLimits } from './resp-server-limits';
-import type { RespService } from './resp-service';
+import { type RespService, serve } from './resp-service';
 import { systemNetwork } from './system-network';
 
 export interface RespServerOptions {
@@ -149,10 +150,10 @@ export class RespServer<C> implements ConnectionHost<C> {
     return this.connected.members;
   }
 
-  onCommand(connection: RespConnection<C>, args: readonly Buffer[], reply: ReplySlot): void {
+  onCommand(connection: RespConnection<C>, args: CommandArguments, reply: ReplySlot): void {
     this.counts.commands++;
     try {
-      this.service.command(connection, args, reply);
+      serve(this.service, connection, args, reply);
     } catch (error) {
       this.logger.error({ error: messageOf(error), stack: (error as Error).stack }, 'a command failed unexpectedly');
       if (!reply.done) reply.error(internalError);

@@ -63,6 +63,15 @@ export interface DataCall {
   readonly consistency: Consistency;
 }
 
+/** Arguments that may be very many: of those a view is made each time. */
+export interface ManyArguments {
+  readonly length: number;
+  at(index: number): Buffer | undefined;
+}
+
+/** As {@link DataCall}, of a command that can do with that. */
+export type ManyCall = Omit<DataCall, 'args'> & { readonly args: ManyArguments };
+
 /** Any other command. */
 export interface PlainCall {
   readonly context: DoorContext;
@@ -103,10 +112,14 @@ export type ArgumentsProblem = (
 ) => string | undefined;
 
 export type DoorCommand = CommandShape &
-  (
-    | { readonly kind: 'data'; readonly run: (call: DataCall) => void; readonly problem?: ArgumentsProblem }
-    | { readonly kind: 'plain'; readonly run: (call: PlainCall) => void }
-  );
+  (({ readonly kind: 'data' } & DataWork) | { readonly kind: 'plain'; readonly run: (call: PlainCall) => void });
+
+interface DataWork {
+  readonly run: (call: DataCall) => void;
+  /** In its place when there are very many arguments; whatever else is asked about the command sees its name alone. */
+  readonly runMany?: (call: ManyCall) => void;
+  readonly problem?: ArgumentsProblem;
+}
 
 const oneKey = [1, 1, 1] as const;
 const manyKeys = [1, -1, 1] as const;
@@ -115,9 +128,7 @@ const noKeys = [0, 0, 0] as const;
 /** Which arguments are keys. */
 export const keyPlaces = { oneKey, manyKeys, noKeys, pairs: [1, -1, 2] as const };
 
-export function dataCommand(
-  shape: CommandShape & { readonly run: (call: DataCall) => void; readonly problem?: ArgumentsProblem },
-): DoorCommand {
+export function dataCommand(shape: CommandShape & DataWork): DoorCommand {
   return { ...shape, kind: 'data' };
 }
 

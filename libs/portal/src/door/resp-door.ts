@@ -2,7 +2,14 @@ import { TrustedPrincipal, type Principal } from '@levee/auth';
 import { absentNamespace } from '@levee/client';
 import type { KindTimes, RequestKind, RequestTimes } from '@levee/kernel';
 import { aclCommand } from './acl-command';
-import { RespServer, type ReplySlot, type RespServerOptions, type RespService, type TlsPeer } from '@levee/wire';
+import {
+  type PackedArguments,
+  RespServer,
+  type ReplySlot,
+  type RespServerOptions,
+  type RespService,
+  type TlsPeer,
+} from '@levee/wire';
 import { changesCommand } from './changes-command';
 import { commandCommand } from './command-command';
 import { connectionCommands, refuseNamespace } from './connection-commands';
@@ -96,13 +103,21 @@ export class RespDoor implements RespService<DoorSession> {
     return this.context.store.busy;
   }
 
-  command(connection: DoorConnection, args: readonly Buffer[], reply: ReplySlot): void {
+  many(connection: DoorConnection, args: PackedArguments, reply: ReplySlot): void {
+    const command = this.find(args.at(0) as Buffer);
+    const canDo = command?.kind === 'data' && command.runMany !== undefined && !connection.context.multi;
+    if (canDo) this.command(connection, args.views(1), reply, args);
+    else this.command(connection, args.views(), reply);
+  }
+
+  /** `many`: all of its arguments, of which `args` are the first. */
+  command(connection: DoorConnection, args: readonly Buffer[], reply: ReplySlot, many?: PackedArguments): void {
     const command = this.find(args[0] as Buffer);
     if (command) connection.context.lastCommand = command.name;
     const { context } = this;
     const wrong =
       accessProblem(command?.access ?? 'user', args, connection.context) ??
-      (command ? arityProblem(command, args) : unknownCommand(args));
+      (command ? arityProblem(command, many ?? args) : unknownCommand(args));
     if (connection.context.multi && command?.inMulti !== 'acts')
       return queueForExec({ context, args, reply, connection }, command, wrong);
     const kind = command ? command.requestKind : 'other';
@@ -128,7 +143,9 @@ export class RespDoor implements RespService<DoorSession> {
     const ack = connection.context.ack ?? state.ack;
     const consistency = connection.context.consistency ?? state.consistency;
     const { user } = connection.context;
-    command.run({ context, args, reply, connection, namespace, session, order, user, ack, consistency });
+    const call = { context, reply, connection, namespace, session, order, user, ack, consistency };
+    if (many && command.runMany) command.runMany({ ...call, args: many });
+    else command.run({ ...call, args });
   }
 
   /** From when its connection was last heard or answered: a command that waited for its turn came then, or before. */
@@ -160,7 +177,7 @@ const nameBytesMax = 32;
 /** More than enough for GET, get and Get of every command. */
 const spellingsMax = 1_000;
 
-function arityProblem({ name, arity }: DoorCommand, { length }: readonly Buffer[]): string | undefined {
+function arityProblem({ name, arity }: DoorCommand, { length }: { readonly length: number }): string | undefined {
   if (arity >= 0 ? length === arity : length >= -arity) return undefined;
   return `ERR wrong number of arguments for '${name.toLowerCase()}' command`;
 }

@@ -11,6 +11,8 @@ import {
   type DataCall,
   type DoorCommand,
   type DoorContext,
+  type ManyArguments,
+  type ManyCall,
 } from './door-command';
 import { GetRead, SetAppend } from './door-operations';
 import { summarize, type KeyFailure } from './failure-summary';
@@ -67,6 +69,7 @@ export const stringCommands: readonly DoorCommand[] = [
     keys: keyPlaces.manyKeys,
     summary: 'Values of keys; the error in the place of one that is unreadable',
     run: mget,
+    runMany: mget,
   }),
   dataCommand({
     name: 'MSET',
@@ -77,6 +80,7 @@ export const stringCommands: readonly DoorCommand[] = [
     summary: 'Sets keys; not atomic: an error says how many failed in which way',
     problem: msetProblem,
     run: mset,
+    runMany: mset,
   }),
   ...['DEL', 'UNLINK'].map((name) =>
     dataCommand({
@@ -87,6 +91,7 @@ export const stringCommands: readonly DoorCommand[] = [
       keys: keyPlaces.manyKeys,
       summary: 'Deletes keys; counts those a session read saw before',
       run: del,
+      runMany: del,
     }),
   ),
   ...['EXISTS', 'TOUCH'].map((name) =>
@@ -98,6 +103,7 @@ export const stringCommands: readonly DoorCommand[] = [
       keys: keyPlaces.manyKeys,
       summary: name === 'TOUCH' ? 'The same as EXISTS: nothing is evicted' : 'How many of the keys exist',
       run: exists,
+      runMany: exists,
     }),
   ),
   reader('STRLEN', 'Length of the value', (found, { reply }) => reply.integer(found?.value.length ?? 0)),
@@ -214,7 +220,7 @@ const expiryOptions: Readonly<Record<string, (n: number, nowMs: number) => numbe
   PXAT: (n) => n,
 };
 
-function mget(call: DataCall): void {
+function mget(call: ManyCall): void {
   const { reply, args, order, consistency, session } = call;
   const values = new ArrayReply(reply.protocol, args.length - 1);
   let failure: string | undefined;
@@ -230,7 +236,7 @@ function mget(call: DataCall): void {
   inWaves(
     { reply, count: args.length - 1, isOver: () => (failure ??= unawaited(reply)) !== undefined },
     (i, finished) => {
-      const key = args[i + 1] as Buffer;
+      const key = args.at(i + 1) as Buffer;
       const read = new CallbackRead(key, consistency, session, (result) => {
         if (isUnreadable(result)) take(i, ofKey(result, key));
         else if (result instanceof StoreFailure) failure ??= ofKey(result, key);
@@ -255,13 +261,13 @@ function unawaited(reply: ReplySlot): string | undefined {
 /** Of one MGET. */
 const multiReplyBytesMax = 64 * 1024 * 1024;
 
-function exists({ args, reply, order, consistency, session }: DataCall): void {
+function exists({ args, reply, order, consistency, session }: ManyCall): void {
   let failure: string | undefined;
   let found = 0;
   inWaves(
     { reply, count: args.length - 1, isOver: () => (failure ??= unawaited(reply)) !== undefined },
     (i, finished) => {
-      const key = args[i + 1] as Buffer;
+      const key = args.at(i + 1) as Buffer;
       const read = new CallbackRead(key, consistency, session, (result) => {
         if (result instanceof StoreFailure && !isUnreadable(result)) failure ??= ofKey(result, key);
         else if (result !== undefined) found++;
@@ -273,24 +279,24 @@ function exists({ args, reply, order, consistency, session }: DataCall): void {
   );
 }
 
-function msetProblem(args: readonly Buffer[], { store }: DoorContext): string | undefined {
+function msetProblem(args: ManyArguments, { store }: DoorContext): string | undefined {
   if (args.length % 2 === 0) return "ERR wrong number of arguments for 'mset' command";
   for (let i = 1; i < args.length; i += 2) {
-    const key = args[i] as Buffer;
-    const problem = store.valueProblem(args[i + 1] as Buffer) ?? store.keyProblem(key);
+    const key = args.at(i) as Buffer;
+    const problem = store.valueProblem(args.at(i + 1) as Buffer) ?? store.keyProblem(key);
     if (problem) return ofKey(problem, key);
   }
   return undefined;
 }
 
-function mset(call: DataCall): void {
+function mset(call: ManyCall): void {
   const { args, reply, context, namespace, order, ack, session } = call;
   // Nothing is written when anything is wrong.
   const problem = msetProblem(args, context);
   if (problem !== undefined) return reply.error(problem);
   const count = (args.length - 1) / 2;
-  const keyOf = (i: number): Buffer => args[1 + i * 2] as Buffer;
-  const valueOf = (i: number): Buffer => args[2 + i * 2] as Buffer;
+  const keyOf = (i: number): Buffer => args.at(1 + i * 2) as Buffer;
+  const valueOf = (i: number): Buffer => args.at(2 + i * 2) as Buffer;
   const failures: KeyFailure[] = [];
   inWaves(
     { reply, count, bytesOf: (i) => valueOf(i).length },
@@ -308,7 +314,7 @@ function mset(call: DataCall): void {
 }
 
 /** The tombstone is appended whatever the read before it says; that read only counts. */
-function del({ args, reply, order, ack, session }: DataCall): void {
+function del({ args, reply, order, ack, session }: ManyCall): void {
   const count = args.length - 1;
   const failures: KeyFailure[] = [];
   let existed = 0;
@@ -317,7 +323,7 @@ function del({ args, reply, order, ack, session }: DataCall): void {
   inWaves(
     { reply, count },
     (i, finished) => {
-      const key = args[i + 1] as Buffer;
+      const key = args.at(i + 1) as Buffer;
       const name = key.toString('latin1', 0, seenBytesMax);
       const repeated = seen.has(name);
       seen.add(name);
