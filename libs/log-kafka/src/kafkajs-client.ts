@@ -71,13 +71,15 @@ export function createKafkajsClient(options: KafkajsOptions): KafkajsClient {
     ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
   });
   const { connectionPoolBuilder } = capturedCluster(kafka);
+  const connection: ConnectionFactory = async (host, port) => {
+    const { pool } = await connectionPoolBuilder.build({ host, port, rack: null });
+    quietTimers(pool[0].requestQueue);
+    return pool[0];
+  };
+  // The admin client makes connections of its own, which nobody else sees: this one is never opened.
+  void connection('localhost', 0);
   return {
-    async connection(host, port) {
-      const { pool } = await connectionPoolBuilder.build({ host, port, rack: null });
-      const connection = pool[0];
-      quietTimer(connection.requestQueue);
-      return connection;
-    },
+    connection,
     admin: () => kafka.admin(),
   };
 }
@@ -164,12 +166,19 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
-/** kafkajs re-arms a 1 ms timer per connection for ever; it is needed only while requests wait in the queue. */
-function quietTimer(queue: object): void {
-  const patched = queue as RequestQueue;
-  const original = patched.scheduleCheckPendingRequests.bind(queue);
-  patched.scheduleCheckPendingRequests = () => {
-    if (patched.pending.length > 0) original();
+const quietKinds = new WeakSet<RequestQueue>();
+
+/**
+ * kafkajs re-arms a 1 ms timer per connection for ever, also of its admin client; it is needed only while requests wait in
+ * the queue.
+ */
+function quietTimers(queue: object): void {
+  const kind = Object.getPrototypeOf(queue) as RequestQueue;
+  if (quietKinds.has(kind)) return;
+  quietKinds.add(kind);
+  const original = kind.scheduleCheckPendingRequests;
+  kind.scheduleCheckPendingRequests = function (this: RequestQueue) {
+    if (this.pending.length > 0) original.call(this);
   };
 }
 
