@@ -143,9 +143,9 @@ export class RespDoor implements RespService<DoorSession> {
     const ack = connection.context.ack ?? state.ack;
     const consistency = connection.context.consistency ?? state.consistency;
     const { user } = connection.context;
-    const call = { context, reply, connection, namespace, session, order, user, ack, consistency };
+    const call = { context, args, reply, connection, namespace, session, order, user, ack, consistency };
     if (many && command.runMany) command.runMany({ ...call, args: many });
-    else command.run({ ...call, args });
+    else command.run(call);
   }
 
   /** From when its connection was last heard or answered: a command that waited for its turn came then, or before. */
