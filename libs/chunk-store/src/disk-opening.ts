@@ -1,4 +1,4 @@
-import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { readdir, realpath, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failureCode } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
@@ -7,8 +7,30 @@ import { openFolderLock, type ReplicaDatabase } from './engine';
 import { holdsGenerations, unitFolder } from './unit-folders';
 import type { UnitSpec } from './unit-spec';
 
+/** A folder that no other process has, and nobody else in this one. */
+export interface HeldFolder {
+  close(): Promise<void>;
+}
+
+/**
+ * [safety] What this process holds. LevelDB opens and closes the lock file of a second attempt before it refuses it, and
+ * the operating system drops all locks of a process on a file when it closes that file: anybody could take the folder.
+ */
+const heldHere = new Set<string>();
+
+/** DISK_IN_USE when somebody has it. */
+export async function holdFolder(folder: string): Promise<HeldFolder> {
+  // By whichever name: two names of one folder have one lock file.
+  const place = await realpath(folder);
+  if (heldHere.has(place)) throw new ChunkStoreFailure('DISK_IN_USE', `${folder} is open in this process already`);
+  heldHere.add(place);
+  const lock = await lockOf(place).finally(() => heldHere.delete(place));
+  heldHere.add(place);
+  return { close: () => lock.close().finally(() => heldHere.delete(place)) };
+}
+
 /** The lock holds nothing: a damaged one is made anew. */
-export async function lockOf(folder: string): Promise<ReplicaDatabase> {
+async function lockOf(folder: string): Promise<ReplicaDatabase> {
   const path = join(folder, 'lock');
   try {
     return await openFolderLock(path);

@@ -3,7 +3,7 @@ import { join, sep } from 'node:path';
 import { assert, type Clock } from '@levee/kernel';
 import { systemClock } from '@levee/log';
 import { ChunkStoreFailure } from './chunk-store-failure';
-import { beginStore, freeBytesOf, lockOf, takesWrites, unitsThatFit } from './disk-opening';
+import { beginStore, freeBytesOf, type HeldFolder, holdFolder, takesWrites, unitsThatFit } from './disk-opening';
 import { readSealed, writeSealed } from './durable-file';
 import type { EngineMemory } from './engine-memory';
 import { type EngineBudget, engineBudgetDefault, openLevelDb, openMemory, type ReplicaDatabase } from './engine';
@@ -70,7 +70,7 @@ export class UnitDisk implements NodeDisk {
     private offered: { readonly units: readonly UnitSpec[]; readonly refused: number },
     private formatted: UnitFormat | undefined,
     private cluster: string | undefined,
-    private readonly lock: ReplicaDatabase,
+    private readonly lock: HeldFolder,
     private readonly asides: SetAsides,
     private readonly options: Pick<UnitDiskOptions, 'budget' | 'memory' | 'checkFiles' | 'clock'>,
     private readonly freeBytes: (folder: string) => Promise<number>,
@@ -89,7 +89,7 @@ export class UnitDisk implements NodeDisk {
   private static async openNow(options: UnitDiskOptions): Promise<UnitDisk> {
     const { folder } = options;
     await mkdir(join(folder, 'units'), { recursive: true });
-    const lock = await lockOf(folder);
+    const lock = await holdFolder(folder);
     try {
       const known = await readSealed(folder, 'storeId');
       const storeId = known ?? (await beginStore(folder, options.newStoreId));
