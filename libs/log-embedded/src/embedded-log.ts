@@ -64,6 +64,7 @@ export class EmbeddedLog implements Log {
   private generation = 0;
   private closing: Promise<void> | undefined;
   private broken: LogFailure | undefined;
+  private reopening: Promise<void> = Promise.resolve();
   /** Changes of topics, writers and cleanings, one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
   private readonly upkeep: Upkeep;
@@ -337,11 +338,8 @@ export class EmbeddedLog implements Log {
     this.epoch = nextEpoch([value, folder?.epoch ?? 0, this.epoch], this.clock.nowMs());
     writes.push(put(metaKey('epoch', slotOf(count + 1)), encodeCounter(this.epoch, count + 1)));
     await store.write(writes);
-    await folder?.own({
-      openedAtMs: Math.floor(this.clock.nowMs()),
-      doors: this.options.doors ?? {},
-      epoch: this.epoch,
-    });
+    const openedAtMs = Math.floor(this.clock.nowMs());
+    await folder?.own({ openedAtMs, doors: this.options.doors ?? {}, epoch: this.epoch });
     const before = [...this.topics.values()];
     this.topics.clear();
     for (const [name, topic] of loaded) this.topics.set(name, topic);
@@ -367,7 +365,7 @@ export class EmbeddedLog implements Log {
     this.commits.failQueued(this.broken);
     const attempt = (): void => {
       if (this.closing !== undefined) return;
-      this.reopen().catch((error: unknown) => {
+      this.reopening = this.reopen().catch((error: unknown) => {
         this.logger.error({ log: this.description, error: messageOf(error) }, 'the log cannot be opened again yet');
         this.timers.after(embeddedLimits.reopenMs, attempt);
       });
@@ -394,6 +392,8 @@ export class EmbeddedLog implements Log {
     await Promise.race([Promise.all([this.commits.idle(), this.changes, this.upkeep.settled()]), deadline]);
     cancelDeadline();
     this.commits.failQueued(late);
+    // [safety] An opening makes and removes files: the folder is let go of behind it, since the next owner does so too.
+    await this.reopening;
     await this.store.close();
     await this.folder?.release();
   }

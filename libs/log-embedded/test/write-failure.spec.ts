@@ -2,7 +2,10 @@ import { CrashDisk } from '@levee/crash-level';
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
 import { logLimits, systemTimers } from '@levee/log';
 import { EmbeddedLog } from '@levee/log-embedded';
+import { FileStore } from '../src/store/file-store';
 import type { LogDatabase } from '../src/store/level-store';
+import type { LogFiles } from '../src/store/log-files';
+import { CrashFiles } from './crash-files';
 
 const p0 = asPartition(0);
 const value = (text: string): { key: Buffer; value: Buffer } => ({ key: Buffer.from('k'), value: Buffer.from(text) });
@@ -97,6 +100,49 @@ describe('a write that fails', () => {
     }
     expect(await log.describeTopics()).toEqual([]);
     await log.close();
+  });
+
+  it('a log that is closed while it is opened again lets go of its folder behind that', async () => {
+    const files = new CrashFiles().mount();
+    let mood: 'fine' | 'refuses' | 'hangs' = 'fine';
+    let release: (() => void) | undefined;
+    let closed = false;
+    const changedAfter: string[] = [];
+    const changing = (name: string): void => void (closed && changedAfter.push(name));
+    const bent: LogFiles = {
+      ...files,
+      create: async (name, options) => {
+        changing(name);
+        const file = await files.create(name, options);
+        const append = (pieces: readonly Buffer[]): Promise<void> => {
+          if (mood !== 'refuses') return file.append(pieces);
+          mood = 'hangs';
+          return Promise.reject(new Error('input/output error'));
+        };
+        return { ...file, append };
+      },
+      write: async (name, bytes) => {
+        if (mood === 'hangs') await new Promise<void>((resolve) => (release = resolve));
+        changing(name);
+        return files.write(name, bytes);
+      },
+      remove: (name) => {
+        changing(name);
+        return files.remove(name);
+      },
+    };
+    const log = await EmbeddedLog.open({ store: new FileStore(bent, { isNew: true }), cleanEveryMs: 0 });
+    await log.ensureTopics([{ name: 't', partitions: 1, settings: {} }]);
+    mood = 'refuses';
+    expect(await codeOf(log.append('t', p0, [value('unknown')]))).toBe('OUTCOME_UNKNOWN');
+    await until(() => Promise.resolve(release !== undefined));
+    const closing = log.close().then(() => (closed = true));
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    mood = 'fine';
+    release?.();
+    await closing;
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(changedAfter).toEqual([]);
   });
 
   it('tails wait through it and go on', async () => {
