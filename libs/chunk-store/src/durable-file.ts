@@ -39,11 +39,15 @@ export async function writeSealed(folder: string, name: string, text: string): P
  * written again. `undefined` when there is neither; DISK_DAMAGED when none of what is there can be trusted.
  */
 export async function readSealed(folder: string, name: string): Promise<string | undefined> {
-  const found = [await readText(join(folder, name)), await readText(join(folder, `${name}.copy`))];
-  const [first, copy] = found;
+  const failures: unknown[] = [];
+  const [first, copy] = [
+    await readOne(join(folder, name), failures),
+    await readOne(join(folder, `${name}.copy`), failures),
+  ];
   if (first === undefined && copy === undefined) return undefined;
   const unsealed = copy === undefined && first?.includes(sealMark) === false ? first : undefined;
-  const text = found.map(unseal).find((each) => each !== undefined) ?? unsealed;
+  const text = [first, copy].map(unseal).find((each) => each !== undefined) ?? unsealed;
+  if (text === undefined && failures.length > 0) throw failures[0];
   if (text === undefined)
     throw new ChunkStoreFailure(
       'DISK_DAMAGED',
@@ -54,6 +58,14 @@ export async function readSealed(folder: string, name: string): Promise<string |
   return text;
 }
 
+/** [safety] A copy that the disk cannot read is not missing (I14), and may be there again in a moment. */
+const readOne = (path: string, failures: unknown[]): Promise<string | undefined> =>
+  readText(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+    failures.push(error);
+    return unread;
+  });
+
 function unseal(text: string | undefined): string | undefined {
   const at = text?.lastIndexOf('\n') ?? -1;
   const inside = text?.slice(0, Math.max(0, at));
@@ -61,6 +73,8 @@ function unseal(text: string | undefined): string | undefined {
 }
 
 const sealMark = 'crc32c ';
+/** In place of what cannot be read: sealed, and not rightly. */
+const unread = `\n${sealMark}`;
 
 function sealOf(text: string): string {
   return sealMark + crc32cNative(Buffer.from(text)).toString(16).padStart(8, '0');

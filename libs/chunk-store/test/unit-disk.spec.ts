@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseUnitSpecs, UnitDisk, type UnitDiskOptions, wrongKind } from '@levee/chunk-store';
@@ -99,8 +100,42 @@ describe('a unit disk', () => {
   });
 
   it('is held by one process', async () => {
-    await open();
+    const disk = await open();
     await expect(open()).rejects.toMatchObject({ code: 'DISK_IN_USE' });
+    const alias = `${folder}.alias`;
+    await symlink(folder, alias);
+    await expect(open({ folder: alias })).rejects.toMatchObject({ code: 'DISK_IN_USE' });
+    await rm(alias);
+    // Also against others, after this process tried: closing a file drops the locks of a process on it.
+    const script = `const {ClassicLevel}=require('classic-level');
+      new ClassicLevel(${JSON.stringify(join(folder, 'lock'))}).open().then(() => process.exit(11), () => process.exit(12))`;
+    expect(spawnSync(process.execPath, ['-e', script]).status).toBe(12);
+    await reopen(disk);
+  });
+
+  // Address 0 of a process can be opened, and not read: EIO, as a disk says it.
+  it('knows itself when the disk cannot read one copy of who it is', async () => {
+    if (!existsSync('/proc/self/mem')) return;
+    let disk = await open();
+    const { storeId } = disk;
+    for (const name of ['storeId', 'storeId.copy']) {
+      await disk.close();
+      disks.length = 0;
+      await rm(join(folder, name));
+      await symlink('/proc/self/mem', join(folder, name));
+      disk = await open();
+      expect(disk.storeId).toBe(storeId);
+      // Mended by then.
+      expect(await readFile(join(folder, name), 'utf8')).toContain(storeId);
+    }
+    await disk.close();
+    disks.length = 0;
+    for (const name of ['storeId', 'storeId.copy']) {
+      await rm(join(folder, name));
+      await symlink('/proc/self/mem', join(folder, name));
+    }
+    // It may be readable again in a moment: nobody is told to begin anew.
+    await expect(open()).rejects.toMatchObject({ code: 'EIO' });
   });
 
   it('opens and clears exactly one generation of a unit (I10)', async () => {

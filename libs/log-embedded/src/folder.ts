@@ -7,7 +7,7 @@ import { type HeldLock, takeLock } from './folder-lock';
 import { migrate } from './migration';
 import { DiskFiles } from './store/disk-files';
 import { type FileLimits, FileStore } from './store/file-store';
-import type { LogFiles } from './store/log-files';
+import { type LogFiles, readCopy, Unreadable } from './store/log-files';
 import type { LogStore } from './store/log-store';
 import { storeFileOf } from './store/names';
 import { findFiles, unusable } from './store/recovery';
@@ -37,8 +37,9 @@ const entriesName = 'entries';
 
 /** `damaged`: there is one, and it cannot be read. */
 async function readOwner(files: LogFiles): Promise<FolderOwner | 'damaged' | undefined> {
-  const bytes = await files.read(ownerFile);
+  const bytes = await readCopy(files, ownerFile);
   if (bytes === undefined) return undefined;
+  if (bytes instanceof Unreadable) return 'damaged';
   try {
     const owner = JSON.parse(bytes.toString()) as FolderOwner;
     return Number.isSafeInteger(owner.epoch) ? owner : 'damaged';

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asOffset, asPartition, failureCode } from '@levee/kernel';
@@ -130,6 +130,29 @@ describe('a folder', () => {
     await expect(refused).rejects.toThrow(/was in use, and its checkpoints are missing. Nothing was changed/);
     expect(readdirSync(location).sort()).toEqual(before);
   });
+
+  // Address 0 of a process can be opened, and not read: EIO, as a disk says it.
+  it.each([/^owner/, /^checkpoint.*a$/, /^checkpoint.*b$/, /^journal.*a$/, /^journal.*b$/])(
+    'opens with everything when the disk cannot read %s',
+    async (pattern) => {
+      if (!existsSync('/proc/self/mem')) return;
+      const location = folder();
+      let log = await openFolder(location);
+      await log.ensureTopics([{ name: 't', partitions: 1, settings: {} }]);
+      for (let n = 0; n < 3; n++) await log.append('t', p0, [record(n)]);
+      await log.close();
+      const names = readdirSync(location).filter((name) => pattern.test(name));
+      expect(names.length).toBe(1);
+      for (const name of names) {
+        rmSync(join(location, name));
+        symlinkSync('/proc/self/mem', join(location, name));
+      }
+      log = await openFolder(location);
+      const { seen, ended } = await read(log, { nextOffset: asOffset(0), leaderEpoch: -1 });
+      expect([[...seen.values()], ended]).toEqual([['v0', 'v1', 'v2'], 'end']);
+      await log.close();
+    },
+  );
 
   it('whose making was cut short is made', async () => {
     const location = folder();

@@ -1,6 +1,7 @@
+import { messageOf } from '@levee/kernel';
 import { crc32c } from '@node-rs/crc32';
 import { readU53, writeU53 } from '../slot';
-import type { LogFiles } from './log-files';
+import { type LogFiles, readCopy, Unreadable } from './log-files';
 import { checkpointName } from './names';
 
 /**
@@ -29,21 +30,28 @@ export async function writeCheckpoint(files: LogFiles, checkpoint: Checkpoint): 
   for (const copy of copies) await files.write(checkpointName(checkpoint.number, copy), bytes);
 }
 
-/** From either copy. */
+/** From either copy. Fails when the disk cannot read one, and the other is not whole: no older one is in its place. */
 export async function readCheckpoint(
   files: LogFiles,
   number: number,
 ): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly troubles: readonly string[] }> {
   const troubles: string[] = [];
   let checkpoint: Checkpoint | undefined;
+  let unread: Unreadable | undefined;
   for (const copy of copies) {
     const name = checkpointName(number, copy);
-    const bytes = await files.read(name);
+    const bytes = await readCopy(files, name);
+    if (bytes instanceof Unreadable) {
+      unread = bytes;
+      troubles.push(`${name} cannot be read (${messageOf(bytes.cause)})`);
+      continue;
+    }
     const read = bytes === undefined ? undefined : decodeCheckpoint(bytes);
     if (read === undefined || read.number !== number)
       troubles.push(`${name} is ${bytes === undefined ? 'missing' : 'damaged'}`);
     else checkpoint ??= read;
   }
+  if (checkpoint === undefined && unread !== undefined) throw unread.cause;
   return { checkpoint, troubles };
 }
 

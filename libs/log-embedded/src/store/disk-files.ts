@@ -69,10 +69,17 @@ export class DiskFiles implements LogFiles {
   }
 
   async create(name: string, { synced }: { readonly synced: boolean }): Promise<AppendFile> {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (synced ? syncedWrites : 0);
-    const handle = await open(join(this.folder, name), flags);
-    await this.syncFolder();
-    const room = synced && syncedWrites !== 0 ? new ReservedRoom(handle.fd) : undefined;
+    const path = join(this.folder, name);
+    const mode = constants.O_WRONLY | (synced ? syncedWrites : 0);
+    const handle = await open(path, mode | constants.O_CREAT | constants.O_TRUNC);
+    try {
+      await this.syncFolder();
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    const own = synced && syncedWrites !== 0 ? await open(path, mode).catch(() => undefined) : undefined;
+    const room = own === undefined ? undefined : new ReservedRoom(own);
     let position = 0;
     const append = async (pieces: readonly Buffer[]): Promise<void> => {
       if (room !== undefined && !room.covers(position + sizeOf(pieces))) await room.filled();
@@ -82,7 +89,7 @@ export class DiskFiles implements LogFiles {
       if (synced && syncedWrites === 0) await handle.datasync();
     };
     const close = async (): Promise<void> => {
-      await room?.filled();
+      await room?.close();
       await handle.close();
     };
     return { append, sync: () => handle.datasync(), close };
@@ -151,6 +158,8 @@ export class DiskFiles implements LogFiles {
  * Zeros ahead of what is written to a file that is synced at every write: a write into them changes the content of the
  * file alone, one behind its end also its size and its blocks, and takes the file system twice the time. They are no
  * frame, so a reader passes over them.
+ * [safety] In a handle of their own: what became of pages that could not be written back Linux tells each handle once,
+ * whoever asks first. Of one handle the zeros would be told of the failure, and the content beside them of success.
  */
 class ReservedRoom {
   /** Zeros reach up to here, or content does. */
@@ -158,7 +167,7 @@ class ReservedRoom {
   private filling: Promise<void> | undefined;
   private refused = false;
 
-  constructor(private readonly fd: number) {}
+  constructor(private readonly handle: FileHandle) {}
 
   covers(end: number): boolean {
     return end <= this.end;
@@ -169,12 +178,17 @@ class ReservedRoom {
     return this.filling ?? Promise.resolve();
   }
 
+  async close(): Promise<void> {
+    await this.filled();
+    await this.handle.close();
+  }
+
   /** A disk that has no room for it may still have some for content. */
   keepAhead(position: number): void {
     this.end = Math.max(this.end, position);
     if (this.filling !== undefined || this.refused || this.end - position > roomLowBytes) return;
     const from = this.end;
-    this.filling = writeAll(this.fd, [zeros], from)
+    this.filling = writeAll(this.handle.fd, [zeros], from)
       .then((end) => void (this.end = end))
       .catch(() => void (this.refused = true))
       .finally(() => (this.filling = undefined));

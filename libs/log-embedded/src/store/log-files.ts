@@ -4,7 +4,7 @@
  */
 export interface LogFiles {
   list(): Promise<Array<{ readonly name: string; readonly bytes: number }>>;
-  /** The whole file; `undefined` when there is none. */
+  /** The whole file; `undefined` when there is none. Fails when the disk cannot read it: see {@link readCopy}. */
   read(name: string): Promise<Buffer | undefined>;
   /** At most `length` bytes from `position`; fewer at the end of the file; `undefined` when there is no such file. */
   readAt(name: string, position: number, length: number): Promise<Buffer | undefined>;
@@ -22,4 +22,20 @@ export interface AppendFile {
   append(pieces: readonly Buffer[]): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Why the disk cannot read a file. */
+export class Unreadable {
+  constructor(readonly cause: unknown) {}
+}
+
+/**
+ * One of two copies. [safety] What the disk cannot read now it may read in a moment: who has nothing whole in the other
+ * copy fails with the cause, and does not go on as if there was nothing here.
+ */
+export function readCopy(files: LogFiles, name: string): Promise<Buffer | Unreadable | undefined> {
+  return files.read(name).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'EIO') return new Unreadable(error);
+    throw error;
+  });
 }

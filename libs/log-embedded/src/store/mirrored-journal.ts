@@ -1,3 +1,4 @@
+import { messageOf } from '@levee/kernel';
 import {
   encodeFrame,
   encodeJournalHead,
@@ -8,7 +9,7 @@ import {
   type JournalWrite,
   readJournalHead,
 } from './journal-frames';
-import type { AppendFile, LogFiles } from './log-files';
+import { type AppendFile, type LogFiles, readCopy, Unreadable } from './log-files';
 import { journalName } from './names';
 import { newSalt } from './salt';
 
@@ -70,13 +71,18 @@ export interface ReadJournal {
   readonly troubles: readonly string[];
 }
 
-/** `undefined` when there is neither copy. */
+/** `undefined` when there is neither copy. Fails when the disk cannot read one, and the other is not whole. */
 export async function readJournal(files: LogFiles, number: number): Promise<ReadJournal | undefined> {
   const troubles: string[] = [];
   const found: Array<{ readonly name: string; readonly bytes: Buffer; readonly head: JournalHead | undefined }> = [];
+  let unread: Unreadable | undefined;
   for (const copy of copies) {
     const name = journalName(number, copy);
-    const bytes = await files.read(name);
+    const bytes = await readCopy(files, name);
+    if (bytes instanceof Unreadable) {
+      unread = bytes;
+      continue;
+    }
     const head = bytes === undefined ? undefined : readJournalHead(bytes);
     if (bytes === undefined) troubles.push(`${name} is missing`);
     else if (head?.number !== number) troubles.push(`the head of ${name} is damaged`);
@@ -91,6 +97,10 @@ export async function readJournal(files: LogFiles, number: number): Promise<Read
       last = frame.sequence;
       frames.set(frame.sequence, frame);
     }
+  }
+  if (unread !== undefined) {
+    if (head === undefined || troubles.length > 0) throw unread.cause;
+    troubles.push(`a copy of journal ${number} cannot be read (${messageOf(unread.cause)})`);
   }
   if (found.length === 0) return undefined;
   const sorted = [...frames.values()].sort((x, y) => x.sequence - y.sequence);
