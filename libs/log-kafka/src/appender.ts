@@ -1,5 +1,6 @@
-import { type Clock, type Logger, messageOf, type Partition, pause, type Timers } from '@levee/kernel';
-import { type Appended, LogFailure, logLimits, type LogFailureCode, type LogRecord } from '@levee/log';
+import { type Clock, type Logger, messageOf, type Partition, pause, SteadyClock, type Timers } from '@levee/kernel';
+import { type Appended, type LogFailure, logLimits, type LogFailureCode, type LogRecord } from '@levee/log';
+import { failure, recordTooLarge } from './append-failures';
 import { ConnectionFailure } from './broker-connection';
 import { forbiddenTopic, missingTopic, type ClusterMetadata } from './cluster-metadata';
 import type { ConnectionFactory } from './kafkajs-client';
@@ -44,13 +45,16 @@ export class Appender {
   private identity: Promise<ProducerIdentity> | undefined;
   private sweeping = false;
   private closed = false;
+  /** [safety] Of deadlines: a machine that slept has less time behind it than the world, and may be taken for gone there. */
+  private readonly time: SteadyClock;
 
   constructor(private readonly parts: AppenderParts) {
+    this.time = new SteadyClock(parts.clock);
     this.lanes = new ProduceLanes(parts.connection, parts.limits.requestMs);
   }
 
   append(topic: string, partition: Partition, records: readonly LogRecord[]): Promise<Appended> {
-    const { limits, queue, clock } = this.parts;
+    const { limits, queue } = this.parts;
     let bytes = 0;
     for (const record of records) {
       const size = (record.key === null ? 0 : record.key.length) + (record.value === null ? 0 : record.value.length);
@@ -62,7 +66,7 @@ export class Appender {
     const appends = this.appendsOf(topic, partition);
     if (appends.ended !== undefined) return Promise.reject(appends.ended);
     queue.bytes += bytes;
-    const deadlineMs = clock.monotonicMs() + limits.appendDeadlineMs;
+    const deadlineMs = this.time.passedMs() + limits.appendDeadlineMs;
     return new Promise<Appended>((resolve, reject) => {
       appends.add({ records, bytes, deadlineMs, resolve, reject });
       if (appends.state === 'idle') this.proceed(appends);
@@ -125,43 +129,52 @@ export class Appender {
   }
 
   private async flush(lane: ProduceLane): Promise<void> {
-    const { limits, clock } = this.parts;
-    const sent: Sent[] = [];
-    let bytes = 0;
-    const nowMs = clock.nowMs();
-    const { ready } = lane;
-    lane.ready = [];
-    for (const appends of ready) {
-      if (bytes >= limits.produceRequestBytesMax) {
-        lane.ready.push(appends);
-        continue;
-      }
-      // What would be sent after its deadline has a definite end now instead of an unknown one later.
-      this.release(appends.expire(clock.monotonicMs(), () => this.expiry(appends)));
-      // This process may have been stopped for long: nothing of a call leaves it after its deadline.
-      if ((appends.frozen?.deadlineMs ?? Infinity) <= clock.monotonicMs())
-        this.giveUp(appends, 'its time was over before it could be sent again');
-      if (!appends.hasWork || appends.identity === undefined) {
-        this.proceed(appends); // what stood here was given up meanwhile
-        continue;
-      }
-      const batch = appends.freeze(limits.batchBytesShared, nowMs);
-      bytes += batch.bytes.length;
-      appends.attempt('handed');
-      appends.state = 'sent';
-      sent.push({ appends, batch });
-    }
-    if (sent.length === 0) return;
     lane.busy = true;
     try {
-      await this.exchange(lane, sent);
+      const trouble = await lane.connection.ready().then(
+        () => undefined,
+        (error: unknown) => messageOf(error),
+      );
+      const ready = lane.ready.splice(0);
+      if (trouble === undefined) await this.exchange(lane, this.handOut(lane, ready));
+      else for (const appends of ready) this.retry(appends, { newLeader: true, reason: trouble });
     } finally {
       lane.busy = false;
       if (lane.ready.length > 0) this.schedule(lane);
     }
   }
 
+  /** [safety] What is sent in this turn, on a connection that is open: nothing of a call leaves here after its deadline. */
+  private handOut(lane: ProduceLane, ready: readonly PartitionAppends[]): Sent[] {
+    const { limits, clock } = this.parts;
+    const sent: Sent[] = [];
+    let bytes = 0;
+    const passedMs = this.time.passedMs();
+    for (const appends of ready) {
+      if (bytes >= limits.produceRequestBytesMax) {
+        lane.ready.push(appends);
+        continue;
+      }
+      // What would be sent after its deadline has a definite end now instead of an unknown one later.
+      this.release(appends.expire(passedMs, () => this.expiry(appends)));
+      // This process, or its machine, may have been stopped for long.
+      if ((appends.frozen?.deadlineMs ?? Infinity) <= passedMs)
+        this.giveUp(appends, 'its time was over before it could be sent again');
+      if (!appends.hasWork || appends.identity === undefined) {
+        this.proceed(appends); // what stood here was given up meanwhile
+        continue;
+      }
+      const batch = appends.freeze(limits.batchBytesShared, clock.nowMs());
+      bytes += batch.bytes.length;
+      appends.attempt('handed');
+      appends.state = 'sent';
+      sent.push({ appends, batch });
+    }
+    return sent;
+  }
+
   private async exchange(lane: ProduceLane, sent: readonly Sent[]): Promise<void> {
+    if (sent.length === 0) return;
     const { limits } = this.parts;
     let answers: ProduceAnswer[];
     let throttleMs: number;
@@ -171,7 +184,7 @@ export class Appender {
         partition,
         batch: batch.bytes,
       }));
-      const answer = await lane.connection.send(apis.produce, encodeProduce(request, limits.produceMs));
+      const answer = await lane.connection.sendNow(apis.produce, encodeProduce(request, limits.produceMs));
       ({ answers, throttleMs } = decodeProduce(answer));
     } catch (error) {
       const notSent = error instanceof ConnectionFailure && error.code !== 'NO_ANSWER';
@@ -236,9 +249,9 @@ export class Appender {
    * that they are late.
    */
   private retry(appends: PartitionAppends, why: { newLeader: boolean; reason: string }): void {
-    const { limits, metadata, clock } = this.parts;
+    const { limits, metadata } = this.parts;
     const batch = appends.frozen;
-    if (batch !== undefined && batch.deadlineMs <= clock.monotonicMs()) {
+    if (batch !== undefined && batch.deadlineMs <= this.time.passedMs()) {
       this.giveUp(appends, why.reason);
       this.proceed(appends);
       return;
@@ -246,6 +259,7 @@ export class Appender {
     const newLeader = why.newLeader || appends.failures > 0;
     const pauseMs = Math.min(limits.retryMs * 2 ** Math.min(appends.failures, 10), limits.retryMsMax);
     appends.failures++;
+    appends.why = why.reason;
     appends.state = 'paused';
     void this.pause(pauseMs).then(() => {
       if (!newLeader) return this.proceed(appends);
@@ -355,7 +369,7 @@ export class Appender {
     this.sweeping = true;
     this.parts.timers.after(this.parts.limits.retryMsMax, () => {
       this.sweeping = false;
-      const nowMs = this.parts.clock.monotonicMs();
+      const nowMs = this.time.passedMs();
       for (const appends of this.all()) {
         if (!appends.hasWork) continue;
         const expired = appends.frozen !== undefined && appends.frozen.deadlineMs <= nowMs && appends.state !== 'sent';
@@ -366,8 +380,9 @@ export class Appender {
     });
   }
 
-  private expiry({ topic, partition }: PartitionAppends): LogFailure {
-    const what = `not written: its turn did not come within ${this.parts.limits.appendDeadlineMs} ms`;
+  private expiry({ topic, partition, why }: PartitionAppends): LogFailure {
+    const reason = why === undefined ? '' : `: ${why}`;
+    const what = `not written: its turn did not come within ${this.parts.limits.appendDeadlineMs} ms${reason}`;
     return failure('LOG_UNAVAILABLE', topic, partition, what);
   }
 
@@ -382,13 +397,4 @@ export class Appender {
   private all(): PartitionAppends[] {
     return [...this.partitions.values()].flatMap((byPartition) => [...byPartition.values()]);
   }
-}
-
-function recordTooLarge(topic: string, partition: number, bytes: number): LogFailure {
-  const what = `a record of ${bytes} bytes, ${logLimits.recordBytesMax} are the most`;
-  return failure('TOO_LARGE', topic, partition, what);
-}
-
-function failure(code: LogFailureCode, topic: string, partition: number, what: string): LogFailure {
-  return new LogFailure(code, `append to ${topic} partition ${partition}: ${what}`, { details: { topic, partition } });
 }

@@ -34,14 +34,32 @@ export class BrokerConnection {
 
   /** Sends `body` (without header) and resolves with the answer's body; at most `waitMs` longer than usual. */
   async send(api: KafkaApi, body: Buffer, waitMs = 0): Promise<Buffer> {
-    let connection = this.connection;
-    if (connection === undefined || !connection.isConnected()) connection = await this.open();
+    return this.sendOn(this.opened ?? (await this.open()), api, body, waitMs);
+  }
+
+  /** As {@link send}, at once or not at all: in the turn of this call, or nothing of it leaves this process. */
+  async sendNow(api: KafkaApi, body: Buffer): Promise<Buffer> {
+    const { opened } = this;
+    if (opened === undefined) throw new ConnectionFailure('NOT_SENT', `${this.name}: the connection broke`);
+    return this.sendOn(opened, api, body, 0);
+  }
+
+  /** Opens it, unless it is open. */
+  async ready(): Promise<void> {
+    if (this.opened === undefined) await this.open();
+  }
+
+  private async sendOn(connection: KafkajsConnection, api: KafkaApi, body: Buffer, waitMs: number): Promise<Buffer> {
     try {
       return await rawSend(connection, api, body, this.requestMs + waitMs);
     } catch (cause) {
       this.discard(connection);
       throw new ConnectionFailure('NO_ANSWER', `${this.name}: ${api.name}: ${messageOf(cause)}`, { cause });
     }
+  }
+
+  private get opened(): KafkajsConnection | undefined {
+    return this.connection?.isConnected() === true ? this.connection : undefined;
   }
 
   get name(): string {

@@ -42,6 +42,8 @@ export class PartitionAppends {
   state: 'idle' | 'ready' | 'sent' | 'paused' = 'idle';
   /** Attempts to send the frozen batch that ended without an answer that settles it. */
   failures = 0;
+  /** Of the last of them, in words. */
+  why: string | undefined;
   /** Every later append fails with this: a fenced writer has lost this partition. */
   ended: LogFailure | undefined;
   /** After the broker refused a shared batch, calls go one by one for as many calls. */
@@ -184,6 +186,7 @@ export class PartitionAppends {
     assert(batch !== undefined, 'I15: there is a batch to settle');
     this.frozen = undefined;
     this.failures = 0;
+    this.why = undefined;
     return batch;
   }
 }

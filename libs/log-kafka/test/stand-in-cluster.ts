@@ -19,6 +19,7 @@ export class StandInCluster {
   readonly metadata: ClusterMetadata;
   private foreigners = 0;
   private skippedMs = 0;
+  private sleptMs = 0;
 
   constructor(
     brokers: number,
@@ -36,7 +37,7 @@ export class StandInCluster {
       bootstrap: this.brokers.map(({ host, port }) => ({ host, port })),
       limits: checkedLimits({ requestMs: 200, produceMs: 100, retryMs: 1, retryMsMax: 10, ...limits }),
       clock: {
-        nowMs: () => systemClock.nowMs(),
+        nowMs: () => systemClock.nowMs() + this.skippedMs + this.sleptMs,
         monotonicMs: () => systemClock.monotonicMs() + this.skippedMs,
       },
       timers: systemTimers,
@@ -62,6 +63,11 @@ export class StandInCluster {
   /** Deadlines that lie so far ahead have passed: after what a test waited for, and not after some time. */
   skip(ms: number): void {
     this.skippedMs += ms;
+  }
+
+  /** The machine of the clients was suspended for so long: a monotonic clock stands still meanwhile. */
+  sleep(ms: number): void {
+    this.sleptMs += ms;
   }
 
   appender({ fencing = false } = {}): Appender {

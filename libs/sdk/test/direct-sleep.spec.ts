@@ -1,11 +1,10 @@
 import { NodeLinks } from '@levee/client';
-import { silentLogger } from '@levee/kernel';
+import { silentLogger, SteadyClock } from '@levee/kernel';
 import { systemRandom, systemTimers } from '@levee/log';
 import type { FakeNode } from '../../client/test/fake-node';
 import { eventually } from '../../../test/support/deadline';
 import { DirectRoutesCache } from '../src/direct/direct-routes';
 import { PortalClock } from '../src/direct/portal-clock';
-import { SteadyClock } from '../src/direct/steady-clock';
 import { systemWorld } from '../src/world';
 import { directFacts } from './direct-facts';
 

@@ -1,13 +1,12 @@
 import { encodePut } from '@levee/codec';
 import { ApplyBudget, ApplyPace, LogClock } from '@levee/follow';
-import { asPartition, silentLogger } from '@levee/kernel';
+import { asPartition, silentLogger, SteadyClock } from '@levee/kernel';
 import { systemClock, systemNewId, systemRandom, systemTimers } from '@levee/log';
 import { eventually } from '../../../test/support/deadline';
 import { ScriptedLog, scriptedPlace } from '../../follow/test/scripted-log';
 import { FollowedPartition } from '../src/local/followed-partition';
 import { MemoryBudget } from '../src/local/memory-budget';
 import { valueOf } from '../src/local/memory-partition';
-import { SteadyClock } from '../src/direct/steady-clock';
 
 const dayMs = 86_400_000;
 const world = { clock: systemClock, timers: systemTimers, random: systemRandom, newId: systemNewId };

@@ -1,13 +1,12 @@
 import { prepareBatch, recordKind } from '@levee/chunk-store';
 import { encodePut } from '@levee/codec';
-import { asOffset, asPartition } from '@levee/kernel';
+import { asOffset, asPartition, SteadyClock } from '@levee/kernel';
 import { type LogBatch, noHeaders, type StoredRecord } from '@levee/log';
 import { dice, seed } from '../../../test/support/seed';
 import { local } from '../src/local';
 import { type FollowedNamespace, isSame } from '../src/local/followed-namespace';
 import { MemoryBudget } from '../src/local/memory-budget';
 import { MemoryPartition, valueOf } from '../src/local/memory-partition';
-import { SteadyClock } from '../src/direct/steady-clock';
 
 const everything = { slotStart: 0, slotEnd: 1_000_000 };
 const reading = { hashAlgorithm: 'murmur2', partitions: 1, recordFormat: 'put' } as const;

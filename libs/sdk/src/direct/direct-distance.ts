@@ -1,5 +1,5 @@
 import { NodeLinks, type PositionLook, Ranges, type ReadContext, Reads } from '@levee/client';
-import { silentLogger } from '@levee/kernel';
+import { silentLogger, SteadyClock } from '@levee/kernel';
 import type { ClientStatus, NodeStatus } from '../api';
 import type { NearDistance, NearHost, PortalSide } from '../client/near';
 import type { Reach } from '../client/reach';
@@ -7,7 +7,6 @@ import { checkDirectLimits, directStoreLimits } from './direct-limits';
 import { type DirectEngine, DirectReach } from './direct-reach';
 import { DirectRoutesCache } from './direct-routes';
 import { PortalClock } from './portal-clock';
-import { SteadyClock } from './steady-clock';
 
 /** Whether a log has lost a position only a fence can say, which portals write. */
 const leftToPortals: PositionLook = { look: (_namespace, _asked, failure, told) => told(failure) };

@@ -1,12 +1,11 @@
 import type { NodeLinks } from '@levee/client';
-import { messageOf } from '@levee/kernel';
+import { messageOf, type SteadyClock } from '@levee/kernel';
 import type { PortalReach } from '../portal/portal-reach';
 import type { World } from '../world';
 import { type DirectAnswer, readDirectAnswer } from './direct-answer';
 import { DirectNamespace } from './direct-namespace';
 import { directLimits } from './direct-limits';
 import type { PortalClock } from './portal-clock';
-import type { SteadyClock } from './steady-clock';
 
 export interface RoutesWorld {
   readonly links: NodeLinks;

@@ -1,5 +1,5 @@
 import { type FeedMember, type FeedOptions, followLimits, PartitionFeed } from '@levee/follow';
-import { failureCode, messageOf, type Partition } from '@levee/kernel';
+import { failureCode, messageOf, type Partition, type SteadyClock } from '@levee/kernel';
 import { type SlotRange, slotRangeOf } from '@levee/keyspace';
 import type { Log, LogFailure } from '@levee/log';
 import type { LocalDigest, LocalPartitionStatus } from '../api';
@@ -8,7 +8,6 @@ import { HeldDigest } from './held-digest';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
 import { isExpired, MemoryPartition } from './memory-partition';
-import type { SteadyClock } from '../direct/steady-clock';
 
 export interface PartitionWorld {
   readonly world: World;

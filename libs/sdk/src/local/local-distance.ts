@@ -1,3 +1,4 @@
+import { SteadyClock } from '@levee/kernel';
 import type { SlotRange } from '@levee/keyspace';
 import type { Log } from '@levee/log';
 import type { ClientStatus } from '../api';
@@ -8,7 +9,6 @@ import { LocalNamespace, type LocalWorld } from './local-namespace';
 import { type LocalCounts, LocalReach } from './local-reach';
 import { MemoryBudget } from './memory-budget';
 import { SharedLog } from './shared-log';
-import { SteadyClock } from '../direct/steady-clock';
 
 export interface LocalPlan {
   /** What is kept here, by name of the namespace. */

@@ -1,10 +1,9 @@
-import { messageOf } from '@levee/kernel';
+import { messageOf, type SteadyClock } from '@levee/kernel';
 import type { PortalClock } from '../direct/portal-clock';
 import type { PortalReach } from '../portal/portal-reach';
 import type { World } from '../world';
 import { type FactsAnswer, followedOf, type FollowedNamespace, isSame, older, readFacts } from './followed-namespace';
 import { localLimits } from './local-limits';
-import type { SteadyClock } from '../direct/steady-clock';
 
 export interface FactsWorld {
   readonly world: World;

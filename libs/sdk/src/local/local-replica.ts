@@ -1,5 +1,5 @@
 import { ApplyBudget, ApplyPace, LogClock } from '@levee/follow';
-import { messageOf, pause, silentLogger } from '@levee/kernel';
+import { messageOf, pause, silentLogger, type SteadyClock } from '@levee/kernel';
 import { partitionsOf, type SlotRange } from '@levee/keyspace';
 import type { Log, TopicDescription } from '@levee/log';
 import type { PortalClock } from '../direct/portal-clock';
@@ -9,7 +9,6 @@ import type { FollowedNamespace } from './followed-namespace';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
 import type { SharedLog } from './shared-log';
-import type { SteadyClock } from '../direct/steady-clock';
 
 export interface ReplicaWorld {
   readonly world: World;

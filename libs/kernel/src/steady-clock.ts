@@ -1,4 +1,4 @@
-import type { Clock } from '@levee/kernel';
+import type { Clock } from './clock';
 
 /** The clocks of a machine that is awake do not drift so far apart between two looks. */
 const sleepMsMin = 500;
