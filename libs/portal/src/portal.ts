@@ -316,6 +316,8 @@ export class Portal {
     } catch (error) {
       if (this.view.short === undefined) throw error;
     }
+    // [safety] What was read counts before anything is written: a turn later is too late for a freeze.
+    this.store.refreshNow();
   }
 
   private async tellFirst(): Promise<void> {
