@@ -1,8 +1,10 @@
 import { CallbackAppend, FlushSweep, type Store, type StoreFailure } from '@levee/client';
 import { asOffset } from '@levee/kernel';
 import type { Log, LogRecord } from '@levee/log';
+import { eventually } from '../../../test/support/deadline';
 import { FakeNode } from './fake-node';
-import { closeStores, readOnce, storeOn } from './store-on-nodes';
+import { namespaceEntity } from './cluster-entities';
+import { closeStores, readOnce, stateOf, storeOn } from './store-on-nodes';
 
 afterEach(closeStores);
 
@@ -47,4 +49,28 @@ test('a flush of a frozen namespace deletes nothing and says so', async () => {
     code: 'LVFROZEN',
     message: expect.stringMatching(/frozen by operator .*\(levee namespace thaw ns\)$/),
   });
+});
+
+/** [safety] A topic of others may be served by one creation after the other. */
+test('what an earlier creation wrote to the same topic is on its way until the log has answered', async () => {
+  const node = await new FakeNode('n1', { value: 'v', applied: 6 }).start();
+  let logged = (): void => undefined;
+  const slow = {
+    append: () => new Promise((resolve) => (logged = () => resolve({ baseOffset: asOffset(0) }))),
+  } as unknown as Log;
+  const of = { binlog: 'prices', sourceTopic: 'prices', recordFormat: 'raw', writable: true } as const;
+  const state = stateOf([node], of);
+  const store = storeOn([node], {}, { log: slow, state });
+  const written = write(store, Buffer.from('x'));
+  await eventually('the write is under way', () => !store.writing.settled);
+  const frozen = { frozenBy: 'export 7', frozenReason: 'export', frozenSeq: 9 };
+  const next = { ...of, ...frozen, number: 2 };
+  state.absorb({ kind: 'namespace', entity: namespaceEntity(next) });
+  store.refreshNow();
+  expect(await written).toMatch(/^LVINDEFINITE/);
+  expect(store.namespace('ns')?.state.number).toBe(2);
+  expect([store.writing.freezesSettled, store.writing.settled]).toEqual([[], false]);
+  logged();
+  await eventually('the write is logged', () => store.writing.settled);
+  expect(store.writing.freezesSettled).toEqual(['ns#2@9']);
 });

@@ -8,7 +8,7 @@ import { chunkEntity, namespaceEntity, nodeEntity, routeEntity } from './cluster
 import { systemNetwork, type Network } from '@levee/wire';
 import type { FakeNode } from './fake-node';
 
-function stateOf(nodes: readonly FakeNode[], namespace: Partial<NamespaceState>): ClusterState {
+export function stateOf(nodes: readonly FakeNode[], namespace: Partial<NamespaceState>): ClusterState {
   const state = new ClusterState();
   state.absorb({ kind: 'cluster', entity: { clusterId: 'c', change: 'Test', seq: 1, term: 1 } });
   state.absorb({ kind: 'namespace', entity: namespaceEntity(namespace) });
@@ -41,7 +41,8 @@ export function storeOn(
     network = systemNetwork,
     log = {} as Log,
     namespace = {},
-  }: { network?: Network; log?: Log; namespace?: Partial<NamespaceState> } = {},
+    state = stateOf(nodes, namespace),
+  }: { network?: Network; log?: Log; namespace?: Partial<NamespaceState>; state?: ClusterState } = {},
 ): Store {
   const limits = {
     attemptMs: 5_000,
@@ -52,7 +53,7 @@ export function storeOn(
     ...but,
   };
   const world = { clock: systemClock, timers: systemTimers, random: systemRandom, logger: silentLogger, network };
-  const view = { state: stateOf(nodes, namespace), onDecision: () => () => undefined };
+  const view = { state, onDecision: () => () => undefined };
   const store = new Store(log, view, { ...world, producer: 'p', limits });
   cleanups.push(...nodes.map((node) => () => node.close()), () => store.close(0));
   return store;

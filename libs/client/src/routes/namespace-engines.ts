@@ -47,6 +47,8 @@ export interface EngineWorld {
 /** The active namespaces, with their knobs and routes as the cluster's decisions change them. */
 export class NamespaceEngines {
   private readonly engines = new Map<string, Engine>();
+  /** Of namespaces that are gone: what they wrote may still be on its way, to a topic that another creation may serve. */
+  private readonly left = new Set<Engine>();
   private readonly unsubscribe: () => void;
   private refreshScheduled = false;
   /** Namespaces whose routes or knobs have changed since the last refresh. */
@@ -84,9 +86,10 @@ export class NamespaceEngines {
    */
   get freezesSettled(): string[] {
     const settled: string[] = [];
+    const unsettled = new Set(this.leftUnsettled().map(({ namespace }) => namespace.state.binlog));
     for (const { namespace, appends } of this.all()) {
-      const { name, number, frozenSeq, freezeConfirmedSeq } = namespace.state;
-      if (namespace.frozen && freezeConfirmedSeq === null && appends.settled)
+      const { name, number, binlog, frozenSeq, freezeConfirmedSeq } = namespace.state;
+      if (namespace.frozen && freezeConfirmedSeq === null && appends.settled && !unsettled.has(binlog))
         settled.push(`${name}#${number}@${frozenSeq}`);
     }
     return settled;
@@ -94,7 +97,12 @@ export class NamespaceEngines {
 
   /** Nothing that this process wrote anywhere is on its way. */
   get settled(): boolean {
-    return [...this.all()].every(({ appends }) => appends.settled);
+    return [...this.all(), ...this.leftUnsettled()].every(({ appends }) => appends.settled);
+  }
+
+  private leftUnsettled(): Engine[] {
+    for (const engine of this.left) if (engine.appends.settled) this.left.delete(engine);
+    return [...this.left];
   }
 
   /** Follows no decisions any more. */
@@ -112,7 +120,7 @@ export class NamespaceEngines {
   /** After the view has booted: its first state came without decisions. */
   refreshNow(): void {
     this.stale = 'all';
-    this.refresh();
+    if (!this.closed) this.refresh();
   }
 
   /** A decision costs the namespaces that it touches; one about a node touches all. */
@@ -147,7 +155,7 @@ export class NamespaceEngines {
     }
     for (const [name, engine] of this.engines)
       if (state.namespace(name)?.state !== 'active') {
-        leave(engine);
+        this.leave(engine);
         this.engines.delete(name);
       }
     const { clock, times } = this.world.context;
@@ -158,7 +166,7 @@ export class NamespaceEngines {
     let engine = this.engines.get(namespace.name);
     // A topic of others may be served by one creation after the other.
     if (engine?.namespace.state.binlog !== namespace.binlog || engine.namespace.state.number !== namespace.number) {
-      if (engine) leave(engine);
+      if (engine) this.leave(engine);
       this.engines.set(namespace.name, (engine = this.open(namespace)));
     }
     const store = engine.namespace;
@@ -171,6 +179,15 @@ export class NamespaceEngines {
     else if (table.version !== store.table?.version) store.problem = store.routes.publish(table)?.problem;
     if (store.problem !== undefined)
       this.world.context.logger.warn({ namespace: namespace.name, problem: store.problem }, 'no new route table');
+  }
+
+  /** Its namespace is no more: what waits is answered, at the latest when it is looked at next. */
+  private leave(engine: Engine): void {
+    const { namespace, appends } = engine;
+    namespace.gone = goneNamespace(namespace.name);
+    appends.end(namespace.gone);
+    namespace.writes.release();
+    if (!appends.settled) this.left.add(engine);
   }
 
   private open(state: NamespaceState): Engine {
@@ -206,13 +223,6 @@ export class NamespaceEngines {
     store.targets.set(node.nodeId, target);
     return target;
   }
-}
-
-/** Its namespace is no more: what waits is answered, at the latest when it is looked at next. */
-function leave({ namespace, appends }: Engine): void {
-  namespace.gone = goneNamespace(namespace.name);
-  appends.end(namespace.gone);
-  namespace.writes.release();
 }
 
 /** An address or the state of a node, or something gone. */
