@@ -106,6 +106,42 @@ describe('both copies damaged', () => {
     expect(files.names()).toEqual(before);
   });
 
+  /** [safety] It may be readable again in a moment. */
+  it.each([
+    ['neither copy of the checkpoint', /^checkpoint/, undefined],
+    ['neither copy of the journal', /^journal/, undefined],
+    ['a copy of the checkpoint, and the other is damaged', /^checkpoint.*a$/, /^checkpoint.*b$/],
+    ['a copy of the journal, and the other lacks something', /^journal.*b$/, /^journal.*a$/],
+    ['a copy of the journal, and the other is missing', /^journal.*a$/, undefined],
+  ])(
+    'the disk can read %s: the log is refused, nothing is changed, and it has all afterwards',
+    async (what, unreadable, struck) => {
+      const files = await made();
+      const whole = files.copy();
+      for (const name of files.names()) {
+        // Not in the last frame of a journal: of that the file itself tells nothing.
+        if (struck?.test(name) === true) files.damage(name, (bytes) => bytes.fill(0xee, 40, 46));
+        if (what.endsWith('missing') && /^journal.*b$/.test(name)) files.damage(name, () => undefined);
+      }
+      const before = files.copy();
+      const mounted = files.mount();
+      const read = (name: string): Promise<Buffer | undefined> =>
+        unreadable.test(name)
+          ? Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }))
+          : mounted.read(name);
+      const opened = EmbeddedLog.open({ store: storeOn({ ...mounted, read }, false), cleanEveryMs: 0 });
+      await expect(opened).rejects.toThrow('EIO');
+      expect(files.names().map((name) => [name, files.content(name)])).toEqual(
+        before.names().map((name) => [name, before.content(name)]),
+      );
+      for (const each of what.endsWith('missing') ? [files, whole] : [whole]) {
+        const log = await EmbeddedLog.open({ store: storeOn(each.mount(), false), cleanEveryMs: 0 });
+        expect((await values(log)).size).toBe(8);
+        await log.close();
+      }
+    },
+  );
+
   it('the heads of the journal: the log is refused, nothing is changed, and with one put back it has everything', async () => {
     const files = await made();
     const whole = files.copy();

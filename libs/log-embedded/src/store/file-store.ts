@@ -254,8 +254,8 @@ export class FileStore implements LogStore {
   private async removeBelow(number: number): Promise<void> {
     for (const { name } of await this.files.list()) {
       const file = storeFileOf(name);
-      const isDraft = /^checkpoint-.*\.new$/.test(name);
-      if (isDraft || (file !== undefined && file.kind !== 'run' && file.number < number)) await this.files.remove(name);
+      if (isDraft(name) || (file !== undefined && file.kind !== 'run' && file.number < number))
+        await this.files.remove(name);
     }
   }
 
@@ -284,8 +284,27 @@ export class FileStore implements LogStore {
     this.sequence = sequence;
     this.nextRun = nextRun;
     this.found = { troubles, suspects };
+    // On a full disk there may be room to open only without them.
+    await this.removeUntold(found);
     const journal = await MirroredJournal.create(this.files, nextNumber, sequence + 1);
     this.journal = journal;
+    try {
+      await this.makeSafe(journal, sequence);
+    } catch (error) {
+      await this.abandon(journal).catch(() => undefined);
+      throw error;
+    }
+    await this.removeBelow(nextNumber);
+  }
+
+  /** Runs of which neither checkpoint nor journal tells. */
+  private async removeUntold({ runs }: FoundFiles): Promise<void> {
+    for (const number of runs.keys()) if (!this.state.runs.has(number)) await this.files.remove(runName(number));
+  }
+
+  /** What older journals hold, in a new one or a run, and a checkpoint on which the new one follows. */
+  private async makeSafe(journal: MirroredJournal, sequence: number): Promise<void> {
+    const { state } = this;
     const held: JournalWrite[] = [];
     let bytes = 0;
     for (const [place, entries] of state.places())
@@ -293,14 +312,30 @@ export class FileStore implements LogStore {
         held.push(put(entryKey(place.topic, place.partition, entry.base), entry.bytes));
         bytes += entry.bytes.length;
       }
-    if (bytes >= this.limits.rejournalBytes) await this.flush(nextNumber);
-    else {
-      if (held.length > 0) await journal.append(++this.sequence, held);
-      // The held entries are in the journal that follows.
-      await this.checkpoint({ nextJournal: nextNumber, sequence }, new Map(state.values), state.runs.values());
-      await this.removeBelow(nextNumber);
-    }
-    for (const number of found.runs.keys())
-      if (!state.runs.has(number) && number < nextRun) await this.files.remove(runName(number));
+    if (bytes >= this.limits.rejournalBytes) return this.flush(journal.number);
+    if (held.length > 0) await journal.append(++this.sequence, held);
+    // The held entries are in the journal that follows.
+    await this.checkpoint({ nextJournal: journal.number, sequence }, new Map(state.values), state.runs.values());
   }
+
+  /**
+   * An opening that failed leaves nothing behind: the next attempts would else fill what people free of a full disk. Where
+   * a copy of its checkpoint is there the journal counts.
+   */
+  private async abandon(journal: MirroredJournal): Promise<void> {
+    this.journal = undefined;
+    await journal.close();
+    const found = await findFiles(this.files);
+    if (found.checkpoints.includes(journal.number)) return;
+    await this.removeUntold(found);
+    for (const { name } of await this.files.list())
+      if (isDraft(name) || isJournal(name, journal.number)) await this.files.remove(name);
+  }
+}
+
+const isDraft = (name: string): boolean => /^checkpoint-.*\.new$/.test(name);
+
+function isJournal(name: string, number: number): boolean {
+  const file = storeFileOf(name);
+  return file?.kind === 'journal' && file.number === number;
 }
