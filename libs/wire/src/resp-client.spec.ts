@@ -83,7 +83,7 @@ describe('replies behind one that the client gives its connection up for', () =>
     }, options);
     const answers: string[] = [];
     for (const word of ['A', 'B', 'C'])
-      client.send([word], 1_000, (failure, reply) => {
+      client.send([word], 20_000, (failure, reply) => {
         answers.push(`${word} ${failure?.code ?? String(reply)}`);
         if (reply === 'BAD') client.renew('damaged');
       });
@@ -91,7 +91,7 @@ describe('replies behind one that the client gives its connection up for', () =>
     expect(answers).toEqual(['A BAD', 'B OUTCOME_UNKNOWN', 'C OUTCOME_UNKNOWN']);
     for (let i = 0; i < 20; i++) {
       while (!client.usable) await tick();
-      expect([i, await client.request([`d${i}`], 2_000)]).toEqual([i, `d${i}`]);
+      expect([i, await client.request([`d${i}`], 20_000)]).toEqual([i, `d${i}`]);
     }
     expect([streams.length, client.outstanding]).toEqual([2, 0]);
   });
@@ -112,12 +112,12 @@ describe('replies behind one that the client gives its connection up for', () =>
       },
       { hello: greetings },
     );
-    expect(await client.request(['A'], 1_000)).toBe('A');
+    expect(await client.request(['A'], 20_000)).toBe('A');
     expect(heard).toEqual([['AUTH', 'ann', 'secret'], ['HI'], ['A']]);
     say['HI'] = '+ANOTHER\r\n';
     client.renew('the test says so');
     while (!client.usable) await tick();
-    await expect(client.request(['B'], 1_000)).rejects.toMatchObject({ code: 'NOT_SENT' });
+    await expect(client.request(['B'], 20_000)).rejects.toMatchObject({ code: 'NOT_SENT' });
     expect(heard.slice(3)).toEqual([['AUTH', 'ann', 'secret'], ['HI']]);
   });
 
@@ -131,13 +131,13 @@ describe('replies behind one that the client gives its connection up for', () =>
       },
       { hello },
     );
-    const waiting = client.request(['A'], 1_000);
+    const waiting = client.request(['A'], 20_000);
     while (!asked) await tick();
     client.renew('the test says so');
     await expect(waiting).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     streams[0]!.say('+late\r\n');
     while (!client.usable) await tick();
-    const next = client.request(['B'], 1_000);
+    const next = client.request(['B'], 20_000);
     streams[0]!.say('+later\r\n');
     streams[0]!.emit('connect');
     streams[0]!.emit('error', new Error('late'));
@@ -151,7 +151,7 @@ it('an answer that came while this process had a pause counts, though its time i
     socket.on('data', () => {
       socket.write('+A\r\n');
       // Nobody reads meanwhile.
-      const endMs = performance.now() + 150;
+      const endMs = performance.now() + 500;
       while (performance.now() < endMs);
     }),
   );
@@ -160,7 +160,7 @@ it('an answer that came while this process had a pause counts, though its time i
   const limits = { stallMs: 50, backoffMinMs: 1, backoffMaxMs: 1 };
   const client = new RespClient({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }, { limits });
   cleanups.push(() => client.close());
-  for (let i = 0; i < 3; i++) expect(await client.request(['A'], 100)).toBe('A');
+  for (let i = 0; i < 2; i++) expect(await client.request(['A'], 400)).toBe('A');
 });
 
 it('what others rest on is sent however much waits', async () => {
@@ -168,7 +168,7 @@ it('what others rest on is sent however much waits', async () => {
   const answers = ['a', 'b', 'c', 'd'].map(
     (word, i) =>
       new Promise((resolve) =>
-        client.send([word], 1_000, (no, reply) => resolve(no?.code ?? reply), i > 2 ? 'always' : undefined),
+        client.send([word], 20_000, (no, reply) => resolve(no?.code ?? reply), i > 2 ? 'always' : undefined),
       ),
   );
   expect(await Promise.all(answers)).toEqual(['a', 'b', 'LIMIT', 'd']);
@@ -185,7 +185,7 @@ describe('an address that no socket takes', () => {
     for (let i = 0; i < 3; i++) {
       let isBack = false;
       const failure = await new Promise((resolve) => {
-        client.send(['PING'], 1_000, (problem) => resolve(isBack ? problem : 'before send was back'));
+        client.send(['PING'], 20_000, (problem) => resolve(isBack ? problem : 'before send was back'));
         isBack = true;
       });
       expect(failure).toMatchObject({ code: 'NOT_SENT' });

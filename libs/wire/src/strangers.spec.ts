@@ -53,7 +53,7 @@ function client(port: number): { socket: Socket; got: () => string; closed: () =
 }
 
 it('hangs up on who has not said who he is for too long, or was forgotten, and on nobody else', async () => {
-  const { server, port } = await serve({ strangerMs: 300 });
+  const { server, port } = await serve({ strangerMs: 1_000 });
   const [silent, talker, known, forgotten] = [client(port), client(port), client(port), client(port)];
   known.socket.write('AUTH\r\n');
   forgotten.socket.write('AUTH\r\n');

@@ -127,7 +127,7 @@ describe('RESP over TLS', () => {
     for (const own of [undefined, stranger.issue({ name: 'ann' })])
       await expect(client(port, identityOf(own).identity).request(['ECHO', 'a'], 3_000)).rejects.toThrow();
     expect(peers).toEqual([]);
-    await eventually('both are counted', () => network.stats()['handshakesFailed'] === 2);
+    await eventually('both are counted', () => (network.stats()['handshakesFailed'] ?? 0) >= 2);
     const ann = client(port, identityOf(authority.issue({ name: 'ann' })).identity);
     expect(await ann.request(['ECHO', 'a'], 5_000)).toEqual(Buffer.from('a'));
   });
