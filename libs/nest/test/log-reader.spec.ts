@@ -159,7 +159,7 @@ describe('a reader of the log in batches', () => {
     await made.stop();
     seen.length = 0;
     reader(handle);
-    await eventually('it goes on', () => seen.includes('2'), 5_000, 5);
+    await eventually('it goes on', () => seen.includes('2'), 20_000, 5);
     // It begins at the change that it stood at.
     expect(seen).toEqual(['2']);
     expect(aside.map(({ key, error }) => [key, error])).toEqual([['k', 'never']]);
@@ -183,7 +183,7 @@ describe('a reader of the log in batches', () => {
     });
     for (const value of ['1', 'unreadable', '2']) await store.put('k', Buffer.from(value));
     reader((batch) => Promise.resolve(void seen.push(...batch.map(({ value }) => String(value)))), { store: watched });
-    await eventually('the rest comes', () => seen.length === 2, 5_000, 5);
+    await eventually('the rest comes', () => seen.length === 2, 20_000, 5);
     expect([seen, aside.map(({ error }) => error)]).toEqual([['1', '2'], ['no value']]);
   });
 
@@ -203,12 +203,12 @@ describe('a reader of the log in batches', () => {
     const handle: LogReaderOptions['handle'] = (batch) =>
       Promise.resolve(void seen.push(...batch.map(({ key }) => key)));
     const first = reader(handle, { store: watched, from: 'now' });
-    await eventually('it tries', () => asked.includes('beginning'), 5_000, 5);
+    await eventually('it tries', () => asked.includes('beginning'), 20_000, 5);
     await first.stop();
     isDown = false;
     asked.length = 0;
     reader(handle, { store: watched, from: 'now' });
-    await eventually('it goes on', () => seen.length === 1, 5_000, 5);
+    await eventually('it goes on', () => seen.length === 1, 20_000, 5);
     expect(asked).toEqual(['old', 'beginning']);
     expect(messages[0]).toMatch(/^r: changes are lost .*the log begins later.*newest change of every key/);
   });

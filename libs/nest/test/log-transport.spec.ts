@@ -69,7 +69,7 @@ describe('the log as a transport of Nest', () => {
     await put('other:1', 'x');
     await orders.delete('order:0');
     const first = await listen({ batchMax: 10 });
-    await eventually('all are handed over', () => values().length === 26, 5_000, 5);
+    await eventually('all are handed over', () => values().length === 26, 20_000, 5);
     expect(Math.max(...calls.map((call) => call.values.length))).toBe(10);
     for (let key = 0; key < 5; key++)
       expect(values().filter((value) => value.startsWith(`order:${key}=`))).toEqual([
@@ -80,7 +80,7 @@ describe('the log as a transport of Nest', () => {
     await put('order:9', 'between');
     calls = [];
     await listen();
-    await eventually('it goes on', () => values().length > 0, 5_000, 5);
+    await eventually('it goes on', () => values().length > 0, 20_000, 5);
     expect(values()).toEqual(['order:9=between']);
   });
 
@@ -94,7 +94,7 @@ describe('the log as a transport of Nest', () => {
     await put('order:1', 'a');
     await put('order:1', 'b');
     await put('order:1', 'c');
-    await eventually('all are handed over', () => values().length === 3, 5_000, 5);
+    await eventually('all are handed over', () => values().length === 3, 20_000, 5);
     await stop(app);
     const pattern = '{"namespace":"shop.orders","prefix":"order:"}';
     expect(saved.get(pattern)).toBe(calls[2]?.token);
@@ -103,7 +103,7 @@ describe('the log as a transport of Nest', () => {
     saved.set(pattern, calls[0]?.token ?? '');
     calls = [];
     await listen({ positions });
-    await eventually('the others come again', () => values().length === 2, 5_000, 5);
+    await eventually('the others come again', () => values().length === 2, 20_000, 5);
     expect(values()).toEqual(['order:1=b', 'order:1=c']);
   });
 
@@ -126,9 +126,9 @@ describe('the log as a transport of Nest', () => {
       };
       for (const value of ['a', 'b', 'c']) await put('order:1', value);
       await listen({ positions, attempts: 2 });
-      await eventually('they are stored', () => stored.values.length === 3, 5_000, 5);
+      await eventually('they are stored', () => stored.values.length === 3, 20_000, 5);
       await put('order:1', 'd');
-      await eventually('it goes on', () => stored.values.length > 3, 5_000, 5);
+      await eventually('it goes on', () => stored.values.length > 3, 20_000, 5);
       expect(stored.values).toEqual(['a', 'b', 'c', 'd'].map((value) => `order:1=${value}`));
       expect(await aside()).toEqual([]);
     },
@@ -157,7 +157,7 @@ describe('the log as a transport of Nest', () => {
     const app = await NestFactory.createMicroservice(OthersModule, { strategy, logger: false });
     running.push(app);
     await app.listen();
-    await eventually('it is handled', () => values().length > 0, 5_000, 5);
+    await eventually('it is handled', () => values().length > 0, 20_000, 5);
     expect([values(), failing]).toEqual([['order:1=a'], -1]);
   });
 
@@ -168,11 +168,11 @@ describe('the log as a transport of Nest', () => {
     for (const value of ['1', '2', 'bad', '3', '4']) await put('order:1', value);
     for (const value of ['5', 'bad', '6']) await put('order:2', value);
     await listen({ attempts: 2 });
-    await eventually('the others are handed over', () => new Set(values()).size === 6, 5_000, 5);
+    await eventually('the others are handed over', () => new Set(values()).size === 6, 20_000, 5);
     const of = (key: string): string[] => values().filter((value) => value.startsWith(key));
     expect(of('order:1')).toEqual(['order:1=1', 'order:1=2', 'order:1=3', 'order:1=4']);
     expect(of('order:2')).toEqual(['order:2=5', 'order:2=6']);
-    await eventually('both are put aside', async () => (await aside()).length === 2, 5_000, 5);
+    await eventually('both are put aside', async () => (await aside()).length === 2, 20_000, 5);
     expect((await aside()).map(({ key, error }) => [key, error]).sort()).toEqual([
       ['order:1', 'never that'],
       ['order:2', 'never that'],
@@ -189,7 +189,7 @@ describe('the log as a transport of Nest', () => {
     await put('order:1', 'stuck');
     const app = await listen({ attempts: 1, handleMs: 20 });
     await put('order:1', 'next');
-    await eventually('it goes on', () => values().includes('order:1=next'), 5_000, 5);
+    await eventually('it goes on', () => values().includes('order:1=next'), 20_000, 5);
     expect(told.length).toBeGreaterThan(0);
     expect((await aside()).map(({ error }) => error)).toEqual(['it was not handled within 20 ms']);
     await stop(app);
@@ -204,14 +204,14 @@ describe('the log as a transport of Nest', () => {
     };
     await put('order:1', 'a');
     const app = await listen();
-    await eventually('it is at work', () => isAtWork, 5_000, 5);
+    await eventually('it is at work', () => isAtWork, 20_000, 5);
     const closed = stop(app);
     finish();
     await closed;
     meets = () => undefined;
     await put('order:1', 'b');
     await listen();
-    await eventually('it goes on', () => values().length === 2, 5_000, 5);
+    await eventually('it goes on', () => values().length === 2, 20_000, 5);
     expect(values()).toEqual(['order:1=a', 'order:1=b']);
   });
 
@@ -251,7 +251,7 @@ describe('the log as a transport of Nest', () => {
       { position: expect.stringMatching(/^\d+:2$/) },
     ]);
     await firstValueFrom(log.emit('shop.orders', { key: 'order:1', value: null }));
-    await eventually('they are handed over', () => values().length === 3, 5_000, 5);
+    await eventually('they are handed over', () => values().length === 3, 20_000, 5);
     expect(values()).toEqual(['order:1=a', 'order:1=b', 'order:1=gone']);
     const nowhere = new LeveeLogClient(new MemoryLevee({ namespaces: [] }).client());
     await expect(firstValueFrom(nowhere.emit('shop.orders', { key: 'k', value: 'v' }))).rejects.toThrow(NamespaceError);

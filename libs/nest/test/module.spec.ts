@@ -1,4 +1,3 @@
-import { type AddressInfo, createServer } from 'node:net';
 import { Injectable, Module, type OnModuleDestroy } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
@@ -74,14 +73,8 @@ class Places implements LeveeOptionsFactory {
   }
 }
 
-/** A port where nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+/** Where nobody listens. */
+const nobody = '127.0.0.1:1';
 
 describe('an application on Levee in memory', () => {
   const started = async (namespaces?: string[]) => {
@@ -216,7 +209,7 @@ describe('an application whose Levee does not answer', () => {
   it.each(['forRoot', 'useFactory', 'useClass'] as const)(
     'by %s does not start, says why, and ends in time',
     async (how) => {
-      const portals = [`127.0.0.1:${await freePort()}`];
+      const portals = [nobody];
       const deadlineMs = 300;
       const root = {
         forRoot: () => LeveeModule.forRoot({ portals, deadlineMs, name: 'shop' }),

@@ -43,7 +43,7 @@ describe('@OnKeyChange in an application', () => {
     return { app, totals: app.get(Totals), bytes, orders: bytes.typed(json<Order>()) };
   };
   const seen = (totals: Totals, count: number) =>
-    eventually('the handler saw it', () => totals.seen.length >= count, 5_000, 5);
+    eventually('the handler saw it', () => totals.seen.length >= count, 20_000, 5);
 
   it('hands typed changes of the prefix over, deletions too, and what came while the application was down', async () => {
     const levee = new MemoryLevee();
@@ -68,7 +68,7 @@ describe('@OnKeyChange in an application', () => {
     const { app, totals, orders } = await on(levee);
     totals.isSlow = true;
     await orders.put('order:1', { total: 5 });
-    await eventually('it is at work', () => totals.isAtWork, 5_000, 5);
+    await eventually('it is at work', () => totals.isAtWork, 20_000, 5);
     const closed = app.close();
     totals.finish();
     await closed;
@@ -91,7 +91,7 @@ describe('@OnKeyChange in an application', () => {
         found.push(value);
       return found;
     };
-    await eventually('both are put aside', async () => (await aside()).length === 2, 5_000, 5);
+    await eventually('both are put aside', async () => (await aside()).length === 2, 20_000, 5);
     await seen(totals, 1);
     const errors = new Map((await aside()).map(({ key, error }) => [key, error]));
     expect(errors.get('order:1')).toBe('unlucky');
@@ -167,7 +167,7 @@ describe('a handler of changes', () => {
       seen.set(key, [...(seen.get(key) ?? []), Number(value)]);
     });
     await eventually('all were seen', () => [...seen.values()].every((of) => of.length > 0) && seen.size === 20);
-    await eventually('all changes', () => [...seen.values()].flat().includes(199), 5_000, 5);
+    await eventually('all changes', () => [...seen.values()].flat().includes(199), 20_000, 5);
     expect(most).toBeGreaterThan(1);
     expect(most).toBeLessThanOrEqual(4);
     for (const of of seen.values()) expect(of).toEqual([...of].sort((x, y) => x - y));
@@ -253,18 +253,18 @@ describe('a handler of changes', () => {
     await eventually('the first attempt', () => refused > 0, 5_000, 1);
     // It has begun: what comes between two attempts is not before it.
     await store.put('between', 'v');
-    await eventually('it is handled', () => seen.length > 0, 5_000, 5);
+    await eventually('it is handled', () => seen.length > 0, 20_000, 5);
     expect([refused, seen, open]).toEqual([4, ['between true'], 1]);
     life.isDead = true;
     await store.put('under way', 'v');
-    await eventually('it is at work', () => seen.length === 2, 5_000, 5);
+    await eventually('it is at work', () => seen.length === 2, 20_000, 5);
     runners.splice(0);
     await first.stop();
     expect(open).toBe(0);
     await store.put('while dead', 'v');
     const again: string[] = [];
     runner(({ key }) => void again.push(key), { from: 'now' });
-    await eventually('the rest', () => again.includes('while dead'), 5_000, 5);
+    await eventually('the rest', () => again.includes('while dead'), 20_000, 5);
     expect(again).toContain('under way');
   });
 
@@ -297,12 +297,12 @@ describe('a handler of changes', () => {
     await store.put('k', 'v');
     const handle = ({ key }: Change<unknown>): void => void seen.push(key);
     const first = runner(handle, { store: watched as Namespace<unknown>, from: 'now' });
-    await eventually('it tries', () => asked.includes('beginning'), 5_000, 5);
+    await eventually('it tries', () => asked.includes('beginning'), 20_000, 5);
     await first.stop();
     isDown = false;
     asked.length = 0;
     runner(handle, { store: watched as Namespace<unknown>, from: 'now' });
-    await eventually('it goes on', () => seen.length === 1, 5_000, 5);
+    await eventually('it goes on', () => seen.length === 1, 20_000, 5);
     expect(asked).toEqual(['old', 'beginning']);
     expect(messages[0]).toMatch(/^h: changes are lost .*the log begins later.*newest change of every key/);
   });
@@ -343,7 +343,7 @@ describe('a handler of changes', () => {
     const made = runner(handle, { state: stubborn });
     // Those of its lane wait behind it.
     for (let n = 0; n < 20; n++) await store.put(`good${n}`, 'v');
-    await eventually('others go on', () => seen.length > 5, 5_000, 5);
+    await eventually('others go on', () => seen.length > 5, 20_000, 5);
     await eventually(
       'it says so',
       () => messages.some((text) => /cannot be put aside.*read only/.test(text)),
@@ -354,6 +354,6 @@ describe('a handler of changes', () => {
     const again: string[] = [];
     refuses = false;
     runner(({ key }) => void again.push(key));
-    await eventually('it comes again', () => again.includes('bad'), 5_000, 5);
+    await eventually('it comes again', () => again.includes('bad'), 20_000, 5);
   });
 });
