@@ -219,9 +219,11 @@ describe('following a plan', () => {
     const interrupted = new AbortController();
     const { server, url } = await listening((_request, response) => {
       response.write(`${JSON.stringify(row)}\n`);
-      setTimeout(() => interrupted.abort(), 20);
     });
-    const ran = await runLevee(['plan', 'watch', 'p7', '--url', url], { interrupted: interrupted.signal });
+    const ran = await runLevee(['plan', 'watch', 'p7', '--url', url], {
+      interrupted: interrupted.signal,
+      onOutput: () => setImmediate(() => interrupted.abort()),
+    });
     await stop(server);
     expect(ran.code).toBe(1);
     expect(ran.stderr).toContain('plan p7 goes on: levee plan watch p7 follows it');

@@ -96,5 +96,5 @@ describe('levee doctor', () => {
     expect(ran.stdout.toString()).toMatch(/log-unreachable {2}the log does not answer: no Kafka at 127\.0\.0\.1/);
     expect(ran.stdout.toString()).toContain('impact:  reads go on from replicas');
     expect(ran.code).toBe(3);
-  }, 40_000);
+  }, 60_000);
 });

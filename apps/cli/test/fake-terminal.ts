@@ -4,8 +4,13 @@ import { runCli } from '../src/program';
 class Sink extends Writable {
   private readonly chunks: Buffer[] = [];
 
+  constructor(private readonly onWrite: () => void = () => undefined) {
+    super();
+  }
+
   override _write(chunk: Buffer | string, _encoding: string, done: () => void): void {
     this.chunks.push(Buffer.from(chunk as string));
+    this.onWrite();
     done();
   }
 
@@ -23,9 +28,15 @@ export interface Ran {
 /** Runs one command line against a terminal in memory, at 2026-01-01T00:00:00Z. */
 export async function runLevee(
   argv: readonly string[],
-  options: { env?: Record<string, string>; stdin?: Buffer | Readable; interrupted?: AbortSignal } = {},
+  options: {
+    env?: Record<string, string>;
+    stdin?: Buffer | Readable;
+    interrupted?: AbortSignal;
+    /** When something was written to standard output. */
+    onOutput?: () => void;
+  } = {},
 ): Promise<Ran> {
-  const stdout = new Sink();
+  const stdout = new Sink(options.onOutput);
   const stderr = new Sink();
   const code = await runCli(argv, {
     stdin: options.stdin instanceof Readable ? options.stdin : Readable.from(options.stdin ? [options.stdin] : []),

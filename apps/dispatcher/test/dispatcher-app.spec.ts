@@ -99,18 +99,18 @@ test('an empty new node is found, its share is proposed once by two dispatchers,
   for (const nodeId of ['n1', 'n2', 'n3']) await register(nodeId);
   await command('CreateNamespace', { name: 'shop', partitions: 8, chunks: 8, replicas: 3 });
   const { view } = master.master;
-  await view.until(() => (view.state.namespace('shop')?.state === 'active' ? true : undefined), 5_000, 'activation');
+  await view.until(() => (view.state.namespace('shop')?.state === 'active' ? true : undefined), 20_000, 'activation');
   const [first, second] = [await dispatcher('d1'), await dispatcher('d2')];
-  await first.dispatcher.view.until(() => (first.dispatcher.stats()['rounds'] ?? 0) > 3 || undefined, 5_000, 'rounds');
+  await first.dispatcher.view.until(() => (first.dispatcher.stats()['rounds'] ?? 0) > 3 || undefined, 20_000, 'rounds');
   expect([...view.state.plans()]).toEqual([]);
 
   await register('n4');
   // 24 replicas on 4 nodes are 6 each: filled to nine tenths it gets 5, at most 4 at once.
-  await view.until(() => (view.state.counts.plans >= 4 ? true : undefined), 10_000, 'four plans');
+  await view.until(() => (view.state.counts.plans >= 4 ? true : undefined), 20_000, 'four plans');
   const rounds = first.dispatcher.stats()['rounds'] ?? 0;
   await first.dispatcher.view.until(
     () => ((first.dispatcher.stats()['rounds'] ?? 0) > rounds + 5 ? true : undefined),
-    5_000,
+    20_000,
     'further rounds',
   );
   const plans = [...view.state.plans()];
@@ -140,7 +140,7 @@ test('an empty new node is found, its share is proposed once by two dispatchers,
     /levee_dispatcher_plans_total\{result="accepted",[^}]*\} 4/,
   );
   expect(await metricProblems(first, 'dispatcher')).toEqual([]);
-}, 30_000);
+}, 90_000);
 
 test('settings that contradict each other are refused by name', () => {
   expect(() => loadDispatcherConfig({ LEVEE_SETTLE_TIME: '2h' })).toThrow(/make LEVEE_COOL_DOWN the longer one/);

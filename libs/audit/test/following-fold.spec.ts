@@ -256,5 +256,5 @@ describe(`what a log says that its owner compacts at any time (seed ${seed})`, (
     await fold.toEnd();
     expect(partition.endOffset).toBeLessThan(20_000);
     fold.close();
-  }, 30_000);
+  }, 60_000);
 });

@@ -36,12 +36,12 @@ describe('the replicas of a node', () => {
   it('are counted soon after they become readable, after a rebuild too', async () => {
     for (let i = 0; i < 20; i++) await cluster.append(ns, `k${i}`, 'v');
     bare.host.adopt([assignment()]);
-    await until('the count', () => bare.hosted(0)?.swept.liveKeys === 20, 5_000);
+    await until('the count', () => bare.hosted(0)?.swept.liveKeys === 20);
     const hosted = bare.hosted(0)!;
     for (let i = 0; i < 5; i++) await cluster.append(ns, `k${i}`, null);
     hosted.mustRebuild('a test asks for it');
     await until('the rebuild', () => hosted.rebuilds === 1);
-    await until('the new count', () => hosted.readable && hosted.swept.liveKeys === 15, 5_000);
+    await until('the new count', () => hosted.readable && hosted.swept.liveKeys === 15);
   });
 
   it('free their unit when every close of it is over, whatever was opened and closed between', async () => {

@@ -28,7 +28,8 @@ async function heapBytes(): Promise<number> {
   return least;
 }
 
-test(`S15: ${chunksGoal} chunks fit into the memory of a master and into topics that are read at a start`, async () => {
+/** Of a chunk with its route and units. */
+async function measured(): Promise<{ readonly topicBytes: number; readonly memoryBytes: number }> {
   const before = await heapBytes();
   const script = new ClusterScript();
   script.nodes(nodes, Math.ceil((chunks * replicas * 1.4) / nodes));
@@ -44,6 +45,14 @@ test(`S15: ${chunksGoal} chunks fit into the memory of a master and into topics 
   const topicBytes = entities.reduce((sum, bytes) => sum + bytes.length, 0) / chunks;
   entities.length = 0;
   const memoryBytes = ((await heapBytes()) - before) / chunks;
+  expect([...state.chunks()]).toHaveLength(chunks);
+  return { topicBytes, memoryBytes };
+}
+
+test(`S15: ${chunksGoal} chunks fit into the memory of a master and into topics that are read at a start`, async () => {
+  let { topicBytes, memoryBytes } = await measured();
+  // Less than it takes in the topics is no measurement: what a suite before this one left behind went meanwhile.
+  for (let tries = 1; tries < 5 && memoryBytes <= topicBytes; tries++) ({ topicBytes, memoryBytes } = await measured());
   const goalMiB = (each: number): string => `${Math.round((each * chunksGoal) / 2 ** 20)} MiB for ${chunksGoal} chunks`;
   const bound = Math.floor(Math.min(memoryMax / memoryBytes, topicsMax / topicBytes));
   process.stdout.write(
@@ -51,8 +60,6 @@ test(`S15: ${chunksGoal} chunks fit into the memory of a master and into topics 
       `(${goalMiB(topicBytes)}), ${Math.round(memoryBytes)} in memory (${goalMiB(memoryBytes)}); ${bound} chunks fit into 1 GiB of memory ` +
       'and 256 MiB of topics\n',
   );
-  expect([...state.chunks()]).toHaveLength(chunks);
-  // Less than it takes in the topics is no measurement.
   expect(memoryBytes).toBeGreaterThan(topicBytes);
   expect(bound).toBeGreaterThan(chunksGoal);
 });

@@ -58,7 +58,7 @@ describe('the room that a log keeps on its disk', () => {
     let log = await EmbeddedLog.open({ location: folder, cleanEveryMs: 20, reserveBytes: bytes });
     await log.ensureTopics([{ name: 't', partitions: 1, settings: { 'cleanup.policy': 'delete' } }]);
     await log.append('t', asPartition(0), [{ key: null, value: Buffer.from('v') }]);
-    for (let i = 0; i < 500 && !existsSync(file()); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let i = 0; i < 3_000 && !existsSync(file()); i++) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(existsSync(file())).toBe(true);
     await log.close();
     for (const remove of [false, true]) {
