@@ -86,16 +86,22 @@ describe('a client at direct distance', () => {
     const [node] = (facts = routesOf(await started('the key'))) && nodes;
     const { keys } = await opened();
     await keys.get('x');
-    const before = node?.reads ?? 0;
     const wanted = Array.from({ length: 50 }, (_, i) => `k${i}`);
-    expect(await keys.getMany(wanted, { consistency: 'eventual' })).toEqual(wanted);
+    /** How many reads of the node it takes. On a machine that stands still meanwhile portals are asked too: once more. */
+    const reads = (count: number, how: { consistency?: 'eventual' } = {}): Promise<number> =>
+      eventually('the node alone answers', async () => {
+        const before = node?.reads ?? 0;
+        const values = await keys.getMany(wanted.slice(0, count), how);
+        if (values.includes('by the portal')) return undefined;
+        expect(values).toEqual(wanted.slice(0, count));
+        return (node?.reads ?? 0) - before;
+      });
     // Batches of 16, and the rest.
-    expect([node?.reads, node?.mostKeys]).toEqual([before + 4, 16]);
-    expect(await keys.getMany(wanted.slice(0, 9), { consistency: 'eventual' })).toEqual(wanted.slice(0, 9));
-    expect(node?.reads).toBe(before + 5);
+    expect(await reads(50, { consistency: 'eventual' })).toBe(4);
+    expect(node?.mostKeys).toBe(16);
+    expect(await reads(9, { consistency: 'eventual' })).toBe(1);
     // Those that may have to wait for a position do not hold up the others.
-    expect(await keys.getMany(wanted)).toEqual(wanted);
-    expect(node?.reads).toBeLessThanOrEqual(before + 10);
+    expect(await reads(50)).toBeLessThanOrEqual(5);
   });
 
   it.each<[string, Behaviour]>([
@@ -118,9 +124,9 @@ describe('a client at direct distance', () => {
     expect(await alone.keys.get('a')).toBe('by the portal');
     facts = routesOf([bad as FakeNode, good as FakeNode]);
     const both = await opened();
-    const answer = await both.keys.get('a');
-    // It is asked again as long as there is time, and nobody else.
-    expect(answer).toBe(behaviour === 'again always' ? 'by the portal' : 'by the other');
+    // It is asked again as long as there is time, and nobody else, but by a hedge on a machine that stands still.
+    const expected = behaviour === 'again always' ? 'by the portal' : 'by the other';
+    await eventually(expected, async () => (await both.keys.get('a')) === expected);
   });
 
   it('a refusal that a portal would only repeat is told at once', async () => {
@@ -148,11 +154,18 @@ describe('a client at direct distance', () => {
   it('a node that hangs up costs no read', async () => {
     facts = routesOf(await started({ value: 'by n1' }, { value: 'by n2' }));
     const { keys } = await opened();
+    const n1 = nodes[0] as FakeNode;
+    let [hasAnswered, isClosed] = [false, false];
     const reading = Array.from({ length: 200 }, async (_, i) => {
       await new Promise((resolve) => setTimeout(resolve, i));
-      return keys.get(`k${i}`);
+      if (i > 60 && hasAnswered && !isClosed) {
+        isClosed = true;
+        void n1.close();
+      }
+      const value = await keys.get(`k${i}`);
+      hasAnswered ||= value === 'by n1';
+      return value;
     });
-    setTimeout(() => void (nodes[0] as FakeNode).close(), 60);
     const values = new Set(await Promise.all(reading));
     values.delete('by the portal');
     expect([...values].sort()).toEqual(['by n1', 'by n2']);
@@ -255,9 +268,11 @@ describe('a client at direct distance', () => {
 
   it('nodes go on answering while no portal does', async () => {
     facts = routesOf(await started({ value: 'by the node' }));
-    const { keys } = await opened({ deadlineMs: 500 });
+    const { keys } = await opened({ deadlineMs: 1_500 });
     await portal.close();
-    for (let i = 0; i < 20; i++) expect(await keys.get(`k${i}`)).toBe('by the node');
+    // One that took long a moment ago, on a machine that stood still, is not asked.
+    for (let i = 0; i < 20; i++)
+      await eventually('the node answers', async () => (await keys.get(`k${i}`)) === 'by the node');
     expect(await failureOf(keys.put('a', 'x'))).toMatchObject({ kind: 'definite' });
   });
 

@@ -34,7 +34,7 @@ describe('the client at direct distance on a real cluster', () => {
       );
     portals = [await cluster.portal(), await cluster.portal()].map(({ respPort }) => `127.0.0.1:${respPort}`);
     client = await connect({ portals, reads: direct() });
-    byPortals = await connect({ portals });
+    byPortals = await connect({ portals, deadlineMs: 40_000 });
   });
 
   afterAll(async () => {

@@ -36,7 +36,7 @@ describe('the client at local distance on a real cluster', () => {
         }[name],
       );
     portals = [await cluster.portal(), await cluster.portal()].map(({ respPort }) => `127.0.0.1:${respPort}`);
-    byPortals = await connect({ portals });
+    byPortals = await connect({ portals, deadlineMs: 40_000 });
   });
 
   afterAll(async () => {

@@ -1,3 +1,4 @@
+import { eventually } from '../../../test/support/deadline';
 import { dice, full, seed } from '../../../test/support/seed';
 import { ScriptedPortal } from './scripted-portal';
 import { type Client, connect, LeveeError, type Namespace, utf8 } from '@levee/sdk';
@@ -72,7 +73,7 @@ describe('what is no answer to a request', () => {
 
   async function answering(reply: string): Promise<Namespace<string>> {
     portal = await ScriptedPortal.start(() => reply);
-    client = await connect({ portals: [portal.name], deadlineMs: 600 });
+    client = await eventually('a client', () => connect({ portals: [portal.name], deadlineMs: 1_000 }));
     return client.namespace('shop.orders').typed(utf8);
   }
 
@@ -108,7 +109,7 @@ describe('what is no answer to a request', () => {
     await expect(keys.watch()).rejects.toMatchObject({ name: 'UnavailableError' });
     portal.script = (words) =>
       words[1] === 'NOW' ? '*2\r\n+log\r\n+0:1\r\n' : '*6\r\n*1\r\n+0:2\r\n$1\r\nk\r\n$1\r\nv\r\n+0:2\r\n:1\r\n:0\r\n';
-    const watch = await keys.watch();
+    const watch = await keys.watch({ deadlineMs: 15_000 });
     for await (const change of watch) {
       expect(change).toMatchObject({ key: 'k', value: 'v' });
       break;
@@ -130,7 +131,7 @@ it(
     process.on('uncaughtException', note);
     process.on('unhandledRejection', note);
     const portal = await ScriptedPortal.start(() => any(replies));
-    const client = await connect({ portals: [portal.name], deadlineMs });
+    const client = await eventually('a client', () => connect({ portals: [portal.name], deadlineMs }));
     const keys = client.namespace('shop.orders').typed(utf8);
     const outcomes = new Set<string>();
     let slowestMs = 0;

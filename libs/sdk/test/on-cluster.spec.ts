@@ -23,7 +23,7 @@ describe('the client on two real portals', () => {
     await cluster.namespace('shop.contract');
     await cluster.namespace('shop.other');
     portals = [await cluster.portal(), await cluster.portal()].map(({ respPort }) => `127.0.0.1:${respPort}`);
-    client = await connect({ portals });
+    client = await connect({ portals, deadlineMs: 40_000 });
     while (client.status().portals.some(({ up }) => !up)) await new Promise((resolve) => setTimeout(resolve, 10));
   }, 60_000);
 

@@ -36,7 +36,7 @@ async function opened(
     user: 'ann',
     password: 'x',
     deadlineMs: 4_000,
-    limits: { probeMs: 100, ...limits },
+    limits: { probeMs: 400, ...limits },
   });
   closing.push(portal, client);
   return [portal, client.namespace('shop.orders').typed(utf8), client];
@@ -124,7 +124,7 @@ describe('the session of a client', () => {
     expect(portal.joins.length).toBe(told + 4);
     await orders.join(String(orders.session()));
     refusals = Infinity;
-    expect(await failureOf(orders.get('a', { deadlineMs: 200 }))).toMatchObject({ code: 'LVNAMESPACE' });
+    expect(await failureOf(orders.get('a', { deadlineMs: 1_000 }))).toMatchObject({ code: 'LVNAMESPACE' });
     expect(await orders.get('a', { consistency: 'eventual' })).toBe('old');
   });
 
@@ -153,7 +153,7 @@ describe('the session of a client', () => {
     const token = String(orders.session());
     await orders.join(token);
     const told = portal.joins.length;
-    const ends = [orders.put('long', 'x'.repeat(950), { deadlineMs: 300 }), orders.get('a', { deadlineMs: 300 })];
+    const ends = [orders.put('long', 'x'.repeat(950), { deadlineMs: 1_000 }), orders.get('a', { deadlineMs: 1_000 })];
     await Promise.allSettled(ends);
     expect(portal.joins.slice(told)).toEqual([token]);
   });
