@@ -279,7 +279,9 @@ it('limits requests of a namespace', async () => {
   const send = connect();
   await until('the portal knowing it', async () => (await send('LV.USE', 'limited')) === 'OK');
   await until('it being active', async () => !String(await send('GET', 'a')).startsWith('-LVNAMESPACE'));
-  const replies = await Promise.all(Array.from({ length: 50 }, () => send('SET', 'a', '1')));
-  expect(replies.filter((reply) => reply === 'OK').length).toBeLessThanOrEqual(12);
+  const beganMs = performance.now();
+  const replies = await Promise.all(Array.from({ length: 100 }, () => send('SET', 'a', '1')));
+  const most = 12 + ((performance.now() - beganMs) * 10) / 1000;
+  expect(replies.filter((reply) => reply === 'OK').length).toBeLessThanOrEqual(most);
   expect(replies).toContainEqual(expect.stringMatching(/^-LVLIMIT more than 10 requests a second in limited/));
 });

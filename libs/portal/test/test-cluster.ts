@@ -36,6 +36,9 @@ function shown(reply: RespReply): unknown {
   return Object.fromEntries(pairs);
 }
 
+/** None comes by itself between two records whose offsets a test counts. */
+const barrierMs = 3_600_000;
+
 /** Of each node. */
 interface NodeSizes {
   readonly units: string;
@@ -77,7 +80,7 @@ export class TestCluster {
     const log = await EmbeddedLog.open({ db });
     const limits = { ...defaultCandidacyLimits, heartbeatMs: 50, silenceMs: 300 };
     const who = { instance: 'm1', address: () => 'x:1', claimAtOnce: true };
-    const master = new Master(log, { ...world, ...who, topics, limits });
+    const master = new Master(log, { ...world, ...who, topics, limits, barrierMs });
     const view = new ClusterView(log, topics, world);
     const cluster = new TestCluster(folder, log, log, master, view, logOf, sizes, clusterKey);
     await master.start();
@@ -152,11 +155,15 @@ export class TestCluster {
     portal: Portal,
     network?: Network,
   ): { client: RespClient; send: (...args: (string | Buffer)[]) => Promise<unknown> } {
-    const client = new RespClient({ host: '127.0.0.1', port: portal.respPort }, network && { network });
+    const limits = { stallMs: 60_000 };
+    const client = new RespClient(
+      { host: '127.0.0.1', port: portal.respPort },
+      { limits, ...(network && { network }) },
+    );
     this.clients.push(client);
     const send = (...args: (string | Buffer)[]): Promise<unknown> =>
       new Promise((resolve, reject) =>
-        client.send(args, 20_000, (failure, reply) => (failure ? reject(failure) : resolve(shown(reply)))),
+        client.send(args, 50_000, (failure, reply) => (failure ? reject(failure) : resolve(shown(reply)))),
       );
     return { client, send };
   }
