@@ -123,7 +123,7 @@ function exchange({ port, from, pieces, cuts }: Stream): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
     let got = '';
-    const timer = setTimeout(() => socket.destroy(), 5_000);
+    const timer = setTimeout(() => socket.destroy(), 30_000);
     socket.on('data', (data: Buffer) => (got += data.toString('latin1')));
     socket.on('error', () => undefined);
     socket.on('close', () => {

