@@ -6,7 +6,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { KeyValue, prefixEnd, StoreFailure, TooLargeFailure, type WrittenAt, ScanVisits } from '@levee/client';
 import { asOffset, asPartition, Failure } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
-import { systemClock } from '@levee/log';
 import { RepeatedWrites, ValueDecoder } from '@levee/portal';
 import { keyOf, queryBytes } from './raw-url';
 import { ackOf, consistencyOf, durationOf, header, requestIdOf, switchOf, wholeNumber } from './request-choices';
@@ -107,7 +106,7 @@ export class KvController {
     const namespace = this.keyValue.namespace(name);
     const key = keyOf(request.originalUrl);
     const session = this.keyValue.session(namespace, header(request, 'levee-session'));
-    const { expiresAtMs, asked } = expiryOf(request, systemClock.nowMs());
+    const { expiresAtMs, asked } = expiryOf(request, this.keyValue.expiryNowMs());
     const value = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
     const ack = ackOf(request);
     const write = (): Promise<WrittenAt> => this.keyValue.put(namespace, key, value, { ack, session, expiresAtMs });

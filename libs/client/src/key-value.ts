@@ -60,6 +60,11 @@ export class KeyValue {
     return namespace;
   }
 
+  /** The time by which expiry is judged here. */
+  expiryNowMs(): number {
+    return this.store.expiryNowMs();
+  }
+
   /** A session that begins with what `token` has written and seen. */
   session(namespace: NamespaceStore, token: string | undefined): Session {
     const session = namespace.newSession();

@@ -214,7 +214,10 @@ export interface WriteOptions extends CallOptions {
 }
 
 export interface PutOptions extends WriteOptions {
-  /** Time to live in ms, or the time of its end; not both. */
+  /**
+   * Time to live in ms, counted by the portal that takes the write, from when it does; or the time of its end, as portals'
+   * clocks say it; not both.
+   */
   readonly ttlMs?: number | undefined;
   readonly expiresAt?: Date | number | undefined;
 }

@@ -11,7 +11,7 @@ let portal: ScriptedPortal;
 const clients: Client[] = [];
 
 /** Nothing in it, and nothing behind it. */
-const emptyPage = '*1\r\n$-1\r\n';
+const emptyPage = '*2\r\n$-1\r\n:0\r\n';
 
 beforeEach(async () => {
   node = await new FakeNode('n1', { value: 'by the node' }).start();

@@ -100,7 +100,7 @@ describe('what is no answer to a request', () => {
   );
 
   it('to a page, one that leads to where it began, does not make a scan that never ends', async () => {
-    const keys = await answering('*1\r\n$0\r\n\r\n');
+    const keys = await answering('*2\r\n$0\r\n\r\n:0\r\n');
     await expect(keys.scan().next()).rejects.toMatchObject({ name: 'UnavailableError' });
   });
 

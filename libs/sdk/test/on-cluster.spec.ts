@@ -136,6 +136,10 @@ describe('the client on two real portals', () => {
     const first = await send('LV.PUT', 'once', 'x', 'ID', 'i1');
     expect(await send('LV.PUT', 'once', 'x', 'ID', 'i1', 'AGAIN', incarnation, '50')).toBe(first);
     expect(await send('LV.PUT', 'once', 'y', 'ID', 'i1')).toMatch(/^-LVREQUEST/);
+    const timed = await send('LV.PUT', 'timed', 'x', 'PX', '60000', 'ID', 'i3');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await send('LV.PUT', 'timed', 'x', 'PX', '60000', 'ID', 'i3', 'AGAIN', incarnation, '50')).toBe(timed);
+    expect(await send('LV.PUT', 'timed', 'x', 'PX', '60001', 'ID', 'i3')).toMatch(/^-LVREQUEST/);
     expect(await send('LV.PUT', 'once', 'x', 'ID', 'i1', 'AGAIN', 'another', '50')).toMatch(/^-LVINDEFINITE/);
     // The first sending never came here: it happens now.
     const second = await send('LV.DEL', 'once', 'ID', 'i2', 'AGAIN', incarnation, '50');
@@ -150,6 +154,10 @@ describe('the client on two real portals', () => {
     ['LV.GET a sometimes', /^-ERR a consistency is one of/],
     ['LV.PUT a b PXAT', /^-ERR syntax/],
     ['LV.PUT a b PXAT 0', /^-ERR invalid expire time/],
+    ['LV.PUT a b PX 0', /^-ERR invalid expire time/],
+    ['LV.PUT a b PX 9007199254740990', /^-ERR invalid expire time/],
+    ['LV.PUT a b PX 5 PXAT 5', /^-ERR syntax/],
+    ['LV.DEL a PX 5', /^-ERR syntax/],
     ['LV.PUT a b ACK some', /^-ERR an ack is one of/],
     ['LV.PUT a b AGAIN x 5', /^-ERR only a write with an id/],
     ['LV.DEL a PXAT 5', /^-ERR syntax/],

@@ -26,6 +26,7 @@ import {
   type DoorCommand,
 } from './door-command';
 import { ofKey } from './shown-key';
+import { isTime } from './string-commands';
 
 /** LV.DOOR LV.DIRECT LV.GET LV.PUT LV.DEL LV.PAGE: what @levee/client asks with; each answer tells where in the log it stands. */
 export const sdkCommands: readonly DoorCommand[] = [
@@ -68,7 +69,7 @@ export const sdkCommands: readonly DoorCommand[] = [
     flags: ['write', 'denyoom'],
     keys: keyPlaces.oneKey,
     summary:
-      'key value [PXAT ms] [ACK level] [ID id [AGAIN incarnation ms]]: sets a key; the position behind the write',
+      'key value [PX ms | PXAT ms] [ACK level] [ID id [AGAIN incarnation ms]]: sets a key; the position behind the write',
     run: (call) => write(call, call.args[2]),
   }),
   dataCommand({
@@ -87,7 +88,8 @@ export const sdkCommands: readonly DoorCommand[] = [
     flags: ['readonly'],
     keys: keyPlaces.noKeys,
     summary:
-      'from to count [KEYS] [consistency]: keys in byte order; where to go on (nil: the end), then 4 facts a key',
+      'from to count [KEYS] [consistency]: keys in byte order; where to go on (nil: the end), the time by which no other is ' +
+      'there, then 4 facts a key',
     run: page,
   }),
 ];
@@ -132,6 +134,8 @@ function get(call: DataCall): void {
 
 interface WriteOptions {
   readonly expiresAtMs: number | null;
+  /** As it was asked for: sent again, a time to live gives another time. */
+  readonly expiry: string;
   readonly ack: Ack;
   readonly id: string | undefined;
   /** It was sent before: to which process, and how long ago. */
@@ -139,18 +143,22 @@ interface WriteOptions {
 }
 
 /** A string is what is wrong with them. */
-function writeOptions({ args, ack: usual }: DataCall, from: number, expires: boolean): WriteOptions | string {
+function writeOptions({ args, ack: usual, context }: DataCall, from: number, expires: boolean): WriteOptions | string {
   let expiresAtMs: number | null = null;
+  let expiry = '';
   let ack: Ack | undefined = usual;
   let id: string | undefined;
   let again: WriteOptions['again'];
   for (let i = from; i < args.length; i += 2) {
     const option = word(args, i);
     if (i + 1 >= args.length) return 'ERR syntax error';
-    if (option === 'PXAT' && expires) {
+    if ((option === 'PX' || option === 'PXAT') && expires) {
+      if (expiry !== '') return 'ERR syntax error';
       const ms = integerArg(args, i + 1);
-      if (ms === undefined || ms <= 0) return "ERR invalid expire time in 'lv.put' command";
-      expiresAtMs = ms;
+      // Whoever asks need not have a clock that is right.
+      if (ms !== undefined && ms > 0) expiresAtMs = option === 'PX' ? context.store.expiryNowMs() + ms : ms;
+      if (expiresAtMs === null || !isTime(expiresAtMs)) return "ERR invalid expire time in 'lv.put' command";
+      expiry = `${option} ${ms}`;
     } else if (option === 'ACK') {
       ack = acks.find((known) => known === word(args, i + 1).toLowerCase());
       if (!ack) return `ERR an ack is one of ${acks.join(', ')}; not '${shown(args, i + 1)}'`;
@@ -166,7 +174,7 @@ function writeOptions({ args, ack: usual }: DataCall, from: number, expires: boo
     } else return 'ERR syntax error';
   }
   if (again && id === undefined) return 'ERR only a write with an id can be sent again';
-  return { expiresAtMs, ack, id, again };
+  return { expiresAtMs, expiry, ack, id, again };
 }
 
 /** Sets the key, or deletes it without a value. */
@@ -174,7 +182,7 @@ function write(call: DataCall, value: Buffer | undefined): void {
   const { args, reply, context, namespace, order, session } = call;
   const options = writeOptions(call, value ? 3 : 2, value !== undefined);
   if (typeof options === 'string') return reply.error(options);
-  const { expiresAtMs, ack, id, again } = options;
+  const { expiresAtMs, expiry, ack, id, again } = options;
   const key = args[1] as Buffer;
   const { repeated } = context;
   if (again && (again.incarnation !== context.incarnation || !repeated.remembersSince(again.ageMs)))
@@ -196,7 +204,7 @@ function write(call: DataCall, value: Buffer | undefined): void {
     order.write(one);
   };
   if (id === undefined) return append((failure, at) => (failure ? failed(failure) : done(at)));
-  const same = `${call.user}|${namespace.state.binlog}|${key.toString('latin1')}|${value ? `${value.length}:${crc32c(value)}` : ''}|${expiresAtMs}|${ack}`;
+  const same = `${call.user}|${namespace.state.binlog}|${key.toString('latin1')}|${value ? `${value.length}:${crc32c(value)}` : ''}|${expiry}|${ack}`;
   try {
     const { outcome, joined } = repeated.run(
       id,
@@ -276,9 +284,11 @@ async function writePage(call: DataCall, { count, keysOnly, consistency }: PageC
   }
   const last = items.at(-1)?.key;
   reply.write((w) => {
-    w.array(1 + 4 * items.length);
+    w.array(2 + 4 * items.length);
     if (ended || !last) w.null();
     else w.bulk(Buffer.concat([last, Buffer.alloc(1)]));
+    // Whoever reads elsewhere next must not find there what has expired here.
+    w.integer(session.clockMs);
     for (const { key, value, offset, expiresAtMs, error } of items) {
       const partition: Partition = partitionOf(hashOf(key, hashAlgorithm), partitions);
       w.bulk(key)

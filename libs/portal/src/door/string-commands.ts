@@ -211,7 +211,7 @@ function put(
 /** Bytes of a value from which on a copy of its key costs nothing in comparison. */
 const copyKeyAbove = 16 * 1024;
 
-const isTime = (ms: number): boolean => ms > 0 && ms < Number.MAX_SAFE_INTEGER - 1;
+export const isTime = (ms: number): boolean => ms > 0 && ms < Number.MAX_SAFE_INTEGER - 1;
 
 const expiryOptions: Readonly<Record<string, (n: number, nowMs: number) => number>> = {
   EX: (n, nowMs) => nowMs + n * 1000,

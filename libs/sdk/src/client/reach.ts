@@ -1,4 +1,5 @@
 import type { LeveeError } from '../errors';
+import type { Expiry } from './expiry';
 import type { WatchPositions } from './watch-token';
 import type { Ack, CallOptions, Consistency, KeyPlace, NamespaceStatus } from '../api';
 
@@ -31,8 +32,8 @@ export interface ReadHow extends How {
 
 export interface WriteHow extends How {
   readonly ack: Ack | undefined;
-  /** Ms since 1970; undefined = never. */
-  readonly expiresAtMs: number | undefined;
+  /** Undefined = never. */
+  readonly expiry: Expiry | undefined;
 }
 
 export interface PageHow extends ReadHow {

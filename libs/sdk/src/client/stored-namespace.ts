@@ -60,18 +60,18 @@ export class StoredNamespace<V> implements Namespace<V> {
   }
 
   async put(key: Key, value: V, options: PutOptions = {}): Promise<Written> {
-    const how = { ...this.how(options), ack: options.ack, expiresAtMs: this.expiry(options) };
+    const how = { ...this.how(options), ack: options.ack, expiry: expiryOf(options) };
     const bytes = keyBytesOf(key);
     return { position: await this.reach.write(bytes, this.encoded(bytes, value), how) };
   }
 
   async delete(key: Key, options: WriteOptions = {}): Promise<Written> {
-    const how = { ...this.how(options), ack: options.ack, expiresAtMs: undefined };
+    const how = { ...this.how(options), ack: options.ack, expiry: undefined };
     return { position: await this.reach.write(keyBytesOf(key), undefined, how) };
   }
 
   async putMany(entries: Iterable<readonly [Key, V]>, options: PutOptions = {}): Promise<Written[]> {
-    const how = { ...this.how(options), ack: options.ack, expiresAtMs: this.expiry(options) };
+    const how = { ...this.how(options), ack: options.ack, expiry: expiryOf(options) };
     // All are encoded before one is written: what cannot be said at all writes nothing.
     const records = Array.from(entries, ([key, value]) => {
       const bytes = keyBytesOf(key);
@@ -165,10 +165,6 @@ export class StoredNamespace<V> implements Namespace<V> {
 
   private readHow({ deadlineMs, signal, consistency }: ReadOptions): ReadHow {
     return { deadlineAtMs: this.deadlineAtMs(deadlineMs), signal, consistency };
-  }
-
-  private expiry(options: PutOptions): number | undefined {
-    return expiryOf(options, this.of.world.clock.nowMs());
   }
 
   private encoded(key: Buffer, value: V): Buffer {

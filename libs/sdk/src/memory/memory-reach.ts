@@ -58,7 +58,9 @@ export class MemoryReach implements Reach {
           'LVLIMIT',
           `a value of ${value.length} bytes: at most ${valueBytesMax} bytes; store it in parts`,
         );
-      return this.observe(data.write(key, value, { expiresAtMs: how.expiresAtMs ?? 0, nowMs: this.world.nowMs() }));
+      const nowMs = this.world.nowMs();
+      const { ttlMs, expiresAtMs = ttlMs === undefined ? 0 : nowMs + ttlMs } = how.expiry ?? {};
+      return this.observe(data.write(key, value, { expiresAtMs, nowMs }));
     });
   }
 

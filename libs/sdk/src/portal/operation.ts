@@ -17,6 +17,8 @@ export interface OperationRequest {
   readonly isAnswer: (reply: RespReply) => boolean;
   /** Tells `see` the positions that such a reply rests on. */
   readonly positions?: (reply: RespReply, see: (position: string) => void) => void;
+  /** By which time of its portal's clock something that such a reply does not show is not there. */
+  readonly clock?: (reply: RespReply) => number | undefined;
   /** Monotonic. */
   readonly deadlineAtMs: number;
   readonly signal: AbortSignal | undefined;

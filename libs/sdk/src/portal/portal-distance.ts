@@ -37,11 +37,12 @@ export class PortalDistance {
       if (!address) throw new RangeError(`'${name}' is no portal: write host:port, such as 127.0.0.1:7379`);
       return { name, address };
     });
+    const ups = { changes: 0 };
     this.doors = addresses.map(
-      ({ name, address }) => new PortalDoor(address, name, { network, credentials, limits, metrics, world }),
+      ({ name, address }) => new PortalDoor(address, name, { network, credentials, limits, metrics, ups, world }),
     );
     const budget = new RetryBudget(limits.retryShare, limits.retriesAtOnceMax);
-    this.choice = { doors: this.doors, limits, metrics, budget, world };
+    this.choice = { doors: this.doors, ups, limits, metrics, budget, world };
     this.clientId = world.newId();
     const failure = (text: string): LeveeError => doorError(text, false);
     this.near = reads?.open({ network, credentials, limits, budget, world, failure });

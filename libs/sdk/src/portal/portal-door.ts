@@ -7,12 +7,18 @@ import { doorError } from './door-errors';
 import { seedOf } from './rendezvous';
 import { textOf } from './replies';
 
+/** How often a portal of the client came or went: then keys are asked for elsewhere. */
+export interface PortalUps {
+  changes: number;
+}
+
 export interface DoorChoice {
   readonly network: Network;
   /** As HELLO takes it: user and secret, or nothing. */
   readonly credentials: readonly [user: string, secret: string] | undefined;
   readonly limits: ClientLimits;
   readonly metrics: ClientMetrics;
+  readonly ups: PortalUps;
   readonly world: World;
 }
 
@@ -147,6 +153,7 @@ export class PortalDoor {
     this.up = up;
     this.problem = problem;
     if (!changed) return;
+    this.choice.ups.changes++;
     try {
       this.choice.metrics.portal?.({ address: this.name, up, problem });
     } catch {

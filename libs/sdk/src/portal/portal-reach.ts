@@ -36,11 +36,9 @@ export class PortalReach implements Reach {
   async get(key: Buffer, how: ReadHow, turn?: BesideTurn): Promise<RawEntry | undefined> {
     const { consistency } = how;
     const args = consistency === undefined ? ['LV.GET', key] : ['LV.GET', key, consistency];
-    const asked = { key, args, isAnswer: isEntry, positions: ofEntry };
+    const asked = { key, args, isAnswer: isEntry, positions: ofEntry, clock: ofNothing };
     const [value, position, expiresAtMs] = (await this.read('get', asked, how, turn)) as EntryReply;
-    if (value !== null) return { value, position, expiresAtMs };
-    if (consistency !== 'eventual') this.requests.memory.observeClock(expiresAtMs);
-    return undefined;
+    return value === null ? undefined : { value, position, expiresAtMs };
   }
 
   getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]> {
@@ -49,7 +47,9 @@ export class PortalReach implements Reach {
 
   async write(key: Buffer, value: Buffer | undefined, how: WriteHow): Promise<string> {
     const args: (string | Buffer)[] = value === undefined ? ['LV.DEL', key] : ['LV.PUT', key, value];
-    if (how.expiresAtMs !== undefined) args.push('PXAT', String(how.expiresAtMs));
+    const { ttlMs, expiresAtMs } = how.expiry ?? {};
+    if (ttlMs !== undefined) args.push('PX', String(ttlMs));
+    if (expiresAtMs !== undefined) args.push('PXAT', String(expiresAtMs));
     if (how.ack !== undefined) args.push('ACK', how.ack);
     args.push('ID', `${this.clientId}.${++this.writes}`);
     const name = value === undefined ? 'delete' : 'put';
@@ -73,8 +73,8 @@ export class PortalReach implements Reach {
     const args: (string | Buffer)[] = ['LV.PAGE', from, to, String(how.count)];
     if (how.keysOnly) args.push('KEYS');
     if (how.consistency !== undefined) args.push(how.consistency);
-    const asked = { key: from, args, isAnswer: isPageFrom(from), positions: ofPage };
-    const [next, ...facts] = (await this.read('page', asked, how, turn)) as PageReply;
+    const asked = { key: from, args, isAnswer: isPageFrom(from), positions: ofPage, clock: besides };
+    const [next, , ...facts] = (await this.read('page', asked, how, turn)) as PageReply;
     const entries = [];
     for (let i = 0; i + 3 < facts.length; i += 4) {
       const [key, position, expiresAtMs, value] = facts.slice(i, i + 4) as [Buffer, string, number, RespReply];
@@ -141,7 +141,7 @@ export class PortalReach implements Reach {
 
   private read(
     name: OperationName,
-    asked: Pick<OperationRequest, 'key' | 'args' | 'isAnswer' | 'positions'>,
+    asked: Pick<OperationRequest, 'key' | 'args' | 'isAnswer' | 'positions' | 'clock'>,
     how: How,
     turn?: BesideTurn,
   ): Promise<RespReply> {
@@ -159,5 +159,11 @@ const ofWrite = (reply: RespReply, see: See): void => see(reply as PositionReply
 const ofEntry = (reply: RespReply, see: See): void => see((reply as EntryReply)[1]);
 const ofPage = (reply: RespReply, see: See): void => {
   const facts = reply as string[];
-  for (let i = 2; i < facts.length; i += 4) see(facts[i] as string);
+  for (let i = 3; i < facts.length; i += 4) see(facts[i] as string);
 };
+/** The times by which what an answer does not show is not there. */
+const ofNothing = (reply: RespReply): number | undefined => {
+  const [value, , clockMs] = reply as EntryReply;
+  return value === null ? clockMs : undefined;
+};
+const besides = (reply: RespReply): number => (reply as PageReply)[1];

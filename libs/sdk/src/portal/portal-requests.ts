@@ -21,6 +21,8 @@ export class PortalRequests {
   private readonly lines: KeyLines;
   private underWay = 0;
   private seq = 0;
+  /** Of which portals answer, when portals were last told of a clock. */
+  private toldAtChanges = 0;
   private closed = false;
   private cancelSweep: (() => void) | undefined;
   private whenIdle: (() => void)[] = [];
@@ -147,6 +149,7 @@ export class PortalRequests {
       return done(false);
     }
     operation.attempts++;
+    if (request.joins) this.tellClock(request);
     const joining = request.joins ? link.join() : undefined;
     const { life } = link;
     operation.sent ??= { link, life, atMs: nowMs };
@@ -157,11 +160,31 @@ export class PortalRequests {
         if (!request.isAnswer(reply)) return done(this.failed(operation, link, strange(operation, link)));
         if (joining?.refusal) return done(this.unjoined(operation, joining.refusal));
         request.positions?.(reply, (position) => this.memory.observe(position, link));
+        if (request.joins) this.seeClock(request, reply, link);
         operation.succeed(reply);
         return done(false);
       }
       done(this.refused(operation, link, reply));
     });
+  }
+
+  /**
+   * [safety] A key is asked for at one portal while the same ones answer. At another one, whose clock may be behind, it must not be
+   * there again once it was seen as expired; and a page shows keys of all.
+   */
+  private tellClock({ name }: OperationRequest): void {
+    const { changes } = this.choice.ups;
+    if (name !== 'page' && changes === this.toldAtChanges) return;
+    this.toldAtChanges = changes;
+    this.memory.tellClockSeen();
+  }
+
+  private seeClock({ name, clock }: OperationRequest, reply: RespReply, link: PortalLink): void {
+    const clockMs = clock?.(reply);
+    if (clockMs === undefined) return;
+    this.memory.observeClock(clockMs);
+    // Its keys are, or may be by now, those of other portals.
+    if (name === 'page' || !link.door.up) this.memory.tellClock(link);
   }
 
   /** No answer came. True: it is tried again. */

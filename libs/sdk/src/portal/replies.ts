@@ -22,8 +22,11 @@ export type PositionReply = string;
  * a value the time by which there is none (0: of a portal that does not say it).
  */
 export type EntryReply = [value: Buffer | null, position: PositionReply, expiresAtMs: number];
-/** Where to go on (null: that was all); then four facts a key: key, position, expiry, value (null where only keys were asked for). */
-export type PageReply = [next: Buffer | null, ...facts: RespReply[]];
+/**
+ * Where to go on (null: that was all), and the time by which no other key is there; then four facts a key: key, position, expiry, value (null
+ * where only keys were asked for).
+ */
+export type PageReply = [next: Buffer | null, clockMs: number, ...facts: RespReply[]];
 /** Positions to go on from; then five facts a change: key, value (null: deleted), position behind it, its time, its expiry. */
 export type ChangesReply = [positions: RespReply[], ...facts: RespReply[]];
 
@@ -45,10 +48,11 @@ export function isEntry(reply: RespReply): reply is EntryReply {
 export const isPageFrom =
   (from: Buffer) =>
   (reply: RespReply): reply is PageReply => {
-    if (!Array.isArray(reply) || reply.length % 4 !== 1) return false;
-    const [next] = reply;
+    if (!Array.isArray(reply) || reply.length % 4 !== 2) return false;
+    const [next, clockMs] = reply;
     if (next !== null && !(Buffer.isBuffer(next) && next.compare(from) > 0)) return false;
-    for (let i = 1; i < reply.length; i += 4)
+    if (!isTime(clockMs)) return false;
+    for (let i = 2; i < reply.length; i += 4)
       if (!(Buffer.isBuffer(reply[i]) && isPosition(reply[i + 1]) && isTime(reply[i + 2]) && isSaid(reply[i + 3])))
         return false;
     return true;

@@ -1,11 +1,12 @@
 import type { ClientLimits, ClientMetrics } from '../api';
 import type { World } from '../world';
-import type { PortalDoor } from './portal-door';
+import type { PortalDoor, PortalUps } from './portal-door';
 import type { RetryBudget } from './retry-budget';
 
 /** What all requests of a client share. */
 export interface RequestsChoice {
   readonly doors: readonly PortalDoor[];
+  readonly ups: PortalUps;
   readonly limits: ClientLimits;
   readonly metrics: ClientMetrics;
   readonly budget: RetryBudget;

@@ -15,6 +15,8 @@ export interface Joined {
 /** What this client has written and seen in one namespace, through whichever portal. */
 export class SessionMemory {
   private session: Session | undefined;
+  /** The session has seen a later time than each portal was told. */
+  private untold = false;
   /** Grows with everything new. */
   version = 0;
 
@@ -47,15 +49,25 @@ export class SessionMemory {
 
   /**
    * A read of this session may have taken something for expired, by a time that the clock of a portal need not have reached: each
-   * is told before it is asked again.
+   * is told before it is asked again, but `knows`, whose own time that was.
    */
-  tellClock(): void {
+  tellClock(knows?: Joined): void {
+    if (knows?.joined === this.version) knows.joined++;
     this.version++;
+    this.untold = false;
+  }
+
+  /** The same, if portals need not know the time that was seen last. */
+  tellClockSeen(): void {
+    if (this.untold) this.tellClock();
   }
 
   /** A portal has found nothing at this time of its clock: what has expired by then is not shown here either (I5). */
   observeClock(clockMs: number): void {
-    this.session?.observeClock(clockMs);
+    const { session } = this;
+    if (!session || clockMs <= session.clockMs) return;
+    session.observeClock(clockMs);
+    this.untold = true;
   }
 
   /** False: it has none. Of a portal whose clock was far ahead; it is told again by who is right. */
