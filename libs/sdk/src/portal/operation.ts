@@ -36,7 +36,8 @@ export interface BesideTurn {
 export interface SentTo {
   readonly link: PortalLink;
   readonly life: LinkLife;
-  readonly atMs: number;
+  /** As SteadyClock counts. */
+  readonly passedMs: number;
 }
 
 /** One request from its call to its answer, over all attempts. */

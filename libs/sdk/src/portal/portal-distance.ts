@@ -1,4 +1,4 @@
-import { parseAddress } from '@levee/kernel';
+import { parseAddress, SteadyClock } from '@levee/kernel';
 import type { ClientLimits, ClientStatus, ConnectOptions } from '../api';
 import type { NearChoice, NearDistance } from '../client/near';
 import type { Reach } from '../client/reach';
@@ -42,7 +42,7 @@ export class PortalDistance {
       ({ name, address }) => new PortalDoor(address, name, { network, credentials, limits, metrics, ups, world }),
     );
     const budget = new RetryBudget(limits.retryShare, limits.retriesAtOnceMax);
-    this.choice = { doors: this.doors, ups, limits, metrics, budget, world };
+    this.choice = { doors: this.doors, ups, limits, metrics, budget, world, steady: new SteadyClock(world.clock) };
     this.clientId = world.newId();
     const failure = (text: string): LeveeError => doorError(text, false);
     this.near = reads?.open({ network, credentials, limits, budget, world, failure });

@@ -143,7 +143,7 @@ export class PortalRequests {
       this.tooLate(operation);
       return done(false);
     }
-    const args = operation.isLost ? repeated(operation, nowMs) : request.args;
+    const args = operation.isLost ? repeated(operation, this.choice.steady.passedMs()) : request.args;
     if (!args) {
       operation.fail(lost(operation));
       return done(false);
@@ -152,7 +152,7 @@ export class PortalRequests {
     if (request.joins) this.tellClock(request);
     const joining = request.joins ? link.join() : undefined;
     const { life } = link;
-    operation.sent ??= { link, life, atMs: nowMs };
+    operation.sent ??= { link, life, passedMs: this.choice.steady.passedMs() };
     link.send(args, leftMs, (failure, reply) => {
       if (operation.settled) return done(false);
       if (failure) return done(this.failed(operation, link, failure));
@@ -347,8 +347,8 @@ const known = (operation: Operation, failure: LeveeError): LeveeError =>
   operation.isLost && failure.kind === 'definite' ? lost(operation, failure) : failure;
 
 /** The same write once more, for the process that took it first and no other; `undefined`: which one that was is unknown. */
-function repeated({ request, sent }: Operation, nowMs: number): readonly (string | Buffer)[] | undefined {
+function repeated({ request, sent }: Operation, passedMs: number): readonly (string | Buffer)[] | undefined {
   if (!sent || sent.life.incarnation === '') return undefined;
   // Rounded up: an older write is rather taken for forgotten.
-  return [...request.args, 'AGAIN', sent.life.incarnation, String(Math.ceil(nowMs - sent.atMs) + 1)];
+  return [...request.args, 'AGAIN', sent.life.incarnation, String(Math.ceil(passedMs - sent.passedMs) + 1)];
 }

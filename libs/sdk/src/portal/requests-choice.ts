@@ -1,4 +1,5 @@
 import type { ClientLimits, ClientMetrics } from '../api';
+import type { SteadyClock } from '@levee/kernel';
 import type { World } from '../world';
 import type { PortalDoor, PortalUps } from './portal-door';
 import type { RetryBudget } from './retry-budget';
@@ -11,4 +12,6 @@ export interface RequestsChoice {
   readonly metrics: ClientMetrics;
   readonly budget: RetryBudget;
   readonly world: World;
+  /** How old a write is that may be asked for again: by a clock that stands still while the machine sleeps it would seem young. */
+  readonly steady: SteadyClock;
 }
