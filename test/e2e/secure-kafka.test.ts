@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect, utf8, type Client } from '@levee/sdk';
 import Redis from 'ioredis';
 import { KafkaProcess } from '../../libs/log-kafka/test/kafka-process';
+import { local, type LocalOptions } from '../../libs/sdk/src/local';
 import { builtApp } from '../support/built-app';
-import { within } from '../support/deadline';
+import { eventually, within } from '../support/deadline';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 const quick = { LEVEE_NODES: '1', LEVEE_PARTITIONS: '2', LEVEE_CHUNKS: '2' };
@@ -59,6 +61,52 @@ describe('a Kafka with TLS and SCRAM', () => {
     },
     180_000,
   );
+
+  it('a replica in an application follows it as a user; refused, it says why in its own words, and portals answer', async () => {
+    const standalone = await StandaloneProcess.start(
+      join(dir, 'local'),
+      { ...secure, LEVEE_TOPIC_PREFIX: 'local' },
+      60_000,
+    );
+    const { ca = '', cert = '', key = '' } = kafka.certificates ?? {};
+    const tls = { ca: readFileSync(ca, 'utf8'), cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+    const on = (password: string, secured: NonNullable<LocalOptions['tls']>): Promise<Client> => {
+      const sasl = { mechanism: 'scram-sha-512', username: 'levee', password } as const;
+      const reads = local({ brokers: kafka.brokers, namespaces: ['default'], tls: secured, sasl });
+      return connect({ portals: [`127.0.0.1:${standalone.respPort}`], reads });
+    };
+    const answered = (client: Client): number => client.status().local?.answered ?? 0;
+    const clients: Client[] = [];
+    try {
+      clients.push(await on('right', tls), await on('wrong', tls), await on('right', true));
+      const [right, ...refused] = clients as [Client, Client, Client];
+      const keys = right.namespace('default').typed(utf8);
+      for (let i = 0; i < 20; i++) await keys.put(`k${i}`, `v${i}`);
+      const all = Array.from({ length: 20 }, (_, i) => `v${i}`);
+      const read = (client: Client): Promise<(string | undefined)[]> =>
+        client
+          .namespace('default')
+          .typed(utf8)
+          .getMany(all.map((_, i) => `k${i}`));
+      const isNear = async (): Promise<boolean> => {
+        const before = answered(right);
+        expect(await read(right)).toEqual(all);
+        return answered(right) - before === all.length;
+      };
+      await eventually('the replica answers all', isNear, 60_000, 100);
+      for (const client of refused) expect(await read(client)).toEqual(all);
+      const problems = (): (string | undefined)[] => refused.map((client) => client.status().local?.problem);
+      await eventually('they say why', () => problems().every((problem) => problem !== undefined), 60_000, 100);
+      expect(problems()).toEqual([
+        expect.stringMatching(/authentication failed.*\(check sasl\.username and sasl\.password\)/is),
+        expect.stringMatching(/signed by nobody we trust: set tls\.ca to the PEM text of its certificate authority/),
+      ]);
+      expect(refused.map(answered)).toEqual([0, 0]);
+    } finally {
+      for (const client of clients) await client.close();
+    }
+    expect(await standalone.end()).toBe(0);
+  }, 240_000);
 
   it('the command line reads the log with the same settings', async () => {
     const ran = await run(['log', 'topics', '--brokers', kafka.brokers.join(',')], secure);

@@ -54,6 +54,8 @@ export interface KafkaLogOptions {
   /** How long `open` tries to reach a broker, ms. */
   readonly openMs?: number;
   readonly limits?: Partial<KafkaLogLimits>;
+  /** Gives a hint in the words of who opens it; it is in those of Levee's settings, `KAFKA_TLS_CA` and so on. */
+  readonly inOwnWords?: (hint: string) => string;
   /** For tests that stand between us and the broker. */
   readonly socketFactory?: KafkaConfig['socketFactory'];
 }
@@ -107,7 +109,8 @@ export class KafkaLog implements Log {
         metadata.close();
         const what = `no Kafka at ${options.brokers.join(',')}: ${messageOf(cause)}`;
         const mend = hint?.mend ?? 'KAFKA_BROKERS; a local one: npm run kafka:start';
-        throw new LogFailure('LOG_UNAVAILABLE', `${what} (${mend})`, { cause });
+        const { inOwnWords = (text) => text } = options;
+        throw new LogFailure('LOG_UNAVAILABLE', `${what} (${inOwnWords(mend)})`, { cause });
       }
     }
     const replicationFactor = options.replicationFactor ?? Math.min(3, Math.max(1, brokerCount));

@@ -79,9 +79,19 @@ function planOf({
     );
   const ssl = tls === undefined || tls === false ? {} : { ssl: tls };
   const login = sasl === undefined ? {} : { sasl: sasl as KafkaLogin };
-  const openLog = (): Promise<KafkaLog> => KafkaLog.open({ brokers: [...brokers], clientId, openMs, ...ssl, ...login });
+  const openLog = (): Promise<KafkaLog> =>
+    KafkaLog.open({ brokers: [...brokers], clientId, openMs, inOwnWords: ofOptions, ...ssl, ...login });
   return { namespaces: slotsOf(namespaces), memoryBytesMax, stalenessMs, cutMs: localLimits.cutMs, digests, openLog };
 }
+
+/** What settings of Levee's processes are called in {@link LocalOptions}. */
+const ofOptions = (hint: string): string =>
+  hint
+    .replace(/ \(or KAFKA_SASL_PASSWORD_FILE\)|; a local one: .*$/g, '')
+    .replace('the PEM file', 'the PEM text')
+    .replace(/KAFKA_TLS=(true|false)/g, 'tls: $1')
+    .replace(/KAFKA_(TLS|SASL)_(\w+)/g, (_, of: string, what: string) => `${of}.${what}`.toLowerCase())
+    .replace('KAFKA_BROKERS', 'brokers');
 
 const clientId = 'levee-client-local';
 /** Before it is told that none answers; they are looked for again. */
