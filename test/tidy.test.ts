@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseJsonConfigFileContent, readConfigFile, sys } from 'typescript';
-import { missingTests } from './requirements/page';
+import { missingFigures, missingTests } from './requirements/page';
 import { circlesIn, importGraph, loadedBy, namedBy } from './support/import-circles';
 import { withoutComments } from './support/source-text';
 import { absentPathsOf, invariantProblems, leadingPages } from './support/leading-pages';
@@ -364,5 +364,6 @@ describe('the rules of the house', () => {
 
   it('every test that docs/requirements.md names is there', () => {
     expect(missingTests()).toEqual([]);
+    expect(missingFigures()).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cardRows, uniqueRows } from './card-rows';
 import { nodeRows } from './node-rows';
 import { planRows } from './plan-rows';
-import type { HeldBy, Row } from './row';
+import type { Figures, HeldBy, Row } from './row';
 import { storeRows } from './store-rows';
 
 const root = join(__dirname, '..', '..');
@@ -23,6 +23,19 @@ export function missingTests(): string[] {
   return [...new Set(rows.flatMap(({ tests }) => tests.filter((test) => !isThere(test)).map(shown)))];
 }
 
+/** Figures that rows name and that no bench asserts, or no page tells, as `bench: heading`. */
+export function missingFigures(): string[] {
+  const [bench, page] = [textOf('tools/bench.mjs'), textOf('docs/performance.md')];
+  const isTold = ({ bench: part, heading, misses }: Figures): boolean => {
+    const chapter = page.split(/^## /m).find((one) => one.startsWith(`${heading}\n`)) ?? '';
+    const asserts = new RegExp(`^  '?${part}'?: async \\(report\\)`, 'm').test(bench);
+    return asserts && chapter.includes(`bench -- ${part}\``) && (misses === undefined || chapter.includes('missed'));
+  };
+  return rows.flatMap(({ figures }) =>
+    figures === undefined || isTold(figures) ? [] : [`${figures.bench}: ${figures.heading}`],
+  );
+}
+
 /** A title stands first among the arguments of a call, in quotes of either kind. */
 function isThere({ file, title }: HeldBy): boolean {
   if (!existsSync(join(root, file))) return false;
@@ -34,8 +47,8 @@ const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\
 
 type State = 'held' | 'partly' | 'missing';
 
-const stateOf = ({ tests, lacks }: Row): State =>
-  tests.length === 0 ? 'missing' : lacks === undefined ? 'held' : 'partly';
+const stateOf = ({ tests, figures, lacks }: Row): State =>
+  tests.length === 0 && figures === undefined ? 'missing' : lacks === undefined ? 'held' : 'partly';
 
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 const shown = ({ file, title }: HeldBy): string => `${file}: ${title}`;
@@ -62,11 +75,19 @@ function logsOfRow({ tests }: Row): string {
 
 const cell = (text: string): string => text.replace(/\|/g, '\\|');
 
+const figuresOf = ({ figures }: Row): string[] =>
+  figures === undefined
+    ? []
+    : [`\`npm run bench -- ${figures.bench}\`: [${figures.heading}](performance.md#${anchorOf(figures.heading)})`];
+
+const anchorOf = (heading: string): string => heading.toLowerCase().replaceAll(' ', '-');
+
 function lineOf(row: Row): string {
-  const { ids, requirement, seenBy, tests, lacks } = row;
+  const { ids, requirement, seenBy, tests, figures, lacks } = row;
   const state = stateOf(row);
-  const says = lacks === undefined ? state : `**${state}**: ${lacks.what} (issue ${lacks.issue})`;
-  const heldBy = tests.map(({ file, title }) => `\`${file}\`: ${title}`).join('<br>') || '-';
+  const isFor = lacks === undefined ? state : `**${state}**: ${lacks.what} (issue ${lacks.issue})`;
+  const says = figures?.misses === undefined ? isFor : `${isFor}; ${figures.misses}`;
+  const heldBy = [...tests.map(({ file, title }) => `\`${file}\`: ${title}`), ...figuresOf(row)].join('<br>') || '-';
   return `| ${ids} | ${[requirement, seenBy, says, logsOfRow(row), heldBy].map(cell).join(' | ')} |`;
 }
 
@@ -87,7 +108,8 @@ const introduction = (held: number, partly: number, missing: number): string[] =
   '# What Levee must do, and the test that holds it',
   '',
   `Of ${held + partly + missing} requirements ${held} are held, ${partly} partly, ${missing} are missing. A requirement is held when a test asserts the very`,
-  'observation by which a newcomer sees it. Written from the tables in `test/requirements`',
+  'observation by which a newcomer sees it; where that is a figure, a bench asserts it, and its table says where it misses its',
+  'goal. Written from the tables in `test/requirements`',
   '(`UPDATE_DOCS=1 npx jest --selectProjects unit --runInBand test/requirements.test.ts`); a test fails when one that is named',
   'here is gone.',
   '',

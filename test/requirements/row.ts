@@ -11,8 +11,18 @@ export interface Row {
   /** How a newcomer sees that it works. */
   readonly seenBy: string;
   readonly tests: readonly HeldBy[];
+  /** Where it is seen by figures, which no test on a busy machine can assert. */
+  readonly figures?: Figures;
   /** What no test shows yet, and the issue that asks for it. */
   readonly lacks?: { readonly what: string; readonly issue: number };
+}
+
+/** A part of `npm run bench` that asserts them, and the heading of docs/performance.md that tells them. */
+export interface Figures {
+  readonly bench: string;
+  readonly heading: string;
+  /** Goals that are missed, as that page says it too. */
+  readonly misses?: string;
 }
 
 export const e2e = (file: string, title: string): HeldBy => ({ file: `test/e2e/${file}.test.ts`, title });

@@ -17,7 +17,11 @@ export const storeRows: readonly Row[] = [
     requirement: 'scales linearly with machines',
     seenBy: '`npm run bench -- scale` prints ratios on 1, 2, 4 nodes and says what bounds them',
     tests: [],
-    lacks: { what: 'a bench, no test; on one machine, where reads miss the ratio for 4 nodes', issue: 14 },
+    figures: {
+      bench: 'scale',
+      heading: 'More data nodes',
+      misses: 'on one machine of two cores reads miss the ratios for 2 and for 4 nodes',
+    },
   },
   {
     ids: 'S3',
@@ -126,7 +130,8 @@ export const storeRows: readonly Row[] = [
         'the sum stays within the pool but for the least that each needs, whatever is opened and closed',
       ),
     ],
-    lacks: { what: 'RSS over a soak on a quiet machine; a bench', issue: 14 },
+    figures: { bench: 'soak', heading: 'Memory of a data node under everything at once' },
+    lacks: { what: 'in a soak of 14 minutes memory rose by 2.0 and 4.5 MB a minute; why is not known', issue: 14 },
   },
   {
     ids: 'S30',
@@ -151,7 +156,11 @@ export const storeRows: readonly Row[] = [
       lib('data-node/src/io/io-scheduler', 'are shared by weight among those that wait, the urgent first'),
       lib('data-node/src/io/io-scheduler', 'does not make a scan wait for a copy that rests'),
     ],
-    lacks: { what: 'the p99 beside copies is 3.6 times the quiet one, 3 are asked; a bench', issue: 14 },
+    figures: {
+      bench: 'io',
+      heading: 'Point reads beside background work',
+      misses: 'the p99 beside copies is 3.6 times the quiet one, 3 are asked',
+    },
   },
   {
     ids: 'S32 S98',
