@@ -19,6 +19,7 @@ export * from './network';
 export * from './pause';
 export * from './rare-warning';
 export * from './request-times';
+export * from './semaphore';
 export * from './steady-clock';
 export * from './token-bucket';
 export * from './turn-lines';

@@ -1,6 +1,6 @@
 import type { EngineBudget, NodeDisk, ReplicaIdentity, ValueBudget, WriteTurns } from '@levee/chunk-store';
 import type { LogClock, PartitionFeed } from '@levee/follow';
-import type { ByteRate, Clock, Logger, Partition, Timers } from '@levee/kernel';
+import type { ByteRate, Clock, Logger, Partition, Semaphore, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
 import type { CopyPlaces } from '../copy/copy-places';
 import type { PieceSources } from '../copy/piece-stream';
@@ -10,7 +10,6 @@ import type { SweptReplica } from '../digests/sweeps';
 import type { IoScheduler } from '../io/io-scheduler';
 import type { WaitBudget } from './position-waits';
 import type { Retentions } from './retentions';
-import type { Semaphore } from './semaphore';
 
 /** What a node gives to all replicas that it hosts. */
 export interface HostWorld {

@@ -2,7 +2,7 @@ import type { ReplicaIdentity, SnapshotReader } from '@levee/chunk-store';
 import { bornOf, creationIdOf, creationOfChunk } from '@levee/cluster';
 import type { DigestOrder, NamespaceState } from '@levee/events';
 import { type ApplyBudget, ApplyPace, type PartitionFeed } from '@levee/follow';
-import { asPartition, ByteRate } from '@levee/kernel';
+import { asPartition, ByteRate, Semaphore } from '@levee/kernel';
 import { copyLimits } from '../copy/copy-limits';
 import { CopyPlaces } from '../copy/copy-places';
 import { CopySessions } from '../copy/copy-sessions';
@@ -20,7 +20,6 @@ import { NodeFeeds } from './node-feeds';
 import { WaitBudget } from './position-waits';
 import type { RecordOutbox } from './record-outbox';
 import { Retentions } from './retentions';
-import { Semaphore } from './semaphore';
 
 export interface ReplicaHostOptions extends HostWorld, RemoteWorld {
   readonly identity: NodeIdentity;
