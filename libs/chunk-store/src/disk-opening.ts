@@ -1,6 +1,6 @@
 import { readdir, realpath, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failureCode } from '@levee/kernel';
+import { failureCode, HeldHere } from '@levee/kernel';
 import { ChunkStoreFailure } from './chunk-store-failure';
 import { writeSealed } from './durable-file';
 import { openFolderLock, type ReplicaDatabase } from './engine';
@@ -12,21 +12,16 @@ export interface HeldFolder {
   close(): Promise<void>;
 }
 
-/**
- * [safety] What this process holds. LevelDB opens and closes the lock file of a second attempt before it refuses it, and
- * the operating system drops all locks of a process on a file when it closes that file: anybody could take the folder.
- */
-const heldHere = new Set<string>();
+/** [safety] As for the embedded log's folder: a second attempt of one process would drop the lock of the first. */
+const heldHere = new HeldHere();
 
 /** DISK_IN_USE when somebody has it. */
 export async function holdFolder(folder: string): Promise<HeldFolder> {
   // By whichever name: two names of one folder have one lock file.
   const place = await realpath(folder);
-  if (heldHere.has(place)) throw new ChunkStoreFailure('DISK_IN_USE', `${folder} is open in this process already`);
-  heldHere.add(place);
-  const lock = await lockOf(place).finally(() => heldHere.delete(place));
-  heldHere.add(place);
-  return { close: () => lock.close().finally(() => heldHere.delete(place)) };
+  const held = await heldHere.hold(place, () => lockOf(place));
+  if (held === undefined) throw new ChunkStoreFailure('DISK_IN_USE', `${folder} is open in this process already`);
+  return held;
 }
 
 /** The lock holds nothing: a damaged one is made anew. */

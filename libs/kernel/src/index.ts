@@ -9,6 +9,7 @@ export * from './door-codes';
 export * from './failure';
 export * from './fnv1a';
 export * from './health-trouble';
+export * from './held-here';
 export * from './histogram';
 export * from './iso-time';
 export * from './listeners';

@@ -1,6 +1,7 @@
 import { readdirSync, realpathSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HeldHere } from '@levee/kernel';
 import { ClassicLevel } from 'classic-level';
 
 /** Holds a folder for this process, until it is released or the process ends, however it ends. */
@@ -9,10 +10,10 @@ export interface HeldLock {
 }
 
 /**
- * [safety] What this process holds. LevelDB opens and closes the lock file of a second attempt before it refuses it, and
- * the operating system drops all locks of a process on a file when it closes that file: anybody could take the folder.
+ * [safety] LevelDB opens and closes the lock file of a second attempt before it refuses it, and the operating system
+ * drops all locks of a process on a file when it closes that file: anybody could take the folder.
  */
-const heldHere = new Set<string>();
+const heldHere = new HeldHere();
 
 /**
  * Takes the lock in `folder`; `undefined` when another process, or this one, has it. Node.js cannot lock files, LevelDB
@@ -23,12 +24,8 @@ export async function takeLock(folder: string): Promise<HeldLock | undefined> {
   await mkdir(folder, { recursive: true });
   // By whichever name: two names of one folder have one lock file.
   const place = realpathSync(folder);
-  if (heldHere.has(place)) return undefined;
-  heldHere.add(place);
-  const lock = await openLock(place).finally(() => heldHere.delete(place));
-  if (lock === undefined) return undefined;
-  heldHere.add(place);
-  return { release: () => lock.close().finally(() => heldHere.delete(place)) };
+  const lock = await heldHere.hold(place, () => openLock(place));
+  return lock && { release: () => lock.close() };
 }
 
 async function openLock(folder: string): Promise<ClassicLevel | undefined> {
