@@ -166,7 +166,7 @@ export class RequestParser {
     const count = this.number('multibulk');
     if (count < -1) return false;
     if (count > this.limits.argumentsMax) return this.fail('invalid multibulk length');
-    if (this.isTooMuchOfStranger(count, 'argumentsMax')) return this.failStranger('multibulk length', 'argumentsMax');
+    if (this.refusesStranger('multibulk length', count, 'argumentsMax')) return false;
     this.argsLeft = Math.max(0, count);
     this.args = this.onMany !== undefined && count > viewsMax ? new PackedArguments() : [];
     return true;
@@ -183,9 +183,8 @@ export class RequestParser {
       if (length < 0 || length > this.limits.bulkBytesMax) return this.fail('invalid bulk length');
       if (this.argBytes + length > this.limits.requestBytesMax)
         return this.fail(`too big request: more than ${this.limits.requestBytesMax} bytes in one command`);
-      if (this.isTooMuchOfStranger(length, 'bulkBytesMax')) return this.failStranger('bulk length', 'bulkBytesMax');
-      if (this.isTooMuchOfStranger(this.argBytes + length, 'requestBytesMax'))
-        return this.failStranger('request', 'requestBytesMax');
+      if (this.refusesStranger('bulk length', length, 'bulkBytesMax')) return false;
+      if (this.refusesStranger('request', this.argBytes + length, 'requestBytesMax')) return false;
       this.bulkLength = length;
     }
     const end = queue.start + this.bulkLength;
@@ -253,7 +252,7 @@ export class RequestParser {
     const found = lineEnd >= 0 && lineEnd < queue.end;
     const lineBytes = found ? lineEnd - queue.start : queue.length;
     if (lineBytes > this.limits.lineBytesMax) return this.fail('too big inline request');
-    if (this.isTooMuchOfStranger(lineBytes, 'lineBytesMax')) return this.failStranger('inline request', 'lineBytesMax');
+    if (this.refusesStranger('inline request', lineBytes, 'lineBytesMax')) return false;
     if (!found) {
       this.searched = queue.length;
       return false;
@@ -271,13 +270,13 @@ export class RequestParser {
     return true;
   }
 
-  private isTooMuchOfStranger(amount: number, limit: keyof RequestLimits): boolean {
-    return amount > strangerRequestLimits[limit] && this.isStranger();
-  }
-
-  private failStranger(what: string, limit: keyof RequestLimits): false {
+  /** True: `failure` says that it is too much before AUTH. Who it is is asked for large amounts alone. */
+  private refusesStranger(what: string, amount: number, limit: keyof RequestLimits): boolean {
+    const most = strangerRequestLimits[limit];
+    if (amount <= most || !this.isStranger()) return false;
     const unit = limit === 'argumentsMax' ? 'arguments' : 'bytes';
-    return this.fail(`unauthenticated ${what}: at most ${strangerRequestLimits[limit]} ${unit} before AUTH or HELLO`);
+    this.fail(`unauthenticated ${what}: at most ${most} ${unit} before AUTH or HELLO`);
+    return true;
   }
 
   private fail(what: string): false {
