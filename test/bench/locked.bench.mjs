@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadTs } from './load-ts.mjs';
 import { eventually, scratch, standalone } from './processes.mjs';
+import { perSecond } from './report.mjs';
 
 export const rounds = 7;
 const reach = { auth: 0.97, tls: 0.6 };
@@ -49,11 +50,11 @@ export async function locked(report) {
     for (const kind of ['auth', 'tls']) {
       const ratioOf = (what) => median(took[test][kind].map(what)) / median(open.map(what));
       const [ratio, elapsed] = [ratioOf((each) => each.perCpuMs), ratioOf((each) => each.perSecond)];
-      const own = took[test][kind].map((each) => Math.round(each.perSecond / 100) / 10);
+      const rates = (some) => some.map((each) => perSecond(each.perSecond)).join(', ');
       report.add({
         work: `${test.toUpperCase()}, -c 50, npm start, ${kind === 'auth' ? 'LEVEE_AUTH=on' : 'LEVEE_AUTH=on and TLS'}`,
-        measured: `${elapsed.toFixed(3)} of open by the clock; its ${lives} processes: ${own.join(', ')}k/s`,
-        peer: `open ${open.map((each) => Math.round(each.perSecond / 100) / 10).join(', ')}k/s`,
+        measured: `${elapsed.toFixed(3)} of open by the clock; its ${lives} processes: ${rates(took[test][kind])}`,
+        peer: `open ${rates(open)}`,
         ratio: `${ratio.toFixed(3)} by processor time`,
         reach: String(reach[kind]),
         ok: Math.max(ratio, elapsed) >= reach[kind],
