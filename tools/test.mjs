@@ -13,7 +13,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startKafka } from './kafka/local-kafka.mjs';
 import { leftToOthers } from './turns.cjs';
@@ -124,7 +124,10 @@ function countsTable() {
 function notDrawn() {
   const file = join(scratch, 'not-drawn.txt');
   const variants = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-  const suites = left.map(({ shows, suite }) => `${shows}: ${suite}`);
+  const suites = [...new Set(left.map(({ shows }) => shows))].map((shows) => {
+    const names = left.filter((one) => one.shows === shows).map(({ suite }) => basename(suite, '.ts'));
+    return `${shows}: ${names.map((name) => name.replace(/\.(test|spec)$/, '')).join(', ')}`;
+  });
   return [...new Set([...variants, ...suites])].filter((line) => line !== '').sort();
 }
 
@@ -165,7 +168,7 @@ async function built(work) {
   else totals.failed += 1;
 }
 const passedOver =
-  left.length === 0 ? [] : ['/node_modules/', ...left.map(({ suite }) => `/test/e2e/${suite}\\.test\\.ts$`)];
+  left.length === 0 ? [] : ['/node_modules/', ...left.map(({ suite }) => `/${suite.replaceAll('.', '\\.')}$`)];
 const system = (workers) => {
   // Jest takes what follows a pattern for another one: the number of workers stands between these and what is named.
   const given = [...passedOver.map((pattern) => `--testPathIgnorePatterns=${pattern}`), `--maxWorkers=${workers}`];

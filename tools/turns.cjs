@@ -1,20 +1,58 @@
-// Suites that show a neighbour's fault in another place, and are run in turns: docs/decisions/0066-drawn-variants.md.
+// Suites that a whole quick run has in turns: docs/decisions/0067-turns.md.
 const { createHash } = require('node:crypto');
 
-/** By what they show; each is in test/e2e. A whole quick run has one of each. */
+const e2e = (...names) => names.map((name) => `test/e2e/${name}.test.ts`);
+const lib = (...names) => names.map((name) => `libs/${name}.spec.ts`);
+
+/**
+ * By what they show. Of each a whole quick run has one place, which the seed draws; a place is one long suite, or several
+ * short ones that take about as long together, so that no seed makes a long run.
+ */
 const turns = {
-  'a journal that lost its end': ['rolled-back', 'short-journal'],
-  'records of strangers': ['foreign-records', 'forged-records'],
-  'a Kafka that lost what it had acknowledged': ['lost-records', 'witness'],
-  'a Kafka that asks who it is': ['kafka-acls', 'secure-kafka'],
-  'a disk that is not what it was': ['damaged-disk', 'swapped-units'],
+  'three brokers, or as many records': [e2e('failure-doors'), e2e('three-brokers'), lib('audit/test/export.kafka')],
+  'what dies and comes back': [
+    e2e('healing'),
+    [...e2e('node-failure'), ...lib('log-kafka/test/leader-kills.kafka')],
+    e2e('kafka-faults', 'healing-in-one-process'),
+  ],
+  'topics and records of others': [
+    e2e('bound-topics'),
+    e2e('bound-proof', 'real-topics'),
+    e2e('aging-topics', 'foreign-producers'),
+  ],
+  'records of strangers': [e2e('foreign-records'), e2e('forged-records')],
+  'a log that lost what it had acknowledged': [
+    e2e('witness'),
+    e2e('lost-records', 'damaged-disk', 'swapped-units'),
+    e2e('short-journal', 'rolled-back'),
+  ],
+  'parts that are replaced one by one, or in the middle of a plan': [
+    e2e('rolling-upgrade'),
+    e2e('rolling-restart', 'freeze'),
+    e2e('plan-crashes', 'long-copies'),
+  ],
+  'who may come in': [e2e('secure-cluster'), e2e('kafka-acls', 'locked-doors'), e2e('secure-kafka')],
+  'pages, packages and strangers': [
+    e2e('first-hour', 'getting-started'),
+    e2e('nest-orders'),
+    e2e('client-package', 'nest-package', 'strangers'),
+  ],
+  'clients in an application': [e2e('client'), e2e('local'), e2e('direct')],
+  'disks, and what is proved of them': [e2e('disks'), e2e('continuous-proof'), e2e('journal-hole')],
+  'commands of an operator': [e2e('many-namespaces'), e2e('damage', 'doctor-commands'), e2e('foreign-logs')],
+  'the past of a namespace': [e2e('export'), e2e('rewind'), e2e('repartition')],
+  'the past on Kafka': [
+    lib('audit/test/proof.kafka'),
+    lib('log-kafka/test/retention.kafka', 'master/test/takeover.kafka'),
+    lib('audit/test/repartition.kafka', 'log-kafka/test/compressed.kafka'),
+  ],
 };
 
 /** Those that a run of this seed leaves to others, as `{shows, suite}`. */
 function leftToOthers(seed) {
-  return Object.entries(turns).flatMap(([shows, suites]) => {
-    const drawn = createHash('sha1').update(`${seed} ${shows}`).digest().readUInt32BE() % suites.length;
-    return suites.filter((_, at) => at !== drawn).map((suite) => ({ shows, suite }));
+  return Object.entries(turns).flatMap(([shows, places]) => {
+    const drawn = createHash('sha1').update(`${seed} ${shows}`).digest().readUInt32BE() % places.length;
+    return places.filter((_, at) => at !== drawn).flatMap((suites) => suites.map((suite) => ({ shows, suite })));
   });
 }
 

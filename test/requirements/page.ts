@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { turns } from '../../tools/turns.cjs';
 import { cardRows, uniqueRows } from './card-rows';
 import { nodeRows } from './node-rows';
 import { planRows } from './plan-rows';
@@ -45,6 +46,17 @@ function isThere({ file, title }: HeldBy): boolean {
 /** A pattern that matches this text. */
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
+const inTurns = Object.values(turns).flat(2);
+
+/** Of a whole quick run only one in two or three holds it: all that hold it take turns with others, and some draw leaves them all out. */
+export const isByTurns = ({ tests }: Row): boolean => {
+  if (tests.length === 0 || !tests.every(({ file }) => inTurns.includes(file))) return false;
+  const files = tests.map(({ file }) => file);
+  return !Object.values(turns).some((places) =>
+    places.every((suites) => suites.some((suite) => files.includes(suite))),
+  );
+};
+
 type State = 'held' | 'partly' | 'missing';
 
 const stateOf = ({ tests, figures, lacks }: Row): State =>
@@ -85,7 +97,12 @@ const anchorOf = (heading: string): string => heading.toLowerCase().replaceAll('
 function lineOf(row: Row): string {
   const { ids, requirement, seenBy, tests, figures, lacks } = row;
   const state = stateOf(row);
-  const isFor = lacks === undefined ? state : `**${state}**: ${lacks.what} (issue ${lacks.issue})`;
+  const isFor =
+    lacks === undefined
+      ? isByTurns(row)
+        ? `${state}, by turns`
+        : state
+      : `**${state}**: ${lacks.what} (issue ${lacks.issue})`;
   const says = figures?.misses === undefined ? isFor : `${isFor}; ${figures.misses}`;
   const heldBy = [...tests.map(({ file, title }) => `\`${file}\`: ${title}`), ...figuresOf(row)].join('<br>') || '-';
   return `| ${ids} | ${[requirement, seenBy, says, logsOfRow(row), heldBy].map(cell).join(' | ')} |`;
@@ -118,8 +135,9 @@ const introduction = (held: number, partly: number, missing: number): string[] =
   'process. All three pass one contract (`libs/log-contract`), so that what stands above the port of the log need not be tried',
   'on each. Suites of whole processes take the log as a parameter where it makes sense; which do, and why the others do not,',
   'is a table in [decision 0058](decisions/0058-both-logs.md). One run of `npm test` shows most of them on one log, which its',
-  'seed draws; each kind of suite is shown on both in every run, and each row by something that is run whatever is drawn',
-  '([decision 0066](decisions/0066-drawn-variants.md)). The embedded log belongs to one process, which holds its folder: its',
+  'seed draws ([decision 0066](decisions/0066-drawn-variants.md)). Each row is held by something that is run whatever is drawn,',
+  'but where the page says "by turns": one run of two or three has a test of that row, as have `npm run test:full` and who names',
+  'the suite ([decision 0067](decisions/0067-turns.md)). The embedded log belongs to one process, which holds its folder: its',
   'parts stop and start alone (`test/support/parts-in-one-process.ts`), and none is killed, paused or cut off alone. So on Kafka',
   'alone are the rows whose subject that is: S11, S17, S22, S23, S42, S82, C1. The same rules run on the embedded log in memory,',
   'and under virtual time in `test/simulation.test.ts` and `test/crash-matrix.test.ts`.',
