@@ -160,19 +160,24 @@ async function whereKafkaRuns(work) {
 
 console.log(`seed ${seed} (LEVEE_TEST_SEED repeats it)${full ? ', full counts' : ''}`);
 const started = Date.now();
-// Unit suites wait for timers and deadlines too: two of them at a time leave two cores idle for half of the time.
-const unit = () => jest('unit', ['--maxWorkers=3']);
+/** Jest then forgets the patterns of its configuration: a suite that needs a Kafka is none of the unit project's. */
+const passedOver =
+  left.length === 0
+    ? []
+    : ['/node_modules/', ...left.map(({ suite }) => `/${suite.replaceAll('.', '\\.')}$`)].map(
+        (pattern) => `--testPathIgnorePatterns=${pattern}`,
+      );
+const needsKafka = passedOver.length === 0 ? [] : ['--testPathIgnorePatterns=\\.kafka\\.(spec|test)\\.ts$'];
+// Unit suites wait for timers, disks and deadlines too: two of them at a time leave two cores idle for half of the time.
+const unit = () => jest('unit', [...passedOver, ...needsKafka, `--maxWorkers=${full ? 3 : 4}`]);
 /** Only processes need what is built. */
 async function built(work) {
   if ((await run(process.execPath, ['tools/start.cjs'])) === 0) await work();
   else totals.failed += 1;
 }
-const passedOver =
-  left.length === 0 ? [] : ['/node_modules/', ...left.map(({ suite }) => `/${suite.replaceAll('.', '\\.')}$`)];
 const system = (workers) => {
   // Jest takes what follows a pattern for another one: the number of workers stands between these and what is named.
-  const given = [...passedOver.map((pattern) => `--testPathIgnorePatterns=${pattern}`), `--maxWorkers=${workers}`];
-  return withKafka((brokers) => jest('system', given, { KAFKA_BROKERS: brokers }));
+  return withKafka((brokers) => jest('system', [...passedOver, `--maxWorkers=${workers}`], { KAFKA_BROKERS: brokers }));
 };
 if (interop) await built(() => whereKafkaRuns((extraEnv) => jest('interop', ['--runInBand'], extraEnv)));
 else {

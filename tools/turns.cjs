@@ -46,6 +46,45 @@ const turns = {
     lib('log-kafka/test/retention.kafka', 'master/test/takeover.kafka'),
     lib('audit/test/repartition.kafka', 'log-kafka/test/compressed.kafka'),
   ],
+
+  // In one process, on the embedded log in memory.
+  'bound topics in one process': [
+    lib('data-node/test/aging-topic'),
+    lib('data-node/test/bound-proof'),
+    lib('data-node/test/bound', 'audit/test/prove-bound'),
+  ],
+  'replicas that are proved, and healed': [
+    lib('data-node/test/proof'),
+    lib('data-node/test/witness', 'data-node/test/left-witness'),
+    lib('data-node/test/damage', 'data-node/test/repair'),
+  ],
+  'nodes in one process': [
+    lib('data-node/test/plans'),
+    lib('data-node/test/holes', 'data-node/test/allocation'),
+    lib('data-node/test/node-resources', 'data-node/test/format'),
+  ],
+  'users in one process': [
+    lib('portal/test/nobody'),
+    lib('data-node/test/users', 'auth/test/authenticator'),
+    [...lib('portal/test/auth'), 'apps/portal/test/auth.spec.ts'],
+  ],
+  'clients that mean no good': [['test/door-fuzz.test.ts'], lib('wire/src/hostile-clients'), lib('portal/test/faults')],
+  'the SDK in one process': [
+    lib('sdk/test/direct-on-cluster'),
+    lib('sdk/test/local-on-cluster'),
+    lib('sdk/test/local-rules', 'sdk/test/lying-portal'),
+  ],
+  'disks of one process': [
+    lib('data-node/test/full-disk'),
+    lib('data-node/test/faults'),
+    lib('chunk-store/test/leveldb-files', 'chunk-store/test/power-loss'),
+  ],
+  'masters in one process': [lib('master/test/plan-driver'), lib('master/test/node-watch', 'master/test/long-journal')],
+  'the past in one process': [
+    lib('audit/test/export'),
+    [...lib('audit/test/digest-fold'), 'apps/portal/test/repartition.spec.ts', 'apps/portal/test/rewind.spec.ts'],
+    lib('follow/test/feed-walk', 'journal/test/journal-holes', 'journal/test/journal-short'),
+  ],
 };
 
 /** Those that a run of this seed leaves to others, as `{shows, suite}`. */
