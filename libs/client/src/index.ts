@@ -7,6 +7,7 @@ export type { PositionLook } from './reads/lost-positions';
 export { unreadableText } from './reads/read-failures';
 export { ReadLine } from './reads/read-turns';
 export { Reads } from './reads/reads';
+export { SeenBefore } from './reads/seen-before';
 export * from './reads/unsettled-reads';
 export { absentNamespace } from './routes/absent-namespace';
 export type { ReadRoute, ReadTarget } from './routes/namespace-routes';

@@ -2,6 +2,7 @@ import type { HeadedValue } from '@levee/codec';
 import { asOffset, asPartition, type Offset, type Partition } from '@levee/kernel';
 import type { Session } from '@levee/keyspace';
 import type { ReadLine } from './reads/read-turns';
+import type { SeenBefore } from './reads/seen-before';
 import type { UnsettledReads } from './reads/unsettled-reads';
 import type { Place } from './room';
 import type { StoreFailure } from './store-errors';
@@ -38,6 +39,8 @@ export abstract class PointRead {
   hash = 0;
   /** The replica must have applied its partition up to here. */
   minOffset: Offset = asOffset(0);
+  /** All that a session read must see; without it what was seen by now. */
+  seenBefore: SeenBefore | undefined;
   deadlineAtMs = 0;
   /** Replicas already asked, one bit each, in the order of the route `routeSeq`. */
   tried = 0;

@@ -84,6 +84,7 @@ export function ttlProblem(namespace: string, maxTtlMs: number, ttlMs: number): 
 export function seenPosition(namespace: NamespaceStore, read: PointRead): Offset {
   const { consistency, session, partition } = read;
   if (consistency === 'eventual') return asOffset(0);
+  if (consistency === 'session' && read.seenBefore) return read.seenBefore.positionOf(partition);
   const seen = session?.nextOffset(partition) ?? asOffset(0);
   return consistency === 'strong' ? seen : raise(seen, namespace.writes.positionOf(read));
 }

@@ -52,4 +52,20 @@ describe('a command of very many arguments', () => {
     for (const name of ['MGET', 'EXISTS', 'TOUCH']) expect(await send(name, ...keys)).toBe('QUEUED');
     expect(await send('EXEC')).toEqual([keys.map(() => null), 0, 0]);
   });
+
+  it.each(['DEL', 'UNLINK'])('counts each key once, and what this connection wrote just before: %s', async (name) => {
+    const send = connect();
+    const mine = Array.from({ length: 1_300 }, (_, i) => `${name}:${i}`);
+    const written = mine.filter((_, i) => i % 3 !== 0);
+    const pairs = written.flatMap((key) => [key, 'v']);
+    // In one go: a read that did not wait for the write before it would count it as absent.
+    const [set, one, deleted, again] = await Promise.all([
+      send('MSET', ...pairs),
+      send('SET', `${name}:0`, 'v'),
+      send(name, ...mine, 'none', ...mine.slice(0, 300)),
+      send(name, ...mine),
+    ]);
+    expect([set, one, deleted, again]).toEqual(['OK', 'OK', written.length + 1, 0]);
+    expect(await send('EXISTS', ...mine)).toBe(0);
+  });
 });

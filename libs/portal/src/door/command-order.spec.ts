@@ -84,3 +84,25 @@ it('a write does not overtake a read of its key, nor does a read wait for what w
   expect(given).toEqual(['set a', 'get a', 'set a']);
   second.logged(asOffset(1));
 });
+
+it('a command that reads each key before it writes it waits for what was sent before it, not for what it writes', () => {
+  const { order, given, set } = ordered();
+  const before = set('a');
+  const read = order.readsAsOfNow(undefined);
+  const deletes = (key: string): PointRead => {
+    const one = new CallbackRead(Buffer.from(key), 'session', undefined, () => undefined);
+    read(one);
+    order.write(new CallbackAppend(Buffer.from(key), null, 'logged', undefined, () => undefined), one);
+    return one;
+  };
+  const first = deletes('b');
+  const second = deletes('c');
+  expect(given).toEqual(['set a']);
+  before.logged(asOffset(1));
+  expect(given.slice(1)).toEqual(['get b', 'get c']);
+  second.missing(1);
+  first.missing(1);
+  expect(given.slice(3)).toEqual(['set b', 'set c']);
+  deletes('d');
+  expect(given.slice(5)).toEqual(['get d']);
+});

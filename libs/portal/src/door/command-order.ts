@@ -4,9 +4,11 @@ import {
   type NamespaceStore,
   type PointRead,
   type ReadLine,
+  SeenBefore,
   type Store,
   UnsettledReads,
 } from '@levee/client';
+import type { Session } from '@levee/keyspace';
 
 /** A write that this connection has not seen logged. */
 interface PendingWrite {
@@ -35,10 +37,27 @@ export class CommandOrder {
   ) {}
 
   read(read: PointRead): void {
+    this.readAfter(this.writes, read);
+  }
+
+  /**
+   * For session reads of one command that reads each key before it writes it: they see what was sent and written before
+   * this call, and need not see what the command writes to other keys meanwhile.
+   */
+  readsAsOfNow(session: Session | undefined): (read: PointRead) => void {
+    const writes = new Map(this.writes);
+    const seen = new SeenBefore(this.namespace, session);
+    return (read) => {
+      read.seenBefore = seen;
+      this.readAfter(writes, read);
+    };
+  }
+
+  private readAfter(writes: ReadonlyMap<number, PendingWrite>, read: PointRead): void {
     read.line = this.lines.reads;
     this.namespace.place(read);
     this.reads.add(read);
-    const pending = this.writes.size > 0 ? this.writes.get(read.partition) : undefined;
+    const pending = writes.size > 0 ? writes.get(read.partition) : undefined;
     if (pending) return afterLogged(pending, () => this.store.read(this.namespace, read));
     this.store.read(this.namespace, read);
   }

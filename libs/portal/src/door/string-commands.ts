@@ -313,29 +313,30 @@ function mset(call: ManyCall): void {
   );
 }
 
-/** The tombstone is appended whatever the read before it says; that read only counts. */
+/** The tombstone is appended whatever the read before it says; that read only counts, by what there was at the beginning. */
 function del({ args, reply, order, ack, session }: ManyCall): void {
   const count = args.length - 1;
   const failures: KeyFailure[] = [];
   let existed = 0;
   let uncounted: string | undefined;
   const seen = new Set<string>();
+  const countBy = order.readsAsOfNow(session);
   inWaves(
     { reply, count },
     (i, finished) => {
       const key = args.at(i + 1) as Buffer;
       const name = key.toString('latin1', 0, seenBytesMax);
-      const repeated = seen.has(name);
-      seen.add(name);
-      const read = new CallbackRead(key, 'session', session, (result) => {
-        if (result instanceof StoreFailure && !isUnreadable(result)) uncounted = ofKey(result, key);
-        else if (result !== undefined && !repeated) existed++;
-      });
-      order.read(read);
       const append = new CallbackAppend(key, null, ack, session, (failure) => {
         if (failure) failures.push({ key, failure });
         finished();
       });
+      if (seen.has(name)) return order.write(append);
+      seen.add(name);
+      const read = new CallbackRead(key, 'session', session, (result) => {
+        if (result instanceof StoreFailure && !isUnreadable(result)) uncounted = ofKey(result, key);
+        else if (result !== undefined) existed++;
+      });
+      countBy(read);
       order.write(append, read);
     },
     () => {
