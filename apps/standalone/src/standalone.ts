@@ -155,7 +155,7 @@ async function startNodes(
 ): Promise<StartedNodes> {
   const { logger } = shared;
   const applies = new ApplyBudget(systemClock);
-  const writeTurns = new WriteTurns();
+  const writeTurns = new WriteTurns(systemTimers);
   const nodes: Awaited<ReturnType<typeof DataNodeModule.start>>[] = [];
   const damaged: string[] = [];
   let code = 'DISK_DAMAGED';

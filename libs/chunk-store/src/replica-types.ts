@@ -1,6 +1,6 @@
 import type { Offset } from '@levee/kernel';
 import type { ValueBudget } from './value-cache';
-import type { WriteTurns } from './write-turns';
+import type { DiskWriteTurns } from './write-turns';
 
 export interface ReplicaOptions {
   /** How far the chain of journal keys reaches back; must exceed twice the engine's write buffer. */
@@ -10,7 +10,7 @@ export interface ReplicaOptions {
   /** Memory for hot values; without it every read goes to the engine. */
   readonly values?: ValueBudget;
   /** Of large writes, among all replicas of the process; its own by default. */
-  readonly writeTurns?: WriteTurns;
+  readonly writeTurns?: DiskWriteTurns;
 }
 
 /** Where the replica stands in a partition, everything below applied. */

@@ -14,7 +14,7 @@ import type { BatchSpan, ReplicaOptions, ReplicaPosition, ReplicaStats } from '.
 import { UnitSpace } from './unit-space';
 import { DirtyKeyTracking } from './dirty-keys';
 import { ValueCache } from './value-cache';
-import { WriteTurns } from './write-turns';
+import type { DiskWriteTurns } from './write-turns';
 import {
   chunkSeed,
   dataKey,
@@ -50,7 +50,7 @@ export class Replica {
   failure: unknown;
   private closed = false;
   private readonly cache: ValueCache | undefined;
-  private readonly writeTurns: WriteTurns;
+  private readonly writeTurns: DiskWriteTurns | undefined;
   private counts = { recordsApplied: 0, bytesApplied: 0, writes: 0, reads: 0 };
 
   private constructor(
@@ -60,7 +60,7 @@ export class Replica {
     logs: readonly PartitionLog[],
     /** What it takes of its unit, and the unit's limit. */
     readonly space: UnitSpace,
-    { values, writeTurns = new WriteTurns() }: ReplicaOptions,
+    { values, writeTurns }: ReplicaOptions,
   ) {
     this.writeTurns = writeTurns;
     this.cache = values && new ValueCache(values);
@@ -209,7 +209,7 @@ export class Replica {
     this.counts.writes++;
     this.space.applied(bytes);
     return this.enqueue(async () => {
-      await this.writeTurns.run(bytes, () => writer.write());
+      await (this.writeTurns ? this.writeTurns.run(bytes, () => writer.write()) : writer.write());
       await this.space.measureIfDue();
       this.written(batch, span);
       this.advance(place, next);

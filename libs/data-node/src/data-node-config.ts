@@ -69,16 +69,16 @@ export type NodeWorld = Required<Omit<DataNodeWorld, Given>> &
   Pick<DataNodeWorld, Given> & { readonly applies: ApplyBudget; readonly writeTurns: WriteTurns };
 
 export function nodeWorld(world: DataNodeWorld): NodeWorld {
-  const { clock = systemClock } = world;
+  const { clock = systemClock, timers = systemTimers } = world;
   return {
     ...world,
     clock,
     logger: world.logger ?? silentLogger,
-    timers: world.timers ?? systemTimers,
+    timers,
     newId: world.newId ?? systemNewId,
     openDisk: world.openDisk ?? UnitDisk.open,
     applies: world.applies ?? new ApplyBudget(clock),
-    writeTurns: world.writeTurns ?? new WriteTurns(),
+    writeTurns: world.writeTurns ?? new WriteTurns(timers),
     diskSpace: world.diskSpace ?? spaceOf,
   };
 }

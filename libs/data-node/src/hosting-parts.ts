@@ -53,7 +53,7 @@ export function hostingParts(
   const digests = new DigestQueue(identity, digestsOut, { clock, timers, logger, reader });
   const host = new ReplicaHost({
     ...{ log, clock, timers, logger, logClock, identity, clusterId, disk, digests, quarantine, io, reader, applies },
-    writeTurns,
+    writeTurns: writeTurns.ofDisk(),
     ...{ network, random, clusterKey, copyBytesPerSecond, budget: memory.engines.largest, values: memory.values },
     buffers: memory.network,
     clearingHeld: () => view.short,

@@ -80,7 +80,7 @@ export class BareHost {
       io: new IoScheduler(shared),
       reader,
       applies: new ApplyBudget(systemClock),
-      writeTurns: new WriteTurns(),
+      writeTurns: new WriteTurns(systemTimers).ofDisk(),
       clearingHeld: () => undefined,
       scrubSoon: () => undefined,
       clusterId: cluster.view.clusterId!,

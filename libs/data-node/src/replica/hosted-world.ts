@@ -1,4 +1,4 @@
-import type { EngineBudget, NodeDisk, ReplicaIdentity, ValueBudget, WriteTurns } from '@levee/chunk-store';
+import type { DiskWriteTurns, EngineBudget, NodeDisk, ReplicaIdentity, ValueBudget } from '@levee/chunk-store';
 import type { LogClock, PartitionFeed } from '@levee/follow';
 import type { ByteRate, Clock, Logger, Partition, Semaphore, Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -22,7 +22,7 @@ export interface HostWorld {
   readonly budget: EngineBudget;
   readonly values: ValueBudget;
   /** Of large writes; may be shared with other nodes of the process. */
-  readonly writeTurns: WriteTurns;
+  readonly writeTurns: DiskWriteTurns;
   /** Turns of everything that can wait. */
   readonly io: IoScheduler;
   readonly digests: { add(work: DigestWork): void };
