@@ -1,6 +1,6 @@
 import type { HeadedValue } from '@levee/codec';
 import type { Session } from '@levee/keyspace';
-import { Append, PointRead, type Ack, type Consistency } from './operations';
+import { Append, PointRead, type Ack, type Consistency, type ReadSession } from './operations';
 import type { StoreFailure } from './store-errors';
 
 /** What a read found; `undefined` = no such key. The value stays valid. */
@@ -16,7 +16,7 @@ export class CallbackRead extends PointRead {
   constructor(
     key: Buffer,
     consistency: Consistency,
-    session: Session | undefined,
+    session: ReadSession | undefined,
     private readonly done: (result: Found | undefined | StoreFailure) => void,
   ) {
     super(key, consistency, session);

@@ -46,6 +46,8 @@ export abstract class PointRead {
   tried = 0;
   routeSeq = -1;
   lastFailure: StoreFailure | undefined;
+  /** Nodes in doubt are asked too, where there is no other: better late than not at all. */
+  asksDoubted = false;
   /** Nodes asked that have not answered yet: more than one when hedged. */
   legs = 0;
   /** The second one asked, because the first took long. */

@@ -85,6 +85,29 @@ describe('how reads of nodes end', () => {
     });
   });
 
+  it.each([
+    ['refuses', '-LVLIMIT too much\r\n'],
+    ['says nothing', undefined],
+  ])('a node that was slow a moment ago is asked where the portal %s', async (_what, answer) => {
+    const { client, keys } = await opened('silent', { deadlineMs: 20_000 });
+    const usual = portal.script;
+    const isAsked = (): boolean | undefined => client.status().direct?.nodes[0]?.isAsked;
+    // It is in doubt for a moment only, and on a slow machine that is over too soon.
+    await eventually('it is asked while it is in doubt', async () => {
+      node.behaviour = 'silent';
+      portal.script = usual;
+      await eventually('it is in doubt', async () => {
+        expect(await keys.get('first')).toBe('by the portal');
+        return isAsked() === false;
+      });
+      node.behaviour = { value: 'by the slow node' };
+      portal.script = (words) => (words[0] === 'LV.GET' ? answer : usual(words));
+      const wasInDoubt = isAsked() === false;
+      expect(await keys.get('a')).toBe('by the slow node');
+      return wasInDoubt;
+    });
+  });
+
   it('close waits for a page that a node is asked for, whoever gives it in the end', async () => {
     const { client, keys } = await opened('silent');
     const asked = node.reads;

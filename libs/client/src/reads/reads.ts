@@ -132,7 +132,7 @@ export class Reads {
     const { clock } = this.context;
     const { turn } = this.gathered;
     let choice = choose(route, read, turn, false, clock);
-    if (choice < 0 && this.context.isPatient) choice = choose(route, read, turn, true, clock);
+    if (choice < 0 && (this.context.isPatient || read.asksDoubted)) choice = choose(route, read, turn, true, clock);
     if (choice < 0) return this.later(namespace, read);
     this.gathered.add(namespace, take(route, choice, read), read);
   }

@@ -1,4 +1,4 @@
-import { type Consistency, PointRead, type ReadSession, type StoreFailure } from '@levee/client';
+import { type Consistency, type Found, PointRead, type ReadSession, StoreFailure } from '@levee/client';
 import type { RawEntry, ReadHow } from '../client/reach';
 import type { LeveeError } from '../errors';
 import type { BesideTurn } from '../portal/operation';
@@ -13,13 +13,15 @@ export interface GetEnds {
   foundNothing(get: DirectGet): void;
   /** The portal failed; a node may answer still, as long as the get has time. */
   leftToNode(get: DirectGet): void;
+  /** Asks a node that was not asked because it was slow a moment ago; `told` gets a failure when there is none. */
+  askSlowNode(get: DirectGet, told: (result: Found | undefined | StoreFailure) => void): void;
   /** `byNode`: its answer is the one that was given. */
   over(get: DirectGet, byNode: boolean, failure?: LeveeError): void;
 }
 
 /**
  * One read from its call to its answer. A node is asked; when nobody well has an answer, or it takes long, a portal too,
- * and the first answer counts.
+ * and the first answer counts. When no portal answers either, a node that was slow a moment ago is asked after all.
  */
 export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
   isOver = false;
@@ -32,6 +34,7 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
   private portalFailure: LeveeError | undefined;
   /** No node that is well has an answer. */
   nodesFailed = false;
+  private slowNode: 'unasked' | 'asked' | 'failed' = 'unasked';
   private endSignal: (() => void) | undefined;
 
   constructor(
@@ -67,12 +70,31 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
     this.ends.askPortal(this).then(
       (entry) => this.end(entry, false),
       (failure: LeveeError) => {
-        if (this.nodesFailed || isEnd(failure)) return this.fail(failure, false);
+        if (isEnd(failure)) return this.fail(failure, false);
         if (this.isOver) return;
         this.portalFailure = failure;
         this.ends.leftToNode(this);
+        if (this.nodesFailed) this.askSlowNode();
       },
     );
+  }
+
+  /** Nobody else has answered. */
+  askSlowNode(): void {
+    if (this.isOver || this.slowNode === 'asked') return;
+    if (this.slowNode === 'failed') return this.endAsPortalFailed();
+    this.slowNode = 'asked';
+    this.ends.askSlowNode(this, (result) => {
+      if (this.isOver) return;
+      if (result instanceof StoreFailure) {
+        this.slowNode = 'failed';
+        const final = this.ends.finalFailure(result);
+        return final ? this.fail(final, true) : this.endAsPortalFailed();
+      }
+      if (!result) return this.onMissing();
+      const { value, offset, expiresAtMs } = result;
+      this.end(new NodeEntry(ownBytes(value, 0, value.length), this.partition, offset, expiresAtMs), true);
+    });
   }
 
   /** A portal was asked, and has failed. */
@@ -80,7 +102,7 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
     return this.portalFailure !== undefined;
   }
 
-  /** No node answered in time: what the portal said helps more than that. */
+  /** No node answered, or not in time: what the portal said, if it did, helps more than that. */
   endAsPortalFailed(): void {
     if (this.portalFailure) this.fail(this.portalFailure, false);
   }
@@ -96,8 +118,9 @@ export class DirectGet extends PointRead implements OrderedGet<DirectGet> {
 
   protected onFailure(failure: StoreFailure): void {
     this.nodesFailed = true;
-    const final = this.ends.finalFailure(failure) ?? this.portalFailure;
-    if (final) this.fail(final, final !== this.portalFailure);
+    const final = this.ends.finalFailure(failure);
+    if (final) this.fail(final, true);
+    else if (this.portalFailure) this.askSlowNode();
     else this.turnToPortal();
   }
 
@@ -135,7 +158,7 @@ class NodeEntry implements RawEntry {
 /** A small value must not keep all that came with it. */
 function ownBytes(buffer: Buffer, start: number, end: number): Buffer {
   const bytes = end - start;
-  if (bytes * 2 >= buffer.length) return buffer.subarray(start, end);
+  if (bytes * 2 >= buffer.buffer.byteLength) return buffer.subarray(start, end);
   const own = Buffer.allocUnsafe(bytes);
   buffer.copy(own, 0, start, end);
   return own;

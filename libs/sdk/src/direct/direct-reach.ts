@@ -1,4 +1,13 @@
-import { type Consistency, orderedScan, placeIn, type Ranges, type Reads, type StoreFailure } from '@levee/client';
+import {
+  CallbackRead,
+  type Consistency,
+  type Found,
+  orderedScan,
+  placeIn,
+  type Ranges,
+  type Reads,
+  StoreFailure,
+} from '@levee/client';
 import { hashOf, partitionOf } from '@levee/keyspace';
 import type { RangeItem } from '@levee/wire';
 import type { DirectStatus, KeyPlace, NamespaceStatus } from '../api';
@@ -160,6 +169,19 @@ export class DirectReach implements Reach, GetEnds {
     this.look();
   }
 
+  askSlowNode(get: DirectGet, told: (result: Found | undefined | StoreFailure) => void): void {
+    const near = this.near(get.how);
+    if (typeof near === 'string') return told(new StoreFailure('LVUNAVAILABLE', 'no routes are known'));
+    const { namespace, consistency, session } = near;
+    const read = new CallbackRead(get.key, consistency, session, told);
+    placeIn(namespace.state, read);
+    read.minOffset = session?.nextOffset(read.partition) ?? get.minOffset;
+    // Those that refused it would do so again.
+    [read.tried, read.routeSeq, read.asksDoubted] = [get.tried, get.routeSeq, true];
+    this.engine.reads.begin();
+    this.engine.reads.enter(namespace, read);
+  }
+
   over(get: DirectGet, byNode: boolean, failure?: LeveeError): void {
     get.among?.delete(get);
     if (byNode) this.engine.counts.answered++;
@@ -273,7 +295,7 @@ export class DirectReach implements Reach, GetEnds {
     this.patient.lookWhile((get) => {
       if (nowMs - get.turn.beganAtMs < patienceMs) return false;
       // While it waits for its turn behind others of this process, a portal would only have as much to do again.
-      if (get.legs > 0 || isHalfOver(get, nowMs)) this.hurry(get, nowMs);
+      if (get.legs > 0 || get.nodesFailed || isHalfOver(get, nowMs)) this.hurry(get, nowMs);
       return true;
     });
     this.hurried.lookWhile((get) => {
@@ -292,9 +314,11 @@ export class DirectReach implements Reach, GetEnds {
       return;
     }
     // So that a slow cluster does not get twice as much to do; and portals that fail are asked again all the same.
-    if (!get.asksPortal && !isLate && !budget.take(limits.retriesAtOnceMax / 2)) return;
+    const asksMore = !get.asksPortal || get.nodesFailed;
+    if (asksMore && !isLate && !budget.take(limits.retriesAtOnceMax / 2)) return;
     get.among?.delete(get);
-    get.turnToPortal();
+    if (get.asksPortal && get.nodesFailed && !isLate) get.askSlowNode();
+    else get.turnToPortal();
   }
 }
 
