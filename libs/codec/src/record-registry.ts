@@ -28,6 +28,8 @@ export class RecordRegistry {
   private readonly byLowPrint = new Map<number, RecordType>();
   private readonly byName = new Map<string, RecordType[]>();
   private readonly upcasts = new Map<string, Upcast['upcast']>();
+  /** From each version to the newest, one after the other. */
+  private readonly roads = new Map<RecordType, readonly Upcast['upcast'][]>();
 
   constructor(versions: readonly SchemaVersion[], upcasts: readonly Upcast[] = []) {
     for (const { name, toVersion, upcast } of upcasts) this.upcasts.set(`${name} v${toVersion}`, upcast);
@@ -43,6 +45,12 @@ export class RecordRegistry {
       assert(!other, `${label} cannot be told from ${other?.name} v${other?.version}: change a field`);
       this.byLowPrint.set(lowPrint, type);
     }
+    for (const types of this.byName.values())
+      for (const [i, type] of types.entries())
+        this.roads.set(
+          type,
+          types.slice(i + 1).map(({ name, version }) => this.upcasts.get(`${name} v${version}`) as Upcast['upcast']),
+        );
   }
 
   /** Framed bytes of `value` in `version`, by default the newest. Throws InvariantViolation for a wrong value. */
@@ -99,12 +107,8 @@ export class RecordRegistry {
   }
 
   private upToDate(type: RecordType, record: unknown): unknown {
-    const newest = (this.byName.get(type.name) as RecordType[]).length;
     let current = record;
-    for (let version = type.version + 1; version <= newest; version++) {
-      const label = `${type.name} v${version}`;
-      current = defined(this.upcasts.get(label), `upcast to ${label}`)(current as never);
-    }
+    for (const upcast of this.roads.get(type) as readonly Upcast['upcast'][]) current = upcast(current as never);
     return current;
   }
 }

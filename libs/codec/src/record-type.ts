@@ -58,9 +58,8 @@ export class RecordType {
   /** The record whose body begins at `start` and ends with `bytes`. Throws CodecFailure: TRUNCATED, MALFORMED. */
   decodeBody(bytes: Uint8Array, start: number): unknown {
     this.check(bytes, start);
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     try {
-      return (this.type.decode(buffer, start) as { value: unknown }).value;
+      return (this.type.decode(asBuffer(bytes), start) as { value: unknown }).value;
     } catch (error) {
       throw new CodecFailure('MALFORMED', `no ${this.name} v${this.version}: ${messageOf(error)}`, { cause: error });
     }

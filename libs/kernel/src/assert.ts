@@ -4,8 +4,8 @@ export class InvariantViolation extends Error {
 }
 
 /** Throws {@link InvariantViolation}; begin the message with the number of the invariant (`I9: …`) where it has one. */
-export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new InvariantViolation(message);
+export function assert(condition: unknown, message: string | (() => string)): asserts condition {
+  if (!condition) throw new InvariantViolation(typeof message === 'string' ? message : message());
 }
 
 /** The `default` of an exhaustive switch: the compiler rejects it while a case is missing. */

@@ -37,21 +37,12 @@ export async function readProjected(world: AuditWorld): Promise<readonly Project
 
 async function readOne(world: AuditWorld, topic: string): Promise<ProjectionsRead> {
   const findings = new Findings(topic);
-  const words = new Map<string, Word>();
-  const unreadable = new Map<string, { offset: number; why: string }>();
-  let checkpoint: Checkpoint | undefined;
+  // Most of a topic that was not compacted yet has been said anew since: only last words are decoded.
+  const last = new Map<string, Pick<StoredRecord, 'offset' | 'value' | 'headers'>>();
   let count = 0;
-  const take = (record: StoredRecord): void => {
-    const key = record.key?.toString('utf8') ?? '';
+  const take = ({ key, offset, value, headers }: StoredRecord): void => {
     count++;
-    unreadable.delete(key);
-    try {
-      if (key === checkpointKey) checkpoint = record.value === null ? undefined : decodeAs('Checkpoint', record.value);
-      else if (key !== claimKey) words.set(key, wordOf(record));
-    } catch (error) {
-      words.delete(key);
-      unreadable.set(key, { offset: record.offset, why: messageOf(error) });
-    }
+    last.set(key?.toString('utf8') ?? '', { offset, value: value && Buffer.from(value), headers });
   };
   await walkPartition(
     world,
@@ -61,13 +52,21 @@ async function readOne(world: AuditWorld, topic: string): Promise<ProjectionsRea
       onHole: (hole) => findings.add('unreadable', `${stretchWords(hole)}: ${hole.why}`, { offset: hole.fromOffset }),
     },
   );
-  for (const [key, { offset, why }] of unreadable)
-    findings.add('projection', `${key} cannot be read: ${why}`, { offset });
-  const keys = new Set(unreadable.keys());
+  const words = new Map<string, Word>();
+  const unreadable = new Set<string>();
+  let checkpoint: Checkpoint | undefined;
+  for (const [key, record] of last)
+    try {
+      if (key === checkpointKey) checkpoint = record.value === null ? undefined : decodeAs('Checkpoint', record.value);
+      else if (key !== claimKey) words.set(key, wordOf(record));
+    } catch (error) {
+      unreadable.add(key);
+      findings.add('projection', `${key} cannot be read: ${messageOf(error)}`, { offset: record.offset });
+    }
   return {
     topic,
     words,
-    unreadable: keys,
+    unreadable,
     checkpoint,
     checkpointSeq: checkpointSeqOf(checkpoint),
     findings,
@@ -77,8 +76,8 @@ async function readOne(world: AuditWorld, topic: string): Promise<ProjectionsRea
 
 const checkpointSeqOf = (checkpoint: Checkpoint | undefined): number => checkpoint?.seq ?? 0;
 
-function wordOf({ offset, value, headers }: StoredRecord): Word {
-  if (value !== null) return { offset, bytes: Buffer.from(value), seq: decodeEvent(value).entity.seq };
+function wordOf({ offset, value, headers }: Pick<StoredRecord, 'offset' | 'value' | 'headers'>): Word {
+  if (value !== null) return { offset, bytes: value, seq: decodeEvent(value).entity.seq };
   const seq = Number(headers.find(({ key }) => key === 'seq')?.value.toString() ?? NaN);
   return { offset, bytes: undefined, seq: Number.isSafeInteger(seq) ? seq : -1 };
 }

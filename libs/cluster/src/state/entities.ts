@@ -10,7 +10,7 @@ import type {
   UserState,
 } from '@levee/events';
 import { unreachable } from '@levee/kernel';
-import { entityKey, type ClusterEvent, type ClusterIdentity } from './event';
+import { entityId, entityKind, type ClusterEvent, type ClusterIdentity } from './event';
 import { LayeredGroups, LayeredMap } from './layers';
 import { SlotOrder } from './slot-order';
 
@@ -207,8 +207,8 @@ export class Entities {
 
   /** Seq of the last event of the entity that this one is about; 0 = none. */
   protected seqOf(event: ClusterEvent): number {
-    const kind = event.kind === 'removed' ? event.entity.entity : event.kind;
-    const key = event.kind === 'removed' ? event.entity.key : entityKey(event).slice(kind.length + 1);
+    const kind = entityKind(event);
+    const key = entityId(event);
     switch (kind) {
       case 'cluster':
         return this.identityEntity?.seq ?? 0;
@@ -265,8 +265,10 @@ export class Entities {
 
   private applyNode(node: NodeState): void {
     const before = this.nodeMap.get(node.nodeId);
-    if (before !== undefined) this.nodeIdsByStore.remove(before.storeId, node.nodeId);
-    this.nodeIdsByStore.add(node.storeId, node.nodeId);
+    if (before?.storeId !== node.storeId) {
+      if (before !== undefined) this.nodeIdsByStore.remove(before.storeId, node.nodeId);
+      this.nodeIdsByStore.add(node.storeId, node.nodeId);
+    }
     this.nodeMap.set(node.nodeId, node);
   }
 

@@ -54,33 +54,41 @@ export function eventOfRecord(recordName: string, value: unknown): ClusterEvent 
 
 /** Key of the event's entity in its compacted topic (UTF-8), such as `unit/n1/u03`. */
 export function entityKey(event: ClusterEvent): string {
+  if (event.kind === 'cluster') return 'cluster';
+  return `${entityKind(event)}/${entityId(event)}`;
+}
+
+/** What the event's entity is, also when the event removes it. */
+export const entityKind = (event: ClusterEvent): Exclude<EventKind, 'removed'> =>
+  event.kind === 'removed' ? event.entity.entity : event.kind;
+
+/** What tells the event's entity from others of its kind; of the cluster, which is alone, nothing. */
+export function entityId(event: ClusterEvent): string {
   switch (event.kind) {
     case 'cluster':
-      return 'cluster';
+      return '';
     case 'namespace':
-      return `namespace/${event.entity.name}`;
-    case 'node':
-      return `node/${event.entity.nodeId}`;
-    case 'unit':
-      return `unit/${event.entity.unitId}`;
-    case 'chunk':
-      return `chunk/${event.entity.chunkId}`;
-    case 'route':
-      return `route/${event.entity.chunkId}`;
-    case 'plan':
-      return `plan/${event.entity.planId}`;
     case 'user':
-      return `user/${event.entity.name}`;
+      return event.entity.name;
+    case 'node':
+      return event.entity.nodeId;
+    case 'unit':
+      return event.entity.unitId;
+    case 'chunk':
+    case 'route':
+      return event.entity.chunkId;
+    case 'plan':
+      return event.entity.planId;
     case 'outcome':
-      return `outcome/${event.entity.commandId}`;
+      return event.entity.commandId;
     case 'removed':
-      return `${event.entity.entity}/${event.entity.key}`;
+      return event.entity.key;
   }
 }
 
 /** The compacted topic that holds the event's entity. */
 export function entityTopic(event: ClusterEvent): 'metadata' | 'routes' | 'plans' {
-  const kind = event.kind === 'removed' ? event.entity.entity : event.kind;
+  const kind = entityKind(event);
   if (kind === 'plan') return 'plans';
   return kind === 'route' ? 'routes' : 'metadata';
 }

@@ -21,8 +21,11 @@ export class LayeredMap<Value> {
   }
 
   set(key: string, value: Value): void {
-    if (this.get(key) === undefined) this.entries++;
-    this.own.set(key, value);
+    const { size } = this.own;
+    if (this.below !== undefined) {
+      if (this.get(key) === undefined) this.entries++;
+      this.own.set(key, value);
+    } else if (this.own.set(key, value).size > size) this.entries++;
   }
 
   delete(key: string): void {

@@ -16,7 +16,7 @@ export class ClusterState extends Entities {
     const known = this.seqOf(event);
     assert(
       event.entity.seq >= known,
-      `I6: ${entityKey(event)} of decision ${event.entity.seq} comes after decision ${known}`,
+      () => `I6: ${entityKey(event)} of decision ${event.entity.seq} comes after decision ${known}`,
     );
     checkEvent(this, event);
     this.apply(event);

@@ -92,7 +92,7 @@ export class JournalFold {
     const { digest } = this.table;
     assert(
       digest === decision.stateDigest,
-      `I8: the state after decision ${decision.seq} has digest ${digest}, its master had ${decision.stateDigest}`,
+      () => `I8: the state after decision ${decision.seq} has digest ${digest}, its master had ${decision.stateDigest}`,
     );
     const told = bridges ? changesBetween(before, this.entities, { events, decision }) : events;
     return { seq: asSeq(decision.seq), term: asTerm(decision.term), decision, events: told, sha256 };

@@ -109,7 +109,8 @@ export class JournalChain {
   }
 
   accept(record: JournalRecord): Link {
-    assert(record.offset >= this.at.nextOffset, `I6: journal offset ${record.offset} after ${this.at.nextOffset}`);
+    const { nextOffset: due } = this.at;
+    assert(record.offset >= due, () => `I6: journal offset ${record.offset} after ${due}`);
     const nextOffset = asOffset(record.offset + 1);
     if (record.value === null) return this.pass('a tombstone', nextOffset);
     const decoded = this.read(record, record.value);
