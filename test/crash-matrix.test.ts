@@ -12,7 +12,7 @@ import { dice, full, seed } from './support/seed';
  * `npm test` draws so many scenarios, and points of them for so long in all, some of each at least; `npm run test:full`
  * takes all points of all scenarios.
  */
-const drawing = { scenarios: 5, forMs: 8_000, shareOfDoubles: 0.3, leastPoints: 2 } as const;
+const drawing = { scenarios: 3, forMs: 5_000, shareOfDoubles: 0.3, leastPoints: 2 } as const;
 /** Points of each scenario to which a second one is drawn, with full counts. */
 const firstsOfDoubles = 20;
 const runMsMax = 30_000;

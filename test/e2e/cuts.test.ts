@@ -5,19 +5,20 @@ import type { Judgement } from '../history/judgement';
 import { failed, pause, reigning, underLoad } from '../support/cluster-under-load';
 import { failuresOf, tell } from '../support/counts';
 import { CuttableCluster } from '../support/cuttable-cluster';
+import { shuffled } from '../support/crash-points';
 import { eventually } from '../support/deadline';
+import { drawnSome } from '../support/drawn';
 import { bound, dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 
 const rounds = full ? 3 : 1;
 const faultMs = full ? 4_000 : 2_500;
 
-/** All of them in a full run; a few, drawn with the seed, otherwise. */
-const drawn = <T>(of: readonly T[], few: number): readonly T[] => {
+/** All of them in a full run; a few, drawn with the seed, otherwise; of these fewer in a whole run. */
+const drawn = (at: string, of: readonly Fault[], few: number, fewOfRun: number): readonly Fault[] => {
   if (full) return of;
-  const random = dice(seed + of.length);
-  const left = [...of];
-  return Array.from({ length: few }, () => left.splice(Math.floor(random() * left.length), 1)[0] as T);
+  const some = shuffled(of, dice(seed + of.length)).slice(0, few);
+  return drawnSome(`cuts, ${at}`, some, fewOfRun, ([name]) => name);
 };
 
 type Fault = readonly [name: string, begin: (path: FaultyPath) => () => void];
@@ -142,7 +143,7 @@ describe('a cluster whose network fails', () => {
     return most[0];
   };
 
-  it.each([...drawn(faults, 2), ...flips])(
+  it.each([...drawn('portals and a node', faults, 2, 1), ...drawn('bits at a door', flips, 2, 1)])(
     'portals and a node: %s; no read or write fails, no strong read is stale',
     async (what, begin) => {
       const nodes = new Set<string>();
@@ -165,7 +166,7 @@ describe('a cluster whose network fails', () => {
     rounds * 15_000 + 120_000,
   );
 
-  it.each(drawn(faults, 3))(
+  it.each(drawn('a portal and Kafka', faults, 3, 2))(
     'a portal and Kafka: %s; writes through it wait or fail by kind, the other portal notices nothing, all resumes',
     async (what, begin) => {
       const path = levee.kafkaOf('p1');
@@ -181,7 +182,7 @@ describe('a cluster whose network fails', () => {
     rounds * 15_000 + 120_000,
   );
 
-  it.each(drawn(faults, 2))(
+  it.each(drawn('a node and Kafka', faults, 2, 1))(
     'a data node and Kafka: %s; no read or write fails, no strong read is stale',
     async (what, begin) => {
       const path = levee.kafkaOf('n1');
@@ -194,7 +195,7 @@ describe('a cluster whose network fails', () => {
     rounds * 15_000 + 120_000,
   );
 
-  it.each(drawn(faults.slice(0, 3), 1))(
+  it.each(drawn('the master and Kafka', faults.slice(0, 3), 1, 1))(
     'the active master and Kafka: %s; another one reigns, the old one stands by afterwards, nobody else notices',
     async (what, begin) => {
       const judgement = await underLoad(levee.cluster, { consistency: 'strong', random }, async () => {

@@ -7,6 +7,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { reigning } from '../support/cluster-under-load';
 import { CuttableCluster } from '../support/cuttable-cluster';
 import { eventually } from '../support/deadline';
+import { drawnSome } from '../support/drawn';
 import { scratchFolder } from '../support/standalone-process';
 
 const doors = ['eventual', 'session', 'strong', 'logged', 'primary', 'all', 'admin'] as const;
@@ -273,7 +274,8 @@ describe('failure x door', () => {
       100,
     );
 
-  it.each(table)(
+  const [undisturbed, ...disturbed] = table;
+  it.each([undisturbed as Row, ...drawnSome('failure x door', disturbed, 3, ([failure]) => failure)])(
     '%s: eventual %s, session %s, strong %s; logged %s, primary %s, all %s; admin %s',
     async (failure, ...cells) => {
       await served();

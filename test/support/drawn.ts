@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shuffled } from './crash-points';
 import { dice, full, seed } from './seed';
 
 /** What a whole quick run shows on one ground instead of on each: see docs/decisions/0066-drawn-variants.md. */
@@ -48,6 +49,16 @@ export function drawnOne<V extends string>(of: string, variants: readonly V[]): 
     variants.filter((name) => name !== drawn),
   );
   return variants.filter((name) => !draws || name === drawn);
+}
+
+/** A few of many that each show a fault of their own, in their order; a run says which it left. */
+export function drawnSome<T>(of: string, all: readonly T[], few: number, nameOf: (one: T) => string): T[] {
+  const drawn = new Set(shuffled(all, dice(seed + of.length)).slice(0, few));
+  notShown(
+    of,
+    all.filter((one) => !drawn.has(one)).map((one) => nameOf(one)),
+  );
+  return all.filter((one) => !draws || drawn.has(one));
 }
 
 /** For the end of the run, where the test command says it. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { recordFormats, type ValueRecord } from '@levee/codec';
+import { type RecordFormatName, recordFormats, type ValueRecord } from '@levee/codec';
 import type { NamespaceState } from '@levee/events';
 import { binlogLimits } from '@levee/journal';
 import { asOffset, asPartition, ByteRate, isReservedKey } from '@levee/kernel';
@@ -14,7 +14,7 @@ import { foldDigests } from '../src/continuous/digest-fold';
 import { everySort, JournaledLog } from './journaled-log';
 
 /** The same words for every log. */
-export function exportCases(open: () => Promise<Log>): void {
+export function exportCases(open: () => Promise<Log>, formats: readonly RecordFormatName[] = ['put', 'raw']): void {
   let dir: string;
   let log: Log;
   let of: JournaledLog;
@@ -87,7 +87,7 @@ export function exportCases(open: () => Promise<Log>): void {
     return found;
   };
 
-  describe.each(['put', 'raw'] as const)('a namespace whose records are %s', (recordFormat) => {
+  describe.each(formats)('a namespace whose records are %s', (recordFormat) => {
     let source: NamespaceState;
     let path: string;
 
