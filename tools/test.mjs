@@ -8,7 +8,7 @@
  *   anything else is handed to jest, e.g. `npm test -- libs/log`; what is named so is run on all its grounds. A whole run
  *   draws some with the seed, and says at its end what was not drawn (test/support/drawn.ts, tools/turns.cjs)
  * LEVEE_TEST_SEED repeats a run's random choices; the seed in use is printed first. LEVEE_TEST_WORKERS: so many system
- * suites at once, instead of two.
+ * suites at once, instead of three.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -181,11 +181,11 @@ const system = (workers) => {
 };
 if (interop) await built(() => whereKafkaRuns((extraEnv) => jest('interop', ['--runInBand'], extraEnv)));
 else {
-  const atOnce = Number(process.env.LEVEE_TEST_WORKERS ?? 2);
+  const atOnce = Number(process.env.LEVEE_TEST_WORKERS ?? 3);
   await unit();
   // A system suite takes two thirds of one core: it waits for timeouts, and starts whole clusters at other times. Three at
-  // once would fill two cores, and leave nothing for the moments when all of them start one. Full counts come with figures,
-  // so there nothing runs beside anything.
+  // once fill two cores; each suite stands two processes beside it that burn both. Full counts come with figures, so there
+  // nothing runs beside anything.
   await built(() => system(full || rest.length > 0 ? 1 : atOnce));
 }
 const counts = countsTable();

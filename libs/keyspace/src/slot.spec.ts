@@ -139,12 +139,13 @@ describe('keys, slots and partitions', () => {
       fc.property(fc.integer({ min: 1, max: 5_000 }), (count) => {
         const ranges = evenSplit(count);
         expect(ranges).toHaveLength(count);
-        expect(ranges[0]?.slotStart).toBe(0);
         expect(ranges.at(-1)?.slotEnd).toBe(slotsTotal);
-        const sizes = ranges.map((range, i) => {
-          expect(range.slotStart).toBe(i === 0 ? 0 : ranges[i - 1]?.slotEnd);
-          return range.slotEnd - range.slotStart;
-        });
+        // One look for all: thousands of them take seconds.
+        expect(ranges.map(({ slotStart }) => slotStart)).toEqual([
+          0,
+          ...ranges.slice(0, -1).map(({ slotEnd }) => slotEnd),
+        ]);
+        const sizes = ranges.map(({ slotStart, slotEnd }) => slotEnd - slotStart);
         expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
       }),
       { numRuns: 30 },
