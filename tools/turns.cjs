@@ -85,6 +85,14 @@ const turns = {
     [...lib('audit/test/digest-fold'), 'apps/portal/test/repartition.spec.ts', 'apps/portal/test/rewind.spec.ts'],
     lib('follow/test/feed-walk', 'journal/test/journal-holes', 'journal/test/journal-short'),
   ],
+  'portals in one process': [lib('portal/test/lost-positions'), lib('portal/test/connection-pools')],
+  'doors of one process': [lib('portal/test/flush'), ['apps/portal/test/decoded-values.spec.ts']],
+  'links to nodes': [lib('client/test/damaged-bytes', 'client/test/own-writes'), lib('wire/src/tls/tls-network')],
+  'much in one process': [lib('chunk-store/test/format-crash'), lib('portal/test/capacity', 'portal/test/max-ttl')],
+  'nodes that stand still, or heal': [
+    lib('cluster/test/healing/healing-simulation'),
+    ['test/long-stalls.test.ts', ...lib('data-node/test/digest-queue', 'data-node/test/completeness')],
+  ],
 };
 
 /** Those that a run of this seed leaves to others, as `{shows, suite}`. */
