@@ -88,6 +88,15 @@ describe('a replica in an application, on real Kafka', () => {
       60_000,
     );
     expect(await keys.getMany(names, { consistency: 'strong' })).toEqual(expected);
+    const there = names.filter((key) => oracle.has(key)).map((key) => [key, oracle.get(key)]);
+    await eventually('a scan is answered by the replica', async () => {
+      const { answered, throughPortals } = statusOf(client);
+      const found: (readonly [string, string])[] = [];
+      for await (const { key, value } of keys.scan({ prefix: 'k', pageKeys: 50 })) found.push([key, value]);
+      expect(found).toEqual(there);
+      const pages = statusOf(client).answered - answered;
+      return pages > 0 && `${Object.values(statusOf(client).throughPortals)}` === `${Object.values(throughPortals)}`;
+    });
   }
 
   it('holds what ordinary producers wrote, overwrote, deleted and let expire, whatever is done to its broker', async () => {

@@ -95,6 +95,8 @@ export interface LocalStatus {
     readonly stale: number;
     /** It had not come in time to what this client has written or seen. */
     readonly behind: number;
+    /** A page of a scan: the keys are being brought in order, or there is no room for that (`orderProblem`). */
+    readonly unordered: number;
   };
   /** What keys and values take here, estimated, and the most that they may take. */
   readonly memoryBytes: number;
@@ -110,6 +112,8 @@ export interface LocalNamespaceStatus {
   readonly isComplete: boolean;
   /** Why it is not read here at the moment. */
   readonly problem: string | undefined;
+  /** Why its scans are left to portals, where keys are answered. */
+  readonly orderProblem: string | undefined;
   /** Those that are followed. */
   readonly partitions: readonly LocalPartitionStatus[];
 }

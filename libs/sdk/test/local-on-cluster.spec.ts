@@ -93,6 +93,11 @@ describe('the client at local distance on a real cluster', () => {
         expect(await all(keys.scan({ prefix: '{tag' }))).toEqual(await all(theirs.scan({ prefix: '{tag' })));
       }
       expect(statusOf(client).answered - before.answered).toBeGreaterThan(300);
+      await eventually('a scan is answered here, and as through portals', async () => {
+        const { answered } = statusOf(client);
+        expect(await all(keys.scan({ pageKeys: 30 }))).toEqual(await all(theirs.scan()));
+        return statusOf(client).answered - answered >= (await all(keys.keys())).length / 30;
+      });
     },
   );
 

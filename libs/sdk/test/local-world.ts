@@ -69,13 +69,16 @@ export class LocalWorld {
   aheadMs = 0;
   /** In place of an answer to LV.DIRECT. */
   refusal: string | undefined;
-  /** Reads that it was asked for. */
+  /** Reads that it was asked for, and pages of scans. */
   asked = 0;
+  pagesAsked: { from: string; to: string; count: number }[] = [];
+  /** What it says to those, whatever they ask for. */
+  page: readonly (readonly [key: string, value: string])[] = [['of the portal', 'x']];
   /** What it says to a write. */
   written = '0:1';
 
   async open(more: Parameters<typeof localOn>[2] = {}): Promise<this> {
-    this.portal = await ScriptedPortal.start(([name]) => this.answer(name as string));
+    this.portal = await ScriptedPortal.start((args) => this.answer(args));
     this.portal.scope = { namespace: 'shop.orders', binlog: scriptedPlace.binlog, partitions: 1 };
     this.client = await connect({
       portals: [this.portal.name],
@@ -111,7 +114,7 @@ export class LocalWorld {
     return this.status.answered > answered ? 'replica' : 'portal';
   }
 
-  private answer(name: string): string {
+  private answer([name, ...args]: readonly string[]): string {
     switch (name) {
       case 'LV.DIRECT':
         if (this.refusal !== undefined) return `-${this.refusal}\r\n`;
@@ -119,6 +122,12 @@ export class LocalWorld {
       case 'LV.GET':
         this.asked++;
         return found('of the portal', '0:1');
+      case 'LV.PAGE': {
+        const [from = '', to = '', count] = args;
+        this.pagesAsked.push({ from, to, count: Number(count) });
+        const facts = this.page.map(([key, value]) => `${bulk(key)}+0:1\r\n:0\r\n${bulk(value)}`);
+        return `*${2 + 4 * facts.length}\r\n$-1\r\n:0\r\n${facts.join('')}`;
+      }
       default:
         return `+${this.written}\r\n`;
     }

@@ -20,7 +20,7 @@ import { expiryOf } from './expiry';
 import { inWindows } from './in-windows';
 import { boundsOf, keyBytesOf } from './keys';
 import { StoredWatch } from './stored-watch';
-import type { How, RawEntry, Reach, ReadHow } from './reach';
+import type { How, RawEntry, RawPage, Reach, ReadHow } from './reach';
 
 export interface NamespaceWorld {
   readonly deadlineMs: number;
@@ -92,12 +92,15 @@ export class StoredNamespace<V> implements Namespace<V> {
   }
 
   async *scan(options: ScanOptions = {}): AsyncGenerator<Entry<V>, void, undefined> {
-    for await (const { key, ...entry } of this.pages(options, false))
-      yield this.entryOf(key, entry, this.decoded(key, entry.value));
+    for await (const entries of this.pages(options, false))
+      for (const entry of entries) {
+        if (entry.error) throw entry.error;
+        yield this.entryOf(entry.key, entry, this.decoded(entry.key, entry.value));
+      }
   }
 
   async *keys(options: ScanOptions = {}): AsyncGenerator<string, void, undefined> {
-    for await (const { key } of this.pages(options, true)) yield key.toString('utf8');
+    for await (const entries of this.pages(options, true)) for (const { key } of entries) yield key.toString('utf8');
   }
 
   async watch(options: WatchOptions = {}): Promise<Watch<V>> {
@@ -128,10 +131,7 @@ export class StoredNamespace<V> implements Namespace<V> {
   }
 
   /** Each page has the deadline for itself: a scan takes as long as its consumer. */
-  private async *pages(
-    options: ScanOptions,
-    keysOnly: boolean,
-  ): AsyncGenerator<RawEntry & { readonly key: Buffer }, void, undefined> {
+  private async *pages(options: ScanOptions, keysOnly: boolean): AsyncGenerator<RawPage['entries'], void, undefined> {
     const { limit = Infinity, pageKeys = 500, consistency } = options;
     const bounds = boundsOf(options);
     let { from } = bounds;
@@ -139,11 +139,8 @@ export class StoredNamespace<V> implements Namespace<V> {
     while (left > 0) {
       const how = { ...this.how(options), consistency, keysOnly, count: Math.max(1, Math.min(pageKeys, left)) };
       const { entries, next } = await this.reach.page(from, bounds.to, how);
-      for (const { error, ...entry } of entries) {
-        if (error && !keysOnly) throw error;
-        yield entry;
-        left--;
-      }
+      yield entries;
+      left -= entries.length;
       if (!next) return;
       from = next;
     }

@@ -6,7 +6,8 @@ import type { NearDistance, NearHost, PortalSide } from '../client/near';
 import type { Reach } from '../client/reach';
 import { PortalClock } from '../direct/portal-clock';
 import { LocalNamespace, type LocalWorld } from './local-namespace';
-import { type LocalCounts, LocalReach } from './local-reach';
+import { LocalReach } from './local-reach';
+import type { LocalCounts } from './local-reads';
 import { MemoryBudget } from './memory-budget';
 import { SharedLog } from './shared-log';
 
@@ -28,7 +29,7 @@ export class LocalDistance implements NearDistance {
   private readonly kept = new Map<string, LocalNamespace>();
   private readonly counts: LocalCounts = {
     answered: 0,
-    throughPortals: { always: 0, notHeld: 0, noReplica: 0, stale: 0, behind: 0 },
+    throughPortals: { always: 0, notHeld: 0, noReplica: 0, stale: 0, behind: 0, unordered: 0 },
   };
 
   constructor(

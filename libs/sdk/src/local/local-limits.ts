@@ -40,12 +40,28 @@ export const localLimits = {
   /** What a key takes besides its own bytes and those of its value, about. */
   keyOverheadBytes: 160,
   bufferOverheadBytes: 1_000,
+  /** What it takes besides to be found in order, once somebody scans. */
+  orderedKeyBytes: 24,
+  /** Keys are brought in order only where that leaves so much of the memory to what is held: it would be let go of soon. */
+  orderedShareMax: 0.95,
+  /** Where nobody scanned for so long they are not kept in order. */
+  orderKeptMs: 600_000,
+  /** After its memory was needed otherwise, or when there is not enough: no sooner again. */
+  orderAgainMs: 60_000,
+  /** A page of a scan ends where it would hold up its process for longer, or holds so much. */
+  pageMs: 2,
+  pageBytesMax: 1024 * 1024,
+  /** Of each besides its key and value. */
+  entryBytes: 32,
+  /** Larger ones portals refuse. */
+  portalPageKeysMax: 10_000,
   /** A portal's clock goes on by no more than this between two answers than that of a machine that is awake. */
   portalAheadMs: 5_000,
 } as const;
 
-const { askMs, askWaitMs, stalenessMsDefault, stalenessMsMin, cutMs } = localLimits;
+const { askMs, askWaitMs, stalenessMsDefault, stalenessMsMin, cutMs, orderAgainMs, orderKeptMs } = localLimits;
 assert(askMs + 2 * askWaitMs < stalenessMsDefault, 'that nothing has changed is confirmed before an answer is too old');
 assert(stalenessMsMin / 4 >= 100, 'portals are not asked all the time');
 assert(stalenessMsMin >= 2 * logLimits.idleMsDefault + askWaitMs, 'portals hear of the journal as often');
+assert(orderAgainMs < orderKeptMs, 'who goes on scanning has its keys in order again');
 assert(cutMs > 10_000, 'portals ask nodes every second, and wait five for an answer');

@@ -43,7 +43,13 @@ export class LocalNamespace {
     });
     const isComplete = isConfirmed && partitions.length > 0 && partitions.every((part) => part.isComplete);
     const problem = facts.problem ?? replica?.problem ?? partitions.find((part) => part.problem !== undefined)?.problem;
-    return { name, isComplete, problem: problem ?? (isComplete ? undefined : this.waiting(isConfirmed)), partitions };
+    return {
+      name,
+      isComplete,
+      problem: problem ?? (isComplete ? undefined : this.waiting(isConfirmed)),
+      orderProblem: replica?.order.problem,
+      partitions,
+    };
   }
 
   close(): void {

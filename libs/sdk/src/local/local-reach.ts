@@ -1,22 +1,19 @@
-import { type Consistency, sessionTimeMs, unreadableText } from '@levee/client';
+import type { Consistency } from '@levee/client';
 import { recordKind } from '@levee/chunk-store';
 import { asOffset, type Partition } from '@levee/kernel';
 import { hashOf, hasPlace, partitionOf, type Session, slotOf } from '@levee/keyspace';
-import type { KeyPlace, LocalStatus, NamespaceStatus } from '../api';
-import type { NearHost, PortalSide } from '../client/near';
+import type { KeyPlace, NamespaceStatus } from '../api';
+import type { PortalSide } from '../client/near';
 import { inWindows } from '../client/in-windows';
 import type { How, PageHow, RawEntry, RawPage, RawWatch, Reach, ReadHow, WatchWish, WriteHow } from '../client/reach';
 import type { LeveeError } from '../errors';
 import type { BesideTurn } from '../portal/operation';
 import type { FollowedPartition } from './followed-partition';
-import { directStoreLimits } from '../direct/direct-limits';
-import { localLimits } from './local-limits';
-import type { LocalNamespace, LocalWorld } from './local-namespace';
+import type { LocalNamespace } from './local-namespace';
+import { LocalPages } from './local-pages';
+import { failureOf, type LocalReadsWorld, type Why } from './local-reads';
+import { LocalSession } from './local-session';
 import { type HeldRecord, valueOf } from './memory-partition';
-
-export type LocalCounts = { answered: number; throughPortals: Mutable<LocalStatus['throughPortals']> };
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Why = keyof LocalCounts['throughPortals'];
 
 /** Where a key is answered here. */
 interface Place {
@@ -30,13 +27,17 @@ interface Place {
 
 /** A namespace by way of a replica in this process, and of portals for what that may not answer. */
 export class LocalReach implements Reach {
-  private learning = false;
+  private readonly ours: LocalSession;
+  private readonly pages: LocalPages;
 
   constructor(
     private readonly portal: PortalSide,
     private readonly namespace: LocalNamespace,
-    private readonly of: LocalWorld & { readonly host: NearHost; readonly counts: LocalCounts },
-  ) {}
+    private readonly of: Omit<LocalReadsWorld, 'portal' | 'namespace' | 'session'>,
+  ) {
+    this.ours = new LocalSession(portal, of);
+    this.pages = new LocalPages({ ...of, portal, namespace, session: this.ours });
+  }
 
   get(key: Buffer, how: ReadHow): Promise<RawEntry | undefined> {
     const keyText = key.toString('latin1');
@@ -64,7 +65,9 @@ export class LocalReach implements Reach {
   }
 
   page(from: Buffer, to: Buffer, how: PageHow): Promise<RawPage> {
-    return this.portal.reach.page(from, to, how);
+    const turn = this.portal.requests.beginBeside(from);
+    if (turn === undefined) return this.pageByPortal('always', from, to, how);
+    return this.pageBeside(turn, from, to, how);
   }
 
   write(key: Buffer, value: Buffer | undefined, how: WriteHow): Promise<string> {
@@ -104,15 +107,11 @@ export class LocalReach implements Reach {
     const nowMs = this.of.steady.nowMs();
     const replica = namespace.confirmed(nowMs);
     if (replica === undefined) return namespace.replica === undefined ? 'noReplica' : 'stale';
-    const { partitions, hashAlgorithm, log } = replica.followed;
+    const { partitions, hashAlgorithm } = replica.followed;
     const consistency = wanted ?? namespace.facts.current?.consistency;
     if (consistency === 'strong' || !hasPlace(key, hashAlgorithm) || !requests.mayAnswer(keyText)) return 'always';
-    const { current } = requests.memory;
-    if (current?.scope.binlog !== log || current.scope.partitions !== partitions) {
-      // [safety] One of both is of an earlier creation of the namespace: positions of one say nothing in the other.
-      this.learn();
-      return 'noReplica';
-    }
+    const current = this.ours.ofLog(replica.followed);
+    if (current === undefined) return 'noReplica';
     const hash = hashOf(key, hashAlgorithm);
     const slot = slotOf(hash, partitions);
     const { slotStart, slotEnd } = namespace.slots;
@@ -122,18 +121,32 @@ export class LocalReach implements Reach {
     if (part?.isComplete(nowMs, namespace.stalenessMs) !== true || namespace.facts.stopped.has(partition))
       return part === undefined || replica.isOff ? 'noReplica' : 'stale';
     const session = consistency === 'session' ? current : undefined;
-    const clockMs = this.clockMs(session);
+    const clockMs = this.ours.clockMs(session);
     return part.holdsAt(clockMs) ? { part, partition, session, clockMs } : 'stale';
-  }
-
-  /** What the session has seen as expired stays so, unless that was by a clock that portals would refuse. */
-  private clockMs(session: Session | undefined): number {
-    return sessionTimeMs(session, this.of.clock.nowMs(), directStoreLimits.sessionClockAheadMsMax);
   }
 
   private byPortal(why: Why, key: Buffer, how: ReadHow, turn?: BesideTurn): Promise<RawEntry | undefined> {
     this.of.counts.throughPortals[why]++;
     return this.portal.reach.get(key, how, turn);
+  }
+
+  private async pageBeside(turn: BesideTurn, from: Buffer, to: Buffer, how: PageHow): Promise<RawPage> {
+    const { requests } = this.portal;
+    let isHere = false;
+    try {
+      const page = await this.pages.page(from, to, how);
+      if (typeof page === 'string') return await this.pageByPortal(page, from, to, how, turn);
+      isHere = true;
+      this.of.counts.answered++;
+      return page;
+    } finally {
+      requests.endBeside(turn, isHere ? { name: 'page', by: 'replica' } : undefined);
+    }
+  }
+
+  private pageByPortal(why: Why, from: Buffer, to: Buffer, how: PageHow, turn?: BesideTurn): Promise<RawPage> {
+    this.of.counts.throughPortals[why]++;
+    return this.portal.reach.page(from, to, how, turn);
   }
 
   /** `undefined`: a portal must be asked. */
@@ -159,15 +172,9 @@ export class LocalReach implements Reach {
     // A cluster of a later version may know it.
     if (found?.kind === recordKind.unknownSchema) return elsewhere;
     counts.answered++;
-    const failure = found && this.unreadable(found, partition);
+    const failure = found && failureOf(found, partition, host);
     if (requests.isMeasured) requests.tell({ name: 'get', by: 'replica', ...(failure && { failure }) }, beganAtMs);
     return failure ? new HeldFailure(failure) : found && new HeldEntry(found, partition);
-  }
-
-  private unreadable({ kind, offset }: HeldRecord, partition: Partition): LeveeError | undefined {
-    if (kind === recordKind.put) return undefined;
-    const reason = reasons[kind] ?? 'garbage';
-    return this.of.host.failure(unreadableText(`${partition}:${offset} ${reason}`));
   }
 
   /** Waits a moment for the position that this client has written or seen; then a portal is asked. */
@@ -181,7 +188,7 @@ export class LocalReach implements Reach {
     const turn = requests.beginBeside(key);
     if (turn === undefined) return this.byPortal('always', key, how);
     try {
-      await this.untilApplied(part, session?.nextOffset(partition) ?? 0, how, turn);
+      await this.ours.untilApplied(part, session?.nextOffset(partition) ?? 0, how, turn.beganAtMs);
       const place = this.place(key, keyText, how.consistency, how.signal);
       const isThere = typeof place !== 'string' && this.hasSeen(place);
       const answer = isThere ? this.answer(keyText, place) : undefined;
@@ -195,46 +202,10 @@ export class LocalReach implements Reach {
   private hasSeen({ part, partition, session }: Place): boolean {
     return session === undefined || part.replica.nextOffset >= session.nextOffset(partition);
   }
-
-  private untilApplied(
-    part: FollowedPartition,
-    nextOffset: number,
-    { deadlineAtMs, signal }: ReadHow,
-    { beganAtMs }: BesideTurn,
-  ): Promise<void> {
-    const { timers } = this.of.host.world;
-    const waitMs = Math.max(0, Math.min(localLimits.patienceMs, (deadlineAtMs - beganAtMs) / 2));
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        leave();
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = timers.after(waitMs, end);
-      const leave = part.whenApplied(nextOffset, end);
-      signal?.addEventListener('abort', end, { once: true });
-    });
-  }
-
-  /** Asks a portal of which log the session is. */
-  private learn(): void {
-    if (this.learning) return;
-    this.learning = true;
-    const { timers, clock } = this.of.host.world;
-    const done = (): void => void timers.after(learnPauseMs, () => (this.learning = false));
-    this.portal.reach.learnSession(clock.monotonicMs() + localLimits.askWaitMs).then(done, done);
-  }
 }
 
-const learnPauseMs = 100;
 /** Longer ones are refused, and portals know the words. */
 const keyBytesMax = 1_024;
-
-const reasons: { readonly [kind: number]: string } = {
-  [recordKind.garbage]: 'garbage',
-  [recordKind.badCrc]: 'badCrc',
-};
 
 /** The key cannot be answered here. */
 const elsewhere = Symbol('elsewhere');

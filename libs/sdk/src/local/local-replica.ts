@@ -4,6 +4,7 @@ import { partitionsOf, type SlotRange } from '@levee/keyspace';
 import type { Log, TopicDescription } from '@levee/log';
 import type { PortalClock } from '../direct/portal-clock';
 import type { World } from '../world';
+import { KeyOrder } from './key-order';
 import { FollowedPartition } from './followed-partition';
 import type { FollowedNamespace } from './followed-namespace';
 import { localLimits } from './local-limits';
@@ -27,6 +28,8 @@ export class LocalReplica {
   problem: string | undefined = 'the log is not open yet';
   /** By partition; there is none at those that are not followed. */
   readonly parts: (FollowedPartition | undefined)[] = [];
+  /** Of all keys, for scans. */
+  readonly order: KeyOrder;
   private readonly stopping = new AbortController();
   private looking = new AbortController();
   private lookedAtMs = -Infinity;
@@ -39,7 +42,9 @@ export class LocalReplica {
     readonly followed: FollowedNamespace,
     private readonly of: ReplicaWorld,
   ) {
-    this.logClock = new LogClock(of.world.clock);
+    const { world, budget } = of;
+    this.logClock = new LogClock(world.clock);
+    this.order = new KeyOrder({ clock: world.clock, budget, replicas: () => this.all.map(({ replica }) => replica) });
   }
 
   /** Follows the log until it is closed. */
@@ -85,6 +90,7 @@ export class LocalReplica {
   close(): void {
     this.stopping.abort();
     this.cancelSweep();
+    this.order.close();
     for (const part of this.all) part.close();
   }
 
@@ -171,6 +177,7 @@ export class LocalReplica {
     const { clock, world } = this.of;
     const { sweepMs, expiredKeptMs } = localLimits;
     this.cancelSweep = world.timers.after(sweepMs, () => {
+      this.order.tidy();
       // By a clock that is ahead of the log nothing is removed that may be asked for yet.
       const nowMs = Math.min(clock.nowMs(), this.logClock.nowMs() ?? Infinity);
       const swept = this.all.reduce(

@@ -7,11 +7,15 @@ export class MemoryFull extends Failure<'MEMORY_FULL'> {}
 /** Bytes that all replicas of a client take together, estimated. */
 export class MemoryBudget {
   usedBytes = 0;
+  /** What is held for speed alone goes first. */
+  readonly spare = new Set<() => void>();
 
   constructor(readonly bytesMax: number) {}
 
   /** Throws {@link MemoryFull} when it is above what may be taken. */
   check(): void {
+    if (this.usedBytes <= this.bytesMax) return;
+    for (const letGo of this.spare) letGo();
     if (this.usedBytes > this.bytesMax)
       throw new MemoryFull(
         'MEMORY_FULL',

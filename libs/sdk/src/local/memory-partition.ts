@@ -5,6 +5,7 @@ import type { SlotRange } from '@levee/keyspace';
 import type { LogPosition } from '@levee/log';
 import { localLimits } from './local-limits';
 import { MemoryBudget } from './memory-budget';
+import { OrderedKeys } from './ordered-keys';
 
 /** The last record of a key. */
 export interface HeldRecord {
@@ -25,7 +26,7 @@ export interface Counting {
   count(keyText: string, record: HeldRecord): void;
 }
 
-const { keyOverheadBytes, bufferOverheadBytes, stringBytesMax, keysMax } = localLimits;
+const { keyOverheadBytes, bufferOverheadBytes, stringBytesMax, keysMax, orderedKeyBytes } = localLimits;
 
 /**
  * One partition of a namespace in memory: the last record of each key of the slots that are held, up to its position. As
@@ -42,6 +43,7 @@ export class MemoryPartition implements FollowedReplica {
   /** Of those held, how many expire. */
   private expiring = 0;
   recordsApplied = 0;
+  private keyOrder: OrderedKeys | undefined;
   /** A digest that is being made. */
   counting: Counting | undefined;
 
@@ -114,8 +116,30 @@ export class MemoryPartition implements FollowedReplica {
     if (this.held.get(keyText) === record) this.drop(keyText, record);
   }
 
+  /** Its keys in order, where somebody asked for that. */
+  get order(): OrderedKeys | undefined {
+    return this.keyOrder;
+  }
+
+  /** From now on its keys are kept in order: those that come by itself, those that are there by {@link bringIn}. */
+  keepOrder(): OrderedKeys {
+    return (this.keyOrder ??= new OrderedKeys());
+  }
+
+  /** A key that is held, into the order; nothing if that is not kept any more. */
+  bringIn(keyText: string): void {
+    if (this.keyOrder?.add(keyText) === true) this.take(orderedKeyBytes);
+  }
+
+  /** Its keys are not kept in order any more. */
+  letGoOfOrder(): void {
+    this.take(-orderedKeyBytes * (this.keyOrder?.size ?? 0));
+    this.keyOrder = undefined;
+  }
+
   /** Gives back all that it takes. */
   clear(): void {
+    this.keyOrder = undefined;
     this.failure ??= new Error('the replica was dropped');
     this.held.clear();
     this.budget.usedBytes -= this.bytes;
@@ -161,11 +185,13 @@ export class MemoryPartition implements FollowedReplica {
     this.take(bytesOf(record) - (before === undefined ? -keyText.length - keyOverheadBytes : bytesOf(before)));
     this.expiring += mayExpire(record) - mayExpire(before);
     this.held.set(keyText, record);
+    if (before === undefined) this.bringIn(keyText);
   }
 
   private drop(keyText: string, record: HeldRecord): void {
     this.counting?.count(keyText, record);
     this.held.delete(keyText);
+    if (this.keyOrder?.remove(keyText) === true) this.take(-orderedKeyBytes);
     this.expiring -= mayExpire(record);
     this.take(-(keyText.length + bytesOf(record) + keyOverheadBytes));
   }
