@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { allocator } from '../tools/cluster/allocator.cjs';
 import { ClusterProcess } from './support/cluster-process';
 import { eventually, within } from './support/deadline';
 import { scratchFolder } from './support/standalone-process';
@@ -55,6 +56,12 @@ describe('the supervisor of npm run cluster', () => {
     const settings = (await (await fetch(`${cluster.doors.nodes[1]?.http}/settings`)).json()) as Record<string, string>;
     expect(settings).toMatchObject({ LEVEE_NODE_ID: 'n2', LEVEE_DATA_DIR: dir, KAFKA_BROKERS: 'none:1' });
     expect(`127.0.0.1:${settings.LEVEE_NODE_RESP_PORT}`).toBe(cluster.doors.nodes[1]?.resp);
+    // Malloc reads it before the process begins; who started the supervisor may say otherwise.
+    const told = Object.entries({ ...allocator, ...process.env }).filter(([name]) => name in allocator);
+    for (const pid of pids)
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toEqual(
+        expect.arrayContaining(told.map(([name, value]) => `${name}=${value}`)),
+      );
 
     expect(await cluster.end('SIGINT')).toBe('');
     expect(cluster.child.exitCode).toBe(0);

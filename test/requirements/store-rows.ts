@@ -131,7 +131,7 @@ export const storeRows: readonly Row[] = [
       ),
     ],
     figures: { bench: 'soak', heading: 'Memory of a data node under everything at once' },
-    lacks: { what: 'in a soak of 14 minutes memory rose by 2.0 and 4.5 MB a minute; why is not known', issue: 14 },
+    lacks: { what: 'a soak of 14 minutes since malloc gives back what is freed (before, memory rose)', issue: 14 },
   },
   {
     ids: 'S30',

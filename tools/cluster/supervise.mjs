@@ -8,6 +8,7 @@ import { startKafka } from '../kafka/local-kafka.mjs';
 import { ask, scheme } from './ask.mjs';
 import { Member } from './member.mjs';
 import { claimPorts } from '../ports.cjs';
+import { allocator } from './allocator.cjs';
 
 const startDeadlineMsDefault = 60_000;
 const askMs = 10_000;
@@ -174,6 +175,7 @@ class Cluster {
     ]);
     const common = {
       UV_THREADPOOL_SIZE: '4',
+      ...allocator,
       ...inherited(),
       ...env,
       LEVEE_TOPIC_PREFIX: this.prefix,
