@@ -45,6 +45,7 @@ export async function examineLogDirectly(brokers: string, terminal: Terminal): P
       ...world,
       log,
       topics,
+      seq: () => view.seq,
       ask: (address, path) => http.json(address, path, doctorLimits.askMs / 2),
       scheme: http.scheme,
       journalShort: view.short,

@@ -300,6 +300,12 @@ export const doctorNodeTable: readonly DoctorRow[] = [
     /^levee namespace fork a shop --at 1970-01-01T00:00:00.007Z /,
   ],
   [
+    'namespace-undeleted',
+    { namespaces: [{ ...shop, chunks: [], state: { ...shop.state, state: 'deleting' }, deletingForMs: 2_500 }] },
+    /namespace shop is still being deleted: its binlog levee\.binlog\.shop is not gone/,
+    /^levee status {3}# what the master waits for/,
+  ],
+  [
     'plan-without-room',
     {
       plansWithoutRoom: [

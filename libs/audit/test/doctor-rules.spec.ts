@@ -86,6 +86,29 @@ describe('the rules of the doctor', () => {
     expect(found.map(({ rule }) => rule)).toEqual(['replica-missing']);
   });
 
+  it('a node that has read later decisions than who looks is not accused by earlier ones', () => {
+    const nodes = [nodeFacts('n1', { says: says({ replicas: [], seq: 12 }) })];
+    expect(findingsOf({ ...healthy, nodes, seq: 11 })).toEqual([]);
+    expect(findingsOf({ ...healthy, nodes, seq: 12 }).map(({ rule }) => rule)).toEqual(['replica-missing']);
+  });
+
+  it('a namespace that has been deleted for a moment, or whose log does not answer, is no finding', () => {
+    const deleted = (deletingForMs: number | undefined): DoctorFacts => ({
+      ...healthy,
+      namespaces: [{ ...shop, chunks: [], state: { ...shop.state, state: 'deleting' }, deletingForMs }],
+      nodes: [],
+    });
+    expect([undefined, 100].flatMap((ms) => findingsOf(deleted(ms)))).toEqual([]);
+    const found = findingsOf({ ...deleted(60_000), logProblem: 'no answer' });
+    expect(found.map(({ rule }) => rule)).toEqual(['log-unreachable']);
+    const { binlog } = shop.state;
+    const [bound] = deleted(60_000).namespaces;
+    const of = { ...bound!, state: { ...bound!.state, sourceTopic: binlog } };
+    expect(findingsOf({ ...deleted(0), namespaces: [of] })).toMatchObject([
+      { rule: 'namespace-undeleted', impact: expect.stringContaining(`the topic ${binlog} stays as it is`) as string },
+    ]);
+  });
+
   it('who hears nothing of a log that does not answer is no finding of its own', () => {
     const nodes = [nodeFacts('n1', { says: says({ unheardMs: null }) })];
     const found = findingsOf({ ...healthy, nodes, journalUnheardMs: Infinity, logProblem: 'no answer' });

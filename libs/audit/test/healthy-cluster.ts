@@ -134,6 +134,7 @@ export const healthy: DoctorFacts = {
   masterProblems: [],
   nodes: [nodeFacts('n1')],
   namespaces: [shop],
+  seq: 99,
   quarantined: [],
   nowMs,
 };

@@ -95,7 +95,7 @@ test.each(strangers)('%s in the journal stops nobody, is copied to quarantine on
   await eventually('it is in quarantine', async () => (await copies()).length === 1);
   expect((await copies())[0]).toMatchObject({ topic: topics.journal, partition: 0, offset: baseOffset, value });
   const counts = await quarantineCounts(log, topics.quarantine, { clock: world.clock, namespaces: [] });
-  const facts = { log, brokers: '', nodes: [], namespaces: [], nowMs: 1, quarantined: counts.found };
+  const facts = { log, brokers: '', nodes: [], namespaces: [], seq: 1, nowMs: 1, quarantined: counts.found };
   expect(findingsOf(facts)).toMatchObject([{ rule: 'foreign-in-journal', subject: topics.journal }]);
 
   // The next master reads it too, from a checkpoint or from the journal's start.

@@ -53,6 +53,7 @@ export class Doctor {
     return examineCluster(this.portal.view.state, {
       log: this.log,
       topics: this.options.topics,
+      seq: () => this.portal.view.seq,
       clock: systemClock,
       timers: systemTimers,
       ask: (address, path) => this.portal.http.json(address, path, doctorLimits.askMs / 2),

@@ -1,5 +1,6 @@
 import { type ClusterState, plansWithoutRoom } from '@levee/cluster';
 import { decodeAs } from '@levee/codec';
+import type { NamespaceState } from '@levee/events';
 import { brokersIn, type ControlTopics, examineTopics } from '@levee/journal';
 import { asPartition, type Clock, Failure, messageOf, type Timers } from '@levee/kernel';
 import type { Log } from '@levee/log';
@@ -16,6 +17,8 @@ import { writtenFrom } from '../written-from';
 export interface DoctorWorld {
   readonly log: Log;
   readonly topics: ControlTopics;
+  /** The last decision that the state has taken in. */
+  readonly seq: () => number;
   readonly clock: Clock;
   readonly timers: Timers;
   /** A JSON document of the HTTP door at `host:port`; fails when it does not come within `askMs`. */
@@ -39,6 +42,8 @@ export interface DoctorWorld {
 /** Looks at everything the rules want to know, side by side and each within a deadline, and applies them. */
 export async function examineCluster(state: ClusterState, world: DoctorWorld): Promise<DoctorReport> {
   const { log, topics, clock, timers } = world;
+  const beganAtMs = clock.monotonicMs();
+  const deletions = new Map([...state.namespaces()].filter(isDeleted).map(({ name, seq }) => [name, seq]));
   const unknown: Unknown[] = [];
   const attempt = async <T>(what: string, command: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -74,10 +79,14 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     (await attempt(`master ${master.id}`, `curl ${world.scheme ?? 'http'}://${master.address}/v1/status`, () =>
       problemsOf(world, master),
     ));
+  // With this turn of the event loop, in which namespaces and chunks are looked up too: the state goes on.
+  const seq = world.seq();
   const namespaces = await Promise.all(
     [...state.namespaces()].map(async (of) => {
       const { name, binlog, leftPositions: positions } = of;
       const left = of.state === 'active' && of.frozenBy !== null && positions.length > 0;
+      const stillDeleted = isDeleted(of) && deletions.get(of.name) === of.seq;
+      const deletingForMs = stillDeleted ? clock.monotonicMs() - beganAtMs : undefined;
       const later = left
         ? ofLog(`records written to ${binlog} since ${of.swappedWith} took its place`, () =>
             writtenFrom(log, { binlog, positions }, { recordsMax: doctorLimits.writtenLaterMax }),
@@ -85,7 +94,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
         : undefined;
       const facts = await namespaceOf(state, name, hasLog ? log : undefined);
       const writtenLater = await later;
-      return facts && { ...facts, ...(writtenLater && { writtenLater }) };
+      return facts && { ...facts, deletingForMs, ...(writtenLater && { writtenLater }) };
     }),
   );
   const facts: DoctorFacts = {
@@ -104,6 +113,7 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     nodes,
     plansWithoutRoom: plansWithoutRoom(state, clock.nowMs()),
     namespaces: namespaces.filter((each) => each !== undefined),
+    seq,
     ...(world.proofs && { proofs: world.proofs }),
     nowMs: clock.nowMs(),
   };
@@ -118,6 +128,8 @@ export async function examineCluster(state: ClusterState, world: DoctorWorld): P
     looked: { topics: report?.examined ?? 0, nodes: nodes.length, replicas },
   };
 }
+
+const isDeleted = ({ state }: NamespaceState): boolean => state === 'deleting';
 
 /** Rules know addresses, not what is spoken there. */
 function overDoors(command: string, scheme: DoctorWorld['scheme'] = 'http'): string {

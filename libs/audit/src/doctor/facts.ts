@@ -28,6 +28,8 @@ export interface DoctorFacts {
   readonly masterProblems?: readonly string[];
   readonly nodes: readonly NodeFacts[];
   readonly namespaces: readonly NamespaceFacts[];
+  /** The last decision in what namespaces and chunks are here; nodes may have read later ones. */
+  readonly seq: number;
   /** Plans that cannot end as the cluster is; see `plansWithoutRoom`. */
   readonly plansWithoutRoom?: readonly PlanWithoutRoom[];
   /** Copies put into quarantine lately that nobody acknowledged, by namespace's binlog and reason. */
@@ -147,6 +149,8 @@ export interface NamespaceFacts {
   readonly ends?: ReadonlyMap<number, number> | undefined;
   /** To the log of a namespace that was rewound, after another one had taken its place; absent when that is not asked. */
   readonly writtenLater?: WrittenFrom | undefined;
+  /** It was being deleted when this look began, so long ago, and still is. */
+  readonly deletingForMs?: number | undefined;
 }
 
 interface ChunkFacts {

@@ -7,6 +7,8 @@ export const doctorLimits = {
   frozenMs: 10 * 60_000,
   /** Portals confirm a freeze within a second or two. */
   unconfirmedMs: 60_000,
+  /** A topic is deleted in less; a look that hears heartbeats lasts longer. */
+  deletingMs: 2_000,
   /** The journal's end is seen a few times a second. */
   unheardMs: 30_000,
   /** Files of a replica are looked at about once an hour. */

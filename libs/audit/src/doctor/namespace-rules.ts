@@ -128,6 +128,25 @@ export const namespaceRules = {
             },
       ),
 
+  // While the log does not answer nothing is deleted, which that finding says.
+  'namespace-undeleted': ({ namespaces, logProblem }: DoctorFacts): Found[] =>
+    logProblem !== undefined
+      ? []
+      : namespaces
+          .filter(({ deletingForMs = 0 }) => deletingForMs >= doctorLimits.deletingMs)
+          .map(({ state: { name, binlog, sourceTopic } }) => ({
+            subject: name,
+            finding:
+              sourceTopic === null
+                ? `namespace ${name} is still being deleted: its binlog ${binlog} is not gone`
+                : `namespace ${name} is still being deleted: no master has ended it`,
+            impact: `nothing of it is served, and no other namespace can have its name; ${
+              sourceTopic === null ? 'its records take up room in the log' : `the topic ${binlog} stays as it is`
+            }`,
+            command:
+              'levee status   # what the master waits for: may it delete topics? It tries again by itself, nothing else needs to be done',
+          })),
+
   'plan-without-room': ({ plansWithoutRoom }: DoctorFacts): Found[] =>
     (plansWithoutRoom ?? []).map(({ planId, kind, subject, refusal }) => ({
       subject: planId,

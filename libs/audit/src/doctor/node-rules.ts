@@ -229,9 +229,11 @@ export const nodeRules = {
 };
 
 /** What decisions gave to a node that has read them, and does not host it. */
-function missing({ namespaces }: DoctorFacts, { state, says }: NodeFacts): Found[] {
+function missing({ namespaces, seq: known }: DoctorFacts, { state, says }: NodeFacts): Found[] {
   // Why it serves nothing is a finding of its own.
   if (says?.seq === undefined || says.problem !== null) return [];
+  // A later decision may have taken from it what those that are known here gave it.
+  if (says.seq > known) return [];
   const { replicas: hosted, seq: read } = says;
   return namespaces
     .filter((of) => of.state.state === 'active')
