@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packed } from '../support/packed-project';
+import { link, packed } from '../support/packed-project';
 import { sampleOf } from '../support/page-sample';
 import { scratchFolder, StandaloneProcess } from '../support/standalone-process';
 
 const root = join(__dirname, '..', '..');
 const name = '@levee/client';
 const forKafka = ['kafkajs', 'snappy', '@foxglove/wasm-zstd'];
+const forDisk = 'classic-level';
 const compiler = join(root, 'node_modules/@typescript/native/bin/tsc');
 
 describe('the packed @levee/client in a project of its own', () => {
@@ -38,14 +39,17 @@ describe('the packed @levee/client in a project of its own', () => {
     rmSync(project, { recursive: true, force: true });
   }, 60_000);
 
-  it('needs no other package, and is small; what follows Kafka asks for three', () => {
+  it('needs no other package, and is small; what follows Kafka asks for three, and for one more where it keeps that', () => {
     const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
       readFileSync(join(project, 'node_modules/@levee/client/package.json'), 'utf8'),
     ) as Record<string, Record<string, unknown> | undefined>;
     expect(dependencies).toBeUndefined();
-    expect(Object.keys(peerDependencies ?? {})).toEqual(forKafka);
-    expect(peerDependenciesMeta).toEqual(Object.fromEntries(forKafka.map((one) => [one, { optional: true }])));
-    expect(size).toBeLessThan(550_000);
+    expect(Object.keys(peerDependencies ?? {})).toEqual([...forKafka, forDisk]);
+    expect(peerDependenciesMeta).toEqual(
+      Object.fromEntries([...forKafka, forDisk].map((one) => [one, { optional: true }])),
+    );
+    // A fifth of it is what only replicas on disk load.
+    expect(size).toBeLessThan(640_000);
     // Who reads through portals loads nothing of what reads from nodes, and neither anything of Kafka.
     const fileOf = (entry: string): string =>
       readFileSync(join(project, 'node_modules/@levee/client', `${entry}.mjs`), 'utf8');
@@ -53,6 +57,7 @@ describe('the packed @levee/client in a project of its own', () => {
     expect(fileOf('index')).not.toContain('DirectReach');
     expect(fileOf('direct').length).toBeLessThan(140_000);
     for (const entry of ['index', 'direct', 'avro']) expect(fileOf(entry)).not.toMatch(/kafkajs|MemoryPartition/);
+    expect(fileOf('local')).not.toMatch(/ClassicLevel|require\("classic-level"\)/);
   });
 
   it('without those packages it says which one it is that a replica needs, and nothing else misses it', () => {
@@ -61,6 +66,25 @@ describe('the packed @levee/client in a project of its own', () => {
       `import '@levee/client';\nawait import('${name}/local').catch((error) => console.log(error.code, error.message));\n`,
     );
     expect(node('kafka.mjs')).toMatch(/^MODULE_NOT_FOUND .*'(kafkajs|snappy|@foxglove\/wasm-zstd)'/);
+  });
+
+  it('without the package of LevelDB it says so where a folder is given, and nothing else misses it', () => {
+    for (const one of forKafka) link(project, one, one);
+    const choice = "{ brokers: ['127.0.0.1:1'], namespaces: ['default'], dir: './kept' }";
+    writeFileSync(
+      join(project, 'disk.cjs'),
+      `const { local } = require('${name}/local');\ntry { local(${choice}); } catch (error) { console.log(error.message); }\n`,
+    );
+    writeFileSync(
+      join(project, 'disk.mjs'),
+      `import { local } from '${name}/local';\ntry { local(${choice}); } catch (error) { console.log(error.message); }\n`,
+    );
+    for (const file of ['disk.cjs', 'disk.mjs'])
+      expect(node(file)).toMatch(/needs the package classic-level: npm install/);
+    link(project, forDisk, forDisk);
+    for (const file of ['disk.cjs', 'disk.mjs']) expect(node(file)).toBe('');
+    for (const one of [...forKafka, forDisk, '@foxglove'])
+      rmSync(join(project, 'node_modules', one), { recursive: true });
   });
 
   const lines = (head: string): string => `${head}

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { encodePut } from '@levee/codec';
 import { KafkaLog } from '@levee/log-kafka';
 import { connect, utf8, type Client, type LocalStatus } from '@levee/sdk';
@@ -12,6 +13,7 @@ import { Workload } from '../history/workload';
 import { ClusterProcess } from '../support/cluster-process';
 import { eventually } from '../support/deadline';
 import { levee } from '../support/levee-command';
+import { LocalProcess, localProject } from '../support/local-process';
 import { dice, full, seed } from '../support/seed';
 import { scratchFolder } from '../support/standalone-process';
 import { TopicOfOthers } from '../support/topic-of-others';
@@ -162,6 +164,86 @@ describe('a replica in an application, on real Kafka', () => {
     const { partitions } = statusOf(client).namespaces[0]!;
     figures['broker'] = { ...statusOf(client), namespaces: undefined };
     expect(partitions.map(({ loads }) => loads)).toEqual([1, 1, 1, 1]);
+  }, 240_000);
+
+  it('kept on disk it goes on where it stood, however its process ended, and answers what was written', async () => {
+    const project = localProject(scratchFolder('local-disk'));
+    const of = { portals: portals(), brokers, dir: join(project, 'kept'), namespace: 'default' };
+    const oracle = new Map<string, string>();
+    const binlog = new TopicOfOthers(`${prefix}.binlog.default`, 4, 'murmur2', producer);
+    const write = async (round: number, some = names, padding = 10): Promise<void> => {
+      const messages = some.map((key, i) => {
+        const isDeleted = round > 0 && random() < 0.2;
+        const value = `disk ${round}.${i} ${'x'.repeat(padding)}`;
+        if (isDeleted) oracle.delete(key);
+        else oracle.set(key, value);
+        const record = encodePut(Buffer.from(key), Buffer.from(value), null);
+        return { ...binlog.message(key, null), value: isDeleted ? null : record };
+      });
+      await producer.send({ topic: binlog.name, acks: -1, messages });
+    };
+    const agreesOnDisk = (application: LocalProcess): Promise<unknown> =>
+      eventually(
+        'it holds what was written, and asks nobody',
+        async () => {
+          const { values, here, problem } = await application.ask(names);
+          const expected = JSON.stringify(names.map((key) => oracle.get(key) ?? null));
+          if (here !== names.length) throw new Error(`${here} answered here: ${problem}`);
+          return JSON.stringify(values) === expected;
+        },
+        60_000,
+      );
+    await write(0);
+    let application = new LocalProcess(project, of);
+    try {
+      await agreesOnDisk(application);
+      expect((await application.ask([])).loads).toEqual([1, 1, 1, 1]);
+      // Another process on the same folder leaves it alone, and has its answers from portals.
+      const other = new LocalProcess(project, of);
+      await eventually('it is told', async () =>
+        /is open in another process/.test((await other.ask([])).problem ?? ''),
+      );
+      const some = names.slice(0, 3);
+      const expected = JSON.stringify([some.map((key) => oracle.get(key)), 0]);
+      await eventually('portals answer', async () => {
+        const { values, here } = await other.ask(some);
+        return JSON.stringify([values, here]) === expected;
+      });
+      expect(await other.end('close')).toBe(0);
+      for (let round = 1; round <= (full ? 10 : 3); round++) {
+        // In the middle of what it writes.
+        const writing = (async () => {
+          for (let i = 0; i < 10; i++)
+            await write(
+              round * 100 + i,
+              names.filter(() => random() < 0.4),
+            );
+        })();
+        await pause(random() * 400);
+        expect(await application.end('kill')).toBeNull();
+        await writing;
+        application = new LocalProcess(project, of);
+        await agreesOnDisk(application);
+        expect({ seed, round, loads: (await application.ask([])).loads }).toEqual({ seed, round, loads: [0, 0, 0, 0] });
+      }
+      expect(await application.end('close')).toBe(0);
+
+      // Where files may not grow it answers nothing untrue, and neither ends nor goes on from less when they may again.
+      application = new LocalProcess(project, of, 64);
+      for (let i = 0; i < 4; i++) await write(5_000 + i, names, 4_000);
+      await eventually('the disk is full, and portals answer', async () => {
+        const { values, problem, isComplete } = await application.ask(names);
+        const expected = JSON.stringify(names.map((key) => oracle.get(key) ?? null));
+        return /file too large/i.test(problem ?? '') && !isComplete && JSON.stringify(values) === expected;
+      });
+      expect(await application.end('close')).toBe(0);
+      application = new LocalProcess(project, of);
+      await agreesOnDisk(application);
+      expect(await application.end('close')).toBe(0);
+    } finally {
+      await application.end('kill');
+      rmSync(project, { recursive: true, force: true });
+    }
   }, 240_000);
 
   it('a topic of a team is held as it is, compressed and by headers, and nothing of one that was made anew', async () => {

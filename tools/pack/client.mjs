@@ -18,14 +18,26 @@ const entries = {
   avro: 'libs/sdk/src/avro.ts',
 };
 /** By entry: packages that it asks for. */
-const asksFor = { local: ['kafkajs', 'snappy', '@foxglove/wasm-zstd'] };
+const asksFor = { local: ['kafkajs', 'snappy', '@foxglove/wasm-zstd'], disk: ['classic-level', 'snappy'] };
+/** What a replica on disk needs: a file that `local` asks for where it is told of a folder, and nobody else. */
+const disk = { name: 'disk', entry: 'libs/sdk/src/disk.ts', format: 'cjs', extension: '.cjs' };
+const diskFile = './disk.cjs';
+const diskApart = {
+  name: 'disk-apart',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/disk$/ }, () => ({ path: diskFile, external: true }));
+  },
+};
 const { version, license, engines, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const folder = scratchFolder('client');
 
-const kinds = Object.entries(entries).flatMap(([name, entry]) => [
-  { name, entry, format: 'esm', extension: '.mjs' },
-  { name, entry, format: 'cjs', extension: '.cjs' },
-]);
+const kinds = [
+  ...Object.entries(entries).flatMap(([name, entry]) => [
+    { name, entry, format: 'esm', extension: '.mjs' },
+    { name, entry, format: 'cjs', extension: '.cjs' },
+  ]),
+  disk,
+];
 for (const { name, entry, format, extension } of kinds)
   await build({
     absWorkingDir: root,
@@ -46,11 +58,12 @@ for (const { name, entry, format, extension } of kinds)
           js: "import { createRequire as levee_require } from 'node:module'; const require = levee_require(import.meta.url);",
         },
       }),
-    plugins: [requiring(asksFor[name] ?? []), workspace],
+    plugins: [...(name === 'local' ? [diskApart] : []), requiring(asksFor[name] ?? []), workspace],
     logLevel: 'warning',
   });
 for (const name of readdirSync(folder)) {
-  const asked = asksFor[name.slice(0, name.lastIndexOf('.'))] ?? [];
+  const entry = name.slice(0, name.lastIndexOf('.'));
+  const asked = [...(asksFor[entry] ?? []), ...(entry === 'local' ? [diskFile] : [])];
   const strangers = strangersIn(readFileSync(join(folder, name), 'utf8')).filter((one) => !asked.includes(one));
   if (strangers.length > 0) throw new Error(`${name} needs ${strangers.join(', ')}`);
 }
@@ -65,6 +78,7 @@ const exportOf = (name) => ({
   import: { types: `./${name}.d.mts`, default: `./${name}.mjs` },
   require: { types: `./${name}.d.cts`, default: `./${name}.cjs` },
 });
+const optional = [...new Set(Object.values(asksFor).flat())];
 const manifest = {
   name: '@levee/client',
   version,
@@ -82,8 +96,8 @@ const manifest = {
   main: './index.cjs',
   module: './index.mjs',
   types: './index.d.cts',
-  peerDependencies: Object.fromEntries(asksFor.local.map((one) => [one, `^${dependencies[one]}`])),
-  peerDependenciesMeta: Object.fromEntries(asksFor.local.map((one) => [one, { optional: true }])),
+  peerDependencies: Object.fromEntries(optional.map((one) => [one, `^${dependencies[one]}`])),
+  peerDependenciesMeta: Object.fromEntries(optional.map((one) => [one, { optional: true }])),
 };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));

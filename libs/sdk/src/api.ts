@@ -137,8 +137,8 @@ export interface LocalPartitionStatus {
   readonly nextOffset: number;
   /** Ms since it was last known that everything is applied that the log holds; `undefined`: not yet. */
   readonly ageMs: number | undefined;
-  /** Expired ones that are not removed yet are among them. */
-  readonly keys: number;
+  /** Expired ones that are not removed yet are among them; `undefined`: on disk, where nobody counts them. */
+  readonly keys: number | undefined;
   /** How often it was read from its beginning. */
   readonly loads: number;
   /** At the last barrier that asked all replicas for one, where `local()` was told to make them. */

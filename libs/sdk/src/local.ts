@@ -5,6 +5,7 @@ import type { ReadsChoice, TlsChoice } from './api';
 import type { NearChoice } from './client/near';
 import { LocalDistance, type LocalPlan } from './local/local-distance';
 import { localLimits } from './local/local-limits';
+import type { World } from './world';
 
 /** What is kept in this process, and how the log is reached that it is made of. */
 export interface LocalOptions {
@@ -23,9 +24,14 @@ export interface LocalOptions {
   /**
    * It makes digests where every replica is asked for one (`POST /v1/namespaces/{name}/digests`), and the status tells them:
    * of each partition the sum, modulo 2^128, of what nodes say of their chunks at that barrier. Not of bound topics.
-   * Default: false, as it costs about 2 us a key each time.
+   * Default: false, as it costs about 2 us a key each time. Not of what is on disk.
    */
   readonly digests?: boolean;
+  /**
+   * Where what is held is kept beyond this process, in LevelDB: it may be more than memory, and the next process goes on from it.
+   * One process has a folder at a time. Needs the package classic-level.
+   */
+  readonly dir?: string;
 }
 
 /** The same as `LocalSasl`, as the type of the log has it: each mechanism for itself. */
@@ -50,8 +56,19 @@ export interface LocalSlots {
  */
 export function local(options: LocalOptions): ReadsChoice {
   const plan = planOf(options);
-  const choice: NearChoice = { distance: 'local', open: (host) => new LocalDistance(host, plan) };
+  const choice: NearChoice = {
+    distance: 'local',
+    open: (host) => new LocalDistance(host, keptIn(options.dir, plan, host.world)),
+  };
   return choice;
+}
+
+/** Replicas on disk are a bundle of their own, which is loaded where they are asked for. */
+function keptIn(folder: string | undefined, plan: LocalPlan, { clock, timers }: World): LocalPlan {
+  if (folder === undefined) return plan;
+  const { memoryBytesMax } = plan;
+  const { DiskPartitions }: typeof import('./disk') = require('./disk');
+  return { ...plan, kept: new DiskPartitions({ folder, memoryBytesMax, clock, timers }) };
 }
 
 function planOf({
@@ -62,6 +79,7 @@ function planOf({
   memoryBytesMax = localLimits.memoryBytesMaxDefault,
   stalenessMs = localLimits.stalenessMsDefault,
   digests = false,
+  dir,
 }: LocalOptions): LocalPlan {
   const { stalenessMsMin, stalenessMsMax, memoryBytesMaxMin } = localLimits;
   if (!Array.isArray(brokers) || brokers.length === 0)
@@ -77,12 +95,26 @@ function planOf({
       `memoryBytesMax is ${memoryBytesMax}: it is ${memoryBytesMaxMin} to ${heapBytes} bytes, three quarters of the heap of ` +
         'this process; node --max-old-space-size gives it more (MiB)',
     );
+  if (dir !== undefined) checkDir(dir, digests);
   const ssl = tls === undefined || tls === false ? {} : { ssl: tls };
   const login = sasl === undefined ? {} : { sasl: sasl as KafkaLogin };
   const openLog = (): Promise<KafkaLog> =>
     KafkaLog.open({ brokers: [...brokers], clientId, openMs, inOwnWords: ofOptions, ...ssl, ...login });
   return { namespaces: slotsOf(namespaces), memoryBytesMax, stalenessMs, cutMs: localLimits.cutMs, digests, openLog };
 }
+
+function checkDir(dir: string, digests: boolean): void {
+  if (typeof dir !== 'string' || dir === '') throw new RangeError('dir is empty: name a folder, or leave it out');
+  if (digests) throw new RangeError('digests are made of what is held in memory: leave out dir or digests');
+  try {
+    require.resolve(diskPackage);
+  } catch (cause) {
+    const mend = `npm install ${diskPackage}, or leave out dir`;
+    throw new Error(`dir: a replica on disk needs the package ${diskPackage}: ${mend}`, { cause });
+  }
+}
+
+const diskPackage: string = 'classic-level';
 
 /** What settings of Levee's processes are called in {@link LocalOptions}. */
 const ofOptions = (hint: string): string =>

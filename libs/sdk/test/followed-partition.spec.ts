@@ -5,10 +5,12 @@ import { systemClock, systemNewId, systemRandom, systemTimers } from '@levee/log
 import { eventually } from '../../../test/support/deadline';
 import { ScriptedLog, scriptedPlace } from '../../follow/test/scripted-log';
 import { FollowedPartition } from '../src/local/followed-partition';
+import type { FollowedNamespace } from '../src/local/followed-namespace';
 import { MemoryBudget } from '../src/local/memory-budget';
-import { valueOf } from '../src/local/memory-partition';
+import { valueOf } from '../src/local/held-partition';
 
 const dayMs = 86_400_000;
+const followed = {} as FollowedNamespace;
 const world = { clock: systemClock, timers: systemTimers, random: systemRandom, newId: systemNewId };
 
 describe('a partition as it is followed in an application', () => {
@@ -43,6 +45,9 @@ describe('a partition as it is followed in an application', () => {
       deletionsKeptMs: () => dayMs,
       cutMs: 100,
       digests: true,
+      kept: undefined,
+      keptPlace: { name: 'shop.orders', followed },
+      clock,
       full: () => undefined,
       ready: () => part.follow('first'),
       doubtTopic: () => undefined,
@@ -71,7 +76,7 @@ describe('a partition as it is followed in an application', () => {
     expect(part.replica.keys).toBe(2_501);
     expect(budget.usedBytes).toBeLessThan(before * 0.6);
     await part.sweep(10_000);
-    expect([...part.replica.entries()].map(([key]) => key)).toEqual(['ever']);
+    expect([...part.memory!.entries()].map(([key]) => key)).toEqual(['ever']);
     log.delete('ever');
     await eventually('it is deleted', () => part.replica.keys === 0);
     expect(budget.usedBytes).toBe(0);
@@ -113,7 +118,7 @@ describe('a partition as it is followed in an application', () => {
     putUntil('l', null);
     await eventually('it is read from the beginning', () => part.status(0, 0).loads === 2);
     await eventually('it is complete', isComplete);
-    expect([...part.replica.entries()].map(([key]) => key)).toEqual(['l']);
+    expect([...part.memory!.entries()].map(([key]) => key)).toEqual(['l']);
   });
 
   it('who waits for a position is woken when it is there, and when the partition is dropped', async () => {

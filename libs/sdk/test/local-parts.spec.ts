@@ -6,7 +6,8 @@ import { dice, seed } from '../../../test/support/seed';
 import { local } from '../src/local';
 import { type FollowedNamespace, isSame } from '../src/local/followed-namespace';
 import { MemoryBudget } from '../src/local/memory-budget';
-import { MemoryPartition, valueOf } from '../src/local/memory-partition';
+import { valueOf } from '../src/local/held-partition';
+import { MemoryPartition } from '../src/local/memory-partition';
 
 const everything = { slotStart: 0, slotEnd: 1_000_000 };
 const reading = { hashAlgorithm: 'murmur2', partitions: 1, recordFormat: 'put' } as const;
@@ -201,6 +202,8 @@ describe('what local() takes', () => {
     [{ stalenessMs: 10 }, /stalenessMs is 10: it is 2000 to/],
     [{ memoryBytesMax: 5 }, /memoryBytesMax is 5/],
     [{ memoryBytesMax: 1e15 }, /--max-old-space-size/],
+    [{ dir: '' }, /dir is empty/],
+    [{ dir: '/tmp/x', digests: true }, /digests are made of what is held in memory/],
   ])('%j cannot be meant', (but, message) => {
     expect(() => local({ ...right, ...but } as never)).toThrow(message);
   });

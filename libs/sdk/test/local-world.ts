@@ -78,7 +78,7 @@ export class LocalWorld {
   written = '0:1';
 
   async open(more: Parameters<typeof localOn>[2] = {}): Promise<this> {
-    this.portal = await ScriptedPortal.start((args) => this.answer(args));
+    this.portal ??= await ScriptedPortal.start((args) => this.answer(args));
     this.portal.scope = { namespace: 'shop.orders', binlog: scriptedPlace.binlog, partitions: 1 };
     this.client = await connect({
       portals: [this.portal.name],

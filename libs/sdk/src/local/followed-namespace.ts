@@ -60,9 +60,9 @@ export function followedOf(answer: FactsAnswer & DirectRoutes): FollowedNamespac
 /** What may change while what is held stays right. */
 const passing = ['consistency', 'maxStalenessMs'] as const satisfies readonly (keyof FollowedNamespace)[];
 
+/** All that must be the same for what is held to be right. */
+export const fixedOf = (followed: FollowedNamespace): string =>
+  JSON.stringify(Object.entries({ ...followed, ...Object.fromEntries(passing.map((name) => [name, 0])) }).sort());
+
 /** What is held of one is what is held of the other. */
-export function isSame(a: FollowedNamespace, b: FollowedNamespace): boolean {
-  const fixed = (of: FollowedNamespace): string =>
-    JSON.stringify(Object.entries({ ...of, ...Object.fromEntries(passing.map((name) => [name, 0])) }).sort());
-  return fixed(a) === fixed(b);
-}
+export const isSame = (a: FollowedNamespace, b: FollowedNamespace): boolean => fixedOf(a) === fixedOf(b);

@@ -1,13 +1,14 @@
 import { type FeedMember, type FeedOptions, followLimits, PartitionFeed } from '@levee/follow';
-import { failureCode, messageOf, type Partition, type SteadyClock } from '@levee/kernel';
+import { type Clock, failureCode, messageOf, type Partition, type SteadyClock } from '@levee/kernel';
 import { type SlotRange, slotRangeOf } from '@levee/keyspace';
 import type { Log, LogFailure } from '@levee/log';
 import type { LocalDigest, LocalPartitionStatus } from '../api';
 import type { World } from '../world';
 import { HeldDigest } from './held-digest';
+import type { HeldPartition, KeptPartition, KeptPartitions, KeptPlace } from './held-partition';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
-import { isExpired, MemoryPartition } from './memory-partition';
+import { MemoryPartition } from './memory-partition';
 
 export interface PartitionWorld {
   readonly world: World;
@@ -31,6 +32,11 @@ export interface PartitionWorld {
   readonly doubtTopic: () => void;
   /** Digests are made at barriers that ask every replica for them. */
   readonly digests: boolean;
+  /** Where it is kept beyond this process; `undefined`: in memory. */
+  readonly kept: KeptPartitions | undefined;
+  readonly keptPlace: Omit<KeptPlace, 'partition' | 'topicId' | 'slotStart' | 'slotEnd' | 'nowMs'>;
+  /** Of portals. */
+  readonly clock: Pick<Clock, 'nowMs'>;
   /** [safety] Pause after the log lost something that was seen here: portals must find out whether nodes hold it. */
   readonly cutMs: number;
 }
@@ -44,7 +50,7 @@ const { reloadMs, reloadMsMax } = localLimits;
 
 /** One partition of a namespace as it is followed here: from its beginning, and again from there when it cannot be trusted. */
 export class FollowedPartition implements FeedMember {
-  replica: MemoryPartition;
+  replica: HeldPartition;
   problem: string | undefined;
   private feed: PartitionFeed | undefined;
   /** Monotonic: the partition ended where the replica stands at that moment, or later. */
@@ -56,8 +62,8 @@ export class FollowedPartition implements FeedMember {
   private cancelPause: (() => void) | undefined;
   private readonly waits = new Set<Wait>();
   private digest: LocalDigest | undefined;
-  /** What had expired then may have been removed. */
-  private sweptToMs = 0;
+  /** By which it is being opened where it is kept; what was begun before counts no more. */
+  private opening: object | undefined;
   private closed = false;
 
   constructor(
@@ -67,15 +73,48 @@ export class FollowedPartition implements FeedMember {
     this.replica = this.newReplica();
   }
 
-  /** Reads the very topic from its beginning, unless it does already. */
+  /** Reads the very topic, unless it does already: from its beginning, or from where what is kept of it stands. */
   follow(topicId: string): void {
     if (this.closed || this.feed !== undefined || this.cancelPause !== undefined) return;
-    const { feed, log, steady, stalenessMs } = this.of;
-    this.loads++;
-    this.sweptToMs = 0;
+    if (this.opening !== undefined) return;
+    const { steady, kept } = this.of;
     this.digest = undefined;
-    this.replica = this.newReplica();
-    this.completeAtMs = steady.passedMs();
+    if (kept === undefined) {
+      this.completeAtMs = steady.passedMs();
+      return this.begin(this.newReplica(), topicId);
+    }
+    const opening = (this.opening = {});
+    const { keptPlace, clock } = this.of;
+    const place = { ...keptPlace, ...this.ownSlots, partition: this.partition, topicId, nowMs: clock.nowMs() };
+    kept.open(place).then(
+      ({ held, anew }) => {
+        if (this.opening !== opening) return held.end('kept');
+        this.opening = undefined;
+        this.goOn(held, topicId, anew);
+      },
+      (error: unknown) => {
+        if (this.opening === opening) this.again(messageOf(error));
+      },
+    );
+  }
+
+  private goOn(held: KeptPartition, topicId: string, anew: string | undefined): void {
+    const { steady, clock, world } = this.of;
+    // [safety] Time for which nobody followed it counts, by whichever clock makes it longer.
+    const awayMs = Math.max(clock.nowMs(), world.clock.nowMs()) - held.completeAtMs;
+    if (awayMs < -clocksApartMs) {
+      held.end('forgotten');
+      return this.again('the clock by which it was complete was ahead of that of portals now: it is read anew');
+    }
+    this.completeAtMs = steady.passedMs() - Math.max(0, awayMs);
+    if (anew !== undefined) this.problem = `what was kept of it is read anew: ${anew}`;
+    this.begin(held, topicId);
+  }
+
+  private begin(replica: HeldPartition, topicId: string): void {
+    const { feed, log, stalenessMs } = this.of;
+    if (replica.stagedNext(this.partition) === 0) this.loads++;
+    this.replica = replica;
     const { feedIdleMs, feedIdleMsMin } = followLimits;
     this.feed = new PartitionFeed(log, {
       ...feed,
@@ -89,9 +128,18 @@ export class FollowedPartition implements FeedMember {
     this.feed.attach(this);
   }
 
+  /** What is held in memory; `undefined`: it is kept elsewhere. */
+  get memory(): MemoryPartition | undefined {
+    return this.replica instanceof MemoryPartition ? this.replica : undefined;
+  }
+
+  private get kept(): KeptPartition | undefined {
+    return this.of.kept === undefined || this.feed === undefined ? undefined : (this.replica as KeptPartition);
+  }
+
   /** Drops what is held; `follow` begins again, not before `pauseMs` have passed. */
-  drop(problem: string, pauseMs = 0): void {
-    this.stop();
+  drop(problem: string, pauseMs = 0, how: 'forgotten' | 'kept' = 'forgotten'): void {
+    this.stop(how);
     if (this.closed) return;
     this.problem = problem;
     if (pauseMs === 0) return;
@@ -103,13 +151,13 @@ export class FollowedPartition implements FeedMember {
 
   close(): void {
     this.closed = true;
-    this.stop();
+    this.stop('kept');
   }
 
   /** What it holds may be answered from: all that the log held `stalenessMs` ago or later is in it. */
   isComplete(nowMs: number, stalenessMs: number): boolean {
     const { atEndMs } = this;
-    if (atEndMs === undefined || this.replica.failure !== undefined) return false;
+    if (atEndMs === undefined || this.replica.failure !== undefined || this.kept?.isRewound === true) return false;
     return nowMs - atEndMs <= stalenessMs && atEndMs > this.of.steady.soundSinceMs;
   }
 
@@ -118,7 +166,7 @@ export class FollowedPartition implements FeedMember {
    * is read anew.
    */
   holdsAt(nowMs: number): boolean {
-    if (nowMs >= this.sweptToMs) return true;
+    if (nowMs >= this.replica.sweptToMs) return true;
     this.again('the clocks of portals were set back behind a time by which it had removed what was expired');
     return false;
   }
@@ -130,16 +178,14 @@ export class FollowedPartition implements FeedMember {
     return () => this.waits.delete(wait);
   }
 
-  /** Removes values that had expired at `nowMs`, so many at a time, so that others have their turn. */
+  /** Removes values that had expired at `nowMs`, while it is complete. */
   async sweep(nowMs: number): Promise<void> {
     const { replica } = this;
-    if (!replica.mayExpire) return;
-    this.sweptToMs = Math.max(this.sweptToMs, nowMs);
-    let looked = 0;
-    for (const [keyText, record] of replica.entries()) {
-      if (isExpired(record, nowMs)) replica.remove(keyText, record);
-      if (++looked % sweptAtOnce === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-      if (replica !== this.replica || replica.failure !== undefined) return;
+    if (this.atEndMs === undefined) return;
+    try {
+      await replica.sweep(nowMs);
+    } catch (error) {
+      if (replica === this.replica && failureCode(error) === 'REPLICA_DAMAGED') this.failed(error);
     }
   }
 
@@ -189,7 +235,7 @@ export class FollowedPartition implements FeedMember {
 
   failed(error: unknown): void {
     if (failureCode(error) === 'MEMORY_FULL') return this.of.full(messageOf(error));
-    this.again(messageOf(error));
+    this.again(messageOf(error), 0, this.kept?.outlives(error) === true ? 'kept' : 'forgotten');
   }
 
   trouble(_partition: Partition, problem: string | undefined): void {
@@ -200,9 +246,9 @@ export class FollowedPartition implements FeedMember {
 
   /** One at a time: a barrier that comes meanwhile is passed over. */
   barrier(_partition: Partition, digestPlan: string, { offset, timeMs }: { offset: number; timeMs: number }): void {
-    const { replica } = this;
+    const { memory: replica } = this;
     // [safety] What was expired then may be gone here already.
-    if (replica.counting !== undefined || timeMs < this.sweptToMs) return;
+    if (replica === undefined || replica.counting !== undefined || timeMs < replica.sweptToMs) return;
     // Of a barrier that is met long after it was written compaction may have removed what stood before it.
     const { steady } = this.of;
     if (this.atEndMs === undefined || steady.passedMs() - this.completeAtMs > localLimits.digestLateMsMax) return;
@@ -224,22 +270,25 @@ export class FollowedPartition implements FeedMember {
     if (this.atEndMs !== undefined && atEndMs <= this.atEndMs) return;
     this.atEndMs = atEndMs;
     this.completeAtMs = Math.max(this.completeAtMs, steady.passedMs() - (steady.nowMs() - atEndMs));
+    this.kept?.complete(this.of.clock.nowMs() - (steady.nowMs() - atEndMs));
     this.pauseMs = reloadMs;
   }
 
-  private again(problem: string, leastMs = 0): void {
-    this.drop(problem, Math.max(leastMs, this.pauseMs));
+  private again(problem: string, leastMs = 0, how: 'forgotten' | 'kept' = 'forgotten'): void {
+    this.drop(problem, Math.max(leastMs, this.pauseMs), how);
     this.pauseMs = Math.min(this.pauseMs * 2, reloadMsMax);
   }
 
-  private stop(): void {
+  private stop(how: 'forgotten' | 'kept'): void {
     this.cancelPause?.();
     this.cancelPause = undefined;
+    this.opening = undefined;
     this.feed?.detach(this);
     this.feed?.close();
     this.feed = undefined;
     this.atEndMs = undefined;
-    this.replica.clear();
+    this.replica.end(how);
+    if (this.of.kept !== undefined) this.replica = this.newReplica();
     for (const wait of this.waits) this.over(wait);
   }
 
@@ -249,11 +298,15 @@ export class FollowedPartition implements FeedMember {
   }
 
   private newReplica(): MemoryPartition {
+    return new MemoryPartition(this.partition, this.ownSlots, this.of.budget);
+  }
+
+  private get ownSlots(): SlotRange {
     const { slotStart, slotEnd } = slotRangeOf(this.partition, this.of.feed.place.partitions);
-    const { slots, budget } = this.of;
-    const own = { slotStart: Math.max(slotStart, slots.slotStart), slotEnd: Math.min(slotEnd, slots.slotEnd) };
-    return new MemoryPartition(this.partition, own, budget);
+    const { slots } = this.of;
+    return { slotStart: Math.max(slotStart, slots.slotStart), slotEnd: Math.min(slotEnd, slots.slotEnd) };
   }
 }
 
-const sweptAtOnce = 2_048;
+/** What clocks of portals, and that of this machine, may be apart. */
+const clocksApartMs = 60_000;

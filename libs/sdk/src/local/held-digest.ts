@@ -1,7 +1,7 @@
 import { Breather, digestedOf } from '@levee/chunk-store';
 import { type Clock, Digest, hash128 } from '@levee/kernel';
 import type { LocalDigest } from '../api';
-import { type HeldRecord, isExpired, type MemoryPartition } from './memory-partition';
+import { type MemoryRecord, isExpired, type MemoryPartition } from './memory-partition';
 
 /** Which barrier it is for, and by what time expiry is judged there. */
 export interface DigestAt {
@@ -41,7 +41,7 @@ export class HeldDigest {
   }
 
   /** Call it before a record goes. */
-  count(keyText: string, record: HeldRecord): void {
+  count(keyText: string, record: MemoryRecord): void {
     if (record.countedBy === this.run || record.offset >= this.nextOffset) return;
     record.countedBy = this.run;
     if (isExpired(record, this.at.timeMs)) return;

@@ -4,6 +4,7 @@ import type { Log } from '@levee/log';
 import type { ClientStatus } from '../api';
 import type { NearDistance, NearHost, PortalSide } from '../client/near';
 import type { Reach } from '../client/reach';
+import type { KeptPartitions } from './held-partition';
 import { PortalClock } from '../direct/portal-clock';
 import { LocalNamespace, type LocalWorld } from './local-namespace';
 import { LocalReach } from './local-reach';
@@ -21,6 +22,8 @@ export interface LocalPlan {
   readonly cutMs: number;
   readonly digests: boolean;
   readonly openLog: () => Promise<Log>;
+  /** Where replicas are kept beyond this process; in memory without it. */
+  readonly kept?: KeptPartitions;
 }
 
 /** The namespaces of a client that are kept in this process; the others are read through portals. */
@@ -37,12 +40,13 @@ export class LocalDistance implements NearDistance {
     private readonly plan: LocalPlan,
   ) {
     const { world } = host;
-    const { memoryBytesMax, stalenessMs, cutMs, digests, openLog } = plan;
+    const { memoryBytesMax, stalenessMs, cutMs, digests, openLog, kept } = plan;
     this.of = {
       world,
       stalenessMs,
       cutMs,
       digests,
+      kept,
       clock: new PortalClock(world.clock),
       steady: new SteadyClock(world.clock),
       budget: new MemoryBudget(memoryBytesMax),
@@ -73,6 +77,8 @@ export class LocalDistance implements NearDistance {
 
   async close(): Promise<void> {
     for (const one of this.kept.values()) one.close();
+    // What is handed to them from now on nobody waits for.
+    await this.of.kept?.close();
     await this.of.log.close();
   }
 }

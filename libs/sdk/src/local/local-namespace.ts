@@ -42,12 +42,13 @@ export class LocalNamespace {
       return { ...status, isComplete: false, problem };
     });
     const isComplete = isConfirmed && partitions.length > 0 && partitions.every((part) => part.isComplete);
+    const orderProblem = this.of.kept === undefined ? replica?.order.problem : onDisk;
     const problem = facts.problem ?? replica?.problem ?? partitions.find((part) => part.problem !== undefined)?.problem;
     return {
       name,
       isComplete,
       problem: problem ?? (isComplete ? undefined : this.waiting(isConfirmed)),
-      orderProblem: replica?.order.problem,
+      orderProblem,
       partitions,
     };
   }
@@ -68,8 +69,10 @@ export class LocalNamespace {
     this.replica = undefined;
     const { current } = this.facts;
     if (current === undefined || this.closed) return;
-    const { slots } = this;
-    this.replica = new LocalReplica(current, { ...this.of, slots, stalenessMs: () => this.stalenessMs });
+    const { name, slots } = this;
+    this.replica = new LocalReplica(current, { ...this.of, name, slots, stalenessMs: () => this.stalenessMs });
     void this.replica.run();
   }
 }
+
+const onDisk = 'scans are left to portals where a replica is kept on disk';

@@ -6,7 +6,7 @@ import type { FollowedPartition } from './followed-partition';
 import { localLimits } from './local-limits';
 import { failureOf, type LocalReadsWorld, type Why } from './local-reads';
 import type { LocalReplica } from './local-replica';
-import { type HeldRecord, valueOf } from './memory-partition';
+import { type HeldRecord, valueOf } from './held-partition';
 import { KeyCursor, MergedKeys } from './ordered-keys';
 
 /** Where a page is taken from: every partition of the namespace. */
@@ -66,6 +66,8 @@ export class LocalPages {
     for (let partition = 0; partition < followed.partitions; partition++) {
       const part = parts[partition];
       if (part?.isComplete(nowMs, namespace.stalenessMs) !== true) return 'stale';
+      // Of those on disk nobody walks the keys here.
+      if (part.memory === undefined) return 'unordered';
       if (namespace.facts.stopped.has(partition) || !part.holdsAt(clockMs)) return 'stale';
     }
     return { replica, session, clockMs };
@@ -138,7 +140,7 @@ class PartCursor extends KeyCursor {
     readonly part: FollowedPartition,
     from: string,
   ) {
-    const { order } = part.replica;
+    const order = part.memory?.order;
     assert(order?.isWhole === true, 'its keys are in order');
     super(order, from);
   }

@@ -13,7 +13,7 @@ import type { LocalNamespace } from './local-namespace';
 import { LocalPages } from './local-pages';
 import { failureOf, type LocalReadsWorld, type Why } from './local-reads';
 import { LocalSession } from './local-session';
-import { type HeldRecord, valueOf } from './memory-partition';
+import { type HeldRecord, valueOf } from './held-partition';
 
 /** Where a key is answered here. */
 interface Place {
@@ -162,13 +162,20 @@ export class LocalReach implements Reach {
   ): RawEntry | undefined | HeldFailure | typeof elsewhere {
     const { requests } = this.portal;
     const { host, counts } = this.of;
+    const { replica } = part;
     const beganAtMs = requests.isMeasured ? host.world.clock.monotonicMs() : 0;
+    let found: HeldRecord | undefined;
+    try {
+      found = replica.get(keyText, clockMs);
+    } catch (error) {
+      part.failed(error);
+      return elsewhere;
+    }
     if (session !== undefined) {
       session.observeClock(clockMs);
-      requests.memory.note(session, partition, asOffset(part.replica.nextOffset));
+      requests.memory.note(session, partition, asOffset(replica.seenAt(found)));
+      if (found === undefined && replica.mayHide(keyText)) requests.memory.tellClock();
     }
-    const found = part.replica.get(keyText, clockMs);
-    if (found === undefined && session !== undefined && part.replica.holds(keyText)) requests.memory.tellClock();
     // A cluster of a later version may know it.
     if (found?.kind === recordKind.unknownSchema) return elsewhere;
     counts.answered++;

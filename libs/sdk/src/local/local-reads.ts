@@ -6,7 +6,7 @@ import type { NearHost, PortalSide } from '../client/near';
 import type { LeveeError } from '../errors';
 import type { LocalNamespace, LocalWorld } from './local-namespace';
 import type { LocalSession } from './local-session';
-import type { HeldRecord } from './memory-partition';
+import type { HeldRecord } from './held-partition';
 
 export type LocalCounts = { answered: number; throughPortals: Mutable<LocalStatus['throughPortals']> };
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

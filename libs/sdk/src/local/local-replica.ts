@@ -7,6 +7,7 @@ import type { World } from '../world';
 import { KeyOrder } from './key-order';
 import { FollowedPartition } from './followed-partition';
 import type { FollowedNamespace } from './followed-namespace';
+import type { KeptPartitions } from './held-partition';
 import { localLimits } from './local-limits';
 import type { MemoryBudget } from './memory-budget';
 import type { SharedLog } from './shared-log';
@@ -21,6 +22,7 @@ export interface ReplicaWorld {
   readonly stalenessMs: () => number;
   readonly cutMs: number;
   readonly digests: boolean;
+  readonly kept: KeptPartitions | undefined;
 }
 
 /** One creation of a namespace, or a range of its slots, in this process. */
@@ -40,11 +42,15 @@ export class LocalReplica {
 
   constructor(
     readonly followed: FollowedNamespace,
-    private readonly of: ReplicaWorld,
+    private readonly of: ReplicaWorld & { readonly name: string },
   ) {
     const { world, budget } = of;
     this.logClock = new LogClock(world.clock);
-    this.order = new KeyOrder({ clock: world.clock, budget, replicas: () => this.all.map(({ replica }) => replica) });
+    this.order = new KeyOrder({
+      clock: world.clock,
+      budget,
+      replicas: () => this.all.flatMap(({ memory }) => memory ?? []),
+    });
   }
 
   /** Follows the log until it is closed. */
@@ -111,6 +117,7 @@ export class LocalReplica {
       this.parts[partition] = new FollowedPartition(partition, {
         ...this.of,
         log,
+        keptPlace: { name: this.of.name, followed },
         feed: {
           place: { clusterId, namespace, binlog, partitions, partition, sourceTopicId },
           hashAlgorithm,

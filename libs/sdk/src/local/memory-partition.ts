@@ -1,41 +1,35 @@
 import { type BatchSpan, type PreparedBatch, recordKind, type RecordKind } from '@levee/chunk-store';
-import type { FollowedReplica } from '@levee/follow';
 import { asOffset, assert, type Partition } from '@levee/kernel';
 import type { SlotRange } from '@levee/keyspace';
 import type { LogPosition } from '@levee/log';
+import type { HeldPartition, HeldRecord } from './held-partition';
 import { localLimits } from './local-limits';
 import { MemoryBudget } from './memory-budget';
 import { OrderedKeys } from './ordered-keys';
 
 /** The last record of a key. */
-export interface HeldRecord {
-  readonly offset: number;
-  /** Ms since 1970, 0 = never. */
-  readonly expiresAtMs: number;
-  readonly kind: RecordKind;
-  /** Where the user's value begins. */
-  readonly valueStart: number;
-  /** As it stands in the log; short ones as latin1. */
-  readonly raw: string | Buffer;
+export interface MemoryRecord extends HeldRecord {
   /** The digest that has counted it last. */
   countedBy: number;
 }
 
 /** Is told of what goes. */
 export interface Counting {
-  count(keyText: string, record: HeldRecord): void;
+  count(keyText: string, record: MemoryRecord): void;
 }
 
+const sweptAtOnce = 2_048;
 const { keyOverheadBytes, bufferOverheadBytes, stringBytesMax, keysMax, orderedKeyBytes } = localLimits;
 
 /**
  * One partition of a namespace in memory: the last record of each key of the slots that are held, up to its position. As
  * what is applied is there at once, what was handed in and what is applied are the same.
  */
-export class MemoryPartition implements FollowedReplica {
+export class MemoryPartition implements HeldPartition {
   /** By key, as latin1. */
-  private readonly held = new Map<string, HeldRecord>();
+  private readonly held = new Map<string, MemoryRecord>();
   nextOffset = 0;
+  sweptToMs = 0;
   private leaderEpoch = -1;
   private bytes = 0;
   /** [safety] Why it may hold a part of something, and answers nothing any more. */
@@ -97,23 +91,39 @@ export class MemoryPartition implements FollowedReplica {
   }
 
   /** `undefined`: nothing, or what has expired at `nowMs`. */
-  get(keyText: string, nowMs: number): HeldRecord | undefined {
+  get(keyText: string, nowMs: number): MemoryRecord | undefined {
     const found = this.held.get(keyText);
     return found === undefined || isExpired(found, nowMs) ? undefined : found;
   }
 
   /** Expired or not. */
-  holds(keyText: string): boolean {
+  mayHide(keyText: string): boolean {
     return this.held.has(keyText);
   }
 
-  entries(): IterableIterator<[string, HeldRecord]> {
+  entries(): IterableIterator<[string, MemoryRecord]> {
     return this.held.entries();
   }
 
-  /** Removes it if that is what the key holds still. */
-  remove(keyText: string, record: HeldRecord): void {
-    if (this.held.get(keyText) === record) this.drop(keyText, record);
+  /** What is applied is there at once. */
+  seenAt(): number {
+    return this.nextOffset;
+  }
+
+  /** So many at a time, so that others have their turn. */
+  async sweep(nowMs: number): Promise<void> {
+    if (!this.mayExpire) return;
+    this.sweptToMs = Math.max(this.sweptToMs, nowMs);
+    let looked = 0;
+    for (const [keyText, record] of this.held) {
+      if (isExpired(record, nowMs)) this.drop(keyText, record);
+      if (++looked % sweptAtOnce === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.failure !== undefined) return;
+    }
+  }
+
+  end(): void {
+    this.clear();
   }
 
   /** Its keys in order, where somebody asked for that. */
@@ -179,7 +189,7 @@ export class MemoryPartition implements FollowedReplica {
     this.budget.check();
   }
 
-  private put(keyText: string, before: HeldRecord | undefined, record: HeldRecord): void {
+  private put(keyText: string, before: MemoryRecord | undefined, record: MemoryRecord): void {
     if (before !== undefined) this.counting?.count(keyText, before);
     else if (this.held.size >= keysMax) throw MemoryBudget.tooManyKeys(this.partition);
     this.take(bytesOf(record) - (before === undefined ? -keyText.length - keyOverheadBytes : bytesOf(before)));
@@ -188,7 +198,7 @@ export class MemoryPartition implements FollowedReplica {
     if (before === undefined) this.bringIn(keyText);
   }
 
-  private drop(keyText: string, record: HeldRecord): void {
+  private drop(keyText: string, record: MemoryRecord): void {
     this.counting?.count(keyText, record);
     this.held.delete(keyText);
     if (this.keyOrder?.remove(keyText) === true) this.take(-orderedKeyBytes);
@@ -204,12 +214,6 @@ export class MemoryPartition implements FollowedReplica {
 
 export const isExpired = ({ expiresAtMs }: HeldRecord, nowMs: number): boolean =>
   expiresAtMs !== 0 && expiresAtMs <= nowMs;
-
-/** The user's value; nothing of it is shared with what is held. */
-export function valueOf({ raw, valueStart }: HeldRecord): Buffer {
-  if (typeof raw === 'string') return Buffer.from(valueStart === 0 ? raw : raw.slice(valueStart), 'latin1');
-  return Buffer.from(raw.subarray(valueStart));
-}
 
 /** Bytes beside the heap have an object on it, and take whole pages. */
 const bytesOf = ({ raw }: HeldRecord): number => raw.length + (typeof raw === 'string' ? 0 : bufferOverheadBytes);

@@ -1,0 +1,1 @@
+export { DiskPartitions } from './disk/disk-partitions';
