@@ -7,6 +7,10 @@ export function keyBytesOf(key: Key): Buffer {
   return Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength);
 }
 
+/** The text of a key whose bytes are its characters: no other has as many of both. */
+export const asciiOf = (key: Key, { length }: Buffer): string | undefined =>
+  typeof key === 'string' && key.length === length ? key : undefined;
+
 /** `[from, to)`; an empty `to` is no end. */
 export function boundsOf({ prefix, from, to }: ScanOptions): { readonly from: Buffer; readonly to: Buffer } {
   let first = keyBytesOf(from ?? '');

@@ -3,8 +3,13 @@ import type { Expiry } from './expiry';
 import type { WatchPositions } from './watch-token';
 import type { Ack, CallOptions, Consistency, KeyPlace, NamespaceStatus } from '../api';
 
+/** Of all bundles alike. */
+export const later: unique symbol = Symbol.for('levee.client.later') as never;
+
 /** What a distance gives of a namespace, in bytes. Rejections are LeveeErrors. */
 export interface Reach {
+  /** What `get` would resolve with, where that is known without waiting; `later`: ask by `get`. Throws what it would reject with. */
+  getNow?(key: Buffer, how: ReadHow): RawEntry | undefined | typeof later;
   get(key: Buffer, how: ReadHow): Promise<RawEntry | undefined>;
   /** In the order of the keys. Rejects with the first failure, and begins no more. */
   getMany(keys: readonly Buffer[], how: ReadHow): Promise<(RawEntry | undefined)[]>;
@@ -28,6 +33,8 @@ export interface How {
 
 export interface ReadHow extends How {
   readonly consistency: Consistency | undefined;
+  /** The key's bytes as latin1, where they were given so. */
+  readonly keyText?: string | undefined;
 }
 
 export interface WriteHow extends How {

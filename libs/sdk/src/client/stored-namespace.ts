@@ -18,9 +18,9 @@ import { CodecError, LeveeError, PartialError } from '../errors';
 import type { World } from '../world';
 import { expiryOf } from './expiry';
 import { inWindows } from './in-windows';
-import { boundsOf, keyBytesOf } from './keys';
+import { asciiOf, boundsOf, keyBytesOf } from './keys';
 import { StoredWatch } from './stored-watch';
-import type { How, RawEntry, RawPage, Reach, ReadHow } from './reach';
+import { type How, later, type RawEntry, type RawPage, type Reach, type ReadHow } from './reach';
 
 export interface NamespaceWorld {
   readonly deadlineMs: number;
@@ -41,8 +41,12 @@ export class StoredNamespace<V> implements Namespace<V> {
   }
 
   async get(key: Key, options: ReadOptions = {}): Promise<V | undefined> {
+    const { reach } = this;
     const bytes = keyBytesOf(key);
-    const found = await this.reach.get(bytes, this.readHow(options));
+    const how = this.readHow(options, asciiOf(key, bytes));
+    // No turn of the event loop where nothing is waited for.
+    const now = reach.getNow === undefined ? later : reach.getNow(bytes, how);
+    const found = now === later ? await reach.get(bytes, how) : now;
     return found && this.decoded(bytes, found.value);
   }
 
@@ -160,8 +164,8 @@ export class StoredNamespace<V> implements Namespace<V> {
     return this.of.world.clock.monotonicMs() + deadlineMs;
   }
 
-  private readHow({ deadlineMs, signal, consistency }: ReadOptions): ReadHow {
-    return { deadlineAtMs: this.deadlineAtMs(deadlineMs), signal, consistency };
+  private readHow({ deadlineMs, signal, consistency }: ReadOptions, keyText?: string): ReadHow {
+    return { deadlineAtMs: this.deadlineAtMs(deadlineMs), signal, consistency, keyText };
   }
 
   private encoded(key: Buffer, value: V): Buffer {

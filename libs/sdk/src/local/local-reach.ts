@@ -5,7 +5,18 @@ import { hashOf, hasPlace, partitionOf, type Session, slotOf } from '@levee/keys
 import type { KeyPlace, NamespaceStatus } from '../api';
 import type { PortalSide } from '../client/near';
 import { inWindows } from '../client/in-windows';
-import type { How, PageHow, RawEntry, RawPage, RawWatch, Reach, ReadHow, WatchWish, WriteHow } from '../client/reach';
+import {
+  later,
+  type How,
+  type PageHow,
+  type RawEntry,
+  type RawPage,
+  type RawWatch,
+  type Reach,
+  type ReadHow,
+  type WatchWish,
+  type WriteHow,
+} from '../client/reach';
 import type { LeveeError } from '../errors';
 import type { BesideTurn } from '../portal/operation';
 import type { FollowedPartition } from './followed-partition';
@@ -39,8 +50,18 @@ export class LocalReach implements Reach {
     this.pages = new LocalPages({ ...of, portal, namespace, session: this.ours });
   }
 
+  getNow(key: Buffer, how: ReadHow): RawEntry | undefined | typeof later {
+    const keyText = how.keyText ?? key.toString('latin1');
+    const place = this.place(key, keyText, how.consistency, how.signal);
+    if (typeof place === 'string' || !this.hasSeen(place)) return later;
+    const seen = this.look(keyText, place);
+    if (seen === elsewhere) return later;
+    if (seen instanceof HeldFailure) throw seen.failure;
+    return seen;
+  }
+
   get(key: Buffer, how: ReadHow): Promise<RawEntry | undefined> {
-    const keyText = key.toString('latin1');
+    const keyText = how.keyText ?? key.toString('latin1');
     const place = this.place(key, keyText, how.consistency, how.signal);
     if (typeof place === 'string') return this.byPortal(place, key, how);
     if (!this.hasSeen(place)) return this.afterOwnWrite(key, keyText, how, place);
