@@ -2,7 +2,7 @@
 /**
  * `npm run bench [-- part ...]`: measures against peers in the same run, asserts the figures, prints a table.
  * Parts: planner (of healing and balance), doors (GET, SET, memory on Kafka), locked (what authentication and TLS cost),
- * times (what timing requests costs), client (reads of @levee/client from nodes, through portals, and of ioredis), guesses (reads
+ * codecs (topics of producers, bound as they are, by compression), times (what timing requests costs), client (reads of @levee/client from nodes, through portals, and of ioredis), guesses (reads
  * while passwords are guessed), embedded (npm start), log (append and tail on Kafka), catch-up,
  * copy (a chunk moves while it is read), elastic (copy, and what clients notice of moves, splits and merges),
  * audit (rebuild, verify, the past of a key, what continuous proof costs readers),
@@ -17,6 +17,7 @@ import { Report } from '../test/bench/report.mjs';
 const parts = {
   planner: async (report) => (await import('../test/bench/planner.bench.mjs')).planner(report),
   'catch-up': async (report) => (await import('../test/bench/catch-up.bench.mjs')).catchUp(report),
+  codecs: async (report) => (await import('../test/bench/codecs.bench.mjs')).codecs(report),
   copy: async (report) => (await import('../test/bench/copy.bench.mjs')).copy(report),
   audit: async (report) => (await import('../test/bench/audit.bench.mjs')).audit(report),
   io: async (report) => (await import('../test/bench/io.bench.mjs')).io(report),

@@ -9,7 +9,7 @@ import { cluster, eventually, root, scratch, stop } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
 const require = loadBuilt();
-export const records = 1_000_000;
+export const records = Number(process.env.BENCH_RECORDS ?? 1_000_000);
 
 export async function catchUp(report) {
   const dir = scratch('catch-up');
@@ -79,8 +79,8 @@ export async function load(brokers, topic, partitions) {
   return last;
 }
 
-/** Seconds from an empty disk to a node that is ready: start, registration and 1M records, in this process. */
-async function materialise(brokers, prefix, folder) {
+/** Seconds from an empty disk to a node that is ready: start, registration and all records, in this process. */
+export async function materialise(brokers, prefix, folder) {
   const { KafkaLog } = require('@levee/log-kafka');
   const { DataNode } = require('@levee/data-node');
   const { controlTopics } = require('@levee/journal');
@@ -115,24 +115,21 @@ async function materialise(brokers, prefix, folder) {
   return seconds;
 }
 
-/** Seconds that Kafka Streams takes to restore a store of the topic. */
-export async function streams(brokers, topic, lastKeys, dir) {
+/** Seconds that Kafka Streams takes to restore a store of the topic; `kind`: of a table, or a `global` one. */
+export async function streams(brokers, topic, lastKeys, dir, kind = 'table') {
+  const words = [[brokers].flat().join(','), topic, lastKeys.join(','), kind];
+  const lines = await java('StreamsPeer.java', words, dir);
+  const seconds = Number(lines.pop());
+  if (!(seconds > 0)) throw new Error(`Kafka Streams: ${lines.join(' ')}`);
+  return seconds;
+}
+
+/** Lines that a program of test/bench/java prints. */
+export async function java(program, words, dir) {
   const jars = await kafkaJars({ peers: true });
   if (!existsSync(jars)) throw new Error(`no jars in ${jars}`);
-  const run = spawnSync(
-    'java',
-    [
-      '-Xmx1g',
-      '-cp',
-      join(jars, '*'),
-      join(root, 'test/bench/java/StreamsPeer.java'),
-      [brokers].flat().join(','),
-      topic,
-      lastKeys.join(','),
-    ],
-    { encoding: 'utf8', timeout: 300_000, env: { ...process.env, TMPDIR: dir } },
-  );
-  const seconds = Number(run.stdout?.trim().split('\n').pop());
-  if (!(seconds > 0)) throw new Error(`Kafka Streams: ${run.stdout} ${run.stderr}`);
-  return seconds;
+  const args = ['-Xmx1g', '-cp', join(jars, '*'), join(root, 'test/bench/java', program), ...words];
+  const run = spawnSync('java', args, { encoding: 'utf8', timeout: 300_000, env: { ...process.env, TMPDIR: dir } });
+  if (run.status !== 0) throw new Error(`${program}: ${run.stdout} ${run.stderr}`);
+  return run.stdout.trim().split('\n');
 }

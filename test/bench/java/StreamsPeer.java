@@ -17,7 +17,8 @@ import org.apache.kafka.streams.state.ReadOnlyKeyValueStore;
 
 /**
  * The same work in Kafka Streams: a topic into RocksDB, two threads, no caching, no changelog.
- * Arguments: brokers, topic, and the keys that are the last ones of each partition, separated by commas.
+ * Arguments: brokers, topic, the keys that are the last ones of each partition, separated by commas, and "global" for a
+ * GlobalKTable, which restores with one thread before it starts.
  * Prints the seconds from start() until every one of those keys is readable.
  */
 public final class StreamsPeer {
@@ -36,10 +37,11 @@ public final class StreamsPeer {
     settings.put("auto.offset.reset", "earliest");
 
     StreamsBuilder builder = new StreamsBuilder();
-    builder.table(
-        topic,
-        Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()),
-        Materialized.<byte[], byte[], KeyValueStore<Bytes, byte[]>>as("table").withCachingDisabled().withLoggingDisabled());
+    Consumed<byte[], byte[]> consumed = Consumed.with(Serdes.ByteArray(), Serdes.ByteArray());
+    Materialized<byte[], byte[], KeyValueStore<Bytes, byte[]>> store =
+        Materialized.<byte[], byte[], KeyValueStore<Bytes, byte[]>>as("table").withCachingDisabled().withLoggingDisabled();
+    if (args.length > 3 && args[3].equals("global")) builder.globalTable(topic, consumed, store);
+    else builder.table(topic, consumed, store);
 
     long began = System.nanoTime();
     KafkaStreams streams = new KafkaStreams(builder.build(settings), settings);
@@ -52,8 +54,8 @@ public final class StreamsPeer {
       try {
         if (table == null)
           table = streams.store(StoreQueryParameters.fromNameAndType("table", QueryableStoreTypes.keyValueStore()));
-        ReadOnlyKeyValueStore<byte[], byte[]> store = table;
-        missing.keySet().removeIf(key -> store.get(key.getBytes()) != null);
+        ReadOnlyKeyValueStore<byte[], byte[]> read = table;
+        missing.keySet().removeIf(key -> read.get(key.getBytes()) != null);
       } catch (InvalidStateStoreException starting) {
         table = null;
       }
