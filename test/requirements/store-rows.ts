@@ -131,7 +131,6 @@ export const storeRows: readonly Row[] = [
       ),
     ],
     figures: { bench: 'soak', heading: 'Memory of a data node under everything at once' },
-    lacks: { what: 'a soak of 14 minutes since malloc gives back what is freed (before, memory rose)', issue: 14 },
   },
   {
     ids: 'S30',
