@@ -27,18 +27,17 @@ export class RecordRegistry {
   /** By the low half of the fingerprint, which the constructor shows to be unique. */
   private readonly byLowPrint = new Map<number, RecordType>();
   private readonly byName = new Map<string, RecordType[]>();
-  private readonly upcasts = new Map<string, Upcast['upcast']>();
   /** From each version to the newest, one after the other. */
   private readonly roads = new Map<RecordType, readonly Upcast['upcast'][]>();
 
   constructor(versions: readonly SchemaVersion[], upcasts: readonly Upcast[] = []) {
-    for (const { name, toVersion, upcast } of upcasts) this.upcasts.set(`${name} v${toVersion}`, upcast);
+    const toVersions = new Map(upcasts.map(({ name, toVersion, upcast }) => [`${name} v${toVersion}`, upcast]));
     for (const source of versions) {
       const type = new RecordType(source);
-      const label = `${type.name} v${type.version}`;
+      const label = labelOf(type);
       const siblings = this.byName.get(type.name) ?? [];
       assert(type.version === siblings.length + 1, `${label} comes after ${siblings.length} versions`);
-      assert(type.version === 1 || this.upcasts.has(label), `${label} has no upcast from the version before`);
+      assert(type.version === 1 || toVersions.has(label), `${label} has no upcast from the version before`);
       this.byName.set(type.name, [...siblings, type]);
       const lowPrint = type.frame.readUInt32LE(2);
       const other = this.byLowPrint.get(lowPrint);
@@ -49,7 +48,7 @@ export class RecordRegistry {
       for (const [i, type] of types.entries())
         this.roads.set(
           type,
-          types.slice(i + 1).map(({ name, version }) => this.upcasts.get(`${name} v${version}`) as Upcast['upcast']),
+          types.slice(i + 1).map((newer) => toVersions.get(labelOf(newer)) as Upcast['upcast']),
         );
   }
 
@@ -112,6 +111,8 @@ export class RecordRegistry {
     return current;
   }
 }
+
+const labelOf = ({ name, version }: RecordType): string => `${name} v${version}`;
 
 const lowPrintOf = (bytes: Uint8Array): number =>
   ((bytes[2] as number) | ((bytes[3] as number) << 8) | ((bytes[4] as number) << 16) | ((bytes[5] as number) << 24)) >>>

@@ -6,6 +6,9 @@ import type { StoredRecord } from '@levee/log';
 import { Findings } from './finding';
 import { type AuditWorld, walkPartition } from './walk-partition';
 
+/** What is kept of a record until the topic is read. */
+type Said = Pick<StoredRecord, 'offset' | 'value' | 'headers'>;
+
 /** The last word of a compacted topic about one entity. */
 interface Word {
   readonly offset: number;
@@ -38,7 +41,7 @@ export async function readProjected(world: AuditWorld): Promise<readonly Project
 async function readOne(world: AuditWorld, topic: string): Promise<ProjectionsRead> {
   const findings = new Findings(topic);
   // Most of a topic that was not compacted yet has been said anew since: only last words are decoded.
-  const last = new Map<string, Pick<StoredRecord, 'offset' | 'value' | 'headers'>>();
+  const last = new Map<string, Said>();
   let count = 0;
   const take = ({ key, offset, value, headers }: StoredRecord): void => {
     count++;
@@ -76,7 +79,7 @@ async function readOne(world: AuditWorld, topic: string): Promise<ProjectionsRea
 
 const checkpointSeqOf = (checkpoint: Checkpoint | undefined): number => checkpoint?.seq ?? 0;
 
-function wordOf({ offset, value, headers }: Pick<StoredRecord, 'offset' | 'value' | 'headers'>): Word {
+function wordOf({ offset, value, headers }: Said): Word {
   if (value !== null) return { offset, bytes: value, seq: decodeEvent(value).entity.seq };
   const seq = Number(headers.find(({ key }) => key === 'seq')?.value.toString() ?? NaN);
   return { offset, bytes: undefined, seq: Number.isSafeInteger(seq) ? seq : -1 };
