@@ -10,7 +10,7 @@ import { load, records, streams } from './catch-up.bench.mjs';
 import { ControlPlane } from './journal.bench.mjs';
 import { loadTs } from './load-ts.mjs';
 import { median, once, p99, rounds, started } from './locked.bench.mjs';
-import { cluster, loadKeys, root, scratch } from './processes.mjs';
+import { cluster, createNamespace, loadKeys, root, scratch } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
 const onePartition = 'one';
@@ -29,12 +29,7 @@ async function onKafka(report) {
   try {
     const prefix = `audit${Date.now()}`;
     const levee = await cluster(kafka.brokers, { nodes: 1, prefix });
-    const created = await fetch(`${levee.url}/v1/namespaces`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: onePartition, chunks: 1, partitions: 1, replicas: 1 }),
-    });
-    if (!created.ok) throw new Error(await created.text());
+    await createNamespace(levee.url, { name: onePartition, chunks: 1, partitions: 1, replicas: 1 });
     const topic = `${prefix}.binlog.default`;
     const lastKeys = await load(kafka.brokers, topic, 8);
     await load(kafka.brokers, `${prefix}.binlog.${onePartition}`, 1);

@@ -9,6 +9,7 @@ import { cluster, eventually, root, scratch, stop } from './processes.mjs';
 import { perSecond } from './report.mjs';
 
 const require = loadBuilt();
+/** BENCH_RECORDS: fewer, to see a bench work; its figures say nothing then. */
 export const records = Number(process.env.BENCH_RECORDS ?? 1_000_000);
 
 export async function catchUp(report) {
@@ -19,16 +20,7 @@ export async function catchUp(report) {
     const levee = await cluster(kafka.brokers, { nodes: 1, prefix });
     const topic = `${prefix}.binlog.default`;
     const lastKeys = await load(kafka.brokers, topic, 8);
-    const folder = levee.nodeFolder('n1');
-    await stop(levee.nodes[0]);
-    const runs = [];
-    for (let run = 0; run < 3; run++) {
-      // The disk keeps its identity and loses its data: the wait for a rival of an unknown disk is another matter.
-      rmSync(join(folder, 'units'), { recursive: true, force: true });
-      runs.push(await materialise(kafka.brokers, prefix, folder));
-    }
-    const seconds = runs.sort((a, b) => a - b)[1];
-    await levee.stop();
+    const seconds = await caughtUp(levee, kafka.brokers, prefix);
     const peer = await streams(kafka.brokers, topic, lastKeys, dir);
     const [ours, theirs] = [records / seconds, records / peer];
     report.add({
@@ -45,17 +37,32 @@ export async function catchUp(report) {
   }
 }
 
+/** Seconds, the median of three, in which a node of a cluster holds all again from an empty disk; the cluster is stopped. */
+export async function caughtUp(levee, brokers, prefix) {
+  const folder = levee.nodeFolder('n1');
+  await stop(levee.nodes[0]);
+  const runs = [];
+  for (let run = 0; run < 3; run++) {
+    // The disk keeps its identity and loses its data: the wait for a rival of an unknown disk is another matter.
+    rmSync(join(folder, 'units'), { recursive: true, force: true });
+    runs.push(await materialise(brokers, prefix, folder));
+  }
+  await levee.stop();
+  return runs.sort((a, b) => a - b)[1];
+}
+
+/** The log of these brokers; the caller closes it. */
+export function openLog(brokers, clientId) {
+  const { KafkaLog } = require('@levee/log-kafka');
+  const { silentLogger } = require('@levee/kernel');
+  return KafkaLog.open({ brokers: [brokers].flat().join(',').split(','), clientId, logger: silentLogger });
+}
+
 /** Appends the records as Puts to the partitions of their keys, `k0` and on; returns the last key of each partition. */
 export async function load(brokers, topic, partitions) {
-  const { KafkaLog } = require('@levee/log-kafka');
   const { encodePut } = require('@levee/codec');
   const { hashOf, partitionOf } = require('@levee/keyspace');
-  const { silentLogger } = require('@levee/kernel');
-  const log = await KafkaLog.open({
-    brokers: [brokers].flat().join(',').split(','),
-    clientId: 'bench-load',
-    logger: silentLogger,
-  });
+  const log = await openLog(brokers, 'bench-load');
   const value = Buffer.alloc(100, 120);
   const last = new Array(partitions);
   for (let from = 0; from < records; from += 20_000) {
@@ -80,16 +87,11 @@ export async function load(brokers, topic, partitions) {
 }
 
 /** Seconds from an empty disk to a node that is ready: start, registration and all records, in this process. */
-export async function materialise(brokers, prefix, folder) {
-  const { KafkaLog } = require('@levee/log-kafka');
+async function materialise(brokers, prefix, folder) {
   const { DataNode } = require('@levee/data-node');
   const { controlTopics } = require('@levee/journal');
   const { silentLogger } = require('@levee/kernel');
-  const log = await KafkaLog.open({
-    brokers: [brokers].flat().join(',').split(','),
-    clientId: 'bench-node',
-    logger: silentLogger,
-  });
+  const log = await openLog(brokers, 'bench-node');
   const began = performance.now();
   const node = new DataNode(
     {

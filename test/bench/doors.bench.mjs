@@ -5,6 +5,7 @@ import { startKafka } from '../../tools/kafka/local-kafka.mjs';
 import {
   ask,
   cluster,
+  createNamespace,
   eventually,
   loadKeys,
   misses,
@@ -85,11 +86,7 @@ async function reads(report, brokers, redis) {
   }
   const idleNode = await cluster(brokers, { nodes: 1, env: {} });
   try {
-    await fetch(`${idleNode.url}/v1/namespaces`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'idle', chunks: 16, partitions: 8, replicas: 1 }),
-    });
+    await createNamespace(idleNode.url, { name: 'idle', chunks: 16, partitions: 8, replicas: 1 });
     await eventually(
       'the second namespace serves',
       async () => (await fetch(`${idleNode.url}/v1/kv/idle/k`)).status === 404,

@@ -178,6 +178,17 @@ export async function misses(port) {
   return Number(/keyspace_misses:(\d+)/.exec(await ask(port, 'INFO', 'stats'))?.[1] ?? NaN);
 }
 
+/** By the portal at `url`; one that is there already is as good. Resolves with true, rejects with what the portal says. */
+export async function createNamespace(url, of) {
+  const answer = await fetch(`${url}/v1/namespaces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(of),
+  });
+  if (!answer.ok && answer.status !== 409) throw new Error(await answer.text());
+  return true;
+}
+
 /**
  * Master, data nodes and one portal as processes of their own on a Kafka.
  * @returns ports, the processes, and stop()
@@ -215,14 +226,9 @@ export async function cluster(
     const body = await answer.json();
     return (body.nodes ?? body).length >= nodes;
   });
-  await eventually('the namespace exists', async () => {
-    const answer = await fetch(`${url}/v1/namespaces`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'default', chunks: 8, partitions: 8, replicas: Math.min(3, nodes) }),
-    });
-    return answer.ok || answer.status === 409;
-  });
+  await eventually('the namespace exists', () =>
+    createNamespace(url, { name: 'default', chunks: 8, partitions: 8, replicas: Math.min(3, nodes) }),
+  );
   await eventually('a write is answered', async () => (await ask(resp, 'SET', 'ready', 'yes')) === '+OK\r\n');
   await eventually('a read is answered', async () => (await ask(resp, 'GET', 'ready')).includes('yes'));
   return {
