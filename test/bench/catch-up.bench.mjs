@@ -24,7 +24,7 @@ export async function catchUp(report) {
     const peer = await streams(kafka.brokers, topic, lastKeys, dir);
     const [ours, theirs] = [records / seconds, records / peer];
     report.add({
-      work: 'catch-up: 1M records, Kafka -> 8 chunks, all integrity on',
+      work: `catch-up: ${records} records, Kafka -> 8 chunks, all integrity on`,
       measured: perSecond(ours),
       peer: `Kafka Streams ${perSecond(theirs)}`,
       ratio: (ours / theirs).toFixed(2),
